@@ -1,0 +1,23 @@
+// AdamW (Loshchilov, Hutter 2019) exactly as torch.optim.AdamW, on f32 masters.
+#pragma once
+
+#include "core/tensor.h"
+
+namespace lynceus::kernels {
+
+struct AdamWStep {
+  double lr = 0;
+  double beta1 = 0.9;
+  double beta2 = 0.999;
+  double eps = 1e-8;
+  double weight_decay = 0.01;
+  int64_t step = 1;       ///< this update's number for this parameter, from 1
+  double grad_scale = 1;  ///< the gradient is multiplied by this first (1 / tokens, clipping)
+};
+
+/// g = grad_scale · grad;  p *= 1 − lr·wd;  m = b1·m + (1 − b1)·g;  v = b2·v + (1 − b2)·g²;
+/// p −= lr / (1 − b1^t) · m / (sqrt(v) / sqrt(1 − b2^t) + eps).  All f32, one size.
+void adamw(const Stream& stream, const AdamWStep& step, const Tensor& grad, const Tensor& value,
+           const Tensor& m, const Tensor& v);
+
+}  // namespace lynceus::kernels

@@ -1,0 +1,41 @@
+// Cross-entropy over a vocabulary that is split over ranks (Megatron-LM, Shoeybi et al. 2019): the
+// logits are never gathered; three numbers a row are. The caller all-reduces between the steps.
+//
+// logits [rows, vocab_local], overwritten by their gradient in the last step; the local columns
+// 0..vocab_valid are real, the rest padding (−inf in the softmax, zero gradient). labels i32 [rows]
+// are global ids or -100 (not scored: zero loss, zero gradient). Label smoothing e mixes the target
+// with the uniform distribution over all `vocab_global` tokens, as torch does.
+#pragma once
+
+#include "core/tensor.h"
+
+namespace lynceus::kernels {
+
+constexpr int32_t kNotScored = -100;
+
+struct VocabularyShard {
+  int64_t begin = 0;   ///< global id of local column 0
+  int64_t valid = 0;   ///< real local columns
+  int64_t global = 0;  ///< rows of the whole vocabulary
+};
+
+/// row_max[r] = max over the real local columns (−inf if there are none).  row_max [rows]
+void cross_entropy_row_max(const Stream& stream, const Tensor& logits, const VocabularyShard& shard,
+                           const Tensor& row_max);
+
+/// With the row maximum over all shards: partial[r] = {Σ exp(l − max), l[target] or 0, Σ l}.
+/// partial [rows, 3], to be summed over the shards.
+void cross_entropy_partial(const Stream& stream, const Tensor& logits, const Tensor& labels,
+                           const VocabularyShard& shard, const Tensor& row_max,
+                           const Tensor& partial);
+
+/// With row_max and partial summed over all shards: the loss of each scored row (0 elsewhere),
+///   loss = (1 − e) · (lse − l[target]) + e · (lse − mean l),  lse = max + log Σ exp(l − max)
+/// row_loss [rows], null: not wanted.  logits = dloss/dlogits = softmax − (1 − e) · onehot − e / V
+/// where `gradient` is set, untouched otherwise.
+void cross_entropy_finish(const Stream& stream, const Tensor& logits, const Tensor& labels,
+                          const VocabularyShard& shard, const Tensor& row_max,
+                          const Tensor& partial, float label_smoothing, bool gradient,
+                          const Tensor* row_loss);
+
+}  // namespace lynceus::kernels

@@ -1,0 +1,37 @@
+// Sums, residuals and the adapter's epilogue. Matrices are [rows, width].
+#pragma once
+
+#include "core/tensor.h"
+
+namespace lynceus::kernels {
+
+/// y = a + b, any equal sizes; y may alias a or b.
+void add(const Stream& stream, const Tensor& a, const Tensor& b, const Tensor& y);
+
+/// y = alpha · x; y may alias x.
+void scale(const Stream& stream, const Tensor& x, float alpha, const Tensor& y);
+
+/// y[r, :] += bias.  bias [width].
+void add_bias(const Stream& stream, const Tensor& bias, const Tensor& y);
+
+/// sums += Σ_r x[r, :], in a fixed order.  sums [width].
+void column_sum(const Stream& stream, const Tensor& x, const Tensor& sums);
+
+/// The end of an adapter: y = residual + scaling · (up + bias).  scaling [1], bias [width].
+/// y may alias residual.
+void adapter_epilogue_forward(const Stream& stream, const Tensor& residual, const Tensor& up,
+                              const Tensor& bias, const Tensor& scaling, const Tensor& y);
+
+/// dup = scaling · dy;  dscaling += Σ dy · (up + bias);  dbias += scaling · Σ_r dy[r, :].
+/// (The residual's gradient is dy itself.) Null outputs are not wanted.
+void adapter_epilogue_backward(const Stream& stream, const Tensor& up, const Tensor& bias,
+                               const Tensor& scaling, const Tensor& dy, const Tensor& dup,
+                               const Tensor* dscaling, const Tensor* dbias);
+
+/// Σ x² in f64, in a fixed order that does not depend on the number of threads.
+double sum_of_squares(const Stream& stream, const Tensor& x);
+
+/// Whether every element is finite.
+bool all_finite(const Stream& stream, const Tensor& x);
+
+}  // namespace lynceus::kernels

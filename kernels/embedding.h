@@ -1,0 +1,23 @@
+// Token embedding of a vocabulary shard, and moving rows between packed layouts.
+#pragma once
+
+#include "core/tensor.h"
+
+namespace lynceus::kernels {
+
+/// y[r, :] = table[token_ids[r] − vocab_begin, :], zero where the id is outside this shard or
+/// negative (a visual row).  token_ids i32 [rows], table [vocab_local, width], y [rows, width].
+void embedding_forward(const Stream& stream, const Tensor& token_ids, const Tensor& table,
+                       int64_t vocab_begin, const Tensor& y);
+
+/// dtable[token_ids[r] − vocab_begin, :] += dy[r, :] for the ids of this shard, in row order.
+void embedding_backward(const Stream& stream, const Tensor& token_ids, const Tensor& dy,
+                        int64_t vocab_begin, const Tensor& dtable);
+
+/// y[i, :] = x[rows[i], :].  rows i32 [n].
+void gather_rows(const Stream& stream, const Tensor& x, const Tensor& rows, const Tensor& y);
+
+/// y[rows[i], :] = x[i, :]; other rows of y stay. rows are distinct.
+void scatter_rows(const Stream& stream, const Tensor& x, const Tensor& rows, const Tensor& y);
+
+}  // namespace lynceus::kernels

@@ -1,0 +1,82 @@
+// Communicator: collectives over a group of ranks. Takes Tensors, never pointer and count. A group of
+// size 1 returns at once. MPI for host tensors here; another transport is another implementation.
+//
+// All ranks of the group call the same operations in the same order. Results of all_reduce are
+// bit-equal on every rank of the group. Errors: InternalError naming the call, the library's text,
+// the rank.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/tensor.h"
+
+namespace lynceus::parallel {
+
+enum class ReduceOp { kSum, kMax, kMin };
+
+/// One tensor to or from one peer of an exchange.
+struct Transfer {
+  int peer = 0;
+  Tensor tensor;
+};
+
+class Communicator {
+ public:
+  virtual ~Communicator() = default;
+  virtual int rank() const = 0;
+  virtual int size() const = 0;
+
+  /// x = op over ranks of x, in place.  f32, f64, i32, i64, u8 (max/min as integers).
+  virtual void all_reduce(const Tensor& x, ReduceOp op = ReduceOp::kSum) = 0;
+  /// y [size · n, ...] = the x [n, ...] of all ranks, by rank.
+  virtual void all_gather(const Tensor& x, const Tensor& y) = 0;
+  /// y [n, ...] = this rank's slice of Σ over ranks of x [size · n, ...].
+  virtual void reduce_scatter(const Tensor& x, const Tensor& y) = 0;
+  virtual void broadcast(const Tensor& x, int root) = 0;
+  /// All sends and receives at once: no order among them can stall. Transfers between one pair of
+  /// ranks match in list order. Empty tensors are skipped on both sides.
+  virtual void exchange(std::span<const Transfer> sends, std::span<const Transfer> receives) = 0;
+  virtual void barrier() = 0;
+
+  // Small host values, for set-up and agreement.
+  int64_t all_reduce(int64_t value, ReduceOp op = ReduceOp::kSum);
+  double all_reduce(double value, ReduceOp op = ReduceOp::kSum);
+  /// The strings of all ranks, by rank, on every rank.
+  std::vector<std::string> all_gather(const std::string& text);
+  /// The string of `root`, on every rank.
+  std::string broadcast(const std::string& text, int root);
+};
+
+/// A group of one.
+std::unique_ptr<Communicator> make_self_communicator();
+
+/// Starts MPI (THREAD_MULTIPLE) and ends it; one at the top of main().
+class MpiSession {
+ public:
+  MpiSession(int* argc, char*** argv);
+  ~MpiSession();
+  MpiSession(const MpiSession&) = delete;
+  MpiSession& operator=(const MpiSession&) = delete;
+
+  /// Ends all ranks at once, for errors that not all ranks share.
+  [[noreturn]] static void abort(int code);
+};
+
+/// All ranks of the job. MPI must have been started.
+std::unique_ptr<Communicator> make_world();
+
+/// Collective over `parent`: the ranks of equal colour, ordered by key.
+std::unique_ptr<Communicator> split(Communicator& parent, int color, int key);
+/// A duplicate with its own message space, for a second thread (asynchronous saves).
+std::unique_ptr<Communicator> duplicate(Communicator& parent);
+
+/// Runs `step` on every rank and agrees over the world: if it threw anywhere, every rank throws the
+/// first failing rank's error (its text, its exit code), so that one message is printed and all
+/// ranks leave together.
+void agree(Communicator& world, const std::function<void()>& step);
+
+}  // namespace lynceus::parallel

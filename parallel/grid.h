@@ -1,0 +1,46 @@
+// The process grid: tensor × pipeline × data ranks, rank = tensor + T·(data + D·pipeline), so that
+// tensor neighbours share a node. A value with named axes; no globals.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "parallel/communicator.h"
+
+namespace lynceus::parallel {
+
+/// The sizes of the axes and pure arithmetic on them; testable without MPI.
+struct GridShape {
+  int tensor = 1;
+  int pipeline = 1;
+  int data = 1;
+
+  int world() const { return tensor * pipeline * data; }
+  int tensor_rank(int rank) const { return rank % tensor; }
+  int data_rank(int rank) const { return rank / tensor % data; }
+  int stage(int rank) const { return rank / (tensor * data); }
+  int rank_of(int tensor_rank, int data_rank, int stage) const {
+    return tensor_rank + tensor * (data_rank + data * stage);
+  }
+  std::string to_string() const;  ///< "2 tensor x 2 pipeline x 1 data"
+};
+
+struct Grid {
+  GridShape shape;
+  std::unique_ptr<Communicator> world;
+  std::unique_ptr<Communicator> tensor;    ///< ranks that share one layer
+  std::unique_ptr<Communicator> pipeline;  ///< the stages of one replica with equal tensor rank
+  std::unique_ptr<Communicator> data;      ///< the same weights, other samples
+  /// All tensor x pipeline ranks of one replica; rank = tensor_rank + T · stage.
+  std::unique_ptr<Communicator> replica;
+
+  int stage() const { return pipeline->rank(); }
+  bool first_stage() const { return pipeline->rank() == 0; }
+  bool last_stage() const { return pipeline->rank() + 1 == pipeline->size(); }
+};
+
+/// Collective over world, which it takes over. Throws UsageError if the sizes do not multiply to the
+/// world's.
+Grid make_grid(const GridShape& shape, std::unique_ptr<Communicator> world);
+
+}  // namespace lynceus::parallel

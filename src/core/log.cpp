@@ -1,0 +1,32 @@
+#include "core/log.h"
+
+#include <spdlog/sinks/basic_file_sink.h>
+#include <spdlog/sinks/stdout_color_sinks.h>
+
+#include "core/error.h"
+
+namespace lynceus::log {
+
+void set_up(int rank, int world_size, const std::string& level) {
+  auto terminal = std::make_shared<spdlog::sinks::stderr_color_sink_mt>();
+  const auto wanted = spdlog::level::from_str(level);
+  if (wanted == spdlog::level::off && level != "off")
+    throw UsageError("log.level: expected trace, debug, info, warn, error or off, found '{}'", level);
+  terminal->set_level(rank == 0 ? wanted : std::max(wanted, spdlog::level::warn));
+  auto logger = std::make_shared<spdlog::logger>("lynceus", terminal);
+  logger->set_level(std::min(wanted, spdlog::level::info));
+  logger->set_pattern(world_size > 1 ? fmt::format("%T %L {:>{}}  %v", rank,
+                                                   std::to_string(world_size - 1).size())
+                                     : "%T %L  %v");
+  logger->flush_on(spdlog::level::warn);
+  spdlog::set_default_logger(std::move(logger));
+}
+
+void add_file(const std::string& file) {
+  auto sink = std::make_shared<spdlog::sinks::basic_file_sink_mt>(file);
+  sink->set_level(spdlog::level::info);
+  sink->set_pattern("%Y-%m-%dT%T.%e %L %v");
+  spdlog::default_logger()->sinks().push_back(std::move(sink));
+}
+
+}  // namespace lynceus::log

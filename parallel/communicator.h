@@ -1,11 +1,13 @@
-// Communicator: collectives over a group of ranks. Takes Tensors, never pointer and count. A group of
-// size 1 returns at once. MPI for host tensors here; another transport is another implementation.
+// Communicator: collectives over a group of ranks. Takes Tensors, never pointer and count. A group
+// of size 1 returns at once. MPI for host tensors here; another transport is another
+// implementation.
 //
 // All ranks of the group call the same operations in the same order. Results of all_reduce are
-// bit-equal on every rank of the group. Errors: InternalError naming the call, the library's text,
-// the rank.
+// bit-equal on every rank of the group (max and min: as long as no value is NaN). Errors:
+// InternalError naming the call, the library's text, the rank.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <span>
@@ -24,17 +26,35 @@ struct Transfer {
   Tensor tensor;
 };
 
+/// What this rank has asked of one communicator, so that tests can count collectives. A group of
+/// one counts calls too, with no bytes.
+struct CommunicationCounts {
+  int64_t all_reduces = 0;
+  int64_t all_gathers = 0;
+  int64_t reduce_scatters = 0;
+  int64_t broadcasts = 0;
+  int64_t exchanges = 0;
+  int64_t barriers = 0;
+  int64_t bytes = 0;  ///< of the tensors given: x of a collective, the sends of an exchange
+
+  int64_t collectives() const { return all_reduces + all_gathers + reduce_scatters + broadcasts; }
+};
+
 class Communicator {
  public:
+  Communicator() = default;
   virtual ~Communicator() = default;
+  Communicator(const Communicator&) = delete;
+  Communicator& operator=(const Communicator&) = delete;
   virtual int rank() const = 0;
   virtual int size() const = 0;
 
   /// x = op over ranks of x, in place.  f32, f64, i32, i64, u8 (max/min as integers).
   virtual void all_reduce(const Tensor& x, ReduceOp op = ReduceOp::kSum) = 0;
-  /// y [size · n, ...] = the x [n, ...] of all ranks, by rank.
+  /// y [size · n, ...] = the x [n, ...] of all ranks, by rank. x may be this rank's slice of y,
+  /// then on all ranks.
   virtual void all_gather(const Tensor& x, const Tensor& y) = 0;
-  /// y [n, ...] = this rank's slice of Σ over ranks of x [size · n, ...].
+  /// y [n, ...] = this rank's slice of Σ over ranks of x [size · n, ...]; no overlap.
   virtual void reduce_scatter(const Tensor& x, const Tensor& y) = 0;
   virtual void broadcast(const Tensor& x, int root) = 0;
   /// All sends and receives at once: no order among them can stall. Transfers between one pair of
@@ -49,6 +69,12 @@ class Communicator {
   std::vector<std::string> all_gather(const std::string& text);
   /// The string of `root`, on every rank.
   std::string broadcast(const std::string& text, int root);
+
+  const CommunicationCounts& counts() const { return counts_; }
+  void reset_counts() { counts_ = {}; }
+
+ protected:
+  CommunicationCounts counts_;
 };
 
 /// A group of one.
@@ -76,7 +102,7 @@ std::unique_ptr<Communicator> duplicate(Communicator& parent);
 
 /// Runs `step` on every rank and agrees over the world: if it threw anywhere, every rank throws the
 /// first failing rank's error (its text, its exit code), so that one message is printed and all
-/// ranks leave together.
+/// ranks leave together. The step itself communicates only where all ranks fail alike.
 void agree(Communicator& world, const std::function<void()>& step);
 
 }  // namespace lynceus::parallel

@@ -39,8 +39,8 @@ struct Grid {
   bool last_stage() const { return pipeline->rank() + 1 == pipeline->size(); }
 };
 
-/// Collective over world, which it takes over. Throws UsageError if the sizes do not multiply to the
-/// world's.
+/// Collective over world, which it takes over. Throws UsageError if the sizes do not multiply to
+/// the world's.
 Grid make_grid(const GridShape& shape, std::unique_ptr<Communicator> world);
 
 }  // namespace lynceus::parallel

@@ -2,6 +2,7 @@
 
 #include <spdlog/sinks/basic_file_sink.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
+#include <unistd.h>
 
 #include "core/error.h"
 
@@ -11,13 +12,16 @@ void set_up(int rank, int world_size, const std::string& level) {
   auto terminal = std::make_shared<spdlog::sinks::stderr_color_sink_mt>();
   const auto wanted = spdlog::level::from_str(level);
   if (wanted == spdlog::level::off && level != "off")
-    throw UsageError("log.level: expected trace, debug, info, warn, error or off, found '{}'", level);
+    throw UsageError("log.level: expected trace, debug, info, warn, error or off, found '{}'",
+                     level);
   terminal->set_level(rank == 0 ? wanted : std::max(wanted, spdlog::level::warn));
   auto logger = std::make_shared<spdlog::logger>("lynceus", terminal);
   logger->set_level(std::min(wanted, spdlog::level::info));
-  logger->set_pattern(world_size > 1 ? fmt::format("%T %L {:>{}}  %v", rank,
-                                                   std::to_string(world_size - 1).size())
-                                     : "%T %L  %v");
+  // A progress line may stand under the cursor: wipe what is left of it.
+  const std::string message = isatty(STDERR_FILENO) == 1 ? "%v\x1b[K" : "%v";
+  const size_t width = std::to_string(world_size - 1).size();
+  logger->set_pattern(world_size > 1 ? fmt::format("%T %L {:>{}}  {}", rank, width, message)
+                                     : "%T %L  " + message);
   logger->flush_on(spdlog::level::warn);
   spdlog::set_default_logger(std::move(logger));
 }

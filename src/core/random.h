@@ -37,7 +37,8 @@ class CounterRandom {
   }
   /// Uniform integer in [0, bound), bound > 0; bias below bound / 2^64.
   constexpr uint64_t below(uint64_t index, uint64_t bound) const {
-    return static_cast<uint64_t>((static_cast<unsigned __int128>(bits(index)) * bound) >> 64);
+    __extension__ typedef unsigned __int128 Wide;
+    return static_cast<uint64_t>((static_cast<Wide>(bits(index)) * bound) >> 64);
   }
   /// Standard normal (Box-Muller).
   double normal(uint64_t index) const {

@@ -1,0 +1,135 @@
+// bf16 and f16 by their bits, and element-wise conversion.
+#include "io/convert.h"
+
+#include <bit>
+#include <cstring>
+
+#include "core/check.h"
+
+namespace lynceus::io {
+namespace {
+
+static_assert(std::endian::native == std::endian::little, "files are little-endian, and so are we");
+
+struct Bf16 {
+  uint16_t bits;
+};
+struct F16 {
+  uint16_t bits;
+};
+
+double widen(double value) { return value; }
+double widen(float value) { return value; }
+double widen(Bf16 value) { return f32_of_bf16(value.bits); }
+double widen(F16 value) { return f32_of_f16(value.bits); }
+
+template <typename To>
+To narrow(double value);
+template <>
+double narrow<double>(double value) {
+  return value;
+}
+template <>
+float narrow<float>(double value) {
+  return static_cast<float>(value);
+}
+template <>
+Bf16 narrow<Bf16>(double value) {
+  return {bf16_of_f32(static_cast<float>(value))};
+}
+template <>
+F16 narrow<F16>(double value) {
+  return {f16_of_f32(static_cast<float>(value))};
+}
+
+template <typename From, typename To>
+void convert_elements(const void* source, void* target, size_t count) {
+  const char* in = static_cast<const char*>(source);
+  char* out = static_cast<char*>(target);
+  for (size_t i = 0; i < count; ++i) {
+    From from;
+    std::memcpy(&from, in + i * sizeof(From), sizeof(From));
+    const To to = narrow<To>(widen(from));
+    std::memcpy(out + i * sizeof(To), &to, sizeof(To));
+  }
+}
+
+template <typename From>
+void convert_from(const void* source, void* target, DType to, size_t count) {
+  switch (to) {
+    case DType::kF64:
+      return convert_elements<From, double>(source, target, count);
+    case DType::kBf16:
+      return convert_elements<From, Bf16>(source, target, count);
+    case DType::kF16:
+      return convert_elements<From, F16>(source, target, count);
+    default:
+      return convert_elements<From, float>(source, target, count);
+  }
+}
+
+bool is_floating(DType dtype) {
+  return dtype == DType::kF32 || dtype == DType::kF64 || dtype == DType::kBf16 ||
+         dtype == DType::kF16;
+}
+
+}  // namespace
+
+float f32_of_bf16(uint16_t bits) { return std::bit_cast<float>(static_cast<uint32_t>(bits) << 16); }
+
+float f32_of_f16(uint16_t bits) {
+  const uint32_t sign = static_cast<uint32_t>(bits & 0x8000u) << 16;
+  const uint32_t magnitude = bits & 0x7FFFu;
+  if (magnitude >= 0x7C00u)  // infinity, NaN
+    return std::bit_cast<float>(sign | 0x7F800000u | (magnitude & 0x03FFu) << 13);
+  // Shifted into place the exponent is 112 too small; multiplying repairs it, subnormals included.
+  const float value = std::bit_cast<float>(magnitude << 13) * 0x1.0p112f;
+  return std::bit_cast<float>(std::bit_cast<uint32_t>(value) | sign);
+}
+
+uint16_t bf16_of_f32(float value) {
+  const uint32_t bits = std::bit_cast<uint32_t>(value);
+  if ((bits & 0x7FFFFFFFu) > 0x7F800000u) return static_cast<uint16_t>(bits >> 16 | 0x0040u);
+  return static_cast<uint16_t>((bits + 0x7FFFu + (bits >> 16 & 1u)) >> 16);
+}
+
+uint16_t f16_of_f32(float value) {
+  const uint32_t bits = std::bit_cast<uint32_t>(value);
+  const uint32_t sign = bits >> 16 & 0x8000u;
+  const uint32_t magnitude = bits & 0x7FFFFFFFu;
+  uint32_t half;
+  if (magnitude > 0x7F800000u) {
+    half = 0x7E00u;
+  } else if (magnitude >= 0x47800000u) {  // 2^16 and above
+    half = 0x7C00u;
+  } else if (magnitude < 0x38800000u) {  // below 2^-14: adding 0.5 rounds at 2^-24, f16's last bit
+    half = std::bit_cast<uint32_t>(std::bit_cast<float>(magnitude) + 0.5f) - 0x3F000000u;
+  } else {
+    half = (magnitude - 0x38000000u + 0x0FFFu + (magnitude >> 13 & 1u)) >> 13;
+  }
+  return static_cast<uint16_t>(sign | half);
+}
+
+bool convertible(DType from, DType to) {
+  return from == to || (is_floating(from) && is_floating(to));
+}
+
+void convert(const void* source, DType from, void* target, DType to, size_t count) {
+  LYNCEUS_CHECK(convertible(from, to), "{} to {}", name_of(from), name_of(to));
+  if (from == to) {
+    if (count > 0) std::memcpy(target, source, count * size_of(from));
+    return;
+  }
+  switch (from) {
+    case DType::kF64:
+      return convert_from<double>(source, target, to, count);
+    case DType::kBf16:
+      return convert_from<Bf16>(source, target, to, count);
+    case DType::kF16:
+      return convert_from<F16>(source, target, to, count);
+    default:
+      return convert_from<float>(source, target, to, count);
+  }
+}
+
+}  // namespace lynceus::io

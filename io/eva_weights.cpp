@@ -1,0 +1,104 @@
+// Thirds of fused tensors as tensors of their own.
+#include "io/eva_weights.h"
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <utility>
+
+#include "core/error.h"
+
+namespace lynceus::io {
+namespace {
+
+constexpr std::string_view kFused = ".attn.qkv.weight";
+
+class SplitSource : public WeightSource {
+ public:
+  explicit SplitSource(WeightSourcePtr source) : source_(std::move(source)) {
+    for (const std::string& name : source_->names()) add(name);
+  }
+
+  std::vector<std::string> names() const override {
+    std::vector<std::string> all;
+    for (const auto& [name, part] : parts_) all.push_back(name);
+    return all;
+  }
+  bool has(const std::string& name) const override { return parts_.contains(name); }
+  Shape shape(const std::string& name) const override { return part(name).shape; }
+
+  void read(const std::string& name, const Slice& slice, const Tensor& out) const override {
+    const Part& found = part(name);
+    if (!found.third) return source_->read(found.inner, slice, out);
+    const int64_t rows = found.shape[0];
+    const int64_t begin = *found.third * rows;
+    if (slice.axis < 0) return source_->read(found.inner, Slice{0, begin, rows}, out);
+    if (slice.axis == 0)
+      return source_->read(found.inner, Slice{0, begin + slice.begin, slice.count}, out);
+    // Columns of a third: the columns of the whole, then its rows. Tensor ranks read the vision
+    // encoder whole, so this is rare enough to be simple.
+    const Tensor columns = Tensor::empty(Stream{}, slice.of(source_->shape(found.inner)));
+    source_->read(found.inner, slice, columns);
+    out.copy_from(columns.slice(begin, rows));
+  }
+
+  std::string describe() const override { return source_->describe(); }
+  std::vector<std::filesystem::path> files() const override { return source_->files(); }
+
+ private:
+  struct Part {
+    std::string inner;
+    std::optional<int> third;  // of the rows; nothing: the whole tensor
+    Shape shape;
+  };
+
+  void add(const std::string& name) {
+    const Shape whole = source_->shape(name);
+    if (name.ends_with(kFused)) {
+      const std::string stem = name.substr(0, name.size() - kFused.size()) + ".attn.";
+      if (whole.rank() != 2 || whole[0] % 3 != 0)
+        throw InputError("{}: '{}' has shape {}, expected [3 * width, width]", describe(), name,
+                         whole.to_string());
+      const char* thirds[] = {"q_proj.weight", "k_proj.weight", "v_proj.weight"};
+      for (int third = 0; third < 3; ++third)
+        show(stem + thirds[third], {name, third, Shape{whole[0] / 3, whole[1]}});
+      return;
+    }
+    for (const char letter : {'q', 'v'}) {
+      const std::string old_end = fmt::format(".attn.{}_bias", letter);
+      if (name.ends_with(old_end))
+        return show(name.substr(0, name.size() - old_end.size()) +
+                        fmt::format(".attn.{}_proj.bias", letter),
+                    {name, std::nullopt, whole});
+    }
+    show(name, {name, std::nullopt, whole});
+  }
+  void show(const std::string& name, Part part) {
+    const auto [place, inserted] = parts_.emplace(name, std::move(part));
+    if (!inserted)
+      throw InputError("{}: '{}' is there both fused and apart", describe(), name);
+  }
+  const Part& part(const std::string& name) const {
+    const auto found = parts_.find(name);
+    if (found == parts_.end())
+      throw InputError("{}: there is no tensor '{}'", describe(), name);
+    return found->second;
+  }
+
+  WeightSourcePtr source_;
+  std::map<std::string, Part> parts_;
+};
+
+}  // namespace
+
+bool has_fused_qkv(const WeightSource& source) {
+  const auto names = source.names();
+  return std::any_of(names.begin(), names.end(),
+                     [](const std::string& name) { return name.ends_with(kFused); });
+}
+
+WeightSourcePtr split_fused_qkv(WeightSourcePtr source) {
+  return std::make_shared<SplitSource>(std::move(source));
+}
+
+}  // namespace lynceus::io

@@ -1,0 +1,17 @@
+// EVA-CLIP checkpoints of the vision encoder store each block's q, k and v as one tensor
+// "blocks.N.attn.qkv.weight" [3D, D] (rows q, k, v) with "q_bias" and "v_bias". The released Lynx
+// code names them apart. This adapter shows such a source under the released names:
+//   attn.qkv.weight -> attn.{q,k,v}_proj.weight [D, D] each, attn.{q,v}_bias -> {q,v}_proj.bias
+#pragma once
+
+#include "io/weights.h"
+
+namespace lynceus::io {
+
+/// Whether any tensor of the source is a fused qkv weight.
+bool has_fused_qkv(const WeightSource& source);
+
+/// Names that are not fused pass unchanged. InputError if a fused tensor has no rows in threes.
+WeightSourcePtr split_fused_qkv(WeightSourcePtr source);
+
+}  // namespace lynceus::io

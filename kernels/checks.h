@@ -1,0 +1,46 @@
+// What every kernel checks before it computes, so that a wrong shape ends in one message naming the
+// kernel, the argument, the expected and the found, instead of in a crash.
+//
+// Tensors of any rank are seen as matrices (Tensor::rows, cols). Errors: InternalError.
+#pragma once
+
+#include "core/tensor.h"
+
+namespace lynceus::kernels {
+
+inline std::string description(const Tensor& tensor) {
+  if (!tensor.defined()) return "undefined";
+  return fmt::format("{} {}", name_of(tensor.dtype()), tensor.shape().to_string());
+}
+
+inline void check_on_cpu(const char* kernel, const Stream& stream) {
+  if (!stream.device().is_cpu()) throw InternalError("{}: this build computes on CPUs only", kernel);
+}
+
+inline void check_matrix(const char* kernel, const char* argument, const Tensor& tensor,
+                         int64_t rows, int64_t cols, DType dtype = DType::kF32) {
+  if (!tensor.defined() || tensor.dtype() != dtype || tensor.size() != rows * cols ||
+      tensor.cols() != cols)
+    throw InternalError("{}: {} is {}, expected {} [{}, {}]", kernel, argument,
+                        description(tensor), name_of(dtype), rows, cols);
+}
+
+inline void check_vector(const char* kernel, const char* argument, const Tensor& tensor,
+                         int64_t size, DType dtype = DType::kF32) {
+  if (!tensor.defined() || tensor.dtype() != dtype || tensor.size() != size)
+    throw InternalError("{}: {} is {}, expected {} of {} elements", kernel, argument,
+                        description(tensor), name_of(dtype), size);
+}
+
+/// For outputs and inputs that may be left out.
+inline void check_matrix(const char* kernel, const char* argument, const Tensor* tensor,
+                         int64_t rows, int64_t cols) {
+  if (tensor != nullptr) check_matrix(kernel, argument, *tensor, rows, cols);
+}
+
+inline void check_vector(const char* kernel, const char* argument, const Tensor* tensor,
+                         int64_t size) {
+  if (tensor != nullptr) check_vector(kernel, argument, *tensor, size);
+}
+
+}  // namespace lynceus::kernels

@@ -1,0 +1,82 @@
+// The activations on CPUs: one pass over memory each, vectorised through vector_math.h. Every loop
+// reads an element before it writes one, so outputs may alias inputs. Formulas in
+// kernels/activation.h.
+#include "kernels/cpu/activation.h"
+
+#include "kernels/cpu/parallel.h"
+#include "kernels/cpu/vector_math.h"
+
+namespace lynceus::kernels::cpu {
+namespace {
+
+/// y[i] = f(x[i]).
+template <typename Function>
+void map(const Tensor& x, const Tensor& y, Function f) {
+  const float* const in = x.data<float>();
+  float* const out = y.data<float>();
+  for_each_block(x.size(), [=](int64_t begin, int64_t end) {
+#pragma omp simd
+    for (int64_t i = begin; i < end; ++i) out[i] = f(in[i]);
+  });
+}
+
+/// z[i] = f(x[i], y[i]).
+template <typename Function>
+void map(const Tensor& x, const Tensor& y, const Tensor& z, Function f) {
+  const float* const first = x.data<float>();
+  const float* const second = y.data<float>();
+  float* const out = z.data<float>();
+  for_each_block(x.size(), [=](int64_t begin, int64_t end) {
+#pragma omp simd
+    for (int64_t i = begin; i < end; ++i) out[i] = f(first[i], second[i]);
+  });
+}
+
+/// silu'(x) = σ + x·σ·(1 − σ) for σ = sigmoid(x).
+inline float silu_derivative(float x, float sigmoid) {
+  return sigmoid + x * sigmoid * (1.0f - sigmoid);
+}
+
+}  // namespace
+
+void swiglu_forward(const Tensor& gate, const Tensor& up, const Tensor& y) {
+  map(gate, up, y, [](float g, float u) { return g * vector_sigmoid(g) * u; });
+}
+
+void swiglu_backward(const Tensor& gate, const Tensor& up, const Tensor& dy, const Tensor& dgate,
+                     const Tensor& dup) {
+  const float* const gate_in = gate.data<float>();
+  const float* const up_in = up.data<float>();
+  const float* const gradient = dy.data<float>();
+  float* const gate_out = dgate.data<float>();
+  float* const up_out = dup.data<float>();
+  for_each_block(gate.size(), [=](int64_t begin, int64_t end) {
+#pragma omp simd
+    for (int64_t i = begin; i < end; ++i) {
+      const float g = gate_in[i];
+      const float u = up_in[i];
+      const float d = gradient[i];
+      const float sigmoid = vector_sigmoid(g);
+      gate_out[i] = d * u * silu_derivative(g, sigmoid);
+      up_out[i] = d * g * sigmoid;
+    }
+  });
+}
+
+void silu_forward(const Tensor& x, const Tensor& y) {
+  map(x, y, [](float v) { return v * vector_sigmoid(v); });
+}
+
+void silu_backward(const Tensor& x, const Tensor& dy, const Tensor& dx) {
+  map(x, dy, dx, [](float v, float d) { return d * silu_derivative(v, vector_sigmoid(v)); });
+}
+
+void gelu_forward(const Tensor& x, const Tensor& y) {
+  map(x, y, [](float v) { return vector_gelu(v); });
+}
+
+void gelu_backward(const Tensor& x, const Tensor& dy, const Tensor& dx) {
+  map(x, dy, dx, [](float v, float d) { return d * vector_gelu_derivative(v); });
+}
+
+}  // namespace lynceus::kernels::cpu

@@ -1,0 +1,16 @@
+// The CPU side of kernels/activation.h: same contracts, arguments already checked.
+#pragma once
+
+#include "core/tensor.h"
+
+namespace lynceus::kernels::cpu {
+
+void swiglu_forward(const Tensor& gate, const Tensor& up, const Tensor& y);
+void swiglu_backward(const Tensor& gate, const Tensor& up, const Tensor& dy, const Tensor& dgate,
+                     const Tensor& dup);
+void silu_forward(const Tensor& x, const Tensor& y);
+void silu_backward(const Tensor& x, const Tensor& dy, const Tensor& dx);
+void gelu_forward(const Tensor& x, const Tensor& y);
+void gelu_backward(const Tensor& x, const Tensor& dy, const Tensor& dx);
+
+}  // namespace lynceus::kernels::cpu

@@ -1,0 +1,109 @@
+// Cross-entropy over a vocabulary shard on CPUs. Formulas in kernels/cross_entropy.h.
+#include "kernels/cpu/cross_entropy.h"
+
+#include <cmath>
+#include <limits>
+
+#include "kernels/cpu/parallel.h"
+#include "kernels/cpu/vector_math.h"
+
+namespace lynceus::kernels::cpu {
+namespace {
+
+void check_labels(const Tensor& labels, int64_t vocabulary) {
+  for (const int32_t label : labels.span<int32_t>())
+    if (label != kNotScored && (label < 0 || label >= vocabulary))
+      throw InternalError("cross_entropy: label {}, expected {} or 0..{}", label, kNotScored,
+                          vocabulary - 1);
+}
+
+/// The target's column in this shard, or -1.
+int64_t local_target(int32_t label, const VocabularyShard& shard) {
+  if (label == kNotScored) return -1;
+  const int64_t column = label - shard.begin;
+  return column >= 0 && column < shard.valid ? column : -1;
+}
+
+/// l = (e^(l − max) / Σ) − uniform − (1 − e) · onehot, with zeros in the padding.
+void write_gradient(float* l, int64_t cols, int64_t valid, float max, double exp_sum, float uniform,
+                    int64_t target, float target_weight) {
+  const auto inverse = static_cast<float>(1.0 / exp_sum);
+#pragma omp simd
+  for (int64_t c = 0; c < valid; ++c) l[c] = vector_exp(l[c] - max) * inverse - uniform;
+  if (target >= 0) l[target] -= target_weight;
+  std::fill(l + valid, l + cols, 0.0f);
+}
+
+}  // namespace
+
+void cross_entropy_row_max(const Tensor& logits, const VocabularyShard& shard,
+                           const Tensor& row_max) {
+  const int64_t cols = logits.cols();
+  const int64_t valid = shard.valid;
+  const float* const in = logits.data<float>();
+  float* const out = row_max.data<float>();
+  for_each_row(row_max.size(), cols, [=](int64_t row) {
+    const float* const l = in + row * cols;
+    float max = -std::numeric_limits<float>::infinity();
+#pragma omp simd reduction(max : max)
+    for (int64_t c = 0; c < valid; ++c) max = l[c] > max ? l[c] : max;
+    out[row] = max;
+  });
+}
+
+void cross_entropy_partial(const Tensor& logits, const Tensor& labels, const VocabularyShard& shard,
+                           const Tensor& row_max, const Tensor& partial) {
+  check_labels(labels, shard.global);
+  const int64_t cols = logits.cols();
+  const float* const in = logits.data<float>();
+  const int32_t* const label = labels.data<int32_t>();
+  const float* const max = row_max.data<float>();
+  float* const out = partial.data<float>();
+  for_each_row(row_max.size(), cols, [=](int64_t row) {
+    const float* const l = in + row * cols;
+    const float largest = max[row];
+    const int64_t target = local_target(label[row], shard);
+    const double exp_sum =
+        sum_of(shard.valid, [=](int64_t c) { return vector_exp(l[c] - largest); });
+    const double sum = sum_of(shard.valid, [=](int64_t c) { return l[c]; });
+    out[row * 3] = static_cast<float>(exp_sum);
+    out[row * 3 + 1] = target >= 0 ? l[target] : 0.0f;
+    out[row * 3 + 2] = static_cast<float>(sum);
+  });
+}
+
+void cross_entropy_finish(const Tensor& logits, const Tensor& labels, const VocabularyShard& shard,
+                          const Tensor& row_max, const Tensor& partial, float label_smoothing,
+                          bool gradient, const Tensor* row_loss) {
+  const int64_t cols = logits.cols();
+  const int32_t* const label = labels.data<int32_t>();
+  const float* const max = row_max.data<float>();
+  const float* const sums = partial.data<float>();
+  float* const in_out = logits.data<float>();
+  float* const loss_out = row_loss == nullptr ? nullptr : row_loss->data<float>();
+  const auto vocabulary = static_cast<double>(shard.global);
+  const auto smoothing = static_cast<double>(label_smoothing);
+  for_each_row(row_max.size(), gradient ? cols : 1, [=](int64_t row) {
+    float* const l = in_out + row * cols;
+    if (label[row] == kNotScored) {
+      if (loss_out != nullptr) loss_out[row] = 0.0f;
+      if (gradient) std::fill_n(l, cols, 0.0f);
+      return;
+    }
+    const auto exp_sum = static_cast<double>(sums[row * 3]);
+    if (loss_out != nullptr) {
+      const double log_sum = static_cast<double>(max[row]) + std::log(exp_sum);
+      double loss = log_sum - static_cast<double>(sums[row * 3 + 1]);
+      if (smoothing != 0)
+        loss = (1 - smoothing) * loss +
+               smoothing * (log_sum - static_cast<double>(sums[row * 3 + 2]) / vocabulary);
+      loss_out[row] = static_cast<float>(loss);
+    }
+    if (gradient)
+      write_gradient(l, cols, shard.valid, max[row], exp_sum,
+                     static_cast<float>(smoothing / vocabulary), local_target(label[row], shard),
+                     static_cast<float>(1 - smoothing));
+  });
+}
+
+}  // namespace lynceus::kernels::cpu

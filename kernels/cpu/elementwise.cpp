@@ -1,0 +1,133 @@
+// Sums, residuals and the adapter's epilogue on CPUs: one pass over memory each; outputs may alias
+// inputs element for element. Formulas in kernels/elementwise.h.
+#include "kernels/cpu/elementwise.h"
+
+#include <bit>
+#include <numeric>
+
+#include "kernels/cpu/parallel.h"
+
+namespace lynceus::kernels::cpu {
+
+void add(const Tensor& a, const Tensor& b, const Tensor& y) {
+  const float* const first = a.data<float>();
+  const float* const second = b.data<float>();
+  float* const out = y.data<float>();
+  for_each_block(a.size(), [=](int64_t begin, int64_t end) {
+#pragma omp simd
+    for (int64_t i = begin; i < end; ++i) out[i] = first[i] + second[i];
+  });
+}
+
+void scale(const Tensor& x, float alpha, const Tensor& y) {
+  const float* const in = x.data<float>();
+  float* const out = y.data<float>();
+  for_each_block(x.size(), [=](int64_t begin, int64_t end) {
+#pragma omp simd
+    for (int64_t i = begin; i < end; ++i) out[i] = alpha * in[i];
+  });
+}
+
+void add_bias(const Tensor& bias, const Tensor& y) {
+  const int64_t width = y.cols();
+  const float* const b = bias.data<float>();
+  float* const out = y.data<float>();
+  for_each_row(y.rows(), width, [=](int64_t row) {
+    float* const yr = out + row * width;
+#pragma omp simd
+    for (int64_t i = 0; i < width; ++i) yr[i] += b[i];
+  });
+}
+
+void column_sum(const Stream& stream, const Tensor& x, const Tensor& sums) {
+  const int64_t width = x.cols();
+  const float* const in = x.data<float>();
+  const auto add_rows = [=](int64_t begin, int64_t end, const std::array<float*, 1>& partial) {
+    float* const sum = partial[0];
+    for (int64_t row = begin; row < end; ++row) {
+      const float* const xr = in + row * width;
+#pragma omp simd
+      for (int64_t i = 0; i < width; ++i) sum[i] += xr[i];
+    }
+  };
+  sum_rows<1>(stream, x.rows(), width, {sums.data<float>()}, add_rows);
+}
+
+void adapter_epilogue_forward(const Tensor& residual, const Tensor& up, const Tensor& bias,
+                              const Tensor& scaling, const Tensor& y) {
+  const int64_t width = up.cols();
+  const float* const skip = residual.data<float>();
+  const float* const in = up.data<float>();
+  const float* const b = bias.data<float>();
+  const float factor = *scaling.data<float>();
+  float* const out = y.data<float>();
+  for_each_row(up.rows(), width, [=](int64_t row) {
+    const int64_t offset = row * width;
+#pragma omp simd
+    for (int64_t i = 0; i < width; ++i)
+      out[offset + i] = skip[offset + i] + factor * (in[offset + i] + b[i]);
+  });
+}
+
+void adapter_epilogue_backward(const Stream& stream, const Tensor& up, const Tensor& bias,
+                               const Tensor& scaling, const Tensor& dy, const Tensor& dup,
+                               const Tensor* dscaling, const Tensor* dbias) {
+  const int64_t rows = up.rows();
+  const int64_t width = up.cols();
+  const float* const in = up.data<float>();
+  const float* const b = bias.data<float>();
+  const float* const gradient = dy.data<float>();
+  const float factor = *scaling.data<float>();
+  float* const out = dup.data<float>();
+  std::vector<double> row_dots(dscaling == nullptr ? 0 : static_cast<size_t>(rows));
+  double* const dots = row_dots.empty() ? nullptr : row_dots.data();
+  const auto add_rows = [=](int64_t begin, int64_t end, const std::array<float*, 1>& partial) {
+    for (int64_t row = begin; row < end; ++row) {
+      const float* const xr = in + row * width;
+      const float* const g = gradient + row * width;
+      float* const dx = out + row * width;
+      if (dots != nullptr)
+        dots[row] = sum_of(width, [=](int64_t i) { return g[i] * (xr[i] + b[i]); });
+      if (float* const db = partial[0]; db != nullptr) {
+#pragma omp simd
+        for (int64_t i = 0; i < width; ++i) db[i] += factor * g[i];
+      }
+#pragma omp simd
+      for (int64_t i = 0; i < width; ++i) dx[i] = factor * g[i];
+    }
+  };
+  sum_rows<1>(stream, rows, width, {dbias == nullptr ? nullptr : dbias->data<float>()}, add_rows);
+  if (dscaling != nullptr)
+    *dscaling->data<float>() +=
+        static_cast<float>(std::accumulate(row_dots.begin(), row_dots.end(), 0.0));
+}
+
+double sum_of_squares(const Tensor& x) {
+  constexpr int64_t kBlock = 16384;
+  const int64_t n = x.size();
+  const float* const in = x.data<float>();
+  std::vector<double> partials(static_cast<size_t>((n + kBlock - 1) / kBlock));
+  for_each_block<kBlock>(n, [=, &partials](int64_t begin, int64_t end) {
+    double sum = 0;
+#pragma omp simd reduction(+ : sum)
+    for (int64_t i = begin; i < end; ++i) {
+      const auto value = static_cast<double>(in[i]);
+      sum += value * value;
+    }
+    partials[static_cast<size_t>(begin / kBlock)] = sum;
+  });
+  return std::accumulate(partials.begin(), partials.end(), 0.0);
+}
+
+bool all_finite(const Tensor& x) {
+  constexpr uint32_t kExponent = 0x7F800000u;  // all ones: infinite or NaN
+  const int64_t n = x.size();
+  const float* const in = x.data<float>();
+  uint32_t found = 0;
+#pragma omp parallel for simd schedule(static) reduction(| : found) if (n >= kParallelElements)
+  for (int64_t i = 0; i < n; ++i)
+    found |= static_cast<uint32_t>((std::bit_cast<uint32_t>(in[i]) & kExponent) == kExponent);
+  return found == 0;
+}
+
+}  // namespace lynceus::kernels::cpu

@@ -1,0 +1,80 @@
+// Token embedding and row moves on CPUs. Formulas in kernels/embedding.h.
+#include "kernels/cpu/embedding.h"
+
+#include <cstring>
+
+#include "kernels/cpu/parallel.h"
+
+namespace lynceus::kernels::cpu {
+namespace {
+
+void check_row_numbers(const char* kernel, const Tensor& rows, int64_t limit) {
+  for (const int32_t row : rows.span<int32_t>())
+    if (row < 0 || row >= limit)
+      throw InternalError("{}: row number {}, expected 0..{}", kernel, row, limit - 1);
+}
+
+}  // namespace
+
+void embedding_forward(const Tensor& token_ids, const Tensor& table, int64_t vocab_begin,
+                       const Tensor& y) {
+  const int64_t width = y.cols();
+  const int64_t vocabulary = table.rows();
+  const int32_t* const ids = token_ids.data<int32_t>();
+  const float* const in = table.data<float>();
+  float* const out = y.data<float>();
+  for_each_row(y.rows(), width, [=](int64_t row) {
+    const int64_t local = ids[row] < 0 ? -1 : ids[row] - vocab_begin;
+    if (local >= 0 && local < vocabulary)
+      std::copy_n(in + local * width, width, out + row * width);
+    else
+      std::fill_n(out + row * width, width, 0.0f);
+  });
+}
+
+void embedding_backward(const Tensor& token_ids, const Tensor& dy, int64_t vocab_begin,
+                        const Tensor& dtable) {
+  const int64_t rows = dy.rows();
+  const int64_t width = dy.cols();
+  const int64_t vocabulary = dtable.rows();
+  const int32_t* const ids = token_ids.data<int32_t>();
+  const float* const in = dy.data<float>();
+  float* const out = dtable.data<float>();
+  // A token may occur in many rows, so threads share columns, not rows: each adds in row order.
+  constexpr int64_t kColumns = 256;
+  const auto add_columns = [=](int64_t begin, int64_t end) {
+    for (int64_t row = 0; row < rows; ++row) {
+      const int64_t local = ids[row] < 0 ? -1 : ids[row] - vocab_begin;
+      if (local < 0 || local >= vocabulary) continue;
+      const float* const from = in + row * width;
+      float* const to = out + local * width;
+#pragma omp simd
+      for (int64_t i = begin; i < end; ++i) to[i] += from[i];
+    }
+  };
+  for_each_block<kColumns>(width, add_columns, rows);
+}
+
+void gather_rows(const Tensor& x, const Tensor& rows, const Tensor& y) {
+  check_row_numbers("gather_rows", rows, x.rows());
+  const int32_t* const from = rows.data<int32_t>();
+  const char* const in = static_cast<const char*>(x.raw());
+  char* const out = static_cast<char*>(y.raw());
+  const int64_t bytes = x.cols() * static_cast<int64_t>(size_of(x.dtype()));
+  for_each_row(y.rows(), x.cols(), [=](int64_t row) {
+    std::memcpy(out + row * bytes, in + from[row] * bytes, static_cast<size_t>(bytes));
+  });
+}
+
+void scatter_rows(const Tensor& x, const Tensor& rows, const Tensor& y) {
+  check_row_numbers("scatter_rows", rows, y.rows());
+  const int32_t* const to = rows.data<int32_t>();
+  const char* const in = static_cast<const char*>(x.raw());
+  char* const out = static_cast<char*>(y.raw());
+  const int64_t bytes = x.cols() * static_cast<int64_t>(size_of(x.dtype()));
+  for_each_row(x.rows(), x.cols(), [=](int64_t row) {
+    std::memcpy(out + to[row] * bytes, in + row * bytes, static_cast<size_t>(bytes));
+  });
+}
+
+}  // namespace lynceus::kernels::cpu

@@ -1,0 +1,90 @@
+// How the CPU kernels split work over OpenMP threads and how they sum.
+//
+// Blocks have fixed sizes and partial sums are combined in block order, so no result depends on the
+// number of threads. Sums run in f32 over at most a few hundred elements and in f64 above that.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <vector>
+
+#include "core/tensor.h"
+
+namespace lynceus::kernels::cpu {
+
+/// Fewer elements than this are not worth waking the other threads for.
+constexpr int64_t kParallelElements = 16384;
+
+/// body(row) for every row; `width`: the elements a row costs.
+template <typename Body>
+void for_each_row(int64_t rows, int64_t width, Body body) {
+#pragma omp parallel for schedule(static) if (rows > 1 && rows * width >= kParallelElements)
+  for (int64_t row = 0; row < rows; ++row) body(row);
+}
+
+/// body(begin, end) for consecutive blocks of n elements, each costing `cost` element operations.
+template <int64_t kBlock = 8192, typename Body>
+void for_each_block(int64_t n, Body body, int64_t cost = 1) {
+  const int64_t blocks = (n + kBlock - 1) / kBlock;
+#pragma omp parallel for schedule(static) if (blocks > 1 && n * cost >= kParallelElements)
+  for (int64_t block = 0; block < blocks; ++block)
+    body(block * kBlock, std::min(n, (block + 1) * kBlock));
+}
+
+/// Σ term(i), i in [0, n): blocks of 256 in f32, which the compiler vectorises, their sums in f64.
+template <typename Term>
+double sum_of(int64_t n, Term term) {
+  constexpr int64_t kBlock = 256;
+  double total = 0;
+  for (int64_t begin = 0; begin < n; begin += kBlock) {
+    const int64_t end = std::min(n, begin + kBlock);
+    float sum = 0;
+#pragma omp simd reduction(+ : sum)
+    for (int64_t i = begin; i < end; ++i) sum += term(i);
+    total += static_cast<double>(sum);
+  }
+  return total;
+}
+
+/// Sums over rows of a [rows, width] matrix into up to kSums vectors of `width` elements (`+=`;
+/// null: not wanted). body(begin, end, partial) adds rows [begin, end) to partial[s], which starts
+/// at zero and is null where sums[s] is null; it may compute other things of these rows as well.
+template <size_t kSums, typename Body>
+void sum_rows(const Stream& stream, int64_t rows, int64_t width,
+              const std::array<float*, kSums>& sums, Body body) {
+  constexpr int64_t kChunk = 32;
+  const int64_t chunks = (rows + kChunk - 1) / kChunk;
+  std::array<Tensor, kSums> partials;
+  std::array<float*, kSums> bases{};
+  for (size_t s = 0; s < kSums; ++s) {
+    if (sums[s] == nullptr) continue;
+    partials[s] = Tensor::empty(stream, {chunks, width});
+    bases[s] = partials[s].template data<float>();
+  }
+#pragma omp parallel for schedule(static) if (rows * width >= kParallelElements)
+  for (int64_t chunk = 0; chunk < chunks; ++chunk) {
+    std::array<float*, kSums> partial{};
+    for (size_t s = 0; s < kSums; ++s) {
+      if (bases[s] == nullptr) continue;
+      partial[s] = bases[s] + chunk * width;
+      std::fill_n(partial[s], width, 0.0f);
+    }
+    body(chunk * kChunk, std::min(rows, (chunk + 1) * kChunk), partial);
+  }
+  constexpr int64_t kColumns = 64;
+  for (size_t s = 0; s < kSums; ++s) {
+    if (bases[s] == nullptr) continue;
+    const auto combine = [&, base = bases[s], sum = sums[s]](int64_t begin, int64_t end) {
+      std::array<double, kColumns> total{};
+      for (int64_t chunk = 0; chunk < chunks; ++chunk)
+        for (int64_t c = begin; c < end; ++c)
+          total[static_cast<size_t>(c - begin)] += static_cast<double>(base[chunk * width + c]);
+      for (int64_t c = begin; c < end; ++c)
+        sum[c] += static_cast<float>(total[static_cast<size_t>(c - begin)]);
+    };
+    for_each_block<kColumns>(width, combine, chunks);
+  }
+}
+
+}  // namespace lynceus::kernels::cpu

@@ -1,0 +1,54 @@
+// Rotary embedding on CPUs. Formulas in kernels/rope.h.
+#include "kernels/cpu/rope.h"
+
+#include <cmath>
+#include <vector>
+
+#include "kernels/cpu/parallel.h"
+
+namespace lynceus::kernels::cpu {
+
+void rope_table(const Tensor& positions, double theta, const Tensor& cos, const Tensor& sin) {
+  const int64_t half = cos.cols();
+  std::vector<double> frequencies(static_cast<size_t>(half));
+  for (int64_t i = 0; i < half; ++i)
+    frequencies[static_cast<size_t>(i)] =
+        std::pow(theta, -static_cast<double>(i) / static_cast<double>(half));
+  const int32_t* const position = positions.data<int32_t>();
+  float* const cos_out = cos.data<float>();
+  float* const sin_out = sin.data<float>();
+  constexpr int64_t kCost = 32;  // a sine and a cosine in f64 against one multiplication
+  for_each_row(positions.size(), half * kCost, [=, &frequencies](int64_t row) {
+    for (int64_t i = 0; i < half; ++i) {
+      const double angle = position[row] * frequencies[static_cast<size_t>(i)];
+      cos_out[row * half + i] = static_cast<float>(std::cos(angle));
+      sin_out[row * half + i] = static_cast<float>(std::sin(angle));
+    }
+  });
+}
+
+void rope_rotate(const Tensor& cos, const Tensor& sin, float sign, const Tensor& x) {
+  const int64_t half = cos.cols();
+  const int64_t width = x.cols();
+  const float* const cos_in = cos.data<float>();
+  const float* const sin_in = sin.data<float>();
+  float* const data = x.data<float>();
+  for_each_row(x.rows(), width, [=](int64_t row) {
+    const float* const c = cos_in + row * half;
+    const float* const s = sin_in + row * half;
+    for (int64_t head = 0; head < width; head += 2 * half) {
+      float* const low = data + row * width + head;
+      float* const high = low + half;
+#pragma omp simd
+      for (int64_t i = 0; i < half; ++i) {
+        const float a = low[i];
+        const float b = high[i];
+        const float sine = sign * s[i];
+        low[i] = a * c[i] - b * sine;
+        high[i] = b * c[i] + a * sine;
+      }
+    }
+  });
+}
+
+}  // namespace lynceus::kernels::cpu

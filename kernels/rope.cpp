@@ -1,0 +1,44 @@
+// Checks of the rotary embedding kernels, then the device's implementation.
+#include "kernels/rope.h"
+
+#include "kernels/checks.h"
+#include "kernels/cpu/rope.h"
+
+namespace lynceus::kernels {
+namespace {
+
+void check_rotation(const char* kernel, const Stream& stream, const Tensor& cos, const Tensor& sin,
+                    const Tensor& x, const char* name) {
+  check_on_cpu(kernel, stream);
+  check_matrix(kernel, "cos", cos, x.rows(), cos.cols());
+  check_matrix(kernel, "sin", sin, x.rows(), cos.cols());
+  check_matrix(kernel, name, x, x.rows(), x.cols());
+  if (cos.cols() == 0 || x.cols() % (2 * cos.cols()) != 0)
+    throw InternalError("{}: {} is {}, expected a multiple of head_dim = {} columns", kernel, name,
+                        description(x), 2 * cos.cols());
+}
+
+}  // namespace
+
+void rope_table(const Stream& stream, const Tensor& positions, double theta, int64_t head_dim,
+                const Tensor& cos, const Tensor& sin) {
+  constexpr const char* kKernel = "rope_table";
+  check_on_cpu(kKernel, stream);
+  LYNCEUS_CHECK(head_dim > 0 && head_dim % 2 == 0, "rope_table: head_dim {}", head_dim);
+  check_vector(kKernel, "positions", positions, positions.size(), DType::kI32);
+  check_matrix(kKernel, "cos", cos, positions.size(), head_dim / 2);
+  check_matrix(kKernel, "sin", sin, positions.size(), head_dim / 2);
+  cpu::rope_table(positions, theta, cos, sin);
+}
+
+void rope_forward(const Stream& stream, const Tensor& cos, const Tensor& sin, const Tensor& x) {
+  check_rotation("rope_forward", stream, cos, sin, x, "x");
+  cpu::rope_rotate(cos, sin, /*sign=*/1.0f, x);
+}
+
+void rope_backward(const Stream& stream, const Tensor& cos, const Tensor& sin, const Tensor& dx) {
+  check_rotation("rope_backward", stream, cos, sin, dx, "dx");
+  cpu::rope_rotate(cos, sin, /*sign=*/-1.0f, dx);
+}
+
+}  // namespace lynceus::kernels

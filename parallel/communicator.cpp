@@ -1,0 +1,124 @@
+// The part of a communicator that no transport changes: small host values over the tensor calls,
+// the group of one, and agreement on errors. Used by everything that talks to other ranks.
+#include "parallel/communicator.h"
+
+#include <algorithm>
+#include <exception>
+#include <optional>
+
+namespace lynceus::parallel {
+
+namespace {
+
+Tensor view_of(std::string& text) {
+  return Tensor::borrow(text.data(), {static_cast<int64_t>(text.size())}, DType::kU8);
+}
+
+/// Works without MPI, so that unit tests and single-rank tools need none.
+class SelfCommunicator final : public Communicator {
+ public:
+  int rank() const override { return 0; }
+  int size() const override { return 1; }
+  void all_reduce(const Tensor&, ReduceOp) override { ++counts_.all_reduces; }
+  void all_gather(const Tensor& x, const Tensor& y) override {
+    ++counts_.all_gathers;
+    copy(x, y);
+  }
+  void reduce_scatter(const Tensor& x, const Tensor& y) override {
+    ++counts_.reduce_scatters;
+    copy(x, y);
+  }
+  void broadcast(const Tensor&, int root) override {
+    LYNCEUS_CHECK(root == 0, "root {} in a group of one", root);
+    ++counts_.broadcasts;
+  }
+  void exchange(std::span<const Transfer> sends, std::span<const Transfer> receives) override {
+    ++counts_.exchanges;
+    size_t sent = 0;
+    for (const Transfer& receive : receives) {
+      if (receive.tensor.size() == 0) continue;
+      while (sent < sends.size() && sends[sent].tensor.size() == 0) ++sent;
+      LYNCEUS_CHECK(sent < sends.size() && sends[sent].peer == 0 && receive.peer == 0,
+                    "an exchange in a group of one without a matching send to itself");
+      copy(sends[sent++].tensor, receive.tensor);
+    }
+  }
+  void barrier() override { ++counts_.barriers; }
+
+ private:
+  static void copy(const Tensor& x, const Tensor& y) {
+    if (x.raw() != y.raw()) y.copy_from(x);
+  }
+};
+
+struct Failure {
+  ExitCode code;
+  std::string text;
+};
+
+std::optional<Failure> run(const std::function<void()>& step) {
+  try {
+    step();
+    return std::nullopt;
+  } catch (const Error& error) {
+    return Failure{error.code(), error.what()};
+  } catch (const std::exception& error) {
+    return Failure{ExitCode::kInternal, error.what()};
+  }
+}
+
+}  // namespace
+
+std::unique_ptr<Communicator> make_self_communicator() {
+  return std::make_unique<SelfCommunicator>();
+}
+
+int64_t Communicator::all_reduce(int64_t value, ReduceOp op) {
+  all_reduce(Tensor::borrow(&value, {1}, DType::kI64), op);
+  return value;
+}
+
+double Communicator::all_reduce(double value, ReduceOp op) {
+  all_reduce(Tensor::borrow(&value, {1}, DType::kF64), op);
+  return value;
+}
+
+std::vector<std::string> Communicator::all_gather(const std::string& text) {
+  int64_t length = static_cast<int64_t>(text.size());
+  std::vector<int64_t> lengths(static_cast<size_t>(size()));
+  all_gather(Tensor::borrow(&length, {1}, DType::kI64),
+             Tensor::borrow(lengths.data(), {size()}, DType::kI64));
+  const int64_t longest = *std::max_element(lengths.begin(), lengths.end());
+  std::string mine = text;
+  mine.resize(static_cast<size_t>(longest));
+  std::string all(static_cast<size_t>(longest * size()), '\0');
+  if (longest > 0) all_gather(view_of(mine), view_of(all));
+  std::vector<std::string> texts;
+  for (int64_t peer = 0; peer < size(); ++peer)
+    texts.push_back(all.substr(static_cast<size_t>(peer * longest),
+                               static_cast<size_t>(lengths[static_cast<size_t>(peer)])));
+  return texts;
+}
+
+std::string Communicator::broadcast(const std::string& text, int root) {
+  int64_t length = static_cast<int64_t>(text.size());
+  broadcast(Tensor::borrow(&length, {1}, DType::kI64), root);
+  std::string result = text;
+  result.resize(static_cast<size_t>(length));
+  if (length > 0) broadcast(view_of(result), root);
+  return result;
+}
+
+void agree(Communicator& world, const std::function<void()>& step) {
+  const std::optional<Failure> failure = run(step);
+  const int64_t first =
+      world.all_reduce(static_cast<int64_t>(failure ? world.rank() : world.size()), ReduceOp::kMin);
+  if (first == world.size()) return;
+  const int root = static_cast<int>(first);
+  const std::string text = world.broadcast(failure ? failure->text : std::string(), root);
+  int64_t code = failure ? static_cast<int64_t>(failure->code) : 0;
+  world.broadcast(Tensor::borrow(&code, {1}, DType::kI64), root);
+  throw Error(static_cast<ExitCode>(code), text);
+}
+
+}  // namespace lynceus::parallel

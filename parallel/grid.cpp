@@ -1,0 +1,51 @@
+// Builds the communicators of the process grid by splitting the world along each axis.
+#include "parallel/grid.h"
+
+#include <fmt/format.h>
+
+namespace lynceus::parallel {
+
+namespace {
+
+void check_shape(const GridShape& shape, int world) {
+  const struct {
+    const char* key;
+    int size;
+  } axes[] = {{"parallel.tensor", shape.tensor},
+              {"parallel.pipeline", shape.pipeline},
+              {"parallel.data", shape.data}};
+  int64_t product = 1;
+  for (const auto& [key, size] : axes) {
+    if (size < 1) throw UsageError("{} is {}: it must be at least 1", key, size);
+    product *= size;
+  }
+  if (product != world)
+    throw UsageError(
+        "world has {} ranks but parallel.tensor {} x parallel.pipeline {} x parallel.data {} = {}: "
+        "start {} ranks or change one of the three",
+        world, shape.tensor, shape.pipeline, shape.data, product, product);
+}
+
+}  // namespace
+
+std::string GridShape::to_string() const {
+  return fmt::format("{} tensor x {} pipeline x {} data", tensor, pipeline, data);
+}
+
+Grid make_grid(const GridShape& shape, std::unique_ptr<Communicator> world) {
+  check_shape(shape, world->size());
+  const int rank = world->rank();
+  const int tensor_rank = shape.tensor_rank(rank);
+  const int data_rank = shape.data_rank(rank);
+  const int stage = shape.stage(rank);
+  Grid grid;
+  grid.shape = shape;
+  grid.tensor = split(*world, data_rank + shape.data * stage, tensor_rank);
+  grid.pipeline = split(*world, tensor_rank + shape.tensor * data_rank, stage);
+  grid.data = split(*world, tensor_rank + shape.tensor * stage, data_rank);
+  grid.replica = split(*world, data_rank, tensor_rank + shape.tensor * stage);
+  grid.world = std::move(world);
+  return grid;
+}
+
+}  // namespace lynceus::parallel

@@ -1,0 +1,53 @@
+// Start and end of MPI, and the checked call. Used by main.cpp and by the MPI communicator.
+#include <cstdlib>
+
+#include "parallel/mpi_call.h"
+
+namespace lynceus::parallel {
+
+namespace {
+
+bool started() {
+  int initialized = 0;
+  int finalized = 0;
+  MPI_Initialized(&initialized);
+  MPI_Finalized(&finalized);
+  return initialized != 0 && finalized == 0;
+}
+
+}  // namespace
+
+void check_mpi(int code, const char* call, const char* file, int line) {
+  if (code == MPI_SUCCESS) [[likely]]
+    return;
+  char text[MPI_MAX_ERROR_STRING] = "unknown error";
+  int length = 0;
+  int rank = -1;
+  if (started()) {
+    MPI_Error_string(code, text, &length);
+    MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+  }
+  throw InternalError("{} failed on rank {}: {} ({}:{})", call, rank, text, file, line);
+}
+
+MpiSession::MpiSession(int* argc, char*** argv) {
+  LYNCEUS_CHECK(!started(), "MPI is started once, by main()");
+  int provided = MPI_THREAD_SINGLE;
+  LYNCEUS_MPI(MPI_Init_thread(argc, argv, MPI_THREAD_MULTIPLE, &provided));
+  if (provided < MPI_THREAD_MULTIPLE)
+    throw UsageError(
+        "this MPI library offers thread level {}, but checkpoints are saved by a second thread: "
+        "use one built with MPI_THREAD_MULTIPLE (level {})",
+        provided, static_cast<int>(MPI_THREAD_MULTIPLE));
+}
+
+MpiSession::~MpiSession() {
+  if (started()) MPI_Finalize();
+}
+
+void MpiSession::abort(int code) {
+  if (started()) MPI_Abort(MPI_COMM_WORLD, code);
+  std::_Exit(code);
+}
+
+}  // namespace lynceus::parallel

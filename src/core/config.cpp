@@ -1,0 +1,319 @@
+// Layers INI files and the command line over the registered fields and shows the result.
+//
+// Boost.Program_options reads the INI grammar, but it knows no line numbers and stops at the first
+// fault. So it is handed one line at a time, under the section header in force there.
+#include "core/config.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <boost/program_options/errors.hpp>
+#include <boost/program_options/options_description.hpp>
+#include <boost/program_options/parsers.hpp>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <limits>
+#include <numeric>
+#include <sstream>
+#include <utility>
+
+#include "core/check.h"
+
+namespace lynceus {
+namespace {
+
+constexpr uintmax_t kMaxFileBytes = 1 << 20;
+constexpr std::string_view kSpace = " \t\r\n\v\f";
+
+std::string trim(std::string_view text) {
+  const size_t begin = text.find_first_not_of(kSpace);
+  if (begin == std::string_view::npos) return "";
+  return std::string(text.substr(begin, text.find_last_not_of(kSpace) - begin + 1));
+}
+
+/// `#` begins a comment anywhere (Boost's rule), `;` at the start of a line or after a space.
+size_t find_comment(std::string_view text) {
+  for (size_t i = 0; i < text.size(); ++i)
+    if (text[i] == '#' ||
+        (text[i] == ';' && (i == 0 || kSpace.find(text[i - 1]) != std::string_view::npos)))
+      return i;
+  return std::string_view::npos;
+}
+
+/// Levenshtein distance.
+size_t edit_distance(std::string_view a, std::string_view b) {
+  std::vector<size_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), size_t{0});
+  for (size_t i = 0; i < a.size(); ++i) {
+    size_t diagonal = row[0];
+    row[0] = i + 1;
+    for (size_t j = 0; j < b.size(); ++j) {
+      const size_t changed = diagonal + (a[i] == b[j] ? 0 : 1);
+      diagonal = row[j + 1];
+      row[j + 1] = std::min({changed, diagonal + 1, row[j] + 1});
+    }
+  }
+  return row.back();
+}
+
+std::string_view leaf_of(std::string_view key) { return key.substr(key.rfind('.') + 1); }
+
+/// Reads a small text file; otherwise says why not.
+std::string read_text(const std::string& path, std::string& text) {
+  std::error_code error;
+  const auto status = std::filesystem::status(path, error);
+  if (error) return error.message();
+  if (std::filesystem::is_directory(status)) return "it is a directory";
+  if (std::filesystem::is_regular_file(status) &&
+      std::filesystem::file_size(path, error) > kMaxFileBytes)
+    return fmt::format("larger than {} bytes", kMaxFileBytes);
+  std::ifstream file(path, std::ios::binary);
+  if (!file) return std::strerror(errno);
+  text.resize(kMaxFileBytes);
+  file.read(text.data(), static_cast<std::streamsize>(text.size()));
+  if (file.bad()) return "reading failed";
+  text.resize(static_cast<size_t>(file.gcount()));
+  return "";
+}
+
+}  // namespace
+
+CommandLine ConfigReader::read(const std::vector<std::string>& arguments) {
+  std::vector<Option> options;
+  CommandLine line = split(arguments, options);
+  if (line.help) {
+    faults_.clear();
+    return line;
+  }
+  for (const std::string& file : line.config_files) read_file(file);
+  ++layer_;
+  for (const Option& option : options) {
+    if (option.missing)
+      fault(fmt::format("command line: --{} expects a value, found none", option.key));
+    for (const std::string& value : option.values) apply(option.key, value, "command line");
+  }
+  check();
+  return line;
+}
+
+CommandLine ConfigReader::split(const std::vector<std::string>& arguments,
+                                std::vector<Option>& options) {
+  CommandLine line;
+  size_t next = 0;
+  const auto value_follows = [&] {
+    return next < arguments.size() && !arguments[next].starts_with("--");
+  };
+  while (next < arguments.size()) {
+    const std::string& argument = arguments[next++];
+    if (argument == "--") {
+      line.positionals.insert(line.positionals.end(),
+                              arguments.begin() + static_cast<std::ptrdiff_t>(next),
+                              arguments.end());
+      break;
+    }
+    if (argument == "-h" || argument == "--help") {
+      line.help = true;
+    } else if (argument == "--print-config") {
+      line.print_config = true;
+    } else if (!argument.starts_with("--")) {
+      if (argument.size() > 1 && argument[0] == '-')
+        fault(fmt::format("command line: unknown option '{}'; options begin with --", argument));
+      else
+        line.positionals.push_back(argument);
+    } else {
+      const size_t equals = argument.find('=');
+      Option option{argument.substr(2, equals == std::string::npos ? equals : equals - 2), {}};
+      const Field* field = find(option.key);
+      if (equals != std::string::npos) {
+        option.values = {argument.substr(equals + 1)};
+      } else if (field != nullptr && field->is_bool()) {
+        const bool spelled =
+            value_follows() && (arguments[next] == "true" || arguments[next] == "false");
+        option.values = {spelled ? arguments[next++] : "true"};
+      } else if (value_follows()) {
+        do {
+          option.values.push_back(arguments[next++]);
+        } while (field != nullptr && field->is_list() && value_follows());
+      } else {
+        option.missing = field != nullptr || option.key == "config";
+        if (!option.missing) option.values = {""};
+      }
+      if (option.key == "config" && !option.missing)
+        line.config_files.insert(line.config_files.end(), option.values.begin(),
+                                 option.values.end());
+      else
+        options.push_back(std::move(option));
+    }
+  }
+  return line;
+}
+
+void ConfigReader::read_file(const std::string& path) {
+  std::string content;
+  if (const std::string reason = read_text(path, content); !reason.empty()) {
+    fault(fmt::format("{}: config file cannot be read: {}", path, reason));
+    return;
+  }
+  ++layer_;
+  std::map<std::string, int> seen;
+  std::istringstream lines(content);
+  std::string raw, header;
+  for (int number = 1; std::getline(lines, raw); ++number) {
+    const std::string text = trim(std::string_view(raw).substr(0, find_comment(raw)));
+    if (text.empty()) continue;
+    if (text.front() == '[' && text.back() == ']')
+      header = text;
+    else
+      read_line(path, number, header, text, seen);
+  }
+}
+
+void ConfigReader::read_line(const std::string& path, int line, const std::string& header,
+                             const std::string& text, std::map<std::string, int>& seen) {
+  namespace options = boost::program_options;
+  const std::string place = fmt::format("{}:{}", path, line);
+  try {
+    std::istringstream stream(header + "\n" + text);
+    const auto parsed = options::parse_config_file(stream, options::options_description(), true);
+    for (const auto& option : parsed.options) {
+      const std::string& key = option.string_key;
+      const Field* field = find(key);
+      const auto [earlier, first] = seen.emplace(key, line);
+      if (!first && field != nullptr && !field->is_list())
+        fault(fmt::format("{}: {} already stands on line {}", place, key, earlier->second));
+      else
+        apply(key, option.value.empty() ? "" : option.value.front(), place);
+    }
+  } catch (const options::error&) {
+    fault(fmt::format("{}: expected [section] or key = value, found '{}'", place, text));
+  }
+}
+
+void ConfigReader::set(const std::string& key, const std::string& value,
+                       const std::string& origin) {
+  ++layer_;
+  apply(key, value, origin);
+}
+
+void ConfigReader::apply(const std::string& key, const std::string& value,
+                         const std::string& origin) {
+  Field* field = find(key);
+  if (field == nullptr) {
+    const std::string near = nearest(key);
+    fault(fmt::format("{}: unknown key '{}'{}", origin, key,
+                      near.empty() ? "" : fmt::format("; the nearest known one is '{}'", near)));
+    return;
+  }
+  const std::string text = trim(value);
+  if (find_comment(text) != std::string::npos || text.find('\n') != std::string::npos) {
+    fault(
+        fmt::format("{}: {}: expected a value without '#', ' ;' and line breaks, which a config "
+                    "file cannot hold, found '{}'",
+                    origin, key, text));
+    return;
+  }
+  const std::string expected = field->assign(text, field->is_list() && field->layer == layer_);
+  if (!expected.empty()) {
+    fault(fmt::format("{}: {}: expected {}, found '{}'", origin, key, expected, text));
+    return;
+  }
+  field->origin = origin;
+  field->layer = layer_;
+}
+
+void ConfigReader::check() {
+  if (faults_.empty()) return;
+  const std::vector<std::string> faults = std::exchange(faults_, {});
+  if (faults.size() == 1) throw UsageError(faults.front());
+  throw UsageError("{} faults in the configuration:\n  {}", faults.size(),
+                   fmt::join(faults, "\n  "));
+}
+
+ConfigReader::Field* ConfigReader::find(std::string_view key) {
+  for (Field& field : visitor_.fields_)
+    if (field.key == key) return &field;
+  return nullptr;
+}
+
+std::string ConfigReader::nearest(std::string_view key) const {
+  std::string_view best;
+  size_t best_distance = std::numeric_limits<size_t>::max();
+  for (const Field& field : visitor_.fields_) {
+    // A right name in the wrong section, or without one, is as good as one wrong letter.
+    const size_t leaf = edit_distance(leaf_of(key), leaf_of(field.key));
+    const size_t distance = std::min(edit_distance(key, field.key), 1 + 2 * leaf);
+    if (distance < best_distance) {
+      best_distance = distance;
+      best = field.key;
+    }
+  }
+  return best_distance <= std::max<size_t>(2, key.size() / 3) ? std::string(best) : "";
+}
+
+std::vector<ConfigValue> ConfigReader::values() const {
+  std::vector<ConfigValue> result;
+  for (const Field& field : visitor_.fields_) {
+    std::vector<std::string> texts = field.texts();
+    if (texts.empty()) texts = {""};
+    for (const std::string& text : texts) result.push_back({field.key, text, field.origin});
+  }
+  return result;
+}
+
+std::string ConfigReader::print() const {
+  // An INI file has no way back out of a section, so values are grouped by section first.
+  std::vector<std::string> order = {""};
+  std::map<std::string, std::string> blocks;
+  for (const ConfigValue& value : values()) {
+    const size_t dot = value.key.find('.');
+    const std::string section = dot == std::string::npos ? "" : value.key.substr(0, dot);
+    if (std::find(order.begin(), order.end(), section) == order.end()) order.push_back(section);
+    const std::string assignment = fmt::format(
+        "{} = {}", dot == std::string::npos ? value.key : value.key.substr(dot + 1), value.value);
+    blocks[section] += fmt::format("{:<40}  # {}\n", assignment, value.origin);
+  }
+  std::string text;
+  for (const std::string& section : order) {
+    if (!blocks.contains(section)) continue;
+    if (!text.empty()) text += '\n';
+    if (!section.empty()) text += fmt::format("[{}]\n", section);
+    text += blocks.at(section);
+  }
+  return text;
+}
+
+std::string ConfigReader::help() const {
+  std::string text = "Options:\n";
+  text += fmt::format("  {:<44} {}\n", "--config FILE", "an INI file; several layer, later wins");
+  text += fmt::format("  {:<44} {}\n", "--print-config", "every value with its origin, then leave");
+  text += fmt::format("  {:<44} {}\n", "--help", "this page");
+  std::vector<std::string> done;
+  const auto add_section = [&](const std::string& name) {
+    if (std::find(done.begin(), done.end(), name) != done.end()) return;
+    done.push_back(name);
+    for (const Field& field : visitor_.fields_) {
+      if (field.section != name) continue;
+      const std::string shown = field.default_text.empty() ? "none" : field.default_text;
+      text += fmt::format("  {:<44} {} (default: {})\n",
+                          fmt::format("--{} {}", field.key, field.value_name()), field.help, shown);
+    }
+  };
+  add_section("");
+  for (const ConfigVisitor::Section& section : visitor_.sections_) {
+    if (std::find(done.begin(), done.end(), section.name) == done.end())
+      text += fmt::format("\n[{}] {}\n", section.name, section.help);
+    add_section(section.name);
+  }
+  return text;
+}
+
+const std::string& ConfigReader::origin(const std::string& key) const {
+  for (const Field& field : visitor_.fields_)
+    if (field.key == key) return field.origin;
+  throw InternalError("config key {} is not registered", key);
+}
+
+}  // namespace lynceus

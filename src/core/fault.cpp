@@ -1,0 +1,112 @@
+// Fault points: parsing of LYNCEUS_FAULT, counting of visits, the four ways to fail.
+#include "core/fault.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <charconv>
+#include <cstdlib>
+#include <cstring>
+#include <map>
+#include <mutex>
+
+#include "core/error.h"
+
+namespace lynceus::fault {
+
+namespace {
+
+[[noreturn]] void refuse(std::string_view entry) {
+  throw UsageError("LYNCEUS_FAULT: expected name[@rank][#nth]=kill|throw|hang|enospc, found '{}'",
+                   entry);
+}
+
+int parse_number(std::string_view digits, int least, std::string_view entry) {
+  int value = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+  if (error != std::errc() || end != digits.data() + digits.size() || value < least) refuse(entry);
+  return value;
+}
+
+Plan parse_plan(std::string_view entry) {
+  const size_t equals = entry.rfind('=');
+  if (equals == std::string_view::npos) refuse(entry);
+  const std::string_view action = entry.substr(equals + 1);
+  std::string_view name = entry.substr(0, equals);
+  Plan plan;
+  if (const size_t hash = name.find('#'); hash != std::string_view::npos) {
+    plan.nth = parse_number(name.substr(hash + 1), 1, entry);
+    name = name.substr(0, hash);
+  }
+  if (const size_t at = name.find('@'); at != std::string_view::npos) {
+    plan.rank = parse_number(name.substr(at + 1), 0, entry);
+    name = name.substr(0, at);
+  }
+  if (name.empty()) refuse(entry);
+  plan.name = name;
+  if (action == "kill") {
+    plan.action = Action::kKill;
+  } else if (action == "throw") {
+    plan.action = Action::kThrow;
+  } else if (action == "hang") {
+    plan.action = Action::kHang;
+  } else if (action == "enospc") {
+    plan.action = Action::kNoSpace;
+  } else {
+    refuse(entry);
+  }
+  return plan;
+}
+
+int launched_rank() {
+  for (const char* variable : {"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "SLURM_PROCID"})
+    if (const char* text = std::getenv(variable)) return std::atoi(text);
+  return 0;
+}
+
+void act(const Plan& plan) {
+  switch (plan.action) {
+    case Action::kKill:
+      raise(SIGKILL);
+      break;
+    case Action::kHang:
+      while (true) pause();
+    case Action::kThrow:
+      throw IoError("fault point '{}' was asked to fail", plan.name);
+    case Action::kNoSpace:
+      throw IoError("fault point '{}': {}", plan.name, std::strerror(ENOSPC));
+  }
+}
+
+}  // namespace
+
+const bool kArmed = std::getenv("LYNCEUS_FAULT") != nullptr;
+
+std::vector<Plan> parse_plans(std::string_view text) {
+  std::vector<Plan> plans;
+  while (!text.empty()) {
+    const size_t comma = text.find(',');
+    plans.push_back(parse_plan(text.substr(0, comma)));
+    text = comma == std::string_view::npos ? std::string_view() : text.substr(comma + 1);
+  }
+  return plans;
+}
+
+void reach(std::string_view name) {
+  static const std::vector<Plan> plans = parse_plans(std::getenv("LYNCEUS_FAULT"));
+  static const int rank = launched_rank();
+  static std::mutex mutex;
+  static std::map<std::string, int, std::less<>> visits;
+  int visit = 0;
+  {
+    const std::lock_guard lock(mutex);
+    auto found = visits.find(name);
+    if (found == visits.end()) found = visits.emplace(name, 0).first;
+    visit = ++found->second;
+  }
+  for (const Plan& plan : plans)
+    if (plan.name == name && plan.nth == visit && (plan.rank < 0 || plan.rank == rank)) act(plan);
+}
+
+}  // namespace lynceus::fault

@@ -1,0 +1,41 @@
+// Named fault points: places where a test, or whoever doubts, can make this very program fail.
+//
+//   LYNCEUS_FAULT="name[@rank][#nth]=kill|throw|hang|enospc[,...]"
+//
+// The named point, on that rank (default: every rank), when it is reached for the nth time (default:
+// the first), kills the process with SIGKILL, throws an IoError, waits for ever, or throws the
+// IoError of a full disk. Without the variable a point costs the test of one constant flag.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace lynceus::fault {
+
+enum class Action { kKill, kThrow, kHang, kNoSpace };
+
+/// One entry of the variable.
+struct Plan {
+  std::string name;
+  int rank = -1;  ///< -1: every rank
+  int nth = 1;    ///< counts from 1
+  Action action = Action::kThrow;
+};
+
+/// UsageError naming the entry that is not of the form above.
+std::vector<Plan> parse_plans(std::string_view text);
+
+/// Whether LYNCEUS_FAULT is set.
+extern const bool kArmed;
+
+/// Does what the environment asks of the point `name`; thread-safe. The rank is what the launcher
+/// says (Open MPI, PMIx or Slurm), 0 without one.
+void reach(std::string_view name);
+
+}  // namespace lynceus::fault
+
+#define LYNCEUS_FAULT_POINT(name)                                 \
+  do {                                                            \
+    if (::lynceus::fault::kArmed) ::lynceus::fault::reach(name); \
+  } while (false)

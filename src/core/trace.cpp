@@ -1,0 +1,147 @@
+#include "core/trace.h"
+
+#include <fmt/format.h>
+
+#include <cerrno>
+#include <chrono>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+#include "core/error.h"
+
+namespace lynceus::trace {
+
+namespace internal {
+std::atomic<bool> recording{false};
+}
+
+namespace {
+
+// A forgotten stop must not eat the memory of a long run: 48 MB at most.
+constexpr size_t kMaxEvents = size_t{1} << 20;
+
+struct Event {
+  const char* name;
+  int64_t index;
+  int64_t begin;     // ns, steady clock
+  int64_t duration;  // ns
+  int thread;
+};
+
+struct Recorder {
+  std::mutex mutex;
+  std::vector<Event> events;
+  int64_t dropped = 0;
+  int rank = 0;
+  int64_t started = 0;        // ns, steady clock
+  int64_t to_wall_clock = 0;  // ns to add to the steady clock
+};
+
+Recorder& recorder() {
+  // Never destroyed: threads may leave a scope while the process exits.
+  static Recorder* const instance = new Recorder;
+  return *instance;
+}
+
+int thread_number() {
+  static std::atomic<int> next{0};
+  thread_local const int number = next++;
+  return number;
+}
+
+std::string microseconds(int64_t nanoseconds) {
+  return fmt::format("{}.{:03}", nanoseconds / 1000, nanoseconds % 1000);
+}
+
+std::string to_json(const Recorder& recorder) {
+  std::string json = fmt::format(
+      "[{{\"ph\":\"M\",\"name\":\"process_name\",\"pid\":{0},\"args\":{{\"name\":\"rank "
+      "{0}\"}}}},\n"
+      "{{\"ph\":\"M\",\"name\":\"process_sort_index\",\"pid\":{0},\"args\":{{\"sort_index\":{0}}}}"
+      "}",
+      recorder.rank);
+  for (const Event& event : recorder.events) {
+    json += fmt::format(
+        ",\n{{\"ph\":\"X\",\"name\":\"{}\",\"pid\":{},\"tid\":{},\"ts\":{},\"dur\":{}", event.name,
+        recorder.rank, event.thread, microseconds(event.begin + recorder.to_wall_clock),
+        microseconds(event.duration));
+    if (event.index >= 0) json += fmt::format(",\"args\":{{\"index\":{}}}", event.index);
+    json += '}';
+  }
+  if (recorder.dropped > 0)
+    json += fmt::format(
+        ",\n{{\"ph\":\"i\",\"s\":\"p\",\"name\":\"{} events "
+        "dropped\",\"pid\":{},\"tid\":0,\"ts\":{}}}",
+        recorder.dropped, recorder.rank,
+        microseconds(internal::now_nanoseconds() + recorder.to_wall_clock));
+  return json + "]\n";
+}
+
+}  // namespace
+
+namespace internal {
+
+int64_t now_nanoseconds() {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(
+             std::chrono::steady_clock::now().time_since_epoch())
+      .count();
+}
+
+void record(const char* name, int64_t index, int64_t begin_nanoseconds) {
+  const int64_t end = now_nanoseconds();
+  const int thread = thread_number();
+  Recorder& target = recorder();
+  const std::lock_guard lock(target.mutex);
+  // A scope that outlives its recording belongs to none.
+  if (!recording.load(std::memory_order_relaxed) || begin_nanoseconds < target.started) return;
+  if (target.events.size() < kMaxEvents)
+    target.events.push_back({name, index, begin_nanoseconds, end - begin_nanoseconds, thread});
+  else
+    ++target.dropped;
+}
+
+}  // namespace internal
+
+void start(int rank) {
+  Recorder& target = recorder();
+  const std::lock_guard lock(target.mutex);
+  target.events.clear();
+  target.dropped = 0;
+  target.rank = rank;
+  target.started = internal::now_nanoseconds();
+  target.to_wall_clock = std::chrono::duration_cast<std::chrono::nanoseconds>(
+                             std::chrono::system_clock::now().time_since_epoch())
+                             .count() -
+                         target.started;
+  internal::recording = true;
+}
+
+void stop_and_write(const std::string& path) {
+  std::string json;
+  {
+    Recorder& target = recorder();
+    const std::lock_guard lock(target.mutex);
+    internal::recording = false;
+    json = to_json(target);
+    std::vector<Event>().swap(target.events);
+  }
+  std::error_code error;
+  const auto directory = std::filesystem::path(path).parent_path();
+  if (!directory.empty()) std::filesystem::create_directories(directory, error);
+  if (error) throw IoError("{}: cannot be created: {}", directory.string(), error.message());
+  std::FILE* file = std::fopen(path.c_str(), "wb");
+  if (file == nullptr) throw IoError("{}: cannot be written: {}", path, std::strerror(errno));
+  const bool written = std::fwrite(json.data(), 1, json.size(), file) == json.size();
+  if (std::fclose(file) != 0 || !written)
+    throw IoError("{}: writing {} bytes failed: {}", path, json.size(), std::strerror(errno));
+}
+
+std::string file_name(int64_t first_step, int64_t last_step, int rank) {
+  return fmt::format("step-{:08}-{:08}.rank-{}.json", first_step, last_step, rank);
+}
+
+}  // namespace lynceus::trace

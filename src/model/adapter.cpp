@@ -1,0 +1,63 @@
+#include "model/adapter.h"
+
+#include "kernels/activation.h"
+#include "kernels/elementwise.h"
+
+namespace lynceus {
+
+Tensor Adapter::forward(const Runtime& rt, const Tensor& x, Saved* saved) const {
+  const Tensor normed = norm.forward(rt, x, saved ? &saved->norm : nullptr);
+  const Tensor bottleneck = down.forward(rt, normed, saved ? &saved->down : nullptr);
+  const Tensor activated = saved ? Tensor::empty(rt.stream, bottleneck.shape()) : bottleneck;
+  kernels::silu_forward(rt.stream, bottleneck, activated);
+  const Tensor reduced = up.forward(rt, activated, saved ? &saved->up : nullptr);
+  rt.grid.tensor->all_reduce(reduced);
+
+  Tensor y = Tensor::empty(rt.stream, x.shape());
+  kernels::adapter_epilogue_forward(rt.stream, x, reduced, up_bias.value, scaling.value, y);
+  if (saved) {
+    saved->bottleneck = bottleneck;
+    saved->reduced = reduced;
+  }
+  return y;
+}
+
+void Adapter::backward(const Runtime& rt, const Saved& saved, const Tensor& dy,
+                       const Tensor* dx) const {
+  const Tensor dreduced = Tensor::empty(rt.stream, dy.shape());
+  kernels::adapter_epilogue_backward(rt.stream, saved.reduced, up_bias.value, scaling.value, dy,
+                                     dreduced, scaling.trainable() ? &scaling.grad : nullptr,
+                                     up_bias.trainable() ? &up_bias.grad : nullptr);
+
+  const Tensor dbottleneck = Tensor::empty(rt.stream, saved.bottleneck.shape());
+  up.backward(rt, saved.up, dreduced, &dbottleneck);
+  kernels::silu_backward(rt.stream, saved.bottleneck, dbottleneck, dbottleneck);
+  const Tensor dnormed = Tensor::empty(rt.stream, dy.shape());
+  down.backward(rt, saved.down, dbottleneck, &dnormed);
+  rt.grid.tensor->all_reduce(dnormed);
+
+  norm.backward(rt, saved.norm, dnormed, /*dresidual=*/&dy, dx);
+}
+
+void Adapter::visit_parameters(const ParameterVisitor& visit) {
+  visit(scaling);
+  norm.visit_parameters(visit);
+  down.visit_parameters(visit);
+  up.visit_parameters(visit);
+  visit(up_bias);
+}
+
+Adapter make_adapter(const ParameterMaker& make, const ModelConfig& config) {
+  const int64_t hidden = config.llm.hidden_size, bottleneck = config.bottleneck_size();
+  Adapter adapter;
+  adapter.norm =
+      make_layer_norm(make.in("adapter_norm_before"), hidden, config.adapter.layer_norm_eps);
+  adapter.down.weight = make.split("adapter_down.weight", {bottleneck, hidden}, 0);
+  adapter.down.bias = make.split("adapter_down.bias", {bottleneck}, 0);
+  adapter.up.weight = make.split("adapter_up.weight", {hidden, bottleneck}, 1);
+  adapter.up_bias = make.replicated("adapter_up.bias", {hidden});
+  adapter.scaling = make.replicated("scaling", {1});
+  return adapter;
+}
+
+}  // namespace lynceus

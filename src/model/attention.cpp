@@ -1,0 +1,78 @@
+#include "model/attention.h"
+
+#include <cmath>
+
+#include "kernels/rope.h"
+
+namespace lynceus {
+
+Tensor SelfAttention::forward(const Runtime& rt, const PackedBatch& batch, const Tensor& x,
+                              Saved* saved) const {
+  const Tensor q = q_proj.forward(rt, x, saved ? &saved->q_proj : nullptr);
+  const Tensor k = k_proj.forward(rt, x, saved ? &saved->k_proj : nullptr);
+  const Tensor v = v_proj.forward(rt, x, saved ? &saved->v_proj : nullptr);
+  kernels::rope_forward(rt.stream, batch.cos, batch.sin, q);
+  kernels::rope_forward(rt.stream, batch.cos, batch.sin, k);
+
+  const Tensor out = Tensor::empty(rt.stream, q.shape());
+  Tensor lse;
+  if (saved) lse = Tensor::empty(rt.stream, {shape.heads, q.rows()});
+  kernels::attention_forward(rt.stream, shape, q, k, v, batch.sequences, batch.sequences, out,
+                             saved ? &lse : nullptr);
+  if (saved) {
+    saved->q = q;
+    saved->k = k;
+    saved->v = v;
+    saved->out = out;
+    saved->lse = lse;
+  }
+  return o_proj.forward(rt, out, saved ? &saved->o_proj : nullptr);
+}
+
+Tensor SelfAttention::backward(const Runtime& rt, const PackedBatch& batch, const Saved& saved,
+                               const Tensor& dy) const {
+  const Tensor dout = Tensor::empty(rt.stream, saved.out.shape());
+  o_proj.backward(rt, saved.o_proj, dy, &dout);
+
+  const Tensor dq = Tensor::empty(rt.stream, saved.q.shape());
+  const Tensor dk = Tensor::empty(rt.stream, saved.k.shape());
+  const Tensor dv = Tensor::empty(rt.stream, saved.v.shape());
+  kernels::attention_backward(rt.stream, shape, saved.q, saved.k, saved.v, saved.out, saved.lse,
+                              dout, batch.sequences, batch.sequences, dq, dk, dv);
+  kernels::rope_backward(rt.stream, batch.cos, batch.sin, dq);
+  kernels::rope_backward(rt.stream, batch.cos, batch.sin, dk);
+
+  Tensor dx = Tensor::empty(rt.stream, {dy.rows(), q_proj.in_features()});
+  q_proj.backward(rt, saved.q_proj, dq, &dx);
+  k_proj.backward(rt, saved.k_proj, dk, &dx, /*accumulate=*/true);
+  v_proj.backward(rt, saved.v_proj, dv, &dx, /*accumulate=*/true);
+  return dx;
+}
+
+void SelfAttention::visit_parameters(const ParameterVisitor& visit) {
+  q_proj.visit_parameters(visit);
+  k_proj.visit_parameters(visit);
+  v_proj.visit_parameters(visit);
+  o_proj.visit_parameters(visit);
+}
+
+void SelfAttention::pack(const Runtime& rt) {
+  for (Linear* linear : {&q_proj, &k_proj, &v_proj, &o_proj}) linear->pack(rt, true);
+}
+
+SelfAttention make_self_attention(const ParameterMaker& make, const LlmConfig& config) {
+  const int64_t ranks = make.runtime().grid.tensor->size();
+  const int64_t hidden = config.hidden_size, head_dim = config.head_dim();
+  const int64_t q_width = config.num_heads * head_dim, kv_width = config.kv_heads() * head_dim;
+  SelfAttention attention;
+  attention.q_proj.weight = make.split("q_proj.weight", {q_width, hidden}, 0);
+  attention.k_proj.weight = make.split("k_proj.weight", {kv_width, hidden}, 0);
+  attention.v_proj.weight = make.split("v_proj.weight", {kv_width, hidden}, 0);
+  attention.o_proj.weight = make.split("o_proj.weight", {hidden, q_width}, 1);
+  attention.shape = {config.num_heads / ranks, config.kv_heads() / ranks, head_dim,
+                     static_cast<float>(1.0 / std::sqrt(static_cast<double>(head_dim))),
+                     /*causal=*/true};
+  return attention;
+}
+
+}  // namespace lynceus

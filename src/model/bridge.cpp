@@ -1,0 +1,167 @@
+#include "model/bridge.h"
+
+#include "kernels/activation.h"
+#include "kernels/elementwise.h"
+
+namespace lynceus {
+namespace {
+
+template <typename Visit>
+void for_each_frame(const kernels::CumulativeLengths& begin, const std::vector<int64_t>& frames,
+                    const std::vector<uint8_t>& is_video, Visit visit) {
+  for (size_t item = 0; item < frames.size(); ++item) {
+    if (!is_video[item]) continue;
+    const int64_t tokens = (begin.host[item + 1] - begin.host[item]) / frames[item];
+    for (int64_t frame = 0; frame < frames[item]; ++frame)
+      visit(begin.host[item] + frame * tokens, tokens, frame);
+  }
+}
+
+std::optional<LayerNorm> make_vision_norm(const ParameterMaker& make, const ModelConfig& config) {
+  if (!config.bridge.vision_norm) return std::nullopt;
+  return make_layer_norm(make.in("ln_vision"), config.vision.hidden_size,
+                         config.bridge.layer_norm_eps);
+}
+
+}  // namespace
+
+Tensor AffineBridge::forward(const Runtime& rt, const Tensor& media, Saved* saved) const {
+  const Tensor x =
+      ln_vision ? ln_vision->forward(rt, media, saved ? &saved->ln_vision : nullptr) : media;
+  return mlp.forward(rt, x, saved ? &saved->mlp : nullptr);
+}
+
+void AffineBridge::backward(const Runtime& rt, const Saved& saved, const Tensor& dy,
+                            const Tensor* dmedia) const {
+  if (!ln_vision) return mlp.backward(rt, saved.mlp, dy, dmedia);
+  const Tensor dx = Tensor::empty(rt.stream, saved.ln_vision.x.shape());
+  mlp.backward(rt, saved.mlp, dy, &dx);
+  ln_vision->backward(rt, saved.ln_vision, dx, nullptr, dmedia);
+}
+
+void AffineBridge::visit_parameters(const ParameterVisitor& visit) {
+  if (ln_vision) ln_vision->visit_parameters(visit);
+  mlp.visit_parameters(visit);
+}
+
+Tensor MlpBridge::forward(const Runtime& rt, const Tensor& media, Saved* saved) const {
+  const Tensor x =
+      ln_vision ? ln_vision->forward(rt, media, saved ? &saved->ln_vision : nullptr) : media;
+  const Tensor hidden = in.forward(rt, x, saved ? &saved->in : nullptr);
+  const Tensor normed = norm.forward(rt, hidden, saved ? &saved->norm : nullptr);
+  const Tensor activated = saved ? Tensor::empty(rt.stream, normed.shape()) : normed;
+  kernels::gelu_forward(rt.stream, normed, activated);
+  if (saved) saved->normed = normed;
+  return out.forward(rt, activated, saved ? &saved->out : nullptr);
+}
+
+void MlpBridge::backward(const Runtime& rt, const Saved& saved, const Tensor& dy,
+                         const Tensor* dmedia) const {
+  const Tensor dnormed = Tensor::empty(rt.stream, saved.normed.shape());
+  out.backward(rt, saved.out, dy, &dnormed);
+  kernels::gelu_backward(rt.stream, saved.normed, dnormed, dnormed);
+  const Tensor dhidden = Tensor::empty(rt.stream, saved.normed.shape());
+  norm.backward(rt, saved.norm, dnormed, nullptr, &dhidden);
+  if (!ln_vision) return in.backward(rt, saved.in, dhidden, dmedia);
+  const Tensor dx = Tensor::empty(rt.stream, saved.ln_vision.x.shape());
+  in.backward(rt, saved.in, dhidden, &dx);
+  ln_vision->backward(rt, saved.ln_vision, dx, nullptr, dmedia);
+}
+
+void MlpBridge::visit_parameters(const ParameterVisitor& visit) {
+  if (ln_vision) ln_vision->visit_parameters(visit);
+  in.visit_parameters(visit);
+  norm.visit_parameters(visit);
+  out.visit_parameters(visit);
+}
+
+Tensor Bridge::forward(const Runtime& rt, const Media& media, Saved* saved) const {
+  if (frame_position) {
+    const int64_t width = media.features.cols();
+    const Tensor table = frame_position->value.reshape({frame_position->value.dim(1), width});
+    for_each_frame(media.begin, media.frames, media.is_video,
+                   [&](int64_t row, int64_t tokens, int64_t frame) {
+                     kernels::add_bias(rt.stream, table.slice(frame, 1).reshape({width}),
+                                       media.features.slice(row, tokens));
+                   });
+  }
+  if (saved) {
+    saved->media_begin = media.begin;
+    saved->frames = media.frames;
+    saved->is_video = media.is_video;
+  }
+  if (const auto* resampler = std::get_if<Resampler>(&kind))
+    return resampler->forward(rt, media.features, media.begin,
+                              saved ? &saved->kind.emplace<Resampler::Saved>() : nullptr);
+  if (const auto* affine = std::get_if<AffineBridge>(&kind))
+    return affine->forward(rt, media.features,
+                           saved ? &saved->kind.emplace<AffineBridge::Saved>() : nullptr);
+  return std::get<MlpBridge>(kind).forward(
+      rt, media.features, saved ? &saved->kind.emplace<MlpBridge::Saved>() : nullptr);
+}
+
+void Bridge::backward(const Runtime& rt, const Saved& saved, const Tensor& dy) const {
+  bool any_video = false;
+  for (const uint8_t video : saved.is_video) any_video |= video != 0;
+  const bool wants_media = frame_position && frame_position->trainable() && any_video;
+  Tensor dmedia;
+  if (wants_media)
+    dmedia = Tensor::empty(rt.stream, {saved.media_begin.tokens(), frame_position->value.dim(3)});
+  const Tensor* dmedia_wanted = wants_media ? &dmedia : nullptr;
+
+  if (const auto* resampler = std::get_if<Resampler>(&kind))
+    resampler->backward(rt, saved.media_begin, std::get<Resampler::Saved>(saved.kind), dy,
+                        dmedia_wanted);
+  else if (const auto* affine = std::get_if<AffineBridge>(&kind))
+    affine->backward(rt, std::get<AffineBridge::Saved>(saved.kind), dy, dmedia_wanted);
+  else
+    std::get<MlpBridge>(kind).backward(rt, std::get<MlpBridge::Saved>(saved.kind), dy,
+                                       dmedia_wanted);
+
+  if (!wants_media) return;
+  const int64_t width = dmedia.cols();
+  const Tensor table = frame_position->grad.reshape({frame_position->grad.dim(1), width});
+  for_each_frame(saved.media_begin, saved.frames, saved.is_video,
+                 [&](int64_t row, int64_t tokens, int64_t frame) {
+                   kernels::column_sum(rt.stream, dmedia.slice(row, tokens),
+                                       table.slice(frame, 1).reshape({width}));
+                 });
+}
+
+void Bridge::visit_parameters(const ParameterVisitor& visit) {
+  if (frame_position) visit(*frame_position);
+  std::visit([&](auto& bridge) { bridge.visit_parameters(visit); }, kind);
+}
+
+Bridge make_bridge(const Runtime& rt, const ModelConfig& config) {
+  const bool trainable = config.llm.trains("bridge");
+  const ParameterMaker root(rt, "", trainable);
+  const ParameterMaker make = root.in("bridge");
+  const int64_t width = config.llm.hidden_size, vision = config.vision.hidden_size;
+  Bridge bridge;
+  if (config.bridge.kind == "resampler") {
+    bridge.kind = make_resampler(make, config);
+  } else if (config.bridge.kind == "affine") {
+    AffineBridge affine;
+    affine.ln_vision = make_vision_norm(make, config);
+    affine.mlp.weight = make.replicated("mlp.weight", {width, vision});
+    affine.mlp.bias = make.replicated("mlp.bias", {width});
+    bridge.kind = std::move(affine);
+  } else {
+    const int64_t hidden = config.bridge.hidden_size == 0 ? 2 * vision : config.bridge.hidden_size;
+    MlpBridge mlp;
+    mlp.ln_vision = make_vision_norm(make, config);
+    mlp.in.weight = make.replicated("mlp.0.weight", {hidden, vision});
+    mlp.in.bias = make.replicated("mlp.0.bias", {hidden});
+    mlp.norm = make_layer_norm(make.in("mlp.1"), hidden, config.bridge.layer_norm_eps);
+    mlp.out.weight = make.replicated("mlp.3.weight", {width, hidden});
+    mlp.out.bias = make.replicated("mlp.3.bias", {width});
+    bridge.kind = std::move(mlp);
+  }
+  if (config.vision.frame_position)
+    bridge.frame_position =
+        root.replicated("absolute_frame_pos_embed", {1, config.vision.num_frames, 1, vision});
+  return bridge;
+}
+
+}  // namespace lynceus

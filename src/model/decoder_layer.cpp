@@ -1,0 +1,74 @@
+#include "model/decoder_layer.h"
+
+#include "core/trace.h"
+#include "kernels/elementwise.h"
+
+namespace lynceus {
+
+Tensor DecoderLayer::forward(const Runtime& rt, const PackedBatch& batch, const Tensor& x,
+                             Saved* saved) const {
+  LYNCEUS_TRACE("decoder layer forward");
+  Tensor normed = input_norm.forward(rt, x, saved ? &saved->input_norm : nullptr);
+  Tensor part = attention.forward(rt, batch, normed, saved ? &saved->attention : nullptr);
+  rt.grid.tensor->all_reduce(part);
+  const Tensor h = part;  // the attention's output is needed nowhere else
+  kernels::add(rt.stream, x, part, h);
+
+  normed = post_attention_norm.forward(rt, h, saved ? &saved->post_attention_norm : nullptr);
+  part = mlp.forward(rt, normed, saved ? &saved->mlp : nullptr);
+  rt.grid.tensor->all_reduce(part);
+  kernels::add(rt.stream, h, part, part);
+
+  return adapter ? adapter->forward(rt, part, saved ? &saved->adapter : nullptr) : part;
+}
+
+void DecoderLayer::backward(const Runtime& rt, const PackedBatch& batch, const Saved& saved,
+                            const Tensor& dy, Tensor* dx) const {
+  LYNCEUS_TRACE("decoder layer backward");
+  const bool through_llm = dx != nullptr || input_norm.weight.trainable();
+  Tensor dh = dy;
+  if (adapter) {
+    if (through_llm) dh = Tensor::empty(rt.stream, dy.shape());
+    adapter->backward(rt, saved.adapter, dy, through_llm ? &dh : nullptr);
+  }
+  if (!through_llm) return;
+
+  Tensor part = mlp.backward(rt, saved.mlp, dh);
+  rt.grid.tensor->all_reduce(part);
+  dh = post_attention_norm.backward(rt, saved.post_attention_norm, part, /*dresidual=*/&dh);
+
+  part = attention.backward(rt, batch, saved.attention, dh);
+  rt.grid.tensor->all_reduce(part);
+  dh = input_norm.backward(rt, saved.input_norm, part, /*dresidual=*/&dh);
+  if (dx != nullptr) *dx = dh;
+}
+
+void DecoderLayer::visit_parameters(const ParameterVisitor& visit) {
+  input_norm.visit_parameters(visit);
+  attention.visit_parameters(visit);
+  post_attention_norm.visit_parameters(visit);
+  mlp.visit_parameters(visit);
+  if (adapter) adapter->visit_parameters(visit);
+}
+
+void DecoderLayer::pack(const Runtime& rt) {
+  attention.pack(rt);
+  mlp.pack(rt);
+}
+
+DecoderLayer make_decoder_layer(const Runtime& rt, const ModelConfig& config, int64_t layer) {
+  const LlmConfig& llm = config.llm;
+  const ParameterMaker make(rt, fmt::format("LLM.model.layers.{}.", layer), llm.trains("llm"));
+  DecoderLayer decoder;
+  decoder.input_norm = make_rms_norm(make.in("input_layernorm"), llm.hidden_size, llm.rms_norm_eps);
+  decoder.attention = make_self_attention(make.in("self_attn"), llm);
+  decoder.post_attention_norm =
+      make_rms_norm(make.in("post_attention_layernorm"), llm.hidden_size, llm.rms_norm_eps);
+  decoder.mlp = make_mlp(make.in("mlp"), llm);
+  if (config.adapter.at_layer(layer))
+    decoder.adapter =
+        make_adapter(make.in("output_adapter").with_trainable(llm.trains("adapter")), config);
+  return decoder;
+}
+
+}  // namespace lynceus

@@ -1,0 +1,43 @@
+// One decoder layer of the LLaMA family with Lynx's adapter behind its MLP:
+//
+//   h = x + attention(norm(x));   h = h + mlp(norm(h));   y = adapter(h), where there is one
+//
+// Two all-reduces over grid.tensor in each direction, one more with an adapter.
+#pragma once
+
+#include <optional>
+
+#include "model/adapter.h"
+#include "model/attention.h"
+#include "model/mlp.h"
+#include "model/norm.h"
+
+namespace lynceus {
+
+struct DecoderLayer {
+  RmsNorm input_norm;
+  SelfAttention attention;
+  RmsNorm post_attention_norm;
+  Mlp mlp;
+  std::optional<Adapter> adapter;
+
+  struct Saved {
+    RmsNorm::Saved input_norm, post_attention_norm;
+    SelfAttention::Saved attention;
+    Mlp::Saved mlp;
+    Adapter::Saved adapter;
+  };
+
+  /// x [tokens, hidden] -> y [tokens, hidden], equal on all tensor ranks.
+  Tensor forward(const Runtime& rt, const PackedBatch& batch, const Tensor& x, Saved* saved) const;
+  /// dx null: nobody below wants it.
+  void backward(const Runtime& rt, const PackedBatch& batch, const Saved& saved, const Tensor& dy,
+                Tensor* dx) const;
+  void visit_parameters(const ParameterVisitor& visit);
+  /// Frozen weights into the GEMM library's order.
+  void pack(const Runtime& rt);
+};
+
+DecoderLayer make_decoder_layer(const Runtime& rt, const ModelConfig& config, int64_t layer);
+
+}  // namespace lynceus

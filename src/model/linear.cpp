@@ -1,0 +1,42 @@
+#include "model/linear.h"
+
+namespace lynceus {
+
+Tensor Linear::forward(const Runtime& rt, const Tensor& x, Saved* saved,
+                       kernels::Activation activation) const {
+  Tensor y = Tensor::empty(rt.stream, {x.rows(), out_features()});
+  const Tensor* b = bias ? &bias->value : nullptr;
+  if (packed_forward.defined())
+    kernels::linear_forward(rt.stream, x, packed_forward, b, y, activation);
+  else
+    kernels::linear_forward(rt.stream, x, weight.value, b, y, activation);
+  if (saved != nullptr && weight.trainable()) saved->x = x;
+  return y;
+}
+
+void Linear::backward(const Runtime& rt, const Saved& saved, const Tensor& dy, const Tensor* dx,
+                      bool accumulate) const {
+  if (weight.trainable())
+    kernels::linear_backward_weight(rt.stream, dy, saved.x, weight.grad, bias ? &bias->grad : nullptr);
+  if (dx == nullptr) return;
+  if (packed_backward.defined())
+    kernels::linear_backward_input(rt.stream, dy, packed_backward, *dx, accumulate);
+  else
+    kernels::linear_backward_input(rt.stream, dy, weight.value, *dx, accumulate);
+}
+
+void Linear::pack(const Runtime& rt, bool gradient_passes) {
+  if (weight.trainable() || packed_forward.defined()) return;
+  using Use = kernels::PackedWeight::Use;
+  packed_forward = kernels::PackedWeight(rt.stream, weight.value, Use::kForward);
+  if (gradient_passes)
+    packed_backward = kernels::PackedWeight(rt.stream, weight.value, Use::kBackwardInput);
+  weight.value = Tensor();
+}
+
+void Linear::visit_parameters(const ParameterVisitor& visit) {
+  visit(weight);
+  if (bias) visit(*bias);
+}
+
+}  // namespace lynceus

@@ -1,0 +1,69 @@
+#include "model/lm_head.h"
+
+#include "core/trace.h"
+#include "kernels/embedding.h"
+
+namespace lynceus {
+
+LmHead::Loss LmHead::forward(const Runtime& rt, const PackedBatch& batch, const Tensor& h,
+                             Saved* saved) const {
+  LYNCEUS_TRACE("lm head");
+  const int64_t scored = batch.scored();
+  // Rows are normed after they are picked: unscored rows reach no loss.
+  const Tensor picked = Tensor::empty(rt.stream, {scored, h.cols()});
+  kernels::gather_rows(rt.stream, h, batch.scored_rows, picked);
+  const Tensor normed = norm.forward(rt, picked, saved ? &saved->norm : nullptr);
+  Linear::Saved linear_saved;
+  const Tensor logits = lm_head.forward(rt, normed, saved ? &linear_saved : nullptr);
+
+  const Tensor row_max = Tensor::empty(rt.stream, {scored});
+  kernels::cross_entropy_row_max(rt.stream, logits, vocabulary, row_max);
+  rt.grid.tensor->all_reduce(row_max, parallel::ReduceOp::kMax);
+  const Tensor partial = Tensor::empty(rt.stream, {scored, 3});
+  kernels::cross_entropy_partial(rt.stream, logits, batch.scored_labels, vocabulary, row_max, partial);
+  rt.grid.tensor->all_reduce(partial);
+
+  Loss loss{Tensor::empty(rt.stream, {scored}), Tensor::empty(rt.stream, {scored}, DType::kU8)};
+  const float* largest = row_max.data<float>();
+  const float* sums = partial.data<float>();
+  for (int64_t r = 0; r < scored; ++r)
+    loss.row_correct.data<uint8_t>()[r] = sums[3 * r + 1] == largest[r];
+  kernels::cross_entropy_finish(rt.stream, logits, batch.scored_labels, vocabulary, row_max,
+                                partial, label_smoothing, saved != nullptr, &loss.row_loss);
+  if (saved) {
+    saved->dnormed = Tensor::empty(rt.stream, normed.shape());
+    lm_head.backward(rt, linear_saved, logits, &saved->dnormed);
+    rt.grid.tensor->all_reduce(saved->dnormed);
+  }
+  return loss;
+}
+
+Tensor LmHead::backward(const Runtime& rt, const PackedBatch& batch, const Saved& saved) const {
+  const Tensor dpicked = norm.backward(rt, saved.norm, saved.dnormed, nullptr);
+  Tensor dh = Tensor::zeros(rt.stream, {batch.tokens(), dpicked.cols()});
+  kernels::scatter_rows(rt.stream, dpicked, batch.scored_rows, dh);
+  return dh;
+}
+
+Tensor LmHead::logits(const Runtime& rt, const Tensor& h) const {
+  return lm_head.forward(rt, norm.forward(rt, h, nullptr), nullptr);
+}
+
+void LmHead::visit_parameters(const ParameterVisitor& visit) {
+  norm.visit_parameters(visit);
+  lm_head.visit_parameters(visit);
+}
+
+LmHead make_lm_head(const Runtime& rt, const LlmConfig& config, double label_smoothing) {
+  const bool trainable = config.trains("llm");
+  const ParameterMaker make(rt, "LLM.", trainable);
+  LmHead head;
+  head.norm = make_rms_norm(make.in("model.norm"), config.hidden_size, config.rms_norm_eps);
+  head.lm_head.weight = make.padded_rows("lm_head.weight", {config.vocab_size, config.hidden_size});
+  head.vocabulary = {head.lm_head.weight.shard.offset, head.lm_head.weight.valid_extent(),
+                     config.vocab_size};
+  head.label_smoothing = static_cast<float>(label_smoothing);
+  return head;
+}
+
+}  // namespace lynceus

@@ -1,0 +1,105 @@
+#include "model/lynx.h"
+
+#include <cmath>
+
+#include "core/random.h"
+
+namespace lynceus {
+namespace {
+
+/// Deviation of a weight's random start: the config's, or 1 / sqrt(fan in) where that is 0.
+double initial_std(const ModelConfig& config, const Parameter& parameter) {
+  const std::string& name = parameter.name;
+  const Shape shape = parameter.global_shape();
+  double std = config.llm.init_std;
+  if (name.starts_with("vision_encoder."))
+    std = config.vision.init_std;
+  else if (name == "bridge.latents")
+    return 1.0;
+  else if (name.starts_with("bridge."))
+    std = config.bridge.init_std;
+  else if (name.find("output_adapter") != std::string::npos)
+    std = config.adapter.init_std;
+  if (std > 0) return std;
+  const int64_t fan_in = shape.rank() < 2 ? 1 : shape.elements() / shape[0];
+  return 1.0 / std::sqrt(static_cast<double>(fan_in));
+}
+
+void fill_normal(const Parameter& parameter, uint64_t seed, double std) {
+  const CounterRandom random(seed, parameter.name);
+  const Tensor& value = parameter.value;
+  const Shape& local = value.shape();
+  float* data = value.data<float>();
+  // The global flat index of a local element: shift rows (axis 0) or columns (axis 1).
+  const int64_t columns = local.rank() == 2 ? local[1] : value.size() / std::max<int64_t>(local[0], 1);
+  const bool by_columns = parameter.shard.axis == 1;
+  const int64_t global_columns = by_columns ? parameter.shard.global_extent : columns;
+  const int64_t row_offset = parameter.shard.axis == 0 ? parameter.shard.offset : 0;
+  const int64_t column_offset = by_columns ? parameter.shard.offset : 0;
+  const int64_t valid_rows = parameter.shard.axis == 0 ? parameter.valid_extent() : value.size() / columns;
+  for (int64_t r = 0; r < valid_rows; ++r)
+    for (int64_t c = 0; c < columns; ++c) {
+      const uint64_t index = (row_offset + r) * global_columns + column_offset + c;
+      data[r * columns + c] = static_cast<float>(std * random.normal(index));
+    }
+}
+
+}  // namespace
+
+void LynxModel::visit_parameters(const ParameterVisitor& visit) {
+  vision.visit_parameters(visit);
+  bridge.visit_parameters(visit);
+  stage.visit_parameters(visit);
+}
+
+void LynxModel::pack(const Runtime& rt) {
+  vision.pack(rt);
+  stage.pack(rt);
+}
+
+LynxModel make_lynx(const Runtime& rt, const ModelConfig& config,
+                    const std::vector<parallel::LayerRange>& partition, double label_smoothing) {
+  const parallel::LayerRange range = partition.at(rt.grid.stage());
+  return {config, make_vision_encoder(rt, config.vision), make_bridge(rt, config),
+          make_stage(rt, config, range.begin, range.end(), label_smoothing)};
+}
+
+std::vector<parallel::LayerRange> partition_model(const ModelConfig& config, int stages,
+                                                  const std::string& override_list) {
+  // Forward and backward multiply-adds a token; what trains costs half as much again.
+  const LlmConfig& llm = config.llm;
+  const double hidden = static_cast<double>(llm.hidden_size);
+  const double kv_width = static_cast<double>(llm.kv_heads() * llm.head_dim());
+  const double passes = llm.trains("llm") ? 3 : 2;
+  const double layer = passes * (2 * hidden * (hidden + kv_width) +
+                                 3 * hidden * static_cast<double>(llm.intermediate_size));
+  const double adapter = (llm.trains("adapter") ? 3 : 2) * 2 * hidden *
+                         static_cast<double>(config.bottleneck_size());
+  std::vector<double> costs;
+  for (int64_t i = 0; i < llm.num_layers; ++i)
+    costs.push_back(layer + (config.adapter.at_layer(i) ? adapter : 0));
+  const double head = passes * hidden * static_cast<double>(llm.vocab_size);
+  return parallel::partition_layers(costs, /*first_cost=*/hidden, head, stages, override_list);
+}
+
+bool in_vision_branch(const Parameter& parameter) { return !parameter.name.starts_with("LLM."); }
+
+Reach reach_of(const Parameter& parameter) {
+  if (parameter.name == "absolute_frame_pos_embed") return Reach::kAnyVideo;
+  return in_vision_branch(parameter) ? Reach::kAnyMedia : Reach::kAnySample;
+}
+
+void initialize(LynxModel* model, uint64_t seed) {
+  model->visit_parameters([&](Parameter& parameter) {
+    const bool vector = parameter.value.rank() == 1;
+    if (vector && parameter.name.ends_with("bias")) {
+      parameter.value.fill_zero();
+    } else if (vector) {  // norm weights and the adapters' scaling
+      for (float& value : parameter.value.span<float>()) value = 1.0f;
+    } else {
+      fill_normal(parameter, seed, initial_std(model->config, parameter));
+    }
+  });
+}
+
+}  // namespace lynceus

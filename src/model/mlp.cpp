@@ -1,0 +1,53 @@
+#include "model/mlp.h"
+
+#include "kernels/activation.h"
+
+namespace lynceus {
+
+Tensor Mlp::forward(const Runtime& rt, const Tensor& x, Saved* saved) const {
+  const Tensor gate = gate_proj.forward(rt, x, saved ? &saved->gate_proj : nullptr);
+  const Tensor up = up_proj.forward(rt, x, saved ? &saved->up_proj : nullptr);
+  // Without a backward pass gate's memory is free to hold the product.
+  const Tensor product = saved ? Tensor::empty(rt.stream, gate.shape()) : gate;
+  kernels::swiglu_forward(rt.stream, gate, up, product);
+  if (saved) {
+    saved->gate = gate;
+    saved->up = up;
+  }
+  return down_proj.forward(rt, product, saved ? &saved->down_proj : nullptr);
+}
+
+Tensor Mlp::backward(const Runtime& rt, const Saved& saved, const Tensor& dy) const {
+  const Tensor dproduct = Tensor::empty(rt.stream, saved.gate.shape());
+  down_proj.backward(rt, saved.down_proj, dy, &dproduct);
+
+  const Tensor dgate = Tensor::empty(rt.stream, saved.gate.shape());
+  const Tensor dup = Tensor::empty(rt.stream, saved.up.shape());
+  kernels::swiglu_backward(rt.stream, saved.gate, saved.up, dproduct, dgate, dup);
+
+  Tensor dx = Tensor::empty(rt.stream, {dy.rows(), gate_proj.in_features()});
+  gate_proj.backward(rt, saved.gate_proj, dgate, &dx);
+  up_proj.backward(rt, saved.up_proj, dup, &dx, /*accumulate=*/true);
+  return dx;
+}
+
+void Mlp::visit_parameters(const ParameterVisitor& visit) {
+  gate_proj.visit_parameters(visit);
+  up_proj.visit_parameters(visit);
+  down_proj.visit_parameters(visit);
+}
+
+void Mlp::pack(const Runtime& rt) {
+  for (Linear* linear : {&gate_proj, &up_proj, &down_proj}) linear->pack(rt, true);
+}
+
+Mlp make_mlp(const ParameterMaker& make, const LlmConfig& config) {
+  Mlp mlp;
+  const int64_t hidden = config.hidden_size, intermediate = config.intermediate_size;
+  mlp.gate_proj.weight = make.split("gate_proj.weight", {intermediate, hidden}, 0);
+  mlp.up_proj.weight = make.split("up_proj.weight", {intermediate, hidden}, 0);
+  mlp.down_proj.weight = make.split("down_proj.weight", {hidden, intermediate}, 1);
+  return mlp;
+}
+
+}  // namespace lynceus

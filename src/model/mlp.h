@@ -1,0 +1,30 @@
+// The decoder's MLP, SwiGLU (Shazeer 2020): down(silu(gate(x)) · up(x)); gate and up split by columns
+// over grid.tensor, down by rows.
+#pragma once
+
+#include "model/config.h"
+#include "model/linear.h"
+
+namespace lynceus {
+
+struct Mlp {
+  Linear gate_proj;  // [intermediate_local, hidden]
+  Linear up_proj;    // [intermediate_local, hidden]
+  Linear down_proj;  // [hidden, intermediate_local]
+
+  struct Saved {
+    Linear::Saved gate_proj, up_proj, down_proj;
+    Tensor gate, up;  // [tokens, intermediate_local]
+  };
+
+  /// x [tokens, hidden] -> this rank's part of the output; the sum over grid.tensor is the output.
+  Tensor forward(const Runtime& rt, const Tensor& x, Saved* saved) const;
+  /// dy: the whole gradient -> this rank's part of dx.
+  Tensor backward(const Runtime& rt, const Saved& saved, const Tensor& dy) const;
+  void visit_parameters(const ParameterVisitor& visit);
+  void pack(const Runtime& rt);
+};
+
+Mlp make_mlp(const ParameterMaker& make, const LlmConfig& config);
+
+}  // namespace lynceus

@@ -1,0 +1,36 @@
+#include "model/parameter_maker.h"
+
+namespace lynceus {
+
+Parameter ParameterMaker::make(const std::string& name, const Shape& local,
+                               const Shard& shard) const {
+  Parameter parameter{prefix_ + name, {}, {}, shard};
+  parameter.value =
+      Tensor::zeros(rt_.stream, local, DType::kF32,
+                    trainable_ ? MemoryOwner::kTrainableWeight : MemoryOwner::kFrozenWeight);
+  if (trainable_)
+    parameter.grad = Tensor::zeros(rt_.stream, local, DType::kF32, MemoryOwner::kGradient);
+  return parameter;
+}
+
+Parameter ParameterMaker::replicated(const std::string& name, const Shape& global) const {
+  return make(name, global, Shard{});
+}
+
+Parameter ParameterMaker::split(const std::string& name, const Shape& global, int axis) const {
+  const int64_t ranks = rt_.grid.tensor->size();
+  LYNCEUS_CHECK(global[axis] % ranks == 0, "{}: axis {} of {} over {} tensor ranks", name, axis,
+                global.to_string(), ranks);
+  Shape local = global;
+  local.set(axis, global[axis] / ranks);
+  return make(name, local, Shard{axis, local[axis] * rt_.grid.tensor->rank(), global[axis]});
+}
+
+Parameter ParameterMaker::padded_rows(const std::string& name, const Shape& global) const {
+  const int64_t ranks = rt_.grid.tensor->size();
+  Shape local = global;
+  local.set(0, (global[0] + ranks - 1) / ranks);
+  return make(name, local, Shard{0, local[0] * rt_.grid.tensor->rank(), global[0]});
+}
+
+}  // namespace lynceus

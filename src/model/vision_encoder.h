@@ -1,0 +1,44 @@
+// The frozen vision encoder, EVA-CLIP's ViT (Fang et al. 2022): class token, learned positions,
+// pre-norm blocks, exact GELU, biases on q and v but not on k, no final norm. Forward only: it keeps
+// nothing; callers pass pictures in groups small enough for the caches.
+#pragma once
+
+#include <vector>
+
+#include "kernels/attention.h"
+#include "model/config.h"
+#include "model/linear.h"
+#include "model/norm.h"
+
+namespace lynceus {
+
+struct VisionBlock {
+  LayerNorm norm1;
+  Linear q_proj, k_proj, v_proj, proj;  // [hidden, hidden]
+  LayerNorm norm2;
+  Linear fc1;  // [intermediate, hidden]
+  Linear fc2;  // [hidden, intermediate]
+
+  /// x [images · tokens, hidden] -> the same shape.
+  Tensor forward(const Runtime& rt, const VisionConfig& config,
+                 const kernels::CumulativeLengths& images, const Tensor& x) const;
+};
+
+struct VisionEncoder {
+  VisionConfig config;
+  Linear patch_embedding;  // [hidden, channels · patch · patch]
+  Parameter cls_token;     // [1, 1, hidden]
+  Parameter position;      // [1, tokens, hidden]
+  std::vector<VisionBlock> blocks;
+
+  /// pixels [images, 3, side, side], normalised; features = [images · tokens, hidden], the class token
+  /// first in each image.
+  void forward(const Runtime& rt, const Tensor& pixels, const Tensor& features) const;
+  void visit_parameters(const ParameterVisitor& visit);
+  /// Weights into the GEMM library's order, originals freed.
+  void pack(const Runtime& rt);
+};
+
+VisionEncoder make_vision_encoder(const Runtime& rt, const VisionConfig& config);
+
+}  // namespace lynceus

@@ -1,0 +1,84 @@
+// How training runs: the sections [parallel] [train] [optimizer] and the choices above them.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace lynceus {
+
+struct ParallelConfig {
+  int64_t tensor = 1;
+  int64_t pipeline = 1;
+  int64_t data = 0;
+  std::string schedule = "1f1b";
+  std::string layers;
+
+  template <typename Visitor>
+  void visit(Visitor& v) {
+    v.section("parallel", "the grid of ranks");
+    v.field("parallel.tensor", tensor, "ranks that share each layer");
+    v.field("parallel.pipeline", pipeline, "stages the layers are cut into");
+    v.field("parallel.data", data, "replicas; 0: what is left of the world");
+    v.choice("parallel.schedule", schedule, {"gpipe", "1f1b"}, "order of micro-batches");
+    v.field("parallel.layers", layers, "decoder layers of each stage, as 9,8,8,7; empty: by cost");
+  }
+};
+
+struct TrainConfig {
+  int64_t steps = 1000;
+  int64_t global_batch_size = 64;
+  int64_t micro_batch_tokens = 1024;
+  int64_t vision_window = 0;
+  std::string recompute = "none";
+  uint64_t seed = 1;
+  double label_smoothing = 0;
+  int64_t validate_every = 0;
+  int64_t validation_samples = 0;
+
+  template <typename Visitor>
+  void visit(Visitor& v) {
+    v.section("train", "the run");
+    v.field("train.steps", steps, "optimizer steps, the length of the lr schedule");
+    v.field("train.global_batch_size", global_batch_size, "samples a step");
+    v.field("train.micro_batch_tokens", micro_batch_tokens,
+            "rows packed into one micro-batch; a longer sample is alone");
+    v.field("train.vision_window", vision_window,
+            "micro-batches whose media is encoded together; 0: all");
+    v.choice("train.recompute", recompute, {"none", "layer"}, "what backward computes again");
+    v.field("train.seed", seed, "seed of weights, samples and crops");
+    v.field("train.label_smoothing", label_smoothing, "share of the target spread over the vocabulary");
+    v.field("train.validate_every", validate_every, "steps between validations; 0: at the end only");
+    v.field("train.validation_samples", validation_samples, "samples of each validation set; 0: all");
+  }
+};
+
+struct OptimizerConfig {
+  double lr = 1e-4;
+  double warmup_start_lr = 1e-5;
+  double warmup_share = 0.05;
+  double final_lr = 0;
+  std::string schedule = "linear";
+  double beta1 = 0.9;
+  double beta2 = 0.999;
+  double eps = 1e-8;
+  double weight_decay = 0.01;
+  double max_grad_norm = 1.0;
+
+  template <typename Visitor>
+  void visit(Visitor& v) {
+    v.section("optimizer", "AdamW");
+    v.field("optimizer.lr", lr, "learning rate at the end of the warm-up");
+    v.field("optimizer.warmup_start_lr", warmup_start_lr, "learning rate of the first step");
+    v.field("optimizer.warmup_share", warmup_share, "share of train.steps that warms up");
+    v.field("optimizer.final_lr", final_lr, "learning rate at the last step");
+    v.choice("optimizer.schedule", schedule, {"linear", "cosine", "constant"},
+             "decay after the warm-up");
+    v.field("optimizer.beta1", beta1, "decay of the first moment");
+    v.field("optimizer.beta2", beta2, "decay of the second moment");
+    v.field("optimizer.eps", eps, "added to the root of the second moment");
+    v.field("optimizer.weight_decay", weight_decay, "decoupled weight decay");
+    v.field("optimizer.max_grad_norm", max_grad_norm, "global norm to clip to; 0: no clipping");
+  }
+};
+
+}  // namespace lynceus

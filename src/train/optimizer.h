@@ -1,0 +1,55 @@
+// The update of a step: gradients summed over their groups, scaled once by 1 / scored tokens of the
+// global batch, clipped by the global norm, AdamW on f32 masters. Moments exist for trainable
+// parameters only, and a parameter that the global batch does not reach is left exactly as it is.
+#pragma once
+
+#include <vector>
+
+#include "model/lynx.h"
+#include "train/config.h"
+
+namespace lynceus {
+
+/// A trainable parameter with its Adam state.
+struct TrainedParameter {
+  Parameter* parameter = nullptr;
+  Reach reach = Reach::kAnySample;
+  parallel::Communicator* group = nullptr;  ///< gradients are summed over it
+  bool counts_in_norm = false;              ///< this rank adds it to the global norm
+  Tensor m, v;                              ///< like the value
+  int64_t steps = 0;                        ///< updates so far, as torch counts them
+};
+
+/// What the plan of the global batch says about a step.
+struct GlobalReach {
+  bool any_sample = false;
+  bool any_media = false;
+  bool any_video = false;
+  bool reaches(Reach reach) const {
+    return reach == Reach::kAnySample ? any_sample
+           : reach == Reach::kAnyMedia ? any_media
+                                       : any_video;
+  }
+};
+
+class Optimizer {
+ public:
+  Optimizer(const Runtime& rt, LynxModel* model, const OptimizerConfig& config);
+
+  void zero_gradients();
+  /// Collective over the world: sums the gradients of reached parameters over their groups.
+  void reduce_gradients(const GlobalReach& reach);
+  /// Collective over a replica: the global norm of the mean gradient, equal on all ranks to the bit.
+  double gradient_norm(int64_t scored_tokens, const GlobalReach& reach);
+  /// Scales, clips, updates.
+  void update(double lr, int64_t scored_tokens, double gradient_norm, const GlobalReach& reach);
+
+  std::vector<TrainedParameter>& parameters() { return parameters_; }
+
+ private:
+  const Runtime& rt_;
+  OptimizerConfig config_;
+  std::vector<TrainedParameter> parameters_;
+};
+
+}  // namespace lynceus

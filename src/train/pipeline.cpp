@@ -1,0 +1,125 @@
+#include "train/pipeline.h"
+
+#include <algorithm>
+
+#include "core/trace.h"
+
+namespace lynceus {
+namespace {
+
+class Executor {
+ public:
+  Executor(const Runtime& rt, const LlmStage& stage, const PipelineJob& job)
+      : rt_(rt), stage_(stage), job_(job), width_(stage.hidden_size()) {
+    if (rt.grid.first_stage() && job.visual.defined() && job.backward)
+      result_.dvisual = Tensor::empty(rt.stream, job.visual.shape());
+  }
+
+  PipelineResult run() {
+    for (const parallel::Action& action : job_.schedule) {
+      switch (action.kind) {
+        case parallel::ActionKind::kForward:
+          forward(action.micro_batch);
+          break;
+        case parallel::ActionKind::kBackward:
+          backward(action.micro_batch);
+          break;
+        case parallel::ActionKind::kExchange:
+          exchange(action);
+          break;
+      }
+    }
+    return std::move(result_);
+  }
+
+ private:
+  const PackedBatch& batch(int micro_batch) const {
+    return (*job_.batches)[job_.window->first_micro_batch + micro_batch];
+  }
+
+  /// The rows of the window's visual tokens that belong to a micro-batch.
+  Tensor visual_rows(const Tensor& window_rows, int micro_batch) const {
+    const int number = job_.window->first_micro_batch + micro_batch;
+    for (const MediaItem& item : job_.window->items)
+      if (item.micro_batch == number)
+        return window_rows.slice(item.visual_begin, batch(micro_batch).visual_tokens());
+    return {};
+  }
+
+  void forward(int micro_batch) {
+    LYNCEUS_TRACE("forward");
+    Tensor input;
+    if (rt_.grid.first_stage()) {
+      if (job_.visual.defined()) input = visual_rows(job_.visual, micro_batch);
+    } else {
+      input = take(&activations_, micro_batch);
+    }
+    LlmStage::Saved* saved = nullptr;
+    if (job_.backward) {
+      saved = &saved_[micro_batch];
+      result_.most_saved = std::max(result_.most_saved, static_cast<int>(saved_.size()));
+    }
+    LlmStage::Output output =
+        stage_.forward(rt_, batch(micro_batch), input, job_.recompute, saved);
+    if (rt_.grid.last_stage())
+      job_.on_loss(job_.window->first_micro_batch + micro_batch, output.loss);
+    else
+      activations_out_[micro_batch] = output.h;
+  }
+
+  void backward(int micro_batch) {
+    LYNCEUS_TRACE("backward");
+    const Tensor dh = rt_.grid.last_stage() ? Tensor() : take(&gradients_, micro_batch);
+    const auto saved = saved_.find(micro_batch);
+    Tensor dx = stage_.backward(rt_, batch(micro_batch), job_.recompute, &saved->second, dh);
+    saved_.erase(saved);
+    if (!rt_.grid.first_stage())
+      gradients_out_[micro_batch] = dx;
+    else if (dx.defined())
+      visual_rows(result_.dvisual, micro_batch).copy_from(dx);
+  }
+
+  void exchange(const parallel::Action& action) {
+    LYNCEUS_TRACE("exchange");
+    const int before = rt_.grid.stage() - 1, after = rt_.grid.stage() + 1;
+    std::vector<parallel::Transfer> sends, receives;
+    const auto receive = [&](int peer, int micro_batch, std::map<int, Tensor>* into) {
+      Tensor tensor = Tensor::empty(rt_.stream, {batch(micro_batch).tokens(), width_});
+      (*into)[micro_batch] = tensor;
+      receives.push_back({peer, std::move(tensor)});
+    };
+    if (action.send_activation)
+      sends.push_back({after, take(&activations_out_, *action.send_activation)});
+    if (action.send_gradient)
+      sends.push_back({before, take(&gradients_out_, *action.send_gradient)});
+    if (action.recv_activation) receive(before, *action.recv_activation, &activations_);
+    if (action.recv_gradient) receive(after, *action.recv_gradient, &gradients_);
+    rt_.grid.pipeline->exchange(sends, receives);
+  }
+
+  static Tensor take(std::map<int, Tensor>* from, int micro_batch) {
+    const auto found = from->find(micro_batch);
+    LYNCEUS_CHECK(found != from->end(), "the schedule uses micro-batch {} before it is there",
+                  micro_batch);
+    Tensor tensor = std::move(found->second);
+    from->erase(found);
+    return tensor;
+  }
+
+  const Runtime& rt_;
+  const LlmStage& stage_;
+  const PipelineJob& job_;
+  int64_t width_;
+  std::map<int, Tensor> activations_, gradients_;          // received, not yet used
+  std::map<int, Tensor> activations_out_, gradients_out_;  // made, not yet sent
+  std::map<int, LlmStage::Saved> saved_;
+  PipelineResult result_;
+};
+
+}  // namespace
+
+PipelineResult run_pipeline(const Runtime& rt, const LlmStage& stage, const PipelineJob& job) {
+  return Executor(rt, stage, job).run();
+}
+
+}  // namespace lynceus

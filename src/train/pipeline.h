@@ -1,0 +1,33 @@
+// The pipeline executor: runs one stage's schedule over the micro-batches of a window.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <vector>
+
+#include "model/lynx.h"
+#include "parallel/schedule.h"
+#include "train/replica_batch.h"
+
+namespace lynceus {
+
+struct PipelineJob {
+  parallel::Schedule schedule;                  ///< micro-batches counted from 0 within the window
+  const std::vector<PackedBatch>* batches = nullptr;
+  const VisionWindow* window = nullptr;
+  Tensor visual;                                ///< the window's visual tokens; first stage
+  Recompute recompute = Recompute::kNone;
+  bool backward = true;
+  /// Last stage: called once a micro-batch (its number in the step).
+  std::function<void(int, const LmHead::Loss&)> on_loss;
+};
+
+struct PipelineResult {
+  Tensor dvisual;          ///< gradient of `visual`; first stage, where the window has media
+  int most_saved = 0;      ///< the most micro-batches held between forward and backward at one time
+};
+
+/// Collective over grid.pipeline and grid.tensor. Adds to the stage's parameter gradients.
+PipelineResult run_pipeline(const Runtime& rt, const LlmStage& stage, const PipelineJob& job);
+
+}  // namespace lynceus

@@ -1,0 +1,96 @@
+#include "train/step.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/trace.h"
+
+namespace lynceus {
+namespace {
+
+void prepare(const Runtime& rt, const LynxModel& model, ReplicaBatch* batch) {
+  for (PackedBatch& micro_batch : batch->micro_batches) model.stage.prepare(rt, &micro_batch);
+}
+
+/// The loss lives on the last stage: its sums, in f64, for every rank of the replica.
+StepLoss share_over_replica(const Runtime& rt, StepLoss loss) {
+  if (rt.grid.tensor->rank() != 0 || !rt.grid.last_stage()) loss = {};
+  loss.sum = rt.grid.replica->all_reduce(loss.sum);
+  loss.scored = rt.grid.replica->all_reduce(loss.scored);
+  loss.correct = rt.grid.replica->all_reduce(loss.correct);
+  return loss;
+}
+
+void add(const LmHead::Loss& loss, StepLoss* total) {
+  for (const float row : loss.row_loss.span<float>()) total->sum += row;
+  for (const uint8_t correct : loss.row_correct.span<uint8_t>()) total->correct += correct;
+  total->scored += loss.row_loss.size();
+}
+
+}  // namespace
+
+StepLoss accumulate_gradients(const Runtime& rt, const LynxModel& model, ReplicaBatch* batch,
+                              const PixelSource& pixels, const StepOptions& options,
+                              StepResult* result) {
+  prepare(rt, model, batch);
+  StepLoss total;
+  for (const VisionWindow& window : batch->windows) {
+    VisionBranchSaved saved;
+    PipelineJob job;
+    job.visual = vision_forward(rt, model, window, pixels, &saved, &result->vision);
+    job.schedule = parallel::make_schedule(options.schedule, rt.grid.pipeline->size(),
+                                           rt.grid.stage(), window.micro_batches);
+    job.batches = &batch->micro_batches;
+    job.window = &window;
+    job.recompute = options.recompute;
+    job.on_loss = [&](int, const LmHead::Loss& loss) { add(loss, &total); };
+    const PipelineResult pipeline = run_pipeline(rt, model.stage, job);
+    result->most_saved = std::max(result->most_saved, pipeline.most_saved);
+    vision_backward(rt, model, window, saved, pipeline.dvisual);
+  }
+  return share_over_replica(rt, total);
+}
+
+StepLoss evaluate_loss(const Runtime& rt, const LynxModel& model, ReplicaBatch* batch,
+                       const PixelSource& pixels, const LossObserver& observer) {
+  LYNCEUS_TRACE("evaluate");
+  prepare(rt, model, batch);
+  StepLoss total;
+  for (const VisionWindow& window : batch->windows) {
+    PipelineJob job;
+    job.visual = vision_forward(rt, model, window, pixels, nullptr, nullptr);
+    job.schedule = parallel::make_forward_schedule(rt.grid.pipeline->size(), rt.grid.stage(),
+                                                   window.micro_batches);
+    job.batches = &batch->micro_batches;
+    job.window = &window;
+    job.backward = false;
+    job.on_loss = [&](int micro_batch, const LmHead::Loss& loss) {
+      add(loss, &total);
+      if (observer) observer(batch->micro_batches[micro_batch], loss);
+    };
+    run_pipeline(rt, model.stage, job);
+  }
+  return share_over_replica(rt, total);
+}
+
+StepResult train_step(const Runtime& rt, const LynxModel& model, Optimizer* optimizer,
+                      ReplicaBatch* batch, const PixelSource& pixels, const GlobalReach& reach,
+                      const StepOptions& options, double lr) {
+  LYNCEUS_TRACE("step");
+  StepResult result;
+  optimizer->zero_gradients();
+  const StepLoss mine = accumulate_gradients(rt, model, batch, pixels, options, &result);
+  result.scored_tokens = rt.grid.data->all_reduce(mine.scored);
+  if (result.scored_tokens == 0) return result;
+  result.loss = rt.grid.data->all_reduce(mine.sum) / static_cast<double>(result.scored_tokens);
+  optimizer->reduce_gradients(reach);
+  result.gradient_norm = optimizer->gradient_norm(result.scored_tokens, reach);
+  if (!std::isfinite(result.loss) || !std::isfinite(result.gradient_norm))
+    throw NumericError("the loss is {} and the gradient norm {}: nothing was updated", result.loss,
+                       result.gradient_norm);
+  optimizer->update(lr, result.scored_tokens, result.gradient_norm, reach);
+  result.updated = true;
+  return result;
+}
+
+}  // namespace lynceus

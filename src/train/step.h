@@ -1,0 +1,53 @@
+// One training step (DESIGN "One step", 3 to 6), the same function for train, verify and the
+// benchmark: vision forward, pipeline, vision backward window by window; then reduce, clip, AdamW.
+#pragma once
+
+#include <functional>
+#include <vector>
+
+#include "train/optimizer.h"
+#include "train/pipeline.h"
+#include "train/vision_branch.h"
+
+namespace lynceus {
+
+struct StepOptions {
+  parallel::ScheduleKind schedule = parallel::ScheduleKind::kOneForwardOneBackward;
+  Recompute recompute = Recompute::kNone;
+};
+
+/// Sums over the replica's scored rows, complete on all ranks of the replica.
+struct StepLoss {
+  double sum = 0;
+  int64_t scored = 0;
+  int64_t correct = 0;
+};
+
+struct StepResult {
+  double loss = 0;             ///< mean over the scored tokens of the global batch
+  int64_t scored_tokens = 0;   ///< of the global batch
+  double gradient_norm = 0;    ///< before clipping
+  int most_saved = 0;          ///< micro-batches held between forward and backward
+  VisionCounts vision;         ///< what this rank encoded
+  bool updated = false;        ///< false: no scored token, nothing moved
+};
+
+/// Called on the last stage for every micro-batch: rows scored there and whether they are right.
+using LossObserver = std::function<void(const PackedBatch&, const LmHead::Loss&)>;
+
+/// Forward and backward: gradients of the summed loss are added to the parameters' buffers, not yet
+/// reduced over replicas. Collective over the replica.
+StepLoss accumulate_gradients(const Runtime& rt, const LynxModel& model, ReplicaBatch* batch,
+                              const PixelSource& pixels, const StepOptions& options,
+                              StepResult* result);
+
+/// Forward only. Collective over the replica.
+StepLoss evaluate_loss(const Runtime& rt, const LynxModel& model, ReplicaBatch* batch,
+                       const PixelSource& pixels, const LossObserver& observer);
+
+/// The whole step. Collective over the world.
+StepResult train_step(const Runtime& rt, const LynxModel& model, Optimizer* optimizer,
+                      ReplicaBatch* batch, const PixelSource& pixels, const GlobalReach& reach,
+                      const StepOptions& options, double lr);
+
+}  // namespace lynceus

@@ -1,0 +1,163 @@
+#include "train/vision_branch.h"
+
+#include <algorithm>
+
+#include "core/trace.h"
+
+namespace lynceus {
+namespace {
+
+/// Rows of the items that `keep` accepts, in item order.
+template <typename Keep>
+int64_t rows_of(const VisionWindow& window, Keep keep) {
+  int64_t rows = 0;
+  for (size_t i = 0; i < window.items.size(); ++i)
+    if (keep(i)) rows += window.items[i].visual_count;
+  return rows;
+}
+
+/// Copies between the window's layout and the packed rows of the items that `keep` accepts.
+template <typename Keep>
+void copy_items(const VisionWindow& window, const Tensor& all, const Tensor& packed, bool pack,
+                Keep keep) {
+  int64_t row = 0;
+  for (size_t i = 0; i < window.items.size(); ++i) {
+    if (!keep(i)) continue;
+    const MediaItem& item = window.items[i];
+    const Tensor in_window = all.slice(item.visual_begin, item.visual_count);
+    const Tensor in_pack = packed.slice(row, item.visual_count);
+    if (pack)
+      in_pack.copy_from(in_window);
+    else
+      in_window.copy_from(in_pack);
+    row += item.visual_count;
+  }
+}
+
+/// The frozen encoder over this rank's items, packed for the bridge. Pictures go through in groups,
+/// whatever sample they belong to.
+Bridge::Media encode(const Runtime& rt, const LynxModel& model, const VisionWindow& window,
+                     const PixelSource& pixels, VisionCounts* counts) {
+  const int me = rt.grid.replica->rank();
+  const VisionConfig& config = model.config.vision;
+  const int64_t tokens = config.tokens_per_image();
+  Bridge::Media media;
+  std::vector<int32_t> begins{0};
+  std::vector<Tensor> pictures;  // [1, 3, side, side] each
+  Tensor sample_pixels;
+  int64_t sample = -1;
+  for (const MediaItem& item : window.items) {
+    if (item.owner != me) continue;
+    if (item.sample != sample) sample_pixels = pixels(item.sample);
+    sample = item.sample;
+    for (int64_t frame = 0; frame < item.frames; ++frame)
+      pictures.push_back(sample_pixels.slice(item.first_frame + frame, 1));
+    media.frames.push_back(item.frames);
+    media.is_video.push_back(item.is_video);
+    begins.push_back(static_cast<int32_t>(static_cast<int64_t>(pictures.size()) * tokens));
+  }
+  const int64_t count = static_cast<int64_t>(pictures.size()), side = config.image_size;
+  media.begin = kernels::CumulativeLengths(rt.stream, std::move(begins));
+  media.features = Tensor::empty(rt.stream, {count * tokens, config.hidden_size});
+  for (int64_t begin = 0; begin < count; begin += config.images_per_pass) {
+    const int64_t group = std::min(config.images_per_pass, count - begin);
+    const Tensor input = Tensor::empty(rt.stream, {group, 3, side, side});
+    for (int64_t i = 0; i < group; ++i) input.slice(i, 1).copy_from(pictures[begin + i]);
+    model.vision.forward(rt, input, media.features.slice(begin * tokens, group * tokens));
+  }
+  if (counts) {
+    counts->items += static_cast<int64_t>(media.frames.size());
+    counts->patch_tokens += count * tokens;
+  }
+  return media;
+}
+
+}  // namespace
+
+Tensor vision_forward(const Runtime& rt, const LynxModel& model, const VisionWindow& window,
+                      const PixelSource& pixels, VisionBranchSaved* saved, VisionCounts* counts) {
+  LYNCEUS_TRACE("vision branch forward");
+  if (window.items.empty()) return {};
+  const int me = rt.grid.replica->rank(), ranks = rt.grid.replica->size();
+  const int tensor_ranks = rt.grid.tensor->size();
+  const int64_t hidden = model.config.llm.hidden_size;
+  const auto owned_by = [&](int rank) {
+    return [&window, rank](size_t i) { return window.items[i].owner == rank; };
+  };
+
+  Tensor mine;
+  if (rows_of(window, owned_by(me)) > 0) {
+    const Bridge::Media media = encode(rt, model, window, pixels, counts);
+    mine = model.bridge.forward(rt, media, saved ? &saved->bridge : nullptr);
+    if (saved) saved->any = true;
+  }
+
+  // Replica ranks 0 .. T-1 are the first stage; each of them reads every item.
+  std::vector<parallel::Transfer> sends, receives;
+  if (mine.defined())
+    for (int peer = 0; peer < tensor_ranks; ++peer)
+      if (peer != me) sends.push_back({peer, mine});
+  if (rt.grid.first_stage())
+    for (int owner = 0; owner < ranks; ++owner) {
+      const int64_t rows = rows_of(window, owned_by(owner));
+      if (owner != me && rows > 0)
+        receives.push_back({owner, Tensor::empty(rt.stream, {rows, hidden})});
+    }
+  rt.grid.replica->exchange(sends, receives);
+  if (!rt.grid.first_stage()) return {};
+
+  Tensor visual = Tensor::empty(rt.stream, {window.visual_tokens, hidden});
+  if (mine.defined()) copy_items(window, visual, mine, /*pack=*/false, owned_by(me));
+  for (const parallel::Transfer& received : receives)
+    copy_items(window, visual, received.tensor, /*pack=*/false, owned_by(received.peer));
+  return visual;
+}
+
+void vision_backward(const Runtime& rt, const LynxModel& model, const VisionWindow& window,
+                     const VisionBranchSaved& saved, const Tensor& dvisual) {
+  LYNCEUS_TRACE("vision branch backward");
+  if (window.items.empty()) return;
+  const int me = rt.grid.replica->rank(), ranks = rt.grid.replica->size();
+  const int tensor_ranks = rt.grid.tensor->size();
+  const int64_t hidden = model.config.llm.hidden_size;
+  // The tensor ranks of the first stage hold identical gradients: rank (item mod T) contributes
+  // item's, the others nothing.
+  const auto part_of = [&](int owner, int tensor_rank) {
+    return [&window, owner, tensor_rank, tensor_ranks](size_t i) {
+      return window.items[i].owner == owner && static_cast<int>(i) % tensor_ranks == tensor_rank;
+    };
+  };
+  std::vector<parallel::Transfer> sends, receives;
+  std::vector<Tensor> parts(tensor_ranks);
+  if (rt.grid.first_stage())
+    for (int owner = 0; owner < ranks; ++owner) {
+      const int64_t rows = rows_of(window, part_of(owner, me));
+      if (rows == 0) continue;
+      const Tensor part = Tensor::empty(rt.stream, {rows, hidden});
+      copy_items(window, dvisual, part, /*pack=*/true, part_of(owner, me));
+      if (owner == me)
+        parts[me] = part;
+      else
+        sends.push_back({owner, part});
+    }
+  for (int peer = 0; peer < tensor_ranks; ++peer) {
+    const int64_t rows = rows_of(window, part_of(me, peer));
+    if (peer == me || rows == 0) continue;
+    parts[peer] = Tensor::empty(rt.stream, {rows, hidden});
+    receives.push_back({peer, parts[peer]});
+  }
+  rt.grid.replica->exchange(sends, receives);
+  if (!saved.any) return;
+
+  // From the parts to the order in which the bridge made them.
+  const Tensor all = Tensor::empty(rt.stream, {window.visual_tokens, hidden});
+  for (int peer = 0; peer < tensor_ranks; ++peer)
+    if (parts[peer].defined())
+      copy_items(window, all, parts[peer], /*pack=*/false, part_of(me, peer));
+  const auto owned = [&](size_t i) { return window.items[i].owner == me; };
+  const Tensor dy = Tensor::empty(rt.stream, {rows_of(window, owned), hidden});
+  copy_items(window, all, dy, /*pack=*/true, owned);
+  model.bridge.backward(rt, saved.bridge, dy);
+}
+
+}  // namespace lynceus

@@ -1,0 +1,49 @@
+// Fault points: the form of LYNCEUS_FAULT, and that a point fires at the visit it was told to.
+#include "core/fault.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+
+#include "core/error.h"
+
+namespace lynceus {
+namespace {
+
+// Before main(), so that the flag of the library, set while it loads, sees it too.
+const int kEnvironment = setenv("LYNCEUS_FAULT", "here#2=throw,there=enospc,other@7=kill", 1);
+
+TEST(Fault, ParsesNameRankAndCount) {
+  const auto plans = fault::parse_plans("checkpoint.before_rename@3#2=kill,x=hang");
+  ASSERT_EQ(plans.size(), 2u);
+  EXPECT_EQ(plans[0].name, "checkpoint.before_rename");
+  EXPECT_EQ(plans[0].rank, 3);
+  EXPECT_EQ(plans[0].nth, 2);
+  EXPECT_EQ(plans[0].action, fault::Action::kKill);
+  EXPECT_EQ(plans[1].rank, -1);
+  EXPECT_EQ(plans[1].nth, 1);
+  EXPECT_EQ(plans[1].action, fault::Action::kHang);
+}
+
+TEST(Fault, RefusesWhatItDoesNotUnderstand) {
+  for (const char* text : {"x", "=kill", "x=explode", "x@=kill", "x#0=kill", "x@1a=kill", "@1=kill"})
+    EXPECT_THROW(fault::parse_plans(text), UsageError) << text;
+}
+
+TEST(Fault, FiresAtTheNthVisitOnly) {
+  ASSERT_EQ(kEnvironment, 0);
+  EXPECT_NO_THROW(fault::reach("here"));
+  EXPECT_THROW(fault::reach("here"), IoError);
+  EXPECT_NO_THROW(fault::reach("here"));
+  EXPECT_NO_THROW(fault::reach("other"));
+  EXPECT_NO_THROW(fault::reach("unnamed"));
+  try {
+    fault::reach("there");
+    FAIL() << "the point did not fire";
+  } catch (const IoError& error) {
+    EXPECT_NE(std::string(error.what()).find("No space left"), std::string::npos) << error.what();
+  }
+}
+
+}  // namespace
+}  // namespace lynceus

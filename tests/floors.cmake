@@ -1,0 +1,19 @@
+# Checks of the tree itself: the floors of the house, the scripts, what is installed.
+
+find_program(BASH_PROGRAM bash REQUIRED)
+set(scripts ${CMAKE_CURRENT_SOURCE_DIR})
+
+add_test(NAME floors COMMAND ${BASH_PROGRAM} ${scripts}/floors_check.sh ${CMAKE_SOURCE_DIR})
+add_test(NAME floors.fires COMMAND ${BASH_PROGRAM} ${scripts}/floors_fire.sh)
+add_test(NAME install
+         COMMAND ${BASH_PROGRAM} ${scripts}/install_check.sh ${CMAKE_COMMAND} ${CMAKE_BINARY_DIR})
+add_test(NAME setup COMMAND ${BASH_PROGRAM} ${scripts}/setup_check.sh ${CMAKE_SOURCE_DIR})
+set_tests_properties(floors floors.fires install setup PROPERTIES LABELS unit TIMEOUT 60)
+
+find_program(SHELLCHECK_PROGRAM shellcheck)
+if(SHELLCHECK_PROGRAM)
+  file(GLOB shell_files CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tools/*.sh
+       ${CMAKE_SOURCE_DIR}/tests/*.sh ${CMAKE_SOURCE_DIR}/bench/*.sh ${CMAKE_SOURCE_DIR}/.ci/run)
+  add_test(NAME shellcheck COMMAND ${SHELLCHECK_PROGRAM} ${shell_files})
+  set_tests_properties(shellcheck PROPERTIES LABELS unit TIMEOUT 120)
+endif()

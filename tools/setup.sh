@@ -1,0 +1,69 @@
+#!/usr/bin/env bash
+# Installs what Lynceus needs to build and to test, from the distribution's own packages.
+#
+#   tools/setup.sh
+#
+# Debian 12 is tested. Ubuntu 24.04 has packages of the same names (in main and universe) and is
+# untested. Root, or sudo, is needed only when something is missing.
+set -euo pipefail
+export PATH LC_ALL=C
+
+packages=(
+  # to build
+  g++ cmake ninja-build ccache pkg-config git
+  # to communicate
+  libopenmpi-dev openmpi-bin
+  # files: HDF5, images, tokenizer, digests, JSON
+  libhdf5-openmpi-dev libjpeg-dev libpng-dev libsentencepiece-dev libxxhash-dev nlohmann-json3-dev
+  # arithmetic; OpenBLAS is a peer of the benchmarks
+  libdnnl-dev libopenblas-pthread-dev
+  # command line and log
+  libboost-program-options-dev libspdlog-dev libfmt-dev
+  # tests and benchmarks
+  libgtest-dev libgmock-dev libbenchmark-dev
+)
+
+if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
+  echo "setup: expected Debian 12 or Ubuntu 24.04 (dpkg and apt), found neither tool;" \
+    "install by hand what these packages hold: ${packages[*]}" >&2
+  exit 2
+fi
+
+installed=$(dpkg-query --show --showformat='${db:Status-Abbrev}${Package}\n' "${packages[@]}" \
+  2>/dev/null || true)
+missing=()
+for package in "${packages[@]}"; do
+  grep -qxF "ii ${package}" <<<"${installed}" || missing+=("${package}")
+done
+if ((${#missing[@]} == 0)); then
+  echo "setup: all ${#packages[@]} packages are installed"
+  exit 0
+fi
+
+system=unknown
+if [[ -r /etc/os-release ]]; then
+  # shellcheck disable=SC1091
+  system=$(. /etc/os-release && echo "${ID:-unknown} ${VERSION_ID:-}")
+fi
+case "${system}" in
+  "debian 12") ;;
+  "ubuntu 24.04") echo "setup: Ubuntu 24.04 is supported but untested" ;;
+  *) echo "setup: ${system} is neither Debian 12 nor Ubuntu 24.04; trying its packages all the same" ;;
+esac
+
+as_root=()
+if ((EUID != 0)); then
+  if ! command -v sudo >/dev/null; then
+    echo "setup: root is needed to install: ${missing[*]}" >&2
+    echo "setup: run as root: apt-get install ${missing[*]}" >&2
+    exit 2
+  fi
+  as_root=(sudo)
+fi
+
+echo "setup: installing with apt-get: ${missing[*]}"
+options=(-qq -o DPkg::Lock::Timeout=600 -o Acquire::Retries=3)
+"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get "${options[@]}" update
+"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get "${options[@]}" install --yes \
+  --no-install-recommends "${missing[@]}"
+echo "setup: done"

@@ -9,8 +9,8 @@
 //
 // Every row block of every global tensor has one owner rank. Saving: the ranks that hold parts of a
 // block send them to its owner, who digests it from memory and writes it. Loading is the same plan
-// backwards: the owner reads, checks the digest, and sends to all who hold a part, so that each byte
-// is read once whatever the grid. Used by the trainer, `inspect`, `export`.
+// backwards: the owner reads, checks the digest, and sends to all who hold a part, so that each
+// byte is read once whatever the grid. Used by the trainer, `inspect`, `export`.
 //
 // All functions that take a communicator are collective over it. The HDF5 library must not be used
 // by another thread meanwhile.
@@ -58,14 +58,15 @@ struct SaveResult {
   std::filesystem::path path;  ///< of the committed checkpoint
   std::string message;         ///< why not: the rank, the path, the library's text
   double seconds = 0;
-  uint64_t bytes = 0;  ///< of state.h5
+  uint64_t bytes = 0;  ///< written, about
 };
 
 struct CheckpointOptions {
   std::filesystem::path run_directory;
-  int keep_last = 2;       ///< at least 2
-  int64_t keep_every = 0;  ///< also keep steps that this divides; 0: none
-  Lease* lease = nullptr;  ///< on rank 0; without one nobody else may write to this run
+  int keep_last = 2;          ///< at least 2
+  int64_t keep_every = 0;     ///< also keep steps that this divides; 0: none
+  double space_factor = 1.2;  ///< refuse to begin with less free space than this x the estimate
+  Lease* lease = nullptr;     ///< on rank 0; without one nobody else may write to this run
 };
 
 /// Saves the checkpoints of one run.
@@ -116,8 +117,8 @@ struct LoadedCheckpoint {
 };
 
 /// Fills the local tensors, padding with zeros, from one checkpoint directory, on any grid.
-/// InputError: it is damaged (file, tensor, block, expected and found digest), or missing, extra and
-/// mis-shaped tensors, all at once. After an error the tensors hold anything.
+/// InputError: it is damaged (file, tensor, block, expected and found digest), or missing, extra
+/// and mis-shaped tensors, all at once. After an error the tensors hold anything.
 LoadedCheckpoint load_checkpoint(parallel::Communicator& world,
                                  const std::filesystem::path& checkpoint,
                                  std::span<const CheckpointTensor> tensors,
@@ -131,8 +132,8 @@ std::optional<LoadedCheckpoint> load_newest_checkpoint(parallel::Communicator& w
                                                        std::span<const CheckpointTensor> tensors,
                                                        const LoadOptions& options = {});
 
-/// Reads every byte of a checkpoint back from its medium, the work shared by all ranks. InputError as
-/// load_checkpoint.
+/// Reads every byte of a checkpoint back from its medium, the work shared by all ranks. InputError
+/// as load_checkpoint.
 Manifest verify_checkpoint(parallel::Communicator& world, const std::filesystem::path& checkpoint);
 
 }  // namespace lynceus::io

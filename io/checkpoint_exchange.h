@@ -1,6 +1,6 @@
-// Moves the rows of one global tensor between the ranks that hold parts of it and the ranks that own
-// its rows: gather before writing, scatter after reading. One grouped exchange a tensor, at most one
-// message a pair of ranks. Used by checkpoint_writer.cpp and checkpoint_reader.cpp.
+// Moves the rows of one global tensor between the ranks that hold parts of it and the ranks that
+// own its rows: gather before writing, scatter after reading. One grouped exchange a tensor, at
+// most one message a pair of ranks. Used by checkpoint_writer.cpp and checkpoint_reader.cpp.
 #pragma once
 
 #include "io/checkpoint.h"
@@ -9,7 +9,8 @@
 namespace lynceus::io {
 
 /// Collective. The rows that this rank owns, [rows, row_elements] on the host; undefined if it owns
-/// none. Where they all lie together in `mine` (null: this rank holds no part) it is a view of that.
+/// none. Where they all lie together in `mine` (null: this rank holds no part) it is a view of
+/// that.
 Tensor gather_owned(parallel::Communicator& world, const TensorPlan& plan,
                     const CheckpointTensor* mine, const Stream& host);
 

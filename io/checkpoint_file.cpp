@@ -21,9 +21,9 @@ hdf5::Handle select_rows(hid_t dataset, const TensorPlan& plan, const OwnedRows&
   std::vector<hsize_t> count = hdf5_extents(plan.shape);
   start[0] = static_cast<hsize_t>(range.begin);
   count[0] = static_cast<hsize_t>(range.end - range.begin);
-  hdf5::check(H5Sselect_hyperslab(space, H5S_SELECT_SET, start.data(), nullptr, count.data(),
-                                  nullptr),
-              "cannot select rows of " + plan.name, path);
+  hdf5::check(
+      H5Sselect_hyperslab(space, H5S_SELECT_SET, start.data(), nullptr, count.data(), nullptr),
+      "cannot select rows of " + plan.name, path);
   return space;
 }
 
@@ -40,8 +40,8 @@ std::string failure_of(const std::function<void()>& step) {
 
 std::string agreed_failure(parallel::Communicator& world, const std::string& failure) {
   const int64_t none = world.size();
-  const int64_t first = world.all_reduce(failure.empty() ? none : world.rank(),
-                                         parallel::ReduceOp::kMin);
+  const int64_t first =
+      world.all_reduce(failure.empty() ? none : world.rank(), parallel::ReduceOp::kMin);
   if (first == none) return {};
   return world.broadcast(fmt::format("rank {}: {}", first, failure), static_cast<int>(first));
 }
@@ -73,8 +73,8 @@ std::vector<Digest128> digest_owned(const TensorPlan& plan, const Tensor& owned)
   std::vector<Digest128> digests;
   if (!owned.defined()) return digests;
   const auto* bytes = static_cast<const char*>(owned.raw());
-  const size_t block = static_cast<size_t>(plan.block_rows() * plan.row_elements()) *
-                       size_of(plan.dtype);
+  const size_t block =
+      static_cast<size_t>(plan.block_rows() * plan.row_elements()) * size_of(plan.dtype);
   for (size_t begin = 0; begin < owned.bytes(); begin += block)
     digests.push_back(digest128(bytes + begin, std::min(block, owned.bytes() - begin)));
   return digests;
@@ -84,22 +84,20 @@ void write_rows(hid_t dataset, const TensorPlan& plan, const OwnedRows& range, c
                 const std::string& path) {
   if (range.begin == range.end) return;
   const hdf5::Handle file_space = select_rows(dataset, plan, range, path);
-  const hdf5::Handle memory_space =
-      hdf5::simple_space({static_cast<hsize_t>(owned.size())}, path);
-  hdf5::check(H5Dwrite(dataset, hdf5_type(plan.dtype), memory_space, file_space, H5P_DEFAULT,
-                       owned.raw()),
-              "cannot write " + plan.name, path);
+  const hdf5::Handle memory_space = hdf5::simple_space({static_cast<hsize_t>(owned.size())}, path);
+  hdf5::check(
+      H5Dwrite(dataset, hdf5_type(plan.dtype), memory_space, file_space, H5P_DEFAULT, owned.raw()),
+      "cannot write " + plan.name, path);
 }
 
 void read_rows(hid_t dataset, const TensorPlan& plan, const OwnedRows& range, const Tensor& owned,
                const std::string& path) {
   if (range.begin == range.end) return;
   const hdf5::Handle file_space = select_rows(dataset, plan, range, path);
-  const hdf5::Handle memory_space =
-      hdf5::simple_space({static_cast<hsize_t>(owned.size())}, path);
-  hdf5::check(H5Dread(dataset, hdf5_type(plan.dtype), memory_space, file_space, H5P_DEFAULT,
-                      owned.raw()),
-              "cannot read " + plan.name, path);
+  const hdf5::Handle memory_space = hdf5::simple_space({static_cast<hsize_t>(owned.size())}, path);
+  hdf5::check(
+      H5Dread(dataset, hdf5_type(plan.dtype), memory_space, file_space, H5P_DEFAULT, owned.raw()),
+      "cannot read " + plan.name, path);
 }
 
 std::vector<ByteRange> frame_of(std::vector<ByteRange> tensors, uint64_t file_bytes,

@@ -1,5 +1,5 @@
-// state.h5 as both sides of a checkpoint use it: how a rank's failure becomes everyone's, digests of
-// owned rows, and the frame, i.e. every byte of the file that is not tensor data. Used by
+// state.h5 as both sides of a checkpoint use it: how a rank's failure becomes everyone's, digests
+// of owned rows, and the frame, i.e. every byte of the file that is not tensor data. Used by
 // checkpoint_writer.cpp and checkpoint_reader.cpp.
 #pragma once
 

@@ -1,6 +1,6 @@
-// From what the ranks hold to who owns which rows. Owners get consecutive whole blocks, so that each
-// rank writes one contiguous range a tensor; a row shard owns the blocks that begin in it, so that
-// most blocks need no message; replicas share the blocks of what they replicate.
+// From what the ranks hold to who owns which rows. Owners get consecutive whole blocks, so that
+// each rank writes one contiguous range a tensor; a row shard owns the blocks that begin in it, so
+// that most blocks need no message; replicas share the blocks of what they replicate.
 #include "io/checkpoint_layout.h"
 
 #include <algorithm>
@@ -39,8 +39,7 @@ int64_t valid_extent_of(const CheckpointTensor& tensor) {
 std::vector<TensorSlice> slices_of(const std::vector<Holding>& holdings) {
   std::map<std::pair<int64_t, int64_t>, std::vector<int>> by_place;
   for (const Holding& holding : holdings)
-    if (holding.extent > 0)
-      by_place[{holding.offset, holding.extent}].push_back(holding.rank);
+    if (holding.extent > 0) by_place[{holding.offset, holding.extent}].push_back(holding.rank);
   std::vector<TensorSlice> slices;
   for (auto& [place, holders] : by_place)
     slices.push_back({place.first, place.second, std::move(holders)});

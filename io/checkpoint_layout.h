@@ -30,7 +30,7 @@ struct TensorPlan {
   std::string name;
   Shape shape;  ///< global
   DType dtype = DType::kF32;
-  int axis = -1;                   ///< -1: one slice, the whole tensor
+  int axis = -1;                    ///< -1: one slice, the whole tensor
   std::vector<TensorSlice> slices;  ///< tile the axis, ascending
   std::vector<OwnedRows> owners;    ///< tile the rows, ascending; no rank stands twice
 

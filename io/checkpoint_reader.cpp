@@ -180,8 +180,8 @@ std::optional<LoadedCheckpoint> load_newest_checkpoint(parallel::Communicator& w
   if (names.empty()) return std::nullopt;
   std::vector<std::string> damaged;
   for (size_t begin = 0; begin < names.size(); begin = names.find('\n', begin) + 1) {
-    const fs::path checkpoint = run_directory / "checkpoints" /
-                                names.substr(begin, names.find('\n', begin) - begin);
+    const fs::path checkpoint =
+        run_directory / "checkpoints" / names.substr(begin, names.find('\n', begin) - begin);
     try {
       return LoadedCheckpoint{load(world, checkpoint, tensors, options), checkpoint, damaged};
     } catch (const Damage& damage) {

@@ -57,7 +57,8 @@ fs::path checkpoint_path(const fs::path& run_directory, int64_t step) {
 
 std::vector<fs::path> committed_checkpoints(const fs::path& run_directory) {
   std::vector<fs::path> checkpoints = steps_with(run_directory, kStepPrefix);
-  std::erase_if(checkpoints, [](const fs::path& path) { return !fs::exists(path / kManifestName); });
+  std::erase_if(checkpoints,
+                [](const fs::path& path) { return !fs::exists(path / kManifestName); });
   return checkpoints;
 }
 
@@ -109,15 +110,16 @@ void CheckpointStore::remove(const fs::path& checkpoint) {
   fs::remove_all(doomed);
 }
 
-/// Collective. Failure to remove costs space, never a save.
+/// Collective, over when rank 0 is. Failure to remove costs space, never a save.
 void CheckpointStore::retain() {
   std::string names;
   std::string failure;
-  if (world_.rank() == 0) failure = failure_of([&] {
-    LYNCEUS_FAULT_POINT("checkpoint.before_retention");
-    for (const fs::path& path : committed_checkpoints(options_.run_directory))
-      names += fmt::format("{}\n", step_of(path));
-  });
+  if (world_.rank() == 0)
+    failure = failure_of([&] {
+      LYNCEUS_FAULT_POINT("checkpoint.before_retention");
+      for (const fs::path& path : committed_checkpoints(options_.run_directory))
+        names += fmt::format("{}\n", step_of(path));
+    });
   failure = agreed_failure(world_, failure);
   if (!failure.empty()) {
     if (world_.rank() == 0) log::warn("old checkpoints are not removed: {}", failure);
@@ -138,18 +140,20 @@ void CheckpointStore::retain() {
     oldest_needed = step;
     if (++whole == 2) break;
   }
-  if (whole < 2 || world_.rank() != 0) return;
-  failure = failure_of([&] {
-    for (size_t i = keep_last; i < steps.size(); ++i) {
-      const bool kept = options_.keep_every > 0 && steps[i] % options_.keep_every == 0;
-      if (steps[i] < oldest_needed && !kept)
-        remove(checkpoint_path(options_.run_directory, steps[i]));
-    }
-    for (const fs::path& path : steps_with(options_.run_directory, kSupersededPrefix))
-      if (step_in(path.filename(), kSupersededPrefix).value_or(oldest_needed) < oldest_needed)
-        remove(path);
-  });
+  if (whole < 2) return;
+  if (world_.rank() == 0)
+    failure = failure_of([&] {
+      for (size_t i = keep_last; i < steps.size(); ++i) {
+        const bool kept = options_.keep_every > 0 && steps[i] % options_.keep_every == 0;
+        if (steps[i] < oldest_needed && !kept)
+          remove(checkpoint_path(options_.run_directory, steps[i]));
+      }
+      for (const fs::path& path : steps_with(options_.run_directory, kSupersededPrefix))
+        if (step_in(path.filename(), kSupersededPrefix).value_or(oldest_needed) < oldest_needed)
+          remove(path);
+    });
   if (!failure.empty()) log::warn("old checkpoints are not removed: {}", failure);
+  world_.barrier();
 }
 
 }  // namespace lynceus::io

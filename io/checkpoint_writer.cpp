@@ -1,10 +1,10 @@
-// Saving: stage, write in parallel, agree, commit by one rename. What fails on any rank fails on all,
-// and leaves the committed checkpoints as they were.
+// Saving: stage, write in parallel, agree, commit by one rename. What fails on any rank fails on
+// all, and leaves the committed checkpoints as they were.
 //
 // Raw data goes out in independent writes: every rank's rows of a tensor are one contiguous range,
-// which collective buffering would only copy once more, and a rank whose write fails cannot leave the
-// others waiting inside a collective write. Creating, flushing and closing the file are collective in
-// HDF5 itself; each of these calls is made by every rank whatever happened before it.
+// which collective buffering would only copy once more, and a rank whose write fails cannot leave
+// the others waiting inside a collective write. Creating, flushing and closing the file are
+// collective in HDF5 itself; each of these calls is made by every rank whatever happened before it.
 #include <algorithm>
 #include <chrono>
 #include <map>
@@ -27,6 +27,8 @@ namespace {
 /// Large tensors begin at pages; the little gaps belong to the frame.
 constexpr hsize_t kAlignFrom = 64 << 10;
 constexpr hsize_t kAlignment = 4096;
+/// Roughly what the library's structures and the manifest add; for the estimate of space.
+constexpr uint64_t kFrameBytesPerTensor = 1024;
 
 /// Runs `step` and keeps the first failure.
 void attempt(std::string& failure, const std::function<void()>& step) {
@@ -55,7 +57,8 @@ class StateFile {
   hdf5::Handle file_;
   std::vector<hdf5::Handle> datasets_;
   std::vector<ByteRange> places_;
-  // Opened before the first byte is written: only then does fsync report write-back errors of others.
+  // Opened before the first byte is written: only then does fsync report write-back errors of
+  // others.
   File synced_;
   std::string digests_;  // this rank's: "plan first_block hex hex ..." a line
 };
@@ -92,8 +95,9 @@ void StateFile::write_tensors(std::span<const CheckpointTensor> tensors, std::st
     const OwnedRows range = plan.owned_by(world_.rank());
     attempt(failure, [&] {
       digests_ += fmt::format("{} {}", i, range.begin / plan.block_rows());
-      for (const Digest128& digest : digest_owned(plan, owned)) digests_ += " " + digest.hex();
-      digests_ += "\n";
+      for (const Digest128& digest : digest_owned(plan, owned))
+        digests_ += fmt::format(" {}", digest.hex());
+      digests_ += '\n';
       LYNCEUS_FAULT_POINT("checkpoint.write");
       write_rows(datasets_[i], plan, range, owned, path_);
     });
@@ -102,8 +106,7 @@ void StateFile::write_tensors(std::span<const CheckpointTensor> tensors, std::st
 
 void StateFile::finish(std::string& failure) {
   attempt(failure, [] { LYNCEUS_FAULT_POINT("checkpoint.before_flush"); });
-  attempt(failure,
-          [&] { hdf5::check(H5Fflush(file_, H5F_SCOPE_GLOBAL), "cannot flush", path_); });
+  attempt(failure, [&] { hdf5::check(H5Fflush(file_, H5F_SCOPE_GLOBAL), "cannot flush", path_); });
   attempt(failure, [] { LYNCEUS_FAULT_POINT("checkpoint.before_close"); });
   for (hdf5::Handle& dataset : datasets_)
     attempt(failure, [&] { dataset.close("cannot close a dataset", path_); });
@@ -207,7 +210,8 @@ std::string CheckpointStore::stage(const Manifest& manifest, uint64_t bytes) {
     if (fs::exists(fs::symlink_status(target)))
       throw IoError("{}: a checkpoint of this step exists already", target.string());
     const uint64_t free = fs::space(target.parent_path()).available;
-    if (const uint64_t needed = bytes + bytes / 5; free < needed)
+    const auto needed = static_cast<uint64_t>(static_cast<double>(bytes) * options_.space_factor);
+    if (free < needed)
       throw IoError("{}: no space left for a checkpoint: {} bytes are needed, {} are free",
                     target.parent_path().string(), needed, free);
     const fs::path staging = staging_path(options_.run_directory, token_);
@@ -257,7 +261,7 @@ SaveResult CheckpointStore::save(Manifest manifest, std::span<const CheckpointTe
   const std::vector<TensorPlan> plans = plan_tensors(world_.all_gather(description));
   SaveResult result;
   uint64_t bytes = 0;
-  for (const TensorPlan& plan : plans) bytes += plan.bytes();
+  for (const TensorPlan& plan : plans) bytes += plan.bytes() + kFrameBytesPerTensor;
 
   const fs::path target = checkpoint_path(options_.run_directory, manifest.step);
   result.message = agreed_failure(world_, stage(manifest, bytes));
@@ -280,8 +284,7 @@ SaveResult CheckpointStore::save(Manifest manifest, std::span<const CheckpointTe
   } else {
     discard_staging();
   }
-  result.seconds =
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   return result;
 }
 

@@ -1,7 +1,7 @@
 // Digests: XXH3-128 and XXH3-64 (xxHash) of memory and files, to notice damage, not attackers.
 //
-// A file's digest is taken over fixed 4-MiB blocks and combined in order by a pure function, so that
-// different ranks can hash different blocks and every grid gets the same value:
+// A file's digest is taken over fixed 4-MiB blocks and combined in order by a pure function, so
+// that different ranks can hash different blocks and every grid gets the same value:
 //   combined = XXH3-128(total bytes u64 LE, then each block's digest, 16 bytes big-endian)
 #pragma once
 

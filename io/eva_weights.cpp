@@ -75,13 +75,11 @@ class SplitSource : public WeightSource {
   }
   void show(const std::string& name, Part part) {
     const auto [place, inserted] = parts_.emplace(name, std::move(part));
-    if (!inserted)
-      throw InputError("{}: '{}' is there both fused and apart", describe(), name);
+    if (!inserted) throw InputError("{}: '{}' is there both fused and apart", describe(), name);
   }
   const Part& part(const std::string& name) const {
     const auto found = parts_.find(name);
-    if (found == parts_.end())
-      throw InputError("{}: there is no tensor '{}'", describe(), name);
+    if (found == parts_.end()) throw InputError("{}: there is no tensor '{}'", describe(), name);
     return found->second;
   }
 

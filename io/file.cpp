@@ -97,9 +97,7 @@ File File::create(const fs::path& path) {
   return File(open_descriptor(path, O_RDWR | O_CREAT | O_TRUNC), path);
 }
 
-uint64_t File::size() const {
-  return static_cast<uint64_t>(status_of(descriptor_, path_).st_size);
-}
+uint64_t File::size() const { return static_cast<uint64_t>(status_of(descriptor_, path_).st_size); }
 
 void File::read_at(uint64_t offset, void* target, size_t size) const {
   char* out = static_cast<char*>(target);
@@ -196,9 +194,9 @@ fs::path follow_link_text(const fs::path& path) {
   if (error || size == 0 || size > kMaxBytes) return path;
   std::string text = read_text(path, kMaxBytes);
   if (text.ends_with('\n')) text.pop_back();
-  const bool one_line = !text.empty() && std::none_of(text.begin(), text.end(), [](unsigned char c) {
-    return c < 0x20 || c == 0x7F;
-  });
+  const bool one_line =
+      !text.empty() &&
+      std::none_of(text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c == 0x7F; });
   if (!one_line || fs::path(text).is_absolute()) return path;
   const fs::path target = (directory_of(path) / text).lexically_normal();
   return fs::is_regular_file(target, error) ? target : path;

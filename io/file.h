@@ -69,8 +69,8 @@ std::string read_text(const std::filesystem::path& path, uint64_t max_bytes = 64
 
 /// A checkout of a repository made without symbolic links has, in the place of each link, a small
 /// text file that holds the target's path. If `path` is such a file (at most 4 KiB, one line, a
-/// relative path to an existing file) the target's path, otherwise `path` itself. Readers of foreign
-/// files open through this.
+/// relative path to an existing file) the target's path, otherwise `path` itself. Readers of
+/// foreign files open through this.
 std::filesystem::path follow_link_text(const std::filesystem::path& path);
 
 }  // namespace lynceus::io

@@ -82,8 +82,8 @@ LlamaConfig parse_llama_config(const Json& json) {
   config.vocab_size = json.at("vocab_size").integer(1, kMax);
   config.rms_norm_eps = json.at("rms_norm_eps").number();
   const auto kv_heads = json.find("num_key_value_heads");
-  config.num_key_value_heads = kv_heads && !kv_heads->is_null() ? kv_heads->integer(1, kMax)
-                                                                : config.num_attention_heads;
+  config.num_key_value_heads =
+      kv_heads && !kv_heads->is_null() ? kv_heads->integer(1, kMax) : config.num_attention_heads;
   const auto parameters = json.find("rope_parameters");
   const bool nested = parameters && parameters->is_object() && parameters->find("rope_theta");
   if (nested) config.rope_theta = parameters->at("rope_theta").number();
@@ -100,9 +100,10 @@ LlamaConfig parse_llama_config(const Json& json) {
   check_divides(json, "num_key_value_heads", config.num_key_value_heads, "num_attention_heads",
                 config.num_attention_heads);
   if (config.head_dim() % 2 != 0)
-    throw InputError("{}: hidden_size / num_attention_heads = {} is odd, rotary positions need an "
-                     "even number",
-                     json.where(), config.head_dim());
+    throw InputError(
+        "{}: hidden_size / num_attention_heads = {} is odd, rotary positions need an "
+        "even number",
+        json.where(), config.head_dim());
   const auto head_dim = json.find("head_dim");
   if (head_dim && !head_dim->is_null() && head_dim->integer() != config.head_dim())
     throw InputError("{}: expected hidden_size / num_attention_heads = {}, found {}",

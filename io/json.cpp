@@ -95,9 +95,9 @@ class BoundedBuilder {
 const Value& of(const void* value) { return *static_cast<const Value*>(value); }
 
 std::string shortened(const Value& value) {
-  const std::string text =
-      value.is_structured() ? value.type_name()
-                            : value.dump(-1, ' ', false, Value::error_handler_t::replace);
+  const std::string text = value.is_structured()
+                               ? value.type_name()
+                               : value.dump(-1, ' ', false, Value::error_handler_t::replace);
   return cut(text);
 }
 
@@ -146,8 +146,8 @@ bool Json::boolean() const {
 int64_t Json::integer(int64_t min, int64_t max) const {
   const Value& value = of(value_);
   if (!value.is_number_integer()) expected("an integer");
-  const bool fits = !value.is_number_unsigned() ||
-                    value.get<uint64_t>() <= std::numeric_limits<int64_t>::max();
+  const bool fits =
+      !value.is_number_unsigned() || value.get<uint64_t>() <= std::numeric_limits<int64_t>::max();
   if (!fits || value.get<int64_t>() < min || value.get<int64_t>() > max)
     expected(fmt::format("an integer from {} to {}", min, max).c_str());
   return value.get<int64_t>();
@@ -262,9 +262,8 @@ bool JsonLines::next_line(std::string& line) {
 std::optional<Json> JsonLines::next() {
   std::string line;
   while (next_line(line)) {
-    const bool blank = std::all_of(line.begin(), line.end(), [](unsigned char c) {
-      return std::isspace(c) != 0;
-    });
+    const bool blank =
+        std::all_of(line.begin(), line.end(), [](unsigned char c) { return std::isspace(c) != 0; });
     if (blank) continue;
     JsonLimits limits;
     limits.max_bytes = kMaxLineBytes;

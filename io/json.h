@@ -1,8 +1,8 @@
 // JSON from files that others wrote: a thin, safe face over nlohmann-json, which stays private to
-// json.cpp. Parsing is strict (RFC 8259, valid UTF-8, nothing behind the value) and bounded in size,
-// depth and number of values before memory is spent; every access checks the type and says where in
-// which file it looked. Used by safetensors headers, weight indices, configs, reference cases,
-// captions (JSONL).
+// json.cpp. Parsing is strict (RFC 8259, valid UTF-8, nothing behind the value) and bounded in
+// size, depth and number of values before memory is spent; every access checks the type and says
+// where in which file it looked. Used by safetensors headers, weight indices, configs, reference
+// cases, captions (JSONL).
 //
 // Errors: InputError naming the file and the position (syntax) or the key (content).
 #pragma once
@@ -33,7 +33,8 @@ struct JsonLimits {
 class Json {
  public:
   /// `origin` names the text in messages, e.g. a file name.
-  static Json parse(std::string_view text, const std::string& origin, const JsonLimits& limits = {});
+  static Json parse(std::string_view text, const std::string& origin,
+                    const JsonLimits& limits = {});
   static Json read(const std::filesystem::path& path, const JsonLimits& limits = {});
 
   bool is_null() const;

@@ -123,8 +123,8 @@ bool watch_until_dead(const fs::path& path, LeaseOwner& owner, const LeaseOption
   while (Clock::now() < end) {
     const auto remaining = std::chrono::duration_cast<milliseconds>(end - Clock::now());
     if (options.waiting) options.waiting(owner, remaining);
-    std::this_thread::sleep_for(
-        std::clamp(remaining, milliseconds(1), std::min(milliseconds(1000), options.dead_after / 4)));
+    std::this_thread::sleep_for(std::clamp(remaining, milliseconds(1),
+                                           std::min(milliseconds(1000), options.dead_after / 4)));
     const auto now = read_owner(path);
     if (!now) return true;
     if (now->token != owner.token || now->heartbeat != seen) {

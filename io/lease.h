@@ -37,7 +37,7 @@ struct LeaseOwner {
   std::string job;            ///< SLURM_JOB_ID, or empty
   int64_t restart_count = 0;  ///< SLURM_RESTART_COUNT
   std::string token;          ///< 32 hex digits
-  std::string heartbeat;      ///< UTC, "2024-05-01T12:00:00.000Z"; changes as long as the owner lives
+  std::string heartbeat;  ///< UTC, "2024-05-01T12:00:00.000Z"; changes as long as the owner lives
 
   /// "process 17 on node3 (job 42, restart 1, last heartbeat ...)".
   std::string describe() const;

@@ -1,5 +1,5 @@
-// MANIFEST.json: one top-level key a line, one tensor a line, so that a person can read and diff it;
-// the last line's digest is over all text before its key.
+// MANIFEST.json: one top-level key a line, one tensor a line, so that a person can read and diff
+// it; the last line's digest is over all text before its key.
 #include "io/manifest.h"
 
 #include <algorithm>
@@ -105,8 +105,7 @@ uint64_t parse_seed(const Json& json) {
 
 void parse_config(const Json& json, Manifest& manifest) {
   for (const Json& entry : json.elements()) {
-    if (entry.size() != 2)
-      throw InputError("{}: expected a pair of key and value", entry.where());
+    if (entry.size() != 2) throw InputError("{}: expected a pair of key and value", entry.where());
     manifest.config.emplace_back(entry.at(0).string(), entry.at(1).string());
   }
 }

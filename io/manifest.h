@@ -1,10 +1,10 @@
 // MANIFEST.json: what a committed checkpoint says about itself. A checkpoint is committed exactly
 // when a manifest that holds true stands in a finally named directory.
 //
-// It lists every global tensor with the XXH3-128 digest of each of its row blocks (the same on every
-// grid, so two checkpoints compare), the digest of every byte of state.h5 that is not a tensor, all
-// that a resume must know, and, as its last key, the digest of its own text.
-// Written by checkpoint_writer.cpp, read by checkpoint_reader.cpp, `inspect` and the trainer.
+// It lists every global tensor with the XXH3-128 digest of each of its row blocks (the same on
+// every grid, so two checkpoints compare), the digest of every byte of state.h5 that is not a
+// tensor, all that a resume must know, and, as its last key, the digest of its own text. Written by
+// checkpoint_writer.cpp, read by checkpoint_reader.cpp, `inspect` and the trainer.
 #pragma once
 
 #include <cstdint>
@@ -54,16 +54,16 @@ struct Manifest {
   std::string software;      ///< name and version of the program that wrote it
   std::vector<std::pair<std::string, std::string>> config;  ///< resolved, in order
   std::map<std::string, uint64_t> seeds;
-  std::string frozen_weights;                 ///< digest of the weights that are not saved
-  std::string tokenizer;                      ///< fingerprint
-  std::map<std::string, std::string> datasets;  ///< name -> fingerprint
+  std::string frozen_weights;                      ///< digest of the weights that are not saved
+  std::string tokenizer;                           ///< fingerprint
+  std::map<std::string, std::string> datasets;     ///< name -> fingerprint
   std::map<std::string, int64_t> parameter_steps;  ///< Adam's count per parameter
   std::string state = "{}";  ///< a JSON object of the trainer's own: skipped steps, bad samples
 
   // Said by the writer of the checkpoint.
-  uint64_t file_bytes = 0;        ///< of state.h5
-  std::vector<ByteRange> frame;   ///< what of it is not tensor data, ascending
-  Digest128 frame_digest;         ///< of those bytes, in order
+  uint64_t file_bytes = 0;              ///< of state.h5
+  std::vector<ByteRange> frame;         ///< what of it is not tensor data, ascending
+  Digest128 frame_digest;               ///< of those bytes, in order
   std::vector<ManifestTensor> tensors;  ///< ascending by name
 
   const ManifestTensor* find(const std::string& name) const;

@@ -134,12 +134,14 @@ SafetensorsFile::SafetensorsFile(const std::filesystem::path& path)
                      size);
   file_.read_at(0, &header_bytes, sizeof(header_bytes));
   if (header_bytes > kMaxHeaderBytes)
-    throw InputError("{}: not a safetensors file: it claims a header of {} bytes, at most {} are "
-                     "accepted",
-                     shown, header_bytes, kMaxHeaderBytes);
+    throw InputError(
+        "{}: not a safetensors file: it claims a header of {} bytes, at most {} are "
+        "accepted",
+        shown, header_bytes, kMaxHeaderBytes);
   data_begin_ = sizeof(header_bytes) + header_bytes;
   if (data_begin_ > size)
-    throw InputError("{}: truncated: header of {} bytes in a file of {}", shown, header_bytes, size);
+    throw InputError("{}: truncated: header of {} bytes in a file of {}", shown, header_bytes,
+                     size);
   std::string text(header_bytes, '\0');
   file_.read_at(sizeof(header_bytes), text.data(), text.size());
   parse_header(text, size - data_begin_);
@@ -182,8 +184,7 @@ void SafetensorsFile::check_ranges(uint64_t data_bytes) const {
 
 const SafetensorsEntry& SafetensorsFile::entry(const std::string& name) const {
   const auto found = index_.find(name);
-  if (found == index_.end())
-    throw InputError("{}: there is no tensor '{}'", path().string(), name);
+  if (found == index_.end()) throw InputError("{}: there is no tensor '{}'", path().string(), name);
   return entries_[found->second];
 }
 

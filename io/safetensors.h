@@ -1,5 +1,6 @@
 // safetensors (Hugging Face): named tensors in one file. Layout: header length u64 LE, JSON header
-//   {"NAME": {"dtype": "F32", "shape": [..], "data_offsets": [begin, end]}, .., "__metadata__": {..}}
+//   {"NAME": {"dtype": "F32", "shape": [..], "data_offsets": [begin, end]}, .., "__metadata__":
+//   {..}}
 // then the tensors' bytes, row-major and little-endian, offsets counted from the header's end.
 //
 // The reader believes nothing: header at most 100 MB and within the file before it is allocated;
@@ -34,7 +35,21 @@ struct Slice {
 
 /// Element types of the format, of which DType can hold the common ones.
 enum class FileType : uint8_t {
-  kF64, kF32, kF16, kBf16, kF8E4M3, kF8E5M2, kI64, kI32, kI16, kI8, kU64, kU32, kU16, kU8, kBool
+  kF64,
+  kF32,
+  kF16,
+  kBf16,
+  kF8E4M3,
+  kF8E5M2,
+  kI64,
+  kI32,
+  kI16,
+  kI8,
+  kU64,
+  kU32,
+  kU16,
+  kU8,
+  kBool
 };
 const char* name_of(FileType type);  ///< "F32", as in the header
 size_t size_of(FileType type);       ///< bytes an element
@@ -64,8 +79,8 @@ class SafetensorsFile {
   /// A host tensor in its own type: F64 F32 F16 BF16 I64 I32 U8, others are an InputError.
   Tensor read(const Stream& stream, const std::string& name,
               MemoryOwner owner = MemoryOwner::kInput) const;
-  /// A part of a tensor into `out`: host, slice.of(shape), any floating type from any other, integer
-  /// types only as they are.
+  /// A part of a tensor into `out`: host, slice.of(shape), any floating type from any other,
+  /// integer types only as they are.
   void read(const std::string& name, const Slice& slice, const Tensor& out) const;
 
  private:

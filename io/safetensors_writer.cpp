@@ -1,4 +1,5 @@
-// The safetensors writer: header first, tensors in order, complete and durable before it is visible.
+// The safetensors writer: header first, tensors in order, complete and durable before it is
+// visible.
 #include <nlohmann/json.hpp>
 #include <utility>
 

@@ -84,9 +84,10 @@ WeightSourcePtr open_weights(const fs::path& path) {
   if (fs::is_directory(path)) {
     const auto found = weights_in(path);
     if (!found)
-      throw InputError("{}: no weights here: expected model.safetensors, "
-                       "model.safetensors.index.json, weights.safetensors or weights.gen.json",
-                       path.string());
+      throw InputError(
+          "{}: no weights here: expected model.safetensors, "
+          "model.safetensors.index.json, weights.safetensors or weights.gen.json",
+          path.string());
     return open_weights(*found);
   }
   const std::string name = path.filename().string();

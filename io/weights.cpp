@@ -35,8 +35,7 @@ class PrefixedSource : public WeightSource {
 
  private:
   std::string inner(const std::string& name) const {
-    if (!name.starts_with(add_))
-      throw InputError("{}: there is no tensor '{}'", describe(), name);
+    if (!name.starts_with(add_)) throw InputError("{}: there is no tensor '{}'", describe(), name);
     return remove_ + name.substr(add_.size());
   }
 
@@ -75,17 +74,17 @@ class CombinedSource : public WeightSource {
     return text;
   }
   std::vector<std::filesystem::path> files() const override {
-    std::set<std::filesystem::path> all;
+    std::vector<std::filesystem::path> all;
     for (const WeightSourcePtr& source : sources_)
-      for (const auto& file : source->files()) all.insert(file);
-    return {all.begin(), all.end()};
+      for (const auto& file : source->files())
+        if (std::find(all.begin(), all.end(), file) == all.end()) all.push_back(file);
+    return all;
   }
 
  private:
   const WeightSource& owner(const std::string& name) const {
     const auto found = owner_.find(name);
-    if (found == owner_.end())
-      throw InputError("{}: there is no tensor '{}'", describe(), name);
+    if (found == owner_.end()) throw InputError("{}: there is no tensor '{}'", describe(), name);
     return *found->second;
   }
 

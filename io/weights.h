@@ -1,7 +1,7 @@
-// WeightSource: where named global tensors come from, readable in slices, whatever lies on disk: one
-// safetensors file, a directory of shards, a rule (generated_weights.h), or a combination of them
-// under other names. The model names what it expects once, match_weights() compares the two lists
-// before anything is allocated, then every rank reads its slices.
+// WeightSource: where named global tensors come from, readable in slices, whatever lies on disk:
+// one safetensors file, a directory of shards, a rule (generated_weights.h), or a combination of
+// them under other names. The model names what it expects once, match_weights() compares the two
+// lists before anything is allocated, then every rank reads its slices.
 //
 // Names are the released Lynx names: "LLM.model.layers.0...", "vision_encoder...", "bridge...".
 // Errors: InputError naming the file and the tensor.
@@ -32,7 +32,8 @@ class WeightSource {
   virtual void read(const std::string& name, const Slice& slice, const Tensor& out) const = 0;
   /// For messages: the file or directory.
   virtual std::string describe() const = 0;
-  /// What is read, for the digest of frozen weights: sorted, no file twice.
+  /// What is read, for the digest of frozen weights: no file twice, in an order that does not
+  /// depend on where the directories lie.
   virtual std::vector<std::filesystem::path> files() const = 0;
 
   /// All of it, as f32.

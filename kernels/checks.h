@@ -14,15 +14,16 @@ inline std::string description(const Tensor& tensor) {
 }
 
 inline void check_on_cpu(const char* kernel, const Stream& stream) {
-  if (!stream.device().is_cpu()) throw InternalError("{}: this build computes on CPUs only", kernel);
+  if (!stream.device().is_cpu())
+    throw InternalError("{}: this build computes on CPUs only", kernel);
 }
 
 inline void check_matrix(const char* kernel, const char* argument, const Tensor& tensor,
                          int64_t rows, int64_t cols, DType dtype = DType::kF32) {
   if (!tensor.defined() || tensor.dtype() != dtype || tensor.size() != rows * cols ||
       tensor.cols() != cols)
-    throw InternalError("{}: {} is {}, expected {} [{}, {}]", kernel, argument,
-                        description(tensor), name_of(dtype), rows, cols);
+    throw InternalError("{}: {} is {}, expected {} [{}, {}]", kernel, argument, description(tensor),
+                        name_of(dtype), rows, cols);
 }
 
 inline void check_vector(const char* kernel, const char* argument, const Tensor& tensor,

@@ -118,7 +118,7 @@ void agree(Communicator& world, const std::function<void()>& step) {
   const std::string text = world.broadcast(failure ? failure->text : std::string(), root);
   int64_t code = failure ? static_cast<int64_t>(failure->code) : 0;
   world.broadcast(Tensor::borrow(&code, {1}, DType::kI64), root);
-  throw Error(static_cast<ExitCode>(code), text);
+  throw AgreedError(static_cast<ExitCode>(code), text);
 }
 
 }  // namespace lynceus::parallel

@@ -105,4 +105,10 @@ std::unique_ptr<Communicator> duplicate(Communicator& parent);
 /// ranks leave together. The step itself communicates only where all ranks fail alike.
 void agree(Communicator& world, const std::function<void()>& step);
 
+/// What agree() throws: every rank has the same error, so one of them may speak for all and nobody
+/// is left waiting in a collective.
+class AgreedError : public Error {
+  using Error::Error;
+};
+
 }  // namespace lynceus::parallel

@@ -8,11 +8,14 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 
 #include "parallel/communicator.h"
 
 namespace lynceus::parallel {
 
+/// MPI's words for a return code.
+std::string mpi_error_text(int code);
 /// Throws InternalError for a return code other than MPI_SUCCESS.
 void check_mpi(int code, const char* call, const char* file, int line);
 
@@ -21,7 +24,7 @@ MPI_Comm mpi_handle(const Communicator& communicator);
 
 /// Largest number of elements given to one MPI call: the library counts in int, and some of its
 /// algorithms multiply the count by the size of the group.
-inline constexpr int64_t kMaxMpiElements = int64_t{1} << 30;
+inline constexpr int64_t kMaxMpiElements = int64_t{1} << 28;
 
 /// Takes over `handle`. A group of one becomes a self communicator. A small `max_elements` lets
 /// tests reach the cutting of large tensors.

@@ -17,17 +17,20 @@ bool started() {
 
 }  // namespace
 
+std::string mpi_error_text(int code) {
+  char text[MPI_MAX_ERROR_STRING] = "unknown error";
+  int length = 0;
+  if (started()) MPI_Error_string(code, text, &length);
+  return text;
+}
+
 void check_mpi(int code, const char* call, const char* file, int line) {
   if (code == MPI_SUCCESS) [[likely]]
     return;
-  char text[MPI_MAX_ERROR_STRING] = "unknown error";
-  int length = 0;
   int rank = -1;
-  if (started()) {
-    MPI_Error_string(code, text, &length);
-    MPI_Comm_rank(MPI_COMM_WORLD, &rank);
-  }
-  throw InternalError("{} failed on rank {}: {} ({}:{})", call, rank, text, file, line);
+  if (started()) MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+  throw InternalError("{} failed on rank {}: {} ({}:{})", call, rank, mpi_error_text(code), file,
+                      line);
 }
 
 MpiSession::MpiSession(int* argc, char*** argv) {

@@ -15,7 +15,7 @@ declare -A allowed=(
   [io]="core parallel io"
   [model]="core kernels parallel io model"
   [train]="core kernels parallel io model train"
-  [evaluate]="core kernels parallel io model evaluate"
+  [evaluate]="core kernels parallel io model train evaluate"
   [cli]="core kernels parallel io model train evaluate cli"
 )
 

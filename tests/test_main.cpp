@@ -1,10 +1,15 @@
 // The main() of every test: starts MPI if the program was started by mpirun, so that one framework
 // serves unit and multi-rank tests; only rank 0 prints passes, any rank's failure fails the run.
+// testing::TempDir() is a fresh directory that all ranks of the run share, removed at its end, so
+// that runs side by side or by another user do not meet.
 #define OMPI_SKIP_MPICXX 1  // the C++ bindings need a library of their own
 #include <gtest/gtest.h>
 #include <mpi.h>
 
+#include <cstdio>
 #include <cstdlib>
+#include <filesystem>
+#include <string>
 
 namespace {
 
@@ -20,6 +25,22 @@ class RankZeroPrinter : public testing::EmptyTestEventListener {
   }
 };
 
+/// Makes the directory on rank 0 and names it to all.
+std::string make_shared_directory(int rank) {
+  char path[1024] = {};
+  if (rank == 0) {
+    const auto pattern = (std::filesystem::temp_directory_path() / "lynceus-test-XXXXXX").string();
+    pattern.copy(path, sizeof(path) - 1);
+    if (mkdtemp(path) == nullptr) {
+      std::perror(path);
+      MPI_Abort(MPI_COMM_WORLD, 1);
+    }
+  }
+  MPI_Bcast(path, sizeof(path), MPI_CHAR, 0, MPI_COMM_WORLD);
+  setenv("TEST_TMPDIR", path, /*overwrite=*/1);  // what testing::TempDir() reads
+  return path;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -33,9 +54,12 @@ int main(int argc, char** argv) {
     delete listeners.Release(listeners.default_result_printer());
     listeners.Append(new RankZeroPrinter);
   }
+  const std::string directory = make_shared_directory(rank);
   const int failed = RUN_ALL_TESTS();
   int any_failed = 0;
   MPI_Allreduce(&failed, &any_failed, 1, MPI_INT, MPI_MAX, MPI_COMM_WORLD);
+  std::error_code ignored;
+  if (rank == 0) std::filesystem::remove_all(directory, ignored);
   MPI_Finalize();
   return any_failed;
 }

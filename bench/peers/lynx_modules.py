@@ -1,9 +1,9 @@
 """Lynx in idiomatic PyTorch modules, the peer that the trainer's speed is compared with.
 
-The modules carry the released parameter names, so a state_dict of a reference case loads and shows that
-it is the same model. ViT under no_grad, LLM frozen (requires_grad False, so no weight gradients are
-computed), bridge and adapters trained. Attention is F.scaled_dot_product_attention where torch has it
-(2.0 and later), otherwise the plain products that Hugging Face's LLaMA uses.
+The modules carry the released parameter names, so a state_dict of a reference case loads and
+shows that it is the same model. ViT under no_grad, LLM frozen (requires_grad False, so no weight
+gradients are computed), bridge and adapters trained. Attention is F.scaled_dot_product_attention
+where torch has it (2.0 and later), otherwise the plain products that Hugging Face's LLaMA uses.
 """
 import torch
 import torch.nn.functional as F
@@ -186,7 +186,8 @@ class Adapter(nn.Module):
     def __init__(self, width):
         super().__init__()
         self.adapter_norm_before = nn.LayerNorm(width)
-        self.adapter_down, self.adapter_up = nn.Linear(width, width // 2), nn.Linear(width // 2, width)
+        self.adapter_down = nn.Linear(width, width // 2)
+        self.adapter_up = nn.Linear(width // 2, width)
         self.scaling = nn.Parameter(torch.ones(1))
         for linear in (self.adapter_down, self.adapter_up):
             nn.init.normal_(linear.weight, std=0.02)

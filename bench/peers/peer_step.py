@@ -1,11 +1,12 @@
-"""The training step of the `mid` preset in PyTorch: forward, backward, clip, AdamW, on the CPU in f32.
+"""The training step of the `mid` preset in PyTorch on the CPU, f32, clip and AdamW included.
 
-    python3 peer_step.py --threads 2 --steps 7          one JSON line
-    python3 peer_step.py --threads 2 --serve            one step a line read from stdin, its seconds out
-    python3 peer_step.py --check CASE_DIR               its loss and gradients against a reference case
+    python3 peer_step.py --threads 2 --steps 7    one JSON line
+    python3 peer_step.py --threads 2 --serve      for each line of stdin the seconds of one step
+    python3 peer_step.py --check CASE_DIR         loss and gradients against a reference case
 
-`bench/compare_step.py` runs it beside the trainer. The runner sets OPENBLAS_CORETYPE=SKYLAKEX and the
-thread counts of OpenMP, OpenBLAS and MKL, so that the peer is as fast as this machine lets it be.
+`bench/compare_step.py` runs it beside the trainer. The runner sets OPENBLAS_CORETYPE=SKYLAKEX and
+the thread counts of OpenMP, OpenBLAS and MKL, so that the peer is as fast as this machine lets it
+be.
 """
 import argparse
 import json
@@ -22,7 +23,7 @@ TEXT_TOKENS = 32
 
 
 class Step:
-    """Model, optimizer and a batch of decoded random images with random text; run() takes one step."""
+    """Model, optimizer and one batch of decoded random images with random text."""
 
     def __init__(self, batch):
         generator = torch.Generator().manual_seed(1)
@@ -74,7 +75,7 @@ def serve(step):
 
 
 def check(case_dir):
-    """Relative errors of loss and gradients against a right-padded image case (a resampler bridge)."""
+    """Errors of loss and gradients against a right-padded image case with a resampler."""
     sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "tests",
                                     "oracle"))
     import lynx_oracle

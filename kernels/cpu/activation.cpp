@@ -32,9 +32,17 @@ void map(const Tensor& x, const Tensor& y, const Tensor& z, Function f) {
   });
 }
 
-/// silu'(x) = σ + x·σ·(1 − σ) for σ = sigmoid(x).
-inline float silu_derivative(float x, float sigmoid) {
-  return sigmoid + x * sigmoid * (1.0f - sigmoid);
+struct SiluSlope {
+  float sigmoid;
+  float derivative;
+};
+
+/// silu'(x) = σ + x·σ·(1 − σ) for σ = sigmoid(x), with 1 − σ as σ·e^−x, which does not cancel where
+/// σ is near 1. Below −80 both are 0 for every practical purpose, and e^−x must not overflow.
+inline SiluSlope silu_slope(float x) {
+  const float exponential = vector_exp(x < -80.0f ? 80.0f : -x);
+  const float sigmoid = 1.0f / (1.0f + exponential);
+  return {sigmoid, sigmoid + x * (exponential * sigmoid) * sigmoid};
 }
 
 }  // namespace
@@ -56,9 +64,9 @@ void swiglu_backward(const Tensor& gate, const Tensor& up, const Tensor& dy, con
       const float g = gate_in[i];
       const float u = up_in[i];
       const float d = gradient[i];
-      const float sigmoid = vector_sigmoid(g);
-      gate_out[i] = d * u * silu_derivative(g, sigmoid);
-      up_out[i] = d * g * sigmoid;
+      const SiluSlope slope = silu_slope(g);
+      gate_out[i] = d * u * slope.derivative;
+      up_out[i] = d * g * slope.sigmoid;
     }
   });
 }
@@ -68,7 +76,7 @@ void silu_forward(const Tensor& x, const Tensor& y) {
 }
 
 void silu_backward(const Tensor& x, const Tensor& dy, const Tensor& dx) {
-  map(x, dy, dx, [](float v, float d) { return d * silu_derivative(v, vector_sigmoid(v)); });
+  map(x, dy, dx, [](float v, float d) { return d * silu_slope(v).derivative; });
 }
 
 void gelu_forward(const Tensor& x, const Tensor& y) {

@@ -44,10 +44,16 @@ void cross_entropy_row_max(const Tensor& logits, const VocabularyShard& shard,
   float* const out = row_max.data<float>();
   for_each_row(row_max.size(), cols, [=](int64_t row) {
     const float* const l = in + row * cols;
-    float max = -std::numeric_limits<float>::infinity();
-#pragma omp simd reduction(max : max)
-    for (int64_t c = 0; c < valid; ++c) max = l[c] > max ? l[c] : max;
-    out[row] = max;
+    constexpr float kNothing = -std::numeric_limits<float>::infinity();
+    const int64_t half = valid / 2;  // two maxima side by side hide the latency
+    float first = valid % 2 == 0 ? kNothing : l[valid - 1];
+    float second = kNothing;
+#pragma omp simd reduction(max : first, second)
+    for (int64_t c = 0; c < half; ++c) {
+      first = l[c] > first ? l[c] : first;
+      second = l[half + c] > second ? l[half + c] : second;
+    }
+    out[row] = first > second ? first : second;
   });
 }
 

@@ -87,13 +87,20 @@ void adapter_epilogue_backward(const Stream& stream, const Tensor& up, const Ten
       const float* const g = gradient + row * width;
       float* const dx = out + row * width;
       if (dots != nullptr)
-        dots[row] = sum_of(width, [=](int64_t i) { return g[i] * (xr[i] + b[i]); });
-      if (float* const db = partial[0]; db != nullptr) {
+        dots[row] = sum_of<double>(width, [=](int64_t i) {
+          return static_cast<double>(g[i]) * static_cast<double>(xr[i] + b[i]);
+        });
+      float* const db = partial[0];
+      if (db == nullptr) {
 #pragma omp simd
-        for (int64_t i = 0; i < width; ++i) db[i] += factor * g[i];
+        for (int64_t i = 0; i < width; ++i) dx[i] = factor * g[i];
+      } else {
+#pragma omp simd
+        for (int64_t i = 0; i < width; ++i) {
+          dx[i] = factor * g[i];
+          db[i] += dx[i];
+        }
       }
-#pragma omp simd
-      for (int64_t i = 0; i < width; ++i) dx[i] = factor * g[i];
     }
   };
   sum_rows<1>(stream, rows, width, {dbias == nullptr ? nullptr : dbias->data<float>()}, add_rows);
@@ -108,13 +115,10 @@ double sum_of_squares(const Tensor& x) {
   const float* const in = x.data<float>();
   std::vector<double> partials(static_cast<size_t>((n + kBlock - 1) / kBlock));
   for_each_block<kBlock>(n, [=, &partials](int64_t begin, int64_t end) {
-    double sum = 0;
-#pragma omp simd reduction(+ : sum)
-    for (int64_t i = begin; i < end; ++i) {
-      const auto value = static_cast<double>(in[i]);
-      sum += value * value;
-    }
-    partials[static_cast<size_t>(begin / kBlock)] = sum;
+    const float* const block = in + begin;
+    partials[static_cast<size_t>(begin / kBlock)] = sum_of<double>(end - begin, [block](int64_t i) {
+      return static_cast<double>(block[i]) * static_cast<double>(block[i]);
+    });
   });
   return std::accumulate(partials.begin(), partials.end(), 0.0);
 }

@@ -74,8 +74,8 @@ void rms_norm_backward(const Stream& stream, const Tensor& x, const Tensor& weig
       if (dw[0] != nullptr) add_weight_gradient(width, xr, g, 0.0f, inv, dw[0]);
       if (out == nullptr) continue;
       const double dot = sum_of(width, [=](int64_t i) { return g[i] * w[i] * xr[i]; });
-      const double slope = dot * static_cast<double>(inv) * static_cast<double>(inv) /
-                           static_cast<double>(width);
+      const double slope =
+          dot * static_cast<double>(inv) * static_cast<double>(inv) / static_cast<double>(width);
       write_input_gradient(width, xr, w, g, residual == nullptr ? nullptr : residual + row * width,
                            0.0f, inv, 0.0f, static_cast<float>(slope), out + row * width);
     }
@@ -98,14 +98,17 @@ void layer_norm_forward(const Stream& /*stream*/, const Tensor& x, const Tensor&
     float* const yr = out + row * width;
     const double sum = sum_of(width, [xr](int64_t i) { return xr[i]; });
     const auto center = static_cast<float>(sum / static_cast<double>(width));
-    const double squares = sum_of(width, [xr, center](int64_t i) {
-      const float difference = xr[i] - center;
+    // A mean far from zero is off by its own rounding; the differences show by how much.
+    const double rest = sum_of(width, [xr, center](int64_t i) { return xr[i] - center; });
+    const auto lost = static_cast<float>(rest / static_cast<double>(width));
+    const double squares = sum_of(width, [xr, center, lost](int64_t i) {
+      const float difference = xr[i] - center - lost;
       return difference * difference;
     });
     const double variance = squares / static_cast<double>(width);
     const auto inv = static_cast<float>(1.0 / std::sqrt(variance + static_cast<double>(eps)));
 #pragma omp simd
-    for (int64_t i = 0; i < width; ++i) yr[i] = (xr[i] - center) * inv * w[i] + b[i];
+    for (int64_t i = 0; i < width; ++i) yr[i] = (xr[i] - center - lost) * inv * w[i] + b[i];
     if (saved_mean != nullptr) saved_mean[row] = center;
     if (saved_inv != nullptr) saved_inv[row] = inv;
   });
@@ -136,10 +139,9 @@ void layer_norm_backward(const Stream& stream, const Tensor& x, const Tensor& we
       }
       if (out == nullptr) continue;
       const double sum = sum_of(width, [=](int64_t i) { return g[i] * w[i]; });
-      const double dot =
-          sum_of(width, [=](int64_t i) { return g[i] * w[i] * (xr[i] - center); });
-      const double slope = dot * static_cast<double>(inv) * static_cast<double>(inv) /
-                           static_cast<double>(width);
+      const double dot = sum_of(width, [=](int64_t i) { return g[i] * w[i] * (xr[i] - center); });
+      const double slope =
+          dot * static_cast<double>(inv) * static_cast<double>(inv) / static_cast<double>(width);
       write_input_gradient(width, xr, w, g, residual == nullptr ? nullptr : residual + row * width,
                            center, inv, static_cast<float>(sum / static_cast<double>(width)),
                            static_cast<float>(slope), out + row * width);

@@ -1,5 +1,5 @@
-// SiLU, SwiGLU and exact GELU of one number of any type: the oracle of kernels/activation.h, and with
-// std::complex<double> of its gradients. Used by tests.
+// SiLU, SwiGLU and exact GELU of one number of any type: the oracle of kernels/activation.h, and
+// with std::complex<double> of its gradients. Used by tests.
 #pragma once
 
 #include <cmath>

@@ -16,8 +16,8 @@ void rope(int64_t tokens, int64_t heads, int64_t head_dim, double theta, const i
   for (int64_t t = 0; t < tokens; ++t)
     for (int64_t h = 0; h < heads; ++h, x += head_dim, y += head_dim)
       for (int64_t i = 0; i < head_dim; ++i) {
-        const double frequency =
-            1.0 / std::pow(theta, 2.0 * static_cast<double>(i % half) / static_cast<double>(head_dim));
+        const double frequency = 1.0 / std::pow(theta, 2.0 * static_cast<double>(i % half) /
+                                                           static_cast<double>(head_dim));
         const T rotated_half = i < half ? -x[i + half] : x[i - half];
         y[i] = x[i] * std::cos(positions[t] * frequency) +
                rotated_half * std::sin(positions[t] * frequency);

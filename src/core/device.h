@@ -3,13 +3,18 @@
 
 namespace lynceus {
 
-enum class DeviceKind { kCpu, kCuda };
+enum class DeviceKind {
+  kCpu,
+  kCuda,
+  kNone  ///< shapes without memory: what a model would be
+};
 
 struct Device {
   DeviceKind kind = DeviceKind::kCpu;
   int index = 0;
 
   bool is_cpu() const { return kind == DeviceKind::kCpu; }
+  bool has_memory() const { return kind != DeviceKind::kNone; }
   bool operator==(const Device&) const = default;
 };
 

@@ -2,9 +2,10 @@
 //
 //   LYNCEUS_FAULT="name[@rank][#nth]=kill|throw|hang|enospc[,...]"
 //
-// The named point, on that rank (default: every rank), when it is reached for the nth time (default:
-// the first), kills the process with SIGKILL, throws an IoError, waits for ever, or throws the
-// IoError of a full disk. Without the variable a point costs the test of one constant flag.
+// The named point, on that rank (default: every rank), when it is reached for the nth time
+// (default: the first), kills the process with SIGKILL, throws an IoError, waits for ever, or
+// throws the IoError of a full disk. Without the variable a point costs the test of one constant
+// flag.
 #pragma once
 
 #include <string>
@@ -35,7 +36,7 @@ void reach(std::string_view name);
 
 }  // namespace lynceus::fault
 
-#define LYNCEUS_FAULT_POINT(name)                                 \
-  do {                                                            \
+#define LYNCEUS_FAULT_POINT(name)                                \
+  do {                                                           \
     if (::lynceus::fault::kArmed) ::lynceus::fault::reach(name); \
   } while (false)

@@ -34,6 +34,7 @@ Tensor Tensor::empty(const Stream& stream, const Shape& shape, DType dtype, Memo
   tensor.shape_ = shape;
   tensor.dtype_ = dtype;
   tensor.device_ = stream.device();
+  if (!stream.device().has_memory()) return tensor;
   const auto pool = stream.pool();
   const MemoryPool::Block block = pool->allocate(tensor.bytes(), owner);
   tensor.buffer_ = std::shared_ptr<void>(block.data, [pool, block](void*) { pool->release(block); });
@@ -74,7 +75,7 @@ Tensor Tensor::slice(int64_t begin, int64_t count) const {
 }
 
 void Tensor::fill_zero() const {
-  if (size() > 0) std::memset(data_, 0, bytes());
+  if (size() > 0 && data_ != nullptr) std::memset(data_, 0, bytes());
 }
 
 void Tensor::copy_from(const Tensor& other) const {

@@ -21,7 +21,7 @@ LlmStage::Output LlmStage::forward(const Runtime& rt, const PackedBatch& batch, 
     h = layers[i].forward(rt, batch, h, keep ? &saved->layers[i] : nullptr);
   }
   if (!head) return {h, {}};
-  return {{}, head->forward(rt, batch, h, saved ? &saved->head : nullptr)};
+  return {h, head->forward(rt, batch, h, saved ? &saved->head : nullptr)};
 }
 
 Tensor LlmStage::backward(const Runtime& rt, const PackedBatch& batch, Recompute recompute,

@@ -31,8 +31,8 @@ struct LlmStage {
     bool visual = false;
   };
   struct Output {
-    Tensor h;            // [tokens, hidden] for the next stage; undefined on the last
-    LmHead::Loss loss;   // on the last stage
+    Tensor h;           // [tokens, hidden]: for the next stage, or what the head read
+    LmHead::Loss loss;  // on the last stage
   };
 
   /// Fills the rotary tables of a micro-batch; once before the first forward.

@@ -62,7 +62,7 @@ class Executor {
     LlmStage::Output output =
         stage_.forward(rt_, batch(micro_batch), input, job_.recompute, saved);
     if (rt_.grid.last_stage())
-      job_.on_loss(job_.window->first_micro_batch + micro_batch, output.loss);
+      job_.on_output(job_.window->first_micro_batch + micro_batch, output);
     else
       activations_out_[micro_batch] = output.h;
   }

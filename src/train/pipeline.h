@@ -19,7 +19,7 @@ struct PipelineJob {
   Recompute recompute = Recompute::kNone;
   bool backward = true;
   /// Last stage: called once a micro-batch (its number in the step).
-  std::function<void(int, const LmHead::Loss&)> on_loss;
+  std::function<void(int, const LlmStage::Output&)> on_output;
 };
 
 struct PipelineResult {

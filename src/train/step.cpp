@@ -43,7 +43,7 @@ StepLoss accumulate_gradients(const Runtime& rt, const LynxModel& model, Replica
     job.batches = &batch->micro_batches;
     job.window = &window;
     job.recompute = options.recompute;
-    job.on_loss = [&](int, const LmHead::Loss& loss) { add(loss, &total); };
+    job.on_output = [&](int, const LlmStage::Output& output) { add(output.loss, &total); };
     const PipelineResult pipeline = run_pipeline(rt, model.stage, job);
     result->most_saved = std::max(result->most_saved, pipeline.most_saved);
     vision_backward(rt, model, window, saved, pipeline.dvisual);
@@ -52,7 +52,7 @@ StepLoss accumulate_gradients(const Runtime& rt, const LynxModel& model, Replica
 }
 
 StepLoss evaluate_loss(const Runtime& rt, const LynxModel& model, ReplicaBatch* batch,
-                       const PixelSource& pixels, const LossObserver& observer) {
+                       const PixelSource& pixels, const OutputObserver& observer) {
   LYNCEUS_TRACE("evaluate");
   prepare(rt, model, batch);
   StepLoss total;
@@ -64,9 +64,9 @@ StepLoss evaluate_loss(const Runtime& rt, const LynxModel& model, ReplicaBatch* 
     job.batches = &batch->micro_batches;
     job.window = &window;
     job.backward = false;
-    job.on_loss = [&](int micro_batch, const LmHead::Loss& loss) {
-      add(loss, &total);
-      if (observer) observer(batch->micro_batches[micro_batch], loss);
+    job.on_output = [&](int micro_batch, const LlmStage::Output& output) {
+      add(output.loss, &total);
+      if (observer) observer(batch->micro_batches[micro_batch], output);
     };
     run_pipeline(rt, model.stage, job);
   }
@@ -86,8 +86,9 @@ StepResult train_step(const Runtime& rt, const LynxModel& model, Optimizer* opti
   optimizer->reduce_gradients(reach);
   result.gradient_norm = optimizer->gradient_norm(result.scored_tokens, reach);
   if (!std::isfinite(result.loss) || !std::isfinite(result.gradient_norm))
-    throw NumericError("the loss is {} and the gradient norm {}: nothing was updated", result.loss,
-                       result.gradient_norm);
+    throw parallel::AgreedError(  // all ranks have the same two numbers
+        ExitCode::kNumeric, fmt::format("the loss is {} and the gradient norm {}: nothing was updated",
+                                        result.loss, result.gradient_norm));
   optimizer->update(lr, result.scored_tokens, result.gradient_norm, reach);
   result.updated = true;
   return result;

@@ -32,8 +32,9 @@ struct StepResult {
   bool updated = false;        ///< false: no scored token, nothing moved
 };
 
-/// Called on the last stage for every micro-batch: rows scored there and whether they are right.
-using LossObserver = std::function<void(const PackedBatch&, const LmHead::Loss&)>;
+/// Called on the last stage with every micro-batch: what the head read, the loss of each scored row
+/// and whether it is right.
+using OutputObserver = std::function<void(const PackedBatch&, const LlmStage::Output&)>;
 
 /// Forward and backward: gradients of the summed loss are added to the parameters' buffers, not yet
 /// reduced over replicas. Collective over the replica.
@@ -43,7 +44,7 @@ StepLoss accumulate_gradients(const Runtime& rt, const LynxModel& model, Replica
 
 /// Forward only. Collective over the replica.
 StepLoss evaluate_loss(const Runtime& rt, const LynxModel& model, ReplicaBatch* batch,
-                       const PixelSource& pixels, const LossObserver& observer);
+                       const PixelSource& pixels, const OutputObserver& observer);
 
 /// The whole step. Collective over the world.
 StepResult train_step(const Runtime& rt, const LynxModel& model, Optimizer* optimizer,

@@ -30,7 +30,6 @@ struct SampleConfig {
 
   template <typename Visitor>
   void visit(Visitor& v) {
-    v.choice("device", device, {"auto", "cpu", "cuda"}, "where arithmetic runs");
     v.section("model", "the LLM");
     v.field("model.hidden_size", hidden_size, "width of the LLM");
     v.field("model.vocab_size", vocab_size, "rows of the embedding");
@@ -43,7 +42,8 @@ struct SampleConfig {
     v.field("train.seed", seed, "of everything random");
     v.section("data", "what is read");
     v.list("data.source", sources, "NAME:WEIGHT:GLOB");
-    v.section("run", "the run");
+    v.section("run", "options of the run");
+    v.choice("device", device, {"auto", "cpu", "cuda"}, "where arithmetic runs");
     v.field("take-over", take_over, "take the run from another job");
   }
 };
@@ -246,7 +246,7 @@ TEST_F(ConfigTest, HelpReadsNothingAndShowsDefaults) {
   EXPECT_THAT(help, HasSubstr("[model] the LLM\n  --model.hidden_size INT"));
   EXPECT_THAT(help, HasSubstr("width of the LLM (default: 4096)"));
   EXPECT_THAT(help, HasSubstr("--parallel.schedule gpipe|1f1b"));
-  EXPECT_LT(help.find("--device"), help.find("[model]"));
+  EXPECT_THAT(help, HasSubstr("[run] options of the run\n  --device auto|cpu|cuda"));
   EXPECT_THAT(help, Not(HasSubstr("default: )")));
 }
 
@@ -258,6 +258,24 @@ TEST_F(ConfigTest, ArbitraryBytesEndInUsageErrors) {
     EXPECT_NE(faults_of({"--config", write("bytes.ini", text)}), "") << text.substr(0, 40);
   EXPECT_THAT(faults_of({"--config", write("large.ini", std::string(2 << 20, '\n'))}),
               HasSubstr("larger than 1048576 bytes"));
+}
+
+struct HeadlessConfig {
+  int threads = 2;
+  template <typename Visitor>
+  void visit(Visitor& v) {
+    v.field("threads", threads, "a rank");
+  }
+};
+
+TEST(ConfigReader, FieldsBeforeAnySectionStandFirstOnTheHelpPage) {
+  HeadlessConfig headless;
+  SampleConfig sample;
+  ConfigReader reader;
+  reader.add(headless);
+  reader.add(sample);
+  const std::string help = reader.help();
+  EXPECT_LT(help.find("--threads INT"), help.find("[model]"));
 }
 
 TEST(ConfigReader, TheSameKeyTwiceIsABug) {

@@ -26,7 +26,8 @@ TEST(Fault, ParsesNameRankAndCount) {
 }
 
 TEST(Fault, RefusesWhatItDoesNotUnderstand) {
-  for (const char* text : {"x", "=kill", "x=explode", "x@=kill", "x#0=kill", "x@1a=kill", "@1=kill"})
+  for (const char* text :
+       {"x", "=kill", "x=explode", "x@=kill", "x#0=kill", "x@1a=kill", "@1=kill"})
     EXPECT_THROW(fault::parse_plans(text), UsageError) << text;
 }
 

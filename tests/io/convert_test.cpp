@@ -41,12 +41,12 @@ TEST(Convert, KnownF16) {
 }
 
 TEST(Convert, F16RoundsToNearestEven) {
-  EXPECT_EQ(f16_of_f32(1.0f + 0x1p-11f), 0x3C00);               // a tie: down to even
-  EXPECT_EQ(f16_of_f32(1.0f + 0x3p-11f), 0x3C02);               // a tie: up to even
-  EXPECT_EQ(f16_of_f32(1.0f + 0x1p-11f + 0x1p-20f), 0x3C01);    // just above
-  EXPECT_EQ(f16_of_f32(0x1p-25f), 0x0000);                      // half of the smallest: to even
+  EXPECT_EQ(f16_of_f32(1.0f + 0x1p-11f), 0x3C00);             // a tie: down to even
+  EXPECT_EQ(f16_of_f32(1.0f + 0x3p-11f), 0x3C02);             // a tie: up to even
+  EXPECT_EQ(f16_of_f32(1.0f + 0x1p-11f + 0x1p-20f), 0x3C01);  // just above
+  EXPECT_EQ(f16_of_f32(0x1p-25f), 0x0000);                    // half of the smallest: to even
   EXPECT_EQ(f16_of_f32(0x3p-25f), 0x0002);
-  EXPECT_EQ(f16_of_f32(0x1p-14f - 0x1p-26f), 0x0400);           // subnormal up to normal
+  EXPECT_EQ(f16_of_f32(0x1p-14f - 0x1p-26f), 0x0400);  // subnormal up to normal
   EXPECT_EQ(f16_of_f32(65519.0f), 0x7BFF);
   EXPECT_EQ(f16_of_f32(65520.0f), 0x7C00);
   EXPECT_EQ(f16_of_f32(1e30f), 0x7C00);

@@ -22,8 +22,9 @@ TEST(Digest, HexRoundTrip) {
   const Digest128 digest = digest128("lynx", 4);
   EXPECT_EQ(parse_digest128(digest.hex(), "here"), digest);
   EXPECT_EQ((Digest128{1, 2}.hex()), "00000000000000010000000000000002");
-  for (const char* wrong : {"", "0", "0000000000000001000000000000000g",
-                            "0000000000000001000000000000000200", "-0000000000000010000000000000002"})
+  for (const char* wrong :
+       {"", "0", "0000000000000001000000000000000g", "0000000000000001000000000000000200",
+        "-0000000000000010000000000000002"})
     EXPECT_THAT([&] { parse_digest128(wrong, "manifest"); },
                 testing::ThrowsMessage<InputError>(testing::HasSubstr("manifest")))
         << wrong;

@@ -54,8 +54,9 @@ TEST_F(FileTest, ReadsBackWhatWasWritten) {
 
 TEST_F(FileTest, ErrorsNameThePathAndTheReason) {
   const fs::path missing = folder_ / "missing";
-  EXPECT_THAT([&] { File::open(missing); },
-              ThrowsMessage<IoError>(AllOf(HasSubstr(missing.string()), HasSubstr("No such file"))));
+  EXPECT_THAT(
+      [&] { File::open(missing); },
+      ThrowsMessage<IoError>(AllOf(HasSubstr(missing.string()), HasSubstr("No such file"))));
   EXPECT_THAT([&] { File::open(folder_); }, ThrowsMessage<IoError>(HasSubstr("directory")));
   EXPECT_THAT([&] { File::create(folder_ / "no" / "such"); },
               ThrowsMessage<IoError>(HasSubstr("open")));

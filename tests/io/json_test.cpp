@@ -44,8 +44,9 @@ TEST(Json, AHandleKeepsItsDocument) {
 
 TEST(Json, AccessErrorsNameFileKeyExpectedAndFound) {
   const Json json = parse(R"({"a": {"b": [1, "x"]}, "big": 9223372036854775808})");
-  EXPECT_THAT([&] { json.at("a").at("c"); },
-              ThrowsMessage<InputError>(AllOf(HasSubstr("here.json"), HasSubstr("'a.c' is missing"))));
+  EXPECT_THAT(
+      [&] { json.at("a").at("c"); },
+      ThrowsMessage<InputError>(AllOf(HasSubstr("here.json"), HasSubstr("'a.c' is missing"))));
   EXPECT_THAT([&] { json.at("a").at("b").at(1).integer(); },
               ThrowsMessage<InputError>(
                   AllOf(HasSubstr("a.b[1]"), HasSubstr("an integer"), HasSubstr("\"x\""))));

@@ -1,5 +1,5 @@
-// The safetensors reader against Hugging Face's own vectors and files malformed here; slices against
-// the whole; the writer against the reader.
+// The safetensors reader against Hugging Face's own vectors and files malformed here; slices
+// against the whole; the writer against the reader.
 #include "io/safetensors.h"
 
 #include <gmock/gmock.h>
@@ -158,14 +158,11 @@ TEST_F(SafetensorsTest, RoundTripOfEveryType) {
   const Tensor i32 = Tensor::from(stream_, {1}, std::vector<int32_t>{-7});
   const Tensor u8 = Tensor::from(stream_, {3}, std::vector<uint8_t>{1, 2, 255});
   const Tensor scalar = Tensor::from(stream_, {}, std::vector<float>{4});
-  write_safetensors(path_,
-                    std::vector<NamedTensor>{{"z", f32},
-                                             {"odd", u8},
-                                             {"f64", f64},
-                                             {"i64", i64},
-                                             {"i32", i32},
-                                             {"scalar", scalar}},
-                    {{"format", "pt"}, {"by", "test"}});
+  write_safetensors(
+      path_,
+      std::vector<NamedTensor>{
+          {"z", f32}, {"odd", u8}, {"f64", f64}, {"i64", i64}, {"i32", i32}, {"scalar", scalar}},
+      {{"format", "pt"}, {"by", "test"}});
   EXPECT_FALSE(fs::exists(path_.string() + ".tmp"));
 
   const SafetensorsFile file(path_);
@@ -225,11 +222,14 @@ void check_slices(const SafetensorsFile& file, const Tensor& whole, const Stream
       const Slice slice{axis, begin, count};
       const Tensor out = Tensor::empty(stream, slice.of(shape));
       file.read("t", slice, out);
+      const float* found = out.data<float>();
+      const float* expected = whole.data<float>();
       for (int64_t i = 0; i < out.size(); ++i) {
         const int64_t outer = i / (count * inner);
         const int64_t source = outer * shape[axis] * inner + begin * inner + i % (count * inner);
-        ASSERT_EQ(out.data<float>()[i], whole.data<float>()[source])
-            << "axis " << axis << " begin " << begin << " element " << i;
+        if (found[i] != expected[source])
+          FAIL() << "axis " << axis << " begin " << begin << " element " << i << ": " << found[i]
+                 << " for " << expected[source];
       }
     }
   }
@@ -275,7 +275,7 @@ TEST_F(SafetensorsTest, RandomDamageNeverCrashes) {
   const std::string good = read_text(path_);
   const CounterRandom random(7, "damage");
   int refused = 0;
-  for (uint64_t round = 0; round < 3000; ++round) {
+  for (uint64_t round = 0; round < 1000; ++round) {
     std::string bad = good;
     bad[random.below(2 * round, bad.size())] = static_cast<char>(random.bits(2 * round + 1));
     std::ofstream(path_, std::ios::binary) << bad;
@@ -286,7 +286,7 @@ TEST_F(SafetensorsTest, RandomDamageNeverCrashes) {
       ++refused;
     }
   }
-  EXPECT_GT(refused, 1000);
+  EXPECT_GT(refused, 300);
 }
 
 }  // namespace

@@ -245,9 +245,10 @@ def make_pixels(config, rows, frames, seed):
     """Smooth random pictures, normalised: [B, 3, R, R] or [B, F, 3, R, R] when frames > 0."""
     generator = torch.Generator().manual_seed(seed + 2000)
     side = config["vit"]["img_size"]
-    coarse = torch.randn(rows * max(frames, 1), 3, 7, 7, generator=generator)
+    coarse = torch.randn(rows * max(frames, 1), 3, 7, 7, generator=generator).double()
+    # In float64, so that every version of torch rounds to the same float32 values.
     pixels = torch.nn.functional.interpolate(coarse, size=(side, side), mode="bicubic",
-                                             align_corners=False)
+                                             align_corners=False).float()
     return pixels.reshape(rows, frames, 3, side, side) if frames else pixels
 
 

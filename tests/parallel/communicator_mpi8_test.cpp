@@ -47,16 +47,17 @@ TEST(Communicator, AllReduceIsBitEqualOnAllRanksAndEveryTime) {
   for (int size = 2; size <= 8; ++size) {
     const auto group = first_ranks(size);
     if (group == nullptr) continue;
-    for (const int64_t count : {1, 3, 17, 255, 1023, 4099, 20011, 65536, 262145, 1048583}) {
+    for (const int64_t count : {1, 17, 255, 1023, 4099, 20011, 300007}) {
       const Tensor sum = nasty(stream, count, group->rank());
+      const Tensor again = sum.clone(stream);
       group->all_reduce(sum);
-      const Tensor again = nasty(stream, count, group->rank());
       group->all_reduce(again);
       EXPECT_EQ(std::memcmp(sum.raw(), again.raw(), sum.bytes()), 0) << "not repeatable";
       const Tensor reference = sum.clone(stream);
       group->broadcast(reference, 0);
       const int64_t equal = std::memcmp(sum.raw(), reference.raw(), sum.bytes()) == 0 ? 1 : 0;
       EXPECT_EQ(group->all_reduce(equal, ReduceOp::kMin), 1) << size << " ranks, " << count;
+      if (count > 10000) continue;
       std::vector<double> exact(static_cast<size_t>(count));
       for (int rank = 0; rank < size; ++rank) {
         const auto values = nasty(stream, count, rank).to_vector<float>();
@@ -162,7 +163,7 @@ void expect_exchange(Communicator& group, int64_t n) {
   for (size_t i = 0; i < receives.size(); ++i) {
     const int32_t expected =
         static_cast<int32_t>(100 * receives[i].peer + 10 * rank + static_cast<int>(i % 2));
-    ASSERT_THAT(receives[i].tensor.to_vector<int32_t>(), testing::Each(expected));
+    for (const int32_t value : receives[i].tensor.span<int32_t>()) ASSERT_EQ(value, expected);
   }
 }
 
@@ -170,7 +171,7 @@ TEST(Communicator, ExchangeNeedsNoOrderAndNoBuffer) {
   for (int size = 2; size <= 8; ++size) {
     const auto group = first_ranks(size);
     if (group == nullptr) continue;
-    for (const int64_t n : {0, 1, 100, 50000}) expect_exchange(*group, n);
+    for (const int64_t n : {0, 1, 100, 20000}) expect_exchange(*group, n);
   }
   for (const int64_t max_elements : {1, 7}) expect_exchange(*cutting_world(max_elements), 40);
 }
@@ -193,7 +194,10 @@ TEST(Communicator, ATransferOfAnotherLengthIsAnError) {
     const auto world = make_world();
     const Transfer sends[] = {{(world->rank() + 1) % 8, Tensor::zeros(stream, {sent})}};
     const Transfer receives[] = {{(world->rank() + 7) % 8, Tensor::zeros(stream, {4})}};
-    EXPECT_THROW(world->exchange(sends, receives), InternalError);
+    EXPECT_THAT([&] { world->exchange(sends, receives); },
+                testing::ThrowsMessage<InternalError>(testing::HasSubstr(fmt::format(
+                    "receive from rank {} of the group, 4 elements: {}", (world->rank() + 7) % 8,
+                    sent == 3 ? "found 3" : "MPI_ERR_TRUNCATE"))));
     world->barrier();
   }
 }

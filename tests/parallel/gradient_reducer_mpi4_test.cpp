@@ -51,14 +51,17 @@ TEST(GradientReducer, SumsEachGradientOverItsGroup) {
 TEST(GradientReducer, SmallGradientsTravelTogetherLargeOnesAloneWithoutACopy) {
   const Case c;
   std::vector<GradientReduction> reductions;
-  for (int64_t k = 0; k < 50; ++k) reductions.push_back({c.grad(10, k), c.world.get()});
+  for (int64_t k = 0; k < 50; ++k) {
+    const bool large = k == 25 || k == 49;  // half a bucket each
+    reductions.push_back({c.grad(large ? 500 : 10, k), c.world.get()});
+  }
   reductions.push_back({c.grad(3000, 50), c.world.get()});
   const size_t live = c.stream.pool()->live_bytes(MemoryOwner::kActivation);
   c.stream.pool()->reset_peaks();
   c.world->reset_counts();
   reduce_gradients(c.stream, reductions, 1000 * sizeof(float));
-  EXPECT_EQ(c.world->counts().all_reduces, 2);
-  EXPECT_EQ(c.world->counts().bytes, static_cast<int64_t>((500 + 3000) * sizeof(float)));
+  EXPECT_EQ(c.world->counts().all_reduces, 4);
+  EXPECT_EQ(c.world->counts().bytes, static_cast<int64_t>((480 + 2 * 500 + 3000) * sizeof(float)));
   EXPECT_LE(c.stream.pool()->peak_bytes(MemoryOwner::kActivation) - live, 1000 * sizeof(float));
   for (int64_t k = 0; k <= 50; ++k)
     expect_sum(reductions[static_cast<size_t>(k)].grad, k, {0, 1, 2, 3});

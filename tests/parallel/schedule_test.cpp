@@ -68,12 +68,14 @@ TEST_P(EverySchedule, EndsCompleteInOrderAndWithinItsMemory) {
 }
 
 TEST_P(EverySchedule, HasTheBubbleOfTheTextbook) {
-  for (int stages = 1; stages <= 12; ++stages)
-    for (int micro_batches = 1; micro_batches <= 32; ++micro_batches) {
-      const DryRun run = dry_run(make_schedules(GetParam(), stages, micro_batches));
-      EXPECT_NEAR(run.bubble_fraction, (stages - 1.0) / (micro_batches + stages - 1.0), 1e-9)
-          << stages << " stages, " << micro_batches << " micro-batches";
-    }
+  for (const double backward : {0.5, 1.0, 2.0})
+    for (int stages = 1; stages <= 12; ++stages)
+      for (int micro_batches = 1; micro_batches <= 32; micro_batches += 3) {
+        const std::vector<StageCost> costs(static_cast<size_t>(stages), StageCost{1, backward});
+        const DryRun run = dry_run(make_schedules(GetParam(), stages, micro_batches), costs);
+        EXPECT_NEAR(run.bubble_fraction, (stages - 1.0) / (micro_batches + stages - 1.0), 1e-9)
+            << stages << " stages, " << micro_batches << " micro-batches";
+      }
 }
 
 INSTANTIATE_TEST_SUITE_P(Kinds, EverySchedule,
@@ -155,7 +157,8 @@ TEST(DryRun, CatchesASendWithoutReceiver) {
   schedules[1] = make_schedule(ScheduleKind::kGpipe, 3, 1, 1);
   const DryRun run = dry_run(schedules);
   EXPECT_FALSE(run.finished);
-  EXPECT_THAT(run.report, HasSubstr("stage 0 waits at action 3 to send activation 1"));
+  EXPECT_THAT(run.report,
+              HasSubstr("stage 0 waits at action 3 to receive gradient 0, send activation 1"));
 }
 
 TEST(DryRun, CatchesATransferOfAnotherMicroBatch) {

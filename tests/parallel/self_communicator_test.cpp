@@ -43,6 +43,11 @@ TEST(SelfCommunicator, ExchangesWithItself) {
   EXPECT_THROW(self->exchange({}, receives), InternalError);
 }
 
+TEST(MpiSession, IsStartedOnce) {
+  // The main() of the tests has started MPI.
+  EXPECT_THROW(MpiSession(nullptr, nullptr), InternalError);
+}
+
 TEST(Agree, PassesErrorsThroughInAGroupOfOne) {
   const auto self = make_self_communicator();
   EXPECT_NO_THROW(agree(*self, [] {}));

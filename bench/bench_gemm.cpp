@@ -1,0 +1,193 @@
+// Linear maps at LLM shapes against the two libraries they could be made of, in one process and in
+// turn: our entry points, raw dnnl_sgemm, and OpenBLAS (with a kernel for this processor: the
+// benchmark sets OPENBLAS_CORETYPE and starts itself again, since OpenBLAS reads it when loaded).
+// Prints GFLOP/s and, with --table, one line a shape with the worst ratio; exit 1 below 0.9.
+#include <benchmark/benchmark.h>
+#include <fmt/format.h>
+#include <oneapi/dnnl/dnnl.h>
+#include <omp.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "core/random.h"
+#include "kernels/gemm.h"
+
+#ifdef LYNCEUS_HAVE_OPENBLAS
+extern "C" {
+void cblas_sgemm(int order, int transpose_a, int transpose_b, int m, int n, int k, float alpha,
+                 const float* a, int lda, const float* b, int ldb, float beta, float* c, int ldc);
+void openblas_set_num_threads(int threads);
+}
+#endif
+
+namespace lynceus {
+namespace {
+
+struct Problem {
+  int64_t rows, out, in;
+  double flops() const { return 2.0 * static_cast<double>(rows * out) * static_cast<double>(in); }
+};
+
+struct Contender {
+  std::string direction, name;
+  std::function<void()> run;
+};
+
+Tensor normal(const Stream& stream, const Shape& shape, std::string_view name) {
+  const CounterRandom random(3, name);
+  const Tensor tensor = Tensor::empty(stream, shape);
+  const auto values = tensor.span<float>();
+  // A short period keeps start-up short and the values as hard to multiply as any.
+  for (size_t i = 0; i < values.size(); ++i)
+    values[i] = i < 65537 ? static_cast<float>(random.normal(i)) : values[i - 65537];
+  return tensor;
+}
+
+void blas(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, const Tensor& a,
+          const Tensor& b, float beta, const Tensor& c) {
+#ifdef LYNCEUS_HAVE_OPENBLAS
+  const auto whole = [](int64_t value) { return static_cast<int>(value); };
+  cblas_sgemm(101, transpose_a ? 112 : 111, transpose_b ? 112 : 111, whole(m), whole(n), whole(k),
+              1.0f, a.data<float>(), whole(a.cols()), b.data<float>(), whole(b.cols()), beta,
+              c.data<float>(), whole(c.cols()));
+#else
+  static_cast<void>(std::tuple(transpose_a, transpose_b, m, n, k, beta));
+  static_cast<void>(std::tuple(a, b, c));
+#endif
+}
+
+void onednn(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, const Tensor& a,
+            const Tensor& b, float beta, const Tensor& c) {
+  dnnl_sgemm(transpose_a ? 'T' : 'N', transpose_b ? 'T' : 'N', m, n, k, 1.0f, a.data<float>(),
+             a.cols(), b.data<float>(), b.cols(), beta, c.data<float>(), c.cols());
+}
+
+std::vector<Contender> contenders(const Stream& stream, const Problem& p) {
+  using kernels::PackedWeight;
+  const Tensor x = normal(stream, {p.rows, p.in}, "x"), w = normal(stream, {p.out, p.in}, "w");
+  const Tensor y = normal(stream, {p.rows, p.out}, "y");
+  const Tensor dw = Tensor::zeros(stream, {p.out, p.in});
+  const Tensor forward_out = Tensor::zeros(stream, {p.rows, p.out});
+  const Tensor backward_out = Tensor::zeros(stream, {p.rows, p.in});
+  const PackedWeight packed(stream, w, PackedWeight::Use::kForward);
+  const PackedWeight packed_backward(stream, w, PackedWeight::Use::kBackwardInput);
+  std::vector<Contender> list = {
+      {"forward", "plain", [=] { kernels::linear_forward(stream, x, w, nullptr, forward_out); }},
+      {"forward", "packed",
+       [=] { kernels::linear_forward(stream, x, packed, nullptr, forward_out); }},
+      {"forward", "oneDNN", [=] { onednn(0, 1, p.rows, p.out, p.in, x, w, 0, forward_out); }},
+      {"input", "plain", [=] { kernels::linear_backward_input(stream, y, w, backward_out); }},
+      {"input", "packed",
+       [=] { kernels::linear_backward_input(stream, y, packed_backward, backward_out); }},
+      {"input", "oneDNN", [=] { onednn(0, 0, p.rows, p.in, p.out, y, w, 0, backward_out); }},
+      {"weight", "plain", [=] { kernels::linear_backward_weight(stream, y, x, dw, nullptr); }},
+      {"weight", "oneDNN", [=] { onednn(1, 0, p.out, p.in, p.rows, y, x, 1, dw); }},
+  };
+#ifdef LYNCEUS_HAVE_OPENBLAS
+  const std::vector<Contender> peer = {
+      {"forward", "OpenBLAS", [=] { blas(0, 1, p.rows, p.out, p.in, x, w, 0, forward_out); }},
+      {"input", "OpenBLAS", [=] { blas(0, 0, p.rows, p.in, p.out, y, w, 0, backward_out); }},
+      {"weight", "OpenBLAS", [=] { blas(1, 0, p.out, p.in, p.rows, y, x, 1, dw); }},
+  };
+  list.insert(list.end(), peer.begin(), peer.end());
+#endif
+  return list;
+}
+
+std::vector<Problem> problems(bool large) {
+  std::vector<Problem> list;
+  std::vector<std::pair<int64_t, int64_t>> weights = {{1024, 1024}, {2752, 1024}, {1024, 2752},
+                                                      {512, 1024},  {8000, 1024}, {2048, 512},
+                                                      {512, 2048}};
+  if (large) weights = {{11008, 4096}, {4096, 11008}};
+  for (const auto& [out, in] : weights)
+    for (const int64_t rows : {64, 256, 512, 1024, 2048, 4096}) list.push_back({rows, out, in});
+  return list;
+}
+
+double seconds(const std::function<void()>& run) {
+  const auto begin = std::chrono::steady_clock::now();
+  run();
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+}
+
+// Interleaved, so that a disturbance hits all; the best of many, since disturbances only slow.
+double print_table_line(const Stream& stream, const Problem& p) {
+  const auto list = contenders(stream, p);
+  std::vector<double> best(list.size(), 1e9);
+  const int repeats = static_cast<int>(std::clamp(4e10 / p.flops(), 5.0, 60.0));
+  for (const auto& contender : list) contender.run();
+  for (int repeat = 0; repeat < repeats; ++repeat)
+    for (size_t i = 0; i < list.size(); ++i) best[i] = std::min(best[i], seconds(list[i].run));
+  double worst = 1e9;
+  std::string line = fmt::format("{:5} x {:5} x {:5}", p.rows, p.out, p.in);
+  for (const char* direction : {"forward", "input", "weight"}) {
+    line += fmt::format(" | {}", direction);
+    double ours = 1e9, peers = 0;
+    for (size_t i = 0; i < list.size(); ++i) {
+      if (list[i].direction != direction) continue;
+      const double speed = p.flops() / best[i] / 1e9;
+      const bool peer = list[i].name == "oneDNN" || list[i].name == "OpenBLAS";
+      if (peer) peers = std::max(peers, speed);
+      if (!peer) ours = std::min(ours, speed);
+      line += fmt::format(" {} {:.0f}", list[i].name, speed);
+    }
+    worst = std::min(worst, ours / peers);
+  }
+  fmt::print("{} | worst ratio {:.2f}\n", line, worst);
+  std::fflush(stdout);
+  return worst;
+}
+
+int print_table(bool large) {
+  const Stream stream;
+  double worst = 1e9;
+  for (const Problem& p : problems(large)) worst = std::min(worst, print_table_line(stream, p));
+  fmt::print("worst ratio of ours to the best peer: {:.2f}\n", worst);
+  return worst >= 0.9 ? 0 : 1;
+}
+
+void register_benchmarks() {
+  for (const Problem& p : {Problem{2048, 2752, 1024}, Problem{2048, 1024, 2752},
+                           Problem{2048, 8000, 1024}, Problem{4112, 2048, 512}}) {
+    const Stream stream;
+    for (const Contender& contender : contenders(stream, p)) {
+      const std::string name = fmt::format("{}/{}/{}x{}x{}", contender.direction, contender.name,
+                                           p.rows, p.out, p.in);
+      benchmark::RegisterBenchmark(name.c_str(), [contender, p](benchmark::State& state) {
+        for (auto iteration : state) {
+          static_cast<void>(iteration);
+          contender.run();
+        }
+        state.counters["GFLOP/s"] = benchmark::Counter(
+            p.flops() * 1e-9, benchmark::Counter::kIsIterationInvariantRate);
+      })->UseRealTime();
+    }
+  }
+}
+
+}  // namespace
+}  // namespace lynceus
+
+int main(int argc, char** argv) {
+  if (std::getenv("OPENBLAS_CORETYPE") == nullptr && __builtin_cpu_supports("avx512f")) {
+    setenv("OPENBLAS_CORETYPE", "SKYLAKEX", 1);
+    execv("/proc/self/exe", argv);
+  }
+#ifdef LYNCEUS_HAVE_OPENBLAS
+  openblas_set_num_threads(omp_get_max_threads());
+#endif
+  const std::string mode = argc > 1 ? argv[1] : "";
+  if (mode == "--table" || mode == "--table=7b")
+    return lynceus::print_table(mode == "--table=7b");
+  lynceus::register_benchmarks();
+  benchmark::Initialize(&argc, argv);
+  benchmark::RunSpecifiedBenchmarks();
+  return 0;
+}

@@ -1,0 +1,74 @@
+// See softmax_rows.h.
+#include "kernels/cpu/softmax_rows.h"
+
+#include <cmath>
+#include <limits>
+
+#include "kernels/cpu/instruction_set.h"
+#include "kernels/cpu/vector_math.h"
+
+namespace lynceus::kernels::cpu {
+namespace {
+
+[[gnu::always_inline]] inline void softmax_body(const ScoreBlock& block, float* scores,
+                                                float* inverse_sum, float* lse) {
+  for (int64_t row = 0; row < block.rows; ++row, scores += block.stride) {
+    const int64_t visible = block.visible(row);
+    float max = -std::numeric_limits<float>::infinity();
+#pragma omp simd reduction(max : max)
+    for (int64_t i = 0; i < visible; ++i) max = std::max(max, scores[i]);
+    float sum = 0;
+#pragma omp simd reduction(+ : sum)
+    for (int64_t i = 0; i < visible; ++i) {
+      scores[i] = vector_exp(scores[i] - max);
+      sum += scores[i];
+    }
+    std::fill(scores + visible, scores + block.cols, 0.0f);
+    inverse_sum[row] = 1.0f / sum;
+    if (lse != nullptr) lse[row] = max + std::log(sum);
+  }
+}
+
+[[gnu::always_inline]] inline void softmax_backward_body(const ScoreBlock& block, const float* lse,
+                                                         const float* delta, float* scores,
+                                                         float* gradient) {
+  for (int64_t row = 0; row < block.rows; ++row) {
+    const int64_t visible = block.visible(row);
+    const float row_lse = lse[row];
+    const float row_delta = delta[row];
+#pragma omp simd
+    for (int64_t i = 0; i < visible; ++i) {
+      scores[i] = vector_exp(scores[i] - row_lse);
+      gradient[i] = scores[i] * (gradient[i] - row_delta);
+    }
+    std::fill(scores + visible, scores + block.cols, 0.0f);
+    std::fill(gradient + visible, gradient + block.cols, 0.0f);
+    scores += block.stride;
+    gradient += block.stride;
+  }
+}
+
+LYNCEUS_AVX512 void softmax_avx512(const ScoreBlock& block, float* scores, float* inverse_sum,
+                                   float* lse) {
+  softmax_body(block, scores, inverse_sum, lse);
+}
+
+LYNCEUS_AVX512 void softmax_backward_avx512(const ScoreBlock& block, const float* lse,
+                                            const float* delta, float* scores, float* gradient) {
+  softmax_backward_body(block, lse, delta, scores, gradient);
+}
+
+}  // namespace
+
+void softmax_rows(const ScoreBlock& block, float* scores, float* inverse_sum, float* lse) {
+  if (has_avx512()) return softmax_avx512(block, scores, inverse_sum, lse);
+  softmax_body(block, scores, inverse_sum, lse);
+}
+
+void softmax_backward_rows(const ScoreBlock& block, const float* lse, const float* delta,
+                           float* scores, float* gradient) {
+  if (has_avx512()) return softmax_backward_avx512(block, lse, delta, scores, gradient);
+  softmax_backward_body(block, lse, delta, scores, gradient);
+}
+
+}  // namespace lynceus::kernels::cpu

@@ -1,0 +1,34 @@
+// The subcommands of `lynceus`, one file each.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "core/config.h"
+#include "core/error.h"
+#include "parallel/runtime.h"
+#include "train/config.h"
+
+namespace lynceus::cli {
+
+/// Arguments behind the subcommand's name -> exit code. Errors are thrown.
+using Arguments = std::vector<std::string>;
+ExitCode run_verify(const Arguments& arguments);
+
+/// Where the program runs: the options in front of all sections.
+struct DeviceConfig {
+  std::string device = "auto";
+  std::string precision = "f32";
+
+  template <typename Visitor>
+  void visit(Visitor& v) {
+    v.choice("device", device, {"auto", "cpu"}, "where arithmetic runs");
+    v.choice("precision", precision, {"f32"}, "arithmetic");
+  }
+};
+
+/// The process grid of the config over all ranks that were started; parallel.data = 0 becomes what is
+/// left of the world. Collective; errors are agreed.
+Runtime make_runtime(const ParallelConfig& config);
+
+}  // namespace lynceus::cli

@@ -1,0 +1,34 @@
+#include <limits>
+
+#include "cli/command.h"
+
+namespace lynceus::cli {
+
+Runtime make_runtime(const ParallelConfig& config) {
+  auto world = parallel::make_world();
+  parallel::GridShape shape;
+  parallel::agree(*world, [&] {
+    const auto positive = [](const char* key, int64_t value) {
+      if (value < 1 || value > std::numeric_limits<int>::max())
+        throw UsageError("{}: expected a positive number, found {}", key, value);
+      return static_cast<int>(value);
+    };
+    shape.tensor = positive("parallel.tensor", config.tensor);
+    shape.pipeline = positive("parallel.pipeline", config.pipeline);
+    const int replica = shape.tensor * shape.pipeline;
+    if (config.data == 0 && world->size() % replica != 0)
+      throw UsageError("{} ranks do not divide into replicas of parallel.tensor {} x "
+                       "parallel.pipeline {} = {} ranks: start a multiple of {} ranks",
+                       world->size(), shape.tensor, shape.pipeline, replica, replica);
+    shape.data = config.data == 0 ? world->size() / replica
+                                  : positive("parallel.data", config.data);
+    if (shape.world() != world->size())
+      throw UsageError("parallel.tensor {} x parallel.pipeline {} x parallel.data {} = {} ranks, but "
+                       "{} were started: change one of the three or start {}",
+                       shape.tensor, shape.pipeline, shape.data, shape.world(), world->size(),
+                       shape.world());
+  });
+  return {Stream(), parallel::make_grid(shape, std::move(world))};
+}
+
+}  // namespace lynceus::cli

@@ -1,0 +1,60 @@
+// A reference case: a small model with inputs and what a trusted implementation computes from them
+// (tests/oracle/README.md has the format). Read by `lynceus verify`.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "io/json.h"
+#include "io/safetensors.h"
+#include "io/weights.h"
+#include "model/config.h"
+#include "train/config.h"
+#include "train/replica_batch.h"
+
+namespace lynceus {
+
+/// One batch of a case.
+struct ReferenceBatch {
+  std::vector<SampleInput> samples;  ///< all of them; index = row of the case's inputs
+  std::vector<std::vector<int64_t>> padded_columns;  ///< of each packed row, its column in the case
+  Tensor pixels;                     ///< f32 [B, frames, 3, R, R]; undefined: text only
+  int64_t frames = 0;
+};
+
+/// One AdamW run of a case.
+struct ReferenceTrajectory {
+  std::string name;               ///< "" for the main one
+  double max_grad_norm = 1;
+  bool frame_position_trains = true;
+  std::vector<double> losses;     ///< before each update
+  std::vector<double> grad_norms;
+  double last_loss = -1;          ///< after the last update; negative: not given
+};
+
+struct ReferenceCase {
+  std::filesystem::path directory;
+  std::string name;
+  ModelConfig model;
+  OptimizerConfig optimizer;
+  double label_smoothing = 0;
+  io::WeightSourcePtr weights;
+  std::vector<ReferenceBatch> batches;   ///< one, or one a step
+  std::unique_ptr<io::SafetensorsFile> expected;  ///< null: the case gives trajectories only
+  std::unique_ptr<io::SafetensorsFile> final;     ///< parameters after the last update; null: none
+  std::vector<ReferenceTrajectory> trajectories;
+  std::vector<std::string> untouched;    ///< parameters that the run must leave as they are
+  double smoothed_loss = -1;             ///< loss with label smoothing 0.1; negative: not given
+};
+
+/// Whether the directory holds a case about resolutions of the vision encoder (no language model).
+bool is_resolution_case(const std::filesystem::path& directory);
+/// Errors: InputError naming file and key.
+ReferenceCase read_reference_case(const std::filesystem::path& directory, const Stream& stream);
+
+/// The `vit` object of a case's config.json.
+VisionConfig read_vision_config(const io::Json& vit);
+
+}  // namespace lynceus

@@ -1,0 +1,310 @@
+#include "evaluate/verify.h"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+
+#include "evaluate/reference_case.h"
+#include "evaluate/verify_vision.h"
+#include "model/load_weights.h"
+
+namespace lynceus {
+namespace {
+
+double relative(double found, double expected) {
+  return std::abs(found - expected) / std::max(std::abs(expected), 1e-30);
+}
+
+/// The model of a case with its weights, and how to run its batches.
+class CaseRunner {
+ public:
+  CaseRunner(const Runtime& rt, const ReferenceCase& reference, const VerifyOptions& options,
+             double label_smoothing, bool frame_position_trains = true)
+      : rt_(rt), reference_(reference), options_(options) {
+    const ModelConfig& config = reference.model;
+    validate_layout(config, rt.grid.tensor->size(), rt.grid.pipeline->size());
+    model_ = make_lynx(rt, config, partition_model(config, rt.grid.pipeline->size(), options.layers),
+                       label_smoothing);
+    load_weights(rt, &model_, *reference.weights, [](const std::string&) { return true; });
+    if (!frame_position_trains && model_.bridge.frame_position)
+      model_.bridge.frame_position->grad = Tensor();
+    model_.pack(rt);
+  }
+
+  LynxModel& model() { return model_; }
+
+  /// The samples of this replica: every data_parallel-th row.
+  ReplicaBatch batch(const ReferenceBatch& all) const {
+    std::vector<SampleInput> mine;
+    for (const SampleInput& sample : all.samples)
+      if (sample.index % rt_.grid.data->size() == rt_.grid.data->rank()) mine.push_back(sample);
+    return make_replica_batch(rt_, reference_.model, std::move(mine),
+                              {options_.micro_batch_tokens, options_.vision_window},
+                              rt_.grid.replica->size());
+  }
+
+  PixelSource pixels(const ReferenceBatch& all, const ReplicaBatch& mine) const {
+    return [&all, &mine](int64_t sample) {
+      const Tensor whole = all.pixels.slice(mine.samples[sample].index, 1);
+      const Shape& s = whole.shape();
+      return whole.reshape({s[1], s[2], s[3], s[4]});
+    };
+  }
+
+  static GlobalReach reach(const ReferenceBatch& all) {
+    const bool video = !all.samples.empty() && all.samples.front().is_video;
+    return {!all.samples.empty(), all.frames > 0, video};
+  }
+
+ private:
+  const Runtime& rt_;
+  const ReferenceCase& reference_;
+  const VerifyOptions& options_;
+  LynxModel model_;
+};
+
+/// Largest |ours - expected| over the attended rows' logits. Every last-stage rank compares its own
+/// columns.
+double logits_error(const Runtime& rt, const ReferenceCase& reference, CaseRunner* runner) {
+  const ReferenceBatch& all = reference.batches.front();
+  const Tensor expected = reference.expected->read(rt.stream, "logits");
+  const int64_t padded = expected.dim(1), vocabulary = expected.dim(2);
+  ReplicaBatch mine = runner->batch(all);
+  double worst = 0;
+  const auto compare = [&](const PackedBatch& batch, const LlmStage::Output& output) {
+    const LmHead& head = *runner->model().stage.head;
+    const Tensor logits = head.logits(rt, output.h);
+    for (size_t s = 0; s < batch.samples.size(); ++s) {
+      const int64_t sample = batch.samples[s];
+      const auto& columns = all.padded_columns[sample];
+      for (size_t r = 0; r < columns.size(); ++r) {
+        const float* ours = logits.data<float>() + (batch.sequences.host[s] + r) * logits.cols();
+        const double* theirs = expected.data<double>() +
+                               (sample * padded + columns[r]) * vocabulary + head.vocabulary.begin;
+        for (int64_t v = 0; v < head.vocabulary.valid; ++v) {
+          const double error = std::abs(static_cast<double>(ours[v]) - theirs[v]);
+          worst = error <= worst ? worst : error;  // a NaN stays
+        }
+      }
+    }
+  };
+  evaluate_loss(rt, runner->model(), &mine, runner->pixels(all, mine), compare);
+  if (std::isnan(worst)) worst = INFINITY;
+  return rt.grid.world->all_reduce(worst, parallel::ReduceOp::kMax);
+}
+
+double mean_loss(const Runtime& rt, CaseRunner* runner, const ReferenceBatch& all) {
+  ReplicaBatch mine = runner->batch(all);
+  const StepLoss loss =
+      evaluate_loss(rt, runner->model(), &mine, runner->pixels(all, mine), nullptr);
+  return rt.grid.data->all_reduce(loss.sum) /
+         static_cast<double>(rt.grid.data->all_reduce(loss.scored));
+}
+
+/// Σ (ours·scale − theirs)² and Σ theirs² over this rank's part of a named global tensor.
+std::pair<double, double> squares(const Runtime& rt, const io::SafetensorsFile& file,
+                                  const std::string& entry, const Parameter& parameter,
+                                  const Tensor& ours, double scale) {
+  const Shape& global = file.entry(entry).shape;
+  if (global != parameter.global_shape())
+    throw InputError("{}: {} has shape {}, expected {}", file.path().string(), entry,
+                     global.to_string(), parameter.global_shape().to_string());
+  io::Slice slice;
+  if (parameter.sharded())
+    slice = {parameter.shard.axis, std::min(parameter.shard.offset, parameter.shard.global_extent),
+             parameter.valid_extent()};
+  const Tensor theirs = Tensor::empty(rt.stream, slice.of(global), DType::kF64);
+  file.read(entry, slice, theirs);
+  double difference = 0, reference = 0;
+  // Padding rows stand behind the real ones, so both parts are read from their beginning.
+  for (int64_t i = 0; i < theirs.size(); ++i) {
+    const double t = theirs.data<double>()[i];
+    const double d = scale * static_cast<double>(ours.data<float>()[i]) - t;
+    difference += d * d;
+    reference += t * t;
+  }
+  return {difference, reference};
+}
+
+/// Adds up per-name pairs over the ranks that hold a part of each tensor.
+std::map<std::string, std::pair<double, double>> sum_over_world(
+    const Runtime& rt, const std::vector<std::string>& names,
+    const std::map<std::string, std::pair<double, double>>& mine) {
+  const Tensor flat = Tensor::zeros(rt.stream, {static_cast<int64_t>(names.size()), 3}, DType::kF64);
+  double* values = flat.data<double>();
+  for (size_t i = 0; i < names.size(); ++i)
+    if (const auto found = mine.find(names[i]); found != mine.end()) {
+      values[3 * i] = found->second.first;
+      values[3 * i + 1] = found->second.second;
+      values[3 * i + 2] = 1;
+    }
+  rt.grid.world->all_reduce(flat);
+  std::map<std::string, std::pair<double, double>> all;
+  for (size_t i = 0; i < names.size(); ++i)
+    if (values[3 * i + 2] > 0) all[names[i]] = {values[3 * i], values[3 * i + 1]};
+  return all;
+}
+
+/// The gradients that the case gives, compared one by one; the worst is reported.
+Finding compare_gradients(const Runtime& rt, const ReferenceCase& reference, Optimizer* optimizer,
+                          int64_t scored, const GlobalReach& reach, const Tolerances& tolerances) {
+  const std::string prefix = "grad.";
+  std::vector<std::string> names;
+  for (const auto& entry : reference.expected->entries())
+    if (entry.name.starts_with(prefix)) names.push_back(entry.name.substr(prefix.size()));
+  std::map<std::string, std::pair<double, double>> mine;
+  int64_t reached = 0;  // trained tensors that this rank counts; some cases store only the small ones
+  for (const TrainedParameter& trained : optimizer->parameters()) {
+    const Parameter& parameter = *trained.parameter;
+    const bool given = reference.expected->has(prefix + parameter.name);
+    const bool counts = trained.counts_in_norm && rt.grid.data->rank() == 0;
+    const bool first_shard = !parameter.sharded() || rt.grid.tensor->rank() == 0;
+    if (counts && first_shard && reach.reaches(trained.reach)) ++reached;
+    if (given && counts)
+      mine[parameter.name] = squares(rt, *reference.expected, prefix + parameter.name, parameter,
+                                     parameter.grad, 1.0 / static_cast<double>(scored));
+  }
+  const auto all = sum_over_world(rt, names, mine);
+  Finding finding{fmt::format("gradients ({} of {} tensors)", names.size(),
+                              rt.grid.world->all_reduce(reached)),
+                  0, tolerances.gradient, ""};
+  const auto report = [&](double error, const std::string& worst) {
+    if (error <= finding.error) return;
+    finding.error = error;
+    finding.worst = worst;
+  };
+  for (const std::string& name : names) {
+    const auto found = all.find(name);
+    if (found == all.end()) {
+      report(INFINITY, name + " is not trained here");
+      continue;
+    }
+    const auto [difference, expected] = found->second;
+    const double error = std::sqrt(difference) / std::max(std::sqrt(expected), 1e-12);
+    report(std::isnan(error) ? INFINITY : error, name);
+  }
+  return finding;
+}
+
+void verify_gradients(const Runtime& rt, const ReferenceCase& reference,
+                      const VerifyOptions& options, const Tolerances& tolerances,
+                      std::vector<Finding>* findings) {
+  CaseRunner runner(rt, reference, options, reference.label_smoothing);
+  const ReferenceBatch& all = reference.batches.front();
+  const GlobalReach reach = CaseRunner::reach(all);
+  Optimizer optimizer(rt, &runner.model(), reference.optimizer);
+  ReplicaBatch mine = runner.batch(all);
+  StepResult result;
+  const StepLoss loss = accumulate_gradients(rt, runner.model(), &mine, runner.pixels(all, mine),
+                                             options.step, &result);
+  optimizer.reduce_gradients(reach);
+  const int64_t scored = rt.grid.data->all_reduce(loss.scored);
+  const double mean = rt.grid.data->all_reduce(loss.sum) / static_cast<double>(scored);
+
+  double expected_loss = 0;
+  reference.expected->read("loss", {}, Tensor::borrow(&expected_loss, {1}, DType::kF64));
+  findings->push_back({"loss", std::abs(mean - expected_loss), tolerances.loss, ""});
+  if (reference.expected->has("logits"))
+    findings->push_back({"logits", logits_error(rt, reference, &runner), tolerances.logits, ""});
+  findings->push_back(compare_gradients(rt, reference, &optimizer, scored, reach, tolerances));
+  if (reference.smoothed_loss >= 0) {
+    CaseRunner smoothed(rt, reference, options, 0.1);
+    const double error = std::abs(mean_loss(rt, &smoothed, all) - reference.smoothed_loss);
+    findings->push_back({"loss, label smoothing 0.1", error, tolerances.loss, ""});
+  }
+}
+
+/// Final parameters: together against how far the expected ones moved; untouched ones to the bit.
+void compare_final(const Runtime& rt, const ReferenceCase& reference, Optimizer* optimizer,
+                   const Tolerances& tolerances,
+                   std::vector<Finding>* findings) {
+  std::map<std::string, std::pair<double, double>> mine;
+  std::vector<std::string> names;
+  for (const auto& entry : reference.final->entries()) names.push_back(entry.name);
+  std::string changed;
+  for (const TrainedParameter& trained : optimizer->parameters()) {
+    const Parameter& parameter = *trained.parameter;
+    const Tensor start = Tensor::empty(rt.stream, parameter.value.shape());
+    reference.weights->read_shard(parameter.name, parameter.shard, start);
+    if (std::count(reference.untouched.begin(), reference.untouched.end(), parameter.name) > 0 &&
+        start.to_vector<float>() != parameter.value.to_vector<float>())
+      changed = parameter.name;
+    if (!reference.final->has(parameter.name) || !trained.counts_in_norm || rt.grid.data->rank() != 0)
+      continue;
+    const double difference =
+        squares(rt, *reference.final, parameter.name, parameter, parameter.value, 1).first;
+    const double moved = squares(rt, *reference.final, parameter.name, parameter, start, 1).first;
+    mine[parameter.name] = {difference, moved};
+  }
+  double difference = 0, moved = 0;
+  for (const auto& [name, pair] : sum_over_world(rt, names, mine)) {
+    difference += pair.first;
+    moved += pair.second;
+  }
+  findings->push_back({"final parameters", std::sqrt(difference / std::max(moved, 1e-300)),
+                       tolerances.final_parameters, ""});
+  if (reference.untouched.empty()) return;
+  const auto all_changed = rt.grid.world->all_gather(changed);
+  Finding untouched{"untouched parameters, bits", 0, 0, ""};
+  for (const std::string& name : all_changed)
+    if (!name.empty()) untouched = {untouched.what, 1, 0, name};
+  findings->push_back(untouched);
+}
+
+void verify_trajectory(const Runtime& rt, const ReferenceCase& reference,
+                       const ReferenceTrajectory& trajectory, const VerifyOptions& options,
+                       const Tolerances& tolerances, std::vector<Finding>* findings) {
+  CaseRunner runner(rt, reference, options, reference.label_smoothing,
+                    trajectory.frame_position_trains);
+  OptimizerConfig config = reference.optimizer;
+  config.max_grad_norm = trajectory.max_grad_norm;
+  Optimizer optimizer(rt, &runner.model(), config);
+  const std::string suffix = trajectory.name.empty() ? "" : ", " + trajectory.name;
+  Finding losses{"trajectory losses" + suffix, 0, tolerances.trajectory_loss, ""};
+  Finding norms{"gradient norms" + suffix, 0, tolerances.gradient_norm, ""};
+  const auto report = [](Finding* finding, double error, size_t step) {
+    if (error <= finding->error) return;
+    *finding = {finding->what, error, finding->tolerance, fmt::format("step {}", step)};
+  };
+  for (size_t step = 0; step < trajectory.losses.size(); ++step) {
+    const ReferenceBatch& all = reference.batches[step % reference.batches.size()];
+    ReplicaBatch mine = runner.batch(all);
+    const StepResult result = train_step(rt, runner.model(), &optimizer, &mine,
+                                         runner.pixels(all, mine), CaseRunner::reach(all),
+                                         options.step, config.lr);
+    report(&losses, relative(result.loss, trajectory.losses[step]), step);
+    report(&norms, relative(result.gradient_norm, trajectory.grad_norms[step]), step);
+  }
+  if (trajectory.last_loss >= 0) {
+    const ReferenceBatch& all =
+        reference.batches[(trajectory.losses.size() - 1) % reference.batches.size()];
+    report(&losses, relative(mean_loss(rt, &runner, all), trajectory.last_loss),
+           trajectory.losses.size());
+  }
+  findings->push_back(losses);
+  findings->push_back(norms);
+  if (trajectory.name.empty() && reference.final)
+    compare_final(rt, reference, &optimizer, tolerances, findings);
+}
+
+}  // namespace
+
+std::vector<Finding> verify_case(const Runtime& rt, const std::filesystem::path& directory,
+                                 const VerifyOptions& options, const Tolerances& tolerances) {
+  bool resolutions = false;
+  ReferenceCase reference;
+  parallel::agree(*rt.grid.world, [&] {
+    resolutions = is_resolution_case(directory);
+    if (resolutions) return;
+    reference = read_reference_case(directory, rt.stream);
+    check_weights(reference.model, *reference.weights, [](const std::string&) { return true; });
+  });
+  if (resolutions) return verify_resolutions(rt, directory, tolerances);
+  std::vector<Finding> findings;
+  if (reference.expected) verify_gradients(rt, reference, options, tolerances, &findings);
+  for (const ReferenceTrajectory& trajectory : reference.trajectories)
+    verify_trajectory(rt, reference, trajectory, options, tolerances, &findings);
+  return findings;
+}
+
+}  // namespace lynceus

@@ -1,0 +1,79 @@
+#include "evaluate/verify_vision.h"
+
+#include <cmath>
+
+#include "evaluate/reference_case.h"
+#include "io/eva_weights.h"
+#include "io/json.h"
+#include "model/position_interpolation.h"
+
+namespace lynceus {
+namespace {
+
+double largest_difference(const Tensor& ours, const Tensor& theirs) {
+  LYNCEUS_CHECK(ours.size() == theirs.size(), "{} against {}", ours.shape().to_string(),
+                theirs.shape().to_string());
+  double worst = 0;
+  for (int64_t i = 0; i < ours.size(); ++i) {
+    const double error =
+        std::abs(static_cast<double>(ours.data<float>()[i]) - theirs.data<double>()[i]);
+    worst = error <= worst ? worst : error;
+  }
+  return std::isnan(worst) ? INFINITY : worst;
+}
+
+Tensor encode(const Runtime& rt, const VisionConfig& config, const io::WeightSource& source,
+              const Tensor& pixels, Tensor* position) {
+  VisionEncoder encoder = make_vision_encoder(rt, config);
+  encoder.visit_parameters([&](Parameter& parameter) {
+    if (parameter.name == "vision_encoder.pos_embed")
+      parameter.value = interpolate_position(
+          rt.stream, source.read_whole(rt.stream, parameter.name), config.grid());
+    else
+      source.read_shard(parameter.name, parameter.shard, parameter.value);
+  });
+  *position = encoder.position.value;
+  encoder.pack(rt);
+  Tensor features =
+      Tensor::empty(rt.stream, {pixels.dim(0) * config.tokens_per_image(), config.hidden_size});
+  encoder.forward(rt, pixels, features);
+  return features;
+}
+
+}  // namespace
+
+std::vector<Finding> verify_resolutions(const Runtime& rt, const std::filesystem::path& directory,
+                                        const Tolerances& tolerances) {
+  std::vector<Finding> findings;
+  parallel::agree(*rt.grid.world, [&] {
+    const io::Json config = io::Json::read(directory / "config.json");
+    const io::SafetensorsFile inputs(directory / "inputs.safetensors");
+    const io::SafetensorsFile expected(directory / "expected.safetensors");
+    std::vector<std::pair<std::string, io::WeightSourcePtr>> sources = {
+        {"", io::open_weights(directory / "weights.safetensors")}};
+    if (std::filesystem::exists(directory / "eva_checkpoint.safetensors"))
+      sources.push_back({" (EVA names)",
+                         io::with_prefix(io::split_fused_qkv(io::open_weights(
+                                             directory / "eva_checkpoint.safetensors")),
+                                         "", "vision_encoder.")});
+    for (const io::Json& resolution : config.at("image_res").elements()) {
+      VisionConfig vision = read_vision_config(config.at("vit"));
+      vision.image_size = resolution.integer(1);
+      const Tensor pixels = inputs.read(rt.stream, fmt::format("pixels_{}", vision.image_size));
+      for (const auto& [suffix, source] : sources) {
+        Tensor position;
+        const Tensor features = encode(rt, vision, *source, pixels, &position);
+        const auto against = [&](const char* what, const Tensor& ours) {
+          const std::string name = fmt::format("{}_{}", what, vision.image_size);
+          findings.push_back({name + suffix, largest_difference(ours, expected.read(rt.stream, name)),
+                              tolerances.vision_features, ""});
+        };
+        against("pos_embed", position);
+        against("vision_features", features);
+      }
+    }
+  });
+  return findings;
+}
+
+}  // namespace lynceus

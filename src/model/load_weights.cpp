@@ -1,0 +1,108 @@
+#include "model/load_weights.h"
+
+#include <cmath>
+
+#include "model/position_interpolation.h"
+
+namespace lynceus {
+namespace {
+
+constexpr const char* kPosition = "vision_encoder.pos_embed";
+
+bool is_vocabulary(const std::string& name) {
+  return name == "LLM.model.embed_tokens.weight" || name == "LLM.lm_head.weight";
+}
+
+/// Whether a file's tensor becomes the model's by a documented rule.
+bool is_adaptable(const std::string& name, const Shape& found, const Shape& expected) {
+  if (name == kPosition && found.rank() == 3 && found[2] == expected[2]) {
+    const int64_t grid = std::llround(std::sqrt(static_cast<double>(found[1] - 1)));
+    return grid * grid + 1 == found[1];
+  }
+  return is_vocabulary(name) && found.rank() == 2 && found[1] == expected[1] &&
+         found[0] + 1 == expected[0];
+}
+
+/// The shard of a vocabulary whose file lacks the [PAD] row.
+void read_with_pad_row(const Runtime& rt, const io::WeightSource& source, const Parameter& parameter) {
+  Shard in_file = parameter.shard;
+  const int64_t rows = source.shape(parameter.name)[0];
+  in_file.global_extent = rows;
+  in_file.offset = std::min(in_file.offset, rows);
+  source.read_shard(parameter.name, in_file, parameter.value);
+  const int64_t pad = rows - parameter.shard.offset;
+  if (pad < 0 || pad >= parameter.value.dim(0)) return;
+  const Tensor all = source.read_whole(rt.stream, parameter.name);
+  const int64_t width = all.dim(1);
+  for (int64_t c = 0; c < width; ++c) {
+    double sum = 0;
+    for (int64_t r = 0; r < rows; ++r) sum += all.data<float>()[r * width + c];
+    parameter.value.data<float>()[pad * width + c] = static_cast<float>(sum / static_cast<double>(rows));
+  }
+}
+
+void read_parameter(const Runtime& rt, const VisionConfig& vision, const io::WeightSource& source,
+                    const Parameter& parameter) {
+  const Shape found = source.shape(parameter.name), expected = parameter.global_shape();
+  if (found == expected)
+    source.read_shard(parameter.name, parameter.shard, parameter.value);
+  else if (parameter.name == kPosition)
+    parameter.value.copy_from(interpolate_position(
+        rt.stream, source.read_whole(rt.stream, parameter.name), vision.grid()));
+  else
+    read_with_pad_row(rt, source, parameter);
+}
+
+}  // namespace
+
+bool is_backbone(const std::string& name) {
+  return name.starts_with("LLM.") && name.find("output_adapter") == std::string::npos;
+}
+
+bool is_vision(const std::string& name) { return name.starts_with("vision_encoder."); }
+
+std::vector<io::ExpectedTensor> expected_tensors(const ModelConfig& config) {
+  const Runtime rt{Stream(Device{DeviceKind::kNone, 0}),
+                   parallel::make_grid({}, parallel::make_self_communicator())};
+  LynxModel model = make_lynx(rt, config, partition_model(config, 1, ""), 0);
+  std::vector<io::ExpectedTensor> expected;
+  model.visit_parameters([&](Parameter& parameter) {
+    expected.push_back({parameter.name, parameter.global_shape()});
+  });
+  return expected;
+}
+
+void check_weights(const ModelConfig& config, const io::WeightSource& source,
+                   const NameFilter& filter) {
+  std::vector<io::ExpectedTensor> expected;
+  for (io::ExpectedTensor& tensor : expected_tensors(config)) {
+    if (!filter(tensor.name)) continue;
+    if (source.has(tensor.name) &&
+        is_adaptable(tensor.name, source.shape(tensor.name), tensor.shape))
+      tensor.shape = source.shape(tensor.name);
+    expected.push_back(std::move(tensor));
+  }
+  io::match_weights(source, expected);
+}
+
+void load_weights(const Runtime& rt, LynxModel* model, const io::WeightSource& source,
+                  const NameFilter& filter) {
+  std::vector<Parameter*> wanted;
+  model->visit_parameters([&](Parameter& parameter) {
+    if (filter(parameter.name)) wanted.push_back(&parameter);
+  });
+  const auto reads = [&](const Parameter& parameter) {
+    return in_vision_branch(parameter) ? rt.grid.world->rank() == 0 : rt.grid.data->rank() == 0;
+  };
+  // Errors of any reader are agreed before the first broadcast, so that nobody waits for it.
+  parallel::agree(*rt.grid.world, [&] {
+    for (const Parameter* parameter : wanted)
+      if (reads(*parameter)) read_parameter(rt, model->config.vision, source, *parameter);
+  });
+  for (const Parameter* parameter : wanted) {
+    const bool vision = in_vision_branch(*parameter);
+    (vision ? rt.grid.world : rt.grid.data)->broadcast(parameter->value, 0);
+  }
+}
+
+}  // namespace lynceus

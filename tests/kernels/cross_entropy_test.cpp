@@ -1,0 +1,200 @@
+// Cross-entropy over 1, 2 and 3 vocabulary shards against torch's numbers
+// (tests/oracle/make_cross_entropy.py), the f64 reference and its complex-step gradient.
+#include "kernels/cross_entropy.h"
+
+#include <cmath>
+#include <fstream>
+#include <limits>
+#include <nlohmann/json.hpp>
+
+#include "kernel_test.h"
+#include "kernels/reference/cross_entropy.h"
+
+namespace lynceus::kernels {
+namespace {
+
+struct Result {
+  std::vector<float> loss;
+  std::vector<float> gradient;  // [rows, vocabulary]
+};
+
+/// The three steps with `shards` shards of ceil(vocabulary / shards) + `padding` columns each, the
+/// all-reduces done by hand; a NaN in every padding column must not be noticed.
+Result sharded(const std::vector<float>& logits, const std::vector<int32_t>& labels,
+               int64_t vocabulary, int64_t shards, int64_t padding, float smoothing) {
+  const Stream stream;
+  const auto rows = static_cast<int64_t>(labels.size());
+  const int64_t part = (vocabulary + shards - 1) / shards;
+  const int64_t local = part + padding;
+  const Tensor label = Tensor::from(stream, {rows}, labels);
+  const Tensor row_max = Tensor::empty(stream, {rows});
+  const Tensor partial = Tensor::zeros(stream, {rows, 3});
+  std::fill_n(row_max.data<float>(), rows, -std::numeric_limits<float>::infinity());
+
+  std::vector<Tensor> locals;
+  std::vector<VocabularyShard> places;
+  for (int64_t s = 0; s < shards; ++s) {
+    const int64_t begin = s * part;
+    const int64_t valid = std::clamp<int64_t>(vocabulary - begin, 0, part);
+    std::vector<float> values(static_cast<size_t>(rows * local),
+                              std::numeric_limits<float>::quiet_NaN());
+    for (int64_t r = 0; r < rows; ++r)
+      std::copy_n(logits.begin() + r * vocabulary + begin, valid, values.begin() + r * local);
+    locals.push_back(Tensor::from(stream, {rows, local}, values));
+    places.push_back({begin, valid, vocabulary});
+    const Tensor own = Tensor::empty(stream, {rows});
+    cross_entropy_row_max(stream, locals.back(), places.back(), own);
+    for (int64_t r = 0; r < rows; ++r)
+      row_max.data<float>()[r] = std::max(row_max.data<float>()[r], own.data<float>()[r]);
+  }
+  for (size_t s = 0; s < locals.size(); ++s) {
+    const Tensor own = Tensor::empty(stream, {rows, 3});
+    cross_entropy_partial(stream, locals[s], label, places[s], row_max, own);
+    for (int64_t i = 0; i < rows * 3; ++i) partial.data<float>()[i] += own.data<float>()[i];
+  }
+  Result result;
+  result.gradient.resize(logits.size());
+  for (size_t s = 0; s < locals.size(); ++s) {
+    const Tensor loss = Tensor::empty(stream, {rows});
+    cross_entropy_finish(stream, locals[s], label, places[s], row_max, partial, smoothing, true,
+                         &loss);
+    if (s > 0) {
+      EXPECT_EQ(loss.to_vector<float>(), result.loss) << "shards disagree on the loss";
+    }
+    result.loss = loss.to_vector<float>();
+    for (int64_t r = 0; r < rows; ++r)
+      for (int64_t c = 0; c < local; ++c) {
+        const float value = locals[s].data<float>()[r * local + c];
+        if (c < places[s].valid) {
+          result.gradient[r * vocabulary + places[s].begin + c] = value;
+        } else {
+          EXPECT_EQ(value, 0.0f) << "gradient of padding";
+        }
+      }
+  }
+  return result;
+}
+
+std::vector<int32_t> some_labels(int64_t rows, int64_t vocabulary) {
+  const CounterRandom random(5, "labels");
+  std::vector<int32_t> labels(static_cast<size_t>(rows));
+  for (size_t r = 0; r < labels.size(); ++r)
+    labels[r] = r % 5 == 3
+                    ? kNotScored
+                    : static_cast<int32_t>(random.below(r, static_cast<uint64_t>(vocabulary)));
+  return labels;
+}
+
+TEST(CrossEntropy, EqualsTorch) {
+  std::ifstream file(std::string(LYNCEUS_SOURCE_DIR) + "/tests/data/cross_entropy_torch.json");
+  const auto cases = nlohmann::json::parse(file).at("cases");
+  for (const auto& one : cases)
+    for (const int64_t shards : {1, 2, 3}) {
+      const auto smoothing = one.at("label_smoothing").get<float>();
+      SCOPED_TRACE(fmt::format("smoothing {}, {} shards", smoothing, shards));
+      std::vector<float> logits;
+      std::vector<double> gradient;
+      for (const auto& row : one.at("logits"))
+        for (const auto& value : row) logits.push_back(value.get<float>());
+      for (const auto& row : one.at("gradient"))
+        for (const auto& value : row) gradient.push_back(value.get<double>());
+      const auto labels = one.at("labels").get<std::vector<int32_t>>();
+      const auto vocabulary = static_cast<int64_t>(logits.size() / labels.size());
+      const Result result = sharded(logits, labels, vocabulary, shards, 2, smoothing);
+      expect_close(result.loss, one.at("loss").get<std::vector<double>>(), 1e-6, "loss");
+      expect_close(result.gradient, gradient, 3e-7, "gradient");
+    }
+}
+
+struct Case {
+  int64_t rows;
+  int64_t vocabulary;
+  int64_t shards;
+  int64_t padding;
+  float smoothing;
+};
+
+class CrossEntropy : public testing::TestWithParam<Case> {};
+
+TEST_P(CrossEntropy, EqualsTheReference) {
+  const auto [rows, vocabulary, shards, padding, smoothing] = GetParam();
+  const auto logits = random_floats(rows * vocabulary, "logits", -9, 30);
+  const auto labels = some_labels(rows, vocabulary);
+  const Result result = sharded(logits, labels, vocabulary, shards, padding, smoothing);
+
+  std::vector<double> loss(static_cast<size_t>(rows));
+  std::vector<double> gradient(logits.size());
+  auto point = widen<Complex>(logits);
+  for (int64_t r = 0; r < rows; ++r) {
+    if (labels[r] == kNotScored) continue;
+    Complex* const row = point.data() + r * vocabulary;
+    loss[r] = reference::cross_entropy(vocabulary, row, labels[r], double{smoothing}).real();
+    for (int64_t c = 0; c < vocabulary; ++c) {
+      row[c] += Complex(0, kStep);
+      gradient[r * vocabulary + c] =
+          reference::cross_entropy(vocabulary, row, labels[r], double{smoothing}).imag() / kStep;
+      row[c] = row[c].real();
+    }
+  }
+  expect_close(result.loss, loss, 1e-6, "loss");
+  expect_close(result.gradient, gradient, 5e-7, "gradient");
+  for (int64_t r = 0; r < rows; ++r)
+    for (int64_t c = 0; c < vocabulary && labels[r] == kNotScored; ++c)
+      EXPECT_EQ(result.gradient[r * vocabulary + c], 0.0f);
+}
+
+// 5 tokens over 4 shards: the last one has no real column at all.
+INSTANTIATE_TEST_SUITE_P(Shapes, CrossEntropy,
+                         testing::Values(Case{1, 1, 1, 0, 0}, Case{0, 8, 1, 0, 0},
+                                         Case{71, 229, 1, 0, 0}, Case{71, 229, 2, 0, 0},
+                                         Case{71, 229, 3, 3, 0.1f}, Case{3, 64, 1, 5, 0.1f},
+                                         Case{9, 5, 4, 1, 0.1f}, Case{4, 600, 2, 0, 0}));
+
+TEST(CrossEntropyRowMax, NothingButPadding) {
+  const Stream stream;
+  const Tensor max = Tensor::empty(stream, {2});
+  cross_entropy_row_max(stream, Tensor::zeros(stream, {2, 3}), {9, 0, 9}, max);
+  EXPECT_EQ(max.to_vector<float>(), std::vector<float>(2, -std::numeric_limits<float>::infinity()));
+}
+
+TEST(CrossEntropyFinish, LossAloneLeavesTheLogits) {
+  const Stream stream;
+  const auto values = random_floats(3 * 7, "logits");
+  const Tensor logits = Tensor::from(stream, {3, 7}, values);
+  const Tensor labels = Tensor::from(stream, {3}, std::vector<int32_t>{6, kNotScored, 0});
+  const VocabularyShard shard{0, 7, 7};
+  const Tensor max = Tensor::empty(stream, {3});
+  const Tensor partial = Tensor::empty(stream, {3, 3});
+  const Tensor loss = Tensor::empty(stream, {3});
+  cross_entropy_row_max(stream, logits, shard, max);
+  cross_entropy_partial(stream, logits, labels, shard, max, partial);
+  cross_entropy_finish(stream, logits, labels, shard, max, partial, 0.0f, false, &loss);
+  EXPECT_EQ(logits.to_vector<float>(), values);
+  EXPECT_GT(loss.data<float>()[0], 0.0f);
+  EXPECT_EQ(loss.data<float>()[1], 0.0f);
+}
+
+TEST(CrossEntropyThreads, BitEqual) {
+  const auto logits = random_floats(401 * 103, "logits");
+  const auto labels = some_labels(401, 103);
+  const auto [one, two] =
+      with_one_and_two_threads([&] { return sharded(logits, labels, 103, 2, 0, 0.1f); });
+  EXPECT_EQ(one.loss, two.loss);
+  EXPECT_EQ(one.gradient, two.gradient);
+}
+
+TEST(CrossEntropyChecks, LabelsOutsideTheVocabularyAreRefused) {
+  const Stream stream;
+  const Tensor logits = Tensor::zeros(stream, {1, 4});
+  const Tensor max = Tensor::zeros(stream, {1});
+  const Tensor partial = Tensor::zeros(stream, {1, 3});
+  for (const int32_t bad : {4, -1}) {
+    const Tensor labels = Tensor::from(stream, {1}, std::vector<int32_t>{bad});
+    EXPECT_THROW(cross_entropy_partial(stream, logits, labels, {0, 4, 4}, max, partial),
+                 InternalError)
+        << bad;
+  }
+}
+
+}  // namespace
+}  // namespace lynceus::kernels

@@ -1,0 +1,151 @@
+// Sums, residuals and the adapter's epilogue against f64.
+#include "kernels/elementwise.h"
+
+#include <cmath>
+#include <limits>
+
+#include "kernel_test.h"
+#include "kernels/reference/elementwise.h"
+
+namespace lynceus::kernels {
+namespace {
+
+constexpr double kTolerance = 1e-6;
+
+class Elementwise : public testing::TestWithParam<Matrix> {
+ protected:
+  Tensor matrix(const std::vector<float>& v) {
+    return Tensor::from(stream_, {shape_.rows, shape_.width}, v);
+  }
+  Tensor vector(const std::vector<float>& v) { return Tensor::from(stream_, {shape_.width}, v); }
+
+  Stream stream_;
+  Matrix shape_ = GetParam();
+  int64_t n_ = shape_.rows * shape_.width;
+  std::vector<float> a_ = random_floats(n_, "a");
+  std::vector<float> b_ = random_floats(n_, "b");
+  std::vector<float> bias_ = random_floats(shape_.width, "bias");
+  std::vector<float> old_ = random_floats(shape_.width, "old");
+};
+
+TEST_P(Elementwise, AddAndScaleInPlace) {
+  const Tensor y = matrix(a_);
+  add(stream_, y, matrix(b_), y);
+  scale(stream_, y, 0.25f, y);
+  std::vector<float> expected;
+  for (size_t i = 0; i < a_.size(); ++i) expected.push_back((a_[i] + b_[i]) * 0.25f);
+  EXPECT_EQ(y.to_vector<float>(), expected);
+}
+
+TEST_P(Elementwise, AddBias) {
+  const Tensor y = matrix(a_);
+  add_bias(stream_, vector(bias_), y);
+  std::vector<float> expected;
+  for (int64_t i = 0; i < n_; ++i) expected.push_back(a_[i] + bias_[i % shape_.width]);
+  EXPECT_EQ(y.to_vector<float>(), expected);
+}
+
+TEST_P(Elementwise, ColumnSumAddsToWhatIsThere) {
+  const Tensor sums = vector(old_);
+  column_sum(stream_, matrix(a_), sums);
+  auto expected = widen<double>(old_);
+  for (int64_t i = 0; i < n_; ++i) expected[i % shape_.width] += static_cast<double>(a_[i]);
+  expect_close_sums(sums, expected, kTolerance, "sums");
+}
+
+TEST_P(Elementwise, AdapterEpilogue) {
+  const float factor = 0.75f;
+  const Tensor scaling = Tensor::from(stream_, {1}, std::vector<float>{factor});
+  const Tensor y = matrix(a_);
+  adapter_epilogue_forward(stream_, y, matrix(b_), vector(bias_), scaling, y);  // in place
+  const auto residual = widen<double>(a_);
+  const auto up = widen<double>(b_);
+  const auto bias = widen<double>(bias_);
+  std::vector<double> expected(up.size());
+  reference::adapter_epilogue(shape_.rows, shape_.width, residual.data(), up.data(), bias.data(),
+                              double{factor}, expected.data());
+  expect_close(y, expected, kTolerance, "y");
+
+  const auto wide_residual = widen<Complex>(a_);
+  const auto wide_up = widen<Complex>(b_);
+  const auto wide_bias = widen<Complex>(bias_);
+  const auto dy = random_floats(n_, "dy");
+  const auto run = [&](const Complex* u, const Complex* b, Complex s, Complex* out) {
+    reference::adapter_epilogue(shape_.rows, shape_.width, wide_residual.data(), u, b, s, out);
+  };
+  const auto expected_dup = input_gradient(shape_, b_, dy, [&](const Complex* p, Complex* out) {
+    run(p, wide_bias.data(), factor, out);
+  });
+  const auto expected_db = parameter_gradient(
+      bias_, dy, [&](const Complex* p, Complex* out) { run(wide_up.data(), p, factor, out); });
+  const auto expected_ds = parameter_gradient({factor}, dy, [&](const Complex* p, Complex* out) {
+    run(wide_up.data(), wide_bias.data(), *p, out);
+  });
+  const Tensor dup = Tensor::empty(stream_, {shape_.rows, shape_.width});
+  const Tensor db = vector(old_);
+  const Tensor ds = Tensor::from(stream_, {1}, std::vector<float>{0.5f});
+  adapter_epilogue_backward(stream_, matrix(b_), vector(bias_), scaling, matrix(dy), dup, &ds, &db);
+  expect_close(dup, expected_dup, kTolerance, "dup");
+  expect_close_sums(db, plus(old_, expected_db), kTolerance, "dbias");
+  expect_close_sums(ds, plus({0.5f}, expected_ds), kTolerance, "dscaling");
+
+  const Tensor again = Tensor::empty(stream_, {shape_.rows, shape_.width});
+  adapter_epilogue_backward(stream_, matrix(b_), vector(bias_), scaling, matrix(dy), again, nullptr,
+                            nullptr);
+  EXPECT_EQ(again.to_vector<float>(), dup.to_vector<float>());
+}
+
+TEST_P(Elementwise, SumOfSquares) {
+  double expected = 0;
+  for (const float value : a_) expected += static_cast<double>(value) * static_cast<double>(value);
+  EXPECT_NEAR(sum_of_squares(stream_, matrix(a_)), expected, 1e-12 * expected);
+}
+
+INSTANTIATE_TEST_SUITE_P(Shapes, Elementwise, testing::ValuesIn(test_matrices()),
+                         [](const auto& matrix) { return name_of(matrix); });
+
+TEST(SumOfSquares, DoesNotOverflowInF32) {
+  const Stream stream;
+  const Tensor x = Tensor::from(stream, {2}, std::vector<float>{1e30f, 1e-30f});
+  EXPECT_NEAR(sum_of_squares(stream, x), 1e60, 1e54);
+}
+
+TEST(ElementwiseThreads, BitEqual) {
+  const Stream stream;
+  const int64_t rows = 1777;
+  const int64_t width = 99;
+  const Tensor x = Tensor::from(stream, {rows, width}, random_floats(rows * width, "x"));
+  const Tensor dy = Tensor::from(stream, {rows, width}, random_floats(rows * width, "dy"));
+  const Tensor bias = Tensor::from(stream, {width}, random_floats(width, "bias"));
+  const Tensor scaling = Tensor::from(stream, {1}, std::vector<float>{0.3f});
+  const auto [one, two] = with_one_and_two_threads([&] {
+    const Tensor sums = Tensor::zeros(stream, {2, width});
+    const Tensor db = sums.slice(1, 1);
+    const Tensor ds = Tensor::zeros(stream, {1});
+    const Tensor dup = Tensor::empty(stream, {rows, width});
+    column_sum(stream, x, sums.slice(0, 1));
+    adapter_epilogue_backward(stream, x, bias, scaling, dy, dup, &ds, &db);
+    return std::tuple(sums.to_vector<float>(), ds.to_vector<float>(), sum_of_squares(stream, x));
+  });
+  EXPECT_EQ(one, two);
+}
+
+TEST(AllFinite, FindsOneBadElementAnywhere) {
+  const Stream stream;
+  for (const int64_t n : {1, 7, 70001}) {
+    const auto values = random_floats(n, "x", -3e38, 3e38);
+    EXPECT_TRUE(all_finite(stream, Tensor::from(stream, {n}, values)));
+    for (const float bad :
+         {std::numeric_limits<float>::infinity(), -std::numeric_limits<float>::infinity(),
+          std::numeric_limits<float>::quiet_NaN()})
+      for (const int64_t at : {int64_t{0}, n / 2, n - 1}) {
+        auto broken = values;
+        broken[static_cast<size_t>(at)] = bad;
+        EXPECT_FALSE(all_finite(stream, Tensor::from(stream, {n}, broken))) << at << " of " << n;
+      }
+  }
+  EXPECT_TRUE(all_finite(stream, Tensor::empty(stream, {0})));
+}
+
+}  // namespace
+}  // namespace lynceus::kernels

@@ -1,0 +1,258 @@
+// Linear maps against scalar loops in f64, at odd shapes beside real ones, plain and packed, with
+// one thread and several.
+#include "kernels/gemm.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <omp.h>
+
+#include <cmath>
+#include <vector>
+
+#include "core/random.h"
+#include "kernels/cpu/gemm.h"
+#include "kernels/reference/activation.h"
+#include "kernels/reference/gemm.h"
+
+namespace lynceus::kernels {
+namespace {
+
+using testing::HasSubstr;
+
+struct LinearShape {
+  int64_t rows, out, in;
+};
+
+Tensor normal(const Stream& stream, const Shape& shape, std::string_view name) {
+  const CounterRandom random(7, name);
+  std::vector<float> values(static_cast<size_t>(shape.elements()));
+  for (size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(random.normal(i));
+  return Tensor::from(stream, shape, values);
+}
+
+std::vector<double> widened(const Tensor& tensor) {
+  const auto values = tensor.to_vector<float>();
+  return {values.begin(), values.end()};
+}
+
+/// A sum of `terms` products of standard normals is about sqrt(terms), its rounding error a random
+/// walk of as many steps.
+void expect_close(const Tensor& found, const std::vector<double>& expected, int64_t terms) {
+  const auto values = found.to_vector<float>();
+  ASSERT_EQ(values.size(), expected.size());
+  const double size = std::sqrt(static_cast<double>(terms) + 1.0);
+  double worst = 0;
+  for (size_t i = 0; i < values.size(); ++i)
+    worst = std::max(worst, std::abs(static_cast<double>(values[i]) - expected[i]) /
+                                (size + std::abs(expected[i])));
+  EXPECT_LT(worst, 2e-7 * size);
+}
+
+std::vector<double> transposed(int64_t rows, int64_t cols, const std::vector<double>& values) {
+  std::vector<double> result(values.size());
+  for (int64_t r = 0; r < rows; ++r)
+    for (int64_t c = 0; c < cols; ++c)
+      result[static_cast<size_t>(c * rows + r)] = values[static_cast<size_t>(r * cols + c)];
+  return result;
+}
+
+class LinearTest : public testing::TestWithParam<std::tuple<LinearShape, int>> {
+ protected:
+  LinearTest() : threads_before_(omp_get_max_threads()) {
+    omp_set_num_threads(std::get<1>(GetParam()));
+    const auto [rows, out, in] = shape_;
+    x_ = normal(stream_, {rows, in}, "x");
+    w_ = normal(stream_, {out, in}, "w");
+    bias_ = normal(stream_, {out}, "bias");
+    dy_ = normal(stream_, {rows, out}, "dy");
+  }
+  ~LinearTest() override { omp_set_num_threads(threads_before_); }
+
+  int threads_before_;
+  LinearShape shape_ = std::get<0>(GetParam());
+  Stream stream_;
+  Tensor x_, w_, bias_, dy_;
+};
+
+TEST_P(LinearTest, ForwardIsTheProductPlusBias) {
+  const auto [rows, out, in] = shape_;
+  std::vector<double> expected(static_cast<size_t>(rows * out));
+  reference::linear(rows, out, in, widened(x_).data(), widened(w_).data(), widened(bias_).data(),
+                    expected.data());
+  std::vector<double> without_bias = expected;
+  for (size_t i = 0; i < expected.size(); ++i)
+    without_bias[i] -= widened(bias_)[i % static_cast<size_t>(out)];
+  std::vector<double> activated = expected;
+  for (double& value : activated) value = 0.5 * value * std::erfc(-value / std::numbers::sqrt2);
+
+  const PackedWeight packed(stream_, w_, PackedWeight::Use::kForward);
+  EXPECT_EQ(packed.bytes(), w_.bytes());
+  for (const bool use_packed : {false, true}) {
+    SCOPED_TRACE(use_packed ? "packed" : "plain");
+    const auto run = [&](const Tensor* bias, Activation activation) {
+      const Tensor y = normal(stream_, {rows, out}, "overwritten");
+      if (use_packed)
+        linear_forward(stream_, x_, packed, bias, y, activation);
+      else
+        linear_forward(stream_, x_, w_, bias, y, activation);
+      return y;
+    };
+    expect_close(run(&bias_, Activation::kNone), expected, in);
+    expect_close(run(nullptr, Activation::kNone), without_bias, in);
+    expect_close(run(&bias_, Activation::kGelu), activated, in);
+    const auto first = run(&bias_, Activation::kGelu).to_vector<float>();
+    EXPECT_EQ(first, run(&bias_, Activation::kGelu).to_vector<float>()) << "not reproducible";
+  }
+}
+
+TEST_P(LinearTest, BackwardInputIsTheTransposedMap) {
+  const auto [rows, out, in] = shape_;
+  const auto w_transposed = transposed(out, in, widened(w_));
+  std::vector<double> expected(static_cast<size_t>(rows * in));
+  reference::linear<double>(rows, in, out, widened(dy_).data(), w_transposed.data(), nullptr,
+                            expected.data());
+  const PackedWeight packed(stream_, w_, PackedWeight::Use::kBackwardInput);
+  for (const bool use_packed : {false, true}) {
+    SCOPED_TRACE(use_packed ? "packed" : "plain");
+    const Tensor dx = normal(stream_, {rows, in}, "start");
+    std::vector<double> sum = widened(dx);
+    for (size_t i = 0; i < sum.size(); ++i) sum[i] += expected[i];
+    const auto run = [&](bool accumulate) {
+      if (use_packed)
+        linear_backward_input(stream_, dy_, packed, dx, accumulate);
+      else
+        linear_backward_input(stream_, dy_, w_, dx, accumulate);
+    };
+    run(true);
+    expect_close(dx, sum, out);
+    run(false);
+    expect_close(dx, expected, out);
+  }
+}
+
+TEST_P(LinearTest, BackwardWeightAddsTheOuterProducts) {
+  const auto [rows, out, in] = shape_;
+  const auto dy_transposed = transposed(rows, out, widened(dy_));
+  const auto x_transposed = transposed(rows, in, widened(x_));
+  std::vector<double> expected(static_cast<size_t>(out * in));
+  reference::linear<double>(out, in, rows, dy_transposed.data(), x_transposed.data(), nullptr,
+                            expected.data());
+  const auto run = [&](const Tensor& dw, const Tensor* dbias) {
+    linear_backward_weight(stream_, dy_, x_, dw, dbias);
+  };
+  const Tensor dw = normal(stream_, {out, in}, "dw");
+  const Tensor dbias = normal(stream_, {out}, "dbias");
+  const Tensor again = dw.clone(stream_);
+  const std::vector<double> dw_before = widened(dw);
+  std::vector<double> expected_bias = widened(dbias);
+  for (int64_t r = 0; r < rows; ++r)
+    for (int64_t o = 0; o < out; ++o)
+      expected_bias[static_cast<size_t>(o)] += widened(dy_.slice(r, 1))[static_cast<size_t>(o)];
+  for (size_t i = 0; i < expected.size(); ++i) expected[i] += dw_before[i];
+  run(dw, &dbias);
+  expect_close(dw, expected, rows);
+  expect_close(dbias, expected_bias, rows);
+  run(again, nullptr);
+  EXPECT_EQ(dw.to_vector<float>(), again.to_vector<float>()) << "not reproducible";
+}
+
+std::string name_of_case(const testing::TestParamInfo<LinearTest::ParamType>& info) {
+  const LinearShape& shape = std::get<0>(info.param);
+  return fmt::format("{}x{}x{}threads{}", shape.rows, shape.out, shape.in,
+                     std::get<1>(info.param));
+}
+
+constexpr LinearShape kShapes[] = {{1, 1, 1},   {1, 33, 70},   {71, 229, 31},
+                                   {3, 5, 129}, {64, 48, 200}, {130, 20, 257}};
+
+INSTANTIATE_TEST_SUITE_P(Shapes, LinearTest,
+                         testing::Combine(testing::ValuesIn(kShapes), testing::Values(1, 2, 5)),
+                         name_of_case);
+
+// The two ways to compute dw are chosen by shape; this one goes the way of long, page-strided rows.
+TEST(WeightGradientTest, TallAndNarrowAgreesWithAnotherOrderOfSummation) {
+  const Stream stream;
+  const int64_t rows = 1030, out = 512, in = 40;
+  const Tensor x = normal(stream, {rows, in}, "x");
+  const Tensor dy = normal(stream, {rows, out}, "dy");
+  const Tensor dw = Tensor::zeros(stream, {out, in});
+  linear_backward_weight(stream, dy, x, dw, nullptr);
+  linear_backward_weight(stream, dy, x, dw, nullptr);
+  const auto narrow = widened(x), wide = widened(dy);
+  std::vector<double> expected(static_cast<size_t>(out * in));
+  for (int64_t r = 0; r < rows; ++r)
+    for (int64_t o = 0; o < out; ++o)
+      for (int64_t i = 0; i < in; ++i)
+        expected[static_cast<size_t>(o * in + i)] += 2.0 * wide[static_cast<size_t>(r * out + o)] *
+                                                     narrow[static_cast<size_t>(r * in + i)];
+  expect_close(dw, expected, rows);
+}
+
+TEST(LinearEdgeTest, NoRowsChangeNothing) {
+  const Stream stream;
+  const Tensor x = Tensor::empty(stream, {0, 6});
+  const Tensor y = Tensor::empty(stream, {0, 4});
+  const Tensor w = normal(stream, {4, 6}, "w");
+  const Tensor dw = normal(stream, {4, 6}, "dw");
+  const Tensor dbias = normal(stream, {4}, "dbias");
+  const auto dw_before = dw.to_vector<float>();
+  const auto dbias_before = dbias.to_vector<float>();
+  linear_forward(stream, x, w, &dbias, y, Activation::kGelu);
+  linear_backward_input(stream, y, w, x, true);
+  linear_backward_weight(stream, y, x, dw, &dbias);
+  EXPECT_EQ(dw.to_vector<float>(), dw_before);
+  EXPECT_EQ(dbias.to_vector<float>(), dbias_before);
+}
+
+TEST(LinearEdgeTest, AProductOverNothingIsZero) {
+  const float bias = 0.5f;
+  std::vector<float> c = {3, 4};
+  cpu::gemm(2, 1, 0, {nullptr, 1}, {nullptr, 1}, true, c.data());
+  EXPECT_EQ(c, (std::vector<float>{3, 4}));
+  cpu::gemm(2, 1, 0, {nullptr, 1}, {nullptr, 1}, false, c.data(), {&bias, false});
+  EXPECT_EQ(c, (std::vector<float>{0.5f, 0.5f}));
+}
+
+template <typename Call>
+std::string error_of(Call call) {
+  try {
+    call();
+  } catch (const InternalError& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+TEST(LinearEdgeTest, WrongShapesAreNamed) {
+  const Stream stream;
+  const Tensor x = normal(stream, {2, 6}, "x");
+  const Tensor y = normal(stream, {2, 4}, "y");
+  const Tensor w = normal(stream, {4, 5}, "w");
+  const PackedWeight packed(stream, normal(stream, {4, 6}, "w"), PackedWeight::Use::kForward);
+  EXPECT_THAT(error_of([&] { linear_forward(stream, x, w, nullptr, y); }),
+              HasSubstr("linear_forward: x is f32 [2, 6], expected f32 [2, 5]"));
+  EXPECT_THAT(error_of([&] { linear_forward(stream, x, packed, &x, y); }), HasSubstr("bias"));
+  EXPECT_THAT(error_of([&] { linear_backward_input(stream, y, packed, x); }),
+              HasSubstr("other direction"));
+  EXPECT_THAT(error_of([&] { linear_forward(stream, x, PackedWeight(), nullptr, y); }),
+              HasSubstr("undefined"));
+}
+
+TEST(PackedWeightTest, OutlivesThePlainTensorAndIsCountedAsFrozen) {
+  const Stream stream;
+  const Tensor x = normal(stream, {3, 20}, "x");
+  const Tensor y = Tensor::empty(stream, {3, 10});
+  const Tensor expected = Tensor::empty(stream, {3, 10});
+  Tensor w = normal(stream, {10, 20}, "w");
+  linear_forward(stream, x, w, nullptr, expected);
+  const PackedWeight packed(stream, w, PackedWeight::Use::kForward);
+  w.fill_zero();
+  w = Tensor();
+  linear_forward(stream, x, packed, nullptr, y);
+  for (int64_t i = 0; i < y.size(); ++i)
+    EXPECT_NEAR(y.data<float>()[i], expected.data<float>()[i], 1e-5);
+  EXPECT_EQ(stream.pool()->live_bytes(MemoryOwner::kFrozenWeight), 10 * 20 * sizeof(float));
+}
+
+}  // namespace
+}  // namespace lynceus::kernels

@@ -1,0 +1,133 @@
+// What the kernel tests share: random inputs, tensors from them, comparison with f64 references,
+// the complex step, and running under a given number of threads.
+#pragma once
+
+#include <gtest/gtest.h>
+#include <omp.h>
+
+#include <algorithm>
+#include <cmath>
+#include <complex>
+#include <string>
+#include <vector>
+
+#include "core/random.h"
+#include "core/tensor.h"
+
+namespace lynceus::kernels {
+
+using Complex = std::complex<double>;
+
+/// f(x + i·kStep).imag() / kStep is f'(x) to rounding, without cancellation (Squire, Trapp 1998).
+constexpr double kStep = 1e-40;
+
+struct Matrix {
+  int64_t rows;
+  int64_t width;
+};
+
+/// Odd ones, one of nothing, and ones large enough for several blocks, chunks and threads.
+inline std::vector<Matrix> test_matrices() {
+  return {{1, 1}, {0, 8}, {71, 229}, {3, 64}, {2, 2048}, {301, 96}};
+}
+
+/// "71x229", the name of a test over test_matrices().
+inline std::string name_of(const testing::TestParamInfo<Matrix>& info) {
+  return std::to_string(info.param.rows) + "x" + std::to_string(info.param.width);
+}
+
+inline std::vector<float> random_floats(int64_t n, const std::string& name, double low = -2,
+                                        double high = 2) {
+  const CounterRandom random(7, name);
+  std::vector<float> values(static_cast<size_t>(n));
+  for (size_t i = 0; i < values.size(); ++i)
+    values[i] = static_cast<float>(low + (high - low) * random.uniform(i));
+  return values;
+}
+
+/// The same numbers in a reference's type.
+template <typename T>
+std::vector<T> widen(const std::vector<float>& values) {
+  return {values.begin(), values.end()};
+}
+
+/// |actual − expected| ≤ tolerance · max(1, |expected|), element by element.
+inline void expect_close(const std::vector<float>& actual, const std::vector<double>& expected,
+                         double tolerance, const std::string& what, double scale = 1) {
+  ASSERT_EQ(actual.size(), expected.size()) << what;
+  for (size_t i = 0; i < actual.size(); ++i)
+    ASSERT_NEAR(static_cast<double>(actual[i]), expected[i],
+                tolerance * std::max(scale, std::abs(expected[i])))
+        << what << ", element " << i << " of " << actual.size();
+}
+
+inline void expect_close(const Tensor& actual, const std::vector<double>& expected,
+                         double tolerance, const std::string& what) {
+  expect_close(actual.to_vector<float>(), expected, tolerance, what);
+}
+
+/// For sums of many terms, some of which cancel: relative to the largest element.
+inline void expect_close_sums(const Tensor& actual, const std::vector<double>& expected,
+                              double tolerance, const std::string& what) {
+  double largest = 1;
+  for (const double value : expected) largest = std::max(largest, std::abs(value));
+  expect_close(actual.to_vector<float>(), expected, tolerance, what, largest);
+}
+
+/// compute() under 1 thread and under 2.
+template <typename Compute>
+auto with_one_and_two_threads(Compute compute) {
+  const int threads = omp_get_max_threads();
+  omp_set_num_threads(1);
+  auto one = compute();
+  omp_set_num_threads(2);
+  auto two = compute();
+  omp_set_num_threads(threads);
+  return std::pair(one, two);
+}
+
+/// d/dx Σ dy·y for every x[row, column] of a function that treats rows alone: f(x, y) fills y.
+template <typename Function>
+std::vector<double> input_gradient(Matrix shape, const std::vector<float>& x,
+                                   const std::vector<float>& dy, Function f) {
+  auto point = widen<Complex>(x);
+  std::vector<Complex> y(dy.size());
+  std::vector<double> gradient(x.size());
+  for (int64_t column = 0; column < shape.width; ++column) {
+    for (int64_t row = 0; row < shape.rows; ++row)
+      point[row * shape.width + column] += Complex(0, kStep);
+    f(point.data(), y.data());
+    for (int64_t row = 0; row < shape.rows; ++row) {
+      double sum = 0;
+      for (int64_t i = row * shape.width; i < (row + 1) * shape.width; ++i)
+        sum += static_cast<double>(dy[i]) * y[i].imag() / kStep;
+      gradient[row * shape.width + column] = sum;
+      point[row * shape.width + column] = x[row * shape.width + column];
+    }
+  }
+  return gradient;
+}
+
+/// d/dp Σ dy·y for every element of a parameter: f(p, y) fills y.
+template <typename Function>
+std::vector<double> parameter_gradient(const std::vector<float>& parameter,
+                                       const std::vector<float>& dy, Function f) {
+  auto point = widen<Complex>(parameter);
+  std::vector<Complex> y(dy.size());
+  std::vector<double> gradient(parameter.size());
+  for (size_t p = 0; p < parameter.size(); ++p) {
+    point[p] += Complex(0, kStep);
+    f(point.data(), y.data());
+    for (size_t i = 0; i < dy.size(); ++i)
+      gradient[p] += static_cast<double>(dy[i]) * y[i].imag() / kStep;
+    point[p] = parameter[p];
+  }
+  return gradient;
+}
+
+inline std::vector<double> plus(const std::vector<float>& a, std::vector<double> b) {
+  for (size_t i = 0; i < b.size(); ++i) b[i] += static_cast<double>(a[i]);
+  return b;
+}
+
+}  // namespace lynceus::kernels

@@ -4,8 +4,8 @@
 // Prints GFLOP/s and, with --table, one line a shape with the worst ratio; exit 1 below 0.9.
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
-#include <oneapi/dnnl/dnnl.h>
 #include <omp.h>
+#include <oneapi/dnnl/dnnl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -158,15 +158,15 @@ void register_benchmarks() {
                            Problem{2048, 8000, 1024}, Problem{4112, 2048, 512}}) {
     const Stream stream;
     for (const Contender& contender : contenders(stream, p)) {
-      const std::string name = fmt::format("{}/{}/{}x{}x{}", contender.direction, contender.name,
-                                           p.rows, p.out, p.in);
+      const std::string name =
+          fmt::format("{}/{}/{}x{}x{}", contender.direction, contender.name, p.rows, p.out, p.in);
       benchmark::RegisterBenchmark(name.c_str(), [contender, p](benchmark::State& state) {
         for (auto iteration : state) {
           static_cast<void>(iteration);
           contender.run();
         }
-        state.counters["GFLOP/s"] = benchmark::Counter(
-            p.flops() * 1e-9, benchmark::Counter::kIsIterationInvariantRate);
+        state.counters["GFLOP/s"] =
+            benchmark::Counter(p.flops() * 1e-9, benchmark::Counter::kIsIterationInvariantRate);
       })->UseRealTime();
     }
   }
@@ -184,8 +184,7 @@ int main(int argc, char** argv) {
   openblas_set_num_threads(omp_get_max_threads());
 #endif
   const std::string mode = argc > 1 ? argv[1] : "";
-  if (mode == "--table" || mode == "--table=7b")
-    return lynceus::print_table(mode == "--table=7b");
+  if (mode == "--table" || mode == "--table=7b") return lynceus::print_table(mode == "--table=7b");
   lynceus::register_benchmarks();
   benchmark::Initialize(&argc, argv);
   benchmark::RunSpecifiedBenchmarks();

@@ -63,10 +63,11 @@ struct SaveResult {
 
 struct CheckpointOptions {
   std::filesystem::path run_directory;
-  int keep_last = 2;          ///< at least 2
-  int64_t keep_every = 0;     ///< also keep steps that this divides; 0: none
-  double space_factor = 1.2;  ///< refuse to begin with less free space than this x the estimate
-  Lease* lease = nullptr;     ///< on rank 0; without one nobody else may write to this run
+  int keep_last = 2;       ///< at least 2
+  int64_t keep_every = 0;  ///< also keep steps that this divides; 0: none
+  /// Do not begin with less free space than this times the estimate; 0: begin anyway.
+  double space_factor = 1.2;
+  Lease* lease = nullptr;  ///< on rank 0; without one nobody else may write to this run
 };
 
 /// Saves the checkpoints of one run.

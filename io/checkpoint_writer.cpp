@@ -5,8 +5,13 @@
 // which collective buffering would only copy once more, and a rank whose write fails cannot leave
 // the others waiting inside a collective write. Creating, flushing and closing the file are
 // collective in HDF5 itself; each of these calls is made by every rank whatever happened before it.
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
+#include <cstring>
 #include <map>
 #include <sstream>
 
@@ -160,6 +165,27 @@ fs::path staging_path(const fs::path& run_directory, const std::string& token) {
   return run_directory / "checkpoints" / (".staging-" + token);
 }
 
+/// IoError if `bytes` cannot be had under `staging`. What the file system reports as free does not
+/// know this user's quota and limits, so the space is asked for and given back. Failing here is
+/// better than later: HDF5 does not survive a file that it cannot extend when it closes it.
+void check_space(const fs::path& staging, uint64_t bytes) {
+  const uint64_t free = fs::space(staging).available;
+  if (free < bytes)
+    throw IoError("{}: no space left for a checkpoint: {} bytes are needed, {} are free",
+                  staging.string(), bytes, free);
+  const fs::path path = staging / ".space";
+  File file = File::create(path);
+  const auto size = static_cast<off_t>(bytes);
+  int result = fallocate(file.descriptor(), 0, 0, size);
+  if (result != 0 && errno == EOPNOTSUPP) result = ftruncate(file.descriptor(), size);
+  const int error = errno;
+  file.close();
+  fs::remove(path);
+  if (result != 0)
+    throw IoError("{}: no space for a checkpoint of {} bytes: {}", staging.string(), bytes,
+                  std::strerror(error));
+}
+
 /// A link that people follow; its absence harms nobody.
 void point_latest_at(const fs::path& checkpoint) {
   const fs::path link = checkpoint.parent_path() / "latest";
@@ -209,14 +235,11 @@ std::string CheckpointStore::stage(const Manifest& manifest, uint64_t bytes) {
     const fs::path target = checkpoint_path(options_.run_directory, manifest.step);
     if (fs::exists(fs::symlink_status(target)))
       throw IoError("{}: a checkpoint of this step exists already", target.string());
-    const uint64_t free = fs::space(target.parent_path()).available;
-    const auto needed = static_cast<uint64_t>(static_cast<double>(bytes) * options_.space_factor);
-    if (free < needed)
-      throw IoError("{}: no space left for a checkpoint: {} bytes are needed, {} are free",
-                    target.parent_path().string(), needed, free);
     const fs::path staging = staging_path(options_.run_directory, token_);
     fs::remove_all(staging);
     fs::create_directories(staging / target.filename());
+    const auto needed = static_cast<uint64_t>(static_cast<double>(bytes) * options_.space_factor);
+    if (needed > 0) check_space(staging, needed);
     LYNCEUS_FAULT_POINT("checkpoint.staged");
   });
 }

@@ -20,9 +20,9 @@ struct PackedWeight::Impl {
 
 namespace {
 
-void check_linear(const char* kernel, const Stream& stream, const char* wide, const Tensor& rows_out,
-                  const char* narrow, const Tensor& rows_in, int64_t rows, int64_t out,
-                  int64_t in) {
+void check_linear(const char* kernel, const Stream& stream, const char* wide,
+                  const Tensor& rows_out, const char* narrow, const Tensor& rows_in, int64_t rows,
+                  int64_t out, int64_t in) {
   check_on_cpu(kernel, stream);
   check_matrix(kernel, wide, rows_out, rows, out);
   check_matrix(kernel, narrow, rows_in, rows, in);

@@ -35,6 +35,9 @@ void check_mpi(int code, const char* call, const char* file, int line) {
 
 MpiSession::MpiSession(int* argc, char*** argv) {
   LYNCEUS_CHECK(!started(), "MPI is started once, by main()");
+  // Started by hand, with no launcher around: do not look for one (Open MPI would want ssh in PATH).
+  const bool launched = std::getenv("OMPI_COMM_WORLD_SIZE") || std::getenv("PMIX_RANK");
+  if (!launched) setenv("OMPI_MCA_ess_singleton_isolated", "1", /*overwrite=*/0);
   int provided = MPI_THREAD_SINGLE;
   LYNCEUS_MPI(MPI_Init_thread(argc, argv, MPI_THREAD_MULTIPLE, &provided));
   if (provided < MPI_THREAD_MULTIPLE)

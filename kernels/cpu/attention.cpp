@@ -20,13 +20,11 @@ constexpr int64_t kBlockScores = 1 << 16;
 constexpr int64_t kRowGrain = 12;
 constexpr int64_t kCausalRows = 4 * kRowGrain;
 
-// Rows of v this many and more, read across all heads' columns, overflow the first-level cache.
-constexpr int64_t kCopyRows = 512;
-
 /// One head's columns of a packed tensor.
 struct Head {
   float* data = nullptr;
   int64_t stride = 0;
+  int64_t panel = 0;  ///< where it is packed in panels: their distance
   float* row(int64_t index) const { return data + index * stride; }
 };
 
@@ -57,29 +55,27 @@ class Workspace {
   float* next_;
 };
 
-/// target [dim, round_to_lane(rows)] = the transpose of rows × dim of source, then zeros.
-void pack_transposed(const Head& source, int64_t rows, int64_t dim, float* target) {
-  const int64_t stride = round_to_lane(rows);
-  for (int64_t begin = 0; begin < rows; begin += kLane) {
-    const int64_t count = std::min(kLane, rows - begin);
-    for (int64_t i = 0; i < dim; ++i) {
-      float* const out = target + i * stride + begin;
-      for (int64_t r = 0; r < count; ++r) out[r] = source.row(begin + r)[i];
-      std::fill(out + count, out + kLane, 0.0f);
-    }
-  }
+/// The head's rows side by side in the workspace, padded to whole vectors. In the packed tensor
+/// they lie a power of two apart as often as not, and would evict each other from the first-level
+/// cache.
+Head copied(const Head& source, int64_t rows, int64_t dim, Workspace& workspace) {
+  const int64_t width = round_to_lane(dim);
+  const Head copy{workspace.take(rows * width), width};
+  pack(rows, dim, source.data, source.stride, copy.data);
+  return copy;
 }
 
-/// The head with rows that may be read up to round_to_lane(dim): itself or a copy in the workspace.
-Head padded(const Head& source, int64_t rows, int64_t dim, Workspace& workspace) {
-  const int64_t width = round_to_lane(dim);
-  if (width == dim && rows < kCopyRows) return source;
-  const Head copy{workspace.take(rows * width), width};
-  for (int64_t r = 0; r < rows; ++r) {
-    std::copy_n(source.row(r), dim, copy.row(r));
-    std::fill(copy.row(r) + dim, copy.row(r) + width, 0.0f);
-  }
+Head transposed(const Head& source, int64_t rows, int64_t dim, Workspace& workspace) {
+  const Head copy{workspace.take(dim * round_to_panel(rows)), kPanel, dim * kPanel};
+  pack_transposed(rows, dim, source.data, source.stride, copy.data);
   return copy;
+}
+
+Head zeros(int64_t rows, int64_t dim, Workspace& workspace) {
+  const int64_t width = round_to_lane(dim);
+  const Head head{workspace.take(rows * width), width};
+  std::fill_n(head.data, rows * width, 0.0f);
+  return head;
 }
 
 /// c [m, n] = alpha · a·b; a transposed where a_transposed.
@@ -94,6 +90,7 @@ void multiply(int64_t m, int64_t n, int64_t k, const Head& a, bool a_transposed,
   problem.a_col = a_transposed ? a.stride : 1;
   problem.b = b.data;
   problem.b_row = b.stride;
+  problem.b_panel = b.panel;
   problem.c = c.data;
   problem.c_row = c.stride;
   problem.alpha = alpha;
@@ -121,17 +118,17 @@ struct Call {
     const int64_t stride = shape.kv_heads * shape.head_dim;
     return {tensor.data<float>() + row * stride + head * shape.head_dim, stride};
   }
-  /// The most a thread needs: a copy and two transposes of k's size, two copies of a block of q's,
-  /// two blocks of scores and two numbers a row.
+  /// The most a thread needs: five times k's size for copies, transposes and sums, two copies of a
+  /// block of q's, two blocks of scores and two numbers a row.
   int64_t workspace() const {
     int64_t most = 0;
     const int64_t width = round_to_lane(shape.head_dim);
     for (int64_t s = 0; s < sequences(); ++s) {
       const Sequence at = sequence(s);
       const int64_t rows = block_rows(shape, at.q_rows, at.k_rows);
-      const int64_t keys = round_to_lane(at.k_rows);
-      most = std::max(most, 3 * keys * width + 2 * rows * width + 2 * rows * keys + 2 * rows +
-                                16 * kLane);
+      const int64_t keys = round_to_panel(at.k_rows);
+      most = std::max(
+          most, 5 * keys * width + 2 * rows * width + 2 * rows * keys + 2 * rows + 16 * kLane);
     }
     return most;
   }
@@ -153,24 +150,24 @@ struct Forward : Call {
         lse == nullptr ? nullptr : lse->data<float>() + head * tokens() + at.q_begin;
     if (at.k_rows == 0) {
       for (int64_t r = 0; r < at.q_rows; ++r) std::fill_n(outs.row(r), dim, 0.0f);
-      if (lse != nullptr)
-        std::fill_n(row_lse, at.q_rows, -std::numeric_limits<float>::infinity());
+      if (lse != nullptr) std::fill_n(row_lse, at.q_rows, -std::numeric_limits<float>::infinity());
       return;
     }
     const int64_t key_index = head / (shape.heads / shape.kv_heads);
     Workspace workspace(memory);
     const int64_t keys = round_to_lane(at.k_rows);
-    const Head k_transposed{workspace.take(dim * keys), keys};
-    pack_transposed(key_head(k, at.k_begin, key_index), at.k_rows, dim, k_transposed.data);
-    const Head values = padded(key_head(v, at.k_begin, key_index), at.k_rows, dim, workspace);
+    const Head k_transposed =
+        transposed(key_head(k, at.k_begin, key_index), at.k_rows, dim, workspace);
+    const Head values = copied(key_head(v, at.k_begin, key_index), at.k_rows, dim, workspace);
     const int64_t rows = block_rows(shape, at.q_rows, at.k_rows);
+    const Head query_copy{workspace.take(rows * round_to_lane(dim)), round_to_lane(dim)};
     const Head scores{workspace.take(rows * keys), keys};
     float* const inverse_sum = workspace.take(rows);
     for (int64_t begin = 0; begin < at.q_rows; begin += rows) {
       const int64_t count = std::min(rows, at.q_rows - begin);
       const int64_t seen = shape.causal ? begin + count : at.k_rows;
-      multiply(count, seen, dim, {queries.row(begin), queries.stride}, false, k_transposed, scores,
-               shape.scale, false);
+      pack(count, dim, queries.row(begin), queries.stride, query_copy.data);
+      multiply(count, seen, dim, query_copy, false, k_transposed, scores, shape.scale, false);
       softmax_rows({count, seen, keys, begin, shape.causal}, scores.data, inverse_sum,
                    row_lse == nullptr ? nullptr : row_lse + begin);
       multiply(count, dim, seen, scores, false, values, {outs.row(begin), outs.stride}, 1.0f,
@@ -201,26 +198,25 @@ struct Backward : Call {
   void compute(int64_t s, int64_t key_index, float* memory) const {
     const Sequence at = sequence(s);
     const int64_t dim = shape.head_dim;
-    const int64_t stride = round_to_lane(at.k_rows);
-    const Head k_rows = key_head(k, at.k_begin, key_index);
+    const Head k_head = key_head(k, at.k_begin, key_index);
     Workspace workspace(memory);
-    Keys keys{padded(k_rows, at.k_rows, dim, workspace),
-              {workspace.take(dim * stride), stride},
-              {workspace.take(dim * stride), stride},
-              key_head(dk, at.k_begin, key_index),
-              key_head(dv, at.k_begin, key_index),
-              at.k_rows};
-    pack_transposed(k_rows, at.k_rows, dim, keys.k_transposed.data);
-    pack_transposed(key_head(v, at.k_begin, key_index), at.k_rows, dim, keys.v_transposed.data);
-    for (int64_t r = 0; r < at.k_rows; ++r) {
-      std::fill_n(keys.dk.row(r), dim, 0.0f);
-      std::fill_n(keys.dv.row(r), dim, 0.0f);
-    }
+    const Keys keys{copied(k_head, at.k_rows, dim, workspace),
+                    transposed(k_head, at.k_rows, dim, workspace),
+                    transposed(key_head(v, at.k_begin, key_index), at.k_rows, dim, workspace),
+                    zeros(at.k_rows, dim, workspace),
+                    zeros(at.k_rows, dim, workspace),
+                    at.k_rows};
     const int64_t group = shape.heads / shape.kv_heads;
     const int64_t rows = block_rows(shape, at.q_rows, at.k_rows);
     for (int64_t head = key_index * group; head < (key_index + 1) * group; ++head)
       for (int64_t begin = 0; begin < at.q_rows; begin += rows)
         compute_block(keys, head, at.q_begin, begin, std::min(rows, at.q_rows - begin), workspace);
+    const Head dk_head = key_head(dk, at.k_begin, key_index);
+    const Head dv_head = key_head(dv, at.k_begin, key_index);
+    for (int64_t r = 0; r < at.k_rows; ++r) {
+      std::copy_n(keys.dk.row(r), dim, dk_head.row(r));
+      std::copy_n(keys.dv.row(r), dim, dv_head.row(r));
+    }
   }
 
   /// The workspace is passed by value: each block takes the same memory again.
@@ -234,9 +230,9 @@ struct Backward : Call {
       for (int64_t r = 0; r < count; ++r) std::fill_n(dqs.row(r), dim, 0.0f);
       return;
     }
-    const Head queries = padded(query_head(q, first, head), count, dim, workspace);
-    const Head douts = padded(query_head(dout, first, head), count, dim, workspace);
-    const int64_t stride = keys.k_transposed.stride;
+    const Head queries = copied(query_head(q, first, head), count, dim, workspace);
+    const Head douts = copied(query_head(dout, first, head), count, dim, workspace);
+    const int64_t stride = round_to_lane(keys.rows);
     const Head scores{workspace.take(count * stride), stride};
     const Head gradient{workspace.take(count * stride), stride};
     float* const delta = workspace.take(count);
@@ -267,8 +263,8 @@ void for_each_head(const Stream& stream, const Work& work, int64_t heads) {
   const int64_t size = work.workspace();
   const Tensor memory = Tensor::empty(stream, {threads, size});
   float* const base = memory.data<float>();
-#pragma omp parallel for schedule(dynamic, 1) num_threads(static_cast<int>(threads)) \
-    if (threads > 1)
+#pragma omp parallel for schedule(dynamic, 1) \
+    num_threads(static_cast <int>(threads)) if (threads > 1)
   for (int64_t item = 0; item < items; ++item)
     work.compute(item / heads, item % heads, base + omp_get_thread_num() * size);
 }

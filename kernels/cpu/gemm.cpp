@@ -100,10 +100,10 @@ struct Problem {
 dnnl_status_t compute(const Problem& p, const Range& rows, const Range& cols) {
   const int64_t count = cols.end - cols.begin;
   if (rows.end <= rows.begin || count <= 0) return dnnl_success;
-  const dnnl_status_t status = dnnl_sgemm(
-      p.a.transposed ? 'T' : 'N', p.b.transposed ? 'T' : 'N', rows.end - rows.begin, count, p.k,
-      1.0f, at(p.a, rows.begin, 0), p.a.stride, at(p.b, 0, cols.begin), p.b.stride,
-      p.accumulate ? 1.0f : 0.0f, p.c + rows.begin * p.n + cols.begin, p.n);
+  const dnnl_status_t status =
+      dnnl_sgemm(p.a.transposed ? 'T' : 'N', p.b.transposed ? 'T' : 'N', rows.end - rows.begin,
+                 count, p.k, 1.0f, at(p.a, rows.begin, 0), p.a.stride, at(p.b, 0, cols.begin),
+                 p.b.stride, p.accumulate ? 1.0f : 0.0f, p.c + rows.begin * p.n + cols.begin, p.n);
   if (p.epilogue.bias == nullptr && !p.epilogue.gelu) return status;
   for (int64_t row = rows.begin; row < rows.end; ++row)
     finish_row(p.epilogue, cols.begin, count, p.c + row * p.n + cols.begin);
@@ -125,8 +125,8 @@ void gemm(int64_t m, int64_t n, int64_t k, const GemmOperand& a, const GemmOpera
   const int64_t threads = m * n * k <= kSerialWork ? 1 : omp_get_max_threads();
   const Cut cut = choose_cut(m, n, threads);
   std::atomic<dnnl_status_t> failed = dnnl_success;
-#pragma omp parallel for schedule(static, 1) num_threads(static_cast<int>(threads)) \
-    if (threads > 1)
+#pragma omp parallel for schedule(static, 1) \
+    num_threads(static_cast <int>(threads)) if (threads > 1)
   for (int64_t tile = 0; tile < threads; ++tile) {
     const dnnl_status_t status = compute(problem, part(m, cut.rows, tile / cut.cols, kRowGrain),
                                          part(n, cut.cols, tile % cut.cols, kColGrain));
@@ -143,7 +143,8 @@ void transpose(int64_t rows, int64_t cols, const float* source, float* target) {
     const int64_t begin = block * kBlock;
     const int64_t end = std::min(cols, begin + kBlock);
     for (int64_t row = 0; row < rows; ++row)
-      for (int64_t col = begin; col < end; ++col) target[col * rows + row] = source[row * cols + col];
+      for (int64_t col = begin; col < end; ++col)
+        target[col * rows + row] = source[row * cols + col];
   }
 }
 

@@ -22,9 +22,9 @@ struct GemmEpilogue {
   bool gelu = false;
 };
 
-/// c [m, n] = a [m, k] · b [k, n], or `+=` with `accumulate`; then the epilogue. c is row-major with
-/// rows n apart. k = 0 counts as a product of zeros. The same call with the same number of threads
-/// gives the same bits.
+/// c [m, n] = a [m, k] · b [k, n], or `+=` with `accumulate`; then the epilogue. c is row-major
+/// with rows n apart. k = 0 counts as a product of zeros. The same call with the same number of
+/// threads gives the same bits.
 void gemm(int64_t m, int64_t n, int64_t k, const GemmOperand& a, const GemmOperand& b,
           bool accumulate, float* c, const GemmEpilogue& epilogue = {});
 

@@ -6,13 +6,14 @@
 #pragma once
 
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
-#define LYNCEUS_AVX512                                                              \
+#define LYNCEUS_AVX512 \
   [[gnu::target("avx512f,avx512bw,avx512dq,avx512vl,avx512cd,prefer-vector-width=512")]]
 namespace lynceus::kernels::cpu {
 inline bool has_avx512() {
-  static const bool found = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                            __builtin_cpu_supports("avx512dq") &&
-                            __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512cd");
+  static const bool found =
+      __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+      __builtin_cpu_supports("avx512cd");
   return found;
 }
 }  // namespace lynceus::kernels::cpu

@@ -4,8 +4,6 @@
 
 #include <algorithm>
 
-#include "kernels/cpu/instruction_set.h"
-
 namespace lynceus::kernels::cpu {
 namespace {
 
@@ -23,7 +21,7 @@ template <int kWidth, int kRows, int kVectors>
   using Unaligned = typename Vector<kWidth>::Unaligned;
   Type sums[kRows][kVectors] = {};
   const float* a = p.a + row * p.a_row;
-  const float* b = p.b + col;
+  const float* b = p.b + (p.b_panel == 0 ? col : col / kPanel * p.b_panel + col % kPanel);
   for (int64_t i = 0; i < p.k; ++i, a += p.a_col, b += p.b_row) {
     Type b_row[kVectors];
 #pragma GCC unroll 4
@@ -73,13 +71,67 @@ template <int kWidth, int kRows>
   if (row < p.m) tile_row<kWidth, 1>(p, row);
 }
 
+using Eight = Vector<8>::Type;
+using EightUnaligned = Vector<8>::Unaligned;
+
+/// The transpose of 8 × 8 elements in registers: pairs, then quadruples, then halves.
+void transpose_8x8(const float* source, int64_t source_stride, float* target,
+                   int64_t target_stride) {
+  Eight in[8], pairs[8], quads[8];
+  for (int r = 0; r < 8; ++r)
+    in[r] = *reinterpret_cast<const EightUnaligned*>(source + r * source_stride);
+  for (int r = 0; r < 8; r += 2) {
+    pairs[r] = __builtin_shufflevector(in[r], in[r + 1], 0, 8, 1, 9, 4, 12, 5, 13);
+    pairs[r + 1] = __builtin_shufflevector(in[r], in[r + 1], 2, 10, 3, 11, 6, 14, 7, 15);
+  }
+  for (int half = 0; half < 8; half += 4)
+    for (int r = 0; r < 2; ++r) {
+      const Eight low = pairs[half + r], high = pairs[half + r + 2];
+      quads[half + 2 * r] = __builtin_shufflevector(low, high, 0, 1, 8, 9, 4, 5, 12, 13);
+      quads[half + 2 * r + 1] = __builtin_shufflevector(low, high, 2, 3, 10, 11, 6, 7, 14, 15);
+    }
+  for (int r = 0; r < 4; ++r) {
+    const Eight low = quads[r], high = quads[r + 4];
+    *reinterpret_cast<EightUnaligned*>(target + r * target_stride) =
+        __builtin_shufflevector(low, high, 0, 1, 2, 3, 8, 9, 10, 11);
+    *reinterpret_cast<EightUnaligned*>(target + (r + 4) * target_stride) =
+        __builtin_shufflevector(low, high, 4, 5, 6, 7, 12, 13, 14, 15);
+  }
+}
+
 LYNCEUS_AVX512 void multiply_avx512(const SmallGemm& p) { multiply<16, 12>(p); }
 
 }  // namespace
 
-void small_gemm(const SmallGemm& problem) {
-  if (has_avx512()) return multiply_avx512(problem);
+void small_gemm(const SmallGemm& problem, bool avx512) {
+  if (avx512) return multiply_avx512(problem);
   multiply<8, 6>(problem);
+}
+
+void pack_transposed(int64_t rows, int64_t cols, const float* source, int64_t stride,
+                     float* target) {
+  const int64_t whole_cols = cols / 8 * 8;
+  for (int64_t panel = 0; panel < rows; panel += kPanel, target += kPanel * cols) {
+    const int64_t count = std::min(kPanel, rows - panel);
+    const int64_t whole = count / 8 * 8;
+    const float* const from = source + panel * stride;
+    for (int64_t r = 0; r < whole; r += 8)
+      for (int64_t c = 0; c < whole_cols; c += 8)
+        transpose_8x8(from + r * stride + c, stride, target + c * kPanel + r, kPanel);
+    for (int64_t c = 0; c < cols; ++c) {
+      float* const row = target + c * kPanel;
+      for (int64_t r = c < whole_cols ? whole : 0; r < count; ++r) row[r] = from[r * stride + c];
+      std::fill(row + count, row + kPanel, 0.0f);
+    }
+  }
+}
+
+void pack(int64_t rows, int64_t cols, const float* source, int64_t stride, float* target) {
+  const int64_t width = round_to_lane(cols);
+  for (int64_t r = 0; r < rows; ++r, source += stride, target += width) {
+    std::copy_n(source, cols, target);
+    std::fill(target + cols, target + width, 0.0f);
+  }
 }
 
 }  // namespace lynceus::kernels::cpu

@@ -2,28 +2,37 @@
 #include "kernels/cpu/softmax_rows.h"
 
 #include <cmath>
-#include <limits>
 
 #include "kernels/cpu/instruction_set.h"
+#include "kernels/cpu/small_gemm.h"
 #include "kernels/cpu/vector_math.h"
 
 namespace lynceus::kernels::cpu {
 namespace {
 
+/// e^−kNegligible neither changes a sum of at least 1 nor falls below the normal numbers.
+constexpr float kNegligible = 80.0f;
+
+// Rows are worked on in whole vectors: what lies between the visible columns and the next multiple
+// of kLane gets a harmless score first and the zero of an invisible one last.
 [[gnu::always_inline]] inline void softmax_body(const ScoreBlock& block, float* scores,
                                                 float* inverse_sum, float* lse) {
   for (int64_t row = 0; row < block.rows; ++row, scores += block.stride) {
     const int64_t visible = block.visible(row);
-    float max = -std::numeric_limits<float>::infinity();
+    const int64_t whole = round_to_lane(visible);
+    std::fill(scores + visible, scores + whole, scores[0]);
+    float max = scores[0];
 #pragma omp simd reduction(max : max)
-    for (int64_t i = 0; i < visible; ++i) max = std::max(max, scores[i]);
+    for (int64_t i = 0; i < whole; ++i) max = scores[i] > max ? scores[i] : max;
+    std::fill(scores + visible, scores + whole, max - kNegligible);
     float sum = 0;
 #pragma omp simd reduction(+ : sum)
-    for (int64_t i = 0; i < visible; ++i) {
-      scores[i] = vector_exp(scores[i] - max);
-      sum += scores[i];
+    for (int64_t i = 0; i < whole; ++i) {
+      const float weight = vector_exp(scores[i] - max);
+      scores[i] = weight;
+      sum += weight;
     }
-    std::fill(scores + visible, scores + block.cols, 0.0f);
+    std::fill(scores + visible, scores + std::max(whole, block.cols), 0.0f);
     inverse_sum[row] = 1.0f / sum;
     if (lse != nullptr) lse[row] = max + std::log(sum);
   }
@@ -34,15 +43,19 @@ namespace {
                                                          float* gradient) {
   for (int64_t row = 0; row < block.rows; ++row) {
     const int64_t visible = block.visible(row);
+    const int64_t whole = round_to_lane(visible);
     const float row_lse = lse[row];
     const float row_delta = delta[row];
+    std::fill(scores + visible, scores + whole, row_lse);
+    std::fill(gradient + visible, gradient + whole, 0.0f);
 #pragma omp simd
-    for (int64_t i = 0; i < visible; ++i) {
-      scores[i] = vector_exp(scores[i] - row_lse);
-      gradient[i] = scores[i] * (gradient[i] - row_delta);
+    for (int64_t i = 0; i < whole; ++i) {
+      const float probability = vector_exp(scores[i] - row_lse);
+      scores[i] = probability;
+      gradient[i] = probability * (gradient[i] - row_delta);
     }
-    std::fill(scores + visible, scores + block.cols, 0.0f);
-    std::fill(gradient + visible, gradient + block.cols, 0.0f);
+    std::fill(scores + visible, scores + std::max(whole, block.cols), 0.0f);
+    std::fill(gradient + visible, gradient + std::max(whole, block.cols), 0.0f);
     scores += block.stride;
     gradient += block.stride;
   }

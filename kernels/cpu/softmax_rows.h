@@ -7,7 +7,8 @@
 
 namespace lynceus::kernels::cpu {
 
-/// A block of scores: row r's first visible(r) columns count, the others become zero.
+/// A block of scores: row r's first visible(r) > 0 columns count, the others become zero. Columns
+/// up to round_to_lane(cols) may be written.
 struct ScoreBlock {
   int64_t rows = 0;
   int64_t cols = 0;
@@ -15,9 +16,7 @@ struct ScoreBlock {
   int64_t first_row = 0;  ///< the block's first row's index in its sequence
   bool causal = false;
 
-  int64_t visible(int64_t row) const {
-    return causal ? std::min(cols, first_row + row + 1) : cols;
-  }
+  int64_t visible(int64_t row) const { return causal ? std::min(cols, first_row + row + 1) : cols; }
 };
 
 /// scores = exp(scores − row maximum);  inverse_sum [rows] = 1 / Σ scores;

@@ -32,10 +32,9 @@ void matmul(int64_t out, int64_t in, int64_t rows, const float* dy, const float*
   const dnnl::matmul::primitive_desc description(dnnl::matmul::desc(dy_desc, x_desc, dw_desc),
                                                  attributes, engine);
   const dnnl::matmul primitive(description);
-  primitive.execute(stream,
-                    {{DNNL_ARG_SRC, memory(dy_desc, engine, const_cast<float*>(dy))},
-                     {DNNL_ARG_WEIGHTS, memory(x_desc, engine, const_cast<float*>(x))},
-                     {DNNL_ARG_DST, memory(dw_desc, engine, dw)}});
+  primitive.execute(stream, {{DNNL_ARG_SRC, memory(dy_desc, engine, const_cast<float*>(dy))},
+                             {DNNL_ARG_WEIGHTS, memory(x_desc, engine, const_cast<float*>(x))},
+                             {DNNL_ARG_DST, memory(dw_desc, engine, dw)}});
   stream.wait();
 }
 
@@ -48,8 +47,8 @@ void gemm_backward_weight(int64_t out, int64_t in, int64_t rows, const float* dy
   try {
     matmul(out, in, rows, dy, x, dw);
   } catch (const dnnl::error& error) {
-    throw InternalError("dnnl matmul of {} x {} x {}: {} (status {})", out, in, rows,
-                        error.message, static_cast<int>(error.status));
+    throw InternalError("dnnl matmul of {} x {} x {}: {} (status {})", out, in, rows, error.message,
+                        static_cast<int>(error.status));
   }
 }
 

@@ -42,7 +42,8 @@ void attention(const AttentionShape& shape, const std::vector<int32_t>& q_begin,
         for (int64_t key = k_begin[s]; key < k_end; ++key) {
           const T weight = exp(score(query, key, head, key_head) - max);
           total += weight;
-          for (int64_t i = 0; i < dim; ++i) row[i] += weight * v[key * k_width + key_head * dim + i];
+          for (int64_t i = 0; i < dim; ++i)
+            row[i] += weight * v[key * k_width + key_head * dim + i];
         }
         if (k_end > k_begin[s])
           for (int64_t i = 0; i < dim; ++i) row[i] /= total;

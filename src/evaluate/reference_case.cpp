@@ -176,6 +176,12 @@ VisionConfig read_vision_config(const io::Json& vit) {
   return vision;
 }
 
+Tensor read_f64(const Stream& stream, const io::SafetensorsFile& file, const std::string& name) {
+  Tensor values = Tensor::empty(stream, file.entry(name).shape, DType::kF64, MemoryOwner::kInput);
+  file.read(name, {}, values);
+  return values;
+}
+
 bool is_resolution_case(const fs::path& directory) {
   return io::Json::read(directory / "config.json").find("checkpoint_image_res").has_value();
 }

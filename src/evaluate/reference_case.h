@@ -54,6 +54,9 @@ bool is_resolution_case(const std::filesystem::path& directory);
 /// Errors: InputError naming file and key.
 ReferenceCase read_reference_case(const std::filesystem::path& directory, const Stream& stream);
 
+/// A tensor of any floating type as f64.
+Tensor read_f64(const Stream& stream, const io::SafetensorsFile& file, const std::string& name);
+
 /// The `vit` object of a case's config.json.
 VisionConfig read_vision_config(const io::Json& vit);
 

@@ -67,7 +67,7 @@ class CaseRunner {
 /// columns.
 double logits_error(const Runtime& rt, const ReferenceCase& reference, CaseRunner* runner) {
   const ReferenceBatch& all = reference.batches.front();
-  const Tensor expected = reference.expected->read(rt.stream, "logits");
+  const Tensor expected = read_f64(rt.stream, *reference.expected, "logits");
   const int64_t padded = expected.dim(1), vocabulary = expected.dim(2);
   ReplicaBatch mine = runner->batch(all);
   double worst = 0;
@@ -201,8 +201,7 @@ void verify_gradients(const Runtime& rt, const ReferenceCase& reference,
   const int64_t scored = rt.grid.data->all_reduce(loss.scored);
   const double mean = rt.grid.data->all_reduce(loss.sum) / static_cast<double>(scored);
 
-  double expected_loss = 0;
-  reference.expected->read("loss", {}, Tensor::borrow(&expected_loss, {1}, DType::kF64));
+  const double expected_loss = read_f64(rt.stream, *reference.expected, "loss").data<double>()[0];
   findings->push_back({"loss", std::abs(mean - expected_loss), tolerances.loss, ""});
   if (reference.expected->has("logits"))
     findings->push_back({"logits", logits_error(rt, reference, &runner), tolerances.logits, ""});

@@ -65,7 +65,7 @@ std::vector<Finding> verify_resolutions(const Runtime& rt, const std::filesystem
         const Tensor features = encode(rt, vision, *source, pixels, &position);
         const auto against = [&](const char* what, const Tensor& ours) {
           const std::string name = fmt::format("{}_{}", what, vision.image_size);
-          findings.push_back({name + suffix, largest_difference(ours, expected.read(rt.stream, name)),
+          findings.push_back({name + suffix, largest_difference(ours, read_f64(rt.stream, expected, name)),
                               tolerances.vision_features, ""});
         };
         against("pos_embed", position);

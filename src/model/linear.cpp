@@ -9,7 +9,7 @@ Tensor Linear::forward(const Runtime& rt, const Tensor& x, Saved* saved,
   if (packed_forward.defined())
     kernels::linear_forward(rt.stream, x, packed_forward, b, y, activation);
   else
-    kernels::linear_forward(rt.stream, x, weight.value, b, y, activation);
+    kernels::linear_forward(rt.stream, x, matrix(), b, y, activation);
   if (saved != nullptr && weight.trainable()) saved->x = x;
   return y;
 }
@@ -22,15 +22,15 @@ void Linear::backward(const Runtime& rt, const Saved& saved, const Tensor& dy, c
   if (packed_backward.defined())
     kernels::linear_backward_input(rt.stream, dy, packed_backward, *dx, accumulate);
   else
-    kernels::linear_backward_input(rt.stream, dy, weight.value, *dx, accumulate);
+    kernels::linear_backward_input(rt.stream, dy, matrix(), *dx, accumulate);
 }
 
 void Linear::pack(const Runtime& rt, bool gradient_passes) {
   if (weight.trainable() || packed_forward.defined()) return;
   using Use = kernels::PackedWeight::Use;
-  packed_forward = kernels::PackedWeight(rt.stream, weight.value, Use::kForward);
+  packed_forward = kernels::PackedWeight(rt.stream, matrix(), Use::kForward);
   if (gradient_passes)
-    packed_backward = kernels::PackedWeight(rt.stream, weight.value, Use::kBackwardInput);
+    packed_backward = kernels::PackedWeight(rt.stream, matrix(), Use::kBackwardInput);
   weight.value = Tensor();
 }
 

@@ -10,7 +10,7 @@
 namespace lynceus {
 
 struct Linear {
-  Parameter weight;               // [out, in]
+  Parameter weight;               // [out, in]; a convolution's kernel: [out, channels, height, width]
   std::optional<Parameter> bias;  // [out]
   // Set for frozen weights by pack(): then weight.value is gone.
   kernels::PackedWeight packed_forward;
@@ -24,7 +24,12 @@ struct Linear {
     return packed_forward.defined() ? packed_forward.out_features() : weight.value.dim(0);
   }
   int64_t in_features() const {
-    return packed_forward.defined() ? packed_forward.in_features() : weight.value.dim(1);
+    return packed_forward.defined() ? packed_forward.in_features() : matrix().dim(1);
+  }
+  /// The weight as [out, in].
+  Tensor matrix() const {
+    const int64_t out = weight.value.dim(0);
+    return weight.value.reshape({out, weight.value.size() / out});
   }
 
   /// act(x·wᵀ + b)

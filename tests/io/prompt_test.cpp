@@ -61,6 +61,18 @@ TEST_F(PromptTest, LynxTemplate) {
                expected({"User: what is it?\nBot:", "a cat"}));
 }
 
+TEST_F(PromptTest, NoSpaceIsDoubledWhereSpacesCount) {
+  const fs::path file = fs::path(testing::TempDir()) / "lynceus_prompt.model";
+  std::vector<std::string> lines;
+  for (int i = 0; i < 40; ++i) lines.push_back("User: is it a cat? Bot: yes it is");
+  train_tokenizer(lines, {.vocab_size = 290}, file);
+  const Tokenizer exact(file);  // keeps every space of its text
+  const std::vector<Turn> turns{{TurnRole::kUser, "is it a cat?"}, {TurnRole::kAssistant, "yes"}};
+  const auto sample = tokenize_sample(exact, style("lynx"), turns, kNoLimit);
+  EXPECT_EQ(exact.decode(sample.token_ids), "User: is it a cat?\nBot: yes");
+  fs::remove(file);
+}
+
 TEST_F(PromptTest, VicunaTemplateWithSeveralTurns) {
   PromptStyle vicuna = style("vicuna");
   EXPECT_THAT(vicuna.default_system, HasSubstr("curious user"));

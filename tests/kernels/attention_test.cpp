@@ -163,8 +163,7 @@ TEST_P(AttentionTest, BitsDependOnNeitherRunNorThreads) {
 
 std::string name_of_case(const testing::TestParamInfo<Case>& info) { return info.param.name; }
 
-INSTANTIATE_TEST_SUITE_P(Cases, AttentionTest, testing::ValuesIn(cases()),
-                         name_of_case);
+INSTANTIATE_TEST_SUITE_P(Cases, AttentionTest, testing::ValuesIn(cases()), name_of_case);
 
 // Every single element, where there are few: a wrong row cannot hide in a sum over all.
 TEST(AttentionGradientTest, EveryElementEqualsTheComplexStep) {
@@ -251,28 +250,46 @@ TEST(AttentionEdgeTest, WrongShapesAreNamed) {
   EXPECT_THAT(error_of([&] { CumulativeLengths(stream, {0, 3, 2}); }), HasSubstr("ascend"));
 }
 
-// The register tiles of the products inside: every remainder of rows and columns, both directions.
+// The register tiles of the products inside: every remainder of rows and columns, b as rows and in
+// panels, with and without AVX-512. Small whole numbers: every order of summation is exact.
 TEST(SmallGemmTest, EveryRemainderIsExact) {
-  const int64_t k = 7, most = 40, stride = cpu::round_to_lane(most);
-  std::vector<float> a(static_cast<size_t>(most * stride)), b(static_cast<size_t>(k * stride));
+  const int64_t k = 9, most = 70, stride = cpu::round_to_panel(most);
+  const auto at = [](int64_t row, int64_t col, int64_t row_stride) {
+    return static_cast<size_t>(row * row_stride + col);
+  };
+  std::vector<float> a(static_cast<size_t>(most * stride)), b_transposed(at(most, 0, k));
   for (size_t i = 0; i < a.size(); ++i) a[i] = static_cast<float>(i % 13) - 6.0f;
-  for (size_t i = 0; i < b.size(); ++i) b[i] = static_cast<float>(i % 11) - 5.0f;
+  for (size_t i = 0; i < b_transposed.size(); ++i)
+    b_transposed[i] = static_cast<float>(i % 11) - 5.0f;
   for (int64_t m = 1; m <= 27; ++m)
     for (int64_t n = 1; n <= most; ++n)
-      for (const bool transposed : {false, true}) {
-        std::vector<float> c(static_cast<size_t>((m + 1) * stride), 1.0f), expected = c;
+      for (int variant = 0; variant < 8; ++variant) {
+        const bool transposed = variant & 1, panels = variant & 2;
+        const bool avx512 = (variant & 4) != 0 && cpu::has_avx512();
+        std::vector<float> b(at(k, 0, cpu::round_to_panel(n)), 99.0f);
+        if (panels) cpu::pack_transposed(n, k, b_transposed.data(), k, b.data());
+        for (int64_t col = 0; col < n && !panels; ++col)
+          for (int64_t i = 0; i < k; ++i)
+            b[at(i, col, cpu::round_to_panel(n))] = b_transposed[at(col, i, k)];
+        std::vector<float> c(at(m + 1, 0, stride), 1.0f), expected = c;
         const int64_t a_row = transposed ? 1 : stride, a_col = transposed ? stride : 1;
         for (int64_t row = 0; row < m; ++row)
           for (int64_t col = 0; col < n; ++col) {
-            float& element = expected[static_cast<size_t>(row * stride + col)];
-            if (!transposed) element = 0;  // the transposed run accumulates
+            float& element = expected[at(row, col, stride)];
+            if (!transposed) element = 0;  // the transposed runs accumulate
             for (int64_t i = 0; i < k; ++i)
-              element += 2 * a[static_cast<size_t>(row * a_row + i * a_col)] *
-                         b[static_cast<size_t>(i * stride + col)];
+              element +=
+                  2 * a[static_cast<size_t>(row * a_row + i * a_col)] * b_transposed[at(col, i, k)];
           }
-        cpu::small_gemm({m, n, k, a.data(), a_row, a_col, b.data(), stride, c.data(), stride, 2.0f,
-                    transposed});
-        ASSERT_EQ(c, expected) << m << "x" << n << (transposed ? " transposed" : "");
+        cpu::SmallGemm problem{m, n, k, a.data(), a_row, a_col, b.data()};
+        problem.b_row = panels ? cpu::kPanel : cpu::round_to_panel(n);
+        problem.b_panel = panels ? k * cpu::kPanel : 0;
+        problem.c = c.data();
+        problem.c_row = stride;
+        problem.alpha = 2;
+        problem.accumulate = transposed;
+        cpu::small_gemm(problem, avx512);
+        ASSERT_EQ(c, expected) << m << "x" << n << ", variant " << variant;
       }
 }
 

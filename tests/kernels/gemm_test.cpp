@@ -158,8 +158,7 @@ TEST_P(LinearTest, BackwardWeightAddsTheOuterProducts) {
 
 std::string name_of_case(const testing::TestParamInfo<LinearTest::ParamType>& info) {
   const LinearShape& shape = std::get<0>(info.param);
-  return fmt::format("{}x{}x{}threads{}", shape.rows, shape.out, shape.in,
-                     std::get<1>(info.param));
+  return fmt::format("{}x{}x{}threads{}", shape.rows, shape.out, shape.in, std::get<1>(info.param));
 }
 
 constexpr LinearShape kShapes[] = {{1, 1, 1},   {1, 33, 70},   {71, 229, 31},
@@ -183,8 +182,8 @@ TEST(WeightGradientTest, TallAndNarrowAgreesWithAnotherOrderOfSummation) {
   for (int64_t r = 0; r < rows; ++r)
     for (int64_t o = 0; o < out; ++o)
       for (int64_t i = 0; i < in; ++i)
-        expected[static_cast<size_t>(o * in + i)] += 2.0 * wide[static_cast<size_t>(r * out + o)] *
-                                                     narrow[static_cast<size_t>(r * in + i)];
+        expected[static_cast<size_t>(o * in + i)] +=
+            2.0 * wide[static_cast<size_t>(r * out + o)] * narrow[static_cast<size_t>(r * in + i)];
   expect_close(dw, expected, rows);
 }
 

@@ -222,7 +222,8 @@ def make_weights(config, spec):
 
 def make_text(config, lengths, seed):
     """input_ids, attention_mask, labels [B, T]. Row 0 scores its first token, which the last visual
-    row predicts; a row of one token scores nothing; the others score from their third token on."""
+    row predicts, unless pads stand between the two (a pad's row predicts nothing that is scored); a
+    row of one token scores nothing; the others score from their third token on."""
     generator = torch.Generator().manual_seed(seed + 1000)
     llm, longest = config["llm"], max(lengths)
     ids = torch.full((len(lengths), longest), llm["pad_token_id"], dtype=torch.int64)
@@ -235,7 +236,7 @@ def make_text(config, lengths, seed):
             text[-1] = llm["eos_token_id"]
         ids[row, begin:begin + length] = text
         mask[row, begin:begin + length] = 1
-        scored = 0 if row == 0 else 2
+        scored = 0 if row == 0 and begin == 0 else 2
         if length > 1:
             labels[row, begin + scored:begin + length] = text[scored:]
     return {"input_ids": ids, "attention_mask": mask, "labels": labels}

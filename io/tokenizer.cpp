@@ -14,6 +14,7 @@
 namespace lynceus::io {
 namespace {
 
+constexpr std::string_view kMetaSpace = "\xE2\x96\x81";  // U+2581, a space inside a piece
 constexpr uint64_t kMaxModelBytes = 64ull << 20;
 constexpr uint64_t kMaxCorpusBytes = 4ull << 30;
 
@@ -46,7 +47,8 @@ Tokenizer::Tokenizer(const std::filesystem::path& path)
   bos_id_ = processor_->bos_id();
   eos_id_ = processor_->eos_id();
   unk_id_ = processor_->unk_id();
-  adds_prefix_space_ = encode("x") == encode(" x");
+  const std::vector<int32_t> ids = encode("x");
+  adds_prefix_space_ = !ids.empty() && piece(ids[0]).starts_with(kMetaSpace);
 }
 
 Tokenizer::~Tokenizer() = default;

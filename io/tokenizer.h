@@ -36,7 +36,7 @@ class Tokenizer {
   int32_t bos_id() const { return bos_id_; }  ///< -1 where the model has none
   int32_t eos_id() const { return eos_id_; }
   int32_t unk_id() const { return unk_id_; }
-  /// Does encode("x") equal encode(" x"), i.e. does the model put a space before every text?
+  /// Does the model put a space before every text, as LLaMA's does?
   bool adds_prefix_space() const { return adds_prefix_space_; }
   const std::filesystem::path& path() const { return path_; }
   /// XXH3-128 of the model file in hex: two runs agree on the tokenizer iff this agrees.

@@ -16,6 +16,7 @@ struct Command {
 };
 
 constexpr Command kCommands[] = {
+    {"prepare", "turn images, captions, questions and texts into dataset shards", run_prepare},
     {"verify", "compare this build, on this machine and grid, with reference cases", run_verify},
 };
 

@@ -1,0 +1,89 @@
+// See shard_series.h.
+#include "io/shard_series.h"
+
+#include <algorithm>
+#include <system_error>
+#include <utility>
+
+#include "core/error.h"
+#include "io/shard_sidecar.h"
+
+namespace lynceus::io {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// NAME.h5 or NAME-<digits>.h5.
+bool belongs(const std::string& file, const std::string& name) {
+  constexpr std::string_view kSuffix = ".h5";
+  if (!file.starts_with(name) || !file.ends_with(kSuffix) ||
+      file.size() < name.size() + kSuffix.size()) {
+    return false;
+  }
+  const std::string middle = file.substr(name.size(), file.size() - name.size() - kSuffix.size());
+  return middle.empty() || (middle.size() > 1 && middle[0] == '-' &&
+                            middle.find_first_not_of("0123456789", 1) == std::string::npos);
+}
+
+void remove_shard(const fs::path& path) {
+  std::error_code ignored;
+  fs::remove(path, ignored);
+  fs::remove(ShardSidecar::path_of(path), ignored);
+}
+
+}  // namespace
+
+std::vector<fs::path> ShardSeries::existing(const fs::path& directory, const std::string& name) {
+  std::vector<fs::path> found;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(directory, error)) {
+    if (belongs(entry.path().filename().string(), name)) found.push_back(entry.path());
+  }
+  if (error && error != std::errc::no_such_file_or_directory) {
+    throw IoError("cannot list {}: {}", directory.string(), error.message());
+  }
+  std::sort(found.begin(), found.end());
+  return found;
+}
+
+ShardSeries::ShardSeries(fs::path directory, std::string name, ShardInfo info,
+                         uint64_t max_media_bytes)
+    : directory_(std::move(directory)),
+      name_(std::move(name)),
+      info_(std::move(info)),
+      max_media_bytes_(max_media_bytes) {}
+
+ShardSeries::~ShardSeries() {
+  if (closed_) return;
+  for (const fs::path& file : files_) remove_shard(file);
+}
+
+void ShardSeries::add(const Sample& sample) {
+  if (!writer_) writer_ = std::make_unique<ShardWriter>(current_path(), info_);
+  writer_->add(sample);
+  ++samples_;
+  media_ += static_cast<int64_t>(sample.media.size());
+  for (const std::string& encoded : sample.media) media_bytes_ += encoded.size();
+  if (writer_->media_bytes() >= max_media_bytes_) close_shard();
+}
+
+fs::path ShardSeries::current_path() const {
+  const std::string number = files_.empty() ? "" : "-" + std::to_string(files_.size());
+  return directory_ / (name_ + number + ".h5");
+}
+
+void ShardSeries::close_shard() {
+  writer_->close();
+  writer_.reset();
+  files_.push_back(current_path());
+}
+
+void ShardSeries::close() {
+  if (writer_) close_shard();
+  closed_ = true;
+  for (const fs::path& file : existing(directory_, name_)) {
+    if (std::find(files_.begin(), files_.end(), file) == files_.end()) remove_shard(file);
+  }
+}
+
+}  // namespace lynceus::io

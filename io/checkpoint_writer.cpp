@@ -1,9 +1,14 @@
 // Saving: stage, write in parallel, agree, commit by one rename. What fails on any rank fails on
 // all, and leaves the committed checkpoints as they were.
 //
+// Rank 0 lays the file out by itself: all structures and the place of every tensor. Then all ranks
+// open it over MPI-IO and write their rows. So the library has nothing of its own to write while
+// several ranks are in the file: HDF5 1.10 shares such writes out among the ranks, and one that
+// fails (a full disk) leaves the others waiting for ever inside H5Fflush.
+//
 // Raw data goes out in independent writes: every rank's rows of a tensor are one contiguous range,
 // which collective buffering would only copy once more, and a rank whose write fails cannot leave
-// the others waiting inside a collective write. Creating, flushing and closing the file are
+// the others waiting inside a collective write. Opening, flushing and closing the file are
 // collective in HDF5 itself; each of these calls is made by every rank whatever happened before it.
 #include <fcntl.h>
 #include <unistd.h>
@@ -41,6 +46,31 @@ void attempt(std::string& failure, const std::function<void()>& step) {
   if (failure.empty()) failure = std::move(text);
 }
 
+/// Takes `bytes` of space for a file, which grows to that size. Where the file system cannot
+/// promise blocks, at least the limits on a file's size are asked.
+void reserve_space(File& file, uint64_t bytes) {
+  const auto size = static_cast<off_t>(bytes);
+  int result = fallocate(file.descriptor(), 0, 0, size);
+  if (result != 0 && errno == EOPNOTSUPP) result = ftruncate(file.descriptor(), size);
+  if (result != 0)
+    throw IoError("{}: no space for {} bytes: {}", file.path().string(), bytes,
+                  std::strerror(errno));
+}
+
+/// IoError if `bytes` cannot be had in `directory`. What the file system reports as free does not
+/// know this user's quota and limits, so the space is asked for and given back. Failing here is
+/// better than later: HDF5 does not survive a file that it cannot extend when it closes it.
+void check_space(const fs::path& directory, uint64_t bytes) {
+  const uint64_t free = fs::space(directory).available;
+  if (free < bytes)
+    throw IoError("{}: no space left for a checkpoint: {} bytes are needed, {} are free",
+                  directory.string(), bytes, free);
+  File file = File::create(directory / ".space");
+  reserve_space(file, bytes);
+  file.close();
+  fs::remove(file.path());
+}
+
 /// state.h5 while it is being written.
 class StateFile {
  public:
@@ -48,10 +78,11 @@ class StateFile {
       : world_(world), plans_(plans), path_(std::move(path)) {}
 
   /// Collective; the agreed failure. Fills in the writer's part of the manifest on rank 0.
-  std::string write(std::span<const CheckpointTensor> tensors, Manifest& manifest);
+  std::string write(std::span<const CheckpointTensor> tensors, bool reserve, Manifest& manifest);
 
  private:
-  void create();
+  void lay_out(bool reserve) const;
+  void open();
   void write_tensors(std::span<const CheckpointTensor> tensors, std::string& failure);
   void finish(std::string& failure);
   void describe(Manifest& manifest, const std::vector<std::string>& digests);
@@ -68,17 +99,35 @@ class StateFile {
   std::string digests_;  // this rank's: "plan first_block hex hex ..." a line
 };
 
-void StateFile::create() {
+/// Rank 0 alone. `reserve`: take the space now, so that no write can find the disk full.
+void StateFile::lay_out(bool reserve) const {
   const hdf5::Handle access = hdf5::property_list(H5P_FILE_ACCESS, path_);
-  hdf5::check(H5Pset_fapl_mpio(access, parallel::mpi_handle(world_), MPI_INFO_NULL),
-              "cannot set up MPI-IO", path_);
   hdf5::check(H5Pset_alignment(access, kAlignFrom, kAlignment), "cannot set the alignment", path_);
   hdf5::check(H5Pset_libver_bounds(access, H5F_LIBVER_V18, H5F_LIBVER_V18),
               "cannot set the format version", path_);
-  file_ = hdf5::create_file(path_, access);
+  const hdf5::Handle creation = hdf5::property_list(H5P_DATASET_CREATE, path_);
+  hdf5::check(H5Pset_layout(creation, H5D_CONTIGUOUS), "cannot set the layout", path_);
+  hdf5::check(H5Pset_alloc_time(creation, H5D_ALLOC_TIME_EARLY), "cannot allocate early", path_);
+  hdf5::check(H5Pset_fill_time(creation, H5D_FILL_TIME_NEVER), "cannot go without fill", path_);
+  hdf5::Handle file = hdf5::create_file(path_, access);
+  for (const TensorPlan& plan : plans_)
+    hdf5::create_dataset(file, plan.name, hdf5_type(plan.dtype), hdf5_extents(plan.shape), creation,
+                         path_)
+        .close("cannot close " + plan.name, path_);
+  file.close("cannot close", path_);
+  File laid_out = File::open_writable(path_);
+  if (reserve) reserve_space(laid_out, laid_out.size());
+  laid_out.sync();
+}
+
+void StateFile::open() {
+  const hdf5::Handle access = hdf5::property_list(H5P_FILE_ACCESS, path_);
+  hdf5::check(H5Pset_fapl_mpio(access, parallel::mpi_handle(world_), MPI_INFO_NULL),
+              "cannot set up MPI-IO", path_);
+  file_ = {hdf5::check(H5Fopen(path_.c_str(), H5F_ACC_RDWR, access), "cannot open", path_),
+           H5Fclose};
   for (const TensorPlan& plan : plans_) {
-    datasets_.push_back(hdf5::create_dataset(file_, plan.name, hdf5_type(plan.dtype),
-                                             hdf5_extents(plan.shape), path_));
+    datasets_.push_back(hdf5::open_dataset(file_, plan.name, path_));
     const haddr_t offset = H5Dget_offset(datasets_.back());
     if (offset == HADDR_UNDEF) hdf5::fail("no space was allocated for " + plan.name, path_);
     places_.push_back({offset, plan.bytes()});
@@ -149,8 +198,13 @@ void StateFile::describe(Manifest& manifest, const std::vector<std::string>& dig
   manifest.frame_digest = digest_frame(path_, manifest.frame);
 }
 
-std::string StateFile::write(std::span<const CheckpointTensor> tensors, Manifest& manifest) {
-  std::string failure = agreed_failure(world_, failure_of([&] { create(); }));
+std::string StateFile::write(std::span<const CheckpointTensor> tensors, bool reserve,
+                             Manifest& manifest) {
+  std::string failure;
+  if (world_.rank() == 0) failure = failure_of([&] { lay_out(reserve); });
+  failure = agreed_failure(world_, failure);
+  if (!failure.empty()) return failure;
+  failure = agreed_failure(world_, failure_of([&] { open(); }));
   if (!failure.empty()) return failure;
   write_tensors(tensors, failure);
   finish(failure);
@@ -163,27 +217,6 @@ std::string StateFile::write(std::span<const CheckpointTensor> tensors, Manifest
 
 fs::path staging_path(const fs::path& run_directory, const std::string& token) {
   return run_directory / "checkpoints" / (".staging-" + token);
-}
-
-/// IoError if `bytes` cannot be had under `staging`. What the file system reports as free does not
-/// know this user's quota and limits, so the space is asked for and given back. Failing here is
-/// better than later: HDF5 does not survive a file that it cannot extend when it closes it.
-void check_space(const fs::path& staging, uint64_t bytes) {
-  const uint64_t free = fs::space(staging).available;
-  if (free < bytes)
-    throw IoError("{}: no space left for a checkpoint: {} bytes are needed, {} are free",
-                  staging.string(), bytes, free);
-  const fs::path path = staging / ".space";
-  File file = File::create(path);
-  const auto size = static_cast<off_t>(bytes);
-  int result = fallocate(file.descriptor(), 0, 0, size);
-  if (result != 0 && errno == EOPNOTSUPP) result = ftruncate(file.descriptor(), size);
-  const int error = errno;
-  file.close();
-  fs::remove(path);
-  if (result != 0)
-    throw IoError("{}: no space for a checkpoint of {} bytes: {}", staging.string(), bytes,
-                  std::strerror(error));
 }
 
 /// A link that people follow; its absence harms nobody.
@@ -291,7 +324,7 @@ SaveResult CheckpointStore::save(Manifest manifest, std::span<const CheckpointTe
   if (result.message.empty()) {
     const fs::path staged = staging_path(options_.run_directory, token_) / target.filename();
     StateFile state(world_, plans, (staged / kStateFileName).string());
-    result.message = state.write(tensors, manifest);
+    result.message = state.write(tensors, options_.space_factor > 0, manifest);
   }
   if (result.message.empty()) {
     std::string failure;

@@ -26,6 +26,8 @@ class File {
   static File open(const std::filesystem::path& path);
   /// A new or emptied file, written and read.
   static File create(const std::filesystem::path& path);
+  /// An existing file, written and read; its contents stay.
+  static File open_writable(const std::filesystem::path& path);
 
   bool is_open() const { return descriptor_ >= 0; }
   int descriptor() const { return descriptor_; }

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include "core/error.h"
@@ -115,7 +116,8 @@ LlamaConfig parse_llama_config(const Json& json) {
 }
 
 LlamaConfig read_llama_config(const std::filesystem::path& path) {
-  const bool directory = std::filesystem::is_directory(path);
+  std::error_code ignored;  // what cannot be looked at fails below, when it is opened
+  const bool directory = std::filesystem::is_directory(path, ignored);
   return parse_llama_config(Json::read(directory ? path / "config.json" : path));
 }
 

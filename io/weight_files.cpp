@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <map>
 #include <optional>
-#include <set>
+#include <system_error>
 #include <utility>
 
 #include "core/error.h"
@@ -73,15 +73,19 @@ WeightSourcePtr open_index(const fs::path& index) {
 
 std::optional<fs::path> weights_in(const fs::path& directory) {
   for (const char* name : {"model.safetensors", "model.safetensors.index.json",
-                           "weights.safetensors", "weights.gen.json"})
-    if (fs::exists(directory / name)) return directory / name;
+                           "weights.safetensors", "weights.gen.json"}) {
+    std::error_code error;
+    if (fs::exists(directory / name, error)) return directory / name;
+    if (error) throw IoError("stat '{}': {}", (directory / name).string(), error.message());
+  }
   return std::nullopt;
 }
 
 }  // namespace
 
 WeightSourcePtr open_weights(const fs::path& path) {
-  if (fs::is_directory(path)) {
+  std::error_code ignored;  // what cannot be looked at fails below, when it is opened
+  if (fs::is_directory(path, ignored)) {
     const auto found = weights_in(path);
     if (!found)
       throw InputError(

@@ -17,6 +17,7 @@ struct Command {
 
 constexpr Command kCommands[] = {
     {"prepare", "turn images, captions, questions and texts into dataset shards", run_prepare},
+    {"train", "train a model on all ranks; resumes by itself", run_train},
     {"verify", "compare this build, on this machine and grid, with reference cases", run_verify},
 };
 

@@ -9,48 +9,20 @@ namespace {
 
 constexpr const char* kPosition = "vision_encoder.pos_embed";
 
-bool is_vocabulary(const std::string& name) {
-  return name == "LLM.model.embed_tokens.weight" || name == "LLM.lm_head.weight";
-}
-
-/// Whether a file's tensor becomes the model's by a documented rule.
-bool is_adaptable(const std::string& name, const Shape& found, const Shape& expected) {
-  if (name == kPosition && found.rank() == 3 && found[2] == expected[2]) {
-    const int64_t grid = std::llround(std::sqrt(static_cast<double>(found[1] - 1)));
-    return grid * grid + 1 == found[1];
-  }
-  return is_vocabulary(name) && found.rank() == 2 && found[1] == expected[1] &&
-         found[0] + 1 == expected[0];
-}
-
-/// The shard of a vocabulary whose file lacks the [PAD] row.
-void read_with_pad_row(const Runtime& rt, const io::WeightSource& source, const Parameter& parameter) {
-  Shard in_file = parameter.shard;
-  const int64_t rows = source.shape(parameter.name)[0];
-  in_file.global_extent = rows;
-  in_file.offset = std::min(in_file.offset, rows);
-  source.read_shard(parameter.name, in_file, parameter.value);
-  const int64_t pad = rows - parameter.shard.offset;
-  if (pad < 0 || pad >= parameter.value.dim(0)) return;
-  const Tensor all = source.read_whole(rt.stream, parameter.name);
-  const int64_t width = all.dim(1);
-  for (int64_t c = 0; c < width; ++c) {
-    double sum = 0;
-    for (int64_t r = 0; r < rows; ++r) sum += all.data<float>()[r * width + c];
-    parameter.value.data<float>()[pad * width + c] = static_cast<float>(sum / static_cast<double>(rows));
-  }
+/// Positions of another resolution become the model's by interpolation.
+bool is_other_resolution(const std::string& name, const Shape& found, const Shape& expected) {
+  if (name != kPosition || found.rank() != 3 || found[2] != expected[2]) return false;
+  const int64_t grid = std::llround(std::sqrt(static_cast<double>(found[1] - 1)));
+  return grid * grid + 1 == found[1];
 }
 
 void read_parameter(const Runtime& rt, const VisionConfig& vision, const io::WeightSource& source,
                     const Parameter& parameter) {
-  const Shape found = source.shape(parameter.name), expected = parameter.global_shape();
-  if (found == expected)
+  if (source.shape(parameter.name) == parameter.global_shape())
     source.read_shard(parameter.name, parameter.shard, parameter.value);
-  else if (parameter.name == kPosition)
+  else
     parameter.value.copy_from(interpolate_position(
         rt.stream, source.read_whole(rt.stream, parameter.name), vision.grid()));
-  else
-    read_with_pad_row(rt, source, parameter);
 }
 
 }  // namespace
@@ -78,7 +50,7 @@ void check_weights(const ModelConfig& config, const io::WeightSource& source,
   for (io::ExpectedTensor& tensor : expected_tensors(config)) {
     if (!filter(tensor.name)) continue;
     if (source.has(tensor.name) &&
-        is_adaptable(tensor.name, source.shape(tensor.name), tensor.shape))
+        is_other_resolution(tensor.name, source.shape(tensor.name), tensor.shape))
       tensor.shape = source.shape(tensor.name);
     expected.push_back(std::move(tensor));
   }

@@ -20,13 +20,12 @@ bool is_vision(const std::string& name);    ///< the vision encoder
 std::vector<io::ExpectedTensor> expected_tensors(const ModelConfig& config);
 
 /// Throws one InputError listing all missing, unexpected and mis-shaped tensors. pos_embed may have
-/// another square grid, the vocabulary one row less than the model's (see load_weights).
+/// another square grid.
 void check_weights(const ModelConfig& config, const io::WeightSource& source,
                    const NameFilter& filter);
 
 /// Collective over the world; only rank 0's replica touches `source`. The ViT's positions are
-/// interpolated to the model's resolution; a vocabulary that is one row short gets [PAD] as its last
-/// row, the mean of the others, as the released code does.
+/// interpolated to the model's resolution.
 void load_weights(const Runtime& rt, LynxModel* model, const io::WeightSource& source,
                   const NameFilter& filter);
 

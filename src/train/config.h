@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace lynceus {
 
@@ -78,6 +79,64 @@ struct OptimizerConfig {
     v.field("optimizer.eps", eps, "added to the root of the second moment");
     v.field("optimizer.weight_decay", weight_decay, "decoupled weight decay");
     v.field("optimizer.max_grad_norm", max_grad_norm, "global norm to clip to; 0: no clipping");
+  }
+};
+
+struct DataConfig {
+  std::vector<std::string> sources;
+  std::vector<std::string> validation;
+  std::string tokenizer;
+  std::string prompt = "lynx";
+  std::string caption_prompts;
+  int64_t max_tokens = 512;
+  bool augment = true;
+  int64_t loader_threads = 1;
+  double max_bad = 0.01;
+
+  template <typename Visitor>
+  void visit(Visitor& v) {
+    v.section("data", "what is learned from");
+    v.list("data.source", sources, "NAME:WEIGHT:GLOB of dataset shards, repeatable");
+    v.list("data.validation", validation, "NAME:GLOB of held-out shards, repeatable");
+    v.field("data.tokenizer", tokenizer, "SentencePiece model");
+    v.field("data.prompt", prompt, "prompt template: a file, or a name in configs/prompts");
+    v.field("data.caption_prompts", caption_prompts,
+            "list of instructions for samples without a question: a file, or a name in "
+            "configs/prompts; empty: none");
+    v.field("data.max_tokens", max_tokens, "most text tokens of a sample");
+    v.field("data.augment", augment, "random resized crop in training");
+    v.field("data.loader_threads", loader_threads, "threads a rank that decode images");
+    v.field("data.max_bad", max_bad, "share of samples with damaged media above which the run stops");
+  }
+};
+
+struct CheckpointConfig {
+  int64_t every = 0;
+  int64_t keep_last = 2;
+  int64_t keep_every = 0;
+
+  template <typename Visitor>
+  void visit(Visitor& v) {
+    v.section("checkpoint", "what survives");
+    v.field("checkpoint.every", every, "steps between checkpoints; 0: at the end only");
+    v.field("checkpoint.keep_last", keep_last, "newest checkpoints kept, at least 2");
+    v.field("checkpoint.keep_every", keep_every, "also keep steps that this divides; 0: none");
+  }
+};
+
+struct LogConfig {
+  std::string level = "info";
+  int64_t every = 10;
+  bool schedule = false;
+  std::string trace;
+
+  template <typename Visitor>
+  void visit(Visitor& v) {
+    v.section("log", "what is said");
+    v.choice("log.level", level, {"debug", "info", "warn", "error"}, "what the terminal shows");
+    v.field("log.every", every, "steps between lines of the log");
+    v.field("log.schedule", schedule, "print the pipeline schedule of the first step");
+    v.field("log.trace", trace, "FIRST:LAST steps of which each rank writes a Chrome trace");
   }
 };
 

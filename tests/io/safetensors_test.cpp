@@ -168,6 +168,9 @@ TEST_F(SafetensorsTest, RoundTripOfEveryType) {
   const SafetensorsFile file(path_);
   EXPECT_EQ(file.entries().front().name, "z");  // names stay in the order given
   EXPECT_EQ(file.metadata().at("by"), "test");
+  uint64_t header_bytes = 0;
+  File::open(path_).read_at(0, &header_bytes, sizeof(header_bytes));
+  EXPECT_EQ(header_bytes % 8, 0u);
   const auto equal = [&](const std::string& name, const Tensor& tensor) {
     const Tensor found = file.read(stream_, name);
     EXPECT_EQ(found.dtype(), tensor.dtype());

@@ -1,0 +1,105 @@
+// From dataset shards to steps: which samples a global batch has, which replica gets which, their
+// tokens, micro-batches and media; the media is decoded ahead by threads. Everything but the pixels is
+// a pure function of (seed, sample index, config), computed by every rank for its replica.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "io/media_loader.h"
+#include "io/prompt.h"
+#include "train/config.h"
+#include "train/mixture.h"
+#include "train/optimizer.h"
+#include "train/replica_batch.h"
+#include "train/vision_branch.h"
+
+namespace lynceus {
+
+/// A sample of the global batch, from the shards' headers alone.
+struct PlannedSample {
+  int64_t index = 0;       ///< in the run
+  int dataset = 0;
+  int64_t sample = 0;      ///< in the dataset
+  std::vector<int64_t> item_frames;
+  bool is_video = false;
+  double cost = 0;         ///< estimated work, for balance only
+};
+
+struct DamagedSample {
+  int64_t index = 0;
+  std::string reason;
+};
+
+/// One replica's part of a step, ready to run.
+struct PreparedStep {
+  ReplicaBatch batch;
+  GlobalReach reach;
+  std::vector<Tensor> pixels;            ///< by sample of the batch; undefined where another rank encodes
+  std::vector<PlannedSample> samples;    ///< by sample of the batch
+  std::vector<DamagedSample> damaged;    ///< found by this rank
+  int64_t damaged_in_replica = 0;
+  int64_t cut_tokens = 0;                ///< text tokens that data.max_tokens cut off
+
+  PixelSource pixel_source() const;
+};
+
+/// What turns samples into tokens.
+struct TextOptions {
+  const io::Tokenizer* tokenizer = nullptr;
+  io::PromptStyle style;
+  std::optional<io::PromptList> caption_prompts;
+  int64_t max_tokens = 512;
+  uint64_t seed = 1;
+};
+
+/// Gives samples to replicas in order, each to the one with the least work so far.
+std::vector<int> assign_replicas(const std::vector<PlannedSample>& samples, int replicas);
+
+/// Plans and loads batches of one list of datasets for this rank.
+class BatchLoader {
+ public:
+  BatchLoader(const Runtime& rt, const ModelConfig& model, std::vector<const io::Dataset*> datasets,
+              TextOptions text, BatchLimits limits, const io::TransformConfig& transform,
+              int threads);
+
+  PlannedSample plan_sample(int64_t index, const MixtureSample& choice) const;
+  /// Begins to load a global batch; finish() gives them in the same order.
+  void begin(const std::vector<PlannedSample>& global_batch);
+  /// Collective over the replica: damaged samples are agreed on and their labels dropped.
+  PreparedStep finish();
+  size_t pending() const { return queue_.size(); }
+
+ private:
+  SampleInput tokenize(const PlannedSample& planned, int64_t position, int64_t* cut) const;
+  void drop_damaged(PreparedStep* step) const;
+
+  const Runtime& rt_;
+  ModelConfig model_;
+  std::vector<const io::Dataset*> datasets_;
+  TextOptions text_;
+  BatchLimits limits_;
+  std::vector<PreparedStep> queue_;
+  std::vector<std::vector<int64_t>> requested_;  ///< positions in the batch, by queue entry
+  io::MediaLoader loader_;
+};
+
+/// Endless batches of the training mixture, one step prefetched.
+class TrainingData {
+ public:
+  /// Begins at the index where `mixture` stands.
+  TrainingData(BatchLoader* loader, Mixture mixture, int64_t global_batch_size);
+  /// Collective over the replica.
+  PreparedStep next();
+
+ private:
+  void begin_next();
+
+  BatchLoader* loader_;
+  Mixture mixture_;
+  int64_t global_batch_size_;
+};
+
+}  // namespace lynceus

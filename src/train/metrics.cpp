@@ -1,0 +1,75 @@
+#include "train/metrics.h"
+
+#include <cmath>
+#include <fstream>
+#include <optional>
+
+#include "core/error.h"
+#include "io/file.h"
+#include "io/json.h"
+
+namespace lynceus {
+namespace {
+
+std::string quoted(const std::string& text) {
+  std::string out = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\')
+      out += {'\\', c};
+    else if (static_cast<unsigned char>(c) < 0x20)
+      out += fmt::format("\\u{:04x}", static_cast<int>(c));
+    else
+      out += c;
+  }
+  return out + "\"";
+}
+
+std::string to_json(const MetricValue& value) {
+  if (const auto* integer = std::get_if<int64_t>(&value)) return std::to_string(*integer);
+  if (const auto* text = std::get_if<std::string>(&value)) return quoted(*text);
+  const double number = std::get<double>(value);
+  return std::isfinite(number) ? fmt::format("{}", number) : "null";
+}
+
+/// The step of a line; nothing if it is torn.
+std::optional<int64_t> step_of(const std::string& line) {
+  try {
+    return io::Json::parse(line, "metrics.jsonl").at("step").integer();
+  } catch (const InputError&) {
+    return std::nullopt;
+  }
+}
+
+}  // namespace
+
+std::string to_json(const Metrics& metrics) {
+  std::string text = "{";
+  for (const auto& [key, value] : metrics)
+    text += (text.size() > 1 ? ", " : "") + quoted(key) + ": " + to_json(value);
+  return text + "}";
+}
+
+MetricsFile::MetricsFile(std::filesystem::path run_directory)
+    : path_(run_directory / "metrics.jsonl"),
+      superseded_(run_directory / "metrics.superseded.jsonl") {}
+
+void MetricsFile::cut_after(int64_t step) {
+  std::ifstream in(path_);
+  if (!in) return;
+  std::string kept, dropped;
+  for (std::string line; std::getline(in, line);) {
+    const std::optional<int64_t> number = step_of(line);
+    (number && *number <= step ? kept : dropped) += line + "\n";
+  }
+  if (dropped.empty()) return;
+  std::ofstream(superseded_, std::ios::app) << dropped;
+  io::atomic_write_text(path_, kept);
+}
+
+void MetricsFile::append(const Metrics& metrics) {
+  std::ofstream out(path_, std::ios::app);
+  out << lynceus::to_json(metrics) << std::endl;
+  if (!out) throw IoError("{}: cannot be written", path_.string());
+}
+
+}  // namespace lynceus

@@ -1,0 +1,69 @@
+// What of a run is in its checkpoints: trained values, moments, per-parameter steps, the samples seen,
+// and everything a resume must agree with. Glue between the optimizer and io/checkpoint.h.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/config.h"
+#include "io/checkpoint.h"
+#include "train/optimizer.h"
+#include "train/run_options.h"
+
+namespace lynceus {
+
+/// The program's name and version, as manifests keep it.
+std::string software_version();
+
+/// Where a run stands.
+struct RunPosition {
+  int64_t step = 0;          ///< optimizer steps done
+  int64_t samples_seen = 0;
+};
+
+/// What a resume compares besides the config.
+struct RunIdentity {
+  std::vector<ConfigValue> config;
+  uint64_t seed = 0;
+  std::string frozen_weights;
+  std::string tokenizer;
+  std::map<std::string, std::string> datasets;
+};
+
+class RunState {
+ public:
+  RunState(const Runtime& rt, Optimizer* optimizer, RunIdentity identity)
+      : rt_(rt), optimizer_(optimizer), identity_(std::move(identity)) {}
+
+  /// Collective: commits a checkpoint of `position`, or says why not.
+  io::SaveResult save(io::CheckpointStore* store, const RunPosition& position) const;
+
+  /// Collective: fills values, moments and step counts from the run's checkpoint that `options.resume`
+  /// asks for. Nothing: there is none. UsageError when the config differs in a key that may not, or
+  /// weights, tokenizer, data are others; each difference is named.
+  std::optional<RunPosition> resume(const RunOptions& options) const;
+
+  /// Collective: the trained values of another run's checkpoint, without moments (stage 2 from stage 1).
+  void initialize_from(const std::string& checkpoint) const;
+
+ private:
+  std::vector<io::CheckpointTensor> tensors() const;
+  void accept(const io::Manifest& manifest, const RunOptions& options) const;
+
+  const Runtime& rt_;
+  Optimizer* optimizer_;
+  RunIdentity identity_;
+};
+
+/// Collective: the backbone's weights from a checkpoint of a run that trained it (model.init_from).
+/// Returns the digest of what was read.
+std::string load_backbone(const Runtime& rt, LynxModel* model, const std::string& checkpoint);
+
+/// Whether a key may differ between a checkpoint and the run that resumes from it: how it is laid out
+/// and reported, never what is computed.
+bool may_change_on_resume(const std::string& key);
+
+}  // namespace lynceus

@@ -1,0 +1,208 @@
+#include "train/session.h"
+
+#include <charconv>
+#include <sstream>
+
+#include "core/log.h"
+#include "core/resource.h"
+#include "io/eva_weights.h"
+#include "io/hf_config.h"
+#include "io/pad_row.h"
+#include "io/shared_digest.h"
+#include "model/load_weights.h"
+
+namespace lynceus {
+namespace {
+
+struct SourceText {
+  std::string name, glob;
+  double weight = 1;
+};
+
+/// NAME:WEIGHT:GLOB or, without weight, NAME:GLOB.
+SourceText parse_source(const std::string& key, const std::string& text, bool weighted) {
+  SourceText source;
+  const size_t first = text.find(':');
+  const size_t second = weighted && first != std::string::npos ? text.find(':', first + 1) : first;
+  if (first == std::string::npos || second == std::string::npos || first == 0)
+    throw UsageError("{}: expected {}, found '{}'", key, weighted ? "NAME:WEIGHT:GLOB" : "NAME:GLOB",
+                     text);
+  source.name = text.substr(0, first);
+  source.glob = text.substr(second + 1);
+  if (weighted) {
+    const char* begin = text.data() + first + 1;
+    const char* end = text.data() + second;
+    const auto parsed = std::from_chars(begin, end, source.weight);
+    if (parsed.ec != std::errc() || parsed.ptr != end || !(source.weight > 0))
+      throw UsageError("{} {}: expected a positive weight, found '{}'", key, source.name,
+                       std::string(begin, end));
+  }
+  return source;
+}
+
+void refuse_twice(const std::string& key, const std::vector<io::Dataset>& datasets) {
+  for (size_t i = 0; i < datasets.size(); ++i)
+    for (size_t j = 0; j < i; ++j)
+      if (datasets[i].name() == datasets[j].name())
+        throw UsageError("{}: two sources are named '{}'", key, datasets[i].name());
+}
+
+io::WeightSourcePtr open_backbone(const RunConfig& config) {
+  const auto source = io::with_prefix(io::open_weights(config.model.llm.weights), "", "LLM.");
+  return io::with_pad_row(source, config.model.llm.vocab_size);
+}
+
+io::WeightSourcePtr open_encoder(const RunConfig& config) {
+  io::WeightSourcePtr source = io::open_weights(config.model.vision.weights);
+  if (io::has_fused_qkv(*source)) source = io::split_fused_qkv(std::move(source));
+  for (const std::string& name : source->names())
+    if (name.starts_with("vision_encoder.")) return source;
+  return io::with_prefix(std::move(source), "", "vision_encoder.");
+}
+
+}  // namespace
+
+TextOptions RunData::text(const RunConfig& config) const {
+  return {tokenizer.get(), style, caption_prompts, config.data.max_tokens, config.train.seed};
+}
+
+std::vector<const io::Dataset*> RunData::pointers(const std::vector<io::Dataset>& datasets) {
+  std::vector<const io::Dataset*> pointers;
+  for (const io::Dataset& dataset : datasets) pointers.push_back(&dataset);
+  return pointers;
+}
+
+RunData open_data(const RunConfig& config, bool with_training) {
+  RunData data;
+  if (config.data.tokenizer.empty())
+    throw UsageError("data.tokenizer: expected a SentencePiece model, found nothing");
+  data.tokenizer = std::make_unique<io::Tokenizer>(config.data.tokenizer);
+  data.style =
+      io::PromptStyle::load(find_resource("data.prompt", "prompts", config.data.prompt, ".ini"));
+  if (!config.data.caption_prompts.empty())
+    data.caption_prompts = io::PromptList::load(
+        find_resource("data.caption_prompts", "prompts", config.data.caption_prompts, ".txt"));
+  if (with_training) {
+    for (const std::string& text : config.data.sources) {
+      const SourceText source = parse_source("data.source", text, true);
+      data.training.emplace_back(source.name, source.glob);
+      data.weights.push_back(source.weight);
+    }
+    if (data.training.empty())
+      throw UsageError("data.source: expected one source at least, found none");
+  }
+  for (const std::string& text : config.data.validation) {
+    const SourceText source = parse_source("data.validation", text, false);
+    data.validation.emplace_back(source.name, source.glob);
+  }
+  refuse_twice("data.source", data.training);
+  refuse_twice("data.validation", data.validation);
+  return data;
+}
+
+void resolve_model(RunConfig* config, const io::Tokenizer& tokenizer, const Runtime& rt) {
+  LlmConfig& llm = config->model.llm;
+  const int64_t from_tokenizer = tokenizer.size() + 1;  // [PAD]
+  if (!llm.weights.empty()) {
+    const io::LlamaConfig file = io::read_llama_config(llm.weights);
+    llm.hidden_size = file.hidden_size;
+    llm.intermediate_size = file.intermediate_size;
+    llm.num_layers = file.num_hidden_layers;
+    llm.num_heads = file.num_attention_heads;
+    llm.num_kv_heads = file.num_key_value_heads;
+    llm.rms_norm_eps = file.rms_norm_eps;
+    llm.rope_theta = file.rope_theta;
+    if (file.vocab_size != tokenizer.size() && file.vocab_size != from_tokenizer)
+      throw InputError("{}: vocab_size is {}, but {} has {} pieces: expected {}, or {} with [PAD]",
+                       llm.weights, file.vocab_size, config->data.tokenizer, tokenizer.size(),
+                       tokenizer.size(), from_tokenizer);
+  }
+  if (llm.vocab_size_text == "auto") {
+    llm.vocab_size = from_tokenizer;
+  } else {
+    const std::string& text = llm.vocab_size_text;
+    const auto parsed = std::from_chars(text.data(), text.data() + text.size(), llm.vocab_size);
+    if (parsed.ec != std::errc() || parsed.ptr != text.data() + text.size())
+      throw UsageError("model.vocab_size: expected auto or a number, found '{}'", text);
+  }
+  if (llm.vocab_size < tokenizer.size())
+    throw InputError("model.vocab_size is {}, but the tokenizer {} ({}) has {} pieces: expected at "
+                     "least {}", llm.vocab_size, config->data.tokenizer, tokenizer.fingerprint(),
+                     tokenizer.size(), from_tokenizer);
+  config->model.validate();
+  validate_layout(config->model, rt.grid.tensor->size(), rt.grid.pipeline->size());
+  partition_model(config->model, rt.grid.pipeline->size(), config->parallel.layers);
+  if (!llm.weights.empty()) check_weights(config->model, *open_backbone(*config), is_backbone);
+  if (!config->model.vision.weights.empty())
+    check_weights(config->model, *open_encoder(*config), is_vision);
+}
+
+LynxModel build_model(const Runtime& rt, const RunConfig& config, std::string* frozen_weights) {
+  const LlmConfig& llm = config.model.llm;
+  LynxModel model = make_lynx(
+      rt, config.model,
+      partition_model(config.model, rt.grid.pipeline->size(), config.parallel.layers),
+      config.train.label_smoothing);
+  initialize(&model, config.train.seed);
+  const auto load = [&](const io::WeightSourcePtr& source, const NameFilter& filter) {
+    load_weights(rt, &model, *source, filter);
+    return io::digest_files(source->files(), *rt.grid.world).hex();
+  };
+  std::string backbone = fmt::format("random {} {}", config.train.seed, llm.init_std);
+  if (!llm.weights.empty())
+    backbone = load(open_backbone(config), is_backbone);
+  else if (!llm.init_from.empty())
+    backbone = load_backbone(rt, &model, llm.init_from);
+  else
+    log::info("the LLM starts from random values: model.weights names none");
+  std::string encoder = fmt::format("random {} {}", config.train.seed, config.model.vision.init_std);
+  if (!config.model.vision.weights.empty())
+    encoder = load(open_encoder(config), is_vision);
+  else
+    log::info("the vision encoder has random values: vision.weights names none");
+  *frozen_weights = fmt::format("llm {}, vision {}", backbone, encoder);
+  model.pack(rt);
+  return model;
+}
+
+void check_same_everywhere(const Runtime& rt, const RunIdentity& identity) {
+  std::vector<std::pair<std::string, std::string>> facts = {{"program", software_version()},
+                                                            {"tokenizer", identity.tokenizer}};
+  for (const auto& [name, fingerprint] : identity.datasets)
+    facts.push_back({"data.source " + name, fingerprint});
+  for (const ConfigValue& value : identity.config) facts.push_back({value.key, value.value});
+  std::string mine;
+  for (const auto& [key, value] : facts) mine += key + "\t" + value + "\n";
+  const std::vector<std::string> all = rt.grid.world->all_gather(mine);
+  for (size_t rank = 1; rank < all.size(); ++rank) {
+    std::istringstream first(all[0]), other(all[rank]);
+    for (std::string a, b; all[rank] != all[0];) {
+      const bool have_a = static_cast<bool>(std::getline(first, a));
+      const bool have_b = static_cast<bool>(std::getline(other, b));
+      if (have_a && have_b && a == b) continue;
+      throw parallel::AgreedError(
+          ExitCode::kUsage,
+          fmt::format("ranks differ: rank 0 has '{}', rank {} has '{}'", have_a ? a : "nothing",
+                      rank, have_b ? b : "nothing"));
+    }
+  }
+}
+
+StepOptions step_options(const RunConfig& config) {
+  return {parallel::parse_schedule_kind(config.parallel.schedule),
+          config.train.recompute == "layer" ? Recompute::kLayer : Recompute::kNone};
+}
+
+BatchLimits batch_limits(const RunConfig& config) {
+  return {config.train.micro_batch_tokens, config.train.vision_window};
+}
+
+io::TransformConfig transform_config(const RunConfig& config, bool training) {
+  io::TransformConfig transform;
+  transform.image_size = static_cast<int>(config.model.vision.image_size);
+  transform.augment = training && config.data.augment;
+  transform.seed = config.train.seed;
+  return transform;
+}
+
+}  // namespace lynceus

@@ -1,0 +1,73 @@
+// What a run is made of before its first step: config, tokenizer, datasets, model with its weights.
+// Shared by `train` and `evaluate`.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "train/data_pipeline.h"
+#include "train/run_options.h"
+#include "train/run_state.h"
+#include "train/step.h"
+
+namespace lynceus {
+
+/// Every section of the configuration.
+struct RunConfig {
+  RunOptions options;
+  ModelConfig model;
+  DataConfig data;
+  ParallelConfig parallel;
+  TrainConfig train;
+  OptimizerConfig optimizer;
+  CheckpointConfig checkpoint;
+  LogConfig log;
+
+  template <typename Visitor>
+  void visit(Visitor& v) {
+    options.visit(v);
+    model.visit(v);
+    data.visit(v);
+    parallel.visit(v);
+    train.visit(v);
+    optimizer.visit(v);
+    checkpoint.visit(v);
+    log.visit(v);
+  }
+};
+
+/// The datasets of a run and what turns them into tokens.
+struct RunData {
+  std::unique_ptr<io::Tokenizer> tokenizer;
+  std::vector<io::Dataset> training, validation;
+  std::vector<double> weights;  ///< of the training sets
+  io::PromptStyle style;
+  std::optional<io::PromptList> caption_prompts;
+
+  TextOptions text(const RunConfig& config) const;
+  static std::vector<const io::Dataset*> pointers(const std::vector<io::Dataset>& datasets);
+};
+
+/// Opens everything that data.* names. Not collective; errors are the caller's to agree on.
+RunData open_data(const RunConfig& config, bool with_training);
+
+/// Fills in what the model's config leaves to files: config.json of model.weights, vocab_size = auto.
+/// Then validates the whole model and its layout.
+void resolve_model(RunConfig* config, const io::Tokenizer& tokenizer, const Runtime& rt);
+
+/// Builds the model and fills it: random values, then the backbone's, the encoder's weights where the
+/// config names them. Collective. `frozen_weights` = what a resume must find again.
+LynxModel build_model(const Runtime& rt, const RunConfig& config, std::string* frozen_weights);
+
+/// Throws on every rank, naming rank and key, if configs, program or data differ between ranks.
+/// Collective.
+void check_same_everywhere(const Runtime& rt, const RunIdentity& identity);
+
+StepOptions step_options(const RunConfig& config);
+BatchLimits batch_limits(const RunConfig& config);
+io::TransformConfig transform_config(const RunConfig& config, bool training);
+
+}  // namespace lynceus

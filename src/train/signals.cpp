@@ -1,0 +1,35 @@
+#include "train/signals.h"
+
+#include <csignal>
+
+namespace lynceus {
+namespace {
+
+volatile std::sig_atomic_t stop_requested = 0;  // written by the handler, so it cannot be a member
+
+constexpr int kSignals[] = {SIGUSR1, SIGTERM, SIGINT};
+
+extern "C" void request_stop(int) { stop_requested = 1; }
+
+}  // namespace
+
+StopRequests::StopRequests(std::filesystem::path run_directory)
+    : stop_file_(std::move(run_directory) / "STOP") {
+  stop_requested = 0;
+  struct sigaction action = {};
+  action.sa_handler = request_stop;
+  action.sa_flags = SA_RESTART;
+  for (const int signal : kSignals) sigaction(signal, &action, nullptr);
+}
+
+StopRequests::~StopRequests() {
+  for (const int signal : kSignals) std::signal(signal, SIG_DFL);
+}
+
+bool StopRequests::agreed(parallel::Communicator& world) const {
+  int64_t stop = stop_requested;
+  if (world.rank() == 0 && std::filesystem::exists(stop_file_)) stop = 1;
+  return world.all_reduce(stop, parallel::ReduceOp::kMax) != 0;
+}
+
+}  // namespace lynceus

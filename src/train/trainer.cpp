@@ -1,0 +1,323 @@
+#include "train/trainer.h"
+
+#include <chrono>
+#include <fstream>
+
+#include "core/log.h"
+#include "core/progress.h"
+#include "core/trace.h"
+#include "io/file.h"
+#include "io/lease.h"
+#include "parallel/dry_run.h"
+#include "train/lr_schedule.h"
+#include "train/metrics.h"
+#include "train/signals.h"
+#include "train/validation.h"
+
+namespace lynceus {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int kSaveFailuresInARow = 3;
+constexpr int64_t kFewSamples = 200;  // before this many, a share of bad ones says little
+
+double seconds_since(std::chrono::steady_clock::time_point begin) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+}
+
+/// Steps of which a trace is written; last < first: none.
+struct TraceRange {
+  int64_t first = 0;
+  int64_t last = -1;
+};
+
+/// log.trace = FIRST:LAST.
+TraceRange parse_trace(const std::string& text) {
+  if (text.empty()) return {};
+  int64_t first = 0, last = 0;
+  char rest = 0;
+  if (std::sscanf(text.c_str(), "%ld:%ld%c", &first, &last, &rest) != 2 || first < 1 || last < first)
+    throw UsageError("log.trace: expected FIRST:LAST, steps from 1, found '{}'", text);
+  return {first, last};
+}
+
+class Trainer {
+ public:
+  Trainer(const Runtime& rt, RunConfig config, const ConfigReader& reader)
+      : rt_(rt), config_(std::move(config)), run_(config_.options.run) {
+    set_up(reader);
+  }
+
+  ExitCode run() {
+    const int64_t last = config_.options.stop_after > 0
+                             ? std::min(config_.options.stop_after, config_.train.steps)
+                             : config_.train.steps;
+    if (position_.step >= last) {
+      log::info("step {} is already done: nothing to train", position_.step);
+      return ExitCode::kDone;
+    }
+    const StopRequests stop(run_);
+    BatchLoader loader(rt_, config_.model, RunData::pointers(data_.training), data_.text(config_),
+                       batch_limits(config_), transform_config(config_, true),
+                       static_cast<int>(config_.data.loader_threads));
+    TrainingData batches(&loader, make_mixture(), config_.train.global_batch_size);
+    Progress progress("train", last, "steps",
+                      {.file = speaks() ? stderr : nullptr, .done_before = position_.step});
+    while (position_.step < last) {
+      PreparedStep batch = batches.next();
+      if (config_.log.schedule && position_.step == first_step_) print_schedule(batch);
+      run_step(&batch, &progress);
+      if (stop.agreed(*rt_.grid.world)) {
+        progress.finish();
+        save_now();
+        log::info("stopped on request behind step {}; run again to go on", position_.step);
+        return position_.step == last ? ExitCode::kDone : ExitCode::kRequeue;
+      }
+      const bool due = config_.checkpoint.every > 0 && position_.step % config_.checkpoint.every == 0;
+      if (due && position_.step < last) save();
+      const int64_t every = config_.train.validate_every;
+      if (every > 0 && position_.step % every == 0 && position_.step < last) validate_now();
+    }
+    progress.finish();
+    if (position_.step == config_.train.steps) validate_now();
+    save_now();
+    return ExitCode::kDone;
+  }
+
+ private:
+  bool speaks() const { return rt_.grid.world->rank() == 0; }
+
+  void set_up(const ConfigReader& reader) {
+    std::string frozen_weights;
+    parallel::agree(*rt_.grid.world, [&] {
+      trace_ = parse_trace(config_.log.trace);
+      data_ = open_data(config_, true);
+      resolve_model(&config_, *data_.tokenizer, rt_);
+      make_mixture();  // complains about sources before any work
+      if (config_.train.global_batch_size < 1 || config_.train.steps < 1)
+        throw UsageError("train.steps and train.global_batch_size: expected positive numbers, found "
+                         "{} and {}", config_.train.steps, config_.train.global_batch_size);
+      take_lease();
+    });
+    RunIdentity identity;
+    identity.config = reader.values();
+    identity.seed = config_.train.seed;
+    identity.tokenizer = data_.tokenizer->fingerprint();
+    for (const io::Dataset& dataset : data_.training)
+      identity.datasets[dataset.name()] = dataset.fingerprint();
+    check_same_everywhere(rt_, identity);
+    if (speaks()) io::atomic_write_text(run_ / "config.ini", reader.print());
+
+    model_ = build_model(rt_, config_, &frozen_weights);
+    identity.frozen_weights = frozen_weights;
+    optimizer_ = std::make_unique<Optimizer>(rt_, &model_, config_.optimizer);
+    state_ = std::make_unique<RunState>(rt_, optimizer_.get(), std::move(identity));
+    store_ = std::make_unique<io::CheckpointStore>(
+        *rt_.grid.world, io::CheckpointOptions{.run_directory = run_,
+                                               .keep_last = static_cast<int>(config_.checkpoint.keep_last),
+                                               .keep_every = config_.checkpoint.keep_every,
+                                               .lease = lease_.get()});
+    start_or_resume();
+  }
+
+  void take_lease() {
+    if (!speaks()) return;
+    io::LeaseOptions options;
+    options.take_over = config_.options.take_over;
+    options.waiting = [](const io::LeaseOwner& owner, std::chrono::milliseconds remaining) {
+      log::info("{} holds the run; taking over in {} s unless it shows life", owner.describe(),
+                remaining.count() / 1000);
+    };
+    lease_ = io::Lease::acquire(run_, options);
+  }
+
+  void start_or_resume() {
+    MetricsFile metrics(run_);
+    if (const auto resumed = state_->resume(config_.options)) {
+      position_ = *resumed;
+      first_step_ = position_.step;
+      store_->set_aside_newer(position_.step);
+      log::info("resumed from step {}, {} samples seen", position_.step, position_.samples_seen);
+    } else if (!config_.options.init.empty()) {
+      state_->initialize_from(config_.options.init);
+      log::info("trained values start from {}", config_.options.init);
+    }
+    if (speaks()) metrics.cut_after(position_.step);
+    log::info("{}: {} on {} samples, {} trained parameters on rank 0", run_.string(),
+              rt_.grid.shape.to_string(), total_samples(), trained_elements());
+  }
+
+  int64_t total_samples() const {
+    int64_t total = 0;
+    for (const io::Dataset& dataset : data_.training) total += dataset.size();
+    return total;
+  }
+
+  int64_t trained_elements() const {
+    int64_t total = 0;
+    for (const TrainedParameter& trained : optimizer_->parameters())
+      total += trained.parameter->value.size();
+    return total;
+  }
+
+  Mixture make_mixture() const {
+    std::vector<MixtureSource> sources;
+    for (size_t i = 0; i < data_.training.size(); ++i)
+      sources.push_back({data_.training[i].name(), data_.weights[i], data_.training[i].size()});
+    Mixture mixture(std::move(sources), config_.train.seed);
+    mixture.seek(position_.samples_seen);
+    return mixture;
+  }
+
+  void print_schedule(const PreparedStep& batch) const {
+    if (!speaks() || batch.batch.windows.empty()) return;
+    const auto kind = parallel::parse_schedule_kind(config_.parallel.schedule);
+    const auto schedules = parallel::make_schedules(kind, rt_.grid.pipeline->size(),
+                                                    batch.batch.windows.front().micro_batches);
+    fmt::print("{}", parallel::draw(parallel::dry_run(schedules)));
+    std::fflush(stdout);
+  }
+
+  void run_step(PreparedStep* batch, Progress* progress) {
+    const int64_t number = position_.step + 1;
+    if (number == trace_.first) trace::start(rt_.grid.world->rank());
+    const auto begin = std::chrono::steady_clock::now();
+    const double lr = learning_rate(config_.optimizer, position_.step, config_.train.steps);
+    const StepResult result =
+        train_step(rt_, model_, optimizer_.get(), &batch->batch, batch->pixel_source(),
+                   batch->reach, step_options(config_), lr);
+    position_.step = number;
+    position_.samples_seen += config_.train.global_batch_size;
+    report(*batch, result, lr, seconds_since(begin), progress);
+    if (number == trace_.last)
+      trace::stop_and_write(
+          (run_ / "trace" / trace::file_name(trace_.first, trace_.last, rt_.grid.world->rank()))
+              .string());
+  }
+
+  void report(const PreparedStep& batch, const StepResult& result, double lr, double seconds,
+              Progress* progress) {
+    int64_t rows = 0;
+    for (const PackedBatch& micro_batch : batch.batch.micro_batches) rows += micro_batch.tokens();
+    rows = rt_.grid.data->all_reduce(rows);
+    const int64_t cut = rt_.grid.data->all_reduce(batch.cut_tokens);
+    const int64_t damaged = rt_.grid.data->all_reduce(batch.damaged_in_replica);
+    if (damaged > 0) list_damaged(batch, damaged);
+    if (!result.updated) log::warn("step {}: no scored token, nothing was updated", position_.step);
+    progress->note(fmt::format("loss {:.4f}", result.loss));
+    progress->advance();
+    if (!speaks()) return;
+    const double samples = static_cast<double>(config_.train.global_batch_size);
+    Metrics metrics = {{"step", position_.step},
+                       {"samples_seen", position_.samples_seen},
+                       {"loss", result.loss},
+                       {"scored_tokens", result.scored_tokens},
+                       {"grad_norm", result.gradient_norm},
+                       {"lr", lr},
+                       {"step_seconds", seconds},
+                       {"samples_per_s", samples / seconds},
+                       {"tokens_per_s", static_cast<double>(rows) / seconds}};
+    if (cut > 0) metrics.push_back({"cut_tokens", cut});
+    if (damaged > 0) metrics.push_back({"damaged_samples", damaged});
+    MetricsFile(run_).append(metrics);
+    if (config_.log.every > 0 && position_.step % config_.log.every == 0)
+      log::info("step {}  loss {:.4f}  norm {:.3f}  lr {:.2e}  {:.1f} samples/s", position_.step,
+                result.loss, result.gradient_norm, lr, samples / seconds);
+  }
+
+  /// Damaged media was replaced and is not scored; here it is listed and counted.
+  void list_damaged(const PreparedStep& batch, int64_t damaged) {
+    std::string mine;
+    for (const DamagedSample& sample : batch.damaged)
+      mine += fmt::format("{}\t{}\t{}\n", position_.step, sample.index, sample.reason);
+    const auto all = rt_.grid.world->all_gather(mine);
+    if (speaks()) {
+      std::ofstream out(run_ / "damaged.tsv", std::ios::app);
+      for (const std::string& text : all) out << text;
+      for (const std::string& text : all)
+        if (!text.empty()) log::warn("damaged media, replaced and not scored: {}", text);
+    }
+    damaged_ += damaged;
+    samples_here_ = position_.samples_seen - first_step_ * config_.train.global_batch_size;
+    const double share = static_cast<double>(damaged_) / static_cast<double>(samples_here_);
+    if (samples_here_ >= kFewSamples && share > config_.data.max_bad)
+      throw parallel::AgreedError(
+          ExitCode::kInput,
+          fmt::format("{} of {} samples have damaged media, more than data.max_bad = {}: see {}",
+                      damaged_, samples_here_, config_.data.max_bad, (run_ / "damaged.tsv").string()));
+  }
+
+  void validate_now() {
+    if (data_.validation.empty()) return;
+    const auto datasets = RunData::pointers(data_.validation);
+    BatchLoader loader(rt_, config_.model, datasets, data_.text(config_), batch_limits(config_),
+                       transform_config(config_, false),
+                       static_cast<int>(config_.data.loader_threads));
+    const auto scores = validate(rt_, model_, &loader, datasets, config_.train.validation_samples,
+                                 config_.train.global_batch_size);
+    if (!speaks()) return;
+    for (const auto& [task, score] : scores) {
+      MetricsFile(run_).append({{"step", position_.step},
+                                {"validation", task},
+                                {"samples", score.samples},
+                                {"loss", score.loss()},
+                                {"token_accuracy", score.token_accuracy()},
+                                {"answer_accuracy", score.answer_accuracy()},
+                                {"baseline", score.baseline()}});
+      log::info("validation {}: loss {:.4f}, tokens {:.1f} %, answers {:.1f} % (majority {:.1f} %) of {}",
+                task, score.loss(), 100 * score.token_accuracy(), 100 * score.answer_accuracy(),
+                100 * score.baseline(), score.samples);
+    }
+  }
+
+  /// A failed save is a warning; the third in a row ends the run.
+  bool save() {
+    const io::SaveResult result = state_->save(store_.get(), position_);
+    if (result.committed) {
+      failures_ = 0;
+      saved_step_ = position_.step;
+      log::info("checkpoint {}: {:.1f} MiB in {:.2f} s", result.path.filename().string(),
+                static_cast<double>(result.bytes) / (1 << 20), result.seconds);
+      return true;
+    }
+    log::warn("no checkpoint of step {}: {}", position_.step, result.message);
+    if (++failures_ >= kSaveFailuresInARow)
+      throw parallel::AgreedError(ExitCode::kIo,
+                                  fmt::format("{} saves failed in a row, the last one: {}", failures_,
+                                              result.message));
+    return false;
+  }
+
+  /// A save that must succeed.
+  void save_now() {
+    if (saved_step_ == position_.step || save()) return;
+    throw parallel::AgreedError(ExitCode::kIo, fmt::format("step {} could not be saved; the checkpoints before "
+                                                           "it are whole", position_.step));
+  }
+
+  const Runtime& rt_;
+  RunConfig config_;
+  fs::path run_;
+  RunData data_;
+  std::unique_ptr<io::Lease> lease_;
+  LynxModel model_;
+  std::unique_ptr<Optimizer> optimizer_;
+  std::unique_ptr<RunState> state_;
+  std::unique_ptr<io::CheckpointStore> store_;
+  RunPosition position_;
+  int64_t first_step_ = 0;
+  int64_t saved_step_ = -1;
+  int64_t damaged_ = 0;
+  int64_t samples_here_ = 0;
+  int failures_ = 0;
+  TraceRange trace_;
+};
+
+}  // namespace
+
+ExitCode train(const Runtime& rt, RunConfig config, const ConfigReader& reader) {
+  return Trainer(rt, std::move(config), reader).run();
+}
+
+}  // namespace lynceus

@@ -1,0 +1,192 @@
+// `lynceus prepare` as a user calls it: what it writes, and one clear message with the right exit
+// code for everything that can be wrong.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+
+#include "io/dataset.h"
+#include "io/file.h"
+#include "io/tokenizer.h"
+
+namespace lynceus {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::Not;
+
+struct Result {
+  int code = -1;
+  std::string text;  // stdout and stderr
+};
+
+/// In an environment of its own: this test is an MPI program too.
+Result run(const std::string& arguments, const std::string& launcher = "") {
+  const std::string command =
+      "env -i PATH=\"$PATH\" HOME=/tmp OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 " +
+      launcher + " '" + std::string(LYNCEUS_BINARY) + "' prepare " + arguments + " 2>&1";
+  std::FILE* pipe = popen(command.c_str(), "r");
+  if (pipe == nullptr) return {-1, "cannot start " + command};
+  Result result;
+  char buffer[4096];
+  for (size_t got; (got = std::fread(buffer, 1, sizeof(buffer), pipe)) > 0;)
+    result.text.append(buffer, got);
+  const int status = pclose(pipe);
+  result.code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  return result;
+}
+
+class PrepareTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    fs::remove_all(directory_);
+    fs::create_directories(directory_);
+  }
+  void TearDown() override { fs::remove_all(directory_); }
+
+  std::string path(const std::string& name) const { return (directory_ / name).string(); }
+  std::string write(const std::string& name, const std::string& text) const {
+    std::ofstream(directory_ / name, std::ios::binary) << text;
+    return path(name);
+  }
+  void expect_refused(const std::string& arguments, int code, const std::string& message) const {
+    const Result result = run(arguments);
+    EXPECT_EQ(result.code, code) << arguments << "\n" << result.text;
+    EXPECT_THAT(result.text, AllOf(HasSubstr("lynceus: "), HasSubstr(message))) << arguments;
+    EXPECT_THAT(result.text, Not(HasSubstr("unexpected"))) << arguments;
+  }
+
+  const std::string photos_ = std::string(LYNCEUS_SOURCE_DIR) + "/tests/data/photos/captions.jsonl";
+  const fs::path directory_ = fs::path(testing::TempDir()) / "prepare";
+};
+
+TEST_F(PrepareTest, Photographs) {
+  const Result result =
+      run("jsonl --input " + photos_ + " --output " + path("out") + " --train-tokenizer 400");
+  ASSERT_EQ(result.code, 0) << result.text;
+  EXPECT_THAT(result.text, HasSubstr("prepared 30 samples, 30 images (2.5 MB), 0 bad lines"));
+  const io::Dataset dataset("captions", path("out") + "/captions*.h5");
+  ASSERT_EQ(dataset.size(), 30);
+  EXPECT_EQ(dataset.info(0).task, "captions");
+  EXPECT_EQ(dataset.media_count(0), 1);
+  const std::string original =
+      io::read_text(fs::path(photos_).parent_path() / "images/000000008762.jpg");
+  EXPECT_EQ(dataset.read_media(4, 0), original);
+  EXPECT_EQ(dataset.turns(4)[0].text, "A stoplight that is flashing green lights at cars.");
+
+  const io::Tokenizer tokenizer(path("out") + "/tokenizer.model");
+  EXPECT_EQ(tokenizer.size(), 400);
+  EXPECT_EQ(tokenizer.unk_id(), 0);
+  EXPECT_EQ(tokenizer.bos_id(), 1);
+  EXPECT_EQ(tokenizer.eos_id(), 2);
+}
+
+TEST_F(PrepareTest, ShapesBothSplits) {
+  const std::string common = "shapes --count 24 --seed 5 --output " + path("out");
+  const Result train = run(common + " --train-tokenizer 320");
+  ASSERT_EQ(train.code, 0) << train.text;
+  EXPECT_THAT(train.text, HasSubstr("prepared 144 samples, 120 images"));
+  EXPECT_THAT(train.text, testing::ContainsRegex("Counting +24 +4 +25.0 %  four"));
+  const Result validation = run(common + " --split validation");
+  ASSERT_EQ(validation.code, 0) << validation.text;
+  for (const std::string split : {"train", "validation"})
+    for (const std::string name : {"captions", "text", "Color", "Counting", "Spatial", "Others"}) {
+      const io::Shard shard(path("out") + "/" + split + "-" + name + ".h5");
+      EXPECT_EQ(shard.size(), 24);
+      EXPECT_EQ(shard.info().task, name == "captions" ? "caption" : name);
+      EXPECT_EQ(shard.media_count(3), name == "text" ? 0 : 1);
+    }
+  EXPECT_EQ(io::Tokenizer(path("out") + "/tokenizer.model").size(), 320);
+  EXPECT_THAT(io::read_text(path("out") + "/corpus.txt"),
+              HasSubstr("User: how many shapes are there?\nBot: one\n"));
+
+  const Result again = run("shapes --count 24 --seed 5 --output " + path("again"));
+  ASSERT_EQ(again.code, 0) << again.text;
+  for (const char* name : {"train-Color.h5", "train-text.h5", "corpus.txt"})
+    EXPECT_EQ(io::read_text(path("out") + "/" + name), io::read_text(path("again") + "/" + name));
+}
+
+TEST_F(PrepareTest, NothingIsReplacedUnasked) {
+  const std::string arguments = "shapes --count 2 --output " + path("out");
+  ASSERT_EQ(run(arguments).code, 0);
+  const std::string before = io::read_text(path("out") + "/train-Color.h5");
+  expect_refused(arguments + " --seed 2", 2, "is there already; --overwrite replaces it");
+  EXPECT_EQ(io::read_text(path("out") + "/train-Color.h5"), before);
+  EXPECT_EQ(run(arguments + " --seed 2 --overwrite").code, 0);
+  EXPECT_NE(io::read_text(path("out") + "/train-Color.h5"), before);
+}
+
+TEST_F(PrepareTest, BadLinesAreCountedListedAndLimited) {
+  const std::string folder = fs::path(photos_).parent_path().string();
+  const std::string good = R"({"image": "images/000000008762.jpg", "caption": "lights"})";
+  const std::string input =
+      write("rows.jsonl", good + "\n" + good + "\n" + R"({"image": "no.jpg", "caption": "x"})" +
+                              "\n{broken\n" + good + "\n");
+  const std::string arguments = "jsonl --input " + input + " --root " + folder + " --output ";
+  const Result some = run(arguments + path("some") + " --max-bad 0.5");
+  ASSERT_EQ(some.code, 0) << some.text;
+  EXPECT_THAT(some.text, HasSubstr("prepared 3 samples, 3 images (0.1 MB), 2 bad lines"));
+  EXPECT_THAT(
+      io::read_text(path("some") + "/rows-bad.txt"),
+      AllOf(HasSubstr("rows.jsonl:3: key image"), HasSubstr("no.jpg"), HasSubstr("rows.jsonl:4")));
+
+  expect_refused(arguments + path("none"), 3,
+                 "1 of 5 lines are unusable, more than --max-bad 0.01 allows");
+  EXPECT_FALSE(fs::exists(path("none") + "/rows.h5"));
+  EXPECT_TRUE(fs::exists(path("none") + "/rows-bad.txt"));
+}
+
+TEST_F(PrepareTest, WrongCallsSayWhatIsWrong) {
+  const std::string out = " --output " + path("out");
+  expect_refused("", 2, "expected a source, jsonl or shapes, as the first word, found nothing");
+  expect_refused("shape" + out, 2, "found 'shape'");
+  expect_refused("coco" + out, 2, "the source coco is not yet there");
+  expect_refused("shapes", 2, "expected --output DIR");
+  expect_refused("shapes --count 0" + out, 2, "--count: expected 1 or more, found 0");
+  expect_refused("shapes --count many" + out, 2, "count");
+  expect_refused("shapes --size 20" + out, 2, "--size: expected 28 to 4096 pixels, found 20");
+  expect_refused("shapes --split test" + out, 2, "split");
+  expect_refused("shapes --input x" + out, 2, "input");
+  expect_refused("shapes 5" + out, 2, "found '5'");
+  expect_refused("shapes --split validation --train-tokenizer 300" + out, 2,
+                 "expected --split train");
+  expect_refused("shapes --shard-gib 0" + out, 2, "--shard-gib");
+  expect_refused("jsonl" + out, 2, "expected --input FILE");
+  expect_refused("jsonl --input a/x.jsonl b/x.jsonl" + out, 2, "two files are named x");
+  expect_refused("jsonl --max-bad 2 --input x" + out, 2, "--max-bad");
+}
+
+TEST_F(PrepareTest, UnusableFilesSayWhatIsWrong) {
+  const std::string out = " --output " + path("out");
+  expect_refused("jsonl --input " + path("absent.jsonl") + out, 4, "absent.jsonl");
+  expect_refused("jsonl --input " + write("empty.jsonl", "") + out, 3,
+                 "empty.jsonl: expected a sample at least, found none");
+  expect_refused("jsonl --root " + path("absent") + " --input " + photos_ + out, 4, "--root");
+  expect_refused("shapes --count 1 --output " + write("file", "x") + "/out", 4, "--output");
+  expect_refused("shapes --count 4 --train-tokenizer 9000" + out, 3, "9000 pieces");
+  EXPECT_TRUE(fs::is_empty(path("out"))) << "an abandoned run left something";
+}
+
+TEST_F(PrepareTest, OneRankOnly) {
+  const Result result =
+      run("shapes --count 1 --output " + path("out"), "mpirun --oversubscribe -n 2");
+  EXPECT_EQ(result.code, 2) << result.text;
+  EXPECT_THAT(result.text, HasSubstr("prepare runs on one rank, 2 were started"));
+  EXPECT_FALSE(fs::exists(path("out")));
+}
+
+TEST_F(PrepareTest, HelpNamesWhatIsThere) {
+  const Result all = run("--help");
+  EXPECT_EQ(all.code, 0);
+  EXPECT_THAT(all.text, AllOf(HasSubstr("jsonl"), HasSubstr("shapes"), Not(HasSubstr("coco"))));
+  EXPECT_THAT(run("shapes --help").text, AllOf(HasSubstr("--count"), HasSubstr("--output")));
+  EXPECT_THAT(run("jsonl --help").text, AllOf(HasSubstr("--max-bad"), Not(HasSubstr("--count"))));
+}
+
+}  // namespace
+}  // namespace lynceus

@@ -1,0 +1,185 @@
+// Rows of every kind, and every way in which a row can be unusable.
+#include "io/source_jsonl.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "core/error.h"
+#include "io/file.h"
+#include "io/image.h"
+
+namespace lynceus::io {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::AllOf;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::StartsWith;
+
+class SourceJsonlTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    fs::remove_all(directory_);
+    fs::create_directories(directory_ / "images");
+    for (const char* name : {"a", "b"}) {
+      Image image{6, 4, std::vector<uint8_t>(72, name[0] == 'a' ? 200 : 90)};
+      write(std::string("images/") + name + ".jpg", encode_jpeg(image, 90));
+    }
+  }
+  void TearDown() override { fs::remove_all(directory_); }
+
+  void write(const std::string& name, const std::string& bytes) const {
+    std::ofstream(directory_ / name, std::ios::binary) << bytes;
+  }
+  std::string bytes(const std::string& name) const { return read_text(directory_ / name); }
+
+  std::vector<JsonlRow> rows(const std::string& text, JsonlOptions options = {}) const {
+    write("x.jsonl", text);
+    options.file = directory_ / "x.jsonl";
+    JsonlSource source(std::move(options));
+    std::vector<JsonlRow> all;
+    while (auto row = source.next()) all.push_back(std::move(*row));
+    return all;
+  }
+  Sample only_sample(const std::string& text) const {
+    const auto all = rows(text);
+    EXPECT_EQ(all.size(), 1u);
+    EXPECT_EQ(all.at(0).problem, "");
+    EXPECT_EQ(all.at(0).samples.size(), 1u);
+    return all.at(0).samples.at(0);
+  }
+  std::string problem(const std::string& text) const {
+    const auto all = rows(text);
+    EXPECT_EQ(all.size(), 1u);
+    EXPECT_THAT(all.at(0).samples, IsEmpty());
+    return all.at(0).problem;
+  }
+
+  fs::path directory_ = fs::path(testing::TempDir()) / "source_jsonl";
+};
+
+TEST_F(SourceJsonlTest, OneSampleACaption) {
+  const std::string line =
+      R"({"image": "images/a.jpg", "captions": ["grey ", "very grey"], "w": 3})";
+  const auto all = rows(line + "\n");
+  ASSERT_EQ(all.size(), 1u);
+  ASSERT_EQ(all[0].samples.size(), 2u);
+  for (const Sample& sample : all[0].samples)
+    EXPECT_THAT(sample.media, ElementsAre(bytes("images/a.jpg")));
+  EXPECT_EQ(all[0].samples[0].key, "images/a.jpg#1");
+  EXPECT_EQ(all[0].samples[1].key, "images/a.jpg#2");
+  EXPECT_THAT(all[0].samples[0].turns, ElementsAre(Turn{TurnRole::kAssistant, "grey"}));
+  EXPECT_THAT(all[0].samples[1].turns, ElementsAre(Turn{TurnRole::kAssistant, "very grey"}));
+
+  JsonlOptions first;
+  first.first_caption_only = true;
+  const auto short_list = rows(line, first);
+  ASSERT_EQ(short_list.at(0).samples.size(), 1u);
+  EXPECT_EQ(short_list[0].samples[0].key, "images/a.jpg");
+}
+
+TEST_F(SourceJsonlTest, QuestionsAndTexts) {
+  const Sample asked = only_sample(
+      R"({"image": "./images/b.jpg", "question": "what is it?", "answer": ["grey", "dark"]})");
+  EXPECT_THAT(asked.turns, ElementsAre(Turn{TurnRole::kUser, "what is it?"},
+                                       Turn{TurnRole::kAssistant, "grey"}));
+  EXPECT_THAT(asked.media, ElementsAre(bytes("images/b.jpg")));
+  const Sample blind = only_sample(R"({"id": 17, "question": "2+2?", "answer": "4"})");
+  EXPECT_EQ(blind.key, "17");
+  EXPECT_THAT(blind.media, IsEmpty());
+  const Sample text = only_sample("\n\n{\"text\": \"words\\nand more\"}");
+  EXPECT_EQ(text.key, "line 3");
+  EXPECT_THAT(text.turns, ElementsAre(Turn{TurnRole::kText, "words\nand more"}));
+}
+
+TEST_F(SourceJsonlTest, SeveralPictures) {
+  const Sample apart =
+      only_sample(R"({"images": ["images/a.jpg", "images/b.jpg"], "caption": "two greys"})");
+  EXPECT_EQ(apart.kind, MediaKind::kSeparateImages);
+  EXPECT_THAT(apart.media, ElementsAre(bytes("images/a.jpg"), bytes("images/b.jpg")));
+  const Sample video =
+      only_sample(R"({"frames": ["images/a.jpg", "images/a.jpg"], "caption": "it stands"})");
+  EXPECT_EQ(video.kind, MediaKind::kFrames);
+  EXPECT_EQ(video.media.size(), 2u);
+}
+
+TEST_F(SourceJsonlTest, AnotherRoot) {
+  JsonlOptions options;
+  options.root = directory_ / "images";
+  EXPECT_EQ(rows(R"({"image": "a.jpg", "caption": "grey"})", options).at(0).problem, "");
+  options.root = directory_ / "absent";
+  EXPECT_THROW(rows("{}", options), IoError);
+  EXPECT_THROW(JsonlSource({directory_ / "absent.jsonl", {}, false}), IoError);
+}
+
+TEST_F(SourceJsonlTest, UnusableRowsSayWhy) {
+  EXPECT_THAT(problem(R"({"image": "images/absent.jpg", "caption": "x"})"),
+              AllOf(HasSubstr("x.jsonl:1"), HasSubstr("key image"), HasSubstr("absent.jpg"),
+                    HasSubstr("No such file")));
+  EXPECT_THAT(problem(R"({"image": "../a.jpg", "caption": "x"})"), HasSubstr("a path below"));
+  EXPECT_THAT(problem(R"({"image": "images/../../a.jpg", "caption": "x"})"),
+              HasSubstr("a path below"));
+  EXPECT_THAT(problem(R"({"image": "/etc/passwd", "caption": "x"})"), HasSubstr("a path below"));
+  EXPECT_NE(problem(R"({"image": "images", "caption": "x"})"), "");
+  EXPECT_THAT(problem(R"({"image": "x.jsonl", "caption": "x"})"), HasSubstr("a JPEG or PNG"));
+  EXPECT_THAT(problem(R"({"image": "images/a.jpg"})"), HasSubstr("the keys image"));
+  EXPECT_THAT(problem(R"({"caption": "x"})"), HasSubstr("a caption with image"));
+  EXPECT_THAT(problem(R"({"images": [], "caption": "x"})"), HasSubstr("a caption with image"));
+  EXPECT_THAT(problem(R"({"text": "x", "image": "images/a.jpg"})"),
+              HasSubstr("a text without pictures"));
+  EXPECT_THAT(problem(R"({"text": "x", "caption": "y"})"), HasSubstr("expected one of"));
+  EXPECT_THAT(problem(R"({"image": "images/a.jpg", "frames": ["images/a.jpg"], "caption": "y"})"),
+              HasSubstr("expected one of image"));
+  EXPECT_THAT(problem(R"({"image": "images/a.jpg", "captions": []})"), HasSubstr("empty list"));
+  EXPECT_THAT(problem(R"({"image": "images/a.jpg", "captions": ["x", " "]})"),
+              AllOf(HasSubstr("captions[1]"), HasSubstr("an empty one")));
+  EXPECT_THAT(problem(R"({"question": "x"})"), HasSubstr("'answer' is missing"));
+  EXPECT_THAT(problem(R"({"image": 3, "caption": "x"})"), HasSubstr("key image"));
+  EXPECT_THAT(problem("[1]"), HasSubstr("an object"));
+  EXPECT_THAT(problem("{"), HasSubstr("x.jsonl:1"));
+}
+
+TEST_F(SourceJsonlTest, DamagedPicturesAreFound) {
+  const std::string good = bytes("images/a.jpg");
+  write("cut.jpg", good.substr(0, good.size() - 20));
+  EXPECT_THAT(problem(R"({"image": "cut.jpg", "caption": "x"})"),
+              AllOf(HasSubstr("x.jsonl:1"), HasSubstr("cut.jpg"), HasSubstr("JPEG")));
+}
+
+TEST_F(SourceJsonlTest, ABadRowDoesNotHarmItsNeighbours) {
+  const std::string good = R"({"image": "images/a.jpg", "caption": "x"})";
+  write("x.jsonl", good + "\n{broken\n" + good + "\n\n" + good);
+  JsonlSource source({directory_ / "x.jsonl", {}, false});
+  EXPECT_EQ(source.line_count(), 5);
+  std::vector<size_t> samples;
+  std::vector<std::string> problems;
+  while (const auto row = source.next()) {
+    samples.push_back(row->samples.size());
+    if (!row->problem.empty()) problems.push_back(row->problem);
+  }
+  EXPECT_THAT(samples, ElementsAre(1, 0, 1, 1));
+  EXPECT_THAT(problems, ElementsAre(HasSubstr("x.jsonl:2")));
+}
+
+TEST_F(SourceJsonlTest, Photographs) {
+  const fs::path folder = fs::path(LYNCEUS_SOURCE_DIR) / "tests/data/photos";
+  JsonlSource source({folder / "captions.jsonl", {}, false});
+  size_t samples = 0;
+  int64_t rows_read = 0;
+  while (const auto row = source.next()) {
+    EXPECT_EQ(row->problem, "");
+    samples += row->samples.size();
+    ++rows_read;
+  }
+  EXPECT_EQ(rows_read, source.line_count());
+  EXPECT_EQ(rows_read, 6);
+  EXPECT_EQ(samples, 30u);
+}
+
+}  // namespace
+}  // namespace lynceus::io

@@ -1,0 +1,166 @@
+// The layout never changes the mathematics: every tensor x pipeline x data grid of up to eight
+// ranks, every micro-batch size and vision window, gives the losses of the run on one rank.
+#include <gtest/gtest.h>
+
+#include "tests/train/tiny_model.h"
+
+namespace lynceus {
+namespace {
+
+using parallel::GridShape;
+using parallel::ScheduleKind;
+using tiny::Kind;
+
+constexpr int kSteps = 5;
+
+/// What a run shows.
+struct Trace {
+  std::vector<double> losses, norms;
+  tiny::Named start, end;
+};
+
+/// Five samples, which divide over two, three and four replicas unevenly and leave some of eight
+/// without any; step 3 has text only.
+tiny::Batch batch_of(int step) {
+  if (step == 3) return tiny::make_batch(3, std::vector<Kind>(5, Kind::kText));
+  return tiny::make_batch(static_cast<uint64_t>(step), {Kind::kImage, Kind::kText, Kind::kVideo,
+                                                        Kind::kImages, Kind::kImage});
+}
+
+Trace trace(tiny::Run* run) {
+  Trace trace;
+  trace.start = run->gather(tiny::Part::kValue);
+  for (int step = 0; step < kSteps; ++step) {
+    const StepResult result = run->step(batch_of(step));
+    EXPECT_TRUE(result.updated);
+    trace.losses.push_back(result.loss);
+    trace.norms.push_back(result.gradient_norm);
+  }
+  trace.end = run->gather(tiny::Part::kValue);
+  return trace;
+}
+
+/// How many heads a model needs so that `tensor` ranks can share it.
+int64_t heads_for(int tensor) { return 8 % tensor == 0 ? 8 : tensor == 3 ? 6 : tensor; }
+
+/// Collective over the world: rank r computes one of the references alone, all ranks get all.
+std::map<int64_t, Trace> references(parallel::Communicator& world, const tiny::Options& options) {
+  const int64_t heads[] = {8, 7, 6, 5};
+  std::map<int64_t, Trace> all;
+  const Stream stream;
+  for (int i = 0; i < 4; ++i) {
+    tiny::Options alone = options;
+    alone.model.llm.hidden_size = 4 * heads[i];
+    alone.model.llm.intermediate_size = 5 * heads[i];
+    alone.model.llm.num_heads = heads[i];
+    tiny::Run run(parallel::make_self_communicator(), alone);
+    Trace reference;
+    if (world.rank() == i)
+      reference = trace(&run);
+    else  // the same shape, to receive into
+      reference = {std::vector<double>(kSteps), std::vector<double>(kSteps),
+                   run.gather(tiny::Part::kValue), run.gather(tiny::Part::kValue)};
+    all[heads[i]] = std::move(reference);
+  }
+  for (int i = 0; i < 4; ++i) {
+    Trace& reference = all[heads[i]];
+    for (auto* numbers : {&reference.losses, &reference.norms})
+      world.broadcast(Tensor::borrow(numbers->data(), {kSteps}, DType::kF64), i);
+    for (auto& [name, values] : reference.end)
+      world.broadcast(
+          Tensor::borrow(values.data(), {static_cast<int64_t>(values.size())}, DType::kF32), i);
+  }
+  return all;
+}
+
+void expect_equal(const Trace& found, const Trace& reference) {
+  for (size_t step = 0; step < kSteps; ++step) {
+    EXPECT_NEAR(found.losses[step] / reference.losses[step], 1, 1e-6) << "loss of step " << step;
+    EXPECT_NEAR(found.norms[step] / reference.norms[step], 1, 1e-5) << "norm of step " << step;
+  }
+  double difference = 0, moved = 0;
+  for (const auto& [name, expected] : reference.end)
+    for (size_t i = 0; i < expected.size(); ++i) {
+      difference += std::pow(found.end.at(name)[i] - expected[i], 2);
+      moved += std::pow(reference.start.at(name)[i] - expected[i], 2);
+    }
+  EXPECT_GT(moved, 0);
+  EXPECT_LT(std::sqrt(difference / moved), 1e-3) << "final parameters";
+}
+
+/// A grid and the ranks it runs on.
+struct Seat {
+  GridShape shape;
+  int first_rank = 0;
+};
+
+/// All grids of up to eight ranks, packed into rounds that run side by side.
+std::vector<std::vector<Seat>> rounds_of_all_grids() {
+  std::vector<std::vector<Seat>> rounds;
+  std::vector<int> used;
+  for (int world = 8; world >= 1; --world)
+    for (int tensor = 1; tensor <= world; ++tensor)
+      for (int pipeline = 1; tensor * pipeline <= world; ++pipeline) {
+        if (world % (tensor * pipeline) != 0) continue;
+        const GridShape shape{tensor, pipeline, world / (tensor * pipeline)};
+        size_t round = 0;
+        while (round < rounds.size() && used[round] + world > 8) ++round;
+        if (round == rounds.size()) {
+          rounds.emplace_back();
+          used.push_back(0);
+        }
+        rounds[round].push_back({shape, used[round]});
+        used[round] += world;
+      }
+  return rounds;
+}
+
+TEST(GridLaw, EveryGridOfUpToEightRanksGivesTheLossesOfOneRank) {
+  const auto world = parallel::make_world();
+  const std::map<int64_t, Trace> expected = references(*world, {});
+  int number = 0;
+  for (const std::vector<Seat>& round : rounds_of_all_grids()) {
+    int color = static_cast<int>(round.size());
+    std::string name = "idle";
+    tiny::Options options;
+    for (size_t i = 0; i < round.size(); ++i, ++number) {
+      const Seat& seat = round[i];
+      if (world->rank() < seat.first_rank ||
+          world->rank() >= seat.first_rank + seat.shape.world())
+        continue;
+      color = static_cast<int>(i);
+      name = seat.shape.to_string();
+      options.model = tiny::config(heads_for(seat.shape.tensor));
+      options.grid = seat.shape;
+      options.limits.micro_batch_tokens = number % 3 == 0 ? 1 : number % 3 == 1 ? 25 : 4096;
+      options.limits.vision_window = number % 2;
+      options.step.schedule =
+          number % 4 < 2 ? ScheduleKind::kOneForwardOneBackward : ScheduleKind::kGpipe;
+    }
+    auto group = parallel::split(*world, color, world->rank());
+    if (color == static_cast<int>(round.size())) continue;
+    SCOPED_TRACE(name);
+    tiny::Run run(std::move(group), options);
+    expect_equal(trace(&run), expected.at(options.model.llm.num_heads));
+    EXPECT_EQ(run.differing_copy(), "");
+  }
+  EXPECT_EQ(number, 38) << "not all grids of up to eight ranks";
+}
+
+TEST(GridLaw, MicroBatchSizeAndVisionWindowChangeNothing) {
+  const auto world = parallel::make_world();
+  const std::map<int64_t, Trace> expected = references(*world, {});
+  for (const int64_t micro_batch_tokens : {1, 16, 30, 1000})
+    for (const int64_t vision_window : {0, 1, 2}) {
+      SCOPED_TRACE(fmt::format("micro_batch_tokens {}, vision_window {}", micro_batch_tokens,
+                               vision_window));
+      tiny::Options options;
+      options.grid = {2, 2, 2};
+      options.limits = {micro_batch_tokens, vision_window};
+      tiny::Run run(parallel::duplicate(*world), options);
+      expect_equal(trace(&run), expected.at(8));
+    }
+}
+
+}  // namespace
+}  // namespace lynceus

@@ -254,7 +254,6 @@ TEST(SourceShapes, ThePictureShowsTheScene) {
 
 TEST(SourceShapes, TextsAskAboutWhatTheySay) {
   const ShapesWorld world(4, "train", kSize);
-  std::map<std::string, int> yes_no;
   for (int i = 0; i < 500; ++i) {
     const Sample sample = world.sample(ShapesClass::kText, i);
     ASSERT_TRUE(sample.media.empty());
@@ -271,11 +270,10 @@ TEST(SourceShapes, TextsAskAboutWhatTheySay) {
       const auto commas = static_cast<size_t>(std::count(seen.begin(), seen.end(), ','));
       EXPECT_EQ(answer, number_word(commas + 1)) << text;
     }
-    if (question.starts_with("is there a"))
-      EXPECT_EQ(
-          answer == "yes",
-          (seen + ",").find(question.substr(9, question.size() - 10) + ",") != std::string::npos)
-          << text;
+    if (question.starts_with("is there a")) {
+      const std::string asked = question.substr(9, question.size() - 10) + ",";
+      EXPECT_EQ(answer == "yes", (seen + ",").find(asked) != std::string::npos) << text;
+    }
   }
 }
 

@@ -27,9 +27,9 @@ TEST(LearningRate, WarmsUpLinearlyFromItsStartValue) {
 TEST(LearningRate, DecaysToItsLastValue) {
   EXPECT_DOUBLE_EQ(learning_rate(config("linear"), 525, 1000), 5.1e-5);
   EXPECT_DOUBLE_EQ(learning_rate(config("cosine"), 525, 1000), 5.1e-5);
-  // A quarter of the way: 3/4 of a line, (1 + cos 45°) / 2 of a cosine.
-  EXPECT_NEAR(learning_rate(config("linear"), 250, 800), 2e-6 + 0.7236842105263 * 9.8e-5, 1e-16);
-  EXPECT_NEAR(learning_rate(config("cosine"), 240, 800), 2e-6 + 0.8535533905933 * 9.8e-5, 2e-6);
+  // A quarter of the way from step 40 to 800: 3/4 of a line, (1 + cos 45°) / 2 of a cosine.
+  EXPECT_NEAR(learning_rate(config("linear"), 230, 800), 2e-6 + 0.75 * 9.8e-5, 1e-16);
+  EXPECT_NEAR(learning_rate(config("cosine"), 230, 800), 2e-6 + 0.85355339059327 * 9.8e-5, 1e-16);
   for (const char* schedule : {"linear", "cosine"}) {
     EXPECT_DOUBLE_EQ(learning_rate(config(schedule), 1000, 1000), 2e-6);
     EXPECT_DOUBLE_EQ(learning_rate(config(schedule), 5000, 1000), 2e-6);

@@ -30,16 +30,12 @@ Half half_of(parallel::Communicator& world, const GridShape& first, const GridSh
   return {low ? first : second, parallel::split(world, low ? 0 : 1, world.rank())};
 }
 
-/// ‖a − b‖ / ‖b‖ of the tensor where it is largest.
-std::pair<double, std::string> worst_tensor(const Named& found, const Named& expected,
-                                            const std::string& prefix) {
-  std::pair<double, std::string> worst{0, "none"};
-  for (const auto& [name, values] : expected) {
-    if (!name.starts_with(prefix)) continue;
-    const double error = tiny::relative_l2({{name, found.at(name)}}, {{name, values}});
-    if (!(error <= worst.first)) worst = {error, name};
-  }
-  return worst;
+/// The tensors whose names begin with `prefix`.
+Named below(const std::string& prefix, const Named& all) {
+  Named some;
+  for (const auto& [name, values] : all)
+    if (name.starts_with(prefix)) some[name] = values;
+  return some;
 }
 
 TEST(Step, SchedulesAndRecomputationGiveBitEqualGradients) {
@@ -130,10 +126,10 @@ TEST(VisionBranch, BridgeGradientsAreThoseOfOneRank) {
       tiny::Run run(std::move(half.group), options);
       run.gradients(batch);
       const Named found = run.gather(Part::kGradient);
-      const auto [bridge, bridge_name] = worst_tensor(found, expected, "bridge.");
-      EXPECT_LE(bridge, 1e-5) << bridge_name;
-      const auto [llm, llm_name] = worst_tensor(found, expected, "LLM.");
-      EXPECT_LE(llm, 1e-5) << llm_name;
+      for (const auto& [name, values] : below("bridge.", expected))
+        EXPECT_LE(tiny::relative_l2({{name, found.at(name)}}, {{name, values}}), 1e-5) << name;
+      // Together: a single scalar may be the small difference of large terms.
+      EXPECT_LE(tiny::relative_l2(found, below("LLM.", expected)), 1e-5);
     }
   }
 }

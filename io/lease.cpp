@@ -120,6 +120,8 @@ bool watch_until_dead(const fs::path& path, LeaseOwner& owner, const LeaseOption
   const auto begin = Clock::now();
   const auto end = begin + options.dead_after;
   const std::string seen = owner.heartbeat;
+  log::warn("{}: held by {}; waiting {} s for its heartbeat", path.string(), owner.describe(),
+            std::chrono::duration_cast<std::chrono::seconds>(options.dead_after).count());
   while (Clock::now() < end) {
     const auto remaining = std::chrono::duration_cast<milliseconds>(end - Clock::now());
     if (options.waiting) options.waiting(owner, remaining);

@@ -14,6 +14,7 @@ namespace lynceus::cli {
 /// Arguments behind the subcommand's name -> exit code. Errors are thrown.
 using Arguments = std::vector<std::string>;
 ExitCode run_prepare(const Arguments& arguments);
+ExitCode run_evaluate(const Arguments& arguments);
 ExitCode run_train(const Arguments& arguments);
 ExitCode run_verify(const Arguments& arguments);
 

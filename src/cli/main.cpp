@@ -18,6 +18,7 @@ struct Command {
 constexpr Command kCommands[] = {
     {"prepare", "turn images, captions, questions and texts into dataset shards", run_prepare},
     {"train", "train a model on all ranks; resumes by itself", run_train},
+    {"evaluate", "held-out accuracy of a run's checkpoint, one JSON line a task", run_evaluate},
     {"verify", "compare this build, on this machine and grid, with reference cases", run_verify},
 };
 

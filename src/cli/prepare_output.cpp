@@ -8,13 +8,12 @@
 
 #include "core/error.h"
 #include "io/tokenizer.h"
+#include "train/run_state.h"
 
 namespace lynceus::cli {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr const char* kCreatedBy = "lynceus prepare 0.1.0";
 
 double megabytes(uint64_t bytes) { return static_cast<double>(bytes) * 1e-6; }
 
@@ -46,7 +45,7 @@ io::ShardSeries& PrepareOutput::open(const std::string& name, const std::string&
   for (const fs::path& path : io::ShardSeries::existing(directory_, name)) refuse_existing(path);
   const auto bytes = static_cast<uint64_t>(config_.shard_gib * 0x1p30);
   return *series_.emplace_back(std::make_unique<io::ShardSeries>(
-      directory_, name, io::ShardInfo{task, source, kCreatedBy}, bytes));
+      directory_, name, io::ShardInfo{task, source, software_version()}, bytes));
 }
 
 void PrepareOutput::keep_texts() {

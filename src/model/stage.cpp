@@ -14,7 +14,7 @@ LlmStage::Output LlmStage::forward(const Runtime& rt, const PackedBatch& batch, 
                                    Recompute recompute, Saved* saved) const {
   Tensor h = embedding ? embedding->forward(rt, batch, input) : input;
   const bool keep = saved != nullptr && recompute == Recompute::kNone;
-  if (saved) saved->visual = embedding && batch.visual_tokens() > 0;
+  if (saved) saved->visual = embedding && visual_wants_gradient && batch.visual_tokens() > 0;
   if (keep) saved->layers.resize(layers.size());
   for (size_t i = 0; i < layers.size(); ++i) {
     if (saved && !keep) saved->layer_inputs.push_back(h);
@@ -65,6 +65,7 @@ LlmStage make_stage(const Runtime& rt, const ModelConfig& config, int64_t first,
   stage.first_layer = first;
   stage.rope_theta = config.llm.rope_theta;
   stage.head_dim = config.llm.head_dim();
+  stage.visual_wants_gradient = config.llm.trains("bridge");
   if (rt.grid.first_stage()) stage.embedding = make_embedding(rt, config.llm);
   for (int64_t layer = first; layer < last; ++layer)
     stage.layers.push_back(make_decoder_layer(rt, config, layer));

@@ -20,6 +20,7 @@ struct LlmStage {
   int64_t first_layer = 0;
   double rope_theta = 10000;
   int64_t head_dim = 0;
+  bool visual_wants_gradient = true;  // false: what makes the visual tokens is frozen
   std::optional<Embedding> embedding;
   std::vector<DecoderLayer> layers;
   std::optional<LmHead> head;

@@ -19,6 +19,20 @@ namespace fs = std::filesystem;
 /// Optional trailing parts of names in a checkpoint: ".../value" only.
 bool is_value(const std::string& name) { return name.ends_with("/value"); }
 
+/// The checkpoint that --resume names: the newest whole one, or that of a step.
+std::optional<io::LoadedCheckpoint> load_asked(const Runtime& rt, const RunOptions& options,
+                                               std::span<const io::CheckpointTensor> tensors,
+                                               const io::LoadOptions& load) {
+  if (options.resume == "auto")
+    return io::load_newest_checkpoint(*rt.grid.world, options.run, tensors, load);
+  const std::string& text = options.resume;
+  int64_t step = 0;
+  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), step);
+  if (parsed.ec != std::errc() || parsed.ptr != text.data() + text.size())
+    throw UsageError("resume: expected auto, never or a step, found '{}'", text);
+  return io::load_checkpoint(*rt.grid.world, io::checkpoint_path(options.run, step), tensors, load);
+}
+
 std::vector<std::string> texts_of(const std::vector<ConfigValue>& config, const std::string& key) {
   std::vector<std::string> texts;
   for (const ConfigValue& value : config)
@@ -109,17 +123,7 @@ std::optional<RunPosition> RunState::resume(const RunOptions& options) const {
   if (options.resume == "never") return std::nullopt;
   io::LoadOptions load;
   load.accept = [&](const io::Manifest& manifest) { accept(manifest, options); };
-  std::optional<io::LoadedCheckpoint> loaded;
-  if (options.resume == "auto") {
-    loaded = io::load_newest_checkpoint(*rt_.grid.world, options.run, tensors(), load);
-  } else {
-    int64_t step = 0;
-    const auto parsed = std::from_chars(options.resume.data(),
-                                        options.resume.data() + options.resume.size(), step);
-    if (parsed.ec != std::errc() || parsed.ptr != options.resume.data() + options.resume.size())
-      throw UsageError("resume: expected auto, never or a step, found '{}'", options.resume);
-    loaded = io::load_checkpoint(*rt_.grid.world, io::checkpoint_path(options.run, step), tensors(), load);
-  }
+  const auto loaded = load_asked(rt_, options, tensors(), load);
   if (!loaded) return std::nullopt;
   for (TrainedParameter& trained : optimizer_->parameters()) {
     const auto found = loaded->manifest.parameter_steps.find(trained.parameter->name);
@@ -139,6 +143,20 @@ void RunState::initialize_from(const std::string& checkpoint) const {
     return name.starts_with("absolute_frame_pos_embed");
   };
   io::load_checkpoint(*rt_.grid.world, checkpoint, values, load);
+}
+
+int64_t load_trained(const Runtime& rt, LynxModel* model, const RunOptions& options) {
+  std::vector<io::CheckpointTensor> values;
+  model->visit_parameters([&](Parameter& parameter) {
+    if (parameter.trainable()) values.push_back(io::checkpoint_tensor(parameter));
+  });
+  io::LoadOptions load;
+  load.may_be_unused = [](const std::string& name) { return !is_value(name); };
+  const auto loaded = load_asked(rt, options, values, load);
+  if (!loaded)
+    throw parallel::AgreedError(ExitCode::kInput,
+                                fmt::format("{}: no committed checkpoint", options.run));
+  return loaded->manifest.step;
 }
 
 std::string load_backbone(const Runtime& rt, LynxModel* model, const std::string& checkpoint) {

@@ -62,6 +62,10 @@ class RunState {
 /// Returns the digest of what was read.
 std::string load_backbone(const Runtime& rt, LynxModel* model, const std::string& checkpoint);
 
+/// Collective: the trained values of the run's checkpoint that `options.resume` asks for, without
+/// moments, for use rather than training. Returns its step; InputError if there is none.
+int64_t load_trained(const Runtime& rt, LynxModel* model, const RunOptions& options);
+
 /// Whether a key may differ between a checkpoint and the run that resumes from it: how it is laid out
 /// and reported, never what is computed.
 bool may_change_on_resume(const std::string& key);

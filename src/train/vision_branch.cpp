@@ -78,6 +78,7 @@ Tensor vision_forward(const Runtime& rt, const LynxModel& model, const VisionWin
                       const PixelSource& pixels, VisionBranchSaved* saved, VisionCounts* counts) {
   LYNCEUS_TRACE("vision branch forward");
   if (window.items.empty()) return {};
+  if (!model.config.llm.trains("bridge")) saved = nullptr;
   const int me = rt.grid.replica->rank(), ranks = rt.grid.replica->size();
   const int tensor_ranks = rt.grid.tensor->size();
   const int64_t hidden = model.config.llm.hidden_size;
@@ -116,7 +117,7 @@ Tensor vision_forward(const Runtime& rt, const LynxModel& model, const VisionWin
 void vision_backward(const Runtime& rt, const LynxModel& model, const VisionWindow& window,
                      const VisionBranchSaved& saved, const Tensor& dvisual) {
   LYNCEUS_TRACE("vision branch backward");
-  if (window.items.empty()) return;
+  if (window.items.empty() || !model.config.llm.trains("bridge")) return;
   const int me = rt.grid.replica->rank(), ranks = rt.grid.replica->size();
   const int tensor_ranks = rt.grid.tensor->size();
   const int64_t hidden = model.config.llm.hidden_size;

@@ -31,7 +31,8 @@ Tensor vision_forward(const Runtime& rt, const LynxModel& model, const VisionWin
                       const PixelSource& pixels, VisionBranchSaved* saved, VisionCounts* counts);
 
 /// Collective over grid.replica. dvisual [visual tokens, hidden] on the first stage. Adds to the
-/// bridge's gradients on the ranks that own items; to be summed over the world.
+/// bridge's gradients on the ranks that own items; to be summed over the world. Nothing to do where
+/// the bridge is frozen: then forward saves nothing either.
 void vision_backward(const Runtime& rt, const LynxModel& model, const VisionWindow& window,
                      const VisionBranchSaved& saved, const Tensor& dvisual);
 

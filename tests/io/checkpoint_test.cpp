@@ -261,6 +261,13 @@ TEST_F(CheckpointTest, RetentionNeverRemovesTheLastTwoWholeOnes) {
   EXPECT_EQ(committed(), (std::vector<int64_t>{6, 5}));
 }
 
+TEST_F(CheckpointTest, NothingGoesWhileOnlyOneIsWhole) {
+  save_steps({1, 2, 3}, 5);
+  for (const int64_t step : {1, 2, 3}) flip_bit(state(step), fs::file_size(state(step)) / 2, 3);
+  save_steps({4});
+  EXPECT_EQ(committed(), (std::vector<int64_t>{4, 3, 2, 1}));
+}
+
 TEST_F(CheckpointTest, AnotherHistoryIsSetAside) {
   save_steps({1, 2, 3}, 5);
   CheckpointStore store(*world_, {.run_directory = run_.path(), .keep_last = 5});

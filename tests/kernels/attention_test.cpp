@@ -27,6 +27,8 @@ struct Case {
   std::vector<int32_t> k_begin;
 };
 
+void PrintTo(const Case& value, std::ostream* stream) { *stream << value.name; }
+
 AttentionShape make_shape(int64_t heads, int64_t kv_heads, int64_t head_dim, bool causal) {
   return {heads, kv_heads, head_dim, 1.0f / std::sqrt(static_cast<float>(head_dim)), causal};
 }
@@ -201,8 +203,8 @@ TEST(AttentionEdgeTest, LargeScoresNeitherOverflowNorVanish) {
   const AttentionShape shape{1, 1, 1, 1.0f, false};
   const CumulativeLengths one(stream, {0, 1}), two(stream, {0, 2});
   const Tensor q = Tensor::from(stream, {1, 1}, std::vector<float>{1000.0f});
-  const Tensor k = Tensor::from(stream, {2, 1}, std::vector<float>{1.0f, -1.0f});
-  const Tensor v = Tensor::from(stream, {2, 1}, std::vector<float>{3.0f, 5.0f});
+  const Tensor k = Tensor::from(stream, {2, 1}, std::vector<float>{-1.0f, 1.0f});
+  const Tensor v = Tensor::from(stream, {2, 1}, std::vector<float>{5.0f, 3.0f});
   const Tensor out = Tensor::empty(stream, {1, 1}), lse = Tensor::empty(stream, {1, 1});
   attention_forward(stream, shape, q, k, v, one, two, out, &lse);
   EXPECT_EQ(out.data<float>()[0], 3.0f);

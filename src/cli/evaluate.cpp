@@ -1,0 +1,85 @@
+// lynceus evaluate: held-out accuracy of a run's checkpoint, one JSON line a task.
+#include "cli/command.h"
+#include "core/log.h"
+#include "train/metrics.h"
+#include "train/session.h"
+#include "train/validation.h"
+
+namespace lynceus::cli {
+namespace {
+
+constexpr const char* kHelp = R"(usage: lynceus evaluate --run DIR [--section.key VALUE]...
+
+Scores the newest whole checkpoint of a run (or --resume STEP) on its data.validation sets, or on
+those given here: loss, accuracy of scored tokens, and accuracy of whole answers under greedy
+decoding beside the majority-answer baseline. One JSON line a task on standard output. The run's own
+config.ini is read first, so only what differs need be given.
+
+  lynceus evaluate --run runs/stage2
+  mpirun -n 4 lynceus evaluate --run runs/stage2 --data.validation 'vqa:data/validation-*.h5'
+
+)";
+
+}  // namespace
+
+ExitCode run_evaluate(const Arguments& arguments) {
+  RunConfig config;
+  DeviceConfig device;
+  ConfigReader reader;
+  reader.add(device);
+  reader.add(config);
+  const auto world = parallel::make_world();
+  CommandLine line;
+  parallel::agree(*world, [&] {
+    // The run's own values come first, so the run must be known before they are read.
+    RunConfig given;
+    DeviceConfig ignored;
+    ConfigReader first;
+    first.add(ignored);
+    first.add(given);
+    line = first.read(arguments);
+    if (line.help) return;
+    if (!line.positionals.empty())
+      throw UsageError("lynceus evaluate: expected options only, found '{}'", line.positionals.front());
+    Arguments layered = {"--config", given.options.run + "/config.ini"};
+    layered.insert(layered.end(), arguments.begin(), arguments.end());
+    reader.read(layered);
+    // The grid is this job's, not the run's.
+    config.parallel = given.parallel;
+    config.options = given.options;
+  });
+  const bool speaks = world->rank() == 0;
+  if (line.help) {
+    if (speaks) fmt::print("{}{}", kHelp, reader.help());
+    return ExitCode::kDone;
+  }
+  log::set_up(world->rank(), world->size(), "warn");
+  const Runtime rt = make_runtime(config.parallel);
+  RunData data;
+  parallel::agree(*rt.grid.world, [&] {
+    data = open_data(config, /*with_training=*/false);
+    if (data.validation.empty())
+      throw UsageError("data.validation: expected one set at least, found none");
+    resolve_model(&config, *data.tokenizer, rt);
+  });
+  std::string frozen_weights;
+  LynxModel model = build_model(rt, config, &frozen_weights);
+  const int64_t step = load_trained(rt, &model, config.options);
+  const auto datasets = RunData::pointers(data.validation);
+  BatchLoader loader(rt, config.model, datasets, data.text(config), batch_limits(config),
+                     transform_config(config, false), static_cast<int>(config.data.loader_threads));
+  const auto scores = validate(rt, model, &loader, datasets, config.train.validation_samples,
+                               config.train.global_batch_size);
+  if (!speaks) return ExitCode::kDone;
+  for (const auto& [task, score] : scores)
+    fmt::print("{}\n", to_json({{"class", task},
+                                {"accuracy", score.answer_accuracy()},
+                                {"baseline", score.baseline()},
+                                {"count", score.samples},
+                                {"token_accuracy", score.token_accuracy()},
+                                {"loss", score.loss()},
+                                {"step", step}}));
+  return ExitCode::kDone;
+}
+
+}  // namespace lynceus::cli

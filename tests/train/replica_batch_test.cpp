@@ -1,0 +1,136 @@
+// From samples to micro-batches: rows, positions and targets; what shares a micro-batch and a window;
+// how media is dealt to the ranks of a replica.
+#include "train/replica_batch.h"
+
+#include <gmock/gmock.h>
+
+#include <algorithm>
+
+#include "tests/train/tiny_model.h"
+
+namespace lynceus {
+namespace {
+
+using testing::ElementsAre;
+using tiny::Kind;
+
+class ReplicaBatchTest : public testing::Test {
+ protected:
+  ReplicaBatch make(std::vector<SampleInput> samples, const BatchLimits& limits, int ranks = 1) {
+    return make_replica_batch(rt_, config_, std::move(samples), limits, ranks);
+  }
+
+  static SampleInput text(std::vector<int32_t> ids, std::vector<uint8_t> scored) {
+    SampleInput sample;
+    sample.token_ids = std::move(ids);
+    sample.scored = std::move(scored);
+    return sample;
+  }
+
+  ModelConfig config_ = tiny::config();  // 3 latents
+  Runtime rt_{Stream(), parallel::make_grid({}, parallel::make_self_communicator())};
+};
+
+TEST_F(ReplicaBatchTest, LaysVisualTokensInFrontAndShiftsTargets) {
+  SampleInput image = text({10, 11, 12}, {1, 0, 1});
+  image.item_frames = {1};
+  image.index = 4;
+  SampleInput plain = text({20, 21}, {1, 1});
+  plain.index = 9;
+  const ReplicaBatch replica = make({image, plain}, {100, 0});
+  ASSERT_EQ(replica.micro_batches.size(), 1U);
+  const PackedBatch& batch = replica.micro_batches[0];
+  EXPECT_THAT(batch.token_ids.to_vector<int32_t>(), ElementsAre(-1, -1, -1, 10, 11, 12, 20, 21));
+  EXPECT_THAT(batch.positions.to_vector<int32_t>(), ElementsAre(0, 1, 2, 3, 4, 5, 0, 1));
+  EXPECT_THAT(batch.sequences.host, ElementsAre(0, 6, 8));
+  EXPECT_THAT(batch.visual_rows.to_vector<int32_t>(), ElementsAre(0, 1, 2));
+  // The last visual row predicts token 0; the first token of a plain text has no row before it.
+  EXPECT_THAT(batch.scored_rows.to_vector<int32_t>(), ElementsAre(2, 4, 6));
+  EXPECT_THAT(batch.scored_labels.to_vector<int32_t>(), ElementsAre(10, 12, 21));
+  EXPECT_THAT(batch.sample_of_scored, ElementsAre(0, 0, 1));
+  EXPECT_THAT(batch.samples, ElementsAre(4, 9));
+}
+
+TEST_F(ReplicaBatchTest, KeepsGivenPositions) {
+  SampleInput padded = text({5, 6}, {1, 1});
+  padded.item_frames = {1};
+  padded.positions = {0, 1, 2, 7, 8};
+  const ReplicaBatch replica = make({padded}, {100, 0});
+  EXPECT_THAT(replica.micro_batches[0].positions.to_vector<int32_t>(), ElementsAre(0, 1, 2, 7, 8));
+  padded.positions.pop_back();
+  EXPECT_THROW(make({padded}, {100, 0}), InternalError);
+}
+
+TEST_F(ReplicaBatchTest, FillsMicroBatchesInOrderUpToTheLimit) {
+  const SampleInput four = text({1, 2, 3, 4}, {1, 1, 1, 1});
+  const auto sizes = [&](int64_t limit) {
+    std::vector<int64_t> tokens;
+    for (const PackedBatch& batch : make({four, four, four, four, four}, {limit, 0}).micro_batches)
+      tokens.push_back(batch.tokens());
+    return tokens;
+  };
+  EXPECT_THAT(sizes(20), ElementsAre(20));
+  EXPECT_THAT(sizes(19), ElementsAre(16, 4));
+  EXPECT_THAT(sizes(8), ElementsAre(8, 8, 4));
+  EXPECT_THAT(sizes(3), ElementsAre(4, 4, 4, 4, 4)) << "a longer sample is alone";
+  EXPECT_TRUE(make({}, {10, 0}).micro_batches.empty());
+  EXPECT_TRUE(make({}, {10, 0}).windows.empty());
+}
+
+TEST_F(ReplicaBatchTest, WindowsCoverTheMicroBatchesOnce) {
+  const tiny::Batch batch = tiny::make_batch(
+      1, {Kind::kImage, Kind::kText, Kind::kVideo, Kind::kImages, Kind::kText, Kind::kImage,
+          Kind::kText});
+  for (const int64_t vision_window : {0, 1, 2, 3, 100}) {
+    const ReplicaBatch replica = make(batch.samples, {1, vision_window}, 3);
+    ASSERT_EQ(replica.micro_batches.size(), 7U);
+    int next = 0;
+    size_t items = 0;
+    for (const VisionWindow& window : replica.windows) {
+      EXPECT_EQ(window.first_micro_batch, next);
+      next += window.micro_batches;
+      EXPECT_LE(window.micro_batches, vision_window == 0 ? 7 : vision_window);
+      int64_t row = 0;
+      for (const MediaItem& item : window.items) {
+        EXPECT_GE(item.micro_batch, window.first_micro_batch);
+        EXPECT_LT(item.micro_batch, next);
+        EXPECT_EQ(item.visual_begin, row);
+        EXPECT_EQ(item.visual_count, 3);
+        row += item.visual_count;
+        ++items;
+      }
+      EXPECT_EQ(window.visual_tokens, row);
+    }
+    EXPECT_EQ(next, 7);
+    EXPECT_EQ(items, 5U);
+  }
+}
+
+TEST_F(ReplicaBatchTest, NoRankHasMoreThanTheMeanPlusTheLargestSample) {
+  const Kind kinds[] = {Kind::kImage, Kind::kText, Kind::kVideo, Kind::kImages};
+  for (uint64_t seed = 0; seed < 60; ++seed) {
+    const CounterRandom random(seed, "kinds");
+    std::vector<Kind> some;
+    for (uint64_t i = 0; i < 1 + random.below(0, 20); ++i)
+      some.push_back(kinds[random.below(i + 1, 4)]);
+    const tiny::Batch batch = tiny::make_batch(seed, some);
+    for (int ranks = 1; ranks <= 8; ++ranks) {
+      const ReplicaBatch replica = make(batch.samples, {30, 0}, ranks);
+      std::vector<double> frames(static_cast<size_t>(ranks), 0);
+      std::map<int64_t, int> owner_of_sample;
+      double total = 0, largest = 0;
+      for (const SampleInput& sample : batch.samples)
+        largest = std::max(largest, static_cast<double>(sample.frames()));
+      for (const MediaItem& item : replica.windows.front().items) {
+        frames.at(static_cast<size_t>(item.owner)) += static_cast<double>(item.frames);
+        total += static_cast<double>(item.frames);
+        EXPECT_EQ(owner_of_sample.emplace(item.sample, item.owner).first->second, item.owner)
+            << "the media of a sample stays together";
+      }
+      EXPECT_LE(*std::max_element(frames.begin(), frames.end()), total / ranks + largest);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace lynceus

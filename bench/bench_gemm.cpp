@@ -49,18 +49,15 @@ Tensor normal(const Stream& stream, const Shape& shape, std::string_view name) {
   return tensor;
 }
 
+#ifdef LYNCEUS_HAVE_OPENBLAS
 void blas(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, const Tensor& a,
           const Tensor& b, float beta, const Tensor& c) {
-#ifdef LYNCEUS_HAVE_OPENBLAS
   const auto whole = [](int64_t value) { return static_cast<int>(value); };
   cblas_sgemm(101, transpose_a ? 112 : 111, transpose_b ? 112 : 111, whole(m), whole(n), whole(k),
               1.0f, a.data<float>(), whole(a.cols()), b.data<float>(), whole(b.cols()), beta,
               c.data<float>(), whole(c.cols()));
-#else
-  static_cast<void>(std::tuple(transpose_a, transpose_b, m, n, k, beta));
-  static_cast<void>(std::tuple(a, b, c));
-#endif
 }
+#endif
 
 void onednn(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, const Tensor& a,
             const Tensor& b, float beta, const Tensor& c) {

@@ -41,6 +41,7 @@ std::vector<TensorSlice> slices_of(const std::vector<Holding>& holdings) {
   for (const Holding& holding : holdings)
     if (holding.extent > 0) by_place[{holding.offset, holding.extent}].push_back(holding.rank);
   std::vector<TensorSlice> slices;
+  slices.reserve(by_place.size());
   for (auto& [place, holders] : by_place)
     slices.push_back({place.first, place.second, std::move(holders)});
   return slices;

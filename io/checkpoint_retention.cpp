@@ -45,6 +45,7 @@ std::vector<fs::path> steps_with(const fs::path& run_directory, std::string_view
         found.emplace_back(*step, entry.path());
   std::sort(found.rbegin(), found.rend());
   std::vector<fs::path> paths;
+  paths.reserve(found.size());
   for (auto& [step, path] : found) paths.push_back(std::move(path));
   return paths;
 }

@@ -186,9 +186,10 @@ std::string ShapesWorld::text(uint64_t index) const {
   std::string seen = enumeration(told.scene, left_to_right(told.scene));
   if (shapes_class == ShapesClass::kSpatial) {
     seen = "from the left: " + seen +
-           "\nfrom the top: " + enumeration(told.scene, top_to_bottom(told.scene));
+           ". from the top: " + enumeration(told.scene, top_to_bottom(told.scene));
   }
-  return seen + "\n" + prompt_form(told.question, told.answer);
+  // A space before "User" gives it the token that it has at the beginning of a prompt.
+  return seen + ". " + prompt_form(told.question, told.answer);
 }
 
 Sample ShapesWorld::sample(ShapesClass shapes_class, uint64_t index) const {

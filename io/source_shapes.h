@@ -52,7 +52,7 @@ class ShapesWorld {
   /// A question of that class (of kCaption: the caption as its answer). Not for kText.
   ShapesExample example(ShapesClass shapes_class, uint64_t index) const;
   /// The example as it goes into a shard: one JPEG, a user's and an assistant's turn; for kText one
-  /// text turn in the default prompt form "User: ...\nBot: ...".
+  /// text turn that ends in the default prompt form, "... User: ...\nBot: ...".
   Sample sample(ShapesClass shapes_class, uint64_t index) const;
 
  private:

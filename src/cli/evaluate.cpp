@@ -40,7 +40,7 @@ ExitCode run_evaluate(const Arguments& arguments) {
     line = first.read(arguments);
     if (line.help) return;
     if (!line.positionals.empty())
-      throw UsageError("lynceus evaluate: expected options only, found '{}'", line.positionals.front());
+      throw UsageError("evaluate: expected options only, found '{}'", line.positionals.front());
     Arguments layered = {"--config", given.options.run + "/config.ini"};
     layered.insert(layered.end(), arguments.begin(), arguments.end());
     reader.read(layered);
@@ -49,8 +49,8 @@ ExitCode run_evaluate(const Arguments& arguments) {
     config.options = given.options;
   });
   const bool speaks = world->rank() == 0;
-  if (line.help) {
-    if (speaks) fmt::print("{}{}", kHelp, reader.help());
+  if (line.help || line.print_config) {
+    if (speaks) fmt::print("{}{}", line.help ? kHelp : "", line.help ? reader.help() : reader.print());
     return ExitCode::kDone;
   }
   log::set_up(world->rank(), world->size(), "warn");

@@ -44,7 +44,7 @@ int run(int argc, char** argv) {
   }
   const Command* command = find_command(name);
   if (command == nullptr)
-    throw UsageError("lynceus: no command '{}'; `lynceus --help` lists them", name);
+    throw UsageError("no command '{}'; `lynceus --help` lists them", name);
   return static_cast<int>(command->run(Arguments(argv + 2, argv + argc)));
 }
 

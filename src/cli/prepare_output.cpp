@@ -89,7 +89,7 @@ void PrepareOutput::print_summary(int64_t bad_lines) const {
     fmt::print("{:<40} {:>8} pieces\n", (directory_ / "tokenizer.model").string(),
                config_.train_tokenizer);
   const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - begin_;
-  fmt::print("prepared {} samples, {} images ({:.1f} MB), {} bad lines, {} shards, {:.1f} s\n",
+  fmt::print("prepared {} samples, {} images ({:.1f} MB), {} bad lines, {} shard(s), {:.1f} s\n",
              samples, media, megabytes(bytes), bad_lines, files, elapsed.count());
 }
 

@@ -34,7 +34,7 @@ ExitCode run_train(const Arguments& arguments) {
   parallel::agree(*world, [&] {
     line = reader.read(arguments);
     if (!line.help && !line.positionals.empty())
-      throw UsageError("lynceus train: expected options only, found '{}'", line.positionals.front());
+      throw UsageError("train: expected options only, found '{}'", line.positionals.front());
   });
   const bool speaks = world->rank() == 0;
   if (line.help || line.print_config) {

@@ -71,13 +71,16 @@ ExitCode run_verify(const Arguments& arguments) {
   CommandLine line;
   parallel::agree(*world, [&] {
     line = reader.read(arguments);
-    if (!line.help && !config.tolerances && line.positionals.empty())
-      throw UsageError("lynceus verify: expected one case directory at least, found none");
+    if (!line.help && !line.print_config && !config.tolerances && line.positionals.empty())
+      throw UsageError("verify: expected one case directory at least, found none");
   });
   const bool speaks = world->rank() == 0;
-  if (line.help || config.tolerances) {
-    if (speaks && line.help) fmt::print("{}{}", kHelp, reader.help());
-    if (speaks && !line.help) print_tolerances(Tolerances{});
+  if (line.help || line.print_config) {
+    if (speaks) fmt::print("{}{}", line.help ? kHelp : "", line.help ? reader.help() : reader.print());
+    return ExitCode::kDone;
+  }
+  if (config.tolerances) {
+    if (speaks) print_tolerances(Tolerances{});
     return ExitCode::kDone;
   }
 

@@ -22,7 +22,6 @@ class CaseRunner {
              double label_smoothing, bool frame_position_trains = true)
       : rt_(rt), reference_(reference), options_(options) {
     const ModelConfig& config = reference.model;
-    validate_layout(config, rt.grid.tensor->size(), rt.grid.pipeline->size());
     model_ = make_lynx(rt, config, partition_model(config, rt.grid.pipeline->size(), options.layers),
                        label_smoothing);
     load_weights(rt, &model_, *reference.weights, [](const std::string&) { return true; });
@@ -296,6 +295,11 @@ std::vector<Finding> verify_case(const Runtime& rt, const std::filesystem::path&
     resolutions = is_resolution_case(directory);
     if (resolutions) return;
     reference = read_reference_case(directory, rt.stream);
+    try {
+      validate_layout(reference.model, rt.grid.tensor->size(), rt.grid.pipeline->size());
+    } catch (const UsageError& error) {
+      throw UsageError("{}: {}", directory.string(), error.what());
+    }
     check_weights(reference.model, *reference.weights, [](const std::string&) { return true; });
   });
   if (resolutions) return verify_resolutions(rt, directory, tolerances);

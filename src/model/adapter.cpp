@@ -17,7 +17,7 @@ Tensor Adapter::forward(const Runtime& rt, const Tensor& x, Saved* saved) const 
   kernels::adapter_epilogue_forward(rt.stream, x, reduced, up_bias.value, scaling.value, y);
   if (saved) {
     saved->bottleneck = bottleneck;
-    saved->reduced = reduced;
+    if (scaling.trainable()) saved->reduced = reduced;
   }
   return y;
 }
@@ -25,7 +25,9 @@ Tensor Adapter::forward(const Runtime& rt, const Tensor& x, Saved* saved) const 
 void Adapter::backward(const Runtime& rt, const Saved& saved, const Tensor& dy,
                        const Tensor* dx) const {
   const Tensor dreduced = Tensor::empty(rt.stream, dy.shape());
-  kernels::adapter_epilogue_backward(rt.stream, saved.reduced, up_bias.value, scaling.value, dy,
+  // Only scaling's gradient reads the forward values.
+  const Tensor& reduced = scaling.trainable() ? saved.reduced : dy;
+  kernels::adapter_epilogue_backward(rt.stream, reduced, up_bias.value, scaling.value, dy,
                                      dreduced, scaling.trainable() ? &scaling.grad : nullptr,
                                      up_bias.trainable() ? &up_bias.grad : nullptr);
 

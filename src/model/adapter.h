@@ -19,7 +19,7 @@ struct Adapter {
     LayerNorm::Saved norm;
     Linear::Saved down, up;
     Tensor bottleneck;  // [tokens, bottleneck_local], before SiLU
-    Tensor reduced;     // [tokens, hidden]: up's output summed over grid.tensor
+    Tensor reduced;     // [tokens, hidden]: up's output summed over grid.tensor; for scaling
   };
 
   Tensor forward(const Runtime& rt, const Tensor& x, Saved* saved) const;

@@ -73,7 +73,7 @@ void validate_layout(const ModelConfig& config, int tensor, int pipeline) {
   if (config.llm.kv_heads() < tensor)
     faults.push_back(fmt::format("parallel.tensor = {} is more than model.num_kv_heads = {}: lower "
                                  "parallel.tensor", tensor, config.llm.kv_heads()));
-  else
+  else if (config.llm.kv_heads() != config.llm.num_heads)
     split("model.num_kv_heads", config.llm.kv_heads());
   split("model.intermediate_size", config.llm.intermediate_size);
   if (config.adapter.every > 0) split("adapter.bottleneck_size", config.bottleneck_size());

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "core/error.h"
+#include "core/log.h"
 #include "io/file.h"
 #include "io/json.h"
 
@@ -67,9 +68,24 @@ void MetricsFile::cut_after(int64_t step) {
 }
 
 void MetricsFile::append(const Metrics& metrics) {
+  const bool first_failure = unwritten_.empty();
+  unwritten_ += lynceus::to_json(metrics) + "\n";
+  if (!write_unwritten() && first_failure)
+    log::warn("{}: cannot be written; its lines wait until it can", path_.string());
+}
+
+bool MetricsFile::write_unwritten() {
+  std::error_code error;
+  const uintmax_t before = std::filesystem::exists(path_) ? std::filesystem::file_size(path_) : 0;
   std::ofstream out(path_, std::ios::app);
-  out << lynceus::to_json(metrics) << std::endl;
-  if (!out) throw IoError("{}: cannot be written", path_.string());
+  out << unwritten_ << std::flush;
+  const bool written = static_cast<bool>(out);
+  out.close();
+  if (written)
+    unwritten_.clear();
+  else if (std::filesystem::exists(path_))
+    std::filesystem::resize_file(path_, before, error);  // no half of a line
+  return written;
 }
 
 }  // namespace lynceus

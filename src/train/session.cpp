@@ -47,13 +47,26 @@ void refuse_twice(const std::string& key, const std::vector<io::Dataset>& datase
         throw UsageError("{}: two sources are named '{}'", key, datasets[i].name());
 }
 
+/// open(), its errors headed by the key that named the file.
+template <typename Open>
+auto open_for(const std::string& key, const Open& open) {
+  try {
+    return open();
+  } catch (const Error& error) {
+    throw Error(error.code(), fmt::format("{}: {}", key, error.what()));
+  }
+}
+
 io::WeightSourcePtr open_backbone(const RunConfig& config) {
-  const auto source = io::with_prefix(io::open_weights(config.model.llm.weights), "", "LLM.");
-  return io::with_pad_row(source, config.model.llm.vocab_size);
+  return open_for("model.weights", [&] {
+    const auto source = io::with_prefix(io::open_weights(config.model.llm.weights), "", "LLM.");
+    return io::with_pad_row(source, config.model.llm.vocab_size);
+  });
 }
 
 io::WeightSourcePtr open_encoder(const RunConfig& config) {
-  io::WeightSourcePtr source = io::open_weights(config.model.vision.weights);
+  io::WeightSourcePtr source = open_for(
+      "vision.weights", [&] { return io::open_weights(config.model.vision.weights); });
   if (io::has_fused_qkv(*source)) source = io::split_fused_qkv(std::move(source));
   for (const std::string& name : source->names())
     if (name.starts_with("vision_encoder.")) return source;
@@ -76,7 +89,9 @@ RunData open_data(const RunConfig& config, bool with_training) {
   RunData data;
   if (config.data.tokenizer.empty())
     throw UsageError("data.tokenizer: expected a SentencePiece model, found nothing");
-  data.tokenizer = std::make_unique<io::Tokenizer>(config.data.tokenizer);
+  data.tokenizer = open_for("data.tokenizer", [&] {
+    return std::make_unique<io::Tokenizer>(config.data.tokenizer);
+  });
   data.style =
       io::PromptStyle::load(find_resource("data.prompt", "prompts", config.data.prompt, ".ini"));
   if (!config.data.caption_prompts.empty())
@@ -85,7 +100,8 @@ RunData open_data(const RunConfig& config, bool with_training) {
   if (with_training) {
     for (const std::string& text : config.data.sources) {
       const SourceText source = parse_source("data.source", text, true);
-      data.training.emplace_back(source.name, source.glob);
+      data.training.push_back(
+          open_for("data.source", [&] { return io::Dataset(source.name, source.glob); }));
       data.weights.push_back(source.weight);
     }
     if (data.training.empty())
@@ -93,7 +109,8 @@ RunData open_data(const RunConfig& config, bool with_training) {
   }
   for (const std::string& text : config.data.validation) {
     const SourceText source = parse_source("data.validation", text, false);
-    data.validation.emplace_back(source.name, source.glob);
+    data.validation.push_back(
+        open_for("data.validation", [&] { return io::Dataset(source.name, source.glob); }));
   }
   refuse_twice("data.source", data.training);
   refuse_twice("data.validation", data.validation);
@@ -104,7 +121,8 @@ void resolve_model(RunConfig* config, const io::Tokenizer& tokenizer, const Runt
   LlmConfig& llm = config->model.llm;
   const int64_t from_tokenizer = tokenizer.size() + 1;  // [PAD]
   if (!llm.weights.empty()) {
-    const io::LlamaConfig file = io::read_llama_config(llm.weights);
+    const io::LlamaConfig file =
+        open_for("model.weights", [&] { return io::read_llama_config(llm.weights); });
     llm.hidden_size = file.hidden_size;
     llm.intermediate_size = file.intermediate_size;
     llm.num_layers = file.num_hidden_layers;

@@ -26,6 +26,11 @@ StopRequests::~StopRequests() {
   for (const int signal : kSignals) std::signal(signal, SIG_DFL);
 }
 
+void StopRequests::clear() const {
+  std::error_code ignored;
+  std::filesystem::remove(stop_file_, ignored);
+}
+
 bool StopRequests::agreed(parallel::Communicator& world) const {
   int64_t stop = stop_requested;
   if (world.rank() == 0 && std::filesystem::exists(stop_file_)) stop = 1;

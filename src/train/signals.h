@@ -18,6 +18,8 @@ class StopRequests {
 
   /// Collective: whether any rank was asked to stop. Rank 0 looks for the file.
   bool agreed(parallel::Communicator& world) const;
+  /// Removes the file, if any: what it asked for is done, and the next start is to go on. On rank 0.
+  void clear() const;
 
  private:
   std::filesystem::path stop_file_;

@@ -45,7 +45,11 @@ TraceRange parse_trace(const std::string& text) {
 class Trainer {
  public:
   Trainer(const Runtime& rt, RunConfig config, const ConfigReader& reader)
-      : rt_(rt), config_(std::move(config)), run_(config_.options.run) {
+      : rt_(rt),
+        config_(std::move(config)),
+        run_(config_.options.run),
+        stop_(run_),
+        metrics_(run_) {
     set_up(reader);
   }
 
@@ -57,7 +61,6 @@ class Trainer {
       log::info("step {} is already done: nothing to train", position_.step);
       return ExitCode::kDone;
     }
-    const StopRequests stop(run_);
     BatchLoader loader(rt_, config_.model, RunData::pointers(data_.training), data_.text(config_),
                        batch_limits(config_), transform_config(config_, true),
                        static_cast<int>(config_.data.loader_threads));
@@ -68,24 +71,27 @@ class Trainer {
       PreparedStep batch = batches.next();
       if (config_.log.schedule && position_.step == first_step_) print_schedule(batch);
       run_step(&batch, &progress);
-      if (stop.agreed(*rt_.grid.world)) {
+      // Before the checkpoint of the same step, so that a run that goes on from it has both.
+      if (is_due(config_.train.validate_every) || position_.step == config_.train.steps)
+        validate_now();
+      if (position_.step == last) break;
+      if (stop_.agreed(*rt_.grid.world)) {
         progress.finish();
         save_now();
+        if (speaks()) stop_.clear();
         log::info("stopped on request behind step {}; run again to go on", position_.step);
-        return position_.step == last ? ExitCode::kDone : ExitCode::kRequeue;
+        return ExitCode::kRequeue;
       }
-      const bool due = config_.checkpoint.every > 0 && position_.step % config_.checkpoint.every == 0;
-      if (due && position_.step < last) save();
-      const int64_t every = config_.train.validate_every;
-      if (every > 0 && position_.step % every == 0 && position_.step < last) validate_now();
+      if (is_due(config_.checkpoint.every)) save();
     }
     progress.finish();
-    if (position_.step == config_.train.steps) validate_now();
     save_now();
     return ExitCode::kDone;
   }
 
  private:
+  bool is_due(int64_t every) const { return every > 0 && position_.step % every == 0; }
+
   bool speaks() const { return rt_.grid.world->rank() == 0; }
 
   void set_up(const ConfigReader& reader) {
@@ -107,7 +113,6 @@ class Trainer {
     for (const io::Dataset& dataset : data_.training)
       identity.datasets[dataset.name()] = dataset.fingerprint();
     check_same_everywhere(rt_, identity);
-    if (speaks()) io::atomic_write_text(run_ / "config.ini", reader.print());
 
     model_ = build_model(rt_, config_, &frozen_weights);
     identity.frozen_weights = frozen_weights;
@@ -119,6 +124,10 @@ class Trainer {
                                                .keep_every = config_.checkpoint.keep_every,
                                                .lease = lease_.get()});
     start_or_resume();
+    // Only now: a run that may not go on leaves the config of the one that was.
+    parallel::agree(*rt_.grid.world, [&] {
+      if (speaks()) io::atomic_write_text(run_ / "config.ini", reader.print());
+    });
   }
 
   void take_lease() {
@@ -133,17 +142,18 @@ class Trainer {
   }
 
   void start_or_resume() {
-    MetricsFile metrics(run_);
     if (const auto resumed = state_->resume(config_.options)) {
       position_ = *resumed;
       first_step_ = position_.step;
-      store_->set_aside_newer(position_.step);
       log::info("resumed from step {}, {} samples seen", position_.step, position_.samples_seen);
     } else if (!config_.options.init.empty()) {
       state_->initialize_from(config_.options.init);
       log::info("trained values start from {}", config_.options.init);
     }
-    if (speaks()) metrics.cut_after(position_.step);
+    store_->set_aside_newer(position_.step);
+    parallel::agree(*rt_.grid.world, [&] {
+      if (speaks()) metrics_.cut_after(position_.step);
+    });
     log::info("{}: {} on {} samples, {} trained parameters on rank 0", run_.string(),
               rt_.grid.shape.to_string(), total_samples(), trained_elements());
   }
@@ -220,7 +230,7 @@ class Trainer {
                        {"tokens_per_s", static_cast<double>(rows) / seconds}};
     if (cut > 0) metrics.push_back({"cut_tokens", cut});
     if (damaged > 0) metrics.push_back({"damaged_samples", damaged});
-    MetricsFile(run_).append(metrics);
+    metrics_.append(metrics);
     if (config_.log.every > 0 && position_.step % config_.log.every == 0)
       log::info("step {}  loss {:.4f}  norm {:.3f}  lr {:.2e}  {:.1f} samples/s", position_.step,
                 result.loss, result.gradient_norm, lr, samples / seconds);
@@ -258,7 +268,7 @@ class Trainer {
                                  config_.train.global_batch_size);
     if (!speaks()) return;
     for (const auto& [task, score] : scores) {
-      MetricsFile(run_).append({{"step", position_.step},
+      metrics_.append({{"step", position_.step},
                                 {"validation", task},
                                 {"samples", score.samples},
                                 {"loss", score.loss()},
@@ -299,6 +309,8 @@ class Trainer {
   const Runtime& rt_;
   RunConfig config_;
   fs::path run_;
+  const StopRequests stop_;  // from the start: a request while weights are loaded counts too
+  MetricsFile metrics_;
   RunData data_;
   std::unique_ptr<io::Lease> lease_;
   LynxModel model_;

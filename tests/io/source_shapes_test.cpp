@@ -260,11 +260,11 @@ TEST(SourceShapes, TextsAskAboutWhatTheySay) {
     ASSERT_EQ(sample.turns.size(), 1u);
     EXPECT_EQ(sample.turns[0].role, TurnRole::kText);
     const std::string& text = sample.turns[0].text;
-    const size_t user = text.find("\nUser: ");
+    const size_t user = text.find(". User: ");
     const size_t bot = text.find("\nBot: ");
     ASSERT_TRUE(user != std::string::npos && bot != std::string::npos && user < bot) << text;
     const std::string seen = text.substr(0, user);
-    const std::string question = text.substr(user + 7, bot - user - 7);
+    const std::string question = text.substr(user + 8, bot - user - 8);
     const std::string answer = text.substr(bot + 6);
     if (question == "how many shapes are there?") {
       const auto commas = static_cast<size_t>(std::count(seen.begin(), seen.end(), ','));

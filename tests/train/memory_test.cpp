@@ -164,6 +164,12 @@ TEST(Memory, BetweenForwardAndBackwardNoInputOfAFrozenWeightIsKept) {
   ASSERT_GT(scored, 0);
   EXPECT_EQ(frozen, saved_floats(options.model, tokens, scored));
 
+  // Frozen adapters keep no input of their two linears, nor what scaling multiplied.
+  options.model.llm.train = "bridge";
+  EXPECT_EQ(frozen - measured_floats(options, &tokens, &scored),
+            tokens * adapters(options.model) *
+                (2 * options.model.llm.hidden_size + options.model.bottleneck_size()));
+
   // The same count sees what a trained LLM keeps: the outputs of both norms and down's input.
   options.model.llm.train = "bridge,adapter,llm";
   const LlmConfig& llm = options.model.llm;

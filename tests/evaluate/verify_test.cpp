@@ -1,0 +1,134 @@
+// verify passes an unchanged case and fails on one changed number, of the weights or of what is
+// expected; a case that does not fit is refused by name.
+#include "evaluate/verify.h"
+
+#include <gmock/gmock.h>
+
+#include <cmath>
+#include <functional>
+#include <set>
+
+#include "core/error.h"
+#include "io/safetensors.h"
+
+namespace lynceus {
+namespace {
+
+namespace fs = std::filesystem;
+
+class VerifyTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    const auto* test = testing::UnitTest::GetInstance()->current_test_info();
+    directory_ = fs::path(testing::TempDir()) / test->name();
+    fs::copy(fs::path(LYNCEUS_SOURCE_DIR) / "tests/golden/smoothing", directory_,
+             fs::copy_options::recursive);
+  }
+
+  /// Rewrites a file of the case; bf16 becomes f32, which changes no value.
+  void rewrite(const std::string& file,
+               const std::function<void(std::vector<io::NamedTensor>*)>& edit) {
+    const fs::path path = directory_ / file;
+    std::vector<io::NamedTensor> tensors;
+    {
+      const io::SafetensorsFile original(path);
+      for (const auto& entry : original.entries()) {
+        Tensor tensor = original.read(rt_.stream, entry.name);
+        if (tensor.dtype() == DType::kBf16) {
+          tensor = Tensor::empty(rt_.stream, entry.shape);
+          original.read(entry.name, {}, tensor);
+        }
+        tensors.push_back({entry.name, tensor});
+      }
+    }
+    edit(&tensors);
+    fs::remove(path);
+    io::write_safetensors(path, tensors);
+  }
+
+  /// Adds `by` to one element of a tensor.
+  void change(const std::string& file, const std::string& name, int64_t element, double by) {
+    rewrite(file, [&](std::vector<io::NamedTensor>* tensors) {
+      for (const io::NamedTensor& named : *tensors) {
+        if (named.name != name) continue;
+        if (named.tensor.dtype() == DType::kF64)
+          named.tensor.data<double>()[element] += by;
+        else
+          named.tensor.data<float>()[element] += static_cast<float>(by);
+      }
+    });
+  }
+
+  std::vector<Finding> findings() { return verify_case(rt_, directory_, {}, Tolerances{}); }
+
+  std::set<std::string> failures() {
+    std::set<std::string> failed;
+    for (const Finding& finding : findings())
+      if (!finding.passed()) failed.insert(finding.what.substr(0, finding.what.find(' ')));
+    return failed;
+  }
+
+  const Runtime rt_{Stream(), parallel::make_grid({}, parallel::make_self_communicator())};
+  fs::path directory_;
+};
+
+TEST_F(VerifyTest, PassesTheCaseAsItIs) {
+  const auto all = findings();
+  EXPECT_GE(all.size(), 6U);
+  for (const Finding& finding : all)
+    EXPECT_TRUE(finding.passed()) << finding.what << ": " << finding.error;
+}
+
+TEST_F(VerifyTest, FailsOnOneChangedWeight) {
+  change("weights.safetensors", "LLM.model.layers.1.self_attn.v_proj.weight", 77, 0.05);
+  EXPECT_THAT(failures(), testing::IsSupersetOf({"logits", "gradients"}));
+}
+
+TEST_F(VerifyTest, FailsOnOneChangedExpectedGradient) {
+  change("expected.safetensors", "grad.bridge.latents", 5, 0.01);
+  const auto all = findings();
+  EXPECT_EQ(failures(), std::set<std::string>{"gradients"});
+  for (const Finding& finding : all)
+    EXPECT_TRUE(finding.passed() || finding.worst == "bridge.latents") << finding.worst;
+}
+
+TEST_F(VerifyTest, FailsOnAChangedExpectedLossAndLogit) {
+  change("expected.safetensors", "loss", 0, 1e-4);
+  change("expected.safetensors", "logits", 3, 1e-3);
+  EXPECT_EQ(failures(), (std::set<std::string>{"loss", "logits"}));
+}
+
+TEST_F(VerifyTest, FailsOnOneFinalParameterThatIsNoNumber) {
+  change("final.safetensors", "bridge.latents", 0, NAN);
+  EXPECT_EQ(failures(), std::set<std::string>{"final"});
+}
+
+TEST_F(VerifyTest, NamesAGradientThatIsNotTrained) {
+  rewrite("expected.safetensors", [&](std::vector<io::NamedTensor>* tensors) {
+    tensors->push_back({"grad.LLM.model.norm.weight", Tensor::zeros(rt_.stream, {32})});
+  });
+  for (const Finding& finding : findings())
+    EXPECT_TRUE(finding.passed() || finding.worst == "LLM.model.norm.weight is not trained here");
+  EXPECT_EQ(failures(), std::set<std::string>{"gradients"});
+}
+
+TEST_F(VerifyTest, ListsEveryMissingWeight) {
+  rewrite("weights.safetensors", [](std::vector<io::NamedTensor>* tensors) {
+    std::erase_if(*tensors, [](const io::NamedTensor& named) {
+      return named.name == "bridge.norm.bias" || named.name == "LLM.model.norm.weight";
+    });
+  });
+  EXPECT_THAT([&] { findings(); },
+              testing::ThrowsMessage<Error>(testing::AllOf(
+                  testing::HasSubstr("bridge.norm.bias"), testing::HasSubstr("LLM.model.norm.weight"),
+                  testing::HasSubstr("weights.safetensors"))));
+}
+
+TEST_F(VerifyTest, ChangesNothingByRewritingFiles) {
+  for (const char* file : {"weights.safetensors", "expected.safetensors", "final.safetensors"})
+    rewrite(file, [](std::vector<io::NamedTensor>*) {});
+  EXPECT_EQ(failures(), std::set<std::string>{});
+}
+
+}  // namespace
+}  // namespace lynceus

@@ -1,0 +1,55 @@
+# lynceus verify over every reference case of tests/golden, and over the larger ones of
+# LYNCEUS_GOLDEN_DIR where that is set when the tests run: grids x schedules, cut into micro-batches
+# of one sample so that every pipeline is filled. A grid may not loosen a tolerance.
+
+file(GLOB configs CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/golden/*/config.json)
+set(verify_cases)
+foreach(config ${configs})
+  get_filename_component(directory ${config} DIRECTORY)
+  list(APPEND verify_cases ${directory})
+endforeach()
+set(large_cases bigger bridge_affine bridge_mlp left_pad llm_trained prefix_image prefix_video
+    res_interp text_only)
+
+# lynceus_verify(NAME GRID REFUSED OPTIONS CASE...)
+function(lynceus_verify name grid refused options)
+  add_test(NAME verify.${name}
+           COMMAND ${BASH_PROGRAM} ${CMAKE_CURRENT_SOURCE_DIR}/verify_grids.sh
+                   ${MPIEXEC_EXECUTABLE} $<TARGET_FILE:lynceus> ${grid} "${refused}"
+                   -- ${options} -- ${ARGN})
+  set_tests_properties(verify.${name} PROPERTIES LABELS mpi ENVIRONMENT "${mpi_environment}"
+                       TIMEOUT 300 PROCESSORS 2 SKIP_RETURN_CODE 77)
+endfunction()
+
+set(one_by_one --train.micro_batch_tokens 1)
+lynceus_verify(plain "1 1 1" "" "" ${verify_cases})
+foreach(grid "1 1 1" "2 1 1" "1 2 1" "1 1 2" "2 2 1" "2 2 2")
+  string(REPLACE " " "x" grid_name ${grid})
+  # Heads (or key/value heads) that two tensor ranks cannot share.
+  set(refused "")
+  if(grid MATCHES "^2")
+    set(refused "text_left three_heads wide_mlp")
+  endif()
+  foreach(schedule gpipe 1f1b)
+    set(options ${one_by_one} --parallel.schedule ${schedule})
+    if(schedule STREQUAL 1f1b)
+      list(APPEND options --train.vision_window 3)
+    else()
+      list(APPEND options --train.recompute layer)
+    endif()
+    lynceus_verify(${grid_name}.${schedule} ${grid} "${refused}" "${options}" ${verify_cases})
+  endforeach()
+
+  set(large ${CMAKE_CURRENT_SOURCE_DIR}/verify_large.sh)
+  add_test(NAME verify.large.${grid_name}
+           COMMAND ${BASH_PROGRAM} ${large} ${MPIEXEC_EXECUTABLE} $<TARGET_FILE:lynceus> ${grid}
+                   ${large_cases})
+  set_tests_properties(verify.large.${grid_name} PROPERTIES LABELS mpi
+                       ENVIRONMENT "${mpi_environment}" TIMEOUT 300 PROCESSORS 2
+                       SKIP_RETURN_CODE 77)
+endforeach()
+lynceus_verify(odd_heads.3x1x1 "3 1 1" "" "${one_by_one}"
+               ${CMAKE_CURRENT_SOURCE_DIR}/golden/three_heads
+               ${CMAKE_CURRENT_SOURCE_DIR}/golden/odd_layers)
+lynceus_verify(odd_heads.5x1x1 "5 1 1" "" "${one_by_one}"
+               ${CMAKE_CURRENT_SOURCE_DIR}/golden/wide_mlp)

@@ -38,6 +38,8 @@ MpiSession::MpiSession(int* argc, char*** argv) {
   // Started by hand, with no launcher around: do not look for one (Open MPI would want ssh in PATH).
   const bool launched = std::getenv("OMPI_COMM_WORLD_SIZE") || std::getenv("PMIX_RANK");
   if (!launched) setenv("OMPI_MCA_ess_singleton_isolated", "1", /*overwrite=*/0);
+  // Shared file pointers are never used; their shared-memory part complains where /tmp is small.
+  setenv("OMPI_MCA_sharedfp", "^sm", /*overwrite=*/0);
   int provided = MPI_THREAD_SINGLE;
   LYNCEUS_MPI(MPI_Init_thread(argc, argv, MPI_THREAD_MULTIPLE, &provided));
   if (provided < MPI_THREAD_MULTIPLE)

@@ -2,6 +2,7 @@
 # LYNCEUS_GOLDEN_DIR where that is set when the tests run: grids x schedules, cut into micro-batches
 # of one sample so that every pipeline is filled. A grid may not loosen a tolerance.
 
+find_program(BASH_PROGRAM bash REQUIRED)
 file(GLOB configs CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/golden/*/config.json)
 set(verify_cases)
 foreach(config ${configs})
@@ -53,3 +54,9 @@ lynceus_verify(odd_heads.3x1x1 "3 1 1" "" "${one_by_one}"
                ${CMAKE_CURRENT_SOURCE_DIR}/golden/odd_layers)
 lynceus_verify(odd_heads.5x1x1 "5 1 1" "" "${one_by_one}"
                ${CMAKE_CURRENT_SOURCE_DIR}/golden/wide_mlp)
+
+add_test(NAME verify.exit_codes
+         COMMAND ${BASH_PROGRAM} ${CMAKE_CURRENT_SOURCE_DIR}/verify_exit.sh ${MPIEXEC_EXECUTABLE}
+                 $<TARGET_FILE:lynceus> ${CMAKE_CURRENT_SOURCE_DIR}/golden/smoothing)
+set_tests_properties(verify.exit_codes PROPERTIES LABELS mpi ENVIRONMENT "${mpi_environment}"
+                     TIMEOUT 120 PROCESSORS 2)

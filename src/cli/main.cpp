@@ -1,9 +1,11 @@
 // The lynceus binary: finds the subcommand, is the only place that catches every error and the only
 // one that ends other ranks.
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 
 #include "cli/command.h"
+#include "core/fault.h"
 #include "parallel/communicator.h"
 
 namespace lynceus::cli {
@@ -53,6 +55,7 @@ int guarded(int argc, char** argv) {
   using parallel::MpiSession;
   const auto world = parallel::make_world();
   try {
+    if (const char* plans = std::getenv("LYNCEUS_FAULT")) fault::parse_plans(plans);  // typos early
     return run(argc, argv);
   } catch (const parallel::AgreedError& error) {
     if (world->rank() == 0) fmt::print(stderr, "lynceus: {}\n", error.what());
@@ -79,6 +82,7 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "lynceus: this processor has no AVX2 and FMA (x86-64-v3 is needed)\n");
     return static_cast<int>(lynceus::ExitCode::kUsage);
   }
+  std::signal(SIGXFSZ, SIG_IGN);  // a file-size limit is an error of a write, not an end without a word
   lynceus::parallel::MpiSession session(&argc, &argv);
   return lynceus::cli::guarded(argc, argv);
 }

@@ -1,5 +1,7 @@
 #include "core/memory.h"
 
+#include <sys/mman.h>
+
 #include <algorithm>
 #include <bit>
 #include <cstdlib>
@@ -10,6 +12,7 @@ namespace lynceus {
 namespace {
 
 constexpr size_t kAlignment = 64;
+constexpr size_t kHugePage = size_t{2} << 20;
 
 // Rounds up to an eighth of the power of two below, so that the sizes of packed batches, which
 // differ a little from step to step, share blocks and waste at most one eighth.
@@ -17,6 +20,17 @@ size_t capacity_for(size_t bytes) {
   if (bytes <= 4096) return 4096;
   const size_t grain = std::bit_floor(bytes) / 8;
   return (bytes + grain - 1) / grain * grain;
+}
+
+/// Large blocks lie on huge pages where the system grants them: matrix products walk down columns,
+/// one row a page, and small pages would cost a table walk for each row.
+void* allocate_aligned(size_t capacity) {
+  if (capacity < kHugePage) return std::aligned_alloc(kAlignment, capacity);
+  // C's aligned_alloc wants a multiple of the alignment; posix_memalign does not.
+  void* data = nullptr;
+  if (posix_memalign(&data, kHugePage, capacity) != 0) return nullptr;
+  madvise(data, capacity, MADV_HUGEPAGE);
+  return data;
 }
 
 }  // namespace
@@ -42,7 +56,7 @@ MemoryPool::Block MemoryPool::allocate(size_t bytes, MemoryOwner owner) {
     free_blocks_.erase(found);
   } else {
     LYNCEUS_CHECK(device_.is_cpu(), "this pool serves host memory only");
-    block.data = std::aligned_alloc(kAlignment, capacity);
+    block.data = allocate_aligned(capacity);
     if (block.data == nullptr)
       throw Error(ExitCode::kIo, fmt::format("out of memory: {} bytes for {}; {} bytes are held",
                                              bytes, name_of(owner), reserved_));

@@ -56,10 +56,6 @@ void SelfAttention::visit_parameters(const ParameterVisitor& visit) {
   o_proj.visit_parameters(visit);
 }
 
-void SelfAttention::pack(const Runtime& rt) {
-  for (Linear* linear : {&q_proj, &k_proj, &v_proj, &o_proj}) linear->pack(rt, true);
-}
-
 SelfAttention make_self_attention(const ParameterMaker& make, const LlmConfig& config) {
   const int64_t ranks = make.runtime().grid.tensor->size();
   const int64_t hidden = config.hidden_size, head_dim = config.head_dim();

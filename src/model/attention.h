@@ -29,7 +29,6 @@ struct SelfAttention {
   Tensor backward(const Runtime& rt, const PackedBatch& batch, const Saved& saved,
                   const Tensor& dy) const;
   void visit_parameters(const ParameterVisitor& visit);
-  void pack(const Runtime& rt);
 };
 
 SelfAttention make_self_attention(const ParameterMaker& make, const LlmConfig& config);

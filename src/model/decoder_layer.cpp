@@ -51,11 +51,6 @@ void DecoderLayer::visit_parameters(const ParameterVisitor& visit) {
   if (adapter) adapter->visit_parameters(visit);
 }
 
-void DecoderLayer::pack(const Runtime& rt) {
-  attention.pack(rt);
-  mlp.pack(rt);
-}
-
 DecoderLayer make_decoder_layer(const Runtime& rt, const ModelConfig& config, int64_t layer) {
   const LlmConfig& llm = config.llm;
   const ParameterMaker make(rt, fmt::format("LLM.model.layers.{}.", layer), llm.trains("llm"));

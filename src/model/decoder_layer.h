@@ -34,8 +34,6 @@ struct DecoderLayer {
   void backward(const Runtime& rt, const PackedBatch& batch, const Saved& saved, const Tensor& dy,
                 Tensor* dx) const;
   void visit_parameters(const ParameterVisitor& visit);
-  /// Frozen weights into the GEMM library's order.
-  void pack(const Runtime& rt);
 };
 
 DecoderLayer make_decoder_layer(const Runtime& rt, const ModelConfig& config, int64_t layer);

@@ -6,8 +6,8 @@ Tensor Linear::forward(const Runtime& rt, const Tensor& x, Saved* saved,
                        kernels::Activation activation) const {
   Tensor y = Tensor::empty(rt.stream, {x.rows(), out_features()});
   const Tensor* b = bias ? &bias->value : nullptr;
-  if (packed_forward.defined())
-    kernels::linear_forward(rt.stream, x, packed_forward, b, y, activation);
+  if (packed.defined())
+    kernels::linear_forward(rt.stream, x, packed, b, y, activation);
   else
     kernels::linear_forward(rt.stream, x, matrix(), b, y, activation);
   if (saved != nullptr && weight.trainable()) saved->x = x;
@@ -18,19 +18,14 @@ void Linear::backward(const Runtime& rt, const Saved& saved, const Tensor& dy, c
                       bool accumulate) const {
   if (weight.trainable())
     kernels::linear_backward_weight(rt.stream, dy, saved.x, weight.grad, bias ? &bias->grad : nullptr);
-  if (dx == nullptr) return;
-  if (packed_backward.defined())
-    kernels::linear_backward_input(rt.stream, dy, packed_backward, *dx, accumulate);
-  else
+  if (dx != nullptr)
     kernels::linear_backward_input(rt.stream, dy, matrix(), *dx, accumulate);
 }
 
-void Linear::pack(const Runtime& rt, bool gradient_passes) {
-  if (weight.trainable() || packed_forward.defined()) return;
-  using Use = kernels::PackedWeight::Use;
-  packed_forward = kernels::PackedWeight(rt.stream, matrix(), Use::kForward);
-  if (gradient_passes)
-    packed_backward = kernels::PackedWeight(rt.stream, matrix(), Use::kBackwardInput);
+void Linear::pack(const Runtime& rt) {
+  LYNCEUS_CHECK(!weight.trainable(), "{} trains", weight.name);
+  if (packed.defined()) return;
+  packed = kernels::PackedWeight(rt.stream, matrix(), kernels::PackedWeight::Use::kForward);
   weight.value = Tensor();
 }
 

@@ -12,19 +12,19 @@ namespace lynceus {
 struct Linear {
   Parameter weight;               // [out, in]; a convolution's kernel: [out, channels, height, width]
   std::optional<Parameter> bias;  // [out]
-  // Set for frozen weights by pack(): then weight.value is gone.
-  kernels::PackedWeight packed_forward;
-  kernels::PackedWeight packed_backward;
+  // Set by pack() where no gradient passes: then weight.value is gone. What a gradient passes through
+  // is read in both directions, and one plain copy serves both as fast as two packed ones.
+  kernels::PackedWeight packed;
 
   struct Saved {
     Tensor x;  // [rows, in], only where the weight is trained
   };
 
   int64_t out_features() const {
-    return packed_forward.defined() ? packed_forward.out_features() : weight.value.dim(0);
+    return packed.defined() ? packed.out_features() : weight.value.dim(0);
   }
   int64_t in_features() const {
-    return packed_forward.defined() ? packed_forward.in_features() : matrix().dim(1);
+    return packed.defined() ? packed.in_features() : matrix().dim(1);
   }
   /// The weight as [out, in].
   Tensor matrix() const {
@@ -39,8 +39,9 @@ struct Linear {
   /// weight and bias where they are trained.
   void backward(const Runtime& rt, const Saved& saved, const Tensor& dy, const Tensor* dx,
                 bool accumulate = false) const;
-  /// Gives a frozen weight to the GEMM library in its own order and frees the original.
-  void pack(const Runtime& rt, bool gradient_passes);
+  /// For a weight that is only ever run forward: gives it to the GEMM library in the order that it
+  /// likes best and frees the original.
+  void pack(const Runtime& rt);
 
   void visit_parameters(const ParameterVisitor& visit);
 };

@@ -34,7 +34,6 @@ struct LmHead {
   /// This rank's columns of the logits of every row, [tokens, vocab_local].
   Tensor logits(const Runtime& rt, const Tensor& h) const;
   void visit_parameters(const ParameterVisitor& visit);
-  void pack(const Runtime& rt) { lm_head.pack(rt, true); }
 };
 
 LmHead make_lm_head(const Runtime& rt, const LlmConfig& config, double label_smoothing);

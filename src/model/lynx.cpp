@@ -52,10 +52,7 @@ void LynxModel::visit_parameters(const ParameterVisitor& visit) {
   stage.visit_parameters(visit);
 }
 
-void LynxModel::pack(const Runtime& rt) {
-  vision.pack(rt);
-  stage.pack(rt);
-}
+void LynxModel::pack(const Runtime& rt) { vision.pack(rt); }
 
 LynxModel make_lynx(const Runtime& rt, const ModelConfig& config,
                     const std::vector<parallel::LayerRange>& partition, double label_smoothing) {

@@ -23,7 +23,7 @@ struct LynxModel {
 
   /// All parameters of this rank, in a fixed order.
   void visit_parameters(const ParameterVisitor& visit);
-  /// Frozen weights into the GEMM library's order, originals freed. After loading.
+  /// Weights that only run forward into the GEMM library's order, originals freed. After loading.
   void pack(const Runtime& rt);
 };
 

@@ -37,10 +37,6 @@ void Mlp::visit_parameters(const ParameterVisitor& visit) {
   down_proj.visit_parameters(visit);
 }
 
-void Mlp::pack(const Runtime& rt) {
-  for (Linear* linear : {&gate_proj, &up_proj, &down_proj}) linear->pack(rt, true);
-}
-
 Mlp make_mlp(const ParameterMaker& make, const LlmConfig& config) {
   Mlp mlp;
   const int64_t hidden = config.hidden_size, intermediate = config.intermediate_size;

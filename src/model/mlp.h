@@ -22,7 +22,6 @@ struct Mlp {
   /// dy: the whole gradient -> this rank's part of dx.
   Tensor backward(const Runtime& rt, const Saved& saved, const Tensor& dy) const;
   void visit_parameters(const ParameterVisitor& visit);
-  void pack(const Runtime& rt);
 };
 
 Mlp make_mlp(const ParameterMaker& make, const LlmConfig& config);

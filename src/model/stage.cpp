@@ -54,11 +54,6 @@ void LlmStage::visit_parameters(const ParameterVisitor& visit) {
   if (head) head->visit_parameters(visit);
 }
 
-void LlmStage::pack(const Runtime& rt) {
-  for (DecoderLayer& layer : layers) layer.pack(rt);
-  if (head) head->pack(rt);
-}
-
 LlmStage make_stage(const Runtime& rt, const ModelConfig& config, int64_t first, int64_t last,
                     double label_smoothing) {
   LlmStage stage;

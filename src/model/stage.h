@@ -51,7 +51,6 @@ struct LlmStage {
 
   int64_t hidden_size() const { return layers.front().input_norm.weight.value.dim(0); }
   void visit_parameters(const ParameterVisitor& visit);
-  void pack(const Runtime& rt);
 };
 
 /// Decoder layers [first, last) of the model.

@@ -40,8 +40,7 @@ TEST(Turns, StepCountsMomentsAndValuesAreTorchs) {
   const std::filesystem::path directory =
       std::filesystem::path(LYNCEUS_SOURCE_DIR) / "tests/golden/turns";
   const ReferenceCase reference = read_reference_case(directory, rt.stream);
-  LynxModel model =
-      make_lynx(rt, reference.model, partition_model(reference.model, 1, ""), 0);
+  LynxModel model = make_lynx(rt, reference.model, partition_model(reference.model, 1, ""), 0);
   load_weights(rt, &model, *reference.weights, [](const std::string&) { return true; });
   model.pack(rt);
   Optimizer optimizer(rt, &model, reference.optimizer);

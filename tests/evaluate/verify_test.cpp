@@ -118,10 +118,10 @@ TEST_F(VerifyTest, ListsEveryMissingWeight) {
       return named.name == "bridge.norm.bias" || named.name == "LLM.model.norm.weight";
     });
   });
-  EXPECT_THAT([&] { findings(); },
-              testing::ThrowsMessage<Error>(testing::AllOf(
-                  testing::HasSubstr("bridge.norm.bias"), testing::HasSubstr("LLM.model.norm.weight"),
-                  testing::HasSubstr("weights.safetensors"))));
+  EXPECT_THAT([&] { findings(); }, testing::ThrowsMessage<Error>(
+                                       testing::AllOf(testing::HasSubstr("bridge.norm.bias"),
+                                                      testing::HasSubstr("LLM.model.norm.weight"),
+                                                      testing::HasSubstr("weights.safetensors"))));
 }
 
 TEST_F(VerifyTest, ChangesNothingByRewritingFiles) {

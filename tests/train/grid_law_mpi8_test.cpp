@@ -23,8 +23,8 @@ struct Trace {
 /// without any; step 3 has text only.
 tiny::Batch batch_of(int step) {
   if (step == 3) return tiny::make_batch(3, std::vector<Kind>(5, Kind::kText));
-  return tiny::make_batch(static_cast<uint64_t>(step), {Kind::kImage, Kind::kText, Kind::kVideo,
-                                                        Kind::kImages, Kind::kImage});
+  return tiny::make_batch(static_cast<uint64_t>(step),
+                          {Kind::kImage, Kind::kText, Kind::kVideo, Kind::kImages, Kind::kImage});
 }
 
 Trace trace(tiny::Run* run) {
@@ -125,8 +125,7 @@ TEST(GridLaw, EveryGridOfUpToEightRanksGivesTheLossesOfOneRank) {
     tiny::Options options;
     for (size_t i = 0; i < round.size(); ++i, ++number) {
       const Seat& seat = round[i];
-      if (world->rank() < seat.first_rank ||
-          world->rank() >= seat.first_rank + seat.shape.world())
+      if (world->rank() < seat.first_rank || world->rank() >= seat.first_rank + seat.shape.world())
         continue;
       color = static_cast<int>(i);
       name = seat.shape.to_string();

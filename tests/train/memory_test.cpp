@@ -50,37 +50,28 @@ int64_t llm_elements(const ModelConfig& config) {
   return 2 * llm.vocab_size * h + h + llm.num_layers * layer;
 }
 
-/// Frozen elements that no matrix product packs: embedding, norms, the encoder's vectors and biases.
+/// Frozen elements that are not packed: the LLM, of which one plain copy serves both directions,
+/// and the encoder's vectors and biases.
 int64_t unpacked_frozen_elements(const ModelConfig& config) {
-  const int64_t h = config.llm.hidden_size, v = config.vision.hidden_size;
+  const int64_t v = config.vision.hidden_size;
   const int64_t block = 4 * v + 3 * v + (config.vision.intermediate_size + v);
-  return config.llm.vocab_size * h + h + 2 * h * config.llm.num_layers +
-         v + config.vision.tokens_per_image() * v + v + config.vision.num_layers * block;
+  return llm_elements(config) + v + config.vision.tokens_per_image() * v + v +
+         config.vision.num_layers * block;
 }
 
-/// Bytes of all packed weights; checks that their originals are gone.
+/// Bytes of the encoder's packed weights; checks that their originals are gone.
 int64_t packed_bytes(LynxModel* model) {
   int64_t bytes = 0;
   const auto add = [&](const Linear& linear) {
-    EXPECT_TRUE(linear.packed_forward.defined()) << linear.weight.name;
+    EXPECT_TRUE(linear.packed.defined()) << linear.weight.name;
     EXPECT_FALSE(linear.weight.value.defined()) << linear.weight.name;
-    bytes += static_cast<int64_t>(linear.packed_forward.bytes());
-    if (linear.packed_backward.defined())
-      bytes += static_cast<int64_t>(linear.packed_backward.bytes());
+    bytes += static_cast<int64_t>(linear.packed.bytes());
   };
   add(model->vision.patch_embedding);
   for (const VisionBlock& block : model->vision.blocks)
     for (const Linear* linear :
-         {&block.q_proj, &block.k_proj, &block.v_proj, &block.proj, &block.fc1, &block.fc2}) {
+         {&block.q_proj, &block.k_proj, &block.v_proj, &block.proj, &block.fc1, &block.fc2})
       add(*linear);
-      EXPECT_FALSE(linear->packed_backward.defined()) << "the encoder is forward only";
-    }
-  for (const DecoderLayer& layer : model->stage.layers)
-    for (const Linear* linear :
-         {&layer.attention.q_proj, &layer.attention.k_proj, &layer.attention.v_proj,
-          &layer.attention.o_proj, &layer.mlp.gate_proj, &layer.mlp.up_proj, &layer.mlp.down_proj})
-      add(*linear);
-  add(model->stage.head->lm_head);
   return bytes;
 }
 
@@ -111,8 +102,8 @@ TEST(Memory, FrozenWeightsArePackedAndTheirOriginalsFreed) {
   EXPECT_EQ(live(run.rt(), MemoryOwner::kFrozenWeight),
             unpacked_frozen_elements(run.options().model) * kFloat + packed_bytes(&run.model()));
   run.model().visit_parameters([](Parameter& parameter) {
-    const bool trains = parameter.name.find("output_adapter") != std::string::npos ||
-                        in_vision_branch(parameter);
+    const bool trains =
+        parameter.name.find("output_adapter") != std::string::npos || in_vision_branch(parameter);
     EXPECT_EQ(parameter.trainable(), trains && !parameter.name.starts_with("vision_encoder."))
         << parameter.name;
   });
@@ -123,16 +114,16 @@ TEST(Memory, FrozenWeightsArePackedAndTheirOriginalsFreed) {
 int64_t saved_floats(const ModelConfig& config, int64_t tokens, int64_t scored) {
   const LlmConfig& llm = config.llm;
   const int64_t h = llm.hidden_size, kv = llm.kv_heads() * llm.head_dim();
-  const int64_t layer = (h + 1)                          // norm: x, 1 / rms
-                        + 2 * h + 2 * kv                 // attention: q, out; k, v
-                        + llm.num_heads                  // its log-sum-exp
-                        + (h + 1)                        // norm: x, 1 / rms
-                        + 2 * llm.intermediate_size;     // MLP: gate, up
-  const int64_t adapter = (h + 2)                        // norm: x, mean, 1 / std
-                          + h                            // down's input: it trains
-                          + 2 * config.bottleneck_size() // before SiLU; up's input: it trains
-                          + h;                           // up's output, for scaling's gradient
-  const int64_t head = (h + 1) + h;                      // norm: x, 1 / rms; its output's gradient
+  const int64_t layer = (h + 1)                           // norm: x, 1 / rms
+                        + 2 * h + 2 * kv                  // attention: q, out; k, v
+                        + llm.num_heads                   // its log-sum-exp
+                        + (h + 1)                         // norm: x, 1 / rms
+                        + 2 * llm.intermediate_size;      // MLP: gate, up
+  const int64_t adapter = (h + 2)                         // norm: x, mean, 1 / std
+                          + h                             // down's input: it trains
+                          + 2 * config.bottleneck_size()  // before SiLU; up's input: it trains
+                          + h;                            // up's output, for scaling's gradient
+  const int64_t head = (h + 1) + h;                       // norm: x, 1 / rms; its output's gradient
   return tokens * (llm.num_layers * layer + adapters(config) * adapter) + scored * head;
 }
 
@@ -192,14 +183,14 @@ int64_t saved_bridge_floats(const ModelConfig& config, int64_t items, int64_t to
   const int64_t inner = config.bridge.num_heads * config.bridge.head_dim;
   const int64_t ff = config.bridge.intermediate_factor * h;
   const int64_t rows = items * config.bridge.num_latents;
-  const int64_t layer = tokens * (2 + v)                      // norm_media: statistics, its output
-                        + tokens * 2 * inner                  // k, v
-                        + rows * ((h + 2) + h)                // norm_latents: x, statistics, output
-                        + rows * (2 * inner)                  // q, out
-                        + rows * config.bridge.num_heads      // log-sum-exp
-                        + rows * ((h + 2) + h)                // ff_norm: x, statistics, output
-                        + rows * 2 * ff;                      // around GELU
-  return tokens * v                                           // the features, once for all layers
+  const int64_t layer = tokens * (2 + v)                  // norm_media: statistics, its output
+                        + tokens * 2 * inner              // k, v
+                        + rows * ((h + 2) + h)            // norm_latents: x, statistics, output
+                        + rows * (2 * inner)              // q, out
+                        + rows * config.bridge.num_heads  // log-sum-exp
+                        + rows * ((h + 2) + h)            // ff_norm: x, statistics, output
+                        + rows * 2 * ff;                  // around GELU
+  return tokens * v                                       // the features, once for all layers
          + config.bridge.num_layers * layer + rows * (h + 2);
 }
 

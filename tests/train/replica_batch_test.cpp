@@ -1,5 +1,5 @@
-// From samples to micro-batches: rows, positions and targets; what shares a micro-batch and a window;
-// how media is dealt to the ranks of a replica.
+// From samples to micro-batches: rows, positions and targets; what shares a micro-batch and a
+// window; how media is dealt to the ranks of a replica.
 #include "train/replica_batch.h"
 
 #include <gmock/gmock.h>
@@ -78,9 +78,9 @@ TEST_F(ReplicaBatchTest, FillsMicroBatchesInOrderUpToTheLimit) {
 }
 
 TEST_F(ReplicaBatchTest, WindowsCoverTheMicroBatchesOnce) {
-  const tiny::Batch batch = tiny::make_batch(
-      1, {Kind::kImage, Kind::kText, Kind::kVideo, Kind::kImages, Kind::kText, Kind::kImage,
-          Kind::kText});
+  const tiny::Batch batch =
+      tiny::make_batch(1, {Kind::kImage, Kind::kText, Kind::kVideo, Kind::kImages, Kind::kText,
+                           Kind::kImage, Kind::kText});
   for (const int64_t vision_window : {0, 1, 2, 3, 100}) {
     const ReplicaBatch replica = make(batch.samples, {1, vision_window}, 3);
     ASSERT_EQ(replica.micro_batches.size(), 7U);

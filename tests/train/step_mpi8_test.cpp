@@ -1,5 +1,5 @@
-// The step on several ranks, beyond equal losses: schedules and recomputation change no bit and keep
-// what they promise, the vision branch is spread over a replica and each gradient enters once,
+// The step on several ranks, beyond equal losses: schedules and recomputation change no bit and
+// keep what they promise, the vision branch is spread over a replica and each gradient enters once,
 // ranks without work take part.
 #include <gtest/gtest.h>
 
@@ -90,10 +90,9 @@ void expect_spread(tiny::Run* run, const tiny::Batch& batch) {
 
 TEST(VisionBranch, IsSpreadOverTheReplica) {
   const auto world = parallel::make_world();
-  const tiny::Batch batch = tiny::make_batch(2, {Kind::kVideo, Kind::kImage, Kind::kImages,
-                                                 Kind::kText, Kind::kImage, Kind::kImage,
-                                                 Kind::kVideo, Kind::kImage, Kind::kImage,
-                                                 Kind::kImage, Kind::kText});
+  const tiny::Batch batch = tiny::make_batch(
+      2, {Kind::kVideo, Kind::kImage, Kind::kImages, Kind::kText, Kind::kImage, Kind::kImage,
+          Kind::kVideo, Kind::kImage, Kind::kImage, Kind::kImage, Kind::kText});
   for (const auto& [first, second] : std::vector<std::pair<GridShape, GridShape>>{
            {{4, 1, 1}, {1, 4, 1}}, {{2, 2, 1}, {2, 1, 2}}}) {
     Half half = half_of(*world, first, second);

@@ -177,7 +177,8 @@ TEST(DecoderLayer, TwoAllReducesADirectionAndOneMoreWithAnAdapter) {
 TEST(Step, ScoresTheFirstTokenOnlyBehindARow) {
   // A text-only sample's first token has no row before it; a sample with media scores it from the
   // last visual row.
-  tiny::Batch text = tiny::make_batch(1, {Kind::kText}), image = tiny::make_batch(1, {Kind::kImage});
+  tiny::Batch text = tiny::make_batch(1, {Kind::kText}),
+              image = tiny::make_batch(1, {Kind::kImage});
   std::vector<uint8_t> first_only(text.samples[0].token_ids.size(), 0);
   first_only[0] = 1;
   text.samples[0].scored = first_only;

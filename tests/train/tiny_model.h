@@ -169,8 +169,8 @@ class Run {
     ReplicaBatch mine = replica_batch(batch);
     StepResult result;
     optimizer().zero_gradients();
-    const StepLoss loss = accumulate_gradients(rt_, model_, &mine, pixels(batch, mine),
-                                               options_.step, &result);
+    const StepLoss loss =
+        accumulate_gradients(rt_, model_, &mine, pixels(batch, mine), options_.step, &result);
     optimizer().reduce_gradients(batch.reach());
     result.loss = rt_.grid.data->all_reduce(loss.sum);
     result.scored_tokens = rt_.grid.data->all_reduce(loss.scored);
@@ -221,9 +221,8 @@ class Run {
         if (most.data<int32_t>()[i] != least.data<int32_t>()[i]) return names[i];
       return std::string();
     };
-    const std::string over_tensor = compare(*rt_.grid.tensor, [](const Parameter& p) {
-      return !in_vision_branch(p) && !p.sharded();
-    });
+    const std::string over_tensor = compare(
+        *rt_.grid.tensor, [](const Parameter& p) { return !in_vision_branch(p) && !p.sharded(); });
     const std::string over_data =
         compare(*rt_.grid.data, [](const Parameter& p) { return !in_vision_branch(p); });
     const std::string over_world = compare(*rt_.grid.world, in_vision_branch);
@@ -246,8 +245,7 @@ class Run {
   std::vector<std::pair<std::string, Shape>> trained_tensors() const {
     const Runtime nowhere{Stream(Device{DeviceKind::kNone, 0}),
                           parallel::make_grid({}, parallel::make_self_communicator())};
-    LynxModel whole =
-        make_lynx(nowhere, options_.model, partition_model(options_.model, 1, ""), 0);
+    LynxModel whole = make_lynx(nowhere, options_.model, partition_model(options_.model, 1, ""), 0);
     std::vector<std::pair<std::string, Shape>> tensors;
     whole.visit_parameters([&](Parameter& parameter) {
       if (parameter.trainable()) tensors.emplace_back(parameter.name, parameter.global_shape());

@@ -1,0 +1,42 @@
+#!/usr/bin/env bash
+# verify_exit.sh MPIRUN LYNCEUS CASE: exit codes of `lynceus verify` on two ranks: 0 on the case, 5 on
+# a copy with one weight or one expected gradient changed, 3 where a file is missing, 2 without cases.
+set -uo pipefail
+
+mpirun=$1 lynceus=$2 original=$3
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+failed=0
+
+expect() {  # expect CODE WHAT [ARGUMENT...]
+  local expected=$1 what=$2 code
+  shift 2
+  "$mpirun" --oversubscribe -n 2 "$lynceus" verify --parallel.tensor 2 "$@" >"$scratch/log" 2>&1
+  code=$?
+  [ $code -eq "$expected" ] && return
+  cat "$scratch/log"
+  echo "$what: expected exit code $expected, found $code"
+  failed=1
+}
+
+change() {  # change FILE TENSOR BYTES: overwrites the tensor's first bytes
+  local header begin
+  header=$(od -An -tu8 -N8 "$1" | tr -d ' ')
+  begin=$(head -c $((8 + header)) "$1" | tail -c "$header" |
+    grep -o "\"$2\": *{[^}]*" | grep -o '"data_offsets": *\[[0-9]*' | grep -o '[0-9]*$')
+  [ -n "$begin" ] || { echo "$1 has no $2"; exit 1; }
+  printf '%b' "$3" | dd of="$1" bs=1 seek=$((8 + header + begin)) conv=notrunc status=none
+}
+
+fresh() { rm -rf "$scratch/case" && cp -r "$original" "$scratch/case"; }
+
+expect 0 "the case as it is" "$original"
+fresh && change "$scratch/case/weights.safetensors" 'LLM.model.layers.1.mlp.up_proj.weight' '\x00\x3f'
+expect 5 "one weight changed" "$scratch/case"
+fresh && change "$scratch/case/expected.safetensors" 'grad.bridge.latents' '\x00\x00\x00\x3f'
+expect 5 "one expected gradient changed" "$scratch/case"
+expect 5 "a changed case behind a good one" "$original" "$scratch/case"
+fresh && rm "$scratch/case/weights.safetensors"
+expect 3 "weights missing" "$scratch/case"
+expect 2 "no case"
+exit $failed

@@ -48,7 +48,7 @@ say "Stage 2: from stage 1, on questions"
 train --run "$demo/stage2" --model.init_from "$demo/backbone/checkpoints/step-00000120" \
   --init "$demo/stage1/checkpoints/step-00000200" \
   --data.source "questions:1:$data/train-[COS]*.h5" \
-  --optimizer.lr 2e-3 --optimizer.warmup_start_lr 2e-4 --train.steps 500
+  --optimizer.lr 2e-3 --optimizer.warmup_start_lr 2e-4 --train.steps 700
 
 say "Held-out questions: share answered exactly, beside always giving the most frequent answer"
 mpirun --oversubscribe -n 4 "$lynceus" evaluate --run "$demo/stage2" \

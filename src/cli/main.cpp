@@ -38,15 +38,17 @@ const Command* find_command(const std::string& name) {
   return nullptr;
 }
 
-int run(int argc, char** argv) {
+int run(parallel::Communicator& world, int argc, char** argv) {
   const std::string name = argc > 1 ? argv[1] : "--help";
   if (name == "--help" || name == "-h" || name == "help") {
-    print_help();
+    if (world.rank() == 0) print_help();
     return 0;
   }
   const Command* command = find_command(name);
-  if (command == nullptr)
-    throw UsageError("no command '{}'; `lynceus --help` lists them", name);
+  parallel::agree(world, [&] {
+    if (command == nullptr)
+      throw UsageError("no command '{}'; `lynceus --help` lists them", name);
+  });
   return static_cast<int>(command->run(Arguments(argv + 2, argv + argc)));
 }
 
@@ -56,7 +58,7 @@ int guarded(int argc, char** argv) {
   const auto world = parallel::make_world();
   try {
     if (const char* plans = std::getenv("LYNCEUS_FAULT")) fault::parse_plans(plans);  // typos early
-    return run(argc, argv);
+    return run(*world, argc, argv);
   } catch (const parallel::AgreedError& error) {
     if (world->rank() == 0) fmt::print(stderr, "lynceus: {}\n", error.what());
     return static_cast<int>(error.code());

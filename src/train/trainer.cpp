@@ -77,6 +77,7 @@ class Trainer {
       if (position_.step == last) break;
       if (stop_.agreed(*rt_.grid.world)) {
         progress.finish();
+        write_trace(position_.step);
         save_now();
         if (speaks()) stop_.clear();
         log::info("stopped on request behind step {}; run again to go on", position_.step);
@@ -85,6 +86,7 @@ class Trainer {
       if (is_due(config_.checkpoint.every)) save();
     }
     progress.finish();
+    write_trace(position_.step);
     save_now();
     return ExitCode::kDone;
   }
@@ -200,10 +202,15 @@ class Trainer {
     position_.step = number;
     position_.samples_seen += config_.train.global_batch_size;
     report(*batch, result, lr, seconds_since(begin), progress);
-    if (number == trace_.last)
-      trace::stop_and_write(
-          (run_ / "trace" / trace::file_name(trace_.first, trace_.last, rt_.grid.world->rank()))
-              .string());
+    if (number == trace_.last) write_trace(number);
+  }
+
+  /// Nothing if no trace was begun or it is written already.
+  void write_trace(int64_t last) {
+    if (last < trace_.first || last > trace_.last || first_step_ >= trace_.first) return;
+    trace::stop_and_write(
+        (run_ / "trace" / trace::file_name(trace_.first, last, rt_.grid.world->rank())).string());
+    trace_ = {};
   }
 
   void report(const PreparedStep& batch, const StepResult& result, double lr, double seconds,
@@ -212,6 +219,10 @@ class Trainer {
     for (const PackedBatch& micro_batch : batch.batch.micro_batches) rows += micro_batch.tokens();
     rows = rt_.grid.data->all_reduce(rows);
     const int64_t cut = rt_.grid.data->all_reduce(batch.cut_tokens);
+    const int64_t patches = result.vision.patch_tokens;
+    const int64_t patch_tokens = rt_.grid.world->all_reduce(patches);
+    const int64_t most_patches = rt_.grid.world->all_reduce(patches, parallel::ReduceOp::kMax);
+    if (position_.step == first_step_ + 1) tell_shares(result);
     const int64_t damaged = rt_.grid.data->all_reduce(batch.damaged_in_replica);
     if (damaged > 0) list_damaged(batch, damaged);
     if (!result.updated) log::warn("step {}: no scored token, nothing was updated", position_.step);
@@ -227,13 +238,22 @@ class Trainer {
                        {"lr", lr},
                        {"step_seconds", seconds},
                        {"samples_per_s", samples / seconds},
-                       {"tokens_per_s", static_cast<double>(rows) / seconds}};
+                       {"tokens_per_s", static_cast<double>(rows) / seconds},
+                       {"patch_tokens", patch_tokens},
+                       {"patch_tokens_most", most_patches}};
     if (cut > 0) metrics.push_back({"cut_tokens", cut});
     if (damaged > 0) metrics.push_back({"damaged_samples", damaged});
     metrics_.append(metrics);
     if (config_.log.every > 0 && position_.step % config_.log.every == 0)
       log::info("step {}  loss {:.4f}  norm {:.3f}  lr {:.2e}  {:.1f} samples/s", position_.step,
                 result.loss, result.gradient_norm, lr, samples / seconds);
+  }
+
+  /// How the first step was spread: patch tokens that each rank encoded, micro-batches it held.
+  void tell_shares(const StepResult& result) {
+    const auto shares = rt_.grid.world->all_gather(
+        fmt::format("{} ({})", result.vision.patch_tokens, result.most_saved));
+    log::info("patch tokens encoded (micro-batches held) by rank: {}", fmt::join(shares, ", "));
   }
 
   /// Damaged media was replaced and is not scored; here it is listed and counted.

@@ -1,0 +1,122 @@
+// What the program says about itself holds: help pages name keys that are there, a printed config
+// reads back, traces are JSON, the schedule is drawn.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <regex>
+#include <set>
+
+#include "io/json.h"
+#include "run_program.h"
+
+namespace lynceus::cli_test {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+
+/// Lines of --print-config without where the values come from.
+std::string values_of(const std::string& printed) {
+  return std::regex_replace(printed, std::regex(" *# [^\n]*"), "");
+}
+
+std::set<std::string> keys_of(const std::string& printed) {
+  std::set<std::string> keys;
+  std::istringstream lines(printed);
+  std::string section;
+  for (std::string line; std::getline(lines, line);) {
+    if (line.starts_with('['))
+      section = line.substr(1, line.find(']') - 1) + ".";
+    else if (const size_t equals = line.find(" ="); equals != std::string::npos)
+      keys.insert(section + line.substr(0, equals));
+  }
+  return keys;
+}
+
+TEST(Help, NamesWhatIsThere) {
+  const Output help = run({"--help"});
+  EXPECT_EQ(help.code, 0);
+  const std::vector<Arguments> commands = {
+      {"prepare", "jsonl"}, {"prepare", "shapes"}, {"train"}, {"evaluate"}, {"verify"}};
+  for (const Arguments& command : commands) {
+    EXPECT_THAT(help.out, HasSubstr("\n  " + command[0] + " "));
+    const Output page = run(command + Arguments{"--help"});
+    EXPECT_EQ(page.code, 0) << page.all();
+    std::set<std::string> named, options;
+    const std::regex option("--([a-z][a-z0-9_.-]*)");
+    for (std::sregex_iterator at(page.out.begin(), page.out.end(), option), end; at != end; ++at)
+      named.insert((*at)[1]);
+    const std::regex described("\n  --([a-z][a-z0-9_.-]*) ");
+    for (std::sregex_iterator at(page.out.begin(), page.out.end(), described), end; at != end; ++at)
+      options.insert((*at)[1]);
+    EXPECT_GT(options.size(), 5u);
+    if (command[0] == "verify") options.insert("tolerances");
+    for (const std::string& name : named)
+      EXPECT_TRUE(options.contains(name) || name == "section.key")
+          << command[0] << " --help speaks of --" << name;
+
+    // The page's options are the keys that the command reads, no more and no fewer.
+    Arguments print = command + Arguments{"--print-config"};
+    if (command[0] == "prepare") print = print + Arguments{"--output", "x", "--input", "x"};
+    if (command.back() == "shapes") print.resize(print.size() - 2);
+    if (command[0] == "evaluate") continue;  // needs a run; its keys are train's
+    const Output printed = run(print);
+    EXPECT_EQ(printed.code, 0) << printed.all();
+    for (const char* always : {"config", "print-config", "help", "section.key"})
+      options.erase(always);
+    EXPECT_EQ(options, keys_of(printed.out)) << command[0];
+  }
+  EXPECT_EQ(run({"--help"}, {.ranks = 2}).out, help.out) << "more than one rank spoke";
+  for (const char* unknown : {"generate", "plan", "report", "export", "doctor"})
+    EXPECT_THAT(help.out, testing::Not(HasSubstr(unknown)));
+}
+
+TEST(Help, PrintedConfigReadsBack) {
+  const Folder folder("help");
+  const Arguments changed = train_arguments(folder / "run") +
+                            Arguments{"--optimizer.lr", "3e-4", "--train.recompute", "layer",
+                                      "--data.validation", "a:x.h5", "b:y.h5"};
+  const Output first = run(changed + Arguments{"--print-config"});
+  ASSERT_EQ(first.code, 0) << first.all();
+  EXPECT_THAT(first.out, AllOf(HasSubstr("# command line"), HasSubstr("micro.ini:"),
+                               HasSubstr("# default")));
+  std::ofstream(folder / "printed.ini") << first.out;
+  const Output second = run({"train", "--config", folder / "printed.ini", "--print-config"});
+  EXPECT_EQ(values_of(second.out), values_of(first.out));
+  EXPECT_THAT(second.out, HasSubstr("printed.ini:"));
+}
+
+TEST(Help, TheConfigOfARunIsAConfig) {
+  const Folder folder("help");
+  const Output first = run(train_arguments(folder / "run") + Arguments{"--stop-after", "2"});
+  ASSERT_EQ(first.code, 0) << first.all();
+  const fs::path config = folder / "run" / "config.ini";
+  EXPECT_THAT(io::read_text(config), HasSubstr("# command line"));
+  const Output again = run({"train", "--config", config, "--stop-after", "4"});
+  EXPECT_EQ(again.code, 0) << again.all();
+  EXPECT_EQ(metrics_of(folder / "run").steps.size(), 4u);
+}
+
+TEST(Help, TraceAndSchedule) {
+  const Folder folder("help");
+  const Output output = run(train_arguments(folder / "run") + grid(1, 2, 1) +
+                                Arguments{"--train.steps", "4", "--train.micro_batch_tokens", "64",
+                                          "--log.trace", "2:3", "--log.schedule"},
+                            {.ranks = 2});
+  ASSERT_EQ(output.code, 0) << output.all();
+  EXPECT_THAT(output.out, AllOf(HasSubstr("stage  0 | F0"), HasSubstr("stage  1 | ..")));
+  int files = 0;
+  for (const auto& entry : fs::directory_iterator(folder / "run" / "trace")) {
+    ++files;
+    const io::Json trace = io::Json::read(entry.path());
+    std::set<std::string> names;
+    for (const io::Json& event : trace.elements())
+      names.insert(event.at("name").string());
+    EXPECT_THAT(names, testing::Contains("vision encoder")) << entry.path();
+    EXPECT_GT(names.size(), 5u);
+  }
+  EXPECT_EQ(files, 2) << "one of each rank";
+}
+
+}  // namespace
+}  // namespace lynceus::cli_test

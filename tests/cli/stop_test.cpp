@@ -1,0 +1,95 @@
+// Requests to stop end in a committed checkpoint of the same step on all ranks and exit code 75;
+// the next start goes on with the step behind it.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "run_program.h"
+
+namespace lynceus::cli_test {
+namespace {
+
+using testing::HasSubstr;
+
+class Stop : public testing::Test {
+ protected:
+  /// Starts an endless run, asks it to stop by `ask` once it has done two steps, and continues it.
+  void expect_stop_and_go(const std::function<void(const Program&)>& ask, int ranks,
+                          const Arguments& more = {}) {
+    const Arguments arguments =
+        train_arguments(run_) + Arguments{"--train.steps", "1000000"} + more;
+    Program program(arguments, {.ranks = ranks});
+    ASSERT_TRUE(program.wait_until(
+        [&] { return lines_of(run_ / "metrics.jsonl").size() >= 2; }))
+        << program.wait().all();
+    ask(program);
+    const Output output = program.wait();
+    EXPECT_EQ(output.code, 75) << output.all();
+    const auto steps = numbers_of(run_, "step");
+    ASSERT_GE(steps.size(), 2u);
+    const auto last = static_cast<int64_t>(steps.back());
+    EXPECT_THAT(output.err, HasSubstr(fmt::format("stopped on request behind step {}", last)));
+    EXPECT_EQ(io::read_manifest(checkpoint(run_, last)).samples_seen, 8 * last);
+
+    const Output again =
+        run(arguments + Arguments{"--stop-after", std::to_string(last + 2)}, {.ranks = ranks});
+    EXPECT_EQ(again.code, 0) << again.all();
+    EXPECT_THAT(again.err, HasSubstr(fmt::format("resumed from step {}", last)));
+    const auto all = numbers_of(run_, "step");
+    EXPECT_EQ(all.size(), static_cast<size_t>(last + 2));
+    for (size_t i = 0; i < all.size(); ++i) EXPECT_EQ(all[i], static_cast<double>(i + 1));
+  }
+
+  const Folder folder_{"stop"};
+  const fs::path run_ = folder_ / "run";
+};
+
+TEST_F(Stop, User1ToOneOfTwoRanks) {
+  expect_stop_and_go([](const Program& program) { kill(program.ranks().back(), SIGUSR1); }, 2);
+}
+
+TEST_F(Stop, TerminateTwiceToAllRanks) {
+  expect_stop_and_go(
+      [](const Program& program) {
+        for (int i = 0; i < 2; ++i)
+          for (const pid_t rank : program.ranks()) kill(rank, SIGTERM);
+      },
+      2);
+}
+
+TEST_F(Stop, InterruptDuringSaves) {
+  // Every step saves, so the signal most likely comes while one is written.
+  expect_stop_and_go([](const Program& program) { kill(program.ranks()[0], SIGINT); }, 0,
+                     {"--checkpoint.every", "1"});
+}
+
+TEST_F(Stop, TerminateDuringValidation) {
+  expect_stop_and_go([](const Program& program) { kill(program.ranks()[0], SIGTERM); }, 0,
+                     {"--train.validate_every", "1", "--data.validation",
+                      "held:" + shard("validation-Color")});
+}
+
+TEST_F(Stop, FileInTheRunDirectory) {
+  expect_stop_and_go([&](const Program&) { std::ofstream(run_ / "STOP"); }, 2);
+  EXPECT_FALSE(fs::exists(run_ / "STOP")) << "the next start would stop again";
+}
+
+TEST_F(Stop, BeforeTheFirstStepStopsBehindIt) {
+  fs::create_directories(run_);
+  std::ofstream(run_ / "STOP");
+  const Output output = run(train_arguments(run_));
+  EXPECT_EQ(output.code, 75) << output.all();
+  EXPECT_TRUE(fs::exists(checkpoint(run_, 1) / io::kManifestName));
+  EXPECT_EQ(run(train_arguments(run_)).code, 0);
+  EXPECT_EQ(metrics_of(run_).steps.size(), 20u);
+}
+
+TEST_F(Stop, DuringTheLastStepTheRunIsDone) {
+  const Arguments arguments = train_arguments(run_) + Arguments{"--train.steps", "1"};
+  fs::create_directories(run_);
+  std::ofstream(run_ / "STOP");
+  EXPECT_EQ(run(arguments).code, 0);
+  EXPECT_TRUE(fs::exists(checkpoint(run_, 1) / io::kManifestName));
+}
+
+}  // namespace
+}  // namespace lynceus::cli_test

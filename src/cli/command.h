@@ -25,9 +25,11 @@ struct DeviceConfig {
 
   template <typename Visitor>
   void visit(Visitor& v) {
-    v.choice("device", device, {"auto", "cpu"}, "where arithmetic runs");
-    v.choice("precision", precision, {"f32"}, "arithmetic");
+    v.field("device", device, "where arithmetic runs: auto or cpu");
+    v.field("precision", precision, "arithmetic: f32");
   }
+  /// Throws UsageError for what this build has not.
+  void validate() const;
 };
 
 /// The process grid of the config over all ranks that were started; parallel.data = 0 becomes what is

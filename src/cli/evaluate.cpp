@@ -44,6 +44,7 @@ ExitCode run_evaluate(const Arguments& arguments) {
     Arguments layered = {"--config", given.options.run + "/config.ini"};
     layered.insert(layered.end(), arguments.begin(), arguments.end());
     reader.read(layered);
+    device.validate();
     // The grid is this job's, not the run's.
     config.parallel = given.parallel;
     config.options = given.options;

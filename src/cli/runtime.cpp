@@ -1,13 +1,23 @@
 #include <limits>
 
 #include "cli/command.h"
+#include "parallel/schedule.h"
 
 namespace lynceus::cli {
+
+void DeviceConfig::validate() const {
+  if (device == "cuda") throw UsageError("device: cuda is not yet there; expected auto or cpu");
+  if (device != "auto" && device != "cpu")
+    throw UsageError("device: expected auto or cpu, found '{}'", device);
+  if (precision == "bf16") throw UsageError("precision: bf16 is not yet there; expected f32");
+  if (precision != "f32") throw UsageError("precision: expected f32, found '{}'", precision);
+}
 
 Runtime make_runtime(const ParallelConfig& config) {
   auto world = parallel::make_world();
   parallel::GridShape shape;
   parallel::agree(*world, [&] {
+    parallel::parse_schedule_kind(config.schedule);
     const auto positive = [](const char* key, int64_t value) {
       if (value < 1 || value > std::numeric_limits<int>::max())
         throw UsageError("{}: expected a positive number, found {}", key, value);

@@ -33,6 +33,7 @@ ExitCode run_train(const Arguments& arguments) {
   CommandLine line;
   parallel::agree(*world, [&] {
     line = reader.read(arguments);
+    device.validate();
     if (!line.help && !line.positionals.empty())
       throw UsageError("train: expected options only, found '{}'", line.positionals.front());
   });

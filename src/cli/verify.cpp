@@ -71,6 +71,7 @@ ExitCode run_verify(const Arguments& arguments) {
   CommandLine line;
   parallel::agree(*world, [&] {
     line = reader.read(arguments);
+    device.validate();
     if (!line.help && !line.print_config && !config.tolerances && line.positionals.empty())
       throw UsageError("verify: expected one case directory at least, found none");
   });

@@ -20,7 +20,7 @@ struct ParallelConfig {
     v.field("parallel.tensor", tensor, "ranks that share each layer");
     v.field("parallel.pipeline", pipeline, "stages the layers are cut into");
     v.field("parallel.data", data, "replicas; 0: what is left of the world");
-    v.choice("parallel.schedule", schedule, {"gpipe", "1f1b"}, "order of micro-batches");
+    v.field("parallel.schedule", schedule, "order of micro-batches: gpipe or 1f1b");
     v.field("parallel.layers", layers, "decoder layers of each stage, as 9,8,8,7; empty: by cost");
   }
 };

@@ -101,13 +101,14 @@ TEST(Help, TraceAndSchedule) {
   const Folder folder("help");
   const Output output = run(train_arguments(folder / "run") + grid(1, 2, 1) +
                                 Arguments{"--train.steps", "4", "--train.micro_batch_tokens", "64",
-                                          "--log.trace", "2:3", "--log.schedule"},
+                                          "--log.trace", "2:9", "--log.schedule"},
                             {.ranks = 2});
   ASSERT_EQ(output.code, 0) << output.all();
   EXPECT_THAT(output.out, AllOf(HasSubstr("stage  0 | F0"), HasSubstr("stage  1 | ..")));
-  int files = 0;
+  int files = 0;  // of a run that ends within the range too
   for (const auto& entry : fs::directory_iterator(folder / "run" / "trace")) {
     ++files;
+    EXPECT_THAT(entry.path().string(), HasSubstr("step-00000002-00000004.rank-"));
     const io::Json trace = io::Json::read(entry.path());
     std::set<std::string> names;
     for (const io::Json& event : trace.elements())

@@ -76,14 +76,14 @@ void MetricsFile::append(const Metrics& metrics) {
 
 bool MetricsFile::write_unwritten() {
   std::error_code error;
-  const uintmax_t before = std::filesystem::exists(path_) ? std::filesystem::file_size(path_) : 0;
+  const uintmax_t before = std::filesystem::file_size(path_, error);
   std::ofstream out(path_, std::ios::app);
   out << unwritten_ << std::flush;
   const bool written = static_cast<bool>(out);
   out.close();
   if (written)
     unwritten_.clear();
-  else if (std::filesystem::exists(path_))
+  else if (!error)
     std::filesystem::resize_file(path_, before, error);  // no half of a line
   return written;
 }

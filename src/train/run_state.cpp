@@ -19,18 +19,40 @@ namespace fs = std::filesystem;
 /// Optional trailing parts of names in a checkpoint: ".../value" only.
 bool is_value(const std::string& name) { return name.ends_with("/value"); }
 
-/// The checkpoint that --resume names: the newest whole one, or that of a step.
-std::optional<io::LoadedCheckpoint> load_asked(const Runtime& rt, const RunOptions& options,
-                                               std::span<const io::CheckpointTensor> tensors,
-                                               const io::LoadOptions& load) {
-  if (options.resume == "auto")
-    return io::load_newest_checkpoint(*rt.grid.world, options.run, tensors, load);
-  const std::string& text = options.resume;
+int64_t parse_step(const std::string& text) {
   int64_t step = 0;
   const auto parsed = std::from_chars(text.data(), text.data() + text.size(), step);
   if (parsed.ec != std::errc() || parsed.ptr != text.data() + text.size())
     throw UsageError("resume: expected auto, never or a step, found '{}'", text);
-  return io::load_checkpoint(*rt.grid.world, io::checkpoint_path(options.run, step), tensors, load);
+  return step;
+}
+
+/// The checkpoint that --resume names: the newest whole one, or that of a step. What is wrong with
+/// it every rank learns alike, and one tells it.
+std::optional<io::LoadedCheckpoint> load_asked(const Runtime& rt, const RunOptions& options,
+                                               std::span<const io::CheckpointTensor> tensors,
+                                               const io::LoadOptions& load) {
+  std::optional<io::LoadedCheckpoint> loaded;
+  parallel::Communicator& world = *rt.grid.world;
+  parallel::agree(world, [&] {
+    if (options.resume == "auto")
+      loaded = io::load_newest_checkpoint(world, options.run, tensors, load);
+    else
+      loaded = io::load_checkpoint(
+          world, io::checkpoint_path(options.run, parse_step(options.resume)), tensors, load);
+  });
+  return loaded;
+}
+
+/// The same for a checkpoint of another run.
+io::LoadedCheckpoint load_from(const Runtime& rt, const std::string& checkpoint,
+                               std::span<const io::CheckpointTensor> tensors,
+                               const io::LoadOptions& load) {
+  io::LoadedCheckpoint loaded;
+  parallel::agree(*rt.grid.world, [&] {
+    loaded = io::load_checkpoint(*rt.grid.world, checkpoint, tensors, load);
+  });
+  return loaded;
 }
 
 std::vector<std::string> texts_of(const std::vector<ConfigValue>& config, const std::string& key) {
@@ -142,7 +164,7 @@ void RunState::initialize_from(const std::string& checkpoint) const {
   load.may_be_missing = [](const std::string& name) {
     return name.starts_with("absolute_frame_pos_embed");
   };
-  io::load_checkpoint(*rt_.grid.world, checkpoint, values, load);
+  load_from(rt_, checkpoint, values, load);
 }
 
 int64_t load_trained(const Runtime& rt, LynxModel* model, const RunOptions& options) {
@@ -168,7 +190,7 @@ std::string load_backbone(const Runtime& rt, LynxModel* model, const std::string
   load.may_be_unused = [](const std::string& name) {
     return !is_value(name) || !is_backbone(name);
   };
-  const io::LoadedCheckpoint loaded = io::load_checkpoint(*rt.grid.world, checkpoint, values, load);
+  const io::LoadedCheckpoint loaded = load_from(rt, checkpoint, values, load);
   std::string digests;
   for (const io::ManifestTensor& tensor : loaded.manifest.tensors)
     if (is_value(tensor.name) && is_backbone(tensor.name))

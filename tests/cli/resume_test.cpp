@@ -97,7 +97,10 @@ TEST_F(Resume, FromAnOlderStep) {
   const Output none = start("straight", common + Arguments{"--resume", "7"});
   EXPECT_EQ(none.code, 3) << none.all();
   EXPECT_THAT(none.err, AllOf(HasSubstr("step-00000007"), HasSubstr("not a committed checkpoint")));
-  EXPECT_EQ(start("straight", {"--resume", "soon"}).code, 2);
+  const Output no_step = start("straight", {"--resume", "soon"}, 2);
+  EXPECT_EQ(no_step.code, 2) << no_step.all();
+  EXPECT_EQ(no_step.messages(), 1) << no_step.all();
+  EXPECT_THAT(no_step.err, HasSubstr("resume: expected auto, never or a step, found 'soon'"));
 }
 
 TEST_F(Resume, NeverStartsOver) {
@@ -173,7 +176,9 @@ TEST_F(Resume, StageTwoStartsFromStageOne) {
   const Output absent = start("three", {"--init", folder_ / "absent"});
   EXPECT_EQ(absent.code, 3) << absent.all();
   EXPECT_THAT(absent.err, AllOf(HasSubstr("absent"), HasSubstr("not a committed checkpoint")));
-  const Output other_model = start("three", {"--init", checkpoint(one, 6), "--bridge.num_latents", "5"});
+  const Output other_model =
+      start("three", {"--init", checkpoint(one, 6), "--bridge.num_latents", "5"}, 2);
+  EXPECT_EQ(other_model.messages(), 1) << other_model.all();
   EXPECT_EQ(other_model.code, 3) << other_model.all();
   EXPECT_THAT(other_model.err, AllOf(HasSubstr("bridge.latents"), HasSubstr("4"), HasSubstr("5")));
 }

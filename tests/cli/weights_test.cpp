@@ -1,0 +1,237 @@
+// Weights of others: a Hugging Face LLaMA directory and a vision encoder under EVA's names train as
+// they lie on disk; whatever does not fit is listed at once, by name, before the run begins.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <map>
+
+#include "core/random.h"
+#include "io/safetensors.h"
+#include "run_program.h"
+
+namespace lynceus::cli_test {
+namespace {
+
+using testing::AllOf;
+using testing::ContainsRegex;
+using testing::HasSubstr;
+using testing::Not;
+
+/// Names and shapes of one file.
+using Shapes = std::map<std::string, Shape>;
+
+constexpr int64_t kPieces = 320;
+
+/// What a LLaMA of the micro model's size is called in a Hugging Face directory.
+Shapes llama_shapes(int64_t vocabulary = kPieces) {
+  Shapes shapes = {{"model.embed_tokens.weight", {vocabulary, 32}},
+                   {"model.norm.weight", {32}},
+                   {"lm_head.weight", {vocabulary, 32}}};
+  for (const std::string layer : {"model.layers.0.", "model.layers.1."}) {
+    shapes[layer + "input_layernorm.weight"] = {32};
+    shapes[layer + "post_attention_layernorm.weight"] = {32};
+    shapes[layer + "self_attn.q_proj.weight"] = {32, 32};
+    shapes[layer + "self_attn.k_proj.weight"] = {16, 32};
+    shapes[layer + "self_attn.v_proj.weight"] = {16, 32};
+    shapes[layer + "self_attn.o_proj.weight"] = {32, 32};
+    shapes[layer + "self_attn.rotary_emb.inv_freq"] = {4};
+    shapes[layer + "mlp.gate_proj.weight"] = {64, 32};
+    shapes[layer + "mlp.up_proj.weight"] = {64, 32};
+    shapes[layer + "mlp.down_proj.weight"] = {32, 64};
+  }
+  return shapes;
+}
+
+/// EVA's names of the micro model's vision encoder, for pictures of 2 x 2 patches.
+Shapes eva_shapes() {
+  Shapes shapes = {{"cls_token", {1, 1, 32}},
+                   {"pos_embed", {1, 5, 32}},
+                   {"patch_embed.proj.weight", {32, 3, 14, 14}},
+                   {"patch_embed.proj.bias", {32}}};
+  const std::string block = "blocks.0.";
+  for (const char* norm : {"norm1", "norm2"})
+    for (const char* part : {".weight", ".bias"}) shapes[block + norm + part] = {32};
+  shapes[block + "attn.qkv.weight"] = {96, 32};
+  shapes[block + "attn.q_bias"] = {32};
+  shapes[block + "attn.v_bias"] = {32};
+  shapes[block + "attn.proj.weight"] = {32, 32};
+  shapes[block + "attn.proj.bias"] = {32};
+  shapes[block + "mlp.fc1.weight"] = {64, 32};
+  shapes[block + "mlp.fc1.bias"] = {64};
+  shapes[block + "mlp.fc2.weight"] = {32, 64};
+  shapes[block + "mlp.fc2.bias"] = {32};
+  return shapes;
+}
+
+/// Small values that differ from element to element; norms are near one.
+std::vector<float> values_of(const std::string& name, int64_t count, float scale) {
+  std::vector<float> values(static_cast<size_t>(count));
+  const float center = name.find("norm") != std::string::npos ? 1.0F : 0.0F;
+  uint32_t state = 17 + static_cast<uint32_t>(name.size()) * 2654435761U;
+  for (float& value : values) {
+    state = state * 1664525U + 1013904223U;
+    value = center + scale * (static_cast<float>(state >> 8) / 8388608.0F - 1.0F);
+  }
+  return values;
+}
+
+void write_weights(const fs::path& file, const Shapes& shapes, float scale = 0.2F) {
+  const Stream stream;
+  std::vector<io::NamedTensor> tensors;
+  for (const auto& [name, shape] : shapes)
+    tensors.push_back(
+        {name, Tensor::from(stream, shape, values_of(name, shape.elements(), scale))});
+  io::write_safetensors(file, tensors);
+}
+
+std::string llama_config(const std::string& more = "", int64_t vocabulary = kPieces) {
+  return fmt::format(
+      R"({{"model_type": "llama", "architectures": ["LlamaForCausalLM"], "hidden_size": 32,
+"intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4,
+"num_key_value_heads": 2, "vocab_size": {}, "rms_norm_eps": 1e-05, "rope_theta": 10000.0,
+"hidden_act": "silu", "tie_word_embeddings": false, "max_position_embeddings": 2048{}}})",
+      vocabulary, more);
+}
+
+class Weights : public testing::Test {
+ protected:
+  void SetUp() override {
+    fs::create_directories(llama_);
+    write_config(llama_config());
+    write_weights(llama_ / "model.safetensors", llama_shapes());
+  }
+  void write_config(const std::string& text) const { std::ofstream(llama_ / "config.json") << text; }
+  Output train(const std::string& name, const Arguments& more, int ranks = 0) const {
+    return run(train_arguments(folder_ / name) +
+                   Arguments{"--train.steps", "3", "--model.weights", llama_} + more,
+               {.ranks = ranks});
+  }
+  void expect_refused(const Arguments& more, int code, const std::string& message) const {
+    for (const int ranks : {0, 2}) {
+      const Output output = train("refused", more, ranks);
+      EXPECT_EQ(output.code, code) << output.all();
+      EXPECT_EQ(output.messages(), 1) << output.all();
+      EXPECT_THAT(output.err, ContainsRegex(message));
+      EXPECT_FALSE(fs::exists(folder_ / "refused" / "checkpoints" / "step-00000003"));
+    }
+  }
+
+  const Folder folder_{"weights"};
+  const fs::path llama_ = folder_ / "llama";
+};
+
+TEST_F(Weights, HuggingFaceDirectoryTrainsOnAnyGrid) {
+  const Output one = train("one", {});
+  EXPECT_EQ(one.code, 0) << one.all();
+  EXPECT_THAT(one.err, Not(HasSubstr("the LLM starts from random values")));
+  // One row more than the file has: [PAD].
+  const Output four = train("four", grid(2, 2, 1), 4);
+  EXPECT_EQ(four.code, 0) << four.all();
+  const auto losses = numbers_of(folder_ / "one", "loss"), others = numbers_of(folder_ / "four", "loss");
+  ASSERT_EQ(others.size(), 3u);
+  for (size_t i = 0; i < 3; ++i) EXPECT_NEAR(others[i] / losses[i], 1, 1e-5);
+  const auto hash = [&](const char* name) {
+    return io::read_manifest(checkpoint(folder_ / name, 3)).frozen_weights;
+  };
+  EXPECT_EQ(hash("one"), hash("four"));
+  EXPECT_THAT(hash("one"), ContainsRegex("llm [0-9a-f]{32}, vision random"));
+
+  // The same numbers with the row in the file, which is the mean of the others.
+  Shapes shapes = llama_shapes(kPieces + 1);
+  const Stream stream;
+  std::vector<io::NamedTensor> tensors;
+  for (const auto& [name, shape] : shapes) {
+    const bool rows = shape[0] == kPieces + 1;
+    std::vector<float> values =
+        values_of(name, rows ? kPieces * shape[1] : shape.elements(), 0.2F);
+    for (int64_t column = 0; rows && column < 32; ++column) {
+      double sum = 0;
+      for (int64_t row = 0; row < kPieces; ++row) sum += values[static_cast<size_t>(row * 32 + column)];
+      values.push_back(static_cast<float>(sum / kPieces));
+    }
+    tensors.push_back({name, Tensor::from(stream, shape, values)});
+  }
+  io::write_safetensors(llama_ / "model.safetensors", tensors);
+  write_config(llama_config("", kPieces + 1));
+  const Output with_row = train("with-row", {});
+  EXPECT_EQ(with_row.code, 0) << with_row.all();
+  EXPECT_EQ(metrics_of(folder_ / "with-row").steps, metrics_of(folder_ / "one").steps);
+
+  // Other weights under the same path are noticed.
+  write_weights(llama_ / "model.safetensors", llama_shapes(kPieces + 1), 0.3F);
+  const Output changed = train("with-row", {"--train.steps", "3", "--stop-after", "4"}, 2);
+  EXPECT_EQ(changed.code, 2) << changed.all();
+  EXPECT_THAT(changed.err, HasSubstr("frozen weights: the checkpoint has llm "));
+}
+
+TEST_F(Weights, VisionEncoderUnderEvaNames) {
+  const fs::path file = folder_ / "eva.safetensors";
+  write_weights(file, eva_shapes());
+  const Arguments with = {"--vision.weights", file};
+  for (const auto& [name, ranks] : {std::pair{"one", 0}, std::pair{"two", 2}}) {
+    const Output output = train(name, with, ranks);
+    EXPECT_EQ(output.code, 0) << output.all();
+    EXPECT_THAT(output.err, Not(HasSubstr("random values")));
+  }
+  EXPECT_NEAR(numbers_of(folder_ / "two", "loss")[0] / numbers_of(folder_ / "one", "loss")[0], 1, 1e-5);
+  ASSERT_EQ(train("random", {}).code, 0);
+  EXPECT_NE(numbers_of(folder_ / "random", "loss")[0], numbers_of(folder_ / "one", "loss")[0]);
+  // Another resolution: the positions are interpolated.
+  const Output larger = train("larger", with + Arguments{"--vision.image_size", "42"});
+  EXPECT_EQ(larger.code, 0) << larger.all();
+
+  Shapes wrong = eva_shapes();
+  wrong.erase("cls_token");
+  wrong["blocks.0.mlp.fc1.weight"] = {60, 32};
+  write_weights(file, wrong);
+  expect_refused(with, 3,
+                 "vision.weights: .*eva.safetensors: 2 tensors are not as the model expects:(.|\n)*"
+                 "vision_encoder.blocks.0.mlp.fc1.weight.*60(.|\n)*vision_encoder.cls_token");
+}
+
+TEST_F(Weights, AllThatDoesNotFitIsListedAtOnce) {
+  Shapes shapes = llama_shapes();
+  shapes.erase("model.layers.1.mlp.up_proj.weight");
+  shapes["model.layers.0.self_attn.k_proj.weight"] = {32, 32};
+  shapes["model.layers.2.input_layernorm.weight"] = {32};
+  write_weights(llama_ / "model.safetensors", shapes);
+  const Output output = train("refused", {}, 2);
+  EXPECT_EQ(output.code, 3) << output.all();
+  EXPECT_EQ(output.messages(), 1) << output.all();
+  EXPECT_THAT(output.err,
+              AllOf(HasSubstr("model.weights: "), HasSubstr("3 tensors are not as the model expects"),
+                    HasSubstr("model.layers.1.mlp.up_proj.weight"),
+                    ContainsRegex("model.layers.0.self_attn.k_proj.weight.*32, 32.*16, 32|"
+                                  "model.layers.0.self_attn.k_proj.weight.*16, 32.*32, 32"),
+                    HasSubstr("model.layers.2.input_layernorm.weight")));
+}
+
+TEST_F(Weights, TruncatedFile) {
+  fs::resize_file(llama_ / "model.safetensors", 10000);
+  expect_refused({}, 3, "model.weights: .*model.safetensors: ");
+}
+
+TEST_F(Weights, ConfigThatIsNotSupported) {
+  write_config(llama_config(R"(, "rope_scaling": {"type": "linear", "factor": 2.0}, )"
+                            R"("attention_bias": true)"));
+  expect_refused({}, 3, "model.weights: .*config.json: this model needs what is not supported:\n"
+                        "  rope_scaling = .*, supported is null\n"
+                        "  attention_bias = true, supported is false");
+}
+
+TEST_F(Weights, TokenizerOfAnotherVocabulary) {
+  write_config(llama_config("", 400));
+  expect_refused({}, 3, "vocab_size is 400, but .*tokenizer.model has 320 pieces: expected 320, or "
+                        "321 with \\[PAD\\]");
+}
+
+TEST_F(Weights, NothingThere) {
+  expect_refused({"--model.weights", folder_ / "absent"}, 4, "model.weights: .*absent");
+  fs::remove(llama_ / "model.safetensors");
+  expect_refused({}, 3, "model.weights: .*llama: no weights here: expected model.safetensors");
+  write_config("{\"hidden_size\": ");
+  expect_refused({}, 3, "model.weights: .*config.json");
+}
+
+}  // namespace
+}  // namespace lynceus::cli_test

@@ -45,6 +45,9 @@ std::string make_shared_directory(int rank) {
 
 int main(int argc, char** argv) {
   testing::InitGoogleTest(&argc, argv);
+  // Started without mpirun, Open MPI would start a daemon for each test.
+  if (std::getenv("OMPI_COMM_WORLD_SIZE") == nullptr)
+    setenv("OMPI_MCA_ess_singleton_isolated", "1", /*overwrite=*/0);
   int provided = 0;
   MPI_Init_thread(&argc, &argv, MPI_THREAD_MULTIPLE, &provided);
   int rank = 0;

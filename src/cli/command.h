@@ -32,6 +32,10 @@ struct DeviceConfig {
   void validate() const;
 };
 
+/// Gives this rank its share of the node's cores as OpenMP threads, at least one, unless
+/// OMP_NUM_THREADS says otherwise. Ranks that the launcher bound to cores keep those.
+void share_threads();
+
 /// The process grid of the config over all ranks that were started; parallel.data = 0 becomes what is
 /// left of the world. Collective; errors are agreed.
 Runtime make_runtime(const ParallelConfig& config);

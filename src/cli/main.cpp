@@ -85,6 +85,7 @@ int main(int argc, char** argv) {
     return static_cast<int>(lynceus::ExitCode::kUsage);
   }
   std::signal(SIGXFSZ, SIG_IGN);  // a file-size limit is an error of a write, not an end without a word
+  lynceus::cli::share_threads();
   lynceus::parallel::MpiSession session(&argc, &argv);
   return lynceus::cli::guarded(argc, argv);
 }

@@ -1,9 +1,24 @@
+#include <omp.h>
+
+#include <algorithm>
+#include <cstdlib>
 #include <limits>
+#include <thread>
 
 #include "cli/command.h"
 #include "parallel/schedule.h"
 
 namespace lynceus::cli {
+
+void share_threads() {
+  if (std::getenv("OMP_NUM_THREADS") != nullptr) return;
+  const int allowed = omp_get_num_procs();
+  const int cores = static_cast<int>(std::thread::hardware_concurrency());
+  if (allowed < cores) return omp_set_num_threads(allowed);
+  const char* local = std::getenv("OMPI_COMM_WORLD_LOCAL_SIZE");
+  const int ranks = local == nullptr ? 1 : std::max(1, std::atoi(local));
+  omp_set_num_threads(std::max(1, cores / ranks));
+}
 
 void DeviceConfig::validate() const {
   if (device == "cuda") throw UsageError("device: cuda is not yet there; expected auto or cpu");

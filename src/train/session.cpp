@@ -47,25 +47,25 @@ void refuse_twice(const std::string& key, const std::vector<io::Dataset>& datase
         throw UsageError("{}: two sources are named '{}'", key, datasets[i].name());
 }
 
-/// open(), its errors headed by the key that named the file.
-template <typename Open>
-auto open_for(const std::string& key, const Open& open) {
+/// step(), its errors headed by the key that named the file.
+template <typename Step>
+auto under_key(const std::string& key, const Step& step) {
   try {
-    return open();
+    return step();
   } catch (const Error& error) {
     throw Error(error.code(), fmt::format("{}: {}", key, error.what()));
   }
 }
 
 io::WeightSourcePtr open_backbone(const RunConfig& config) {
-  return open_for("model.weights", [&] {
+  return under_key("model.weights", [&] {
     const auto source = io::with_prefix(io::open_weights(config.model.llm.weights), "", "LLM.");
     return io::with_pad_row(source, config.model.llm.vocab_size);
   });
 }
 
 io::WeightSourcePtr open_encoder(const RunConfig& config) {
-  io::WeightSourcePtr source = open_for(
+  io::WeightSourcePtr source = under_key(
       "vision.weights", [&] { return io::open_weights(config.model.vision.weights); });
   if (io::has_fused_qkv(*source)) source = io::split_fused_qkv(std::move(source));
   for (const std::string& name : source->names())
@@ -89,7 +89,7 @@ RunData open_data(const RunConfig& config, bool with_training) {
   RunData data;
   if (config.data.tokenizer.empty())
     throw UsageError("data.tokenizer: expected a SentencePiece model, found nothing");
-  data.tokenizer = open_for("data.tokenizer", [&] {
+  data.tokenizer = under_key("data.tokenizer", [&] {
     return std::make_unique<io::Tokenizer>(config.data.tokenizer);
   });
   data.style =
@@ -101,7 +101,7 @@ RunData open_data(const RunConfig& config, bool with_training) {
     for (const std::string& text : config.data.sources) {
       const SourceText source = parse_source("data.source", text, true);
       data.training.push_back(
-          open_for("data.source", [&] { return io::Dataset(source.name, source.glob); }));
+          under_key("data.source", [&] { return io::Dataset(source.name, source.glob); }));
       data.weights.push_back(source.weight);
     }
     if (data.training.empty())
@@ -110,7 +110,7 @@ RunData open_data(const RunConfig& config, bool with_training) {
   for (const std::string& text : config.data.validation) {
     const SourceText source = parse_source("data.validation", text, false);
     data.validation.push_back(
-        open_for("data.validation", [&] { return io::Dataset(source.name, source.glob); }));
+        under_key("data.validation", [&] { return io::Dataset(source.name, source.glob); }));
   }
   refuse_twice("data.source", data.training);
   refuse_twice("data.validation", data.validation);
@@ -122,7 +122,7 @@ void resolve_model(RunConfig* config, const io::Tokenizer& tokenizer, const Runt
   const int64_t from_tokenizer = tokenizer.size() + 1;  // [PAD]
   if (!llm.weights.empty()) {
     const io::LlamaConfig file =
-        open_for("model.weights", [&] { return io::read_llama_config(llm.weights); });
+        under_key("model.weights", [&] { return io::read_llama_config(llm.weights); });
     llm.hidden_size = file.hidden_size;
     llm.intermediate_size = file.intermediate_size;
     llm.num_layers = file.num_hidden_layers;
@@ -150,9 +150,13 @@ void resolve_model(RunConfig* config, const io::Tokenizer& tokenizer, const Runt
   config->model.validate();
   validate_layout(config->model, rt.grid.tensor->size(), rt.grid.pipeline->size());
   partition_model(config->model, rt.grid.pipeline->size(), config->parallel.layers);
-  if (!llm.weights.empty()) check_weights(config->model, *open_backbone(*config), is_backbone);
+  const auto check = [&](const char* key, const io::WeightSourcePtr& source,
+                         const NameFilter& filter) {
+    under_key(key, [&] { check_weights(config->model, *source, filter); });
+  };
+  if (!llm.weights.empty()) check("model.weights", open_backbone(*config), is_backbone);
   if (!config->model.vision.weights.empty())
-    check_weights(config->model, *open_encoder(*config), is_vision);
+    check("vision.weights", open_encoder(*config), is_vision);
 }
 
 LynxModel build_model(const Runtime& rt, const RunConfig& config, std::string* frozen_weights) {
@@ -162,13 +166,18 @@ LynxModel build_model(const Runtime& rt, const RunConfig& config, std::string* f
       partition_model(config.model, rt.grid.pipeline->size(), config.parallel.layers),
       config.train.label_smoothing);
   initialize(&model, config.train.seed);
-  const auto load = [&](const io::WeightSourcePtr& source, const NameFilter& filter) {
+  const auto load = [&](const io::WeightSourcePtr& source, const NameFilter& filter,
+                        const std::vector<std::filesystem::path>& more = {}) {
     load_weights(rt, &model, *source, filter);
-    return io::digest_files(source->files(), *rt.grid.world).hex();
+    std::vector<std::filesystem::path> files = source->files();
+    files.insert(files.end(), more.begin(), more.end());
+    return io::digest_files(files, *rt.grid.world).hex();
   };
   std::string backbone = fmt::format("random {} {}", config.train.seed, llm.init_std);
   if (!llm.weights.empty())
-    backbone = load(open_backbone(config), is_backbone);
+    // Its config.json too: the same tensors under another rope_theta are another model.
+    backbone = load(open_backbone(config), is_backbone,
+                    {std::filesystem::path(llm.weights) / "config.json"});
   else if (!llm.init_from.empty())
     backbone = load_backbone(rt, &model, llm.init_from);
   else

@@ -73,13 +73,14 @@ TEST(Help, NamesWhatIsThere) {
 
 TEST(Help, PrintedConfigReadsBack) {
   const Folder folder("help");
-  const Arguments changed = train_arguments(folder / "run") +
-                            Arguments{"--optimizer.lr", "3e-4", "--train.recompute", "layer",
-                                      "--data.validation", "a:x.h5", "b:y.h5"};
+  const Arguments changed =
+      train_arguments(folder / "run") +
+      Arguments{"--optimizer.lr", "3e-4",  "--train.recompute", "layer", "--data.validation",
+                "a:x.h5",         "b:y.h5"};
   const Output first = run(changed + Arguments{"--print-config"});
   ASSERT_EQ(first.code, 0) << first.all();
-  EXPECT_THAT(first.out, AllOf(HasSubstr("# command line"), HasSubstr("micro.ini:"),
-                               HasSubstr("# default")));
+  EXPECT_THAT(first.out,
+              AllOf(HasSubstr("# command line"), HasSubstr("micro.ini:"), HasSubstr("# default")));
   std::ofstream(folder / "printed.ini") << first.out;
   const Output second = run({"train", "--config", folder / "printed.ini", "--print-config"});
   EXPECT_EQ(values_of(second.out), values_of(first.out));
@@ -111,8 +112,7 @@ TEST(Help, TraceAndSchedule) {
     EXPECT_THAT(entry.path().string(), HasSubstr("step-00000002-00000004.rank-"));
     const io::Json trace = io::Json::read(entry.path());
     std::set<std::string> names;
-    for (const io::Json& event : trace.elements())
-      names.insert(event.at("name").string());
+    for (const io::Json& event : trace.elements()) names.insert(event.at("name").string());
     EXPECT_THAT(names, testing::Contains("vision encoder")) << entry.path();
     EXPECT_GT(names.size(), 5u);
   }

@@ -44,8 +44,8 @@ void expect_equal_to_the_bit(const fs::path& straight, const fs::path& other, in
 }
 
 TEST_F(Resume, OneRankToTheBit) {
-  const Arguments common = {"--train.validate_every", "5",
-                            "--data.validation", "held:" + shard("validation-Color")};
+  const Arguments common = {"--train.validate_every", "5", "--data.validation",
+                            "held:" + shard("validation-Color")};
   const fs::path straight = train("straight", common);
   train("stopped", common + Arguments{"--stop-after", "10"});
   EXPECT_EQ(metrics_of(folder_ / "stopped").steps.size(), 10u);
@@ -111,8 +111,8 @@ TEST_F(Resume, NeverStartsOver) {
   EXPECT_EQ(digests_of(straight, 4), before);
   EXPECT_EQ(metrics_of(straight).steps, lines);
   EXPECT_EQ(lines_of(straight / "metrics.superseded.jsonl").size(), 4u);
-  EXPECT_EQ(checkpoints("run"), (std::vector<std::string>{"latest", "step-00000004",
-                                                          "superseded-step-00000004"}));
+  EXPECT_EQ(checkpoints("run"),
+            (std::vector<std::string>{"latest", "step-00000004", "superseded-step-00000004"}));
 }
 
 TEST_F(Resume, ChangedKeysAreRefusedByName) {
@@ -151,8 +151,10 @@ TEST_F(Resume, SwappedTokenizerIsRefused) {
   const Arguments with = {"--data.tokenizer", model, "--stop-after", "2"};
   fs::copy_file(shapes_data() / "tokenizer.model", model);
   train("run", with);
-  ASSERT_EQ(run({"prepare", "shapes", "--count", "30", "--seed", "6", "--output",
-                 folder_ / "other", "--train-tokenizer", "320"}).code, 0);
+  ASSERT_EQ(run({"prepare", "shapes", "--count", "30", "--seed", "6", "--output", folder_ / "other",
+                 "--train-tokenizer", "320"})
+                .code,
+            0);
   fs::copy_file(folder_ / "other" / "tokenizer.model", model, fs::copy_options::overwrite_existing);
   const Output refused = start("run", with + Arguments{"--stop-after", "4"});
   EXPECT_EQ(refused.code, 2) << refused.all();
@@ -163,8 +165,16 @@ TEST_F(Resume, SwappedTokenizerIsRefused) {
 TEST_F(Resume, StageTwoStartsFromStageOne) {
   const fs::path one = train("one", {"--stop-after", "6"});
   // Without a learning rate nothing moves: what stage 2 saves is what it started from.
-  const Arguments two = {"--init", checkpoint(one, 6), "--data.source", "color:1:" + shard("train-Color"),
-                         "--train.seed", "1", "--optimizer.lr", "0", "--optimizer.warmup_start_lr", "0"};
+  const Arguments two = {"--init",
+                         checkpoint(one, 6),
+                         "--data.source",
+                         "color:1:" + shard("train-Color"),
+                         "--train.seed",
+                         "1",
+                         "--optimizer.lr",
+                         "0",
+                         "--optimizer.warmup_start_lr",
+                         "0"};
   train("two", two + Arguments{"--stop-after", "1"}, 2);
   EXPECT_EQ(digests_of(folder_ / "two", 1, "/value"), digests_of(one, 6, "/value"));
   EXPECT_NE(digests_of(folder_ / "two", 1, "/m"), digests_of(one, 6, "/m"));

@@ -32,9 +32,9 @@ inline Arguments operator+(Arguments left, const Arguments& right) {
 
 /// How a program is started.
 struct Launch {
-  int ranks = 0;              ///< 0: without mpirun
-  Arguments environment = {}; ///< NAME=VALUE
-  std::string shell = "";     ///< a shell text that starts the command as "$@"; empty: no shell
+  int ranks = 0;               ///< 0: without mpirun
+  Arguments environment = {};  ///< NAME=VALUE, before ours
+  std::string shell = "";      ///< a shell text that starts the command as "$@"; empty: no shell
   double timeout_seconds = 60;
 };
 
@@ -60,15 +60,19 @@ class Program {
     Arguments command;
     if (!launch.shell.empty()) command = {"sh", "-c", launch.shell, "-"};
     if (launch.ranks > 0)
-      command = command + Arguments{"mpirun", "--oversubscribe", "-n", std::to_string(launch.ranks)};
+      command =
+          command + Arguments{"mpirun", "--oversubscribe", "-n", std::to_string(launch.ranks)};
     command = command + Arguments{LYNCEUS_BINARY} + arguments;
-    Arguments environment = {"OMPI_ALLOW_RUN_AS_ROOT=1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1",
-                             "OMP_NUM_THREADS=1"};
+    // Where a rank has ended, mpirun waits for a while before it ends the others: not in tests.
+    Arguments environment =
+        launch.environment + Arguments{"OMPI_ALLOW_RUN_AS_ROOT=1",
+                                       "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1", "OMP_NUM_THREADS=1",
+                                       "OMPI_MCA_odls_base_sigkill_timeout=0"};
     for (const char* name : {"PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH", "ASAN_OPTIONS",
                              "LSAN_OPTIONS", "UBSAN_OPTIONS"})
       if (const char* value = std::getenv(name))
         environment.push_back(std::string(name) + "=" + value);
-    start(command, environment + launch.environment);
+    start(command, environment);
   }
   ~Program() {
     if (!ended_) wait();
@@ -171,13 +175,18 @@ inline std::string shard(const std::string& name) { return shapes_data() / (name
 
 /// `lynceus train` of the micro model on captions and color questions; what follows wins.
 inline Arguments train_arguments(const fs::path& run_directory) {
-  return {"train", "--config", std::string(LYNCEUS_SOURCE_DIR) + "/tests/data/micro.ini",
-          "--config", shapes_data() / "data.ini", "--run", run_directory.string()};
+  return {"train",
+          "--config",
+          std::string(LYNCEUS_SOURCE_DIR) + "/tests/data/micro.ini",
+          "--config",
+          shapes_data() / "data.ini",
+          "--run",
+          run_directory.string()};
 }
 
 inline Arguments grid(int tensor, int pipeline, int data) {
-  return {"--parallel.tensor", std::to_string(tensor), "--parallel.pipeline",
-          std::to_string(pipeline), "--parallel.data", std::to_string(data)};
+  return {"--parallel.tensor",      std::to_string(tensor), "--parallel.pipeline",
+          std::to_string(pipeline), "--parallel.data",      std::to_string(data)};
 }
 
 /// The text of a member of a one-line JSON object as it was written; empty: there is none.

@@ -18,8 +18,7 @@ class Stop : public testing::Test {
     const Arguments arguments =
         train_arguments(run_) + Arguments{"--train.steps", "1000000"} + more;
     Program program(arguments, {.ranks = ranks});
-    ASSERT_TRUE(program.wait_until(
-        [&] { return lines_of(run_ / "metrics.jsonl").size() >= 2; }))
+    ASSERT_TRUE(program.wait_until([&] { return lines_of(run_ / "metrics.jsonl").size() >= 2; }))
         << program.wait().all();
     ask(program);
     const Output output = program.wait();
@@ -63,9 +62,9 @@ TEST_F(Stop, InterruptDuringSaves) {
 }
 
 TEST_F(Stop, TerminateDuringValidation) {
-  expect_stop_and_go([](const Program& program) { kill(program.ranks()[0], SIGTERM); }, 0,
-                     {"--train.validate_every", "1", "--data.validation",
-                      "held:" + shard("validation-Color")});
+  expect_stop_and_go(
+      [](const Program& program) { kill(program.ranks()[0], SIGTERM); }, 0,
+      {"--train.validate_every", "1", "--data.validation", "held:" + shard("validation-Color")});
 }
 
 TEST_F(Stop, FileInTheRunDirectory) {

@@ -117,14 +117,18 @@ double seconds(const std::function<void()>& run) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
 }
 
-// Interleaved, so that a disturbance hits all; the best of many, since disturbances only slow.
+// Interleaved, so that a disturbance hits all; the best of many, since disturbances only slow. There
+// and back again, because whoever follows a hot product finds a slower clock.
 double print_table_line(const Stream& stream, const Problem& p) {
   const auto list = contenders(stream, p);
   std::vector<double> best(list.size(), 1e9);
   const int repeats = static_cast<int>(std::clamp(4e10 / p.flops(), 5.0, 60.0));
   for (const auto& contender : list) contender.run();
   for (int repeat = 0; repeat < repeats; ++repeat)
-    for (size_t i = 0; i < list.size(); ++i) best[i] = std::min(best[i], seconds(list[i].run));
+    for (size_t turn = 0; turn < list.size(); ++turn) {
+      const size_t i = repeat % 2 == 0 ? turn : list.size() - 1 - turn;
+      best[i] = std::min(best[i], seconds(list[i].run));
+    }
   double worst = 1e9;
   std::string line = fmt::format("{:5} x {:5} x {:5}", p.rows, p.out, p.in);
   for (const char* direction : {"forward", "input", "weight"}) {

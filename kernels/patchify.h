@@ -8,7 +8,8 @@ namespace lynceus::kernels {
 /// pixels [images, channels, side, side] -> patches [images · (side/p)², channels · p · p], patches
 /// in row-major order, elements in (channel, y, x) order: a convolution of stride p becomes
 /// linear_forward with the kernel seen as [out, channels · p · p].
-void patchify(const Stream& stream, const Tensor& pixels, int64_t patch_size, const Tensor& patches);
+void patchify(const Stream& stream, const Tensor& pixels, int64_t patch_size,
+              const Tensor& patches);
 
 /// y[i, 0, :] = cls + position[0, :];  y[i, 1 + j, :] = patches[i · n + j, :] + position[1 + j, :].
 /// patches [images · n, width], cls [width], position [1 + n, width], y [images · (1 + n), width].

@@ -1,5 +1,5 @@
-// Rotary position embedding (Su et al. 2021) in Hugging Face LLaMA's layout: within a head of size d,
-// element i is paired with i + d/2 and rotated by position · theta^(−2i/d).
+// Rotary position embedding (Su et al. 2021) in Hugging Face LLaMA's layout: within a head of size
+// d, element i is paired with i + d/2 and rotated by position · theta^(−2i/d).
 #pragma once
 
 #include "core/tensor.h"

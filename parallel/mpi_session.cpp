@@ -35,7 +35,8 @@ void check_mpi(int code, const char* call, const char* file, int line) {
 
 MpiSession::MpiSession(int* argc, char*** argv) {
   LYNCEUS_CHECK(!started(), "MPI is started once, by main()");
-  // Started by hand, with no launcher around: do not look for one (Open MPI would want ssh in PATH).
+  // Started by hand, with no launcher around: do not look for one (Open MPI would want ssh in
+  // PATH).
   const bool launched = std::getenv("OMPI_COMM_WORLD_SIZE") || std::getenv("PMIX_RANK");
   if (!launched) setenv("OMPI_MCA_ess_singleton_isolated", "1", /*overwrite=*/0);
   // Shared file pointers are never used; their shared-memory part complains where /tmp is small.

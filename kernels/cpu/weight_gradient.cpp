@@ -10,10 +10,12 @@ namespace lynceus::kernels::cpu {
 namespace {
 
 // Measured over out in {512, 1024, 2048, 2752}, in from 64 to 2752, rows from 64 to 4112: with many
-// input features the copy is a small part and sgemm wins; with few rows a new primitive for each
-// number of rows (0.5 ms, kept by the library) does not pay.
+// input features the copy is a small part and sgemm wins; in a small product a new primitive for
+// each number of rows (0.5 ms, kept by the library) does not pay.
 bool prefers_matmul(int64_t out, int64_t in, int64_t rows) {
-  return rows >= 1024 && in <= 768 && in <= out && out % 512 == 0;
+  constexpr int64_t kLargeWork = int64_t{1} << 28;
+  const bool many_rows = rows >= 1024 || (rows >= 256 && rows * out * in >= kLargeWork);
+  return many_rows && in <= 768 && in <= out && out % 512 == 0;
 }
 
 void matmul(int64_t out, int64_t in, int64_t rows, const float* dy, const float* x, float* dw) {

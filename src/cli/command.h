@@ -36,8 +36,8 @@ struct DeviceConfig {
 /// OMP_NUM_THREADS says otherwise. Ranks that the launcher bound to cores keep those.
 void share_threads();
 
-/// The process grid of the config over all ranks that were started; parallel.data = 0 becomes what is
-/// left of the world. Collective; errors are agreed.
+/// The process grid of the config over all ranks that were started; parallel.data = 0 becomes what
+/// is left of the world. Collective; errors are agreed.
 Runtime make_runtime(const ParallelConfig& config);
 
 }  // namespace lynceus::cli

@@ -51,7 +51,8 @@ ExitCode run_evaluate(const Arguments& arguments) {
   });
   const bool speaks = world->rank() == 0;
   if (line.help || line.print_config) {
-    if (speaks) fmt::print("{}{}", line.help ? kHelp : "", line.help ? reader.help() : reader.print());
+    if (speaks)
+      fmt::print("{}{}", line.help ? kHelp : "", line.help ? reader.help() : reader.print());
     return ExitCode::kDone;
   }
   log::set_up(world->rank(), world->size(), "warn");

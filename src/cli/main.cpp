@@ -27,9 +27,11 @@ constexpr Command kCommands[] = {
 void print_help() {
   fmt::print("lynceus: trains Lynx-style multimodal LLMs on many ranks\n\n");
   fmt::print("usage: lynceus COMMAND [--config FILE.ini]... [--section.key VALUE]...\n\n");
-  for (const Command& command : kCommands) fmt::print("  {:<10} {}\n", command.name, command.summary);
+  for (const Command& command : kCommands)
+    fmt::print("  {:<10} {}\n", command.name, command.summary);
   fmt::print("\n`lynceus COMMAND --help` has the options and examples of a command.\n");
-  fmt::print("Exit codes: 0 done, 2 usage, 3 input, 4 I/O, 5 numeric, 75 requeue me, 124 watchdog.\n");
+  fmt::print(
+      "Exit codes: 0 done, 2 usage, 3 input, 4 I/O, 5 numeric, 75 requeue me, 124 watchdog.\n");
 }
 
 const Command* find_command(const std::string& name) {
@@ -46,8 +48,7 @@ int run(parallel::Communicator& world, int argc, char** argv) {
   }
   const Command* command = find_command(name);
   parallel::agree(world, [&] {
-    if (command == nullptr)
-      throw UsageError("no command '{}'; `lynceus --help` lists them", name);
+    if (command == nullptr) throw UsageError("no command '{}'; `lynceus --help` lists them", name);
   });
   return static_cast<int>(command->run(Arguments(argv + 2, argv + argc)));
 }
@@ -84,7 +85,8 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "lynceus: this processor has no AVX2 and FMA (x86-64-v3 is needed)\n");
     return static_cast<int>(lynceus::ExitCode::kUsage);
   }
-  std::signal(SIGXFSZ, SIG_IGN);  // a file-size limit is an error of a write, not an end without a word
+  std::signal(SIGXFSZ,
+              SIG_IGN);  // a file-size limit is an error of a write, not an end without a word
   lynceus::cli::share_threads();
   lynceus::parallel::MpiSession session(&argc, &argv);
   return lynceus::cli::guarded(argc, argv);

@@ -42,16 +42,17 @@ Runtime make_runtime(const ParallelConfig& config) {
     shape.pipeline = positive("parallel.pipeline", config.pipeline);
     const int replica = shape.tensor * shape.pipeline;
     if (config.data == 0 && world->size() % replica != 0)
-      throw UsageError("{} ranks do not divide into replicas of parallel.tensor {} x "
-                       "parallel.pipeline {} = {} ranks: start a multiple of {} ranks",
-                       world->size(), shape.tensor, shape.pipeline, replica, replica);
-    shape.data = config.data == 0 ? world->size() / replica
-                                  : positive("parallel.data", config.data);
+      throw UsageError(
+          "{} ranks do not divide into replicas of parallel.tensor {} x "
+          "parallel.pipeline {} = {} ranks: start a multiple of {} ranks",
+          world->size(), shape.tensor, shape.pipeline, replica, replica);
+    shape.data =
+        config.data == 0 ? world->size() / replica : positive("parallel.data", config.data);
     if (shape.world() != world->size())
-      throw UsageError("parallel.tensor {} x parallel.pipeline {} x parallel.data {} = {} ranks, but "
-                       "{} were started: change one of the three or start {}",
-                       shape.tensor, shape.pipeline, shape.data, shape.world(), world->size(),
-                       shape.world());
+      throw UsageError(
+          "parallel.tensor {} x parallel.pipeline {} x parallel.data {} = {} ranks, but "
+          "{} were started: change one of the three or start {}",
+          shape.tensor, shape.pipeline, shape.data, shape.world(), world->size(), shape.world());
   });
   return {Stream(), parallel::make_grid(shape, std::move(world))};
 }

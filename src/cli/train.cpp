@@ -6,7 +6,8 @@
 namespace lynceus::cli {
 namespace {
 
-constexpr const char* kHelp = R"(usage: lynceus train [--config FILE.ini]... [--section.key VALUE]...
+constexpr const char* kHelp =
+    R"(usage: lynceus train [--config FILE.ini]... [--section.key VALUE]...
 
 Trains on all ranks that mpirun or srun started. Config files layer, later ones win, the command line
 last. A run directory that holds checkpoints is resumed by itself.
@@ -39,7 +40,8 @@ ExitCode run_train(const Arguments& arguments) {
   });
   const bool speaks = world->rank() == 0;
   if (line.help || line.print_config) {
-    if (speaks) fmt::print("{}{}", line.help ? kHelp : "", line.help ? reader.help() : reader.print());
+    if (speaks)
+      fmt::print("{}{}", line.help ? kHelp : "", line.help ? reader.help() : reader.print());
     return ExitCode::kDone;
   }
   log::set_up(world->rank(), world->size(), config.log.level);

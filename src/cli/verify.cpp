@@ -1,7 +1,7 @@
 // lynceus verify: this build, on this machine and grid, against reference cases.
+#include "evaluate/verify.h"
 #include "cli/command.h"
 #include "core/log.h"
-#include "evaluate/verify.h"
 
 namespace lynceus::cli {
 namespace {
@@ -39,8 +39,9 @@ void print_tolerances(const Tolerances& t) {
   fmt::print("gradients             {:g} relative L2, each tensor\n", t.gradient);
   fmt::print("trajectory losses     {:g} relative\n", t.trajectory_loss);
   fmt::print("gradient norms        {:g} relative\n", t.gradient_norm);
-  fmt::print("final parameters      {:g} L2(ours - expected) / L2(expected - start), all together\n",
-             t.final_parameters);
+  fmt::print(
+      "final parameters      {:g} L2(ours - expected) / L2(expected - start), all together\n",
+      t.final_parameters);
   fmt::print("untouched parameters  equal to the bit\n");
   fmt::print("vision features       {:g} absolute\n", t.vision_features);
 }
@@ -77,7 +78,8 @@ ExitCode run_verify(const Arguments& arguments) {
   });
   const bool speaks = world->rank() == 0;
   if (line.help || line.print_config) {
-    if (speaks) fmt::print("{}{}", line.help ? kHelp : "", line.help ? reader.help() : reader.print());
+    if (speaks)
+      fmt::print("{}{}", line.help ? kHelp : "", line.help ? reader.help() : reader.print());
     return ExitCode::kDone;
   }
   if (config.tolerances) {

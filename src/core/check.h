@@ -13,9 +13,8 @@ namespace lynceus::internal {
 
 }  // namespace lynceus::internal
 
-#define LYNCEUS_CHECK(condition, ...)                                             \
-  do {                                                                            \
-    if (!(condition)) [[unlikely]]                                                \
-      ::lynceus::internal::check_failed(__FILE__, __LINE__, #condition,           \
-                                        fmt::format(__VA_ARGS__));                \
+#define LYNCEUS_CHECK(condition, ...)                                                              \
+  do {                                                                                             \
+    if (!(condition)) [[unlikely]]                                                                 \
+      ::lynceus::internal::check_failed(__FILE__, __LINE__, #condition, fmt::format(__VA_ARGS__)); \
   } while (false)

@@ -35,8 +35,8 @@ struct Parameter {
   /// How many rows (columns) of the local tensor are real, i.e. not padding.
   int64_t valid_extent() const {
     if (!sharded()) return value.rank() == 0 ? 1 : value.dim(0);
-    return std::max<int64_t>(
-        0, std::min(value.dim(shard.axis), shard.global_extent - shard.offset));
+    return std::max<int64_t>(0,
+                             std::min(value.dim(shard.axis), shard.global_extent - shard.offset));
   }
 };
 

@@ -1,6 +1,6 @@
 // Counter-based random numbers: every value is a pure function of (seed, stream name, index), so it
-// is the same on every grid and needs no state to save. The generator is splitmix64's finaliser over
-// a keyed counter (Steele, Lea, Flood: Fast splittable pseudorandom number generators, 2014).
+// is the same on every grid and needs no state to save. The generator is splitmix64's finaliser
+// over a keyed counter (Steele, Lea, Flood: Fast splittable pseudorandom number generators, 2014).
 #pragma once
 
 #include <cmath>

@@ -37,7 +37,8 @@ Tensor Tensor::empty(const Stream& stream, const Shape& shape, DType dtype, Memo
   if (!stream.device().has_memory()) return tensor;
   const auto pool = stream.pool();
   const MemoryPool::Block block = pool->allocate(tensor.bytes(), owner);
-  tensor.buffer_ = std::shared_ptr<void>(block.data, [pool, block](void*) { pool->release(block); });
+  tensor.buffer_ =
+      std::shared_ptr<void>(block.data, [pool, block](void*) { pool->release(block); });
   tensor.data_ = block.data;
   return tensor;
 }

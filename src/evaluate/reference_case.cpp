@@ -47,7 +47,8 @@ ModelConfig read_model(const io::Json& config, const io::WeightSource& weights) 
           weights.shape("bridge.layers.0.1.1.weight")[0] / model.llm.hidden_size;
   } else {
     if (const auto norm = lynx.find("add_vision_ln")) model.bridge.vision_norm = norm->boolean();
-    if (model.bridge.kind == "mlp") model.bridge.hidden_size = weights.shape("bridge.mlp.0.weight")[0];
+    if (model.bridge.kind == "mlp")
+      model.bridge.hidden_size = weights.shape("bridge.mlp.0.weight")[0];
   }
   const bool adapters = lynx.at("use_adapter").boolean();
   model.adapter.every = adapters ? lynx.at("adapter_freq").integer(1) : 0;
@@ -82,12 +83,13 @@ SampleInput read_sample(const fs::path& file, int64_t row, int64_t visual, int64
   }
   for (int64_t t = 0; t < columns; ++t) {
     const bool scored = labels[t] != kernels::kNotScored && visual + t > 0;
-    // A scored token behind a pad would be predicted by the pad's row, which attends in ways that no
-    // packed sequence has.
+    // A scored token behind a pad would be predicted by the pad's row, which attends in ways that
+    // no packed sequence has.
     if (scored && (mask[t] == 0 || (t > 0 && mask[t - 1] == 0)))
-      throw InputError("{}: labels[{}, {}] is scored, but {} is masked: expected scored tokens and the "
-                       "tokens before them to be attended", file.string(), row, t,
-                       mask[t] == 0 ? "it" : "the token before it");
+      throw InputError(
+          "{}: labels[{}, {}] is scored, but {} is masked: expected scored tokens and the "
+          "tokens before them to be attended",
+          file.string(), row, t, mask[t] == 0 ? "it" : "the token before it");
     if (mask[t] == 0) continue;
     if (scored && labels[t] != ids[t])
       throw InputError("{}: labels[{}, {}] is {}, expected {} (the token itself) or -100",
@@ -118,9 +120,9 @@ ReferenceBatch read_batch(const fs::path& path, const ModelConfig& model, const 
   for (int64_t row = 0; row < ids.dim(0); ++row) {
     std::vector<int64_t> padded_columns;
     const int64_t at = row * columns;
-    SampleInput sample = read_sample(path, row, visual, columns, ids.data<int64_t>() + at,
-                                     mask.data<int64_t>() + at, labels.data<int64_t>() + at,
-                                     &padded_columns);
+    SampleInput sample =
+        read_sample(path, row, visual, columns, ids.data<int64_t>() + at, mask.data<int64_t>() + at,
+                    labels.data<int64_t>() + at, &padded_columns);
     if (batch.frames > 0) sample.item_frames = {batch.frames};
     sample.is_video = video;
     batch.samples.push_back(std::move(sample));
@@ -155,11 +157,13 @@ void read_trajectories(const fs::path& directory, ReferenceCase* reference) {
   if (const auto clipped = json.find("max_grad_norm_1p3"))
     reference->trajectories.push_back(read_trajectory(*clipped, "max_grad_norm 1.3", 1.3));
   if (const auto frozen = json.find("frozen_frame_pos")) {
-    reference->trajectories.push_back(read_trajectory(*frozen, "frozen frame positions", max_grad_norm));
+    reference->trajectories.push_back(
+        read_trajectory(*frozen, "frozen frame positions", max_grad_norm));
     reference->trajectories.back().frame_position_trains = false;
   }
   if (const auto untouched = json.find("untouched_parameters"))
-    for (const io::Json& name : untouched->elements()) reference->untouched.push_back(name.string());
+    for (const io::Json& name : untouched->elements())
+      reference->untouched.push_back(name.string());
 }
 
 }  // namespace
@@ -205,7 +209,8 @@ ReferenceCase read_reference_case(const fs::path& directory, const Stream& strea
       reference.batches.push_back(read_batch(
           directory / fmt::format("inputs.step{}.safetensors", step), reference.model, stream));
   else
-    reference.batches.push_back(read_batch(directory / "inputs.safetensors", reference.model, stream));
+    reference.batches.push_back(
+        read_batch(directory / "inputs.safetensors", reference.model, stream));
   if (fs::exists(directory / "expected.safetensors"))
     reference.expected = std::make_unique<io::SafetensorsFile>(directory / "expected.safetensors");
   if (fs::exists(directory / "final.safetensors"))

@@ -20,18 +20,18 @@ namespace lynceus {
 struct ReferenceBatch {
   std::vector<SampleInput> samples;  ///< all of them; index = row of the case's inputs
   std::vector<std::vector<int64_t>> padded_columns;  ///< of each packed row, its column in the case
-  Tensor pixels;                     ///< f32 [B, frames, 3, R, R]; undefined: text only
+  Tensor pixels;  ///< f32 [B, frames, 3, R, R]; undefined: text only
   int64_t frames = 0;
 };
 
 /// One AdamW run of a case.
 struct ReferenceTrajectory {
-  std::string name;               ///< "" for the main one
+  std::string name;  ///< "" for the main one
   double max_grad_norm = 1;
   bool frame_position_trains = true;
-  std::vector<double> losses;     ///< before each update
+  std::vector<double> losses;  ///< before each update
   std::vector<double> grad_norms;
-  double last_loss = -1;          ///< after the last update; negative: not given
+  double last_loss = -1;  ///< after the last update; negative: not given
 };
 
 struct ReferenceCase {
@@ -41,12 +41,12 @@ struct ReferenceCase {
   OptimizerConfig optimizer;
   double label_smoothing = 0;
   io::WeightSourcePtr weights;
-  std::vector<ReferenceBatch> batches;   ///< one, or one a step
+  std::vector<ReferenceBatch> batches;            ///< one, or one a step
   std::unique_ptr<io::SafetensorsFile> expected;  ///< null: the case gives trajectories only
   std::unique_ptr<io::SafetensorsFile> final;     ///< parameters after the last update; null: none
   std::vector<ReferenceTrajectory> trajectories;
-  std::vector<std::string> untouched;    ///< parameters that the run must leave as they are
-  double smoothed_loss = -1;             ///< loss with label smoothing 0.1; negative: not given
+  std::vector<std::string> untouched;  ///< parameters that the run must leave as they are
+  double smoothed_loss = -1;           ///< loss with label smoothing 0.1; negative: not given
 };
 
 /// Whether the directory holds a case about resolutions of the vision encoder (no language model).

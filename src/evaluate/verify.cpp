@@ -22,8 +22,9 @@ class CaseRunner {
              double label_smoothing, bool frame_position_trains = true)
       : rt_(rt), reference_(reference), options_(options) {
     const ModelConfig& config = reference.model;
-    model_ = make_lynx(rt, config, partition_model(config, rt.grid.pipeline->size(), options.layers),
-                       label_smoothing);
+    model_ =
+        make_lynx(rt, config, partition_model(config, rt.grid.pipeline->size(), options.layers),
+                  label_smoothing);
     load_weights(rt, &model_, *reference.weights, [](const std::string&) { return true; });
     if (!frame_position_trains && model_.bridge.frame_position)
       model_.bridge.frame_position->grad = Tensor();
@@ -129,7 +130,8 @@ std::pair<double, double> squares(const Runtime& rt, const io::SafetensorsFile& 
 std::map<std::string, std::pair<double, double>> sum_over_world(
     const Runtime& rt, const std::vector<std::string>& names,
     const std::map<std::string, std::pair<double, double>>& mine) {
-  const Tensor flat = Tensor::zeros(rt.stream, {static_cast<int64_t>(names.size()), 3}, DType::kF64);
+  const Tensor flat =
+      Tensor::zeros(rt.stream, {static_cast<int64_t>(names.size()), 3}, DType::kF64);
   double* values = flat.data<double>();
   for (size_t i = 0; i < names.size(); ++i)
     if (const auto found = mine.find(names[i]); found != mine.end()) {
@@ -152,7 +154,8 @@ Finding compare_gradients(const Runtime& rt, const ReferenceCase& reference, Opt
   for (const auto& entry : reference.expected->entries())
     if (entry.name.starts_with(prefix)) names.push_back(entry.name.substr(prefix.size()));
   std::map<std::string, std::pair<double, double>> mine;
-  int64_t reached = 0;  // trained tensors that this rank counts; some cases store only the small ones
+  int64_t reached =
+      0;  // trained tensors that this rank counts; some cases store only the small ones
   for (const TrainedParameter& trained : optimizer->parameters()) {
     const Parameter& parameter = *trained.parameter;
     const bool given = reference.expected->has(prefix + parameter.name);
@@ -164,9 +167,9 @@ Finding compare_gradients(const Runtime& rt, const ReferenceCase& reference, Opt
                                      parameter.grad, 1.0 / static_cast<double>(scored));
   }
   const auto all = sum_over_world(rt, names, mine);
-  Finding finding{fmt::format("gradients ({} of {} tensors)", names.size(),
-                              rt.grid.world->all_reduce(reached)),
-                  0, tolerances.gradient, ""};
+  Finding finding{
+      fmt::format("gradients ({} of {} tensors)", names.size(), rt.grid.world->all_reduce(reached)),
+      0, tolerances.gradient, ""};
   const auto report = [&](double error, const std::string& worst) {
     if (error <= finding.error) return;
     finding.error = error;
@@ -214,8 +217,7 @@ void verify_gradients(const Runtime& rt, const ReferenceCase& reference,
 
 /// Final parameters: together against how far the expected ones moved; untouched ones to the bit.
 void compare_final(const Runtime& rt, const ReferenceCase& reference, Optimizer* optimizer,
-                   const Tolerances& tolerances,
-                   std::vector<Finding>* findings) {
+                   const Tolerances& tolerances, std::vector<Finding>* findings) {
   std::map<std::string, std::pair<double, double>> mine;
   std::vector<std::string> names;
   for (const auto& entry : reference.final->entries()) names.push_back(entry.name);
@@ -227,7 +229,8 @@ void compare_final(const Runtime& rt, const ReferenceCase& reference, Optimizer*
     if (std::count(reference.untouched.begin(), reference.untouched.end(), parameter.name) > 0 &&
         start.to_vector<float>() != parameter.value.to_vector<float>())
       changed = parameter.name;
-    if (!reference.final->has(parameter.name) || !trained.counts_in_norm || rt.grid.data->rank() != 0)
+    if (!reference.final->has(parameter.name) || !trained.counts_in_norm ||
+        rt.grid.data->rank() != 0)
       continue;
     const double difference =
         squares(rt, *reference.final, parameter.name, parameter, parameter.value, 1).first;
@@ -267,9 +270,9 @@ void verify_trajectory(const Runtime& rt, const ReferenceCase& reference,
   for (size_t step = 0; step < trajectory.losses.size(); ++step) {
     const ReferenceBatch& all = reference.batches[step % reference.batches.size()];
     ReplicaBatch mine = runner.batch(all);
-    const StepResult result = train_step(rt, runner.model(), &optimizer, &mine,
-                                         runner.pixels(all, mine), CaseRunner::reach(all),
-                                         options.step, config.lr);
+    const StepResult result =
+        train_step(rt, runner.model(), &optimizer, &mine, runner.pixels(all, mine),
+                   CaseRunner::reach(all), options.step, config.lr);
     report(&losses, relative(result.loss, trajectory.losses[step]), step);
     report(&norms, relative(result.gradient_norm, trajectory.grad_norms[step]), step);
   }

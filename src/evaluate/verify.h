@@ -14,21 +14,21 @@ namespace lynceus {
 
 /// What f32 must reach; a grid may not loosen it.
 struct Tolerances {
-  double loss = 1e-5;               ///< absolute
-  double logits = 1e-4;             ///< absolute, attended rows
-  double gradient = 2e-4;           ///< relative L2 a tensor
-  double trajectory_loss = 1e-4;    ///< relative
-  double gradient_norm = 1e-3;      ///< relative
-  double final_parameters = 1e-2;   ///< L2(ours - expected) / L2(expected - start), all together
-  double vision_features = 1e-4;    ///< absolute
+  double loss = 1e-5;              ///< absolute
+  double logits = 1e-4;            ///< absolute, attended rows
+  double gradient = 2e-4;          ///< relative L2 a tensor
+  double trajectory_loss = 1e-4;   ///< relative
+  double gradient_norm = 1e-3;     ///< relative
+  double final_parameters = 1e-2;  ///< L2(ours - expected) / L2(expected - start), all together
+  double vision_features = 1e-4;   ///< absolute
 };
 
 /// One line of the report.
 struct Finding {
-  std::string what;      ///< "loss", "gradients (40 tensors)", ...
+  std::string what;  ///< "loss", "gradients (40 tensors)", ...
   double error = 0;
   double tolerance = 0;
-  std::string worst;     ///< where the error is largest, or why there is no number
+  std::string worst;  ///< where the error is largest, or why there is no number
   bool passed() const { return error <= tolerance; }  // false for NaN
 };
 

@@ -52,10 +52,10 @@ std::vector<Finding> verify_resolutions(const Runtime& rt, const std::filesystem
     std::vector<std::pair<std::string, io::WeightSourcePtr>> sources = {
         {"", io::open_weights(directory / "weights.safetensors")}};
     if (std::filesystem::exists(directory / "eva_checkpoint.safetensors"))
-      sources.push_back({" (EVA names)",
-                         io::with_prefix(io::split_fused_qkv(io::open_weights(
-                                             directory / "eva_checkpoint.safetensors")),
-                                         "", "vision_encoder.")});
+      sources.push_back(
+          {" (EVA names)", io::with_prefix(io::split_fused_qkv(io::open_weights(
+                                               directory / "eva_checkpoint.safetensors")),
+                                           "", "vision_encoder.")});
     for (const io::Json& resolution : config.at("image_res").elements()) {
       VisionConfig vision = read_vision_config(config.at("vit"));
       vision.image_size = resolution.integer(1);
@@ -65,7 +65,8 @@ std::vector<Finding> verify_resolutions(const Runtime& rt, const std::filesystem
         const Tensor features = encode(rt, vision, *source, pixels, &position);
         const auto against = [&](const char* what, const Tensor& ours) {
           const std::string name = fmt::format("{}_{}", what, vision.image_size);
-          findings.push_back({name + suffix, largest_difference(ours, read_f64(rt.stream, expected, name)),
+          findings.push_back({name + suffix,
+                              largest_difference(ours, read_f64(rt.stream, expected, name)),
                               tolerances.vision_features, ""});
         };
         against("pos_embed", position);

@@ -1,5 +1,5 @@
-// The reference case about resolutions: pos_embed interpolated to other image sizes, and the encoder's
-// features there, from released and from EVA names.
+// The reference case about resolutions: pos_embed interpolated to other image sizes, and the
+// encoder's features there, from released and from EVA names.
 #pragma once
 
 #include "evaluate/verify.h"

@@ -27,8 +27,8 @@ void Adapter::backward(const Runtime& rt, const Saved& saved, const Tensor& dy,
   const Tensor dreduced = Tensor::empty(rt.stream, dy.shape());
   // Only scaling's gradient reads the forward values.
   const Tensor& reduced = scaling.trainable() ? saved.reduced : dy;
-  kernels::adapter_epilogue_backward(rt.stream, reduced, up_bias.value, scaling.value, dy,
-                                     dreduced, scaling.trainable() ? &scaling.grad : nullptr,
+  kernels::adapter_epilogue_backward(rt.stream, reduced, up_bias.value, scaling.value, dy, dreduced,
+                                     scaling.trainable() ? &scaling.grad : nullptr,
                                      up_bias.trainable() ? &up_bias.grad : nullptr);
 
   const Tensor dbottleneck = Tensor::empty(rt.stream, saved.bottleneck.shape());

@@ -1,5 +1,5 @@
-// Self-attention of a decoder layer (Vaswani et al. 2017; rotary positions; grouped KV heads), heads
-// split over grid.tensor: q, k, v by columns, o by rows.
+// Self-attention of a decoder layer (Vaswani et al. 2017; rotary positions; grouped KV heads),
+// heads split over grid.tensor: q, k, v by columns, o by rows.
 #pragma once
 
 #include "kernels/attention.h"

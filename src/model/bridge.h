@@ -1,6 +1,6 @@
 // The bridge: from the vision tokens of a sample to what stands in front of its text. Three kinds:
-// the Perceiver resampler, one affine map, or an MLP (Linear, LayerNorm, GELU, Linear), the last two
-// token by token. Replicated on every rank; its gradients are summed over the whole world.
+// the Perceiver resampler, one affine map, or an MLP (Linear, LayerNorm, GELU, Linear), the last
+// two token by token. Replicated on every rank; its gradients are summed over the whole world.
 #pragma once
 
 #include <optional>
@@ -21,7 +21,8 @@ struct AffineBridge {
   };
 
   Tensor forward(const Runtime& rt, const Tensor& media, Saved* saved) const;
-  void backward(const Runtime& rt, const Saved& saved, const Tensor& dy, const Tensor* dmedia) const;
+  void backward(const Runtime& rt, const Saved& saved, const Tensor& dy,
+                const Tensor* dmedia) const;
   void visit_parameters(const ParameterVisitor& visit);
 };
 
@@ -39,7 +40,8 @@ struct MlpBridge {
   };
 
   Tensor forward(const Runtime& rt, const Tensor& media, Saved* saved) const;
-  void backward(const Runtime& rt, const Saved& saved, const Tensor& dy, const Tensor* dmedia) const;
+  void backward(const Runtime& rt, const Saved& saved, const Tensor& dy,
+                const Tensor* dmedia) const;
   void visit_parameters(const ParameterVisitor& visit);
 };
 
@@ -50,10 +52,10 @@ struct Bridge {
 
   /// The vision features of several samples' media, packed.
   struct Media {
-    Tensor features;                      // [Σ vision tokens, vision width]; changed in place
-    kernels::CumulativeLengths begin;     // where items begin
-    std::vector<int64_t> frames;          // pictures of each item
-    std::vector<uint8_t> is_video;        // whether frames get their position
+    Tensor features;                   // [Σ vision tokens, vision width]; changed in place
+    kernels::CumulativeLengths begin;  // where items begin
+    std::vector<int64_t> frames;       // pictures of each item
+    std::vector<uint8_t> is_video;     // whether frames get their position
   };
   struct Saved {
     std::variant<std::monostate, Resampler::Saved, AffineBridge::Saved, MlpBridge::Saved> kind;

@@ -25,18 +25,22 @@ bool LlmConfig::trains(const std::string& module) const {
 void ModelConfig::validate() const {
   std::vector<std::string> faults;
   const auto positive = [&](const char* key, int64_t value) {
-    if (value <= 0) faults.push_back(fmt::format("{}: expected a positive number, found {}", key, value));
+    if (value <= 0)
+      faults.push_back(fmt::format("{}: expected a positive number, found {}", key, value));
     return value > 0;
   };
   const auto divides = [&](const char* key, int64_t value, const char* by_key, int64_t by) {
     if (value % by != 0)
       faults.push_back(fmt::format("{} = {} is not a multiple of {} = {}", key, value, by_key, by));
   };
-  if (positive("model.num_heads", llm.num_heads) && positive("model.hidden_size", llm.hidden_size)) {
+  if (positive("model.num_heads", llm.num_heads) &&
+      positive("model.hidden_size", llm.hidden_size)) {
     divides("model.hidden_size", llm.hidden_size, "model.num_heads", llm.num_heads);
     if (llm.head_dim() % 2 != 0)
-      faults.push_back(fmt::format("model.hidden_size / model.num_heads = {} must be even for the "
-                                   "rotary embedding", llm.head_dim()));
+      faults.push_back(
+          fmt::format("model.hidden_size / model.num_heads = {} must be even for the "
+                      "rotary embedding",
+                      llm.head_dim()));
     if (positive("model.num_kv_heads", llm.kv_heads()))
       divides("model.num_heads", llm.num_heads, "model.num_kv_heads", llm.kv_heads());
   }
@@ -56,8 +60,9 @@ void ModelConfig::validate() const {
     item.erase(0, item.find_first_not_of(' '));
     item.erase(item.find_last_not_of(' ') + 1);
     if (item != "bridge" && item != "adapter" && item != "llm" && !item.empty())
-      faults.push_back(fmt::format("model.train: expected any of bridge, adapter, llm, found '{}'{}",
-                                   item, item == "vision" ? " (the vision encoder is forward-only)" : ""));
+      faults.push_back(
+          fmt::format("model.train: expected any of bridge, adapter, llm, found '{}'{}", item,
+                      item == "vision" ? " (the vision encoder is forward-only)" : ""));
   }
   throw_all(faults);
 }
@@ -66,20 +71,26 @@ void validate_layout(const ModelConfig& config, int tensor, int pipeline) {
   std::vector<std::string> faults;
   const auto split = [&](const char* key, int64_t value) {
     if (value % tensor != 0)
-      faults.push_back(fmt::format("{} = {} does not divide over parallel.tensor = {}: change one "
-                                   "of the two", key, value, tensor));
+      faults.push_back(
+          fmt::format("{} = {} does not divide over parallel.tensor = {}: change one "
+                      "of the two",
+                      key, value, tensor));
   };
   split("model.num_heads", config.llm.num_heads);
   if (config.llm.kv_heads() < tensor)
-    faults.push_back(fmt::format("parallel.tensor = {} is more than model.num_kv_heads = {}: lower "
-                                 "parallel.tensor", tensor, config.llm.kv_heads()));
+    faults.push_back(
+        fmt::format("parallel.tensor = {} is more than model.num_kv_heads = {}: lower "
+                    "parallel.tensor",
+                    tensor, config.llm.kv_heads()));
   else if (config.llm.kv_heads() != config.llm.num_heads)
     split("model.num_kv_heads", config.llm.kv_heads());
   split("model.intermediate_size", config.llm.intermediate_size);
   if (config.adapter.every > 0) split("adapter.bottleneck_size", config.bottleneck_size());
   if (config.llm.num_layers < pipeline)
-    faults.push_back(fmt::format("parallel.pipeline = {} is more than model.num_layers = {}: lower "
-                                 "parallel.pipeline", pipeline, config.llm.num_layers));
+    faults.push_back(
+        fmt::format("parallel.pipeline = {} is more than model.num_layers = {}: lower "
+                    "parallel.pipeline",
+                    pipeline, config.llm.num_layers));
   throw_all(faults);
 }
 

@@ -1,5 +1,6 @@
-// What the model is, in numbers: the sections [model] [vision] [bridge] [adapter]. Each struct visits
-// its own fields once; the reader, --help, --print-config and the manifest all come from that visit.
+// What the model is, in numbers: the sections [model] [vision] [bridge] [adapter]. Each struct
+// visits its own fields once; the reader, --help, --print-config and the manifest all come from
+// that visit.
 #pragma once
 
 #include <cstdint>
@@ -35,7 +36,8 @@ struct LlmConfig {
     v.section("model", "the LLM: LLaMA family");
     v.field("model.weights", weights,
             "Hugging Face directory (config.json, safetensors); empty: random values");
-    v.field("model.vocab_size", vocab_size_text, "rows of the embedding, or auto: tokenizer + [PAD]");
+    v.field("model.vocab_size", vocab_size_text,
+            "rows of the embedding, or auto: tokenizer + [PAD]");
     v.field("model.hidden_size", hidden_size, "width of the residual stream");
     v.field("model.intermediate_size", intermediate_size, "width of the MLP");
     v.field("model.num_layers", num_layers, "decoder layers");
@@ -109,9 +111,11 @@ struct BridgeConfig {
     v.field("bridge.num_layers", num_layers, "depth (resampler)");
     v.field("bridge.num_heads", num_heads, "attention heads (resampler)");
     v.field("bridge.head_dim", head_dim, "size of a head (resampler)");
-    v.field("bridge.intermediate_factor", intermediate_factor, "feed-forward width / width (resampler)");
+    v.field("bridge.intermediate_factor", intermediate_factor,
+            "feed-forward width / width (resampler)");
     v.field("bridge.hidden_size", hidden_size, "hidden width (mlp); 0: twice the vision width");
-    v.field("bridge.vision_norm", vision_norm, "LayerNorm on the vision tokens first (affine, mlp)");
+    v.field("bridge.vision_norm", vision_norm,
+            "LayerNorm on the vision tokens first (affine, mlp)");
     v.field("bridge.layer_norm_eps", layer_norm_eps, "epsilon of the LayerNorms");
     v.field("bridge.init_std", init_std, "deviation of random weights; 0: 1 / sqrt(fan in)");
   }
@@ -130,7 +134,8 @@ struct AdapterConfig {
   void visit(Visitor& v) {
     v.section("adapter", "bottleneck adapters behind decoder layers 0, n, 2n, ...");
     v.field("adapter.every", every, "n; 0: no adapters");
-    v.field("adapter.bottleneck_size", bottleneck_size, "width of the bottleneck; 0: half of model.hidden_size");
+    v.field("adapter.bottleneck_size", bottleneck_size,
+            "width of the bottleneck; 0: half of model.hidden_size");
     v.field("adapter.layer_norm_eps", layer_norm_eps, "epsilon of the LayerNorm");
     v.field("adapter.init_std", init_std, "deviation of the two linears at the start");
   }

@@ -1,4 +1,5 @@
-// Token embedding, its vocabulary split over grid.tensor. Lays the visual tokens in front of the text.
+// Token embedding, its vocabulary split over grid.tensor. Lays the visual tokens in front of the
+// text.
 #pragma once
 
 #include "model/config.h"
@@ -10,7 +11,8 @@ namespace lynceus {
 struct Embedding {
   Parameter weight;  // [vocab_local, hidden], padded at the end of the last shard
 
-  /// visual [visual tokens, hidden] (undefined: none) -> h [tokens, hidden], equal on all tensor ranks.
+  /// visual [visual tokens, hidden] (undefined: none) -> h [tokens, hidden], equal on all tensor
+  /// ranks.
   Tensor forward(const Runtime& rt, const PackedBatch& batch, const Tensor& visual) const;
   /// dvisual [visual tokens, hidden]; null: not wanted. Adds to weight.grad where it is trained.
   void backward(const Runtime& rt, const PackedBatch& batch, const Tensor& dh,

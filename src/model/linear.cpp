@@ -17,9 +17,9 @@ Tensor Linear::forward(const Runtime& rt, const Tensor& x, Saved* saved,
 void Linear::backward(const Runtime& rt, const Saved& saved, const Tensor& dy, const Tensor* dx,
                       bool accumulate) const {
   if (weight.trainable())
-    kernels::linear_backward_weight(rt.stream, dy, saved.x, weight.grad, bias ? &bias->grad : nullptr);
-  if (dx != nullptr)
-    kernels::linear_backward_input(rt.stream, dy, matrix(), *dx, accumulate);
+    kernels::linear_backward_weight(rt.stream, dy, saved.x, weight.grad,
+                                    bias ? &bias->grad : nullptr);
+  if (dx != nullptr) kernels::linear_backward_input(rt.stream, dy, matrix(), *dx, accumulate);
 }
 
 void Linear::pack(const Runtime& rt) {

@@ -1,5 +1,5 @@
-// Linear: y = x·wᵀ + b. Collectives never stand in here: whoever splits a Linear over ranks writes the
-// reduction where it happens.
+// Linear: y = x·wᵀ + b. Collectives never stand in here: whoever splits a Linear over ranks writes
+// the reduction where it happens.
 #pragma once
 
 #include <optional>
@@ -10,10 +10,10 @@
 namespace lynceus {
 
 struct Linear {
-  Parameter weight;               // [out, in]; a convolution's kernel: [out, channels, height, width]
+  Parameter weight;  // [out, in]; a convolution's kernel: [out, channels, height, width]
   std::optional<Parameter> bias;  // [out]
-  // Set by pack() where no gradient passes: then weight.value is gone. What a gradient passes through
-  // is read in both directions, and one plain copy serves both as fast as two packed ones.
+  // Set by pack() where no gradient passes: then weight.value is gone. What a gradient passes
+  // through is read in both directions, and one plain copy serves both as fast as two packed ones.
   kernels::PackedWeight packed;
 
   struct Saved {
@@ -23,9 +23,7 @@ struct Linear {
   int64_t out_features() const {
     return packed.defined() ? packed.out_features() : weight.value.dim(0);
   }
-  int64_t in_features() const {
-    return packed.defined() ? packed.in_features() : matrix().dim(1);
-  }
+  int64_t in_features() const { return packed.defined() ? packed.in_features() : matrix().dim(1); }
   /// The weight as [out, in].
   Tensor matrix() const {
     const int64_t out = weight.value.dim(0);

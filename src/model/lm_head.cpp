@@ -20,7 +20,8 @@ LmHead::Loss LmHead::forward(const Runtime& rt, const PackedBatch& batch, const 
   kernels::cross_entropy_row_max(rt.stream, logits, vocabulary, row_max);
   rt.grid.tensor->all_reduce(row_max, parallel::ReduceOp::kMax);
   const Tensor partial = Tensor::empty(rt.stream, {scored, 3});
-  kernels::cross_entropy_partial(rt.stream, logits, batch.scored_labels, vocabulary, row_max, partial);
+  kernels::cross_entropy_partial(rt.stream, logits, batch.scored_labels, vocabulary, row_max,
+                                 partial);
   rt.grid.tensor->all_reduce(partial);
 
   Loss loss{Tensor::empty(rt.stream, {scored}), Tensor::empty(rt.stream, {scored}, DType::kU8)};

@@ -1,6 +1,7 @@
-// The language model head: final norm, logits, cross-entropy; the vocabulary split over grid.tensor.
-// Only scored rows are multiplied, and logits are never gathered: their gradient overwrites them and
-// is used up at once, so between forward and backward only the gradient of the hidden rows is kept.
+// The language model head: final norm, logits, cross-entropy; the vocabulary split over
+// grid.tensor. Only scored rows are multiplied, and logits are never gathered: their gradient
+// overwrites them and is used up at once, so between forward and backward only the gradient of the
+// hidden rows is kept.
 #pragma once
 
 #include "kernels/cross_entropy.h"
@@ -26,8 +27,8 @@ struct LmHead {
     Tensor row_correct;  // u8 [scored]: the target has the largest logit
   };
 
-  /// h [tokens, hidden]. With `saved`, the loss (its sum, weight 1 a row) has also been differentiated
-  /// down to the norm and, where trained, into lm_head.
+  /// h [tokens, hidden]. With `saved`, the loss (its sum, weight 1 a row) has also been
+  /// differentiated down to the norm and, where trained, into lm_head.
   Loss forward(const Runtime& rt, const PackedBatch& batch, const Tensor& h, Saved* saved) const;
   /// -> dh [tokens, hidden]
   Tensor backward(const Runtime& rt, const PackedBatch& batch, const Saved& saved) const;

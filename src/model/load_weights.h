@@ -1,5 +1,5 @@
-// Fills a model from weights on disk. One data replica reads, each of its ranks only its slices; the
-// others receive by broadcast.
+// Fills a model from weights on disk. One data replica reads, each of its ranks only its slices;
+// the others receive by broadcast.
 #pragma once
 
 #include <functional>

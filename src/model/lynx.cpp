@@ -31,12 +31,14 @@ void fill_normal(const Parameter& parameter, uint64_t seed, double std) {
   const Shape& local = value.shape();
   float* data = value.data<float>();
   // The global flat index of a local element: shift rows (axis 0) or columns (axis 1).
-  const int64_t columns = local.rank() == 2 ? local[1] : value.size() / std::max<int64_t>(local[0], 1);
+  const int64_t columns =
+      local.rank() == 2 ? local[1] : value.size() / std::max<int64_t>(local[0], 1);
   const bool by_columns = parameter.shard.axis == 1;
   const int64_t global_columns = by_columns ? parameter.shard.global_extent : columns;
   const int64_t row_offset = parameter.shard.axis == 0 ? parameter.shard.offset : 0;
   const int64_t column_offset = by_columns ? parameter.shard.offset : 0;
-  const int64_t valid_rows = parameter.shard.axis == 0 ? parameter.valid_extent() : value.size() / columns;
+  const int64_t valid_rows =
+      parameter.shard.axis == 0 ? parameter.valid_extent() : value.size() / columns;
   for (int64_t r = 0; r < valid_rows; ++r)
     for (int64_t c = 0; c < columns; ++c) {
       const uint64_t index = (row_offset + r) * global_columns + column_offset + c;
@@ -70,8 +72,8 @@ std::vector<parallel::LayerRange> partition_model(const ModelConfig& config, int
   const double passes = llm.trains("llm") ? 3 : 2;
   const double layer = passes * (2 * hidden * (hidden + kv_width) +
                                  3 * hidden * static_cast<double>(llm.intermediate_size));
-  const double adapter = (llm.trains("adapter") ? 3 : 2) * 2 * hidden *
-                         static_cast<double>(config.bottleneck_size());
+  const double adapter =
+      (llm.trains("adapter") ? 3 : 2) * 2 * hidden * static_cast<double>(config.bottleneck_size());
   std::vector<double> costs;
   for (int64_t i = 0; i < llm.num_layers; ++i)
     costs.push_back(layer + (config.adapter.at_layer(i) ? adapter : 0));

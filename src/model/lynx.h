@@ -1,5 +1,5 @@
-// LynxModel: what one rank holds of the model: the vision encoder and the bridge (replicated), and its
-// pipeline stage of the LLM (sharded over grid.tensor).
+// LynxModel: what one rank holds of the model: the vision encoder and the bridge (replicated), and
+// its pipeline stage of the LLM (sharded over grid.tensor).
 #pragma once
 
 #include <vector>
@@ -40,8 +40,8 @@ std::vector<parallel::LayerRange> partition_model(const ModelConfig& config, int
 bool in_vision_branch(const Parameter& parameter);
 Reach reach_of(const Parameter& parameter);
 
-/// Random values for every parameter, equal on every grid: linear weights N(0, std), norm weights 1,
-/// biases 0, as a pure function of (seed, name, global flat index).
+/// Random values for every parameter, equal on every grid: linear weights N(0, std), norm weights
+/// 1, biases 0, as a pure function of (seed, name, global flat index).
 void initialize(LynxModel* model, uint64_t seed);
 
 }  // namespace lynceus

@@ -1,5 +1,5 @@
-// The decoder's MLP, SwiGLU (Shazeer 2020): down(silu(gate(x)) · up(x)); gate and up split by columns
-// over grid.tensor, down by rows.
+// The decoder's MLP, SwiGLU (Shazeer 2020): down(silu(gate(x)) · up(x)); gate and up split by
+// columns over grid.tensor, down by rows.
 #pragma once
 
 #include "model/config.h"

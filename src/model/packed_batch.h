@@ -1,5 +1,5 @@
-// PackedBatch: one micro-batch as the LLM sees it. Sequences lie one behind the other, no padding, no
-// batch axis; positions are explicit, so the released left-padded positions are expressible.
+// PackedBatch: one micro-batch as the LLM sees it. Sequences lie one behind the other, no padding,
+// no batch axis; positions are explicit, so the released left-padded positions are expressible.
 #pragma once
 
 #include "kernels/attention.h"
@@ -8,16 +8,16 @@
 namespace lynceus {
 
 struct PackedBatch {
-  Tensor token_ids;                        // i32 [tokens]; -1 on visual rows
-  Tensor positions;                        // i32 [tokens]
-  kernels::CumulativeLengths sequences;    // where sequences begin
-  Tensor visual_rows;                      // i32 [visual tokens]: where they go, item by item
-  std::vector<int> items;                  // media items in the order of visual_rows
-  Tensor scored_rows;                      // i32 [scored]: rows whose label counts
-  Tensor scored_labels;                    // i32 [scored]: the token that follows the row
-  std::vector<int32_t> sample_of_scored;   // [scored]: index of the sample in the micro-batch
-  std::vector<int64_t> samples;            // index of each sequence in the global batch
-  Tensor cos, sin;                         // f32 [tokens, head_dim / 2], filled by LlmStage::prepare
+  Tensor token_ids;                       // i32 [tokens]; -1 on visual rows
+  Tensor positions;                       // i32 [tokens]
+  kernels::CumulativeLengths sequences;   // where sequences begin
+  Tensor visual_rows;                     // i32 [visual tokens]: where they go, item by item
+  std::vector<int> items;                 // media items in the order of visual_rows
+  Tensor scored_rows;                     // i32 [scored]: rows whose label counts
+  Tensor scored_labels;                   // i32 [scored]: the token that follows the row
+  std::vector<int32_t> sample_of_scored;  // [scored]: index of the sample in the micro-batch
+  std::vector<int64_t> samples;           // index of each sequence in the global batch
+  Tensor cos, sin;                        // f32 [tokens, head_dim / 2], filled by LlmStage::prepare
 
   int64_t tokens() const { return sequences.tokens(); }
   int64_t scored() const { return scored_rows.defined() ? scored_rows.dim(0) : 0; }

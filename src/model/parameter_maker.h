@@ -1,5 +1,5 @@
-// ParameterMaker: makes the parameters of a layer with their place in the global model: which rows or
-// columns this tensor rank holds, and whether a gradient buffer exists.
+// ParameterMaker: makes the parameters of a layer with their place in the global model: which rows
+// or columns this tensor rank holds, and whether a gradient buffer exists.
 #pragma once
 
 #include <functional>
@@ -17,7 +17,9 @@ class ParameterMaker {
       : rt_(rt), prefix_(std::move(prefix)), trainable_(trainable) {}
 
   /// For parameters below `prefix + name + "."`.
-  ParameterMaker in(const std::string& name) const { return {rt_, prefix_ + name + ".", trainable_}; }
+  ParameterMaker in(const std::string& name) const {
+    return {rt_, prefix_ + name + ".", trainable_};
+  }
   ParameterMaker with_trainable(bool trainable) const { return {rt_, prefix_, trainable}; }
 
   /// The whole tensor on every tensor rank.

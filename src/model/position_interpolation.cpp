@@ -16,11 +16,11 @@ struct Taps {
 
 Taps taps_at(int64_t out, int64_t from, int64_t to) {
   constexpr double kA = -0.75;
-  const double source = (static_cast<double>(out) + 0.5) * static_cast<double>(from) /
-                            static_cast<double>(to) - 0.5;
+  const double source =
+      (static_cast<double>(out) + 0.5) * static_cast<double>(from) / static_cast<double>(to) - 0.5;
   const double base = std::floor(source);
   const double t = source - base;
-  const auto near = [](double x) { return ((kA + 2) * x - (kA + 3)) * x * x + 1; };        // |x| ≤ 1
+  const auto near = [](double x) { return ((kA + 2) * x - (kA + 3)) * x * x + 1; };  // |x| ≤ 1
   const auto far = [](double x) { return ((kA * x - 5 * kA) * x + 8 * kA) * x - 4 * kA; };  // 1..2
   Taps taps;
   taps.weight = {far(t + 1), near(t), near(1 - t), far(2 - t)};
@@ -38,8 +38,8 @@ Tensor interpolate_position(const Stream& stream, const Tensor& position, int64_
                 position.shape().to_string());
   if (from == to) return position.clone(stream, MemoryOwner::kFrozenWeight);
 
-  Tensor result = Tensor::empty(stream, {1, 1 + to * to, width}, DType::kF32,
-                                MemoryOwner::kFrozenWeight);
+  Tensor result =
+      Tensor::empty(stream, {1, 1 + to * to, width}, DType::kF32, MemoryOwner::kFrozenWeight);
   const float* source = position.data<float>();
   float* target = result.data<float>();
   std::copy_n(source, width, target);

@@ -31,7 +31,8 @@ Tensor Resampler::forward_layer(const Runtime& rt, const ResamplerLayer& layer, 
                                 ResamplerLayer::Saved* saved) const {
   const int64_t inner = num_heads * head_dim;
   const Tensor normed = layer.norm_latents.forward(rt, x, saved ? &saved->norm_latents : nullptr);
-  const Tensor normed_media = layer.norm_media.forward(rt, media, saved ? &saved->norm_media : nullptr);
+  const Tensor normed_media =
+      layer.norm_media.forward(rt, media, saved ? &saved->norm_media : nullptr);
   const Tensor q = layer.to_q.forward(rt, normed, saved ? &saved->to_q : nullptr);
   const Tensor k = Tensor::empty(rt.stream, {media.rows(), inner});
   const Tensor v = Tensor::empty(rt.stream, {media.rows(), inner});
@@ -90,8 +91,10 @@ Tensor Resampler::backward_layer(const Runtime& rt, const ResamplerLayer& layer,
   const int64_t inner = num_heads * head_dim;
   const Parameter& to_kv = layer.to_kv.weight;
   if (to_kv.trainable()) {
-    kernels::linear_backward_weight(rt.stream, dk, saved.to_kv.x, to_kv.grad.slice(0, inner), nullptr);
-    kernels::linear_backward_weight(rt.stream, dv, saved.to_kv.x, to_kv.grad.slice(inner, inner), nullptr);
+    kernels::linear_backward_weight(rt.stream, dk, saved.to_kv.x, to_kv.grad.slice(0, inner),
+                                    nullptr);
+    kernels::linear_backward_weight(rt.stream, dv, saved.to_kv.x, to_kv.grad.slice(inner, inner),
+                                    nullptr);
   }
   if (to_kv.trainable() || dmedia != nullptr) {
     const Tensor dnormed_media = Tensor::empty(rt.stream, saved.norm_media.x.shape());
@@ -133,7 +136,8 @@ void Resampler::backward(const Runtime& rt, const kernels::CumulativeLengths& me
   norm.backward(rt, saved.norm, dy, nullptr, &dx);
   if (dmedia != nullptr) dmedia->fill_zero();  // every layer reads the media: gradients add up
   for (size_t i = layers.size(); i-- > 0;)
-    dx = backward_layer(rt, layers[i], media_begin, saved.latent_begin, saved.layers[i], dx, dmedia);
+    dx =
+        backward_layer(rt, layers[i], media_begin, saved.latent_begin, saved.layers[i], dx, dmedia);
   if (!latents.trainable()) return;
   // The same latents stood in front of every item.
   const int64_t items = media_begin.sequences();
@@ -146,7 +150,8 @@ void Resampler::visit_parameters(const ParameterVisitor& visit) {
   for (ResamplerLayer& layer : layers) {
     layer.norm_media.visit_parameters(visit);
     layer.norm_latents.visit_parameters(visit);
-    for (Linear* linear : {&layer.to_q, &layer.to_kv, &layer.to_out}) linear->visit_parameters(visit);
+    for (Linear* linear : {&layer.to_q, &layer.to_kv, &layer.to_out})
+      linear->visit_parameters(visit);
     layer.ff_norm.visit_parameters(visit);
     layer.ff1.visit_parameters(visit);
     layer.ff2.visit_parameters(visit);
@@ -168,7 +173,8 @@ Resampler make_resampler(const ParameterMaker& make, const ModelConfig& config) 
     const ParameterMaker feed_forward = make.in(fmt::format("layers.{}.1", i));
     ResamplerLayer layer;
     layer.norm_media = make_layer_norm(attention.in("norm_media"), vision, bridge.layer_norm_eps);
-    layer.norm_latents = make_layer_norm(attention.in("norm_latents"), width, bridge.layer_norm_eps);
+    layer.norm_latents =
+        make_layer_norm(attention.in("norm_latents"), width, bridge.layer_norm_eps);
     layer.to_q.weight = attention.replicated("to_q.weight", {inner, width});
     layer.to_kv.weight = attention.replicated("to_kv.weight", {2 * inner, vision});
     layer.to_out.weight = attention.replicated("to_out.weight", {width, inner});

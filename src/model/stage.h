@@ -1,5 +1,5 @@
-// LlmStage: the part of the LLM that one pipeline stage runs: contiguous decoder layers, the embedding
-// in front on the first stage, the head behind on the last.
+// LlmStage: the part of the LLM that one pipeline stage runs: contiguous decoder layers, the
+// embedding in front on the first stage, the head behind on the last.
 #pragma once
 
 #include <optional>
@@ -38,8 +38,8 @@ struct LlmStage {
 
   /// Fills the rotary tables of a micro-batch; once before the first forward.
   void prepare(const Runtime& rt, PackedBatch* batch) const;
-  /// input: visual tokens [visual, hidden] on the first stage (undefined: none), the previous stage's
-  /// h elsewhere. saved null: no backward will follow.
+  /// input: visual tokens [visual, hidden] on the first stage (undefined: none), the previous
+  /// stage's h elsewhere. saved null: no backward will follow.
   Output forward(const Runtime& rt, const PackedBatch& batch, const Tensor& input,
                  Recompute recompute, Saved* saved) const;
   /// dh: from the next stage; undefined on the last. -> the gradient of `input`; undefined where

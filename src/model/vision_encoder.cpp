@@ -48,8 +48,7 @@ void VisionEncoder::forward(const Runtime& rt, const Tensor& pixels, const Tenso
   kernels::patchify(rt.stream, pixels, config.patch_size, patches);
   patches = patch_embedding.forward(rt, patches, nullptr);
   Tensor x = Tensor::empty(rt.stream, {images * tokens, config.hidden_size});
-  kernels::assemble_vision_tokens(rt.stream, patches,
-                                  cls_token.value.reshape({config.hidden_size}),
+  kernels::assemble_vision_tokens(rt.stream, patches, cls_token.value.reshape({config.hidden_size}),
                                   position.value.reshape({tokens, config.hidden_size}), x);
 
   std::vector<int32_t> begins(images + 1);
@@ -76,8 +75,8 @@ void VisionEncoder::visit_parameters(const ParameterVisitor& visit) {
 void VisionEncoder::pack(const Runtime& rt) {
   patch_embedding.pack(rt);
   for (VisionBlock& block : blocks)
-    for (Linear* linear : {&block.q_proj, &block.k_proj, &block.v_proj, &block.proj, &block.fc1,
-                           &block.fc2})
+    for (Linear* linear :
+         {&block.q_proj, &block.k_proj, &block.v_proj, &block.proj, &block.fc1, &block.fc2})
       linear->pack(rt);
 }
 
@@ -96,17 +95,22 @@ VisionEncoder make_vision_encoder(const Runtime& rt, const VisionConfig& config)
     VisionBlock b;
     b.norm1 = make_layer_norm(block.in("norm1"), hidden, config.layer_norm_eps);
     b.q_proj = {block.replicated("attn.q_proj.weight", {hidden, hidden}),
-                block.replicated("attn.q_proj.bias", {hidden}), {}};
+                block.replicated("attn.q_proj.bias", {hidden}),
+                {}};
     b.k_proj = {block.replicated("attn.k_proj.weight", {hidden, hidden}), std::nullopt, {}};
     b.v_proj = {block.replicated("attn.v_proj.weight", {hidden, hidden}),
-                block.replicated("attn.v_proj.bias", {hidden}), {}};
+                block.replicated("attn.v_proj.bias", {hidden}),
+                {}};
     b.proj = {block.replicated("attn.proj.weight", {hidden, hidden}),
-              block.replicated("attn.proj.bias", {hidden}), {}};
+              block.replicated("attn.proj.bias", {hidden}),
+              {}};
     b.norm2 = make_layer_norm(block.in("norm2"), hidden, config.layer_norm_eps);
     b.fc1 = {block.replicated("mlp.fc1.weight", {intermediate, hidden}),
-             block.replicated("mlp.fc1.bias", {intermediate}), {}};
+             block.replicated("mlp.fc1.bias", {intermediate}),
+             {}};
     b.fc2 = {block.replicated("mlp.fc2.weight", {hidden, intermediate}),
-             block.replicated("mlp.fc2.bias", {hidden}), {}};
+             block.replicated("mlp.fc2.bias", {hidden}),
+             {}};
     encoder.blocks.push_back(std::move(b));
   }
   return encoder;

@@ -1,6 +1,6 @@
 // The frozen vision encoder, EVA-CLIP's ViT (Fang et al. 2022): class token, learned positions,
-// pre-norm blocks, exact GELU, biases on q and v but not on k, no final norm. Forward only: it keeps
-// nothing; callers pass pictures in groups small enough for the caches.
+// pre-norm blocks, exact GELU, biases on q and v but not on k, no final norm. Forward only: it
+// keeps nothing; callers pass pictures in groups small enough for the caches.
 #pragma once
 
 #include <vector>
@@ -31,8 +31,8 @@ struct VisionEncoder {
   Parameter position;      // [1, tokens, hidden]
   std::vector<VisionBlock> blocks;
 
-  /// pixels [images, 3, side, side], normalised; features = [images · tokens, hidden], the class token
-  /// first in each image.
+  /// pixels [images, 3, side, side], normalised; features = [images · tokens, hidden], the class
+  /// token first in each image.
   void forward(const Runtime& rt, const Tensor& pixels, const Tensor& features) const;
   void visit_parameters(const ParameterVisitor& visit);
   /// Weights into the GEMM library's order, originals freed.

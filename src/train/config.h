@@ -47,9 +47,12 @@ struct TrainConfig {
             "micro-batches whose media is encoded together; 0: all");
     v.choice("train.recompute", recompute, {"none", "layer"}, "what backward computes again");
     v.field("train.seed", seed, "seed of weights, samples and crops");
-    v.field("train.label_smoothing", label_smoothing, "share of the target spread over the vocabulary");
-    v.field("train.validate_every", validate_every, "steps between validations; 0: at the end only");
-    v.field("train.validation_samples", validation_samples, "samples of each validation set; 0: all");
+    v.field("train.label_smoothing", label_smoothing,
+            "share of the target spread over the vocabulary");
+    v.field("train.validate_every", validate_every,
+            "steps between validations; 0: at the end only");
+    v.field("train.validation_samples", validation_samples,
+            "samples of each validation set; 0: all");
   }
 };
 
@@ -106,7 +109,8 @@ struct DataConfig {
     v.field("data.max_tokens", max_tokens, "most text tokens of a sample");
     v.field("data.augment", augment, "random resized crop in training");
     v.field("data.loader_threads", loader_threads, "threads a rank that decode images");
-    v.field("data.max_bad", max_bad, "share of samples with damaged media above which the run stops");
+    v.field("data.max_bad", max_bad,
+            "share of samples with damaged media above which the run stops");
   }
 };
 

@@ -51,10 +51,11 @@ PlannedSample BatchLoader::plan_sample(int64_t index, const MixtureSample& choic
   // bytes of text.
   const VisionConfig& vision = model_.vision;
   const LlmConfig& llm = model_.llm;
-  const double per_patch = static_cast<double>(
-      vision.num_layers * vision.hidden_size * (4 * vision.hidden_size + 2 * vision.intermediate_size));
-  const double per_token = static_cast<double>(
-      2 * llm.num_layers * llm.hidden_size * (4 * llm.hidden_size + 3 * llm.intermediate_size));
+  const double per_patch =
+      static_cast<double>(vision.num_layers * vision.hidden_size *
+                          (4 * vision.hidden_size + 2 * vision.intermediate_size));
+  const double per_token = static_cast<double>(2 * llm.num_layers * llm.hidden_size *
+                                               (4 * llm.hidden_size + 3 * llm.intermediate_size));
   int64_t visual = 0;
   for (const int64_t frames : planned.item_frames) visual += model_.visual_tokens(frames);
   const int64_t text = std::min(text_.max_tokens, dataset.text_length(choice.sample) / 4 + 1);

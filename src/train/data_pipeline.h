@@ -1,6 +1,6 @@
 // From dataset shards to steps: which samples a global batch has, which replica gets which, their
-// tokens, micro-batches and media; the media is decoded ahead by threads. Everything but the pixels is
-// a pure function of (seed, sample index, config), computed by every rank for its replica.
+// tokens, micro-batches and media; the media is decoded ahead by threads. Everything but the pixels
+// is a pure function of (seed, sample index, config), computed by every rank for its replica.
 #pragma once
 
 #include <memory>
@@ -20,12 +20,12 @@ namespace lynceus {
 
 /// A sample of the global batch, from the shards' headers alone.
 struct PlannedSample {
-  int64_t index = 0;       ///< in the run
+  int64_t index = 0;  ///< in the run
   int dataset = 0;
-  int64_t sample = 0;      ///< in the dataset
+  int64_t sample = 0;  ///< in the dataset
   std::vector<int64_t> item_frames;
   bool is_video = false;
-  double cost = 0;         ///< estimated work, for balance only
+  double cost = 0;  ///< estimated work, for balance only
 };
 
 struct DamagedSample {
@@ -37,11 +37,11 @@ struct DamagedSample {
 struct PreparedStep {
   ReplicaBatch batch;
   GlobalReach reach;
-  std::vector<Tensor> pixels;            ///< by sample of the batch; undefined where another rank encodes
-  std::vector<PlannedSample> samples;    ///< by sample of the batch
-  std::vector<DamagedSample> damaged;    ///< found by this rank
+  std::vector<Tensor> pixels;  ///< by sample of the batch; undefined where another rank encodes
+  std::vector<PlannedSample> samples;  ///< by sample of the batch
+  std::vector<DamagedSample> damaged;  ///< found by this rank
   int64_t damaged_in_replica = 0;
-  int64_t cut_tokens = 0;                ///< text tokens that data.max_tokens cut off
+  int64_t cut_tokens = 0;  ///< text tokens that data.max_tokens cut off
 
   PixelSource pixel_source() const;
 };

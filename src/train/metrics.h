@@ -1,5 +1,5 @@
-// metrics.jsonl: one JSON object a step, separate objects for validation. Lines behind the step a run
-// resumes from move to metrics.superseded.jsonl.
+// metrics.jsonl: one JSON object a step, separate objects for validation. Lines behind the step a
+// run resumes from move to metrics.superseded.jsonl.
 #pragma once
 
 #include <cstdint>
@@ -17,8 +17,8 @@ using Metrics = std::vector<std::pair<std::string, MetricValue>>;
 /// {"step": 1, "loss": 2.5}; numbers so that they read back to the same bits; not finite: null.
 std::string to_json(const Metrics& metrics);
 
-/// Appends lines; each is flushed, so a crash loses no more than one. Lines that a full disk does not
-/// take are kept and written with the next one that it does. On rank 0.
+/// Appends lines; each is flushed, so a crash loses no more than one. Lines that a full disk does
+/// not take are kept and written with the next one that it does. On rank 0.
 class MetricsFile {
  public:
   explicit MetricsFile(std::filesystem::path run_directory);

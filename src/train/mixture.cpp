@@ -27,7 +27,8 @@ Mixture::Mixture(std::vector<MixtureSource> sources, uint64_t seed)
 int Mixture::choose() {
   // Of the sources that may be taken without coming a whole sample too early, the one that is due
   // first.
-  const double slack = sources_.size() < 2 ? 0 : 1.0 / (2.0 * static_cast<double>(sources_.size()) - 2.0);
+  const double slack =
+      sources_.size() < 2 ? 0 : 1.0 / (2.0 * static_cast<double>(sources_.size()) - 2.0);
   const double after = static_cast<double>(index_ + 1);
   int best = -1;
   double best_due = std::numeric_limits<double>::infinity();

@@ -1,9 +1,9 @@
-// The weighted mixture of datasets: which dataset and which of its samples stands at each index of the
-// run, as a pure function of (seed, names, sizes, weights, index).
+// The weighted mixture of datasets: which dataset and which of its samples stands at each index of
+// the run, as a pure function of (seed, names, sizes, weights, index).
 //
 // The order of datasets is Tijdeman's (The chairman assignment problem, 1980): at every prefix the
-// count of a dataset differs from weight · index by less than one. Within a dataset every epoch is a
-// keyed permutation: each sample once before any repeats.
+// count of a dataset differs from weight · index by less than one. Within a dataset every epoch is
+// a keyed permutation: each sample once before any repeats.
 #pragma once
 
 #include <cstdint>

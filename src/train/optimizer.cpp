@@ -20,10 +20,12 @@ Optimizer::Optimizer(const Runtime& rt, LynxModel* model, const OptimizerConfig&
     const bool vision = in_vision_branch(parameter);
     trained.group = vision ? rt.grid.world.get() : rt.grid.data.get();
     // Every tensor counts once: shards on the rank that holds them, replicas on one rank.
-    trained.counts_in_norm = vision ? rt.grid.replica->rank() == 0
-                                    : parameter.sharded() || rt.grid.tensor->rank() == 0;
-    trained.m = Tensor::zeros(rt.stream, parameter.value.shape(), DType::kF32, MemoryOwner::kMoment);
-    trained.v = Tensor::zeros(rt.stream, parameter.value.shape(), DType::kF32, MemoryOwner::kMoment);
+    trained.counts_in_norm =
+        vision ? rt.grid.replica->rank() == 0 : parameter.sharded() || rt.grid.tensor->rank() == 0;
+    trained.m =
+        Tensor::zeros(rt.stream, parameter.value.shape(), DType::kF32, MemoryOwner::kMoment);
+    trained.v =
+        Tensor::zeros(rt.stream, parameter.value.shape(), DType::kF32, MemoryOwner::kMoment);
     parameters_.push_back(std::move(trained));
   });
 }
@@ -61,8 +63,9 @@ void Optimizer::update(double lr, int64_t scored_tokens, double gradient_norm,
     scale *= std::min(1.0, config_.max_grad_norm / (gradient_norm + 1e-6));
   for (TrainedParameter& trained : parameters_) {
     if (!reach.reaches(trained.reach)) continue;
-    const kernels::AdamWStep step{lr,          config_.beta1,        config_.beta2,   config_.eps,
-                                  config_.weight_decay, ++trained.steps, scale};
+    const kernels::AdamWStep step{lr,          config_.beta1,        config_.beta2,
+                                  config_.eps, config_.weight_decay, ++trained.steps,
+                                  scale};
     kernels::adamw(rt_.stream, step, trained.parameter->grad, trained.parameter->value, trained.m,
                    trained.v);
   }

@@ -26,7 +26,7 @@ struct GlobalReach {
   bool any_media = false;
   bool any_video = false;
   bool reaches(Reach reach) const {
-    return reach == Reach::kAnySample ? any_sample
+    return reach == Reach::kAnySample  ? any_sample
            : reach == Reach::kAnyMedia ? any_media
                                        : any_video;
   }
@@ -39,7 +39,8 @@ class Optimizer {
   void zero_gradients();
   /// Collective over the world: sums the gradients of reached parameters over their groups.
   void reduce_gradients(const GlobalReach& reach);
-  /// Collective over a replica: the global norm of the mean gradient, equal on all ranks to the bit.
+  /// Collective over a replica: the global norm of the mean gradient, equal on all ranks to the
+  /// bit.
   double gradient_norm(int64_t scored_tokens, const GlobalReach& reach);
   /// Scales, clips, updates.
   void update(double lr, int64_t scored_tokens, double gradient_norm, const GlobalReach& reach);

@@ -59,8 +59,7 @@ class Executor {
       saved = &saved_[micro_batch];
       result_.most_saved = std::max(result_.most_saved, static_cast<int>(saved_.size()));
     }
-    LlmStage::Output output =
-        stage_.forward(rt_, batch(micro_batch), input, job_.recompute, saved);
+    LlmStage::Output output = stage_.forward(rt_, batch(micro_batch), input, job_.recompute, saved);
     if (rt_.grid.last_stage())
       job_.on_output(job_.window->first_micro_batch + micro_batch, output);
     else

@@ -12,10 +12,10 @@
 namespace lynceus {
 
 struct PipelineJob {
-  parallel::Schedule schedule;                  ///< micro-batches counted from 0 within the window
+  parallel::Schedule schedule;  ///< micro-batches counted from 0 within the window
   const std::vector<PackedBatch>* batches = nullptr;
   const VisionWindow* window = nullptr;
-  Tensor visual;                                ///< the window's visual tokens; first stage
+  Tensor visual;  ///< the window's visual tokens; first stage
   Recompute recompute = Recompute::kNone;
   bool backward = true;
   /// Last stage: called once a micro-batch (its number in the step).
@@ -23,8 +23,8 @@ struct PipelineJob {
 };
 
 struct PipelineResult {
-  Tensor dvisual;          ///< gradient of `visual`; first stage, where the window has media
-  int most_saved = 0;      ///< the most micro-batches held between forward and backward at one time
+  Tensor dvisual;      ///< gradient of `visual`; first stage, where the window has media
+  int most_saved = 0;  ///< the most micro-batches held between forward and backward at one time
 };
 
 /// Collective over grid.pipeline and grid.tensor. Adds to the stage's parameter gradients.

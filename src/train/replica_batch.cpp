@@ -20,9 +20,9 @@ struct Rows {
 void append_sample(const SampleInput& sample, int64_t visual, int32_t sample_index, Rows* rows,
                    PackedBatch* batch) {
   const int64_t text = static_cast<int64_t>(sample.token_ids.size());
-  LYNCEUS_CHECK(sample.positions.empty() ||
-                    static_cast<int64_t>(sample.positions.size()) == visual + text,
-                "{} positions for {} visual and {} text rows", sample.positions.size(), visual, text);
+  LYNCEUS_CHECK(
+      sample.positions.empty() || static_cast<int64_t>(sample.positions.size()) == visual + text,
+      "{} positions for {} visual and {} text rows", sample.positions.size(), visual, text);
   const int32_t first = rows->begins.back();
   for (int64_t r = 0; r < visual + text; ++r) {
     const int32_t row = first + static_cast<int32_t>(r);
@@ -61,7 +61,8 @@ void assign_owners(const ModelConfig& config, int ranks, VisionWindow* window) {
   for (size_t i = 0; i < window->items.size();) {
     size_t end = i;
     int64_t cost = 0;
-    for (; end < window->items.size() && window->items[end].sample == window->items[i].sample; ++end)
+    for (; end < window->items.size() && window->items[end].sample == window->items[i].sample;
+         ++end)
       cost += window->items[end].frames * config.vision.tokens_per_image();
     const int owner = static_cast<int>(std::min_element(load.begin(), load.end()) - load.begin());
     load[owner] += cost;

@@ -25,14 +25,14 @@ struct SampleInput {
 
 /// One media item and who encodes it.
 struct MediaItem {
-  int64_t sample = 0;         ///< position in ReplicaBatch::samples
-  int64_t first_frame = 0;    ///< in the sample's pixels
+  int64_t sample = 0;       ///< position in ReplicaBatch::samples
+  int64_t first_frame = 0;  ///< in the sample's pixels
   int64_t frames = 1;
   bool is_video = false;
   int64_t micro_batch = 0;
-  int64_t visual_begin = 0;   ///< first row in the window's visual tokens
+  int64_t visual_begin = 0;  ///< first row in the window's visual tokens
   int64_t visual_count = 0;
-  int owner = 0;              ///< rank in grid.replica
+  int owner = 0;  ///< rank in grid.replica
 };
 
 /// Micro-batches whose media is encoded together.
@@ -50,13 +50,14 @@ struct ReplicaBatch {
 };
 
 struct BatchLimits {
-  int64_t micro_batch_tokens = 4096;  ///< a micro-batch is filled up to this; a longer sample is alone
-  int64_t vision_window = 0;          ///< micro-batches a window; 0: all
+  int64_t micro_batch_tokens =
+      4096;                   ///< a micro-batch is filled up to this; a longer sample is alone
+  int64_t vision_window = 0;  ///< micro-batches a window; 0: all
 };
 
-/// Packs samples in order, lays out sequences, spreads each window's media over the `ranks` ranks of
-/// the replica: the unit is one sample's whole media, given in order to the rank with the least work
-/// (patch tokens), so no rank has more than the mean plus the largest unit.
+/// Packs samples in order, lays out sequences, spreads each window's media over the `ranks` ranks
+/// of the replica: the unit is one sample's whole media, given in order to the rank with the least
+/// work (patch tokens), so no rank has more than the mean plus the largest unit.
 ReplicaBatch make_replica_batch(const Runtime& rt, const ModelConfig& config,
                                 std::vector<SampleInput> samples, const BatchLimits& limits,
                                 int ranks);

@@ -49,9 +49,8 @@ io::LoadedCheckpoint load_from(const Runtime& rt, const std::string& checkpoint,
                                std::span<const io::CheckpointTensor> tensors,
                                const io::LoadOptions& load) {
   io::LoadedCheckpoint loaded;
-  parallel::agree(*rt.grid.world, [&] {
-    loaded = io::load_checkpoint(*rt.grid.world, checkpoint, tensors, load);
-  });
+  parallel::agree(*rt.grid.world,
+                  [&] { loaded = io::load_checkpoint(*rt.grid.world, checkpoint, tensors, load); });
   return loaded;
 }
 
@@ -71,9 +70,9 @@ bool may_change_on_resume(const std::string& key) {
   for (const char* section : {"log.", "checkpoint.", "parallel."})
     if (key.starts_with(section)) return true;
   static constexpr const char* kKeys[] = {
-      "train.micro_batch_tokens", "train.vision_window",        "train.recompute",
-      "train.validate_every",     "train.validation_samples",   "vision.images_per_pass",
-      "data.loader_threads",      "data.validation",            "data.max_bad"};
+      "train.micro_batch_tokens", "train.vision_window",      "train.recompute",
+      "train.validate_every",     "train.validation_samples", "vision.images_per_pass",
+      "data.loader_threads",      "data.validation",          "data.max_bad"};
   return std::find(std::begin(kKeys), std::end(kKeys), key) != std::end(kKeys);
 }
 
@@ -92,7 +91,8 @@ io::SaveResult RunState::save(io::CheckpointStore* store, const RunPosition& pos
   manifest.step = position.step;
   manifest.samples_seen = position.samples_seen;
   manifest.software = software_version();
-  for (const ConfigValue& value : identity_.config) manifest.config.push_back({value.key, value.value});
+  for (const ConfigValue& value : identity_.config)
+    manifest.config.push_back({value.key, value.value});
   manifest.seeds["train.seed"] = identity_.seed;
   manifest.frozen_weights = identity_.frozen_weights;
   manifest.tokenizer = identity_.tokenizer;
@@ -112,10 +112,12 @@ io::SaveResult RunState::save(io::CheckpointStore* store, const RunPosition& pos
 
 void RunState::accept(const io::Manifest& manifest, const RunOptions& options) const {
   std::vector<std::string> faults;
-  const auto differ = [&](const std::string& what, const std::string& theirs, const std::string& mine) {
+  const auto differ = [&](const std::string& what, const std::string& theirs,
+                          const std::string& mine) {
     if (theirs != mine)
       faults.push_back(fmt::format("{}: the checkpoint has {}, this run {}", what,
-                                   theirs.empty() ? "nothing" : theirs, mine.empty() ? "nothing" : mine));
+                                   theirs.empty() ? "nothing" : theirs,
+                                   mine.empty() ? "nothing" : mine));
   };
   std::vector<ConfigValue> theirs;
   for (const auto& [key, value] : manifest.config) theirs.push_back({key, value, ""});
@@ -134,7 +136,8 @@ void RunState::accept(const io::Manifest& manifest, const RunOptions& options) c
   differ("tokenizer", manifest.tokenizer, identity_.tokenizer);
   for (const auto& [name, fingerprint] : identity_.datasets) {
     const auto found = manifest.datasets.find(name);
-    differ("data.source " + name, found == manifest.datasets.end() ? "" : found->second, fingerprint);
+    differ("data.source " + name, found == manifest.datasets.end() ? "" : found->second,
+           fingerprint);
   }
   if (!faults.empty())
     throw UsageError("cannot resume from step {} (--allow-change KEY permits a key to differ):\n{}",

@@ -1,5 +1,5 @@
-// What of a run is in its checkpoints: trained values, moments, per-parameter steps, the samples seen,
-// and everything a resume must agree with. Glue between the optimizer and io/checkpoint.h.
+// What of a run is in its checkpoints: trained values, moments, per-parameter steps, the samples
+// seen, and everything a resume must agree with. Glue between the optimizer and io/checkpoint.h.
 #pragma once
 
 #include <map>
@@ -20,7 +20,7 @@ std::string software_version();
 
 /// Where a run stands.
 struct RunPosition {
-  int64_t step = 0;          ///< optimizer steps done
+  int64_t step = 0;  ///< optimizer steps done
   int64_t samples_seen = 0;
 };
 
@@ -41,12 +41,13 @@ class RunState {
   /// Collective: commits a checkpoint of `position`, or says why not.
   io::SaveResult save(io::CheckpointStore* store, const RunPosition& position) const;
 
-  /// Collective: fills values, moments and step counts from the run's checkpoint that `options.resume`
-  /// asks for. Nothing: there is none. UsageError when the config differs in a key that may not, or
-  /// weights, tokenizer, data are others; each difference is named.
+  /// Collective: fills values, moments and step counts from the run's checkpoint that
+  /// `options.resume` asks for. Nothing: there is none. UsageError when the config differs in a key
+  /// that may not, or weights, tokenizer, data are others; each difference is named.
   std::optional<RunPosition> resume(const RunOptions& options) const;
 
-  /// Collective: the trained values of another run's checkpoint, without moments (stage 2 from stage 1).
+  /// Collective: the trained values of another run's checkpoint, without moments (stage 2 from
+  /// stage 1).
   void initialize_from(const std::string& checkpoint) const;
 
  private:
@@ -66,8 +67,8 @@ std::string load_backbone(const Runtime& rt, LynxModel* model, const std::string
 /// moments, for use rather than training. Returns its step; InputError if there is none.
 int64_t load_trained(const Runtime& rt, LynxModel* model, const RunOptions& options);
 
-/// Whether a key may differ between a checkpoint and the run that resumes from it: how it is laid out
-/// and reported, never what is computed.
+/// Whether a key may differ between a checkpoint and the run that resumes from it: how it is laid
+/// out and reported, never what is computed.
 bool may_change_on_resume(const std::string& key);
 
 }  // namespace lynceus

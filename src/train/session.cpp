@@ -25,8 +25,8 @@ SourceText parse_source(const std::string& key, const std::string& text, bool we
   const size_t first = text.find(':');
   const size_t second = weighted && first != std::string::npos ? text.find(':', first + 1) : first;
   if (first == std::string::npos || second == std::string::npos || first == 0)
-    throw UsageError("{}: expected {}, found '{}'", key, weighted ? "NAME:WEIGHT:GLOB" : "NAME:GLOB",
-                     text);
+    throw UsageError("{}: expected {}, found '{}'", key,
+                     weighted ? "NAME:WEIGHT:GLOB" : "NAME:GLOB", text);
   source.name = text.substr(0, first);
   source.glob = text.substr(second + 1);
   if (weighted) {
@@ -65,8 +65,8 @@ io::WeightSourcePtr open_backbone(const RunConfig& config) {
 }
 
 io::WeightSourcePtr open_encoder(const RunConfig& config) {
-  io::WeightSourcePtr source = under_key(
-      "vision.weights", [&] { return io::open_weights(config.model.vision.weights); });
+  io::WeightSourcePtr source =
+      under_key("vision.weights", [&] { return io::open_weights(config.model.vision.weights); });
   if (io::has_fused_qkv(*source)) source = io::split_fused_qkv(std::move(source));
   for (const std::string& name : source->names())
     if (name.starts_with("vision_encoder.")) return source;
@@ -89,9 +89,8 @@ RunData open_data(const RunConfig& config, bool with_training) {
   RunData data;
   if (config.data.tokenizer.empty())
     throw UsageError("data.tokenizer: expected a SentencePiece model, found nothing");
-  data.tokenizer = under_key("data.tokenizer", [&] {
-    return std::make_unique<io::Tokenizer>(config.data.tokenizer);
-  });
+  data.tokenizer = under_key(
+      "data.tokenizer", [&] { return std::make_unique<io::Tokenizer>(config.data.tokenizer); });
   data.style =
       io::PromptStyle::load(find_resource("data.prompt", "prompts", config.data.prompt, ".ini"));
   if (!config.data.caption_prompts.empty())
@@ -144,9 +143,11 @@ void resolve_model(RunConfig* config, const io::Tokenizer& tokenizer, const Runt
       throw UsageError("model.vocab_size: expected auto or a number, found '{}'", text);
   }
   if (llm.vocab_size < tokenizer.size())
-    throw InputError("model.vocab_size is {}, but the tokenizer {} ({}) has {} pieces: expected at "
-                     "least {}", llm.vocab_size, config->data.tokenizer, tokenizer.fingerprint(),
-                     tokenizer.size(), from_tokenizer);
+    throw InputError(
+        "model.vocab_size is {}, but the tokenizer {} ({}) has {} pieces: expected at "
+        "least {}",
+        llm.vocab_size, config->data.tokenizer, tokenizer.fingerprint(), tokenizer.size(),
+        from_tokenizer);
   config->model.validate();
   validate_layout(config->model, rt.grid.tensor->size(), rt.grid.pipeline->size());
   partition_model(config->model, rt.grid.pipeline->size(), config->parallel.layers);
@@ -161,10 +162,10 @@ void resolve_model(RunConfig* config, const io::Tokenizer& tokenizer, const Runt
 
 LynxModel build_model(const Runtime& rt, const RunConfig& config, std::string* frozen_weights) {
   const LlmConfig& llm = config.model.llm;
-  LynxModel model = make_lynx(
-      rt, config.model,
-      partition_model(config.model, rt.grid.pipeline->size(), config.parallel.layers),
-      config.train.label_smoothing);
+  LynxModel model =
+      make_lynx(rt, config.model,
+                partition_model(config.model, rt.grid.pipeline->size(), config.parallel.layers),
+                config.train.label_smoothing);
   initialize(&model, config.train.seed);
   const auto load = [&](const io::WeightSourcePtr& source, const NameFilter& filter,
                         const std::vector<std::filesystem::path>& more = {}) {
@@ -182,7 +183,8 @@ LynxModel build_model(const Runtime& rt, const RunConfig& config, std::string* f
     backbone = load_backbone(rt, &model, llm.init_from);
   else
     log::info("the LLM starts from random values: model.weights names none");
-  std::string encoder = fmt::format("random {} {}", config.train.seed, config.model.vision.init_std);
+  std::string encoder =
+      fmt::format("random {} {}", config.train.seed, config.model.vision.init_std);
   if (!config.model.vision.weights.empty())
     encoder = load(open_encoder(config), is_vision);
   else
@@ -208,9 +210,8 @@ void check_same_everywhere(const Runtime& rt, const RunIdentity& identity) {
       const bool have_b = static_cast<bool>(std::getline(other, b));
       if (have_a && have_b && a == b) continue;
       throw parallel::AgreedError(
-          ExitCode::kUsage,
-          fmt::format("ranks differ: rank 0 has '{}', rank {} has '{}'", have_a ? a : "nothing",
-                      rank, have_b ? b : "nothing"));
+          ExitCode::kUsage, fmt::format("ranks differ: rank 0 has '{}', rank {} has '{}'",
+                                        have_a ? a : "nothing", rank, have_b ? b : "nothing"));
     }
   }
 }

@@ -54,12 +54,12 @@ struct RunData {
 /// Opens everything that data.* names. Not collective; errors are the caller's to agree on.
 RunData open_data(const RunConfig& config, bool with_training);
 
-/// Fills in what the model's config leaves to files: config.json of model.weights, vocab_size = auto.
-/// Then validates the whole model and its layout.
+/// Fills in what the model's config leaves to files: config.json of model.weights, vocab_size =
+/// auto. Then validates the whole model and its layout.
 void resolve_model(RunConfig* config, const io::Tokenizer& tokenizer, const Runtime& rt);
 
-/// Builds the model and fills it: random values, then the backbone's, the encoder's weights where the
-/// config names them. Collective. `frozen_weights` = what a resume must find again.
+/// Builds the model and fills it: random values, then the backbone's, the encoder's weights where
+/// the config names them. Collective. `frozen_weights` = what a resume must find again.
 LynxModel build_model(const Runtime& rt, const RunConfig& config, std::string* frozen_weights);
 
 /// Throws on every rank, naming rank and key, if configs, program or data differ between ranks.

@@ -87,8 +87,9 @@ StepResult train_step(const Runtime& rt, const LynxModel& model, Optimizer* opti
   result.gradient_norm = optimizer->gradient_norm(result.scored_tokens, reach);
   if (!std::isfinite(result.loss) || !std::isfinite(result.gradient_norm))
     throw parallel::AgreedError(  // all ranks have the same two numbers
-        ExitCode::kNumeric, fmt::format("the loss is {} and the gradient norm {}: nothing was updated",
-                                        result.loss, result.gradient_norm));
+        ExitCode::kNumeric,
+        fmt::format("the loss is {} and the gradient norm {}: nothing was updated", result.loss,
+                    result.gradient_norm));
   optimizer->update(lr, result.scored_tokens, result.gradient_norm, reach);
   result.updated = true;
   return result;

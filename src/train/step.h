@@ -24,12 +24,12 @@ struct StepLoss {
 };
 
 struct StepResult {
-  double loss = 0;             ///< mean over the scored tokens of the global batch
-  int64_t scored_tokens = 0;   ///< of the global batch
-  double gradient_norm = 0;    ///< before clipping
-  int most_saved = 0;          ///< micro-batches held between forward and backward
-  VisionCounts vision;         ///< what this rank encoded
-  bool updated = false;        ///< false: no scored token, nothing moved
+  double loss = 0;            ///< mean over the scored tokens of the global batch
+  int64_t scored_tokens = 0;  ///< of the global batch
+  double gradient_norm = 0;   ///< before clipping
+  int most_saved = 0;         ///< micro-batches held between forward and backward
+  VisionCounts vision;        ///< what this rank encoded
+  bool updated = false;       ///< false: no scored token, nothing moved
 };
 
 /// Called on the last stage with every micro-batch: what the head read, the loss of each scored row

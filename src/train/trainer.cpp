@@ -37,7 +37,8 @@ TraceRange parse_trace(const std::string& text) {
   if (text.empty()) return {};
   int64_t first = 0, last = 0;
   char rest = 0;
-  if (std::sscanf(text.c_str(), "%ld:%ld%c", &first, &last, &rest) != 2 || first < 1 || last < first)
+  if (std::sscanf(text.c_str(), "%ld:%ld%c", &first, &last, &rest) != 2 || first < 1 ||
+      last < first)
     throw UsageError("log.trace: expected FIRST:LAST, steps from 1, found '{}'", text);
   return {first, last};
 }
@@ -68,9 +69,10 @@ class Trainer {
     Progress progress("train", last, "steps",
                       {.file = speaks() ? stderr : nullptr, .done_before = position_.step});
     while (position_.step < last) {
+      const auto begin = std::chrono::steady_clock::now();  // waiting for data is part of a step
       PreparedStep batch = batches.next();
       if (config_.log.schedule && position_.step == first_step_) print_schedule(batch);
-      run_step(&batch, &progress);
+      run_step(&batch, begin, &progress);
       // Before the checkpoint of the same step, so that a run that goes on from it has both.
       if (is_due(config_.train.validate_every) || position_.step == config_.train.steps)
         validate_now();
@@ -104,8 +106,10 @@ class Trainer {
       resolve_model(&config_, *data_.tokenizer, rt_);
       make_mixture();  // complains about sources before any work
       if (config_.train.global_batch_size < 1 || config_.train.steps < 1)
-        throw UsageError("train.steps and train.global_batch_size: expected positive numbers, found "
-                         "{} and {}", config_.train.steps, config_.train.global_batch_size);
+        throw UsageError(
+            "train.steps and train.global_batch_size: expected positive numbers, found "
+            "{} and {}",
+            config_.train.steps, config_.train.global_batch_size);
       take_lease();
     });
     RunIdentity identity;
@@ -121,10 +125,11 @@ class Trainer {
     optimizer_ = std::make_unique<Optimizer>(rt_, &model_, config_.optimizer);
     state_ = std::make_unique<RunState>(rt_, optimizer_.get(), std::move(identity));
     store_ = std::make_unique<io::CheckpointStore>(
-        *rt_.grid.world, io::CheckpointOptions{.run_directory = run_,
-                                               .keep_last = static_cast<int>(config_.checkpoint.keep_last),
-                                               .keep_every = config_.checkpoint.keep_every,
-                                               .lease = lease_.get()});
+        *rt_.grid.world,
+        io::CheckpointOptions{.run_directory = run_,
+                              .keep_last = static_cast<int>(config_.checkpoint.keep_last),
+                              .keep_every = config_.checkpoint.keep_every,
+                              .lease = lease_.get()});
     start_or_resume();
     // Only now: a run that may not go on leaves the config of the one that was.
     parallel::agree(*rt_.grid.world, [&] {
@@ -191,10 +196,10 @@ class Trainer {
     std::fflush(stdout);
   }
 
-  void run_step(PreparedStep* batch, Progress* progress) {
+  void run_step(PreparedStep* batch, std::chrono::steady_clock::time_point begin,
+                Progress* progress) {
     const int64_t number = position_.step + 1;
     if (number == trace_.first) trace::start(rt_.grid.world->rank());
-    const auto begin = std::chrono::steady_clock::now();
     const double lr = learning_rate(config_.optimizer, position_.step, config_.train.steps);
     const StepResult result =
         train_step(rt_, model_, optimizer_.get(), &batch->batch, batch->pixel_source(),
@@ -275,7 +280,8 @@ class Trainer {
       throw parallel::AgreedError(
           ExitCode::kInput,
           fmt::format("{} of {} samples have damaged media, more than data.max_bad = {}: see {}",
-                      damaged_, samples_here_, config_.data.max_bad, (run_ / "damaged.tsv").string()));
+                      damaged_, samples_here_, config_.data.max_bad,
+                      (run_ / "damaged.tsv").string()));
   }
 
   void validate_now() {
@@ -289,15 +295,16 @@ class Trainer {
     if (!speaks()) return;
     for (const auto& [task, score] : scores) {
       metrics_.append({{"step", position_.step},
-                                {"validation", task},
-                                {"samples", score.samples},
-                                {"loss", score.loss()},
-                                {"token_accuracy", score.token_accuracy()},
-                                {"answer_accuracy", score.answer_accuracy()},
-                                {"baseline", score.baseline()}});
-      log::info("validation {}: loss {:.4f}, tokens {:.1f} %, answers {:.1f} % (majority {:.1f} %) of {}",
-                task, score.loss(), 100 * score.token_accuracy(), 100 * score.answer_accuracy(),
-                100 * score.baseline(), score.samples);
+                       {"validation", task},
+                       {"samples", score.samples},
+                       {"loss", score.loss()},
+                       {"token_accuracy", score.token_accuracy()},
+                       {"answer_accuracy", score.answer_accuracy()},
+                       {"baseline", score.baseline()}});
+      log::info(
+          "validation {}: loss {:.4f}, tokens {:.1f} %, answers {:.1f} % (majority {:.1f} %) of {}",
+          task, score.loss(), 100 * score.token_accuracy(), 100 * score.answer_accuracy(),
+          100 * score.baseline(), score.samples);
     }
   }
 
@@ -313,17 +320,19 @@ class Trainer {
     }
     log::warn("no checkpoint of step {}: {}", position_.step, result.message);
     if (++failures_ >= kSaveFailuresInARow)
-      throw parallel::AgreedError(ExitCode::kIo,
-                                  fmt::format("{} saves failed in a row, the last one: {}", failures_,
-                                              result.message));
+      throw parallel::AgreedError(
+          ExitCode::kIo,
+          fmt::format("{} saves failed in a row, the last one: {}", failures_, result.message));
     return false;
   }
 
   /// A save that must succeed.
   void save_now() {
     if (saved_step_ == position_.step || save()) return;
-    throw parallel::AgreedError(ExitCode::kIo, fmt::format("step {} could not be saved; the checkpoints before "
-                                                           "it are whole", position_.step));
+    throw parallel::AgreedError(ExitCode::kIo,
+                                fmt::format("step {} could not be saved; the checkpoints before "
+                                            "it are whole",
+                                            position_.step));
   }
 
   const Runtime& rt_;

@@ -67,9 +67,11 @@ std::map<std::string, TaskScore> validate(const Runtime& rt, const LynxModel& mo
   LYNCEUS_TRACE("validate");
   std::vector<PlannedSample> all;
   for (size_t d = 0; d < datasets.size(); ++d) {
-    const int64_t count = samples == 0 ? datasets[d]->size() : std::min(samples, datasets[d]->size());
+    const int64_t count =
+        samples == 0 ? datasets[d]->size() : std::min(samples, datasets[d]->size());
     for (int64_t s = 0; s < count; ++s)
-      all.push_back(loader->plan_sample(static_cast<int64_t>(all.size()), {static_cast<int>(d), s}));
+      all.push_back(
+          loader->plan_sample(static_cast<int64_t>(all.size()), {static_cast<int>(d), s}));
   }
   const int64_t total = static_cast<int64_t>(all.size());
   const auto begin = [&](int64_t first) {

@@ -1,6 +1,6 @@
-// Validation: loss, scored-token accuracy and answer accuracy of held-out sets, by task. An answer is
-// right when every one of its scored tokens has the largest logit given the true ones before it, i.e.
-// when greedy decoding would say exactly it.
+// Validation: loss, scored-token accuracy and answer accuracy of held-out sets, by task. An answer
+// is right when every one of its scored tokens has the largest logit given the true ones before it,
+// i.e. when greedy decoding would say exactly it.
 #pragma once
 
 #include <map>
@@ -12,7 +12,7 @@
 namespace lynceus {
 
 struct TaskScore {
-  int64_t samples = 0;         ///< with at least one scored token
+  int64_t samples = 0;  ///< with at least one scored token
   int64_t scored_tokens = 0;
   int64_t correct_tokens = 0;
   int64_t correct_answers = 0;
@@ -27,8 +27,8 @@ struct TaskScore {
   double baseline() const;
 };
 
-/// Collective over the world: the first `samples` (0: all) samples of every dataset of the loader, in
-/// order, by task of the shards; the same scores on every rank.
+/// Collective over the world: the first `samples` (0: all) samples of every dataset of the loader,
+/// in order, by task of the shards; the same scores on every rank.
 std::map<std::string, TaskScore> validate(const Runtime& rt, const LynxModel& model,
                                           BatchLoader* loader,
                                           const std::vector<const io::Dataset*>& datasets,

@@ -117,8 +117,8 @@ double seconds(const std::function<void()>& run) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
 }
 
-// Interleaved, so that a disturbance hits all; the best of many, since disturbances only slow. There
-// and back again, because whoever follows a hot product finds a slower clock.
+// Interleaved, so that a disturbance hits all; the best of many, since disturbances only slow.
+// There and back again, because whoever follows a hot product finds a slower clock.
 double print_table_line(const Stream& stream, const Problem& p) {
   const auto list = contenders(stream, p);
   std::vector<double> best(list.size(), 1e9);

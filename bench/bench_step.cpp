@@ -2,12 +2,14 @@
 // included, on a model with random weights, random images already decoded and random text.
 //
 //   bench_step --preset mid                           one JSON line
-//   bench_step --preset mid --serve                   a step for each line of stdin, its seconds out
-//   bench_step --preset mid --batch 8 --train.micro_batch_tokens 512     any key of the config too
+//   bench_step --preset mid --serve                   a step for each line of stdin, its seconds
+//   out bench_step --preset mid --batch 8 --train.micro_batch_tokens 512     any key of the config
+//   too
 //
 // share = required work of a sample · samples/s over the better of oneDNN and OpenBLAS in f32 at
 // 2048³, measured in the same run. The work is counted by the formula of required_flops(), not by
-// what was executed. Needs nothing from the environment. bench/compare_step.py runs it beside peers.
+// what was executed. Needs nothing from the environment. bench/compare_step.py runs it beside
+// peers.
 #include <fmt/format.h>
 #include <omp.h>
 #include <oneapi/dnnl/dnnl.h>
@@ -56,7 +58,8 @@ struct BenchOptions {
 
   template <typename Visitor>
   void visit(Visitor& v) {
-    v.choice("preset", preset, {"mid", "7b"}, "the model: configs/model/mid.ini, lynx-llama-7b.ini");
+    v.choice("preset", preset, {"mid", "7b"},
+             "the model: configs/model/mid.ini, lynx-llama-7b.ini");
     v.field("batch", batch, "samples a step");
     v.field("text", text, "text tokens a sample, all scored but the first");
     v.field("image", image, "side of the images; 0: the model's");
@@ -80,7 +83,8 @@ double median(std::vector<double> values) {
 
 // ---- The ceiling -------------------------------------------------------------------------------
 
-/// GFLOP/s at 2048³ of the better library, in a process that was started with a fit OPENBLAS_CORETYPE.
+/// GFLOP/s at 2048³ of the better library, in a process that was started with a fit
+/// OPENBLAS_CORETYPE.
 double measure_ceiling() {
   constexpr int kSize = 2048, kRepeats = 5;
   const Stream stream;
@@ -148,9 +152,9 @@ double required_flops(const ModelConfig& config, int64_t text_tokens) {
   double bridge = 0;
   if (config.bridge.kind == "resampler") {
     const double inner = real(config.bridge.num_heads * config.bridge.head_dim);
-    const double layer =
-        latents * (2 * hidden * inner + 2 * hidden * hidden * real(config.bridge.intermediate_factor)) +
-        patches * 2 * width * inner + 2 * latents * patches * inner;
+    const double layer = latents * (2 * hidden * inner +
+                                    2 * hidden * hidden * real(config.bridge.intermediate_factor)) +
+                         patches * 2 * width * inner + 2 * latents * patches * inner;
     bridge = 6 * real(config.bridge.num_layers) * layer;
   }
 
@@ -163,15 +167,18 @@ double required_flops(const ModelConfig& config, int64_t text_tokens) {
                    passes * text * hidden * real(llm.vocab_size);
   for (int64_t layer = 0; layer < llm.num_layers; ++layer)
     if (config.adapter.at_layer(layer))
-      decoder += (llm.trains("adapter") ? 6 : 4) * tokens * 2 * hidden * real(config.bottleneck_size());
+      decoder +=
+          (llm.trains("adapter") ? 6 : 4) * tokens * 2 * hidden * real(config.bottleneck_size());
   return encoder + bridge + decoder;
 }
 
 // ---- The step ----------------------------------------------------------------------------------
 
-RunConfig read_config(const std::vector<std::string>& arguments, BenchOptions* options, bool* help) {
+RunConfig read_config(const std::vector<std::string>& arguments, BenchOptions* options,
+                      bool* help) {
   const auto preset = std::find(arguments.begin(), arguments.end(), "--preset");
-  const bool large = preset != arguments.end() && preset + 1 != arguments.end() && preset[1] == "7b";
+  const bool large =
+      preset != arguments.end() && preset + 1 != arguments.end() && preset[1] == "7b";
   std::vector<std::string> all = {
       "--config",
       find_resource("--preset", "model", large ? "lynx-llama-7b" : "mid", ".ini").string()};
@@ -187,8 +194,10 @@ RunConfig read_config(const std::vector<std::string>& arguments, BenchOptions* o
       llm.vocab_size_text == "auto" ? kLlamaVocabulary : std::stoll(llm.vocab_size_text);
   if (options->image > 0) config.model.vision.image_size = options->image;
   if (options->batch < 1 || options->text < 2 || options->steps < 1)
-    throw UsageError("expected --batch and --steps of 1 or more and --text of 2 or more, found {}, {} "
-                     "and {}", options->batch, options->steps, options->text);
+    throw UsageError(
+        "expected --batch and --steps of 1 or more and --text of 2 or more, found {}, {} "
+        "and {}",
+        options->batch, options->steps, options->text);
   config.model.validate();
   return config;
 }
@@ -204,7 +213,8 @@ class Bench {
     optimizer_ = std::make_unique<Optimizer>(rt_, &model_, config.optimizer);
     const int64_t side = config.model.vision.image_size;
     for (int64_t sample = 0; sample < options.batch; ++sample)
-      pixels_.push_back(Tensor::empty(rt_.stream, {1, 3, side, side}, DType::kF32, MemoryOwner::kInput));
+      pixels_.push_back(
+          Tensor::empty(rt_.stream, {1, 3, side, side}, DType::kF32, MemoryOwner::kInput));
     for (size_t sample = 0; sample < pixels_.size(); ++sample) {
       const CounterRandom random(config.train.seed, fmt::format("pixels {}", sample));
       const auto values = pixels_[sample].span<float>();
@@ -217,10 +227,9 @@ class Bench {
     return seconds_of([&] {
       ReplicaBatch batch =
           make_replica_batch(rt_, config_.model, samples(), batch_limits(config_), 1);
-      const StepResult result =
-          train_step(rt_, model_, optimizer_.get(), &batch,
-                     [&](int64_t sample) { return pixels_[sample]; }, {true, true, false},
-                     step_options(config_), config_.optimizer.lr);
+      const StepResult result = train_step(
+          rt_, model_, optimizer_.get(), &batch, [&](int64_t sample) { return pixels_[sample]; },
+          {true, true, false}, step_options(config_), config_.optimizer.lr);
       if (!result.updated) throw NumericError("the step updated nothing");
       ++steps_;
     });

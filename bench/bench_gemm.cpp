@@ -72,16 +72,13 @@ std::vector<Contender> contenders(const Stream& stream, const Problem& p) {
   const Tensor dw = Tensor::zeros(stream, {p.out, p.in});
   const Tensor forward_out = Tensor::zeros(stream, {p.rows, p.out});
   const Tensor backward_out = Tensor::zeros(stream, {p.rows, p.in});
-  const PackedWeight packed(stream, w, PackedWeight::Use::kForward);
-  const PackedWeight packed_backward(stream, w, PackedWeight::Use::kBackwardInput);
+  const PackedWeight packed(stream, w);
   std::vector<Contender> list = {
       {"forward", "plain", [=] { kernels::linear_forward(stream, x, w, nullptr, forward_out); }},
       {"forward", "packed",
        [=] { kernels::linear_forward(stream, x, packed, nullptr, forward_out); }},
       {"forward", "oneDNN", [=] { onednn(0, 1, p.rows, p.out, p.in, x, w, 0, forward_out); }},
       {"input", "plain", [=] { kernels::linear_backward_input(stream, y, w, backward_out); }},
-      {"input", "packed",
-       [=] { kernels::linear_backward_input(stream, y, packed_backward, backward_out); }},
       {"input", "oneDNN", [=] { onednn(0, 0, p.rows, p.in, p.out, y, w, 0, backward_out); }},
       {"weight", "plain", [=] { kernels::linear_backward_weight(stream, y, x, dw, nullptr); }},
       {"weight", "oneDNN", [=] { onednn(1, 0, p.out, p.in, p.rows, y, x, 1, dw); }},
@@ -108,27 +105,44 @@ std::vector<Problem> problems(bool large) {
   return list;
 }
 
-// The first calls let the other library's threads go to sleep and its data leave the caches.
-double seconds(const std::function<void()>& run) {
-  run();
-  run();
+double elapsed(const std::function<void()>& run) {
   const auto begin = std::chrono::steady_clock::now();
   run();
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
 }
 
-// Interleaved, so that a disturbance hits all; the best of many, since disturbances only slow.
-// There and back again, because whoever follows a hot product finds a slower clock.
+// The first calls let the other library's threads go to sleep and its data leave the caches.
+double seconds(const std::function<void()>& run) {
+  constexpr double kWarm = 0.01;
+  for (double spent = 0; spent < kWarm;) spent += elapsed(run);
+  return elapsed(run);
+}
+
+double median(std::vector<double> values) {
+  const auto middle = values.begin() + static_cast<int64_t>(values.size() / 2);
+  std::nth_element(values.begin(), middle, values.end());
+  return *middle;
+}
+
+// Interleaved and medians: the processor's clock wanders by a tenth within seconds, so the best of
+// many is whoever met the fastest moment. There and back again, because whoever follows a hot
+// product finds a slower clock.
+std::vector<double> median_seconds(const std::vector<Contender>& list, const Problem& p) {
+  const int rounds = static_cast<int>(std::clamp(4e10 / p.flops(), 7.0, 61.0));
+  std::vector<std::vector<double>> all(list.size());
+  for (int round = 0; round < rounds; ++round)
+    for (size_t turn = 0; turn < list.size(); ++turn) {
+      const size_t i = round % 2 == 0 ? turn : list.size() - 1 - turn;
+      all[i].push_back(seconds(list[i].run));
+    }
+  std::vector<double> medians;
+  for (const auto& times : all) medians.push_back(median(times));
+  return medians;
+}
+
 double print_table_line(const Stream& stream, const Problem& p) {
   const auto list = contenders(stream, p);
-  std::vector<double> best(list.size(), 1e9);
-  const int repeats = static_cast<int>(std::clamp(4e10 / p.flops(), 5.0, 60.0));
-  for (const auto& contender : list) contender.run();
-  for (int repeat = 0; repeat < repeats; ++repeat)
-    for (size_t turn = 0; turn < list.size(); ++turn) {
-      const size_t i = repeat % 2 == 0 ? turn : list.size() - 1 - turn;
-      best[i] = std::min(best[i], seconds(list[i].run));
-    }
+  const auto times = median_seconds(list, p);
   double worst = 1e9;
   std::string line = fmt::format("{:5} x {:5} x {:5}", p.rows, p.out, p.in);
   for (const char* direction : {"forward", "input", "weight"}) {
@@ -136,7 +150,7 @@ double print_table_line(const Stream& stream, const Problem& p) {
     double ours = 1e9, peers = 0;
     for (size_t i = 0; i < list.size(); ++i) {
       if (list[i].direction != direction) continue;
-      const double speed = p.flops() / best[i] / 1e9;
+      const double speed = p.flops() / times[i] / 1e9;
       const bool peer = list[i].name == "oneDNN" || list[i].name == "OpenBLAS";
       if (peer) peers = std::max(peers, speed);
       if (!peer) ours = std::min(ours, speed);

@@ -5,8 +5,6 @@
 // Errors: InternalError when shapes or dtypes disagree.
 #pragma once
 
-#include <memory>
-
 #include "core/tensor.h"
 
 namespace lynceus::kernels {
@@ -25,34 +23,25 @@ void linear_backward_input(const Stream& stream, const Tensor& dy, const Tensor&
 void linear_backward_weight(const Stream& stream, const Tensor& dy, const Tensor& x,
                             const Tensor& dw, const Tensor* dbias);
 
-/// A weight in the order the GEMM library likes best, packed once because it is frozen. Holds its
-/// own memory (MemoryOwner::kFrozenWeight); the plain tensor may be freed.
+/// A weight in the order that the forward product reads fastest, packed once because it is frozen.
+/// Holds its own memory (MemoryOwner::kFrozenWeight); the plain tensor may be freed.
 class PackedWeight {
  public:
-  enum class Use {
-    kForward,       ///< x·wᵀ
-    kBackwardInput  ///< dy·w
-  };
   PackedWeight() = default;
-  PackedWeight(const Stream& stream, const Tensor& w, Use use);
+  PackedWeight(const Stream& stream, const Tensor& w);
 
-  bool defined() const { return impl_ != nullptr; }
-  int64_t out_features() const;
-  int64_t in_features() const;
-  size_t bytes() const;
-
-  struct Impl;
-  const Impl& impl() const { return *impl_; }
+  bool defined() const { return transposed_.defined(); }
+  int64_t out_features() const { return transposed_.dim(1); }
+  int64_t in_features() const { return transposed_.dim(0); }
+  size_t bytes() const { return transposed_.bytes(); }
+  const Tensor& transposed() const { return transposed_; }
 
  private:
-  std::shared_ptr<const Impl> impl_;
+  Tensor transposed_;  // [in, out]
 };
 
-/// y = act(x·wᵀ + bias), w packed for kForward.
+/// y = act(x·wᵀ + bias)
 void linear_forward(const Stream& stream, const Tensor& x, const PackedWeight& w,
                     const Tensor* bias, const Tensor& y, Activation activation = Activation::kNone);
-/// dx = dy·w (+=), w packed for kBackwardInput.
-void linear_backward_input(const Stream& stream, const Tensor& dy, const PackedWeight& w,
-                           const Tensor& dx, bool accumulate = false);
 
 }  // namespace lynceus::kernels

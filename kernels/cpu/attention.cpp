@@ -14,11 +14,10 @@
 namespace lynceus::kernels::cpu {
 namespace {
 
-// A block of scores should stay in the second-level cache with its operands; a multiple of the
-// register tile's 12 rows. Causal blocks are low, since half of their last columns is wasted.
+// A block of scores should stay in the second-level cache with its operands. Causal blocks are low,
+// since half of their last columns is wasted.
 constexpr int64_t kBlockScores = 1 << 16;
-constexpr int64_t kRowGrain = 12;
-constexpr int64_t kCausalRows = 4 * kRowGrain;
+constexpr int64_t kCausalRows = 4 * kTileRows;
 
 /// One head's columns of a packed tensor.
 struct Head {
@@ -34,11 +33,11 @@ struct Sequence {
 };
 
 int64_t block_rows(const AttentionShape& shape, int64_t q_rows, int64_t k_rows) {
-  int64_t rows = std::max(kRowGrain, kBlockScores / (round_to_lane(k_rows) + 1));
+  int64_t rows = std::max(kTileRows, kBlockScores / (round_to_lane(k_rows) + 1));
   if (shape.causal) rows = std::min(rows, kCausalRows);
   const int64_t blocks = (q_rows + rows - 1) / rows;
   const int64_t even = (q_rows + blocks - 1) / std::max<int64_t>(blocks, 1);
-  return (even + kRowGrain - 1) / kRowGrain * kRowGrain;
+  return (even + kTileRows - 1) / kTileRows * kTileRows;
 }
 
 /// Memory of a thread, handed out in order.

@@ -2,10 +2,13 @@
 // while the result is in cache. Arguments are already checked.
 //
 // oneDNN's sgemm does the arithmetic. It runs at full speed on one thread but cuts short and narrow
-// products badly among several, so the cutting is done here: a grid of tiles, one a thread.
+// products badly among several, so the cutting is done here: a grid of tiles, one a thread. Shallow
+// products go through our own blocks (kernels/cpu/blocked_gemm.h).
 #pragma once
 
 #include <cstdint>
+
+#include "core/tensor.h"
 
 namespace lynceus::kernels::cpu {
 
@@ -25,12 +28,12 @@ struct GemmEpilogue {
 /// c [m, n] = a [m, k] · b [k, n], or `+=` with `accumulate`; then the epilogue. c is row-major
 /// with rows n apart. k = 0 counts as a product of zeros. The same call with the same number of
 /// threads gives the same bits.
-void gemm(int64_t m, int64_t n, int64_t k, const GemmOperand& a, const GemmOperand& b,
-          bool accumulate, float* c, const GemmEpilogue& epilogue = {});
+void gemm(const Stream& stream, int64_t m, int64_t n, int64_t k, const GemmOperand& a,
+          const GemmOperand& b, bool accumulate, float* c, const GemmEpilogue& epilogue = {});
 
 /// dw [out, in] += dyᵀ·x with dy [rows, out], x [rows, in].
-void gemm_backward_weight(int64_t out, int64_t in, int64_t rows, const float* dy, const float* x,
-                          float* dw);
+void gemm_backward_weight(const Stream& stream, int64_t out, int64_t in, int64_t rows,
+                          const float* dy, const float* x, float* dw);
 
 /// target [cols, rows] = the transpose of source [rows, cols].
 void transpose(int64_t rows, int64_t cols, const float* source, float* target);

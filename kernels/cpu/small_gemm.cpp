@@ -14,13 +14,22 @@ struct Vector {
       __attribute__((vector_size(kWidth * sizeof(float)), aligned(4), may_alias));
 };
 
-/// c rows [row, row + kRows), columns [col, col + kVectors · kWidth), cut at n.
-template <int kWidth, int kRows, int kVectors>
+/// c rows [row, row + kRows), columns [col, col + kVectors · kWidth), cut at n. With kDense, a_row
+/// is 1: then all of a step's elements of a have addresses that are known when compiling.
+template <int kWidth, bool kDense, int kRows, int kVectors>
 [[gnu::always_inline]] inline void tile(const SmallGemm& p, int64_t row, int64_t col) {
   using Type = typename Vector<kWidth>::Type;
   using Unaligned = typename Vector<kWidth>::Unaligned;
+  const int64_t a_row = kDense ? 1 : p.a_row;
   Type sums[kRows][kVectors] = {};
-  const float* a = p.a + row * p.a_row;
+  if (p.accumulate) {  // c may be far away
+#pragma GCC unroll 16
+    for (int r = 0; r < kRows; ++r) {
+      __builtin_prefetch(p.c + (row + r) * p.c_row + col, 1);
+      __builtin_prefetch(p.c + (row + r) * p.c_row + col + kVectors * kWidth - 1, 1);
+    }
+  }
+  const float* a = p.a + row * a_row;
   const float* b = p.b + (p.b_panel == 0 ? col : col / kPanel * p.b_panel + col % kPanel);
   for (int64_t i = 0; i < p.k; ++i, a += p.a_col, b += p.b_row) {
     Type b_row[kVectors];
@@ -29,7 +38,7 @@ template <int kWidth, int kRows, int kVectors>
       b_row[v] = *reinterpret_cast<const Unaligned*>(b + v * kWidth);
 #pragma GCC unroll 16
     for (int r = 0; r < kRows; ++r) {
-      const Type factor = a[r * p.a_row] - Type{};
+      const Type factor = a[r * a_row] - Type{};
 #pragma GCC unroll 4
       for (int v = 0; v < kVectors; ++v) sums[r][v] += factor * b_row[v];
     }
@@ -51,24 +60,24 @@ template <int kWidth, int kRows, int kVectors>
   }
 }
 
-template <int kWidth, int kRows>
+template <int kWidth, bool kDense, int kRows>
 [[gnu::always_inline]] inline void tile_row(const SmallGemm& p, int64_t row) {
   int64_t col = 0;
-  for (; p.n - col > kWidth; col += 2 * kWidth) tile<kWidth, kRows, 2>(p, row, col);
-  if (col < p.n) tile<kWidth, kRows, 1>(p, row, col);
+  for (; p.n - col > kWidth; col += 2 * kWidth) tile<kWidth, kDense, kRows, 2>(p, row, col);
+  if (col < p.n) tile<kWidth, kDense, kRows, 1>(p, row, col);
 }
 
 /// kRows · 2 accumulators, 2 vectors of b and a broadcast fill the register file.
-template <int kWidth, int kRows>
+template <int kWidth, bool kDense, int kRows>
 [[gnu::always_inline]] inline void multiply(const SmallGemm& p) {
   int64_t row = 0;
-  for (; row + kRows <= p.m; row += kRows) tile_row<kWidth, kRows>(p, row);
+  for (; row + kRows <= p.m; row += kRows) tile_row<kWidth, kDense, kRows>(p, row);
   if (p.m - row >= kRows / 2) {
-    tile_row<kWidth, kRows / 2>(p, row);
+    tile_row<kWidth, kDense, kRows / 2>(p, row);
     row += kRows / 2;
   }
-  for (; row + 2 <= p.m; row += 2) tile_row<kWidth, 2>(p, row);
-  if (row < p.m) tile_row<kWidth, 1>(p, row);
+  for (; row + 2 <= p.m; row += 2) tile_row<kWidth, kDense, 2>(p, row);
+  if (row < p.m) tile_row<kWidth, kDense, 1>(p, row);
 }
 
 using Eight = Vector<8>::Type;
@@ -99,13 +108,17 @@ void transpose_8x8(const float* source, int64_t source_stride, float* target,
   }
 }
 
-LYNCEUS_AVX512 void multiply_avx512(const SmallGemm& p) { multiply<16, 12>(p); }
+LYNCEUS_AVX512 void multiply_avx512(const SmallGemm& p) {
+  if (p.a_row == 1) return multiply<16, true, kTileRows>(p);
+  multiply<16, false, kTileRows>(p);
+}
 
 }  // namespace
 
 void small_gemm(const SmallGemm& problem, bool avx512) {
   if (avx512) return multiply_avx512(problem);
-  multiply<8, 6>(problem);
+  if (problem.a_row == 1) return multiply<8, true, kTileRows / 2>(problem);
+  multiply<8, false, kTileRows / 2>(problem);
 }
 
 void pack_transposed(int64_t rows, int64_t cols, const float* source, int64_t stride,

@@ -12,7 +12,9 @@ namespace lynceus::kernels::cpu {
 constexpr int64_t kLane = 16;
 constexpr int64_t round_to_lane(int64_t n) { return (n + kLane - 1) / kLane * kLane; }
 
-/// The columns that a register tile takes at a time.
+/// A register tile: this many rows (half of them without AVX-512) ...
+constexpr int64_t kTileRows = 12;
+/// ... and columns.
 constexpr int64_t kPanel = 2 * kLane;
 constexpr int64_t round_to_panel(int64_t n) { return (n + kPanel - 1) / kPanel * kPanel; }
 

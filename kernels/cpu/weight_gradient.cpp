@@ -42,10 +42,10 @@ void matmul(int64_t out, int64_t in, int64_t rows, const float* dy, const float*
 
 }  // namespace
 
-void gemm_backward_weight(int64_t out, int64_t in, int64_t rows, const float* dy, const float* x,
-                          float* dw) {
+void gemm_backward_weight(const Stream& stream, int64_t out, int64_t in, int64_t rows,
+                          const float* dy, const float* x, float* dw) {
   if (!prefers_matmul(out, in, rows))
-    return gemm(out, in, rows, {dy, out, true}, {x, in}, true, dw);
+    return gemm(stream, out, in, rows, {dy, out, true}, {x, in}, true, dw);
   try {
     matmul(out, in, rows, dy, x, dw);
   } catch (const dnnl::error& error) {

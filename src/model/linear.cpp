@@ -25,7 +25,7 @@ void Linear::backward(const Runtime& rt, const Saved& saved, const Tensor& dy, c
 void Linear::pack(const Runtime& rt) {
   LYNCEUS_CHECK(!weight.trainable(), "{} trains", weight.name);
   if (packed.defined()) return;
-  packed = kernels::PackedWeight(rt.stream, matrix(), kernels::PackedWeight::Use::kForward);
+  packed = kernels::PackedWeight(rt.stream, matrix());
   weight.value = Tensor();
 }
 

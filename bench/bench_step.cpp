@@ -1,10 +1,10 @@
 // One whole training step on one rank: train_step() as `lynceus train` calls it, clip and AdamW
 // included, on a model with random weights, random images already decoded and random text.
 //
-//   bench_step --preset mid                           one JSON line
-//   bench_step --preset mid --serve                   a step for each line of stdin, its seconds
-//   out bench_step --preset mid --batch 8 --train.micro_batch_tokens 512     any key of the config
-//   too
+//   bench_step --preset mid              one JSON line
+//   bench_step --preset mid --serve      a step for each line of stdin, its seconds out
+//   bench_step --preset mid --batch 8 --train.micro_batch_tokens 512
+//                                        any key of the config too
 //
 // share = required work of a sample · samples/s over the better of oneDNN and OpenBLAS in f32 at
 // 2048³, measured in the same run. The work is counted by the formula of required_flops(), not by
@@ -190,15 +190,14 @@ RunConfig read_config(const std::vector<std::string>& arguments, BenchOptions* o
   *help = reader.read(all).help;
   if (*help) fmt::print("{}", reader.help());
   LlmConfig& llm = config.model.llm;
-  llm.vocab_size =
-      llm.vocab_size_text == "auto" ? kLlamaVocabulary : std::stoll(llm.vocab_size_text);
+  llm.vocab_size = llm.given_vocab_size.value_or(kLlamaVocabulary);
   if (options->image > 0) config.model.vision.image_size = options->image;
   if (options->batch < 1 || options->text < 2 || options->steps < 1)
     throw UsageError(
         "expected --batch and --steps of 1 or more and --text of 2 or more, found {}, {} "
         "and {}",
         options->batch, options->steps, options->text);
-  config.model.validate();
+  config.validate();
   return config;
 }
 

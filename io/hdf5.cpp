@@ -57,12 +57,6 @@ Handle open_file_read_only(const std::string& path, hid_t access) {
           H5Fclose};
 }
 
-Handle create_group(hid_t parent, const std::string& name, std::string_view path) {
-  return {check(H5Gcreate2(parent, name.c_str(), H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT),
-                "cannot create group " + name, path),
-          H5Gclose};
-}
-
 Handle create_dataset(hid_t parent, const std::string& name, hid_t type,
                       const std::vector<hsize_t>& extents, std::string_view path) {
   const Handle creation = property_list(H5P_DATASET_CREATE, path);
@@ -106,14 +100,6 @@ std::vector<hsize_t> extents_of(hid_t dataset, std::string_view path) {
   std::vector<hsize_t> extents(static_cast<size_t>(rank));
   check(H5Sget_simple_extent_dims(space, extents.data(), nullptr), "cannot read extents", path);
   return extents;
-}
-
-bool has_link(hid_t parent, const std::string& name, std::string_view path) {
-  return check(H5Lexists(parent, name.c_str(), H5P_DEFAULT), "cannot look for " + name, path) > 0;
-}
-
-bool has_attribute(hid_t object, const std::string& name, std::string_view path) {
-  return check(H5Aexists(object, name.c_str()), "cannot look for attribute " + name, path) > 0;
 }
 
 void write_attribute(hid_t object, const std::string& name, const std::string& value,

@@ -63,7 +63,6 @@ Handle create_file(const std::string& path, hid_t access = H5P_DEFAULT,
                    hid_t creation = H5P_DEFAULT);
 Handle open_file_read_only(const std::string& path, hid_t access = H5P_DEFAULT);
 
-Handle create_group(hid_t parent, const std::string& name, std::string_view path);
 /// A dataset of a simple space with the given extents, contiguous layout, no fill values; missing
 /// groups in `name` are created.
 Handle create_dataset(hid_t parent, const std::string& name, hid_t type,
@@ -78,9 +77,6 @@ Handle simple_space(const std::vector<hsize_t>& extents, std::string_view path);
 Handle property_list(hid_t property_class, std::string_view path);
 /// Extents of a dataset.
 std::vector<hsize_t> extents_of(hid_t dataset, std::string_view path);
-/// Is there a link of that name directly under `parent`?
-bool has_link(hid_t parent, const std::string& name, std::string_view path);
-bool has_attribute(hid_t object, const std::string& name, std::string_view path);
 
 /// Attributes: fixed-length strings (UTF-8 bytes, padded with zeros) and 64-bit integers.
 void write_attribute(hid_t object, const std::string& name, const std::string& value,

@@ -128,7 +128,6 @@ Json Json::read(const std::filesystem::path& path, const JsonLimits& limits) {
 
 bool Json::is_null() const { return of(value_).is_null(); }
 bool Json::is_boolean() const { return of(value_).is_boolean(); }
-bool Json::is_integer() const { return of(value_).is_number_integer(); }
 bool Json::is_number() const { return of(value_).is_number(); }
 bool Json::is_string() const { return of(value_).is_string(); }
 bool Json::is_array() const { return of(value_).is_array(); }

@@ -39,7 +39,6 @@ class Json {
 
   bool is_null() const;
   bool is_boolean() const;
-  bool is_integer() const;  ///< written without fraction or exponent
   bool is_number() const;
   bool is_string() const;
   bool is_array() const;

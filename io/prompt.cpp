@@ -199,22 +199,4 @@ TokenizedSample tokenize_sample(const Tokenizer& tokenizer, const PromptStyle& s
   return sample;
 }
 
-std::vector<int32_t> tokenize_question(const Tokenizer& tokenizer, const PromptStyle& style,
-                                       std::span<const Turn> turns, int64_t max_tokens) {
-  LYNCEUS_CHECK(max_tokens > 0, "max_tokens {}", max_tokens);
-  const Context context{tokenizer, style};
-  std::vector<int32_t> ids = encode(context, context.render(turns, true)).token_ids;
-  const auto room = static_cast<size_t>(max_tokens);
-  const size_t question = last_question(turns, turns.size());
-  if (ids.size() > room && question < turns.size()) {
-    std::vector<Turn> shortened(turns.begin(), turns.end());
-    const int64_t bos = tokenizer.bos_id() >= 0 ? 1 : 0;
-    shortened[question].text = longest_question(context, turns, question, max_tokens - bos);
-    ids = encode(context, context.render(shortened, true)).token_ids;
-  }
-  // Earlier turns alone are too long: the latest ones matter most. bos stays.
-  if (ids.size() > room) ids.erase(ids.begin() + 1, ids.end() - (max_tokens - 1));
-  return ids;
-}
-
 }  // namespace lynceus::io

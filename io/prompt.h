@@ -1,5 +1,5 @@
 // How a conversation becomes tokens: the prompt template of the language model, the lists of
-// hand-written instructions, and which tokens are scored. Used by the batch plan and by generation.
+// hand-written instructions, and which tokens are scored. Used by the batch plan.
 #pragma once
 
 #include <cstdint>
@@ -66,10 +66,5 @@ struct TokenizedSample {
 /// sequence is cut after max_tokens and after its last scored token.
 TokenizedSample tokenize_sample(const Tokenizer& tokenizer, const PromptStyle& style,
                                 std::span<const Turn> turns, int64_t max_tokens);
-
-/// The tokens after which the model speaks: the turns (the last one a user's), then the beginning
-/// of the assistant's turn. A question that is too long loses its end.
-std::vector<int32_t> tokenize_question(const Tokenizer& tokenizer, const PromptStyle& style,
-                                       std::span<const Turn> turns, int64_t max_tokens);
 
 }  // namespace lynceus::io

@@ -14,13 +14,6 @@ void add(const Stream& stream, const Tensor& a, const Tensor& b, const Tensor& y
   cpu::add(a, b, y);
 }
 
-void scale(const Stream& stream, const Tensor& x, float alpha, const Tensor& y) {
-  check_on_cpu("scale", stream);
-  check_vector("scale", "x", x, x.size());
-  check_vector("scale", "y", y, x.size());
-  cpu::scale(x, alpha, y);
-}
-
 void add_bias(const Stream& stream, const Tensor& bias, const Tensor& y) {
   check_on_cpu("add_bias", stream);
   check_matrix("add_bias", "y", y, y.rows(), y.cols());
@@ -66,12 +59,6 @@ double sum_of_squares(const Stream& stream, const Tensor& x) {
   check_on_cpu("sum_of_squares", stream);
   check_vector("sum_of_squares", "x", x, x.size());
   return cpu::sum_of_squares(x);
-}
-
-bool all_finite(const Stream& stream, const Tensor& x) {
-  check_on_cpu("all_finite", stream);
-  check_vector("all_finite", "x", x, x.size());
-  return cpu::all_finite(x);
 }
 
 }  // namespace lynceus::kernels

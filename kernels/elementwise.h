@@ -8,9 +8,6 @@ namespace lynceus::kernels {
 /// y = a + b, any equal sizes; y may alias a or b.
 void add(const Stream& stream, const Tensor& a, const Tensor& b, const Tensor& y);
 
-/// y = alpha · x; y may alias x.
-void scale(const Stream& stream, const Tensor& x, float alpha, const Tensor& y);
-
 /// y[r, :] += bias.  bias [width].
 void add_bias(const Stream& stream, const Tensor& bias, const Tensor& y);
 
@@ -30,8 +27,5 @@ void adapter_epilogue_backward(const Stream& stream, const Tensor& up, const Ten
 
 /// Σ x² in f64, in a fixed order that does not depend on the number of threads.
 double sum_of_squares(const Stream& stream, const Tensor& x);
-
-/// Whether every element is finite.
-bool all_finite(const Stream& stream, const Tensor& x);
 
 }  // namespace lynceus::kernels

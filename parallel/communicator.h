@@ -80,7 +80,7 @@ class Communicator {
 /// A group of one.
 std::unique_ptr<Communicator> make_self_communicator();
 
-/// Starts MPI (THREAD_MULTIPLE) and ends it; one at the top of main().
+/// Starts MPI (one thread, the first, calls it) and ends it; one at the top of main().
 class MpiSession {
  public:
   MpiSession(int* argc, char*** argv);
@@ -97,7 +97,7 @@ std::unique_ptr<Communicator> make_world();
 
 /// Collective over `parent`: the ranks of equal colour, ordered by key.
 std::unique_ptr<Communicator> split(Communicator& parent, int color, int key);
-/// A duplicate with its own message space, for a second thread (asynchronous saves).
+/// A duplicate with its own message space.
 std::unique_ptr<Communicator> duplicate(Communicator& parent);
 
 /// Runs `step` on every rank and agrees over the world: if it threw anywhere, every rank throws the

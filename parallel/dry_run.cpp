@@ -1,4 +1,5 @@
-// See dry_run.h.
+// See dry_run.h. A simulator of all stages: it lets each compute up to its next exchange, then lets
+// open parts of neighbours meet, until nothing moves.
 #include "parallel/dry_run.h"
 
 #include <fmt/format.h>
@@ -244,6 +245,12 @@ std::string draw(const DryRun& run) {
   for (size_t stage = 0; stage < cells.size(); ++stage)
     text += fmt::format("stage {:2} | {}\n", stage, fmt::join(cells[stage], " "));
   return text;
+}
+
+std::string describe(const DryRun& run) {
+  LYNCEUS_CHECK(run.finished, "the pipeline schedule stalls:\n{}", run.report);
+  return fmt::format("{}micro-batches held by stage: {}; idle {:.1f} % of the time\n", draw(run),
+                     fmt::join(run.peak_saved, ", "), 100 * run.bubble_fraction);
 }
 
 }  // namespace lynceus::parallel

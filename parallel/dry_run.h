@@ -1,8 +1,8 @@
 // Runs the schedules of all stages without MPI, under the strictest rule a transport may follow
 // (rendezvous: an exchange ends when every part of it has met its counterpart at the neighbour, and
 // nothing is buffered). Finds stalls, wrong order and mismatched transfers, measures how many
-// micro-batches a stage keeps and how long it idles. Used by the executor at start, by
-// --log.schedule and by the planner.
+// micro-batches a stage keeps and how long it idles. Used by --log.schedule, and by the tests that
+// hold for every schedule.
 #pragma once
 
 #include <span>
@@ -42,7 +42,11 @@ struct DryRun {
 /// `costs`: one a stage, or none for unit costs.
 DryRun dry_run(std::span<const Schedule> schedules, std::span<const StageCost> costs = {});
 
-/// Text for --log.schedule: a row a stage, time from left to right, dots where a stage idles.
+/// A row a stage, time from left to right, dots where a stage idles.
 std::string draw(const DryRun& run);
+
+/// Text for --log.schedule: the drawing, the most micro-batches each stage holds, the idle share.
+/// InternalError with the report of a run that did not finish.
+std::string describe(const DryRun& run);
 
 }  // namespace lynceus::parallel

@@ -14,11 +14,11 @@ void check_shape(const GridShape& shape, int world) {
   } axes[] = {{"parallel.tensor", shape.tensor},
               {"parallel.pipeline", shape.pipeline},
               {"parallel.data", shape.data}};
-  int64_t product = 1;
   for (const auto& [key, size] : axes) {
-    if (size < 1) throw UsageError("{} is {}: it must be at least 1", key, size);
-    product *= size;
+    if (size < 1 || size > kMaxAxis)
+      throw UsageError("{} is {}: it must be 1 to {}", key, size, kMaxAxis);
   }
+  const int64_t product = shape.world();
   if (product != world)
     throw UsageError(
         "world has {} ranks but parallel.tensor {} x parallel.pipeline {} x parallel.data {} = {}: "

@@ -9,13 +9,16 @@
 
 namespace lynceus::parallel {
 
+/// The longest axis that is accepted: the product of three still fits 64 bits.
+constexpr int kMaxAxis = 1 << 20;
+
 /// The sizes of the axes and pure arithmetic on them; testable without MPI.
 struct GridShape {
   int tensor = 1;
   int pipeline = 1;
   int data = 1;
 
-  int world() const { return tensor * pipeline * data; }
+  int64_t world() const { return int64_t{1} * tensor * pipeline * data; }
   int tensor_rank(int rank) const { return rank % tensor; }
   int data_rank(int rank) const { return rank / tensor % data; }
   int stage(int rank) const { return rank / (tensor * data); }

@@ -133,16 +133,4 @@ std::vector<LayerRange> partition_layers(const std::vector<double>& layer_costs,
   return ranges_of(counts);
 }
 
-double largest_stage_cost(const std::vector<LayerRange>& ranges,
-                          const std::vector<double>& layer_costs, double first_cost,
-                          double last_cost) {
-  const CostModel model(layer_costs, first_cost, last_cost, static_cast<int>(ranges.size()));
-  double largest = 0;
-  for (int stage = 0; stage < model.stages; ++stage) {
-    const LayerRange& range = ranges[static_cast<size_t>(stage)];
-    largest = std::max(largest, model.of(stage, range.begin, range.end()));
-  }
-  return largest;
-}
-
 }  // namespace lynceus::parallel

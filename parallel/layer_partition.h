@@ -1,7 +1,7 @@
 // Which decoder layers each pipeline stage runs: contiguous ranges that make the costliest stage as
 // cheap as possible. Costs are in any one unit (FLOPs of a token); a layer with an adapter costs
 // more, the first stage embeds, the last one has the norm and the vocabulary. Pure; used by the
-// model builder and the planner.
+// model builder.
 #pragma once
 
 #include <string>
@@ -25,10 +25,5 @@ struct LayerRange {
 std::vector<LayerRange> partition_layers(const std::vector<double>& layer_costs, double first_cost,
                                          double last_cost, int stages,
                                          const std::string& override_list = "");
-
-/// The largest stage cost of a partition under the same model.
-double largest_stage_cost(const std::vector<LayerRange>& ranges,
-                          const std::vector<double>& layer_costs, double first_cost,
-                          double last_cost);
 
 }  // namespace lynceus::parallel

@@ -42,12 +42,13 @@ MpiSession::MpiSession(int* argc, char*** argv) {
   // Shared file pointers are never used; their shared-memory part complains where /tmp is small.
   setenv("OMPI_MCA_sharedfp", "^sm", /*overwrite=*/0);
   int provided = MPI_THREAD_SINGLE;
-  LYNCEUS_MPI(MPI_Init_thread(argc, argv, MPI_THREAD_MULTIPLE, &provided));
-  if (provided < MPI_THREAD_MULTIPLE)
+  // Threads decode pictures and beat the lease's heart; only the first one calls MPI.
+  LYNCEUS_MPI(MPI_Init_thread(argc, argv, MPI_THREAD_FUNNELED, &provided));
+  if (provided < MPI_THREAD_FUNNELED)
     throw UsageError(
-        "this MPI library offers thread level {}, but checkpoints are saved by a second thread: "
-        "use one built with MPI_THREAD_MULTIPLE (level {})",
-        provided, static_cast<int>(MPI_THREAD_MULTIPLE));
+        "this MPI library offers thread level {}, but pictures are decoded by threads beside the "
+        "one that calls MPI: use one built with MPI_THREAD_FUNNELED (level {})",
+        provided, static_cast<int>(MPI_THREAD_FUNNELED));
 }
 
 MpiSession::~MpiSession() {

@@ -104,13 +104,6 @@ std::vector<Schedule> make_schedules(ScheduleKind kind, int stages, int micro_ba
   return schedules;
 }
 
-std::vector<Schedule> make_forward_schedules(int stages, int micro_batches) {
-  std::vector<Schedule> schedules;
-  for (int stage = 0; stage < stages; ++stage)
-    schedules.push_back(make_forward_schedule(stages, stage, micro_batches));
-  return schedules;
-}
-
 std::string to_string(const Action& action) {
   if (action.kind == ActionKind::kForward) return fmt::format("F{}", action.micro_batch);
   if (action.kind == ActionKind::kBackward) return fmt::format("B{}", action.micro_batch);

@@ -49,7 +49,6 @@ Schedule make_forward_schedule(int stages, int stage, int micro_batches);
 
 /// The schedules of all stages.
 std::vector<Schedule> make_schedules(ScheduleKind kind, int stages, int micro_batches);
-std::vector<Schedule> make_forward_schedules(int stages, int micro_batches);
 
 /// The computations in order: "F0 F1 B0 F2 B1 …".
 std::string to_string(const Schedule& schedule);

@@ -1,5 +1,5 @@
 # Tests of the whole program: they start ranks of their own, so each takes both cores.
-foreach(name resume bad_input stop help weights save_fault)
+foreach(name resume bad_input config_values stop help weights save_fault)
   if(TARGET cli_${name}_test)
     add_dependencies(cli_${name}_test lynceus)
     set(labels unit mpi)

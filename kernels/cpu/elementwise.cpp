@@ -2,7 +2,6 @@
 // inputs element for element. Formulas in kernels/elementwise.h.
 #include "kernels/cpu/elementwise.h"
 
-#include <bit>
 #include <numeric>
 
 #include "kernels/cpu/parallel.h"
@@ -16,15 +15,6 @@ void add(const Tensor& a, const Tensor& b, const Tensor& y) {
   for_each_block(a.size(), [=](int64_t begin, int64_t end) {
 #pragma omp simd
     for (int64_t i = begin; i < end; ++i) out[i] = first[i] + second[i];
-  });
-}
-
-void scale(const Tensor& x, float alpha, const Tensor& y) {
-  const float* const in = x.data<float>();
-  float* const out = y.data<float>();
-  for_each_block(x.size(), [=](int64_t begin, int64_t end) {
-#pragma omp simd
-    for (int64_t i = begin; i < end; ++i) out[i] = alpha * in[i];
   });
 }
 
@@ -121,17 +111,6 @@ double sum_of_squares(const Tensor& x) {
     });
   });
   return std::accumulate(partials.begin(), partials.end(), 0.0);
-}
-
-bool all_finite(const Tensor& x) {
-  constexpr uint32_t kExponent = 0x7F800000u;  // all ones: infinite or NaN
-  const int64_t n = x.size();
-  const float* const in = x.data<float>();
-  uint32_t found = 0;
-#pragma omp parallel for simd schedule(static) reduction(| : found) if (n >= kParallelElements)
-  for (int64_t i = 0; i < n; ++i)
-    found |= static_cast<uint32_t>((std::bit_cast<uint32_t>(in[i]) & kExponent) == kExponent);
-  return found == 0;
 }
 
 }  // namespace lynceus::kernels::cpu

@@ -6,7 +6,6 @@
 namespace lynceus::kernels::cpu {
 
 void add(const Tensor& a, const Tensor& b, const Tensor& y);
-void scale(const Tensor& x, float alpha, const Tensor& y);
 void add_bias(const Tensor& bias, const Tensor& y);
 void column_sum(const Stream& stream, const Tensor& x, const Tensor& sums);
 void adapter_epilogue_forward(const Tensor& residual, const Tensor& up, const Tensor& bias,
@@ -15,6 +14,5 @@ void adapter_epilogue_backward(const Stream& stream, const Tensor& up, const Ten
                                const Tensor& scaling, const Tensor& dy, const Tensor& dup,
                                const Tensor* dscaling, const Tensor* dbias);
 double sum_of_squares(const Tensor& x);
-bool all_finite(const Tensor& x);
 
 }  // namespace lynceus::kernels::cpu

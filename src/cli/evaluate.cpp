@@ -20,6 +20,40 @@ config.ini is read first, so only what differs need be given.
 
 )";
 
+/// Reads the run's config.ini, then what was given. The grid and the options are this job's.
+CommandLine read_config(const Arguments& arguments, ConfigReader* reader, RunConfig* config,
+                        DeviceConfig* device) {
+  // The run's own values come first, so the run must be known before they are read.
+  RunConfig given;
+  DeviceConfig ignored;
+  ConfigReader first;
+  first.add(ignored);
+  first.add(given);
+  CommandLine line = first.read(arguments);
+  if (line.help) return line;
+  if (!line.positionals.empty())
+    throw UsageError("evaluate: expected options only, found '{}'", line.positionals.front());
+  Arguments layered = {"--config", given.options.run + "/config.ini"};
+  layered.insert(layered.end(), arguments.begin(), arguments.end());
+  reader->read(layered);
+  config->parallel = given.parallel;
+  config->options = given.options;
+  device->validate();
+  config->validate();
+  return line;
+}
+
+void print_scores(const std::map<std::string, TaskScore>& scores, int64_t step) {
+  for (const auto& [task, score] : scores)
+    fmt::print("{}\n", to_json({{"class", task},
+                                {"accuracy", score.answer_accuracy()},
+                                {"baseline", score.baseline()},
+                                {"count", score.samples},
+                                {"token_accuracy", score.token_accuracy()},
+                                {"loss", score.loss()},
+                                {"step", step}}));
+}
+
 }  // namespace
 
 ExitCode run_evaluate(const Arguments& arguments) {
@@ -30,25 +64,7 @@ ExitCode run_evaluate(const Arguments& arguments) {
   reader.add(config);
   const auto world = parallel::make_world();
   CommandLine line;
-  parallel::agree(*world, [&] {
-    // The run's own values come first, so the run must be known before they are read.
-    RunConfig given;
-    DeviceConfig ignored;
-    ConfigReader first;
-    first.add(ignored);
-    first.add(given);
-    line = first.read(arguments);
-    if (line.help) return;
-    if (!line.positionals.empty())
-      throw UsageError("evaluate: expected options only, found '{}'", line.positionals.front());
-    Arguments layered = {"--config", given.options.run + "/config.ini"};
-    layered.insert(layered.end(), arguments.begin(), arguments.end());
-    reader.read(layered);
-    device.validate();
-    // The grid is this job's, not the run's.
-    config.parallel = given.parallel;
-    config.options = given.options;
-  });
+  parallel::agree(*world, [&] { line = read_config(arguments, &reader, &config, &device); });
   const bool speaks = world->rank() == 0;
   if (line.help || line.print_config) {
     if (speaks)
@@ -62,7 +78,7 @@ ExitCode run_evaluate(const Arguments& arguments) {
     data = open_data(config, /*with_training=*/false);
     if (data.validation.empty())
       throw UsageError("data.validation: expected one set at least, found none");
-    resolve_model(&config, *data.tokenizer, rt);
+    resolve_config(&config, &reader, *data.tokenizer, rt);
   });
   std::string frozen_weights;
   LynxModel model = build_model(rt, config, &frozen_weights);
@@ -72,15 +88,7 @@ ExitCode run_evaluate(const Arguments& arguments) {
                      transform_config(config, false), static_cast<int>(config.data.loader_threads));
   const auto scores = validate(rt, model, &loader, datasets, config.train.validation_samples,
                                config.train.global_batch_size);
-  if (!speaks) return ExitCode::kDone;
-  for (const auto& [task, score] : scores)
-    fmt::print("{}\n", to_json({{"class", task},
-                                {"accuracy", score.answer_accuracy()},
-                                {"baseline", score.baseline()},
-                                {"count", score.samples},
-                                {"token_accuracy", score.token_accuracy()},
-                                {"loss", score.loss()},
-                                {"step", step}}));
+  if (speaks) print_scores(scores, step);
   return ExitCode::kDone;
 }
 

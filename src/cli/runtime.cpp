@@ -1,12 +1,12 @@
+// Where a command runs: the threads of a rank, the device, the process grid. Used by every command
+// that computes.
 #include <omp.h>
 
 #include <algorithm>
 #include <cstdlib>
-#include <limits>
 #include <thread>
 
 #include "cli/command.h"
-#include "parallel/schedule.h"
 
 namespace lynceus::cli {
 
@@ -32,22 +32,18 @@ Runtime make_runtime(const ParallelConfig& config) {
   auto world = parallel::make_world();
   parallel::GridShape shape;
   parallel::agree(*world, [&] {
-    parallel::parse_schedule_kind(config.schedule);
-    const auto positive = [](const char* key, int64_t value) {
-      if (value < 1 || value > std::numeric_limits<int>::max())
-        throw UsageError("{}: expected a positive number, found {}", key, value);
-      return static_cast<int>(value);
-    };
-    shape.tensor = positive("parallel.tensor", config.tensor);
-    shape.pipeline = positive("parallel.pipeline", config.pipeline);
-    const int replica = shape.tensor * shape.pipeline;
+    ConfigFaults faults;
+    config.check(&faults);
+    faults.raise();
+    shape.tensor = static_cast<int>(config.tensor);
+    shape.pipeline = static_cast<int>(config.pipeline);
+    const int64_t replica = config.tensor * config.pipeline;
     if (config.data == 0 && world->size() % replica != 0)
       throw UsageError(
           "{} ranks do not divide into replicas of parallel.tensor {} x "
           "parallel.pipeline {} = {} ranks: start a multiple of {} ranks",
           world->size(), shape.tensor, shape.pipeline, replica, replica);
-    shape.data =
-        config.data == 0 ? world->size() / replica : positive("parallel.data", config.data);
+    shape.data = static_cast<int>(config.data == 0 ? world->size() / replica : config.data);
     if (shape.world() != world->size())
       throw UsageError(
           "parallel.tensor {} x parallel.pipeline {} x parallel.data {} = {} ranks, but "

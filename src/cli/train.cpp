@@ -37,6 +37,7 @@ ExitCode run_train(const Arguments& arguments) {
     device.validate();
     if (!line.help && !line.positionals.empty())
       throw UsageError("train: expected options only, found '{}'", line.positionals.front());
+    if (!line.help) config.validate();
   });
   const bool speaks = world->rank() == 0;
   if (line.help || line.print_config) {
@@ -46,7 +47,7 @@ ExitCode run_train(const Arguments& arguments) {
   }
   log::set_up(world->rank(), world->size(), config.log.level);
   const Runtime rt = make_runtime(config.parallel);
-  return train(rt, config, reader);
+  return train(rt, &config, &reader);
 }
 
 }  // namespace lynceus::cli

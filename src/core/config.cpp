@@ -224,14 +224,6 @@ void ConfigReader::apply(const std::string& key, const std::string& value,
   field->layer = layer_;
 }
 
-void ConfigReader::check() {
-  if (faults_.empty()) return;
-  const std::vector<std::string> faults = std::exchange(faults_, {});
-  if (faults.size() == 1) throw UsageError(faults.front());
-  throw UsageError("{} faults in the configuration:\n  {}", faults.size(),
-                   fmt::join(faults, "\n  "));
-}
-
 ConfigReader::Field* ConfigReader::find(std::string_view key) {
   for (Field& field : visitor_.fields_)
     if (field.key == key) return &field;
@@ -263,11 +255,12 @@ std::vector<ConfigValue> ConfigReader::values() const {
   return result;
 }
 
-std::string ConfigReader::print() const {
+std::string ConfigReader::print(const std::vector<std::string>& without) const {
   // An INI file has no way back out of a section, so values are grouped by section first.
   std::vector<std::string> order = {""};
   std::map<std::string, std::string> blocks;
   for (const ConfigValue& value : values()) {
+    if (std::find(without.begin(), without.end(), value.key) != without.end()) continue;
     const size_t dot = value.key.find('.');
     const std::string section = dot == std::string::npos ? "" : value.key.substr(0, dot);
     if (std::find(order.begin(), order.end(), section) == order.end()) order.push_back(section);

@@ -31,6 +31,8 @@
 #include <variant>
 #include <vector>
 
+#include "core/config_faults.h"
+
 namespace lynceus {
 
 /// What a command line holds besides values of fields.
@@ -123,14 +125,16 @@ class ConfigReader {
 
   /// Adds one INI file as a layer. Faults wait for check().
   void read_file(const std::string& path);
-  /// Sets one field as a layer of its own, e.g. what was resolved from the world size.
+  /// Sets one field as a layer of its own: what files or the world's size decide. A fault waits
+  /// for check().
   void set(const std::string& key, const std::string& value, const std::string& origin);
   /// Throws one UsageError that lists every fault so far.
-  void check();
+  void check() { faults_.raise(); }
 
   /// Every key = value with its origin as a comment, keys without section first: an INI file that
-  /// read_file() reads back to the same values. Shows what the structs hold now.
-  std::string print() const;
+  /// read_file() reads back to the same values, less the keys of `without`. Shows what the structs
+  /// hold now.
+  std::string print(const std::vector<std::string>& without = {}) const;
   /// The same as data, in the order of registration.
   std::vector<ConfigValue> values() const;
   /// The options in their groups with defaults, one line each.
@@ -151,11 +155,11 @@ class ConfigReader {
                  const std::string& text, std::map<std::string, int>& seen);
   void apply(const std::string& key, const std::string& value, const std::string& origin);
   Field* find(std::string_view key);
-  void fault(const std::string& message) { faults_.push_back(message); }
+  void fault(const std::string& message) { faults_.add(message); }
   std::string nearest(std::string_view key) const;
 
   ConfigVisitor visitor_;
-  std::vector<std::string> faults_;
+  ConfigFaults faults_;
   int layer_ = 0;
 };
 

@@ -15,13 +15,12 @@ namespace lynceus {
 /// Exit codes of the `lynceus` binary; scripts rely on them.
 enum class ExitCode : int {
   kDone = 0,
-  kInternal = 1,   ///< a broken invariant of ours: a bug
-  kUsage = 2,      ///< the command line or a config file
-  kInput = 3,      ///< data, weights, tokenizer, a reference case
-  kIo = 4,         ///< the file system
-  kNumeric = 5,    ///< NaN, a failed comparison
-  kRequeue = 75,   ///< stopped on request after a commit: run me again
-  kWatchdog = 124  ///< a rank hung
+  kInternal = 1,  ///< a broken invariant of ours: a bug
+  kUsage = 2,     ///< the command line or a config file
+  kInput = 3,     ///< data, weights, tokenizer, a reference case
+  kIo = 4,        ///< the file system
+  kNumeric = 5,   ///< NaN, a failed comparison
+  kRequeue = 75   ///< stopped on request after a commit: run me again
 };
 
 class Error : public std::runtime_error {

@@ -1,3 +1,5 @@
+// Sets up spdlog: the terminal's level and prefix by rank, and a file beside it. Used by the
+// commands and the trainer.
 #include "core/log.h"
 
 #include <spdlog/sinks/basic_file_sink.h>
@@ -26,11 +28,14 @@ void set_up(int rank, int world_size, const std::string& level) {
   spdlog::set_default_logger(std::move(logger));
 }
 
-void add_file(const std::string& file) {
+void add_file(const std::string& file) try {
   auto sink = std::make_shared<spdlog::sinks::basic_file_sink_mt>(file);
   sink->set_level(spdlog::level::info);
   sink->set_pattern("%Y-%m-%dT%T.%e %L %v");
   spdlog::default_logger()->sinks().push_back(std::move(sink));
+  spdlog::default_logger()->flush_on(spdlog::level::info);
+} catch (const spdlog::spdlog_ex& error) {
+  warn("no log file: {}", error.what());
 }
 
 }  // namespace lynceus::log

@@ -15,7 +15,8 @@ using spdlog::warn;
 
 /// Call once, when the rank is known. level: trace, debug, info, warn, error.
 void set_up(int rank, int world_size, const std::string& level);
-/// Also write to `file` (appending), all levels from info.
+/// Also appends to `file`, plain, all levels from info, its folder made. A file that cannot be
+/// opened is a warning.
 void add_file(const std::string& file);
 
 }  // namespace lynceus::log

@@ -1,3 +1,4 @@
+// The pool: blocks by size class, large ones on huge pages, counted by owner. Used by tensors.
 #include "core/memory.h"
 
 #include <sys/mman.h>

@@ -1,3 +1,4 @@
+// When to draw a progress line and what it says: share, rate, time left. Used by prepare and train.
 #include "core/progress.h"
 
 #include <fmt/format.h>

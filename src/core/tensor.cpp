@@ -1,3 +1,4 @@
+// Shapes, and how tensors come by their memory, are cut and copied. Used everywhere.
 #include "core/tensor.h"
 
 #include <cstring>

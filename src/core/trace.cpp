@@ -1,3 +1,5 @@
+// Collects the scopes of all threads in memory and writes them as Chrome trace JSON. Used through
+// LYNCEUS_TRACE.
 #include "core/trace.h"
 
 #include <fmt/format.h>

@@ -1,3 +1,5 @@
+// Reads a case's config, weights, inputs and expected values into the project's own types. Used by
+// verify.
 #include "evaluate/reference_case.h"
 
 #include "io/hf_config.h"

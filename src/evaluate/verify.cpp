@@ -1,3 +1,5 @@
+// Runs a case as training would, piece by piece, and measures how far each quantity is from what is
+// expected. Used by `lynceus verify`.
 #include "evaluate/verify.h"
 
 #include <algorithm>

@@ -1,3 +1,5 @@
+// Pictures of several resolutions through the encoder, compared with features that a trusted
+// implementation computed. Used by verify.
 #include "evaluate/verify_vision.h"
 
 #include <cmath>

@@ -1,3 +1,5 @@
+// y = x + scaling · (up(silu(down(norm(x)))) + bias): two collectives, one a direction. Used by
+// decoder layers.
 #include "model/adapter.h"
 
 #include "kernels/activation.h"

@@ -1,3 +1,5 @@
+// Projections, rotary positions, attention within sequences; the caller reduces over tensor ranks.
+// Used by decoder layers.
 #include "model/attention.h"
 
 #include <cmath>

@@ -1,3 +1,5 @@
+// The bridges (resampler, affine, mlp) behind one forward and backward, and the frame positions
+// that videos get in front of them. Used by the vision branch of a step.
 #include "model/bridge.h"
 
 #include "kernels/activation.h"

@@ -1,84 +1,130 @@
+// Which numbers can be a model, and which ranks can share it. Used before a run begins, and again
+// once files have said the rest.
 #include "model/config.h"
 
+#include <algorithm>
 #include <sstream>
 #include <vector>
 
 namespace lynceus {
 namespace {
 
-void throw_all(const std::vector<std::string>& faults) {
-  if (!faults.empty()) throw UsageError("{}", fmt::join(faults, "\n"));
+constexpr int64_t kMost = 1 << 24;  // products of two sizes stay far below 64 bits
+
+std::vector<std::string> split_list(const std::string& text) {
+  std::vector<std::string> items;
+  std::istringstream list(text);
+  for (std::string item; std::getline(list, item, ',');) {
+    item.erase(0, item.find_first_not_of(' '));
+    item.erase(item.find_last_not_of(' ') + 1);
+    if (!item.empty()) items.push_back(item);
+  }
+  return items;
+}
+
+bool check_size(ConfigFaults* faults, const char* key, int64_t value) {
+  return faults->within(key, value, 1, kMost);
+}
+
+void check_divides(ConfigFaults* faults, const char* key, int64_t value, const char* by_key,
+                   int64_t by) {
+  if (value % by != 0)
+    faults->add(fmt::format("{} = {} is not a multiple of {} = {}", key, value, by_key, by));
+}
+
+void check_llm(ConfigFaults* faults, const LlmConfig& llm) {
+  const bool heads = check_size(faults, "model.num_heads", llm.num_heads);
+  const bool hidden = check_size(faults, "model.hidden_size", llm.hidden_size);
+  if (heads && hidden) {
+    check_divides(faults, "model.hidden_size", llm.hidden_size, "model.num_heads", llm.num_heads);
+    if (llm.head_dim() % 2 != 0)
+      faults->add(
+          fmt::format("model.hidden_size / model.num_heads = {} must be even for the rotary "
+                      "embedding",
+                      llm.head_dim()));
+  }
+  if (faults->within("model.num_kv_heads", llm.num_kv_heads, 0, kMost) && heads)
+    check_divides(faults, "model.num_heads", llm.num_heads, "model.num_kv_heads", llm.kv_heads());
+  check_size(faults, "model.intermediate_size", llm.intermediate_size);
+  check_size(faults, "model.num_layers", llm.num_layers);
+  if (llm.given_vocab_size) check_size(faults, "model.vocab_size", *llm.given_vocab_size);
+  faults->positive("model.rms_norm_eps", llm.rms_norm_eps);
+  faults->positive("model.rope_theta", llm.rope_theta);
+  faults->not_negative("model.init_std", llm.init_std);
+  for (const std::string& item : split_list(llm.train))
+    if (item != "bridge" && item != "adapter" && item != "llm")
+      faults->add(fmt::format("model.train: expected any of bridge, adapter, llm, found '{}'{}",
+                              item,
+                              item == "vision" ? " (the vision encoder is forward-only)" : ""));
+}
+
+void check_vision(ConfigFaults* faults, const VisionConfig& vision) {
+  const bool patch = check_size(faults, "vision.patch_size", vision.patch_size);
+  if (check_size(faults, "vision.image_size", vision.image_size) && patch)
+    check_divides(faults, "vision.image_size", vision.image_size, "vision.patch_size",
+                  vision.patch_size);
+  const bool heads = check_size(faults, "vision.num_heads", vision.num_heads);
+  if (check_size(faults, "vision.hidden_size", vision.hidden_size) && heads)
+    check_divides(faults, "vision.hidden_size", vision.hidden_size, "vision.num_heads",
+                  vision.num_heads);
+  check_size(faults, "vision.intermediate_size", vision.intermediate_size);
+  check_size(faults, "vision.num_layers", vision.num_layers);
+  check_size(faults, "vision.num_frames", vision.num_frames);
+  check_size(faults, "vision.images_per_pass", vision.images_per_pass);
+  faults->positive("vision.layer_norm_eps", vision.layer_norm_eps);
+  faults->not_negative("vision.init_std", vision.init_std);
+}
+
+void check_bridge(ConfigFaults* faults, const BridgeConfig& bridge) {
+  check_size(faults, "bridge.num_latents", bridge.num_latents);
+  check_size(faults, "bridge.num_layers", bridge.num_layers);
+  check_size(faults, "bridge.num_heads", bridge.num_heads);
+  check_size(faults, "bridge.head_dim", bridge.head_dim);
+  check_size(faults, "bridge.intermediate_factor", bridge.intermediate_factor);
+  faults->within("bridge.hidden_size", bridge.hidden_size, 0, kMost);
+  faults->positive("bridge.layer_norm_eps", bridge.layer_norm_eps);
+  faults->not_negative("bridge.init_std", bridge.init_std);
+}
+
+void check_adapter(ConfigFaults* faults, const AdapterConfig& adapter) {
+  faults->at_least("adapter.every", adapter.every, 0);
+  faults->within("adapter.bottleneck_size", adapter.bottleneck_size, 0, kMost);
+  faults->positive("adapter.layer_norm_eps", adapter.layer_norm_eps);
+  faults->not_negative("adapter.init_std", adapter.init_std);
 }
 
 }  // namespace
 
 bool LlmConfig::trains(const std::string& module) const {
-  std::istringstream list(train);
-  for (std::string item; std::getline(list, item, ',');) {
-    item.erase(0, item.find_first_not_of(' '));
-    item.erase(item.find_last_not_of(' ') + 1);
-    if (item == module) return true;
-  }
-  return false;
+  const std::vector<std::string> items = split_list(train);
+  return std::find(items.begin(), items.end(), module) != items.end();
+}
+
+void ModelConfig::check(ConfigFaults* faults) const {
+  check_llm(faults, llm);
+  check_vision(faults, vision);
+  check_bridge(faults, bridge);
+  check_adapter(faults, adapter);
 }
 
 void ModelConfig::validate() const {
-  std::vector<std::string> faults;
-  const auto positive = [&](const char* key, int64_t value) {
-    if (value <= 0)
-      faults.push_back(fmt::format("{}: expected a positive number, found {}", key, value));
-    return value > 0;
-  };
-  const auto divides = [&](const char* key, int64_t value, const char* by_key, int64_t by) {
-    if (value % by != 0)
-      faults.push_back(fmt::format("{} = {} is not a multiple of {} = {}", key, value, by_key, by));
-  };
-  if (positive("model.num_heads", llm.num_heads) &&
-      positive("model.hidden_size", llm.hidden_size)) {
-    divides("model.hidden_size", llm.hidden_size, "model.num_heads", llm.num_heads);
-    if (llm.head_dim() % 2 != 0)
-      faults.push_back(
-          fmt::format("model.hidden_size / model.num_heads = {} must be even for the "
-                      "rotary embedding",
-                      llm.head_dim()));
-    if (positive("model.num_kv_heads", llm.kv_heads()))
-      divides("model.num_heads", llm.num_heads, "model.num_kv_heads", llm.kv_heads());
-  }
-  positive("model.intermediate_size", llm.intermediate_size);
-  positive("model.num_layers", llm.num_layers);
-  if (positive("vision.patch_size", vision.patch_size) &&
-      positive("vision.image_size", vision.image_size))
-    divides("vision.image_size", vision.image_size, "vision.patch_size", vision.patch_size);
-  if (positive("vision.num_heads", vision.num_heads))
-    divides("vision.hidden_size", vision.hidden_size, "vision.num_heads", vision.num_heads);
-  positive("vision.num_frames", vision.num_frames);
-  positive("vision.images_per_pass", vision.images_per_pass);
-  if (adapter.every < 0)
-    faults.push_back(fmt::format("adapter.every: expected 0 or more, found {}", adapter.every));
-  std::istringstream list(llm.train);
-  for (std::string item; std::getline(list, item, ',');) {
-    item.erase(0, item.find_first_not_of(' '));
-    item.erase(item.find_last_not_of(' ') + 1);
-    if (item != "bridge" && item != "adapter" && item != "llm" && !item.empty())
-      faults.push_back(
-          fmt::format("model.train: expected any of bridge, adapter, llm, found '{}'{}", item,
-                      item == "vision" ? " (the vision encoder is forward-only)" : ""));
-  }
-  throw_all(faults);
+  ConfigFaults faults;
+  check(&faults);
+  faults.raise();
 }
 
 void validate_layout(const ModelConfig& config, int tensor, int pipeline) {
-  std::vector<std::string> faults;
+  ConfigFaults faults;
   const auto split = [&](const char* key, int64_t value) {
     if (value % tensor != 0)
-      faults.push_back(
+      faults.add(
           fmt::format("{} = {} does not divide over parallel.tensor = {}: change one "
                       "of the two",
                       key, value, tensor));
   };
   split("model.num_heads", config.llm.num_heads);
   if (config.llm.kv_heads() < tensor)
-    faults.push_back(
+    faults.add(
         fmt::format("parallel.tensor = {} is more than model.num_kv_heads = {}: lower "
                     "parallel.tensor",
                     tensor, config.llm.kv_heads()));
@@ -87,11 +133,11 @@ void validate_layout(const ModelConfig& config, int tensor, int pipeline) {
   split("model.intermediate_size", config.llm.intermediate_size);
   if (config.adapter.every > 0) split("adapter.bottleneck_size", config.bottleneck_size());
   if (config.llm.num_layers < pipeline)
-    faults.push_back(
+    faults.add(
         fmt::format("parallel.pipeline = {} is more than model.num_layers = {}: lower "
                     "parallel.pipeline",
                     pipeline, config.llm.num_layers));
-  throw_all(faults);
+  faults.raise();
 }
 
 }  // namespace lynceus

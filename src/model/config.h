@@ -4,22 +4,23 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
-#include "core/error.h"
+#include "core/config_faults.h"
 
 namespace lynceus {
 
 /// LLaMA family. Defaults: LLaMA-7B.
 struct LlmConfig {
   std::string weights;
-  std::string vocab_size_text = "auto";
+  std::optional<int64_t> given_vocab_size;
   int64_t hidden_size = 4096;
   int64_t intermediate_size = 11008;
   int64_t num_layers = 32;
   int64_t num_heads = 32;
   int64_t num_kv_heads = 0;
-  int64_t vocab_size = 0;  ///< resolved from vocab_size_text: rows of embed_tokens, [PAD] included
+  int64_t vocab_size = 0;  ///< rows of embed_tokens, [PAD] included: as given, or the tokenizer's
   double rms_norm_eps = 1e-6;
   double rope_theta = 10000.0;
   double init_std = 0.02;
@@ -36,7 +37,7 @@ struct LlmConfig {
     v.section("model", "the LLM: LLaMA family");
     v.field("model.weights", weights,
             "Hugging Face directory (config.json, safetensors); empty: random values");
-    v.field("model.vocab_size", vocab_size_text,
+    v.field("model.vocab_size", given_vocab_size,
             "rows of the embedding, or auto: tokenizer + [PAD]");
     v.field("model.hidden_size", hidden_size, "width of the residual stream");
     v.field("model.intermediate_size", intermediate_size, "width of the MLP");
@@ -155,7 +156,9 @@ struct ModelConfig {
     if (frames == 0) return 0;
     return bridge.kind == "resampler" ? bridge.num_latents : frames * vision.tokens_per_image();
   }
-  /// Throws UsageError, all faults at once: what cannot be a model, with the key to change.
+  /// What cannot be a model, with the key to change.
+  void check(ConfigFaults* faults) const;
+  /// Throws what check() finds, all at once.
   void validate() const;
 
   template <typename Visitor>

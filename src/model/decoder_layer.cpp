@@ -1,3 +1,5 @@
+// A LLaMA decoder layer, h = x + attention(norm(x)), y = h + mlp(norm(h)), then the adapter where
+// it has one; each sum over tensor ranks stands between its parts. Used by LlmStage.
 #include "model/decoder_layer.h"
 
 #include "core/trace.h"

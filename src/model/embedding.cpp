@@ -1,3 +1,5 @@
+// Rows of a split table, summed over the ranks that have and have not each row; visual tokens are
+// laid over theirs. Used by the first LlmStage.
 #include "model/embedding.h"
 
 #include "kernels/embedding.h"

@@ -1,3 +1,5 @@
+// y = x·wᵀ + b and its two gradients as calls of kernels/gemm.h; the weight is packed where it only
+// runs forward. Used by every layer with a matrix.
 #include "model/linear.h"
 
 namespace lynceus {

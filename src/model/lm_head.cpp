@@ -1,3 +1,5 @@
+// Final norm, logits of the scored rows, cross-entropy over a split vocabulary: two small
+// reductions, row maxima and then sums. Used by the last LlmStage.
 #include "model/lm_head.h"
 
 #include "core/trace.h"

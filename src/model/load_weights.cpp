@@ -1,3 +1,5 @@
+// Matches released names with a model's parameters, reads each rank's slices in one replica and
+// broadcasts them to the others. Used before training, evaluation and verification.
 #include "model/load_weights.h"
 
 #include <cmath>

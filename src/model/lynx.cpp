@@ -1,3 +1,5 @@
+// Builds what a rank holds of the model and fills it with random values that no grid changes; cuts
+// the layers into stages by work. Used by train, evaluate and verify.
 #include "model/lynx.h"
 
 #include <cmath>

@@ -1,3 +1,4 @@
+// down(silu(gate(x)) · up(x)); the caller reduces over tensor ranks. Used by decoder layers.
 #include "model/mlp.h"
 
 #include "kernels/activation.h"

@@ -1,3 +1,5 @@
+// The norms as calls of kernels/norm.h, keeping the statistics that backward needs. Used by every
+// block.
 #include "model/norm.h"
 
 #include "kernels/norm.h"

@@ -1,3 +1,5 @@
+// The shards of a parameter: whole, an even part of one axis, or rows padded to equal parts. Used
+// by the make_ functions of the layers.
 #include "model/parameter_maker.h"
 
 namespace lynceus {

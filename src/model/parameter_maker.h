@@ -1,5 +1,6 @@
 // ParameterMaker: makes the parameters of a layer with their place in the global model: which rows
-// or columns this tensor rank holds, and whether a gradient buffer exists.
+// or columns this tensor rank holds, and whether a gradient buffer exists. All splitting of weights
+// over tensor ranks is here.
 #pragma once
 
 #include <functional>

@@ -1,3 +1,5 @@
+// Bicubic interpolation with a = -0.75, half-pixel centres and clamped edges, as
+// torch.nn.functional.interpolate has it. Used when encoder weights are loaded.
 #include "model/position_interpolation.h"
 
 #include <algorithm>

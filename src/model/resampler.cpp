@@ -1,3 +1,5 @@
+// The Perceiver resampler: backward is forward from bottom to top, layer by layer. Used by the
+// bridge.
 #include "model/resampler.h"
 
 #include <cmath>

@@ -1,8 +1,8 @@
 // The Perceiver resampler (Alayrac et al. 2022, as Lynx has it): learned latents attend to the
 // vision tokens of a sample; keys and values come from the vision tokens only.
 //
-//   latents = latents + attention(norm(latents), norm_media(vision));   latents +=
-//   ff(norm(latents))
+//   latents = latents + attention(norm(latents), norm_media(vision))
+//   latents = latents + ff(norm(latents))
 //
 // and a final norm. Inner width heads · head_dim is unrelated to the width. Replicated on every
 // rank.

@@ -1,3 +1,5 @@
+// Forward and backward of one pipeline stage: embedding, decoder layers, head, whichever it holds.
+// Used by the pipeline executor.
 #include "model/stage.h"
 
 #include "kernels/rope.h"

@@ -1,3 +1,5 @@
+// The ViT's blocks, forward only: x + attention(norm1(x)), then x + mlp(norm2(x)), over pictures
+// packed like sequences. Used by the vision branch of a step.
 #include "model/vision_encoder.h"
 
 #include <cmath>

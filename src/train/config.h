@@ -1,9 +1,12 @@
-// How training runs: the sections [parallel] [train] [optimizer] and the choices above them.
+// How training runs: the sections [parallel] [train] [optimizer] [data] [checkpoint] [log]. Each
+// struct visits its own fields once and says which values cannot be (check).
 #pragma once
 
 #include <cstdint>
 #include <string>
 #include <vector>
+
+#include "core/config_faults.h"
 
 namespace lynceus {
 
@@ -23,6 +26,7 @@ struct ParallelConfig {
     v.field("parallel.schedule", schedule, "order of micro-batches: gpipe or 1f1b");
     v.field("parallel.layers", layers, "decoder layers of each stage, as 9,8,8,7; empty: by cost");
   }
+  void check(ConfigFaults* faults) const;
 };
 
 struct TrainConfig {
@@ -54,6 +58,7 @@ struct TrainConfig {
     v.field("train.validation_samples", validation_samples,
             "samples of each validation set; 0: all");
   }
+  void check(ConfigFaults* faults) const;
 };
 
 struct OptimizerConfig {
@@ -74,7 +79,8 @@ struct OptimizerConfig {
     v.field("optimizer.lr", lr, "learning rate at the end of the warm-up");
     v.field("optimizer.warmup_start_lr", warmup_start_lr, "learning rate of the first step");
     v.field("optimizer.warmup_share", warmup_share, "share of train.steps that warms up");
-    v.field("optimizer.final_lr", final_lr, "learning rate at the last step");
+    v.field("optimizer.final_lr", final_lr,
+            "learning rate that the decay ends with, one step behind the last");
     v.choice("optimizer.schedule", schedule, {"linear", "cosine", "constant"},
              "decay after the warm-up");
     v.field("optimizer.beta1", beta1, "decay of the first moment");
@@ -83,6 +89,7 @@ struct OptimizerConfig {
     v.field("optimizer.weight_decay", weight_decay, "decoupled weight decay");
     v.field("optimizer.max_grad_norm", max_grad_norm, "global norm to clip to; 0: no clipping");
   }
+  void check(ConfigFaults* faults) const;
 };
 
 struct DataConfig {
@@ -112,6 +119,7 @@ struct DataConfig {
     v.field("data.max_bad", max_bad,
             "share of samples with damaged media above which the run stops");
   }
+  void check(ConfigFaults* faults) const;
 };
 
 struct CheckpointConfig {
@@ -126,6 +134,13 @@ struct CheckpointConfig {
     v.field("checkpoint.keep_last", keep_last, "newest checkpoints kept, at least 2");
     v.field("checkpoint.keep_every", keep_every, "also keep steps that this divides; 0: none");
   }
+  void check(ConfigFaults* faults) const;
+};
+
+/// Steps of which a trace is written; last < first: none.
+struct TraceRange {
+  int64_t first = 0;
+  int64_t last = -1;
 };
 
 struct LogConfig {
@@ -142,6 +157,9 @@ struct LogConfig {
     v.field("log.schedule", schedule, "print the pipeline schedule of the first step");
     v.field("log.trace", trace, "FIRST:LAST steps of which each rank writes a Chrome trace");
   }
+  void check(ConfigFaults* faults) const;
+  /// The steps that log.trace names; none if it is empty.
+  TraceRange trace_range() const;
 };
 
 }  // namespace lynceus

@@ -1,3 +1,5 @@
+// Plans a global batch, tokenizes this replica's part, requests this rank's media. Used by the
+// trainer, validation and `lynceus evaluate`.
 #include "train/data_pipeline.h"
 
 #include <algorithm>
@@ -44,9 +46,9 @@ PlannedSample BatchLoader::plan_sample(int64_t index, const MixtureSample& choic
   else if (media > 0)
     planned.item_frames = {media};
   planned.is_video = !separate && media > 1;
-  if (planned.is_video && media > model_.vision.num_frames)
-    throw InputError("{}: {} frames, but vision.num_frames is {}", dataset.describe(choice.sample),
-                     media, model_.vision.num_frames);
+  LYNCEUS_CHECK(!planned.is_video || media <= model_.vision.num_frames,
+                "{}: {} frames, but vision.num_frames is {}", dataset.describe(choice.sample),
+                media, model_.vision.num_frames);
   // Multiply-adds, forward for the encoder, forward and backward for the LLM; a token is about four
   // bytes of text.
   const VisionConfig& vision = model_.vision;

@@ -65,12 +65,12 @@ class BatchLoader {
               TextOptions text, BatchLimits limits, const io::TransformConfig& transform,
               int threads);
 
+  /// A video must have no more frames than vision.num_frames (open_data sees to it).
   PlannedSample plan_sample(int64_t index, const MixtureSample& choice) const;
   /// Begins to load a global batch; finish() gives them in the same order.
   void begin(const std::vector<PlannedSample>& global_batch);
   /// Collective over the replica: damaged samples are agreed on and their labels dropped.
   PreparedStep finish();
-  size_t pending() const { return queue_.size(); }
 
  private:
   SampleInput tokenize(const PlannedSample& planned, int64_t position, int64_t* cut) const;

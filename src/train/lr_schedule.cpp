@@ -1,3 +1,5 @@
+// With w warm-up steps of n: start + (lr - start) · step / w, then final + (lr - final) · left,
+// where left falls from 1 towards 0, which step n would reach. Used by the trainer.
 #include "train/lr_schedule.h"
 
 #include <algorithm>

@@ -1,3 +1,5 @@
+// Writing metrics as JSON lines, and cutting the file at the step a run resumes from. Used by the
+// trainer and `lynceus evaluate`.
 #include "train/metrics.h"
 
 #include <cmath>

@@ -1,3 +1,4 @@
+// Tijdeman's order of sources and a keyed permutation within each. Used by the trainer.
 #include "train/mixture.h"
 
 #include <algorithm>

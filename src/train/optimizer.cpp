@@ -1,3 +1,5 @@
+// Reduction, norm and AdamW over the trained parameters that the global batch reaches. Used by a
+// training step.
 #include "train/optimizer.h"
 
 #include <algorithm>

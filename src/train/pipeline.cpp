@@ -1,3 +1,5 @@
+// Walks through a stage's actions: forward and backward of micro-batches, and the grouped exchanges
+// between them. Used by a training step and by validation.
 #include "train/pipeline.h"
 
 #include <algorithm>

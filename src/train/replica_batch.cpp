@@ -1,3 +1,5 @@
+// Fills micro-batches in order, lays out their rows, spreads media over ranks by cost. Used by the
+// batch loader and verify.
 #include "train/replica_batch.h"
 
 #include <algorithm>

@@ -5,7 +5,14 @@
 #include <string>
 #include <vector>
 
+#include "core/config_faults.h"
+
 namespace lynceus {
+
+/// What holds for one start only. A run's config.ini and manifests leave it out: read again, it
+/// would end the run, start it over or take it from its owner.
+inline const std::vector<std::string> kOptionsOfOneStart = {"resume", "stop-after", "take-over",
+                                                            "allow-change"};
 
 struct RunOptions {
   std::string run = "runs/default";
@@ -26,6 +33,7 @@ struct RunOptions {
     v.field("take-over", take_over, "take the run from a process that still holds it");
     v.list("allow-change", allow_change, "keys that may differ from the resumed checkpoint's");
   }
+  void check(ConfigFaults* faults) const;
 };
 
 }  // namespace lynceus

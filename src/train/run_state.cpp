@@ -1,3 +1,5 @@
+// What checkpoints hold of a run, and what a resume compares before it accepts one. Used by the
+// trainer and `lynceus evaluate`.
 #include "train/run_state.h"
 
 #include <algorithm>

@@ -1,3 +1,5 @@
+// Opens what a configuration names and makes the model of it. Every file is looked at before the
+// first collective, so that what is wrong is told once.
 #include "train/session.h"
 
 #include <charconv>
@@ -57,6 +59,45 @@ auto under_key(const std::string& key, const Step& step) {
   }
 }
 
+/// The numbers of config.json are those of the tensors beside it: they hold, and what was given
+/// else is told.
+void take_from_weights(const RunConfig& config, ConfigReader* reader,
+                       const io::Tokenizer& tokenizer) {
+  const LlmConfig& llm = config.model.llm;
+  const io::LlamaConfig file =
+      under_key("model.weights", [&] { return io::read_llama_config(llm.weights); });
+  const std::string origin = (std::filesystem::path(llm.weights) / "config.json").string();
+  const auto take = [&](const char* key, auto given, auto found) {
+    if (given == found) return;
+    if (reader->origin(key) != "default")
+      log::info("{} = {} of {} holds, not {} ({})", key, found, origin, given, reader->origin(key));
+    reader->set(key, fmt::format("{}", found), origin);
+  };
+  take("model.hidden_size", llm.hidden_size, file.hidden_size);
+  take("model.intermediate_size", llm.intermediate_size, file.intermediate_size);
+  take("model.num_layers", llm.num_layers, file.num_hidden_layers);
+  take("model.num_heads", llm.num_heads, file.num_attention_heads);
+  take("model.num_kv_heads", llm.num_kv_heads, file.num_key_value_heads);
+  take("model.rms_norm_eps", llm.rms_norm_eps, file.rms_norm_eps);
+  take("model.rope_theta", llm.rope_theta, file.rope_theta);
+  const int64_t with_pad = tokenizer.size() + 1;
+  if (file.vocab_size != tokenizer.size() && file.vocab_size != with_pad)
+    throw InputError("{}: vocab_size is {}, but {} has {} pieces: expected {}, or {} with [PAD]",
+                     llm.weights, file.vocab_size, config.data.tokenizer, tokenizer.size(),
+                     tokenizer.size(), with_pad);
+}
+
+/// Every sample of every rank has a place in the plan: looked at here, before any step.
+void refuse_long_videos(const std::string& key, const std::vector<io::Dataset>& datasets,
+                        int64_t most_frames) {
+  for (const io::Dataset& dataset : datasets)
+    for (int64_t sample = 0; sample < dataset.size(); ++sample)
+      if (const int64_t frames = dataset.media_count(sample);
+          frames > most_frames && dataset.kind(sample) == io::MediaKind::kFrames)
+        throw InputError("{}: {}: expected at most vision.num_frames = {} frames, found {}", key,
+                         dataset.describe(sample), most_frames, frames);
+}
+
 io::WeightSourcePtr open_backbone(const RunConfig& config) {
   return under_key("model.weights", [&] {
     const auto source = io::with_prefix(io::open_weights(config.model.llm.weights), "", "LLM.");
@@ -74,6 +115,25 @@ io::WeightSourcePtr open_encoder(const RunConfig& config) {
 }
 
 }  // namespace
+
+void RunConfig::validate() const {
+  ConfigFaults faults;
+  options.check(&faults);
+  model.check(&faults);
+  data.check(&faults);
+  parallel.check(&faults);
+  train.check(&faults);
+  optimizer.check(&faults);
+  checkpoint.check(&faults);
+  log.check(&faults);
+  const bool adapters = model.llm.trains("adapter") && model.adapter.every != 0;
+  faults.expect(adapters || model.llm.trains("bridge") || model.llm.trains("llm"), "model.train",
+                "something to train: bridge, llm, or adapter with adapter.every above 0",
+                fmt::format("'{}'", model.llm.train));
+  faults.expect(model.llm.weights.empty() || model.llm.init_from.empty(), "model.init_from",
+                "nothing beside model.weights", fmt::format("'{}'", model.llm.init_from));
+  faults.raise();
+}
 
 TextOptions RunData::text(const RunConfig& config) const {
   return {tokenizer.get(), style, caption_prompts, config.data.max_tokens, config.train.seed};
@@ -113,35 +173,23 @@ RunData open_data(const RunConfig& config, bool with_training) {
   }
   refuse_twice("data.source", data.training);
   refuse_twice("data.validation", data.validation);
+  refuse_long_videos("data.source", data.training, config.model.vision.num_frames);
+  refuse_long_videos("data.validation", data.validation, config.model.vision.num_frames);
   return data;
 }
 
-void resolve_model(RunConfig* config, const io::Tokenizer& tokenizer, const Runtime& rt) {
+void resolve_config(RunConfig* config, ConfigReader* reader, const io::Tokenizer& tokenizer,
+                    const Runtime& rt) {
   LlmConfig& llm = config->model.llm;
   const int64_t from_tokenizer = tokenizer.size() + 1;  // [PAD]
-  if (!llm.weights.empty()) {
-    const io::LlamaConfig file =
-        under_key("model.weights", [&] { return io::read_llama_config(llm.weights); });
-    llm.hidden_size = file.hidden_size;
-    llm.intermediate_size = file.intermediate_size;
-    llm.num_layers = file.num_hidden_layers;
-    llm.num_heads = file.num_attention_heads;
-    llm.num_kv_heads = file.num_key_value_heads;
-    llm.rms_norm_eps = file.rms_norm_eps;
-    llm.rope_theta = file.rope_theta;
-    if (file.vocab_size != tokenizer.size() && file.vocab_size != from_tokenizer)
-      throw InputError("{}: vocab_size is {}, but {} has {} pieces: expected {}, or {} with [PAD]",
-                       llm.weights, file.vocab_size, config->data.tokenizer, tokenizer.size(),
-                       tokenizer.size(), from_tokenizer);
-  }
-  if (llm.vocab_size_text == "auto") {
-    llm.vocab_size = from_tokenizer;
-  } else {
-    const std::string& text = llm.vocab_size_text;
-    const auto parsed = std::from_chars(text.data(), text.data() + text.size(), llm.vocab_size);
-    if (parsed.ec != std::errc() || parsed.ptr != text.data() + text.size())
-      throw UsageError("model.vocab_size: expected auto or a number, found '{}'", text);
-  }
+  if (!llm.weights.empty()) take_from_weights(*config, reader, tokenizer);
+  if (!llm.given_vocab_size)
+    reader->set("model.vocab_size", fmt::format("{}", from_tokenizer), config->data.tokenizer);
+  if (config->parallel.data == 0)
+    reader->set("parallel.data", fmt::format("{}", rt.grid.shape.data),
+                fmt::format("{} ranks", rt.grid.world->size()));
+  reader->check();
+  llm.vocab_size = *llm.given_vocab_size;
   if (llm.vocab_size < tokenizer.size())
     throw InputError(
         "model.vocab_size is {}, but the tokenizer {} ({}) has {} pieces: expected at "

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "core/config.h"
 #include "train/data_pipeline.h"
 #include "train/run_options.h"
 #include "train/run_state.h"
@@ -37,6 +38,8 @@ struct RunConfig {
     checkpoint.visit(v);
     log.visit(v);
   }
+  /// UsageError that lists every value that cannot be, before any file is opened.
+  void validate() const;
 };
 
 /// The datasets of a run and what turns them into tokens.
@@ -51,12 +54,15 @@ struct RunData {
   static std::vector<const io::Dataset*> pointers(const std::vector<io::Dataset>& datasets);
 };
 
-/// Opens everything that data.* names. Not collective; errors are the caller's to agree on.
+/// Opens everything that data.* names and looks at every sample's media count. Not collective;
+/// errors are the caller's to agree on.
 RunData open_data(const RunConfig& config, bool with_training);
 
-/// Fills in what the model's config leaves to files: config.json of model.weights, vocab_size =
-/// auto. Then validates the whole model and its layout.
-void resolve_model(RunConfig* config, const io::Tokenizer& tokenizer, const Runtime& rt);
+/// Fills in what the config leaves to files and to the world: config.json of model.weights, whose
+/// numbers win over given ones, vocab_size = auto, parallel.data = 0. `reader` has filled `config`
+/// and shows the resolved values from here on. Then validates the whole model and its layout.
+void resolve_config(RunConfig* config, ConfigReader* reader, const io::Tokenizer& tokenizer,
+                    const Runtime& rt);
 
 /// Builds the model and fills it: random values, then the backbone's, the encoder's weights where
 /// the config names them. Collective. `frozen_weights` = what a resume must find again.

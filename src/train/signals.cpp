@@ -1,3 +1,4 @@
+// Signal handlers that set one flag, and the look for the file STOP. Used by the trainer.
 #include "train/signals.h"
 
 #include <csignal>

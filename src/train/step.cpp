@@ -1,3 +1,5 @@
+// Gradients window by window, then the update; losses alone for validation. Used by train, verify
+// and the benchmark.
 #include "train/step.h"
 
 #include <algorithm>

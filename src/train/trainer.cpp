@@ -1,5 +1,8 @@
+// Set-up agreed over the world, then step after step; rank 0 writes what is told. Used by
+// `lynceus train`.
 #include "train/trainer.h"
 
+#include <algorithm>
 #include <chrono>
 #include <fstream>
 
@@ -26,31 +29,10 @@ double seconds_since(std::chrono::steady_clock::time_point begin) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
 }
 
-/// Steps of which a trace is written; last < first: none.
-struct TraceRange {
-  int64_t first = 0;
-  int64_t last = -1;
-};
-
-/// log.trace = FIRST:LAST.
-TraceRange parse_trace(const std::string& text) {
-  if (text.empty()) return {};
-  int64_t first = 0, last = 0;
-  char rest = 0;
-  if (std::sscanf(text.c_str(), "%ld:%ld%c", &first, &last, &rest) != 2 || first < 1 ||
-      last < first)
-    throw UsageError("log.trace: expected FIRST:LAST, steps from 1, found '{}'", text);
-  return {first, last};
-}
-
 class Trainer {
  public:
-  Trainer(const Runtime& rt, RunConfig config, const ConfigReader& reader)
-      : rt_(rt),
-        config_(std::move(config)),
-        run_(config_.options.run),
-        stop_(run_),
-        metrics_(run_) {
+  Trainer(const Runtime& rt, RunConfig* config, ConfigReader* reader)
+      : rt_(rt), config_(*config), run_(config_.options.run), stop_(run_), metrics_(run_) {
     set_up(reader);
   }
 
@@ -98,27 +80,26 @@ class Trainer {
 
   bool speaks() const { return rt_.grid.world->rank() == 0; }
 
-  void set_up(const ConfigReader& reader) {
+  void set_up(ConfigReader* reader) {
     std::string frozen_weights;
     parallel::agree(*rt_.grid.world, [&] {
-      trace_ = parse_trace(config_.log.trace);
+      trace_ = config_.log.trace_range();
       data_ = open_data(config_, true);
-      resolve_model(&config_, *data_.tokenizer, rt_);
+      resolve_config(&config_, reader, *data_.tokenizer, rt_);
       make_mixture();  // complains about sources before any work
-      if (config_.train.global_batch_size < 1 || config_.train.steps < 1)
-        throw UsageError(
-            "train.steps and train.global_batch_size: expected positive numbers, found "
-            "{} and {}",
-            config_.train.steps, config_.train.global_batch_size);
       take_lease();
+      if (speaks()) log::add_file((run_ / "log" / "train.log").string());
     });
     RunIdentity identity;
-    identity.config = reader.values();
+    identity.config = reader->values();
     identity.seed = config_.train.seed;
     identity.tokenizer = data_.tokenizer->fingerprint();
     for (const io::Dataset& dataset : data_.training)
       identity.datasets[dataset.name()] = dataset.fingerprint();
     check_same_everywhere(rt_, identity);
+    std::erase_if(identity.config, [](const ConfigValue& value) {
+      return std::count(kOptionsOfOneStart.begin(), kOptionsOfOneStart.end(), value.key) > 0;
+    });
 
     model_ = build_model(rt_, config_, &frozen_weights);
     identity.frozen_weights = frozen_weights;
@@ -133,7 +114,7 @@ class Trainer {
     start_or_resume();
     // Only now: a run that may not go on leaves the config of the one that was.
     parallel::agree(*rt_.grid.world, [&] {
-      if (speaks()) io::atomic_write_text(run_ / "config.ini", reader.print());
+      if (speaks()) io::atomic_write_text(run_ / "config.ini", reader->print(kOptionsOfOneStart));
     });
   }
 
@@ -192,7 +173,7 @@ class Trainer {
     const auto kind = parallel::parse_schedule_kind(config_.parallel.schedule);
     const auto schedules = parallel::make_schedules(kind, rt_.grid.pipeline->size(),
                                                     batch.batch.windows.front().micro_batches);
-    fmt::print("{}", parallel::draw(parallel::dry_run(schedules)));
+    fmt::print("{}", parallel::describe(parallel::dry_run(schedules)));
     std::fflush(stdout);
   }
 
@@ -336,7 +317,7 @@ class Trainer {
   }
 
   const Runtime& rt_;
-  RunConfig config_;
+  RunConfig& config_;
   fs::path run_;
   const StopRequests stop_;  // from the start: a request while weights are loaded counts too
   MetricsFile metrics_;
@@ -357,8 +338,8 @@ class Trainer {
 
 }  // namespace
 
-ExitCode train(const Runtime& rt, RunConfig config, const ConfigReader& reader) {
-  return Trainer(rt, std::move(config), reader).run();
+ExitCode train(const Runtime& rt, RunConfig* config, ConfigReader* reader) {
+  return Trainer(rt, config, reader).run();
 }
 
 }  // namespace lynceus

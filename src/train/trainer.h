@@ -6,8 +6,9 @@
 
 namespace lynceus {
 
-/// Collective over the world. `reader` has filled `config` and gives its values for the manifest.
-/// Returns kDone, or kRequeue after a stop on request; errors are agreed.
-ExitCode train(const Runtime& rt, RunConfig config, const ConfigReader& reader);
+/// Collective over the world. `reader` has filled `config`; what files decide is resolved in it,
+/// and gives the values of config.ini and the manifests. Returns kDone, or kRequeue after a stop on
+/// request; errors are agreed.
+ExitCode train(const Runtime& rt, RunConfig* config, ConfigReader* reader);
 
 }  // namespace lynceus

@@ -1,3 +1,5 @@
+// Runs held-out samples forward in batches and adds up their scores by task. Used by the trainer
+// and `lynceus evaluate`.
 #include "train/validation.h"
 
 #include <algorithm>

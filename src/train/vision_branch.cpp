@@ -1,3 +1,5 @@
+// Encoder and bridge on this rank's media, and the exchanges of visual tokens and their gradients
+// with the first stage. Used by a training step and by validation.
 #include "train/vision_branch.h"
 
 #include <algorithm>

@@ -125,13 +125,49 @@ TEST_F(BadInput, Keys) {
   expect_refused({"--config", folder_ / "absent.ini"}, 2, "absent.ini: config file cannot be read");
   expect_refused({"once"}, 2, "expected options only, found 'once'");
   expect_refused({"--train.global_batch_size", "0"}, 2,
-                 "train.global_batch_size: expected positive numbers, found 4 and 0");
+                 "train.global_batch_size: expected 1 to 16777216, found 0");
   expect_refused({"--log.trace", "3"}, 2, "log.trace: expected FIRST:LAST, .*, found '3'");
   expect_refused({"--model.hidden_size", "34", "--vision.image_size", "30"}, 2,
                  "model.hidden_size = 34 is not a multiple of model.num_heads = 4\n.*"
                  "vision.image_size = 30 is not a multiple of vision.patch_size = 14");
   expect_refused({"--model.train", "bridge,vision"}, 2,
                  "model.train: expected any of bridge, adapter, llm, found 'vision'");
+  for (const Arguments& nothing :
+       {Arguments{"--model.train="}, {"--model.train", "adapter", "--adapter.every", "0"}})
+    expect_refused_everywhere(nothing, 2, "model.train: expected something to train: bridge, llm,");
+  expect_refused({"--model.weights", "a", "--model.init_from", "b"}, 2,
+                 "model.init_from: expected nothing beside model.weights, found 'b'");
+}
+
+TEST_F(BadInput, VideosThatAreTooLong) {
+  const std::string picture = io::Shard(shard("train-Color")).read_media(0, 0);
+  const fs::path file = folder_ / "video.h5";
+  io::ShardWriter writer(file, {.task = "video", .source = "test", .created_by = "test"});
+  const std::vector<io::Turn> turns = {{io::TurnRole::kUser, "what is it?"},
+                                       {io::TurnRole::kAssistant, "red"}};
+  for (int i = 0; i < 40; ++i)
+    writer.add({.key = fmt::format("clip {}", i),
+                .kind = io::MediaKind::kFrames,
+                .media = std::vector<std::string>(i == 39 ? 3 : 2, picture),
+                .turns = turns});
+  writer.add({.key = "pictures",
+              .kind = io::MediaKind::kSeparateImages,
+              .media = {picture, picture, picture},
+              .turns = turns});
+  writer.close();
+  // The last video of all, which no step of a short run would have met.
+  const std::string message =
+      "video.h5: sample 39 .clip 39.: expected at most vision.num_frames = 2 frames, found 3";
+  expect_refused_everywhere({"--data.source", "video:1:" + file.string()}, 3,
+                            "data.source: .*" + message);
+  expect_refused_everywhere({"--data.validation", "video:" + file.string()}, 3,
+                            "data.validation: .*" + message);
+}
+
+TEST_F(BadInput, FaultPlans) {
+  for (const int ranks : {0, 2})
+    expect_refused({}, 2, "LYNCEUS_FAULT: expected name.*, found 'checkpoint=burn'",
+                   {.ranks = ranks, .environment = {"LYNCEUS_FAULT=checkpoint=burn"}});
 }
 
 TEST_F(BadInput, Grids) {
@@ -153,8 +189,16 @@ TEST_F(BadInput, Grids) {
           "parallel.data 3 = 3 ranks, but 2 were started: change one of the three or start 3");
   refused(2, {"--parallel.pipeline", "2", "--parallel.layers", "2,1"},
           "parallel.layers \"2,1\" adds up to 3 but the model has 2 decoder layers");
-  expect_refused({"--parallel.tensor", "0"}, 2,
-                 "parallel.tensor: expected a positive number, found 0");
+  refused(2, {"--parallel.pipeline", "2", "--parallel.layers", "2;0"},
+          "parallel.layers \"2;0\": \"2;0\" is not a number of layers");
+  expect_refused({"--parallel.tensor", "0"}, 2, "parallel.tensor: expected 1 to 1048576, found 0");
+  // Products of two and of three that 32 bits do not hold.
+  const Arguments vast = {"--parallel.tensor", "65536", "--parallel.pipeline", "65536"};
+  refused(2, vast,
+          "2 ranks do not divide into replicas of parallel.tensor 65536 x parallel.pipeline 65536 "
+          "= 4294967296 ranks: start a multiple of 4294967296 ranks");
+  refused(2, vast + Arguments{"--parallel.data", "65536"},
+          "parallel.data 65536 = 281474976710656 ranks, but 2 were started");
 }
 
 TEST_F(BadInput, RanksThatDiffer) {

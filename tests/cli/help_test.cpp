@@ -67,8 +67,7 @@ TEST(Help, NamesWhatIsThere) {
     EXPECT_EQ(options, keys_of(printed.out)) << command[0];
   }
   EXPECT_EQ(run({"--help"}, {.ranks = 2}).out, help.out) << "more than one rank spoke";
-  for (const char* unknown : {"generate", "plan", "report", "export", "doctor"})
-    EXPECT_THAT(help.out, testing::Not(HasSubstr(unknown)));
+  EXPECT_THAT(help.out, testing::Not(HasSubstr("124")));
 }
 
 TEST(Help, PrintedConfigReadsBack) {
@@ -98,6 +97,50 @@ TEST(Help, TheConfigOfARunIsAConfig) {
   EXPECT_EQ(metrics_of(folder / "run").steps.size(), 4u);
 }
 
+TEST(Help, TheConfigOfARunIsResolvedAndKeepsNoOptionOfOneStart) {
+  const Folder folder("help");
+  const Arguments start = train_arguments(folder / "run");
+  const Output first = run(start + grid(1, 1, 0) + Arguments{"--stop-after", "2"}, {.ranks = 2});
+  ASSERT_EQ(first.code, 0) << first.all();
+  const fs::path config = folder / "run" / "config.ini";
+  const std::string written = io::read_text(config);
+  EXPECT_THAT(written, testing::ContainsRegex("vocab_size = 321 +# .*tokenizer.model\n"));
+  EXPECT_THAT(written, testing::ContainsRegex("data = 2 +# 2 ranks\n"));
+  const auto manifest = io::read_manifest(checkpoint(folder / "run", 2)).config;
+  EXPECT_THAT(manifest, testing::IsSupersetOf({testing::Pair("model.vocab_size", "321"),
+                                               testing::Pair("parallel.data", "2")}));
+  const Output second = run(start + Arguments{"--resume", "never", "--stop-after", "3",
+                                              "--take-over", "--allow-change", "train.seed"});
+  ASSERT_EQ(second.code, 0) << second.all();
+  const std::string again = io::read_text(config);
+  for (const char* option : {"resume", "stop-after", "take-over", "allow-change"}) {
+    EXPECT_THAT(again, testing::Not(HasSubstr(option)));
+    for (const auto& [key, value] : io::read_manifest(checkpoint(folder / "run", 3)).config)
+      EXPECT_NE(key, option);
+  }
+  const Output third = run({"train", "--config", config, "--stop-after", "4"});
+  EXPECT_EQ(third.code, 0) << third.all();
+  EXPECT_THAT(third.err, HasSubstr("resumed from step 3"));
+}
+
+TEST(Help, ARunKeepsItsLog) {
+  const Folder folder("help");
+  const Arguments start = train_arguments(folder / "run");
+  EXPECT_EQ(run(start + Arguments{"--stop-after", "2"}, {.ranks = 2}).code, 0);
+  EXPECT_EQ(run(start + Arguments{"--stop-after", "3", "--log.level", "error"}).code, 0);
+  const std::string text = io::read_text(folder / "run" / "log" / "train.log");
+  EXPECT_THAT(text, testing::ContainsRegex("^[0-9-]+T[0-9:.]+ I .*\n"));
+  EXPECT_THAT(text, AllOf(HasSubstr("checkpoint step-00000002"), HasSubstr("resumed from step 2"),
+                          HasSubstr("checkpoint step-00000003")));
+  EXPECT_THAT(text, testing::Not(HasSubstr("\x1b")));
+
+  fs::remove_all(folder / "run" / "log");
+  std::ofstream(folder / "run" / "log") << "in the way";
+  const Output without = run(start + Arguments{"--stop-after", "4"});
+  EXPECT_EQ(without.code, 0) << without.all();
+  EXPECT_THAT(without.err, AllOf(HasSubstr("no log file: "), HasSubstr("train.log")));
+}
+
 TEST(Help, TraceAndSchedule) {
   const Folder folder("help");
   const Output output = run(train_arguments(folder / "run") + grid(1, 2, 1) +
@@ -106,6 +149,8 @@ TEST(Help, TraceAndSchedule) {
                             {.ranks = 2});
   ASSERT_EQ(output.code, 0) << output.all();
   EXPECT_THAT(output.out, AllOf(HasSubstr("stage  0 | F0"), HasSubstr("stage  1 | ..")));
+  EXPECT_THAT(output.out, testing::ContainsRegex("micro-batches held by stage: [0-9]+, 1; idle "
+                                                 "[0-9.]+ % of the time\n"));
   int files = 0;  // of a run that ends within the range too
   for (const auto& entry : fs::directory_iterator(folder / "run" / "trace")) {
     ++files;

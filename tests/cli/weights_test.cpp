@@ -122,6 +122,21 @@ class Weights : public testing::Test {
   const fs::path llama_ = folder_ / "llama";
 };
 
+TEST_F(Weights, ConfigJsonHoldsAndWhatWasGivenElseIsTold) {
+  const Output output = train("run", {"--model.hidden_size", "48", "--model.rope_theta", "5"});
+  EXPECT_EQ(output.code, 0) << output.all();
+  EXPECT_THAT(output.err, ContainsRegex("model.hidden_size = 32 of .*llama/config.json holds, not "
+                                        "48 .command line.\n"));
+  EXPECT_THAT(output.err, ContainsRegex("model.rope_theta = 10000 of .*config.json holds, not 5 "));
+  EXPECT_THAT(output.err, Not(HasSubstr("model.rms_norm_eps"))) << "nobody gave it";
+  const std::string config = io::read_text(folder_ / "run" / "config.ini");
+  EXPECT_THAT(config, ContainsRegex("\nhidden_size = 32 +# .*llama/config.json\n"));
+  EXPECT_THAT(config, ContainsRegex("\nrms_norm_eps = 1e-05 +# .*llama/config.json\n"));
+  EXPECT_THAT(config, ContainsRegex("\nnum_heads = 4 +# .*micro.ini:"));
+  EXPECT_THAT(io::read_manifest(checkpoint(folder_ / "run", 3)).config,
+              testing::Contains(testing::Pair("model.rms_norm_eps", "1e-05")));
+}
+
 TEST_F(Weights, HuggingFaceDirectoryTrainsOnAnyGrid) {
   const Output one = train("one", {});
   EXPECT_EQ(one.code, 0) << one.all();

@@ -20,6 +20,11 @@ TEST(GridShape, RankAndCoordinatesAreInverse) {
   EXPECT_EQ(shape.to_string(), "2 tensor x 3 pipeline x 4 data");
 }
 
+TEST(GridShape, ProductsBeyond32Bits) {
+  EXPECT_EQ((GridShape{65536, 65536, 1}).world(), int64_t{1} << 32);
+  EXPECT_EQ((GridShape{kMaxAxis, kMaxAxis, kMaxAxis}).world(), int64_t{1} << 60);
+}
+
 TEST(Grid, RefusesSizesThatDoNotMultiplyToTheWorld) {
   EXPECT_THAT(
       [] {
@@ -32,12 +37,17 @@ TEST(Grid, RefusesSizesThatDoNotMultiplyToTheWorld) {
       [] {
         make_grid({1, 0, 1}, make_self_communicator());
       },
-      ThrowsMessage<UsageError>("parallel.pipeline is 0: it must be at least 1"));
+      ThrowsMessage<UsageError>("parallel.pipeline is 0: it must be 1 to 1048576"));
   EXPECT_THAT(
       [] {
         make_grid({65536, 65536, 1}, make_self_communicator());
       },
       ThrowsMessage<UsageError>(testing::HasSubstr("= 4294967296")));
+  EXPECT_THAT(
+      [] {
+        make_grid({kMaxAxis + 1, 1, 1}, make_self_communicator());
+      },
+      ThrowsMessage<UsageError>("parallel.tensor is 1048577: it must be 1 to 1048576"));
 }
 
 TEST(Grid, OneRankIsFirstAndLastStage) {

@@ -13,6 +13,18 @@
 namespace lynceus::parallel {
 namespace {
 
+double largest_stage_cost(const std::vector<LayerRange>& ranges, const std::vector<double>& costs,
+                          double first, double last) {
+  double largest = 0;
+  for (size_t stage = 0; stage < ranges.size(); ++stage) {
+    double cost = (stage == 0 ? first : 0) + (stage + 1 == ranges.size() ? last : 0);
+    for (int layer = ranges[stage].begin; layer < ranges[stage].end(); ++layer)
+      cost += costs[static_cast<size_t>(layer)];
+    largest = std::max(largest, cost);
+  }
+  return largest;
+}
+
 double best_by_trying_all(const std::vector<double>& costs, double first, double last, int stages) {
   double best = std::numeric_limits<double>::infinity();
   std::vector<LayerRange> ranges;

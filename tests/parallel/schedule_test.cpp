@@ -86,7 +86,9 @@ INSTANTIATE_TEST_SUITE_P(Kinds, EverySchedule,
 TEST(ForwardSchedule, EndsAndKeepsNothing) {
   for (int stages = 1; stages <= 12; ++stages)
     for (int micro_batches = 0; micro_batches <= 32; ++micro_batches) {
-      const auto schedules = make_forward_schedules(stages, micro_batches);
+      std::vector<Schedule> schedules;
+      for (int stage = 0; stage < stages; ++stage)
+        schedules.push_back(make_forward_schedule(stages, stage, micro_batches));
       const DryRun run = dry_run(schedules);
       ASSERT_TRUE(run.finished) << run.report;
       expect_transfers(schedules, micro_batches, false);
@@ -126,6 +128,18 @@ TEST(DryRun, DrawsTheStagesOverTime) {
             "stage  0 | F0 .. .. .. B0 B0\n"
             "stage  1 | .. F0 B0 B0 .. ..\n");
   EXPECT_EQ(draw(dry_run(make_schedules(ScheduleKind::kGpipe, 2, 0))), "");
+}
+
+TEST(DryRun, IsDescribedWithWhatItCosts) {
+  EXPECT_EQ(describe(dry_run(make_schedules(ScheduleKind::kOneForwardOneBackward, 2, 3))),
+            "stage  0 | F0 F1 .. B0 F2 B1 .. B2\n"
+            "stage  1 | .. F0 B0 F1 B1 F2 B2 ..\n"
+            "micro-batches held by stage: 2, 1; idle 25.0 % of the time\n");
+  auto stalled = make_schedules(ScheduleKind::kGpipe, 2, 1);
+  stalled[1].clear();
+  EXPECT_THAT([&] { describe(dry_run(stalled)); },
+              testing::ThrowsMessage<InternalError>(
+                  HasSubstr("stage 0 waits at action 1 to receive gradient 0, send activation 0")));
 }
 
 // Detectors, each with a schedule that must set it off.

@@ -1,0 +1,105 @@
+// Values that cannot be, and what is not yet there, are refused before anything is opened or made:
+// by one message of one rank, with exit code 2.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <array>
+
+#include "run_program.h"
+
+namespace lynceus::cli_test {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+/// What one rank and what two ranks say to a run with these arguments, which must be refused.
+std::vector<Output> refused(const Arguments& more) {
+  const Folder folder("config-values");
+  std::vector<Output> outputs;
+  for (const int ranks : {0, 2}) {
+    outputs.push_back(run(train_arguments(folder / "run") + more, {.ranks = ranks}));
+    EXPECT_EQ(outputs.back().code, 2) << outputs.back().all();
+    EXPECT_EQ(outputs.back().messages(), 1) << outputs.back().all();
+    EXPECT_FALSE(fs::exists(folder / "run"));
+  }
+  return outputs;
+}
+
+TEST(ConfigValues, OutOfRangeAreToldTogether) {
+  // Each value is just outside: nothing here is another one's fault.
+  const std::vector<std::array<const char*, 3>> cases = {
+      {"data.loader_threads", "0", "1 to 1024"},
+      {"data.max_tokens", "0", "1 or more"},
+      {"data.max_bad", "1.5", "a share from 0 to 1"},
+      {"bridge.num_latents", "0", "1 to 16777216"},
+      {"bridge.num_layers", "0", "1 to 16777216"},
+      {"bridge.num_heads", "0", "1 to 16777216"},
+      {"bridge.head_dim", "-1", "1 to 16777216"},
+      {"bridge.intermediate_factor", "0", "1 to 16777216"},
+      {"bridge.hidden_size", "-1", "0 to 16777216"},
+      {"vision.hidden_size", "0", "1 to 16777216"},
+      {"vision.intermediate_size", "0", "1 to 16777216"},
+      {"vision.num_layers", "0", "1 to 16777216"},
+      {"vision.num_frames", "0", "1 to 16777216"},
+      {"vision.layer_norm_eps", "0", "more than 0"},
+      {"adapter.bottleneck_size", "-2", "0 to 16777216"},
+      {"adapter.every", "-1", "0 or more"},
+      {"model.num_kv_heads", "-1", "0 to 16777216"},
+      {"model.vocab_size", "0", "1 to 16777216"},
+      {"model.rope_theta", "0", "more than 0"},
+      {"model.init_std", "-1", "0 or more"},
+      {"train.steps", "0", "1 or more"},
+      {"train.micro_batch_tokens", "0", "1 or more"},
+      {"train.vision_window", "-1", "0 or more"},
+      {"train.label_smoothing", "7", "0 or more and less than 1"},
+      {"train.validate_every", "-1", "0 or more"},
+      {"train.validation_samples", "-1", "0 or more"},
+      {"optimizer.lr", "-1", "0 or more"},
+      {"optimizer.warmup_share", "2", "a share from 0 to 1"},
+      {"optimizer.beta1", "1", "0 or more and less than 1"},
+      {"optimizer.beta2", "-0.5", "0 or more and less than 1"},
+      {"optimizer.eps", "0", "more than 0"},
+      {"optimizer.weight_decay", "-1", "0 or more"},
+      {"checkpoint.keep_last", "1", "2 to 1048576"},
+      {"checkpoint.every", "-1", "0 or more"},
+      {"log.every", "-1", "0 or more"},
+      {"stop-after", "-1", "0 or more"},
+      {"parallel.data", "-1", "0 to 1048576"}};
+  Arguments all;
+  for (const auto& [key, value, expected] : cases)
+    all.push_back(fmt::format("--{}={}", key, value));
+  for (const Output& output : refused(all)) {
+    EXPECT_THAT(output.err, HasSubstr(fmt::format("{} faults in the configuration", cases.size())));
+    for (const auto& [key, value, expected] : cases)
+      EXPECT_THAT(output.err,
+                  HasSubstr(fmt::format("{}: expected {}, found {}\n", key, expected, value)));
+  }
+}
+
+TEST(ConfigValues, WhatIsNotYetThere) {
+  const std::vector<std::pair<Arguments, std::string>> values = {
+      {{"--device", "cuda"}, "device: cuda is not yet there"},
+      {{"--precision", "bf16"}, "precision: bf16 is not yet there"},
+      {{"--parallel.schedule", "interleaved"}, "parallel.schedule interleaved: not yet"}};
+  for (const auto& [arguments, message] : values)
+    for (const Output& output : refused(arguments)) EXPECT_THAT(output.err, HasSubstr(message));
+  const Output help = run({"--help"});
+  for (const char* command : {"generate", "inspect", "plan", "report", "export", "doctor"}) {
+    const Output output = run({command, "--help"}, {.ranks = 2});
+    EXPECT_EQ(output.code, 2) << output.all();
+    EXPECT_EQ(output.messages(), 1) << output.all();
+    EXPECT_THAT(output.err, HasSubstr(fmt::format("the command {} is not yet there", command)));
+    EXPECT_THAT(help.out, Not(HasSubstr(command)));
+  }
+  const Output sources = run({"prepare", "--help"});
+  for (const char* source : {"coco", "llava", "openvqa", "webdataset", "video"}) {
+    const Output output = run({"prepare", source, "--input", "x", "--output", "y"});
+    EXPECT_EQ(output.code, 2) << output.all();
+    EXPECT_THAT(output.err, HasSubstr(fmt::format("the source {} is not yet there", source)));
+    EXPECT_THAT(sources.out, Not(HasSubstr(fmt::format("\n  {} ", source))));
+  }
+}
+
+}  // namespace
+}  // namespace lynceus::cli_test

@@ -1,5 +1,5 @@
 // How a conversation becomes tokens: the prompt template of the language model, the lists of
-// hand-written instructions, and which tokens are scored. Used by the batch plan and by generation.
+// hand-written instructions, and which tokens are scored. Used by the batch plan.
 #pragma once
 
 #include <cstdint>

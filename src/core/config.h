@@ -125,6 +125,8 @@ class ConfigReader {
   void read_file(const std::string& path);
   /// Sets one field as a layer of its own, e.g. what was resolved from the world size.
   void set(const std::string& key, const std::string& value, const std::string& origin);
+  /// UsageError if one of `keys`, which the option `key` names, is none of ours.
+  void check_keys(const std::string& key, const std::vector<std::string>& keys);
   /// Throws one UsageError that lists every fault so far.
   void check();
 
@@ -153,6 +155,7 @@ class ConfigReader {
   Field* find(std::string_view key);
   void fault(const std::string& message) { faults_.push_back(message); }
   std::string nearest(std::string_view key) const;
+  void fault_unknown(const std::string& origin, const std::string& key);
 
   ConfigVisitor visitor_;
   std::vector<std::string> faults_;

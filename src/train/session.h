@@ -59,8 +59,10 @@ RunData open_data(const RunConfig& config, bool with_training);
 void resolve_model(RunConfig* config, const io::Tokenizer& tokenizer, const Runtime& rt);
 
 /// Builds the model and fills it: random values, then the backbone's, the encoder's weights where
-/// the config names them. Collective. `frozen_weights` = what a resume must find again.
-LynxModel build_model(const Runtime& rt, const RunConfig& config, std::string* frozen_weights);
+/// the config names them. Collective. `tokenizer` is Tokenizer::describe(); `origins` says of each
+/// module where its values come from.
+LynxModel build_model(const Runtime& rt, const RunConfig& config, const std::string& tokenizer,
+                      WeightOrigins* origins);
 
 /// Throws on every rank, naming rank and key, if configs, program or data differ between ranks.
 /// Collective.

@@ -99,7 +99,6 @@ class Trainer {
   bool speaks() const { return rt_.grid.world->rank() == 0; }
 
   void set_up(const ConfigReader& reader) {
-    std::string frozen_weights;
     parallel::agree(*rt_.grid.world, [&] {
       trace_ = parse_trace(config_.log.trace);
       data_ = open_data(config_, true);
@@ -115,15 +114,14 @@ class Trainer {
     RunIdentity identity;
     identity.config = reader.values();
     identity.seed = config_.train.seed;
-    identity.tokenizer = data_.tokenizer->fingerprint();
+    identity.tokenizer = data_.tokenizer->describe();
     for (const io::Dataset& dataset : data_.training)
       identity.datasets[dataset.name()] = dataset.fingerprint();
     check_same_everywhere(rt_, identity);
 
-    model_ = build_model(rt_, config_, &frozen_weights);
-    identity.frozen_weights = frozen_weights;
+    model_ = build_model(rt_, config_, identity.tokenizer, &identity.origins);
     optimizer_ = std::make_unique<Optimizer>(rt_, &model_, config_.optimizer);
-    state_ = std::make_unique<RunState>(rt_, optimizer_.get(), std::move(identity));
+    state_ = std::make_unique<RunState>(rt_, &model_, optimizer_.get(), std::move(identity));
     store_ = std::make_unique<io::CheckpointStore>(
         *rt_.grid.world,
         io::CheckpointOptions{.run_directory = run_,
@@ -154,9 +152,12 @@ class Trainer {
       first_step_ = position_.step;
       log::info("resumed from step {}, {} samples seen", position_.step, position_.samples_seen);
     } else if (!config_.options.init.empty()) {
-      state_->initialize_from(config_.options.init);
-      log::info("trained values start from {}", config_.options.init);
+      state_->initialize_from(config_.options);
+      log::info("values start from {}", config_.options.init);
     }
+    tell_random(model_, state_->origins());
+    if (trace_.last >= trace_.first && first_step_ >= trace_.first)
+      log::info("log.trace: step {} is done already: no trace is written", trace_.first);
     store_->set_aside_newer(position_.step);
     parallel::agree(*rt_.grid.world, [&] {
       if (speaks()) metrics_.cut_after(position_.step);

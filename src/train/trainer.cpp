@@ -1,7 +1,7 @@
 #include "train/trainer.h"
 
+#include <charconv>
 #include <chrono>
-#include <fstream>
 
 #include "core/log.h"
 #include "core/progress.h"
@@ -43,6 +43,15 @@ TraceRange parse_trace(const std::string& text) {
   return {first, last};
 }
 
+/// The step of a line of damaged.tsv.
+std::optional<int64_t> step_of_damaged(const std::string& line) {
+  int64_t step = 0;
+  const char* end = line.data() + line.size();
+  const auto parsed = std::from_chars(line.data(), end, step);
+  if (parsed.ec != std::errc() || parsed.ptr == end || *parsed.ptr != '\t') return std::nullopt;
+  return step;
+}
+
 class Trainer {
  public:
   Trainer(const Runtime& rt, RunConfig config, const ConfigReader& reader)
@@ -50,7 +59,8 @@ class Trainer {
         config_(std::move(config)),
         run_(config_.options.run),
         stop_(run_),
-        metrics_(run_) {
+        metrics_(run_),
+        damaged_(run_, "damaged", ".tsv", step_of_damaged) {
     set_up(reader);
   }
 
@@ -160,7 +170,9 @@ class Trainer {
       log::info("log.trace: step {} is done already: no trace is written", trace_.first);
     store_->set_aside_newer(position_.step);
     parallel::agree(*rt_.grid.world, [&] {
-      if (speaks()) metrics_.cut_after(position_.step);
+      if (!speaks()) return;
+      metrics_.cut_after(position_.step);
+      damaged_.cut_after(position_.step);
     });
     log::info("{}: {} on {} samples, {} trained parameters on rank 0", run_.string(),
               rt_.grid.shape.to_string(), total_samples(), trained_elements());
@@ -214,8 +226,12 @@ class Trainer {
   /// Nothing if no trace was begun or it is written already.
   void write_trace(int64_t last) {
     if (last < trace_.first || last > trace_.last || first_step_ >= trace_.first) return;
-    trace::stop_and_write(
-        (run_ / "trace" / trace::file_name(trace_.first, last, rt_.grid.world->rank())).string());
+    const std::string name = trace::file_name(trace_.first, last, rt_.grid.world->rank());
+    try {
+      trace::stop_and_write((run_ / "trace" / name).string());
+    } catch (const IoError& error) {  // costs a picture, not the run
+      log::warn("no trace: {}", error.what());
+    }
     trace_ = {};
   }
 
@@ -269,20 +285,19 @@ class Trainer {
       mine += fmt::format("{}\t{}\t{}\n", position_.step, sample.index, sample.reason);
     const auto all = rt_.grid.world->all_gather(mine);
     if (speaks()) {
-      std::ofstream out(run_ / "damaged.tsv", std::ios::app);
-      for (const std::string& text : all) out << text;
+      damaged_.append(fmt::format("{}", fmt::join(all, "")));
       for (const std::string& text : all)
         if (!text.empty()) log::warn("damaged media, replaced and not scored: {}", text);
     }
-    damaged_ += damaged;
-    samples_here_ = position_.samples_seen - first_step_ * config_.train.global_batch_size;
-    const double share = static_cast<double>(damaged_) / static_cast<double>(samples_here_);
-    if (samples_here_ >= kFewSamples && share > config_.data.max_bad)
+    position_.damaged_samples += damaged;
+    const auto samples = static_cast<double>(position_.samples_seen);
+    if (position_.samples_seen >= kFewSamples &&
+        static_cast<double>(position_.damaged_samples) / samples > config_.data.max_bad)
       throw parallel::AgreedError(
           ExitCode::kInput,
           fmt::format("{} of {} samples have damaged media, more than data.max_bad = {}: see {}",
-                      damaged_, samples_here_, config_.data.max_bad,
-                      (run_ / "damaged.tsv").string()));
+                      position_.damaged_samples, position_.samples_seen, config_.data.max_bad,
+                      damaged_.path().string()));
   }
 
   void validate_now() {
@@ -341,6 +356,7 @@ class Trainer {
   fs::path run_;
   const StopRequests stop_;  // from the start: a request while weights are loaded counts too
   MetricsFile metrics_;
+  StepLines damaged_;
   RunData data_;
   std::unique_ptr<io::Lease> lease_;
   LynxModel model_;
@@ -350,8 +366,6 @@ class Trainer {
   RunPosition position_;
   int64_t first_step_ = 0;
   int64_t saved_step_ = -1;
-  int64_t damaged_ = 0;
-  int64_t samples_here_ = 0;
   int failures_ = 0;
   TraceRange trace_;
 };

@@ -87,7 +87,11 @@ class Trainer {
       if (is_due(config_.train.validate_every) || position_.step == config_.train.steps)
         validate_now();
       if (position_.step == last) break;
-      if (stop_.agreed(*rt_.grid.world)) {
+      // Asked behind the save: what comes while it is written costs no further step and no second.
+      if (is_due(config_.checkpoint.every)) save();
+      const StopReason reason = stop_.agreed(*rt_.grid.world, lease_.get());
+      if (reason == StopReason::kLeaseLost) leave_to_successor();
+      if (reason == StopReason::kRequested) {
         progress.finish();
         write_trace(position_.step);
         save_now();
@@ -95,7 +99,6 @@ class Trainer {
         log::info("stopped on request behind step {}; run again to go on", position_.step);
         return ExitCode::kRequeue;
       }
-      if (is_due(config_.checkpoint.every)) save();
     }
     progress.finish();
     write_trace(position_.step);
@@ -322,6 +325,15 @@ class Trainer {
           task, score.loss(), 100 * score.token_accuracy(), 100 * score.answer_accuracy(),
           100 * score.baseline(), score.samples);
     }
+  }
+
+  /// Another process trains here now: whatever this one saved would be refused.
+  [[noreturn]] void leave_to_successor() const {
+    throw parallel::AgreedError(
+        ExitCode::kIo,
+        fmt::format("{}: the lease of this run was taken by another process: stopped behind step "
+                    "{} without saving",
+                    (run_ / io::kLeaseName).string(), position_.step));
   }
 
   /// A failed save is a warning; the third in a row ends the run.

@@ -207,8 +207,8 @@ class Bench {
       : rt_{Stream(), parallel::make_grid({}, parallel::make_self_communicator())},
         config_(config),
         options_(options) {
-    std::string frozen_weights;
-    model_ = build_model(rt_, config, &frozen_weights);
+    WeightOrigins origins;
+    model_ = build_model(rt_, config, /*tokenizer=*/"", &origins);
     optimizer_ = std::make_unique<Optimizer>(rt_, &model_, config.optimizer);
     const int64_t side = config.model.vision.image_size;
     for (int64_t sample = 0; sample < options.batch; ++sample)

@@ -10,7 +10,7 @@
 // Every row block of every global tensor has one owner rank. Saving: the ranks that hold parts of a
 // block send them to its owner, who digests it from memory and writes it. Loading is the same plan
 // backwards: the owner reads, checks the digest, and sends to all who hold a part, so that each
-// byte is read once whatever the grid. Used by the trainer, `inspect`, `export`.
+// byte is read once whatever the grid. Used by the trainer and `evaluate`.
 //
 // All functions that take a communicator are collective over it. The HDF5 library must not be used
 // by another thread meanwhile.
@@ -127,7 +127,8 @@ LoadedCheckpoint load_checkpoint(parallel::Communicator& world,
 
 /// The newest committed checkpoint of the run that is whole; damaged ones are passed over with a
 /// warning. Nothing when none was ever committed; InputError when all are damaged, or when one that
-/// is whole does not fit (names, shapes, accept).
+/// is whole does not fit (names, shapes, accept); IoError's code when one cannot be read (EIO,
+/// EACCES, EMFILE), which says nothing about its damage.
 std::optional<LoadedCheckpoint> load_newest_checkpoint(parallel::Communicator& world,
                                                        const std::filesystem::path& run_directory,
                                                        std::span<const CheckpointTensor> tensors,

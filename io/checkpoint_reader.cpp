@@ -1,6 +1,7 @@
 // Loading: the manifest's own digest, the frame of state.h5, then every block by its owner, handed
 // out to all who hold a part of it. Damage found by one rank is damage for all; then the next older
-// checkpoint is tried. What does not fit (names, shapes) is an error at once.
+// checkpoint is tried. What does not fit (names, shapes) and what cannot be read is an error at
+// once.
 //
 // Each rank opens the file for itself, without locks: a committed checkpoint never changes, and no
 // rank can leave another one waiting inside a collective call. The HDF5 library does not survive
@@ -9,6 +10,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <exception>
 #include <map>
 
 #include "core/error.h"
@@ -30,35 +32,38 @@ class Damage : public InputError {
   using InputError::InputError;
 };
 
-void check_agreed(parallel::Communicator& world, const std::string& failure) {
-  const std::string agreed = agreed_failure(world, failure);
-  if (!agreed.empty()) throw Damage("{}", agreed);
+/// Runs `step` on every rank. Digests, formats and files that are not there are damage; what the
+/// machine does wrong (EIO, EACCES, EMFILE) says nothing about the checkpoint and ends the load.
+void check_agreed(parallel::Communicator& world, const std::function<void()>& step) {
+  try {
+    parallel::agree(world, step);
+  } catch (const parallel::AgreedError& error) {
+    if (error.code() == ExitCode::kInput) throw Damage("{}", error.what());
+    throw;
+  }
 }
 
 /// A checkpoint's directory, its manifest and its file must be of one step and whole.
 Manifest read_agreed_manifest(parallel::Communicator& world, const fs::path& checkpoint) {
   std::string text;
-  std::string failure;
-  if (world.rank() == 0) {
-    failure = failure_of([&] {
-      const Manifest manifest = read_manifest(checkpoint);
-      const std::string name = checkpoint.filename();
-      const std::string expected = checkpoint_path("", manifest.step).filename();
-      if (name.starts_with("step-") && name != expected)
-        throw InputError("{}: not a committed checkpoint: its manifest is that of {}",
-                         checkpoint.string(), expected);
-      const fs::path state = checkpoint / kStateFileName;
-      if (const uint64_t found = File::open(state).size(); found != manifest.file_bytes)
-        throw InputError("{}: {} bytes by the manifest, found {}", state.string(),
-                         manifest.file_bytes, found);
-      if (const Digest128 found = digest_frame(state, manifest.frame);
-          found != manifest.frame_digest)
-        throw InputError("{}: damaged outside of the tensors: expected digest {}, found {}",
-                         state.string(), manifest.frame_digest.hex(), found.hex());
-      text = to_text(manifest);
-    });
-  }
-  check_agreed(world, failure);
+  check_agreed(world, [&] {
+    if (world.rank() != 0) return;
+    const Manifest manifest = read_manifest(checkpoint);
+    const std::string name = checkpoint.filename();
+    const std::string expected = checkpoint_path("", manifest.step).filename();
+    if (name.starts_with("step-") && name != expected)
+      throw InputError("{}: not a committed checkpoint: its manifest is that of {}",
+                       checkpoint.string(), expected);
+    const fs::path state = checkpoint / kStateFileName;
+    if (!file_exists(state)) throw InputError("{}: is not there", state.string());
+    if (const uint64_t found = File::open(state).size(); found != manifest.file_bytes)
+      throw InputError("{}: {} bytes by the manifest, found {}", state.string(),
+                       manifest.file_bytes, found);
+    if (const Digest128 found = digest_frame(state, manifest.frame); found != manifest.frame_digest)
+      throw InputError("{}: damaged outside of the tensors: expected digest {}, found {}",
+                       state.string(), manifest.frame_digest.hex(), found.hex());
+    text = to_text(manifest);
+  });
   return parse_manifest(world.broadcast(text, 0), (checkpoint / kManifestName).string());
 }
 
@@ -87,22 +92,31 @@ void read_owned(parallel::Communicator& world, const std::vector<TensorPlan>& pl
                 const Manifest& manifest, const std::string& path, const Stream& host,
                 const std::function<void(const TensorPlan&, const Tensor&)>& consume) {
   hdf5::Handle file;
-  std::string failure = failure_of([&] { file = open_state(path); });
+  std::exception_ptr failure;
+  const auto attempt = [&](const std::function<void()>& step) {
+    try {
+      if (!failure) step();
+    } catch (...) {
+      failure = std::current_exception();
+    }
+  };
+  attempt([&] { file = open_state(path); });
   for (const TensorPlan& plan : plans) {
     const OwnedRows range = plan.owned_by(world.rank());
     Tensor owned;
     if (range.begin < range.end) {
       owned = Tensor::empty(host, {range.end - range.begin, plan.row_elements()}, plan.dtype);
-      if (failure.empty())
-        failure = failure_of([&] {
-          const hdf5::Handle dataset = hdf5::open_dataset(file, plan.name, path);
-          read_rows(dataset, plan, range, owned, path);
-          check_digests(plan, range, owned, *manifest.find(plan.name), path);
-        });
+      attempt([&] {
+        const hdf5::Handle dataset = hdf5::open_dataset(file, plan.name, path);
+        read_rows(dataset, plan, range, owned, path);
+        check_digests(plan, range, owned, *manifest.find(plan.name), path);
+      });
     }
     consume(plan, owned);
   }
-  check_agreed(world, failure);
+  check_agreed(world, [&] {
+    if (failure) std::rethrow_exception(failure);
+  });
 }
 
 /// Removes plans for tensors that may be missing; lists everything that does not fit.
@@ -198,10 +212,11 @@ std::optional<LoadedCheckpoint> load_newest_checkpoint(parallel::Communicator& w
 Manifest verify_checkpoint(parallel::Communicator& world, const fs::path& checkpoint) {
   const std::string path = (checkpoint / kStateFileName).string();
   // What was just written would come back from memory: let go of it, so that the medium answers.
-  check_agreed(world, failure_of([&] {
-                 const File file = File::open(path);
-                 posix_fadvise(file.descriptor(), 0, 0, POSIX_FADV_DONTNEED);
-               }));
+  check_agreed(world, [&] {
+    if (!file_exists(path)) return;  // told below, with the manifest
+    const File file = File::open(path);
+    posix_fadvise(file.descriptor(), 0, 0, POSIX_FADV_DONTNEED);
+  });
   Manifest manifest = read_agreed_manifest(world, checkpoint);
   const Stream host;
   read_owned(world, plan_verification(manifest, world.size()), manifest, path, host,

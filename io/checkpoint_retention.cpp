@@ -39,7 +39,7 @@ int64_t step_of(const fs::path& checkpoint) {
 std::vector<fs::path> steps_with(const fs::path& run_directory, std::string_view prefix) {
   std::vector<std::pair<int64_t, fs::path>> found;
   const fs::path checkpoints = run_directory / "checkpoints";
-  if (fs::exists(checkpoints))
+  if (file_exists(checkpoints))
     for (const auto& entry : fs::directory_iterator(checkpoints))
       if (const auto step = step_in(entry.path().filename(), prefix))
         found.emplace_back(*step, entry.path());
@@ -59,7 +59,7 @@ fs::path checkpoint_path(const fs::path& run_directory, int64_t step) {
 std::vector<fs::path> committed_checkpoints(const fs::path& run_directory) {
   std::vector<fs::path> checkpoints = steps_with(run_directory, kStepPrefix);
   std::erase_if(checkpoints,
-                [](const fs::path& path) { return !fs::exists(path / kManifestName); });
+                [](const fs::path& path) { return !file_exists(path / kManifestName); });
   return checkpoints;
 }
 
@@ -95,7 +95,7 @@ bool CheckpointStore::verified(const fs::path& checkpoint) {
     verified_.insert(checkpoint);
     return true;
   } catch (const Error& error) {  // the same on every rank
-    if (world_.rank() == 0) log::warn("kept, but damaged: {}", error.what());
+    if (world_.rank() == 0) log::warn("kept, but not read back whole: {}", error.what());
     return false;
   }
 }

@@ -10,13 +10,8 @@
 // which collective buffering would only copy once more, and a rank whose write fails cannot leave
 // the others waiting inside a collective write. Opening, flushing and closing the file are
 // collective in HDF5 itself; each of these calls is made by every rank whatever happened before it.
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <chrono>
-#include <cstring>
 #include <map>
 #include <sstream>
 
@@ -46,17 +41,6 @@ void attempt(std::string& failure, const std::function<void()>& step) {
   if (failure.empty()) failure = std::move(text);
 }
 
-/// Takes `bytes` of space for a file, which grows to that size. Where the file system cannot
-/// promise blocks, at least the limits on a file's size are asked.
-void reserve_space(File& file, uint64_t bytes) {
-  const auto size = static_cast<off_t>(bytes);
-  int result = fallocate(file.descriptor(), 0, 0, size);
-  if (result != 0 && errno == EOPNOTSUPP) result = ftruncate(file.descriptor(), size);
-  if (result != 0)
-    throw IoError("{}: no space for {} bytes: {}", file.path().string(), bytes,
-                  std::strerror(errno));
-}
-
 /// IoError if `bytes` cannot be had in `directory`. What the file system reports as free does not
 /// know this user's quota and limits, so the space is asked for and given back. Failing here is
 /// better than later: HDF5 does not survive a file that it cannot extend when it closes it.
@@ -66,7 +50,7 @@ void check_space(const fs::path& directory, uint64_t bytes) {
     throw IoError("{}: no space left for a checkpoint: {} bytes are needed, {} are free",
                   directory.string(), bytes, free);
   File file = File::create(directory / ".space");
-  reserve_space(file, bytes);
+  file.reserve(bytes);
   file.close();
   fs::remove(file.path());
 }
@@ -116,7 +100,7 @@ void StateFile::lay_out(bool reserve) const {
         .close("cannot close " + plan.name, path_);
   file.close("cannot close", path_);
   File laid_out = File::open_writable(path_);
-  if (reserve) reserve_space(laid_out, laid_out.size());
+  if (reserve) laid_out.reserve(laid_out.size());
   laid_out.sync();
 }
 

@@ -1,5 +1,5 @@
 // A named dataset: all shards that a file pattern matches, seen as one list of samples. Used by the
-// batch plan, the media loader and `inspect`.
+// batch plan and the media loader.
 #pragma once
 
 #include <cstdint>

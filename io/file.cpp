@@ -133,6 +133,18 @@ void File::append(const void* source, size_t size) {
   end_ += size;
 }
 
+void File::reserve(uint64_t size) {
+  const auto length = static_cast<off_t>(size);
+  int result;
+  do {  // SA_RESTART does not cover fallocate
+    result = ::fallocate(descriptor_, 0, 0, length);
+    if (result != 0 && errno == EOPNOTSUPP) result = ::ftruncate(descriptor_, length);
+  } while (result != 0 && errno == EINTR);
+  if (result != 0)
+    throw IoError("{}: no space for {} bytes: {}", path_.string(), size,
+                  std::generic_category().message(errno));
+}
+
 void File::sync() { sync_descriptor(descriptor_, path_); }
 
 void File::close() {
@@ -140,6 +152,13 @@ void File::close() {
   // After EINTR Linux has closed the descriptor all the same: never close twice.
   const int result = ::close(std::exchange(descriptor_, -1));
   if (result != 0 && errno != EINTR) fail("close", path_, errno);
+}
+
+bool file_exists(const fs::path& path) {
+  struct stat status {};
+  if (::stat(path.c_str(), &status) == 0) return true;
+  if (errno == ENOENT || errno == ENOTDIR) return false;
+  fail("stat", path, errno);
 }
 
 void sync_file(const fs::path& path) { sync_by_name(path, O_RDONLY); }

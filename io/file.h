@@ -40,6 +40,9 @@ class File {
   void write_at(uint64_t offset, const void* source, size_t size);
   /// Exactly `size` bytes behind what append() wrote before.
   void append(const void* source, size_t size);
+  /// Grows to `size` bytes that the disk then has; where the file system cannot promise blocks, at
+  /// least the limits on a file's size are asked. IoError if they cannot be had.
+  void reserve(uint64_t size);
   /// fsync.
   void sync();
   /// Closes and reports; the destructor closes in silence.
@@ -52,6 +55,9 @@ class File {
   uint64_t end_ = 0;
   std::filesystem::path path_;
 };
+
+/// Whether something of that name is there. IoError when that cannot be told.
+bool file_exists(const std::filesystem::path& path);
 
 /// fsync of an existing file or of a directory, by name.
 void sync_file(const std::filesystem::path& path);

@@ -87,7 +87,7 @@ constexpr uint64_t kHeartbeatOffset = sizeof("{\"heartbeat\": \"") - 1;
 
 /// Nothing when there is no lease.
 std::optional<LeaseOwner> read_owner(const fs::path& path) {
-  if (!fs::exists(path)) return std::nullopt;
+  if (!file_exists(path)) return std::nullopt;
   const Json json = Json::parse(read_text(path, 1 << 16), path.string());
   const Json owner = json.at("owner");
   return LeaseOwner{.host = owner.at("host").string(),
@@ -106,7 +106,8 @@ enum class Life { kAlive, kDead, kUnknown };
 /// What can be said without waiting.
 Life life_of(const LeaseOwner& owner, const LeaseOwner& self) {
   if (owner.host != self.host) return Life::kUnknown;
-  if (owner.boot_id != self.boot_id) return Life::kDead;
+  // Another boot of this host, or another host of this name.
+  if (owner.boot_id != self.boot_id) return Life::kUnknown;
   if (owner.pid_namespace != self.pid_namespace) return Life::kUnknown;
   return start_time_of(owner.pid) == owner.start_time ? Life::kAlive : Life::kDead;
 }
@@ -144,8 +145,8 @@ bool watch_until_dead(const fs::path& path, LeaseOwner& owner, const LeaseOption
       path.string(), owner.describe());
 }
 
-/// A lock among newcomers while they decide; one that the file system does not know is done without
-/// (the settling look of acquire() then decides).
+/// A lock among newcomers while they decide. Some network file systems know none, or keep it within
+/// one host: the settling look of acquire() decides there.
 File lock_for_newcomers(const fs::path& run_directory) {
   File file = File::create(run_directory / ".lease.lock");
   while (flock(file.descriptor(), LOCK_EX) != 0 && errno == EINTR) {
@@ -236,13 +237,12 @@ std::unique_ptr<Lease> Lease::acquire(const fs::path& run_directory, const Lease
   rename_file(temporary, path);
   sync_directory(run_directory);
   sweep_staging(run_directory / "checkpoints", self.token, false);
-  if (owner) {
-    // Where the lock above is not one, two newcomers may both come this far: the last rename holds.
-    std::this_thread::sleep_for(milliseconds(200));
-    const auto now = read_owner(path);
-    if (!now || now->token != self.token) refuse(path, now.value_or(*owner));
-    log::warn("{}: taken over from {}", path.string(), owner->describe());
-  }
+  // Where the lock above is not one, two newcomers may both come this far: the last rename holds.
+  std::this_thread::sleep_for(milliseconds(200));
+  const auto now = read_owner(path);
+  if (!now) throw IoError("{}: somebody removed it while it was taken", path.string());
+  if (now->token != self.token) refuse(path, *now);
+  if (owner) log::warn("{}: taken over from {}", path.string(), owner->describe());
   return std::unique_ptr<Lease>(new Lease(path, self, std::move(file), options.heartbeat));
 }
 
@@ -262,7 +262,7 @@ void Lease::beat() {
       const std::string now = utc_now();
       file_.write_at(kHeartbeatOffset, now.data(), now.size());
       file_.sync();
-      if (!still_mine()) lost_ = true;
+      still_mine();
     } catch (const std::exception& error) {
       log::warn("heartbeat: {}", error.what());
     }
@@ -270,12 +270,14 @@ void Lease::beat() {
 }
 
 bool Lease::still_mine() const {
+  bool mine = false;
   try {
     const auto now = read_owner(path_);
-    return now && now->token == owner_.token;
-  } catch (const InputError&) {
-    return false;
+    mine = now && now->token == owner_.token;
+  } catch (const InputError&) {  // another text stands there
   }
+  if (!mine) lost_ = true;
+  return mine;
 }
 
 void Lease::release() {

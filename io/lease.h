@@ -1,10 +1,10 @@
 // The run's lease: LEASE.json in the run directory says which process may commit checkpoints there.
 //
-// A lease is dead when its owner ran on this host and that process is gone, or when its heartbeat
-// has not moved for a minute (the newcomer watches and counts down). The same Slurm job with a
-// higher restart count takes over at once. Any other newcomer refuses and names the owner. Taking
-// over first renames the owner's staging directories away, so that a stale owner that wakes up has
-// nothing left to rename into place, and finds another token when it looks.
+// A lease is dead when its owner ran in this boot of this host and that process is gone, or when
+// its heartbeat has not moved for a minute (the newcomer watches and counts down). The same Slurm
+// job with a higher restart count takes over at once. Any other newcomer refuses and names the
+// owner. Taking over first renames the owner's staging directories away, so that a stale owner that
+// wakes up has nothing left to rename into place, and finds another token when it looks.
 //
 // The heartbeat is written into the owner's own open file, never by name: once a successor has put
 // its file there, the old owner writes into a file that nobody can see. Held by rank 0 alone.
@@ -30,7 +30,7 @@ constexpr const char* kLeaseName = "LEASE.json";
 /// Who holds a lease, as LEASE.json says.
 struct LeaseOwner {
   std::string host;
-  std::string boot_id;        ///< another boot of the same host has none of its processes
+  std::string boot_id;        ///< process ids compare only within one; two hosts may share a name
   std::string pid_namespace;  ///< process ids compare only within one
   int64_t pid = 0;
   uint64_t start_time = 0;    ///< of the process, clock ticks since boot: pids come again
@@ -69,7 +69,7 @@ class Lease {
   const LeaseOwner& owner() const { return owner_; }
   /// Reads LEASE.json: is it still ours?
   bool still_mine() const;
-  /// What the heartbeat saw last; costs nothing.
+  /// Whether the heartbeat or still_mine() has seen another's; costs nothing.
   bool lost() const { return lost_; }
   /// Ends the heartbeat and removes LEASE.json if it is ours. Never throws.
   void release();
@@ -83,7 +83,7 @@ class Lease {
   LeaseOwner owner_;
   File file_;
   std::chrono::milliseconds interval_;
-  std::atomic<bool> lost_ = false;
+  mutable std::atomic<bool> lost_ = false;
   bool stopping_ = false;
   std::mutex mutex_;
   std::condition_variable wake_;

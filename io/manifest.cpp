@@ -18,7 +18,7 @@ namespace {
 using Ordered = nlohmann::ordered_json;
 
 constexpr const char* kFormat = "lynceus-checkpoint";
-constexpr int64_t kVersion = 1;
+constexpr int64_t kVersion = 2;
 constexpr uint64_t kBlockBytes = 4ull << 20;
 constexpr uint64_t kMaxManifestBytes = 256ull << 20;
 constexpr std::string_view kDigestKey = ",\n\"digest\": \"";
@@ -94,6 +94,13 @@ std::map<std::string, std::string> parse_strings(const Json& json) {
   return strings;
 }
 
+std::map<std::string, FrozenWeights> parse_frozen(const Json& json) {
+  std::map<std::string, FrozenWeights> frozen;
+  for (const auto& [module, value] : json.members())
+    frozen[module] = {value.at("identity").string(), value.at("checkpoint").string()};
+  return frozen;
+}
+
 uint64_t parse_seed(const Json& json) {
   const std::string text = json.string();
   uint64_t seed = 0;
@@ -165,18 +172,16 @@ Manifest parse_checked(const std::string& text, const std::string& origin) {
   Manifest manifest;
   manifest.step = json.at("step").integer(0);
   manifest.samples_seen = json.at("samples_seen").integer(0);
+  manifest.damaged_samples = json.at("damaged_samples").integer(0, manifest.samples_seen);
   manifest.software = json.at("software").string();
   parse_config(json.at("config"), manifest);
   for (const auto& [key, value] : json.at("seeds").members())
     manifest.seeds[key] = parse_seed(value);
-  manifest.frozen_weights = json.at("frozen_weights").string();
+  manifest.frozen_weights = parse_frozen(json.at("frozen_weights"));
   manifest.tokenizer = json.at("tokenizer").string();
   manifest.datasets = parse_strings(json.at("datasets"));
   for (const auto& [key, value] : json.at("parameter_steps").members())
     manifest.parameter_steps[key] = value.integer(0);
-  if (!json.at("state").is_object())
-    throw InputError("{}: expected an object", json.at("state").where());
-  manifest.state = json.at("state").dump();
   for (const Json& tensor : json.at("tensors").elements()) {
     manifest.tensors.push_back(parse_tensor(tensor));
     const size_t count = manifest.tensors.size();
@@ -223,20 +228,21 @@ std::string to_text(const Manifest& manifest) {
   for (const auto& [key, value] : manifest.seeds) seeds[key] = std::to_string(value);
   Ordered frame = Ordered::array();
   for (const ByteRange& range : manifest.frame) frame.push_back({range.offset, range.size});
-  const auto state = Ordered::parse(manifest.state, nullptr, false);
-  LYNCEUS_CHECK(state.is_object(), "the trainer's state must be a JSON object: {}", manifest.state);
+  Ordered frozen_weights = Ordered::object();
+  for (const auto& [module, weights] : manifest.frozen_weights)
+    frozen_weights[module] = {{"identity", weights.identity}, {"checkpoint", weights.checkpoint}};
   add("format", kFormat);
   add("version", kVersion);
   add("step", manifest.step);
   add("samples_seen", manifest.samples_seen);
+  add("damaged_samples", manifest.damaged_samples);
   add("software", manifest.software);
   add("config", config);
   add("seeds", seeds);
-  add("frozen_weights", manifest.frozen_weights);
+  add("frozen_weights", frozen_weights);
   add("tokenizer", manifest.tokenizer);
   add("datasets", manifest.datasets);
   add("parameter_steps", manifest.parameter_steps);
-  add("state", state);
   add("file", {{"name", kStateFileName},
                {"bytes", manifest.file_bytes},
                {"frame_digest", manifest.frame_digest.hex()},
@@ -262,7 +268,7 @@ Manifest parse_manifest(const std::string& text, const std::string& origin) {
 
 Manifest read_manifest(const std::filesystem::path& directory) {
   const std::filesystem::path path = directory / kManifestName;
-  if (!std::filesystem::exists(path)) refuse(directory.string(), "it has no MANIFEST.json");
+  if (!file_exists(path)) refuse(directory.string(), "it has no MANIFEST.json");
   return parse_manifest(read_text(path, kMaxManifestBytes), path.string());
 }
 

@@ -4,7 +4,7 @@
 // It lists every global tensor with the XXH3-128 digest of each of its row blocks (the same on
 // every grid, so two checkpoints compare), the digest of every byte of state.h5 that is not a
 // tensor, all that a resume must know, and, as its last key, the digest of its own text. Written by
-// checkpoint_writer.cpp, read by checkpoint_reader.cpp, `inspect` and the trainer.
+// checkpoint_writer.cpp, read by checkpoint_reader.cpp and src/train.
 #pragma once
 
 #include <cstdint>
@@ -47,6 +47,15 @@ struct ByteRange {
   bool operator==(const ByteRange&) const = default;
 };
 
+/// Weights of the run that its checkpoints do not hold: what tells them from others, and where they
+/// are to be had again.
+struct FrozenWeights {
+  std::string identity;    ///< "random SEED STD", or a digest of what was read
+  std::string checkpoint;  ///< that holds them; empty: from where the config says
+
+  bool operator==(const FrozenWeights&) const = default;
+};
+
 struct Manifest {
   // Said by the trainer.
   int64_t step = 0;          ///< optimizer steps done
@@ -54,11 +63,11 @@ struct Manifest {
   std::string software;      ///< name and version of the program that wrote it
   std::vector<std::pair<std::string, std::string>> config;  ///< resolved, in order
   std::map<std::string, uint64_t> seeds;
-  std::string frozen_weights;                      ///< digest of the weights that are not saved
-  std::string tokenizer;                           ///< fingerprint
-  std::map<std::string, std::string> datasets;     ///< name -> fingerprint
-  std::map<std::string, int64_t> parameter_steps;  ///< Adam's count per parameter
-  std::string state = "{}";  ///< a JSON object of the trainer's own: skipped steps, bad samples
+  std::map<std::string, FrozenWeights> frozen_weights;  ///< by module: llm, vision, ...
+  std::string tokenizer;                                ///< fingerprint and size
+  std::map<std::string, std::string> datasets;          ///< name -> fingerprint
+  std::map<std::string, int64_t> parameter_steps;       ///< Adam's count per parameter
+  int64_t damaged_samples = 0;  ///< of samples_seen: replaced and not scored
 
   // Said by the writer of the checkpoint.
   uint64_t file_bytes = 0;              ///< of state.h5

@@ -115,7 +115,6 @@ void MediaLoader::load_image(const MediaRequest& request, int index, float* pixe
   try {
     encoded = dataset.read_media(request.sample, index);
   } catch (const InputError& error) {
-    if (!config_.tolerate_damage) throw;
     return replace(error.what());
   }
   try {

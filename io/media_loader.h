@@ -38,8 +38,6 @@ struct TransformConfig {
   bool augment = false;  ///< RandomResizedCrop instead of Resize + CenterCrop
   uint64_t seed = 0;     ///< of the random crops
   DecodeLimits limits = {};
-  /// Media whose digest is wrong are replaced like undecodable ones; else they stop the run.
-  bool tolerate_damage = true;
   int depth = 2;  ///< batches that are worked on ahead of take()
 };
 

@@ -6,7 +6,7 @@
 // The reader believes nothing: header at most 100 MB and within the file before it is allocated;
 // duplicate names and unknown dtypes refused; length = product(shape) * size without overflow; the
 // ranges sorted are contiguous from zero and cover the file exactly. Slices are read straight from
-// the file. Used by the weights and the reference cases; the writer by `export` and tests.
+// the file. Used by the weights and the reference cases; the writer by tests.
 //
 // Errors: InputError naming file, tensor, expected and found; IoError from the system.
 #pragma once

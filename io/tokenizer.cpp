@@ -65,6 +65,10 @@ std::vector<int32_t> Tokenizer::encode(std::string_view text) const {
   return {ids.begin(), ids.end()};
 }
 
+std::string Tokenizer::describe() const {
+  return fmt::format("{} ({} pieces)", fingerprint_, size_);
+}
+
 std::string Tokenizer::decode(std::span<const int32_t> token_ids) const {
   for (const int32_t id : token_ids) check_id(id);
   std::string text;

@@ -1,5 +1,5 @@
 // Text to token ids and back with a SentencePiece model, the tokenizer of the LLaMA family. Used by
-// the prompts, generation, and `prepare` (which can train one).
+// the prompts and by `prepare` (which can train one).
 #pragma once
 
 #include <cstdint>
@@ -41,6 +41,8 @@ class Tokenizer {
   const std::filesystem::path& path() const { return path_; }
   /// XXH3-128 of the model file in hex: two runs agree on the tokenizer iff this agrees.
   const std::string& fingerprint() const { return fingerprint_; }
+  /// "FINGERPRINT (320 pieces)", as manifests keep it.
+  std::string describe() const;
 
  private:
   void check_id(int32_t token_id) const;

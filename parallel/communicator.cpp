@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <filesystem>
 #include <optional>
 
 namespace lynceus::parallel {
@@ -62,6 +63,8 @@ std::optional<Failure> run(const std::function<void()>& step) {
     return std::nullopt;
   } catch (const Error& error) {
     return Failure{error.code(), error.what()};
+  } catch (const std::filesystem::filesystem_error& error) {
+    return Failure{ExitCode::kIo, error.what()};
   } catch (const std::exception& error) {
     return Failure{ExitCode::kInternal, error.what()};
   }

@@ -95,10 +95,9 @@ class MpiSession {
 /// All ranks of the job. MPI must have been started.
 std::unique_ptr<Communicator> make_world();
 
-/// Collective over `parent`: the ranks of equal colour, ordered by key.
+/// Collective over `parent`: the ranks of equal colour, ordered by key, with a message space of
+/// their own.
 std::unique_ptr<Communicator> split(Communicator& parent, int color, int key);
-/// A duplicate with its own message space.
-std::unique_ptr<Communicator> duplicate(Communicator& parent);
 
 /// Runs `step` on every rank and agrees over the world: if it threw anywhere, every rank throws the
 /// first failing rank's error (its text, its exit code), so that one message is printed and all

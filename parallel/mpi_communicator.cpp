@@ -292,11 +292,4 @@ std::unique_ptr<Communicator> split(Communicator& parent, int color, int key) {
   return make_mpi_communicator(handle);
 }
 
-std::unique_ptr<Communicator> duplicate(Communicator& parent) {
-  if (parent.size() == 1) return make_self_communicator();
-  MPI_Comm handle = MPI_COMM_NULL;
-  LYNCEUS_MPI(MPI_Comm_dup(mpi_handle(parent), &handle));
-  return make_mpi_communicator(handle);
-}
-
 }  // namespace lynceus::parallel

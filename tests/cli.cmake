@@ -1,9 +1,9 @@
 # Tests of the whole program: they start ranks of their own, so each takes both cores.
-foreach(name resume bad_input config_values stop help weights save_fault)
+foreach(name resume stage bad_input config_values stop help weights save_fault rank_fault takeover)
   if(TARGET cli_${name}_test)
     add_dependencies(cli_${name}_test lynceus)
     set(labels unit mpi)
-    if(name MATCHES "stop|save_fault")
+    if(name MATCHES "stop|fault|takeover")
       list(APPEND labels fault)
     endif()
     set_tests_properties(cli.${name}_test PROPERTIES LABELS "${labels}" PROCESSORS 2)

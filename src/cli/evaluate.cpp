@@ -36,6 +36,7 @@ CommandLine read_config(const Arguments& arguments, ConfigReader* reader, RunCon
   Arguments layered = {"--config", given.options.run + "/config.ini"};
   layered.insert(layered.end(), arguments.begin(), arguments.end());
   reader->read(layered);
+  reader->check_keys("allow-change", given.options.allow_change);
   config->parallel = given.parallel;
   config->options = given.options;
   device->validate();
@@ -80,9 +81,10 @@ ExitCode run_evaluate(const Arguments& arguments) {
       throw UsageError("data.validation: expected one set at least, found none");
     resolve_config(&config, &reader, *data.tokenizer, rt);
   });
-  std::string frozen_weights;
-  LynxModel model = build_model(rt, config, &frozen_weights);
-  const int64_t step = load_trained(rt, &model, config.options);
+  const std::string tokenizer = data.tokenizer->describe();
+  WeightOrigins origins;
+  LynxModel model = build_model(rt, config, tokenizer, &origins);
+  const int64_t step = load_trained(rt, &model, config.options, tokenizer, &origins);
   const auto datasets = RunData::pointers(data.validation);
   BatchLoader loader(rt, config.model, datasets, data.text(config), batch_limits(config),
                      transform_config(config, false), static_cast<int>(config.data.loader_threads));

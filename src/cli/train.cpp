@@ -34,6 +34,7 @@ ExitCode run_train(const Arguments& arguments) {
   CommandLine line;
   parallel::agree(*world, [&] {
     line = reader.read(arguments);
+    reader.check_keys("allow-change", config.options.allow_change);
     device.validate();
     if (!line.help && !line.positionals.empty())
       throw UsageError("train: expected options only, found '{}'", line.positionals.front());

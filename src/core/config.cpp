@@ -202,9 +202,7 @@ void ConfigReader::apply(const std::string& key, const std::string& value,
                          const std::string& origin) {
   Field* field = find(key);
   if (field == nullptr) {
-    const std::string near = nearest(key);
-    fault(fmt::format("{}: unknown key '{}'{}", origin, key,
-                      near.empty() ? "" : fmt::format("; the nearest known one is '{}'", near)));
+    fault_unknown(origin, key);
     return;
   }
   const std::string text = trim(value);
@@ -222,6 +220,18 @@ void ConfigReader::apply(const std::string& key, const std::string& value,
   }
   field->origin = origin;
   field->layer = layer_;
+}
+
+void ConfigReader::fault_unknown(const std::string& origin, const std::string& key) {
+  const std::string near = nearest(key);
+  fault(fmt::format("{}: unknown key '{}'{}", origin, key,
+                    near.empty() ? "" : fmt::format("; the nearest known one is '{}'", near)));
+}
+
+void ConfigReader::check_keys(const std::string& key, const std::vector<std::string>& keys) {
+  for (const std::string& named : keys)
+    if (find(named) == nullptr) fault_unknown(key, named);
+  check();
 }
 
 ConfigReader::Field* ConfigReader::find(std::string_view key) {

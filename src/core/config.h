@@ -128,6 +128,8 @@ class ConfigReader {
   /// Sets one field as a layer of its own: what files or the world's size decide. A fault waits
   /// for check().
   void set(const std::string& key, const std::string& value, const std::string& origin);
+  /// UsageError if one of `keys`, which the option `key` names, is none of ours.
+  void check_keys(const std::string& key, const std::vector<std::string>& keys);
   /// Throws one UsageError that lists every fault so far.
   void check() { faults_.raise(); }
 
@@ -157,6 +159,7 @@ class ConfigReader {
   Field* find(std::string_view key);
   void fault(const std::string& message) { faults_.add(message); }
   std::string nearest(std::string_view key) const;
+  void fault_unknown(const std::string& origin, const std::string& key);
 
   ConfigVisitor visitor_;
   ConfigFaults faults_;

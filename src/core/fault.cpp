@@ -1,4 +1,4 @@
-// Fault points: parsing of LYNCEUS_FAULT, counting of visits, the four ways to fail.
+// Fault points: parsing of LYNCEUS_FAULT, counting of visits, the ways to fail.
 #include "core/fault.h"
 
 #include <signal.h>
@@ -18,8 +18,9 @@ namespace lynceus::fault {
 namespace {
 
 [[noreturn]] void refuse(std::string_view entry) {
-  throw UsageError("LYNCEUS_FAULT: expected name[@rank][#nth]=kill|throw|hang|enospc, found '{}'",
-                   entry);
+  throw UsageError(
+      "LYNCEUS_FAULT: expected name[@rank][#nth]=kill|throw|hang|enospc|term|pause, found '{}'",
+      entry);
 }
 
 int parse_number(std::string_view digits, int least, std::string_view entry) {
@@ -53,6 +54,10 @@ Plan parse_plan(std::string_view entry) {
     plan.action = Action::kHang;
   } else if (action == "enospc") {
     plan.action = Action::kNoSpace;
+  } else if (action == "term") {
+    plan.action = Action::kTerminate;
+  } else if (action == "pause") {
+    plan.action = Action::kPause;
   } else {
     refuse(entry);
   }
@@ -69,6 +74,12 @@ void act(const Plan& plan) {
   switch (plan.action) {
     case Action::kKill:
       raise(SIGKILL);
+      break;
+    case Action::kTerminate:
+      raise(SIGTERM);
+      break;
+    case Action::kPause:
+      raise(SIGSTOP);
       break;
     case Action::kHang:
       while (true) pause();

@@ -1,11 +1,11 @@
 // Named fault points: places where a test, or whoever doubts, can make this very program fail.
 //
-//   LYNCEUS_FAULT="name[@rank][#nth]=kill|throw|hang|enospc[,...]"
+//   LYNCEUS_FAULT="name[@rank][#nth]=kill|throw|hang|enospc|term|pause[,...]"
 //
 // The named point, on that rank (default: every rank), when it is reached for the nth time
-// (default: the first), kills the process with SIGKILL, throws an IoError, waits for ever, or
-// throws the IoError of a full disk. Without the variable a point costs the test of one constant
-// flag.
+// (default: the first), kills the process with SIGKILL, throws an IoError, waits for ever, throws
+// the IoError of a full disk, sends itself SIGTERM as a scheduler would, or stops until SIGCONT.
+// Without the variable a point costs the test of one constant flag.
 #pragma once
 
 #include <string>
@@ -14,7 +14,7 @@
 
 namespace lynceus::fault {
 
-enum class Action { kKill, kThrow, kHang, kNoSpace };
+enum class Action { kKill, kThrow, kHang, kNoSpace, kTerminate, kPause };
 
 /// One entry of the variable.
 struct Plan {

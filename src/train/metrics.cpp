@@ -3,12 +3,9 @@
 #include "train/metrics.h"
 
 #include <cmath>
-#include <fstream>
 #include <optional>
 
 #include "core/error.h"
-#include "core/log.h"
-#include "io/file.h"
 #include "io/json.h"
 
 namespace lynceus {
@@ -34,7 +31,6 @@ std::string to_json(const MetricValue& value) {
   return std::isfinite(number) ? fmt::format("{}", number) : "null";
 }
 
-/// The step of a line; nothing if it is torn.
 std::optional<int64_t> step_of(const std::string& line) {
   try {
     return io::Json::parse(line, "metrics.jsonl").at("step").integer();
@@ -52,42 +48,13 @@ std::string to_json(const Metrics& metrics) {
   return text + "}";
 }
 
-MetricsFile::MetricsFile(std::filesystem::path run_directory)
-    : path_(run_directory / "metrics.jsonl"),
-      superseded_(run_directory / "metrics.superseded.jsonl") {}
+MetricsFile::MetricsFile(const std::filesystem::path& run_directory)
+    : lines_(run_directory, "metrics", ".jsonl", step_of) {}
 
-void MetricsFile::cut_after(int64_t step) {
-  std::ifstream in(path_);
-  if (!in) return;
-  std::string kept, dropped;
-  for (std::string line; std::getline(in, line);) {
-    const std::optional<int64_t> number = step_of(line);
-    (number && *number <= step ? kept : dropped) += line + "\n";
-  }
-  if (dropped.empty()) return;
-  std::ofstream(superseded_, std::ios::app) << dropped;
-  io::atomic_write_text(path_, kept);
-}
+void MetricsFile::cut_after(int64_t step) { lines_.cut_after(step); }
 
 void MetricsFile::append(const Metrics& metrics) {
-  const bool first_failure = unwritten_.empty();
-  unwritten_ += lynceus::to_json(metrics) + "\n";
-  if (!write_unwritten() && first_failure)
-    log::warn("{}: cannot be written; its lines wait until it can", path_.string());
-}
-
-bool MetricsFile::write_unwritten() {
-  std::error_code error;
-  const uintmax_t before = std::filesystem::file_size(path_, error);
-  std::ofstream out(path_, std::ios::app);
-  out << unwritten_ << std::flush;
-  const bool written = static_cast<bool>(out);
-  out.close();
-  if (written)
-    unwritten_.clear();
-  else if (!error)
-    std::filesystem::resize_file(path_, before, error);  // no half of a line
-  return written;
+  lines_.append(lynceus::to_json(metrics) + "\n");
 }
 
 }  // namespace lynceus

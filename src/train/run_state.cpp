@@ -6,9 +6,6 @@
 #include <charconv>
 #include <sstream>
 
-#include "io/digest.h"
-#include "model/load_weights.h"
-
 #ifndef LYNCEUS_VERSION
 #define LYNCEUS_VERSION "unknown"
 #endif
@@ -17,9 +14,6 @@ namespace lynceus {
 namespace {
 
 namespace fs = std::filesystem;
-
-/// Optional trailing parts of names in a checkpoint: ".../value" only.
-bool is_value(const std::string& name) { return name.ends_with("/value"); }
 
 int64_t parse_step(const std::string& text) {
   int64_t step = 0;
@@ -46,16 +40,6 @@ std::optional<io::LoadedCheckpoint> load_asked(const Runtime& rt, const RunOptio
   return loaded;
 }
 
-/// The same for a checkpoint of another run.
-io::LoadedCheckpoint load_from(const Runtime& rt, const std::string& checkpoint,
-                               std::span<const io::CheckpointTensor> tensors,
-                               const io::LoadOptions& load) {
-  io::LoadedCheckpoint loaded;
-  parallel::agree(*rt.grid.world,
-                  [&] { loaded = io::load_checkpoint(*rt.grid.world, checkpoint, tensors, load); });
-  return loaded;
-}
-
 std::vector<std::string> texts_of(const std::vector<ConfigValue>& config, const std::string& key) {
   std::vector<std::string> texts;
   for (const ConfigValue& value : config)
@@ -68,13 +52,16 @@ std::vector<std::string> texts_of(const std::vector<ConfigValue>& config, const 
 std::string software_version() { return "lynceus " LYNCEUS_VERSION; }
 
 bool may_change_on_resume(const std::string& key) {
-  if (key.find('.') == std::string::npos) return true;  // --run, --device, ...
   for (const char* section : {"log.", "checkpoint.", "parallel."})
     if (key.starts_with(section)) return true;
   static constexpr const char* kKeys[] = {
-      "train.micro_batch_tokens", "train.vision_window",      "train.recompute",
-      "train.validate_every",     "train.validation_samples", "vision.images_per_pass",
-      "data.loader_threads",      "data.validation",          "data.max_bad"};
+      // What this start is to do, and where; precision is not among it.
+      "run", "resume", "stop-after", "init", "take-over", "allow-change", "device",
+      // How the work is cut.
+      "train.micro_batch_tokens", "train.vision_window", "train.recompute",
+      "vision.images_per_pass", "data.loader_threads",
+      // What looks on without touching what is trained: validation, when to give up.
+      "train.validate_every", "train.validation_samples", "data.validation", "data.max_bad"};
   return std::find(std::begin(kKeys), std::end(kKeys), key) != std::end(kKeys);
 }
 
@@ -96,7 +83,9 @@ io::SaveResult RunState::save(io::CheckpointStore* store, const RunPosition& pos
   for (const ConfigValue& value : identity_.config)
     manifest.config.push_back({value.key, value.value});
   manifest.seeds["train.seed"] = identity_.seed;
-  manifest.frozen_weights = identity_.frozen_weights;
+  manifest.damaged_samples = position.damaged_samples;
+  for (const auto& [module, weights] : identity_.origins)
+    if (!model_->config.llm.trains(module)) manifest.frozen_weights[module] = weights;
   manifest.tokenizer = identity_.tokenizer;
   manifest.datasets = identity_.datasets;
   // Each stage knows the counts of its own parameters; the manifest has them all.
@@ -128,15 +117,19 @@ void RunState::accept(const io::Manifest& manifest, const RunOptions& options) c
   for (const auto* config : both)
     for (const ConfigValue& value : *config)
       if (std::find(keys.begin(), keys.end(), value.key) == keys.end()) keys.push_back(value.key);
+  const auto allowed = [&](const std::string& key) {
+    return std::count(options.allow_change.begin(), options.allow_change.end(), key) > 0;
+  };
   for (const std::string& key : keys) {
-    const auto& allowed = options.allow_change;
-    if (may_change_on_resume(key) || std::count(allowed.begin(), allowed.end(), key) > 0) continue;
+    if (may_change_on_resume(key) || allowed(key)) continue;
     const auto a = texts_of(theirs, key), b = texts_of(identity_.config, key);
     differ(key, fmt::format("{}", fmt::join(a, " ")), fmt::format("{}", fmt::join(b, " ")));
   }
-  differ("frozen weights", manifest.frozen_weights, identity_.frozen_weights);
-  differ("tokenizer", manifest.tokenizer, identity_.tokenizer);
+  for (const std::string& fault :
+       differences(manifest, identity_.origins, {identity_.tokenizer, /*allow_change=*/{}}))
+    faults.push_back(fault + " (never permitted within a run)");
   for (const auto& [name, fingerprint] : identity_.datasets) {
+    if (allowed("data.source")) break;
     const auto found = manifest.datasets.find(name);
     differ("data.source " + name, found == manifest.datasets.end() ? "" : found->second,
            fingerprint);
@@ -146,7 +139,7 @@ void RunState::accept(const io::Manifest& manifest, const RunOptions& options) c
                      manifest.step, fmt::join(faults, "\n"));
 }
 
-std::optional<RunPosition> RunState::resume(const RunOptions& options) const {
+std::optional<RunPosition> RunState::resume(const RunOptions& options) {
   if (options.resume == "never") return std::nullopt;
   io::LoadOptions load;
   load.accept = [&](const io::Manifest& manifest) { accept(manifest, options); };
@@ -156,51 +149,43 @@ std::optional<RunPosition> RunState::resume(const RunOptions& options) const {
     const auto found = loaded->manifest.parameter_steps.find(trained.parameter->name);
     trained.steps = found == loaded->manifest.parameter_steps.end() ? 0 : found->second;
   }
-  return RunPosition{loaded->manifest.step, loaded->manifest.samples_seen};
+  load_frozen(rt_, model_, loaded->manifest, &identity_.origins);
+  return RunPosition{loaded->manifest.step, loaded->manifest.samples_seen,
+                     loaded->manifest.damaged_samples};
 }
 
-void RunState::initialize_from(const std::string& checkpoint) const {
-  std::vector<io::CheckpointTensor> values;
-  for (const TrainedParameter& trained : optimizer_->parameters())
-    values.push_back(io::checkpoint_tensor(*trained.parameter));
-  io::LoadOptions load;
-  load.may_be_unused = [](const std::string& name) { return !is_value(name); };
-  // A stage without video has no frame positions to give.
-  load.may_be_missing = [](const std::string& name) {
-    return name.starts_with("absolute_frame_pos_embed");
-  };
-  load_from(rt_, checkpoint, values, load);
+void RunState::initialize_from(const RunOptions& options) {
+  lynceus::initialize_from(rt_, model_, options.init, {identity_.tokenizer, options.allow_change},
+                           &identity_.origins);
+  parallel::agree(*rt_.grid.world, [&] {
+    const std::string own = (fs::canonical(options.run) / "checkpoints" / "").string();
+    for (const auto& [module, weights] : identity_.origins)
+      if (!model_->config.llm.trains(module) && weights.checkpoint.starts_with(own))
+        throw UsageError(
+            "init: the frozen {} is in {} alone, which makes room for new checkpoints of the same "
+            "run: choose another --run",
+            module, weights.checkpoint);
+  });
 }
 
-int64_t load_trained(const Runtime& rt, LynxModel* model, const RunOptions& options) {
+int64_t load_trained(const Runtime& rt, LynxModel* model, const RunOptions& options,
+                     const std::string& tokenizer, WeightOrigins* origins) {
   std::vector<io::CheckpointTensor> values;
   model->visit_parameters([&](Parameter& parameter) {
     if (parameter.trainable()) values.push_back(io::checkpoint_tensor(parameter));
   });
   io::LoadOptions load;
+  load.accept = [&](const io::Manifest& manifest) {
+    refuse_differences(fmt::format("the checkpoint of step {}", manifest.step), manifest, *origins,
+                       {tokenizer, options.allow_change});
+  };
   load.may_be_unused = [](const std::string& name) { return !is_value(name); };
   const auto loaded = load_asked(rt, options, values, load);
   if (!loaded)
     throw parallel::AgreedError(ExitCode::kInput,
                                 fmt::format("{}: no committed checkpoint", options.run));
+  load_frozen(rt, model, loaded->manifest, origins);
   return loaded->manifest.step;
-}
-
-std::string load_backbone(const Runtime& rt, LynxModel* model, const std::string& checkpoint) {
-  std::vector<io::CheckpointTensor> values;
-  model->visit_parameters([&](Parameter& parameter) {
-    if (is_backbone(parameter.name)) values.push_back(io::checkpoint_tensor(parameter));
-  });
-  io::LoadOptions load;
-  load.may_be_unused = [](const std::string& name) {
-    return !is_value(name) || !is_backbone(name);
-  };
-  const io::LoadedCheckpoint loaded = load_from(rt, checkpoint, values, load);
-  std::string digests;
-  for (const io::ManifestTensor& tensor : loaded.manifest.tensors)
-    if (is_value(tensor.name) && is_backbone(tensor.name))
-      for (const io::Digest128& block : tensor.blocks) digests += block.hex();
-  return io::digest128(digests.data(), digests.size()).hex();
 }
 
 }  // namespace lynceus

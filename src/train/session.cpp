@@ -208,13 +208,17 @@ void resolve_config(RunConfig* config, ConfigReader* reader, const io::Tokenizer
     check("vision.weights", open_encoder(*config), is_vision);
 }
 
-LynxModel build_model(const Runtime& rt, const RunConfig& config, std::string* frozen_weights) {
+LynxModel build_model(const Runtime& rt, const RunConfig& config, const std::string& tokenizer,
+                      WeightOrigins* origins) {
   const LlmConfig& llm = config.model.llm;
   LynxModel model =
       make_lynx(rt, config.model,
                 partition_model(config.model, rt.grid.pipeline->size(), config.parallel.layers),
                 config.train.label_smoothing);
   initialize(&model, config.train.seed);
+  const auto random = [&](double std) {
+    return fmt::format("random {} {}", config.train.seed, std);
+  };
   const auto load = [&](const io::WeightSourcePtr& source, const NameFilter& filter,
                         const std::vector<std::filesystem::path>& more = {}) {
     load_weights(rt, &model, *source, filter);
@@ -222,22 +226,25 @@ LynxModel build_model(const Runtime& rt, const RunConfig& config, std::string* f
     files.insert(files.end(), more.begin(), more.end());
     return io::digest_files(files, *rt.grid.world).hex();
   };
-  std::string backbone = fmt::format("random {} {}", config.train.seed, llm.init_std);
+  std::string backbone = random(llm.init_std);
   if (!llm.weights.empty())
     // Its config.json too: the same tensors under another rope_theta are another model.
     backbone = load(open_backbone(config), is_backbone,
                     {std::filesystem::path(llm.weights) / "config.json"});
   else if (!llm.init_from.empty())
-    backbone = load_backbone(rt, &model, llm.init_from);
+    backbone = load_backbone(rt, &model, llm.init_from, {tokenizer, config.options.allow_change});
   else
     log::info("the LLM starts from random values: model.weights names none");
-  std::string encoder =
-      fmt::format("random {} {}", config.train.seed, config.model.vision.init_std);
+  std::string encoder = random(config.model.vision.init_std);
   if (!config.model.vision.weights.empty())
     encoder = load(open_encoder(config), is_vision);
   else
     log::info("the vision encoder has random values: vision.weights names none");
-  *frozen_weights = fmt::format("llm {}, vision {}", backbone, encoder);
+  *origins = {{"llm", {backbone, ""}},
+              {"vision", {encoder, ""}},
+              {"bridge", {random(config.model.bridge.init_std), ""}}};
+  if (config.model.adapter.every > 0)
+    (*origins)["adapter"] = {random(config.model.adapter.init_std), ""};
   model.pack(rt);
   return model;
 }

@@ -65,8 +65,10 @@ void resolve_config(RunConfig* config, ConfigReader* reader, const io::Tokenizer
                     const Runtime& rt);
 
 /// Builds the model and fills it: random values, then the backbone's, the encoder's weights where
-/// the config names them. Collective. `frozen_weights` = what a resume must find again.
-LynxModel build_model(const Runtime& rt, const RunConfig& config, std::string* frozen_weights);
+/// the config names them. Collective. `tokenizer` is Tokenizer::describe(); `origins` says of each
+/// module where its values come from.
+LynxModel build_model(const Runtime& rt, const RunConfig& config, const std::string& tokenizer,
+                      WeightOrigins* origins);
 
 /// Throws on every rank, naming rank and key, if configs, program or data differ between ranks.
 /// Collective.

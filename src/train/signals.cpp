@@ -24,7 +24,7 @@ StopRequests::StopRequests(std::filesystem::path run_directory)
 }
 
 StopRequests::~StopRequests() {
-  for (const int signal : kSignals) std::signal(signal, SIG_DFL);
+  for (const int signal : kSignals) std::signal(signal, SIG_IGN);
 }
 
 void StopRequests::clear() const {
@@ -32,10 +32,13 @@ void StopRequests::clear() const {
   std::filesystem::remove(stop_file_, ignored);
 }
 
-bool StopRequests::agreed(parallel::Communicator& world) const {
-  int64_t stop = stop_requested;
-  if (world.rank() == 0 && std::filesystem::exists(stop_file_)) stop = 1;
-  return world.all_reduce(stop, parallel::ReduceOp::kMax) != 0;
+StopReason StopRequests::agreed(parallel::Communicator& world, const io::Lease* lease) const {
+  StopReason mine = stop_requested != 0 ? StopReason::kRequested : StopReason::kNone;
+  std::error_code unreadable;  // then nobody can have asked by it
+  if (world.rank() == 0 && std::filesystem::exists(stop_file_, unreadable))
+    mine = StopReason::kRequested;
+  if (lease != nullptr && lease->lost()) mine = StopReason::kLeaseLost;
+  return StopReason{world.all_reduce(static_cast<int64_t>(mine), parallel::ReduceOp::kMax)};
 }
 
 }  // namespace lynceus

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/fault.h"
 #include "core/trace.h"
 
 namespace lynceus {
@@ -82,6 +83,7 @@ StepResult train_step(const Runtime& rt, const LynxModel& model, Optimizer* opti
   StepResult result;
   optimizer->zero_gradients();
   const StepLoss mine = accumulate_gradients(rt, model, batch, pixels, options, &result);
+  LYNCEUS_FAULT_POINT("step.before_reduce");
   result.scored_tokens = rt.grid.data->all_reduce(mine.scored);
   if (result.scored_tokens == 0) return result;
   result.loss = rt.grid.data->all_reduce(mine.sum) / static_cast<double>(result.scored_tokens);

@@ -3,8 +3,8 @@
 #include "train/trainer.h"
 
 #include <algorithm>
+#include <charconv>
 #include <chrono>
-#include <fstream>
 
 #include "core/log.h"
 #include "core/progress.h"
@@ -29,10 +29,24 @@ double seconds_since(std::chrono::steady_clock::time_point begin) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
 }
 
+/// The step of a line of damaged.tsv.
+std::optional<int64_t> step_of_damaged(const std::string& line) {
+  int64_t step = 0;
+  const char* end = line.data() + line.size();
+  const auto parsed = std::from_chars(line.data(), end, step);
+  if (parsed.ec != std::errc() || parsed.ptr == end || *parsed.ptr != '\t') return std::nullopt;
+  return step;
+}
+
 class Trainer {
  public:
   Trainer(const Runtime& rt, RunConfig* config, ConfigReader* reader)
-      : rt_(rt), config_(*config), run_(config_.options.run), stop_(run_), metrics_(run_) {
+      : rt_(rt),
+        config_(*config),
+        run_(config_.options.run),
+        stop_(run_),
+        metrics_(run_),
+        damaged_(run_, "damaged", ".tsv", step_of_damaged) {
     set_up(reader);
   }
 
@@ -59,7 +73,11 @@ class Trainer {
       if (is_due(config_.train.validate_every) || position_.step == config_.train.steps)
         validate_now();
       if (position_.step == last) break;
-      if (stop_.agreed(*rt_.grid.world)) {
+      // Asked behind the save: what comes while it is written costs no further step and no second.
+      if (is_due(config_.checkpoint.every)) save();
+      const StopReason reason = stop_.agreed(*rt_.grid.world, lease_.get());
+      if (reason == StopReason::kLeaseLost) leave_to_successor();
+      if (reason == StopReason::kRequested) {
         progress.finish();
         write_trace(position_.step);
         save_now();
@@ -67,7 +85,6 @@ class Trainer {
         log::info("stopped on request behind step {}; run again to go on", position_.step);
         return ExitCode::kRequeue;
       }
-      if (is_due(config_.checkpoint.every)) save();
     }
     progress.finish();
     write_trace(position_.step);
@@ -81,7 +98,6 @@ class Trainer {
   bool speaks() const { return rt_.grid.world->rank() == 0; }
 
   void set_up(ConfigReader* reader) {
-    std::string frozen_weights;
     parallel::agree(*rt_.grid.world, [&] {
       trace_ = config_.log.trace_range();
       data_ = open_data(config_, true);
@@ -93,7 +109,7 @@ class Trainer {
     RunIdentity identity;
     identity.config = reader->values();
     identity.seed = config_.train.seed;
-    identity.tokenizer = data_.tokenizer->fingerprint();
+    identity.tokenizer = data_.tokenizer->describe();
     for (const io::Dataset& dataset : data_.training)
       identity.datasets[dataset.name()] = dataset.fingerprint();
     check_same_everywhere(rt_, identity);
@@ -101,10 +117,9 @@ class Trainer {
       return std::count(kOptionsOfOneStart.begin(), kOptionsOfOneStart.end(), value.key) > 0;
     });
 
-    model_ = build_model(rt_, config_, &frozen_weights);
-    identity.frozen_weights = frozen_weights;
+    model_ = build_model(rt_, config_, identity.tokenizer, &identity.origins);
     optimizer_ = std::make_unique<Optimizer>(rt_, &model_, config_.optimizer);
-    state_ = std::make_unique<RunState>(rt_, optimizer_.get(), std::move(identity));
+    state_ = std::make_unique<RunState>(rt_, &model_, optimizer_.get(), std::move(identity));
     store_ = std::make_unique<io::CheckpointStore>(
         *rt_.grid.world,
         io::CheckpointOptions{.run_directory = run_,
@@ -135,12 +150,17 @@ class Trainer {
       first_step_ = position_.step;
       log::info("resumed from step {}, {} samples seen", position_.step, position_.samples_seen);
     } else if (!config_.options.init.empty()) {
-      state_->initialize_from(config_.options.init);
-      log::info("trained values start from {}", config_.options.init);
+      state_->initialize_from(config_.options);
+      log::info("values start from {}", config_.options.init);
     }
+    tell_random(model_, state_->origins());
+    if (trace_.last >= trace_.first && first_step_ >= trace_.first)
+      log::info("log.trace: step {} is done already: no trace is written", trace_.first);
     store_->set_aside_newer(position_.step);
     parallel::agree(*rt_.grid.world, [&] {
-      if (speaks()) metrics_.cut_after(position_.step);
+      if (!speaks()) return;
+      metrics_.cut_after(position_.step);
+      damaged_.cut_after(position_.step);
     });
     log::info("{}: {} on {} samples, {} trained parameters on rank 0", run_.string(),
               rt_.grid.shape.to_string(), total_samples(), trained_elements());
@@ -194,8 +214,12 @@ class Trainer {
   /// Nothing if no trace was begun or it is written already.
   void write_trace(int64_t last) {
     if (last < trace_.first || last > trace_.last || first_step_ >= trace_.first) return;
-    trace::stop_and_write(
-        (run_ / "trace" / trace::file_name(trace_.first, last, rt_.grid.world->rank())).string());
+    const std::string name = trace::file_name(trace_.first, last, rt_.grid.world->rank());
+    try {
+      trace::stop_and_write((run_ / "trace" / name).string());
+    } catch (const IoError& error) {  // costs a picture, not the run
+      log::warn("no trace: {}", error.what());
+    }
     trace_ = {};
   }
 
@@ -249,20 +273,19 @@ class Trainer {
       mine += fmt::format("{}\t{}\t{}\n", position_.step, sample.index, sample.reason);
     const auto all = rt_.grid.world->all_gather(mine);
     if (speaks()) {
-      std::ofstream out(run_ / "damaged.tsv", std::ios::app);
-      for (const std::string& text : all) out << text;
+      damaged_.append(fmt::format("{}", fmt::join(all, "")));
       for (const std::string& text : all)
         if (!text.empty()) log::warn("damaged media, replaced and not scored: {}", text);
     }
-    damaged_ += damaged;
-    samples_here_ = position_.samples_seen - first_step_ * config_.train.global_batch_size;
-    const double share = static_cast<double>(damaged_) / static_cast<double>(samples_here_);
-    if (samples_here_ >= kFewSamples && share > config_.data.max_bad)
+    position_.damaged_samples += damaged;
+    const auto samples = static_cast<double>(position_.samples_seen);
+    if (position_.samples_seen >= kFewSamples &&
+        static_cast<double>(position_.damaged_samples) / samples > config_.data.max_bad)
       throw parallel::AgreedError(
           ExitCode::kInput,
           fmt::format("{} of {} samples have damaged media, more than data.max_bad = {}: see {}",
-                      damaged_, samples_here_, config_.data.max_bad,
-                      (run_ / "damaged.tsv").string()));
+                      position_.damaged_samples, position_.samples_seen, config_.data.max_bad,
+                      damaged_.path().string()));
   }
 
   void validate_now() {
@@ -287,6 +310,15 @@ class Trainer {
           task, score.loss(), 100 * score.token_accuracy(), 100 * score.answer_accuracy(),
           100 * score.baseline(), score.samples);
     }
+  }
+
+  /// Another process trains here now: whatever this one saved would be refused.
+  [[noreturn]] void leave_to_successor() const {
+    throw parallel::AgreedError(
+        ExitCode::kIo,
+        fmt::format("{}: the lease of this run was taken by another process: stopped behind step "
+                    "{} without saving",
+                    (run_ / io::kLeaseName).string(), position_.step));
   }
 
   /// A failed save is a warning; the third in a row ends the run.
@@ -321,6 +353,7 @@ class Trainer {
   fs::path run_;
   const StopRequests stop_;  // from the start: a request while weights are loaded counts too
   MetricsFile metrics_;
+  StepLines damaged_;
   RunData data_;
   std::unique_ptr<io::Lease> lease_;
   LynxModel model_;
@@ -330,8 +363,6 @@ class Trainer {
   RunPosition position_;
   int64_t first_step_ = 0;
   int64_t saved_step_ = -1;
-  int64_t damaged_ = 0;
-  int64_t samples_here_ = 0;
   int failures_ = 0;
   TraceRange trace_;
 };

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <numeric>
+#include <set>
 
 #include "io/dataset.h"
 #include "io/shard_writer.h"
@@ -313,6 +314,28 @@ TEST_F(BadInput, DamagedPicturesAreReplacedCountedAndListed) {
   ASSERT_EQ(others.size(), losses.size());
   for (size_t i = 0; i < losses.size(); ++i) EXPECT_NEAR(others[i] / losses[i], 1, 1e-5);
   EXPECT_EQ(lines_of(folder_ / "two" / "damaged.tsv").size(), 26u);
+}
+
+TEST_F(BadInput, DamagedPicturesAreListedAndCountedAcrossResumes) {
+  const fs::path file = copy_shard("train-Color");
+  const io::ShardSidecar sidecar = io::ShardSidecar::read(file);
+  overwrite(file, sidecar.blobs_begin, std::string(sidecar.blobs_end - sidecar.blobs_begin, 'x'));
+  const Arguments arguments = {"--train.steps",          "40",
+                               "--data.max_bad",         "0.5",
+                               "--data.source",          "color:1:" + file.string(),
+                               "--checkpoint.every",     "10",
+                               "--checkpoint.keep_last", "9"};
+  ASSERT_EQ(train(arguments + Arguments{"--stop-after", "20"}).code, 0);
+  ASSERT_EQ(train(arguments + Arguments{"--stop-after", "15", "--resume", "10"}).code, 0);
+  const auto listed = lines_of(folder_ / "run" / "damaged.tsv");
+  EXPECT_EQ(listed.size(), 15u * 8);
+  EXPECT_EQ(std::set<std::string>(listed.begin(), listed.end()).size(), listed.size());
+  EXPECT_EQ(lines_of(folder_ / "run" / "damaged.superseded.tsv").size(), 10u * 8);
+  EXPECT_EQ(io::read_manifest(checkpoint(folder_ / "run", 15)).damaged_samples, 15 * 8);
+  // The third start has 80 samples of its own when the run reaches the 200 that count.
+  const Output output = train(arguments);
+  EXPECT_EQ(output.code, 3) << output.all();
+  EXPECT_THAT(output.err, HasSubstr("200 of 200 samples have damaged media"));
 }
 
 TEST_F(BadInput, TooManyDamagedPicturesStopTheRun) {

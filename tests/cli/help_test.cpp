@@ -141,6 +141,18 @@ TEST(Help, ARunKeepsItsLog) {
   EXPECT_THAT(without.err, AllOf(HasSubstr("no log file: "), HasSubstr("train.log")));
 }
 
+TEST(Help, ATraceThatCannotBeIsSaidAndCostsNothing) {
+  const Folder folder("help");
+  fs::create_directories(folder / "run");
+  std::ofstream(folder / "run" / "trace") << "in the way";
+  const Arguments arguments = train_arguments(folder / "run") + Arguments{"--log.trace", "1:2"};
+  const Output output = run(arguments + Arguments{"--stop-after", "3"}, {.ranks = 2});
+  EXPECT_EQ(output.code, 0) << output.all();
+  EXPECT_THAT(output.err, HasSubstr("no trace: "));
+  const Output late = run(arguments + Arguments{"--stop-after", "4"});
+  EXPECT_THAT(late.err, HasSubstr("log.trace: step 1 is done already: no trace is written"));
+}
+
 TEST(Help, TraceAndSchedule) {
   const Folder folder("help");
   const Output output = run(train_arguments(folder / "run") + grid(1, 2, 1) +

@@ -127,7 +127,7 @@ TEST_F(Resume, ChangedKeysAreRefusedByName) {
                 AllOf(HasSubstr("cannot resume from step 2"),
                       HasSubstr("optimizer.lr: the checkpoint has 0.001, this run 0.002"),
                       HasSubstr("train.seed: the checkpoint has 1, this run 7"),
-                      HasSubstr("frozen weights: the checkpoint has llm random 1")));
+                      HasSubstr("frozen llm weights: the checkpoint has random 1")));
   }
   EXPECT_EQ(io::read_text(folder_ / "run" / "config.ini"), config) << "a refused run changed it";
   EXPECT_EQ(metrics_of(folder_ / "run").steps.size(), 2u);
@@ -137,6 +137,12 @@ TEST_F(Resume, ChangedKeysAreRefusedByName) {
   EXPECT_EQ(other_data.code, 2);
   EXPECT_THAT(other_data.err, AllOf(HasSubstr("data.source"), HasSubstr("data.source captions")));
 
+  const Output mistyped = start("run", {"--allow-change", "data.sorce"}, 2);
+  EXPECT_EQ(mistyped.code, 2) << mistyped.all();
+  EXPECT_EQ(mistyped.messages(), 1) << mistyped.all();
+  EXPECT_THAT(mistyped.err, HasSubstr("allow-change: unknown key 'data.sorce'; the nearest known "
+                                      "one is 'data.source'"));
+
   const Arguments lr = {"--stop-after", "4", "--optimizer.lr", "2e-3"};
   EXPECT_EQ(start("run", lr + Arguments{"--allow-change", "optimizer.eps"}).code, 2);
   train("run", lr + Arguments{"--allow-change", "optimizer.lr"});
@@ -144,6 +150,18 @@ TEST_F(Resume, ChangedKeysAreRefusedByName) {
   EXPECT_THAT(last, HasSubstr("step 4 "));
   EXPECT_GT(numbers_of(folder_ / "run", "lr").back(), 1e-3);
   EXPECT_THAT(io::read_text(folder_ / "run" / "config.ini"), HasSubstr("lr = 0.002"));
+}
+
+TEST_F(Resume, OtherDataWhenAllowed) {
+  const Arguments other = {"--stop-after", "4", "--data.source",
+                           "captions:1:" + shard("train-Counting"),
+                           "more:1:" + shard("train-Color")};
+  train("run", {"--stop-after", "2"});
+  const Output refused = start("run", other);
+  EXPECT_EQ(refused.code, 2) << refused.all();
+  EXPECT_THAT(refused.err, HasSubstr("data.source captions: the checkpoint has "));
+  train("run", other + Arguments{"--allow-change", "data.source"});
+  EXPECT_EQ(metrics_of(folder_ / "run").steps.size(), 4u);
 }
 
 TEST_F(Resume, SwappedTokenizerIsRefused) {
@@ -158,8 +176,9 @@ TEST_F(Resume, SwappedTokenizerIsRefused) {
   fs::copy_file(folder_ / "other" / "tokenizer.model", model, fs::copy_options::overwrite_existing);
   const Output refused = start("run", with + Arguments{"--stop-after", "4"});
   EXPECT_EQ(refused.code, 2) << refused.all();
-  EXPECT_THAT(refused.err, testing::ContainsRegex("tokenizer: the checkpoint has [0-9a-f]{32}, "
-                                                  "this run [0-9a-f]{32}"));
+  EXPECT_THAT(refused.err, testing::ContainsRegex("tokenizer: the checkpoint has [0-9a-f]{32} .320 "
+                                                  "pieces., this run [0-9a-f]{32} .320 pieces. "
+                                                  ".never permitted within a run."));
 }
 
 TEST_F(Resume, StageTwoStartsFromStageOne) {
@@ -214,7 +233,8 @@ TEST_F(Resume, BackboneTrainedHereThenFrozen) {
       start("frozen", text + Arguments{"--model.init_from", checkpoint(folder_ / "other", 4),
                                        "--allow-change", "model.init_from", "--stop-after", "2"});
   EXPECT_EQ(refused.code, 2) << refused.all();
-  EXPECT_THAT(refused.err, HasSubstr("frozen weights: the checkpoint has llm"));
+  EXPECT_THAT(refused.err, AllOf(HasSubstr("frozen llm weights: the checkpoint has "),
+                                 HasSubstr("(never permitted within a run)")));
 }
 
 TEST_F(Resume, EvaluateSaysWhatTheRunSaid) {

@@ -61,6 +61,30 @@ TEST_F(Stop, InterruptDuringSaves) {
                      {"--checkpoint.every", "1"});
 }
 
+TEST_F(Stop, TwiceDuringASaveThatIsThenTheLast) {
+  const Arguments arguments = train_arguments(run_) + Arguments{"--checkpoint.every", "3"};
+  const Output output = run(arguments, {.ranks = 2,
+                                        .environment = {"LYNCEUS_FAULT=checkpoint.write@1#1=term,"
+                                                        "checkpoint.before_manifest@0#1=term"}});
+  EXPECT_EQ(output.code, 75) << output.all();
+  EXPECT_THAT(output.err, HasSubstr("stopped on request behind step 3;"));
+  EXPECT_EQ(metrics_of(run_).steps.size(), 3u);
+  EXPECT_TRUE(fs::exists(checkpoint(run_, 3) / io::kManifestName));
+  EXPECT_EQ(output.err.find("checkpoint step-"), output.err.rfind("checkpoint step-"));
+  EXPECT_THAT(run(arguments, {.ranks = 2}).err, HasSubstr("resumed from step 3,"));
+}
+
+TEST_F(Stop, ManySignalsDuringSaves) {
+  expect_stop_and_go(
+      [](const Program& program) {
+        for (int i = 0; i < 300; ++i) {
+          for (const pid_t rank : program.ranks()) kill(rank, SIGUSR1);
+          std::this_thread::sleep_for(std::chrono::microseconds(500));
+        }
+      },
+      2, {"--checkpoint.every", "1"});
+}
+
 TEST_F(Stop, TerminateDuringValidation) {
   expect_stop_and_go(
       [](const Program& program) { kill(program.ranks()[0], SIGTERM); }, 0,

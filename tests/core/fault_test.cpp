@@ -14,8 +14,8 @@ namespace {
 const int kEnvironment = setenv("LYNCEUS_FAULT", "here#2=throw,there=enospc,other@7=kill", 1);
 
 TEST(Fault, ParsesNameRankAndCount) {
-  const auto plans = fault::parse_plans("checkpoint.before_rename@3#2=kill,x=hang");
-  ASSERT_EQ(plans.size(), 2u);
+  const auto plans = fault::parse_plans("checkpoint.before_rename@3#2=kill,x=hang,y=term,z=pause");
+  ASSERT_EQ(plans.size(), 4u);
   EXPECT_EQ(plans[0].name, "checkpoint.before_rename");
   EXPECT_EQ(plans[0].rank, 3);
   EXPECT_EQ(plans[0].nth, 2);
@@ -23,6 +23,8 @@ TEST(Fault, ParsesNameRankAndCount) {
   EXPECT_EQ(plans[1].rank, -1);
   EXPECT_EQ(plans[1].nth, 1);
   EXPECT_EQ(plans[1].action, fault::Action::kHang);
+  EXPECT_EQ(plans[2].action, fault::Action::kTerminate);
+  EXPECT_EQ(plans[3].action, fault::Action::kPause);
 }
 
 TEST(Fault, RefusesWhatItDoesNotUnderstand) {

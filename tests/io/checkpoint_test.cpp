@@ -123,6 +123,29 @@ TEST_F(CheckpointTest, TruncatedMissingOrForeignFilesArePassedOver) {
   EXPECT_EQ(load()->manifest.step, 1);
 }
 
+TEST_F(CheckpointTest, WhatCannotBeReadIsNotDamaged) {
+  save_steps({1, 2});
+  const auto expect_refused = [&](const fs::path& named) {
+    try {
+      load();
+      ADD_FAILURE() << "passed over";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ExitCode::kIo) << error.what();
+      EXPECT_THAT(error.what(), HasSubstr(named.string()));
+    }
+  };
+  const fs::path directory = checkpoint_path(run_.path(), 2);
+  for (const char* name : {kManifestName, kStateFileName}) {
+    const fs::path file = directory / name;
+    fs::rename(file, directory / "aside");
+    fs::create_symlink(file, file);  // ELOOP, which root gets too
+    expect_refused(file);
+    fs::remove(file);
+    fs::rename(directory / "aside", file);
+  }
+  EXPECT_EQ(load()->manifest.step, 2);
+}
+
 TEST_F(CheckpointTest, WhatIsNotCommittedIsNeverChosen) {
   save_steps({1});
   const fs::path checkpoints = run_.path() / "checkpoints";

@@ -102,6 +102,16 @@ TEST_F(LeaseTest, ReusedProcessIdIsNotTheOwner) {
   EXPECT_TRUE(Lease::acquire(run_)->still_mine());
 }
 
+TEST_F(LeaseTest, AnotherBootOfThisNameIsWatched) {
+  leave_dead_lease();
+  forge(R"("boot_id":"[^"]*")", R"("boot_id":"other")");
+  int calls = 0;
+  LeaseOptions options = fast();
+  options.waiting = [&](const LeaseOwner&, std::chrono::milliseconds) { ++calls; };
+  EXPECT_TRUE(Lease::acquire(run_, options)->still_mine());
+  EXPECT_GT(calls, 0) << "another host of the same name may hold it";
+}
+
 TEST_F(LeaseTest, OwnerElsewhereIsWatched) {
   leave_dead_lease();
   forge(R"("host":"[^"]*")", R"("host":"elsewhere")");

@@ -20,11 +20,11 @@ Manifest example() {
   manifest.software = "lynceus 0.1.0";
   manifest.config = {{"train.steps", "400"}, {"data.tokenizer", "a \"quoted\" path"}};
   manifest.seeds = {{"train", 0xFFFFFFFFFFFFFFFFull}, {"model", 3}};
-  manifest.frozen_weights = "abc";
+  manifest.frozen_weights = {{"llm", {"random 1 0.02", ""}}, {"bridge", {"abc", "/runs/one"}}};
   manifest.tokenizer = "def";
   manifest.datasets = {{"shapes", "123"}};
   manifest.parameter_steps = {{"bridge.latents", 118}, {"LLM.a", 120}};
-  manifest.state = R"({"skipped":[3,4]})";
+  manifest.damaged_samples = 5;
   manifest.tensors = {{"LLM.a/value", {3000, 1000}, DType::kF32, {{1, 2}, {3, 4}, {5, 6}}},
                       {"scalar/value", {}, DType::kI64, {{7, 8}}}};
   manifest.file_bytes = 12'000'000 + 8 + 100;
@@ -62,7 +62,8 @@ TEST(Manifest, ComesBackAsItWas) {
   EXPECT_EQ(read.seeds, manifest.seeds);
   EXPECT_EQ(read.datasets, manifest.datasets);
   EXPECT_EQ(read.parameter_steps, manifest.parameter_steps);
-  EXPECT_EQ(read.state, manifest.state);
+  EXPECT_EQ(read.damaged_samples, 5);
+  EXPECT_EQ(read.frozen_weights, manifest.frozen_weights);
   EXPECT_EQ(read.frame, manifest.frame);
   ASSERT_NE(read.find("LLM.a/value"), nullptr);
   EXPECT_EQ(read.find("LLM.a/value")->blocks, manifest.tensors[0].blocks);
@@ -84,7 +85,7 @@ TEST(Manifest, AnyChangedByteIsNoticed) {
 
 TEST(Manifest, RefusalsNameFileAndKey) {
   EXPECT_THAT(refusal("{}"), HasSubstr("here/MANIFEST.json: not a committed checkpoint"));
-  EXPECT_THAT(refusal(forged("\"version\": 1", "\"version\": 2")),
+  EXPECT_THAT(refusal(forged("\"version\": 2", "\"version\": 3")),
               testing::AllOf(HasSubstr("here/MANIFEST.json"), HasSubstr("version")));
   EXPECT_THAT(refusal(forged("lynceus-checkpoint", "other")), HasSubstr("format"));
   EXPECT_THAT(refusal(forged("\"step\": 120", "\"step\": -1")), HasSubstr("step"));
@@ -96,8 +97,10 @@ TEST(Manifest, RefusalsNameFileAndKey) {
               HasSubstr("block_rows"));
   EXPECT_THAT(refusal(forged("[0,40]", "[0,41]")), HasSubstr("file.bytes"));
   EXPECT_THAT(refusal(forged("[0,40]", "[0,99999999999]")), HasSubstr("frame"));
-  EXPECT_THAT(refusal(forged("\"state\": {\"skipped\":[3,4]}", "\"state\": 3")),
-              HasSubstr("state"));
+  EXPECT_THAT(refusal(forged("\"damaged_samples\": 5", "\"damaged_samples\": 7681")),
+              HasSubstr("damaged_samples"));
+  EXPECT_THAT(refusal(forged("\"checkpoint\":\"/runs/one\"", "\"checkpoint\":3")),
+              HasSubstr("frozen_weights.bridge.checkpoint"));
 }
 
 TEST(Manifest, BlocksAreAboutFourMegabytes) {

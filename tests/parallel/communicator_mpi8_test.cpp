@@ -237,10 +237,10 @@ TEST(Communicator, SplitOrdersByKey) {
   EXPECT_EQ(mpi_handle(*alone), MPI_COMM_SELF);
 }
 
-TEST(Communicator, ADuplicateHasItsOwnMessages) {
+TEST(Communicator, ASplitHasItsOwnMessages) {
   const Stream stream;
   const auto world = make_world();
-  const auto other = duplicate(*world);
+  const auto other = split(*world, 0, world->rank());
   const int rank = world->rank();
   MPI_Request requests[2];
   int first = 10 + rank, second = 20 + rank, from_other = 0, from_world = 0;

@@ -156,7 +156,7 @@ TEST(GridLaw, MicroBatchSizeAndVisionWindowChangeNothing) {
       tiny::Options options;
       options.grid = {2, 2, 2};
       options.limits = {micro_batch_tokens, vision_window};
-      tiny::Run run(parallel::duplicate(*world), options);
+      tiny::Run run(parallel::split(*world, 0, world->rank()), options);
       expect_equal(trace(&run), expected.at(8));
     }
 }

@@ -105,7 +105,7 @@ TEST(VisionBranch, IsSpreadOverTheReplica) {
   tiny::Options options;
   options.grid = {2, 2, 2};
   SCOPED_TRACE(options.grid.to_string());
-  tiny::Run run(parallel::duplicate(*world), options);
+  tiny::Run run(parallel::split(*world, 0, world->rank()), options);
   expect_spread(&run, batch);
 }
 
@@ -161,7 +161,7 @@ TEST(Step, WithoutAScoredTokenMovesNothingOnAnyRank) {
   tiny::Batch batch = tiny::make_batch(5, kMixed);
   tiny::Options options;
   options.grid = {2, 2, 2};
-  tiny::Run run(parallel::duplicate(*world), options);
+  tiny::Run run(parallel::split(*world, 0, world->rank()), options);
   ASSERT_TRUE(run.step(batch).updated);
   const Named values = run.gather(Part::kValue), moments = run.gather(Part::kFirstMoment);
   for (SampleInput& sample : batch.samples)

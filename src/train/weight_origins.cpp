@@ -1,0 +1,178 @@
+#include "train/weight_origins.h"
+
+#include <algorithm>
+#include <set>
+
+#include "core/log.h"
+#include "model/load_weights.h"
+
+namespace lynceus {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// The key that permits other weights of a module; empty: none does.
+std::string key_of(const std::string& module) {
+  if (module == "llm") return "model.weights";
+  return module == "vision" ? "vision.weights" : "";
+}
+
+bool is_of(const std::string& module, const std::string& tensor) {
+  return is_value(tensor) && module_of(tensor) == module;
+}
+
+bool holds(const io::Manifest& manifest, const std::string& module) {
+  return std::any_of(manifest.tensors.begin(), manifest.tensors.end(),
+                     [&](const io::ManifestTensor& tensor) { return is_of(module, tensor.name); });
+}
+
+/// Of the values of a module in a checkpoint.
+std::string digest_of(const io::Manifest& manifest, const std::string& module) {
+  std::string digests;
+  for (const io::ManifestTensor& tensor : manifest.tensors)
+    if (is_of(module, tensor.name))
+      for (const io::Digest128& block : tensor.blocks) digests += block.hex();
+  return io::digest128(digests.data(), digests.size()).hex();
+}
+
+/// A stage without video has no frame positions to give.
+bool may_be_new(const std::string& tensor) {
+  return tensor.starts_with("absolute_frame_pos_embed");
+}
+
+std::vector<io::CheckpointTensor> values_of(LynxModel* model, const NameFilter& filter) {
+  std::vector<io::CheckpointTensor> values;
+  model->visit_parameters([&](Parameter& parameter) {
+    if (filter(parameter.name)) values.push_back(io::checkpoint_tensor(parameter));
+  });
+  return values;
+}
+
+io::LoadedCheckpoint load_from(const Runtime& rt, const std::string& checkpoint,
+                               std::span<const io::CheckpointTensor> tensors,
+                               const io::LoadOptions& load) {
+  io::LoadedCheckpoint loaded;
+  parallel::agree(*rt.grid.world,
+                  [&] { loaded = io::load_checkpoint(*rt.grid.world, checkpoint, tensors, load); });
+  return loaded;
+}
+
+/// One module from the checkpoint that held it when the run began.
+void load_module(const Runtime& rt, LynxModel* model, const std::string& module,
+                 const io::FrozenWeights& weights) {
+  io::LoadOptions load;
+  load.accept = [&](const io::Manifest& manifest) {
+    if (const std::string found = digest_of(manifest, module); found != weights.identity)
+      throw InputError("{}: expected digest {}, found {}", weights.checkpoint, weights.identity,
+                       found);
+  };
+  load.may_be_unused = [&](const std::string& tensor) { return !is_of(module, tensor); };
+  load.may_be_missing = may_be_new;
+  try {
+    load_from(
+        rt, weights.checkpoint,
+        values_of(model,
+                  [&](const std::string& parameter) { return module_of(parameter) == module; }),
+        load);
+  } catch (const parallel::AgreedError& error) {
+    throw parallel::AgreedError(
+        error.code(), fmt::format("the frozen {} came from {} and is saved nowhere else, but: {}",
+                                  module, weights.checkpoint, error.what()));
+  }
+}
+
+}  // namespace
+
+std::string module_of(const std::string& parameter) {
+  if (is_vision(parameter)) return "vision";
+  if (is_backbone(parameter)) return "llm";
+  return parameter.starts_with("LLM.") ? "adapter" : "bridge";
+}
+
+bool is_value(const std::string& tensor) { return tensor.ends_with("/value"); }
+
+std::vector<std::string> differences(const io::Manifest& manifest, const WeightOrigins& mine,
+                                     const CheckpointTerms& terms) {
+  std::vector<std::string> faults;
+  const auto differ = [&](const std::string& what, const std::string& key,
+                          const std::string& theirs, const std::string& ours) {
+    if (theirs == ours || std::count(terms.allow_change.begin(), terms.allow_change.end(), key) > 0)
+      return;
+    faults.push_back(fmt::format("{}: the checkpoint has {}, this run {}", what,
+                                 theirs.empty() ? "none" : theirs, ours));
+  };
+  differ("tokenizer", "data.tokenizer", manifest.tokenizer, terms.tokenizer);
+  for (const auto& [module, weights] : mine) {
+    const auto found = manifest.frozen_weights.find(module);
+    if (found == manifest.frozen_weights.end() || !found->second.checkpoint.empty() ||
+        holds(manifest, module))
+      continue;
+    differ("frozen " + module + " weights", key_of(module), found->second.identity,
+           weights.identity);
+  }
+  return faults;
+}
+
+void refuse_differences(const std::string& checkpoint, const io::Manifest& manifest,
+                        const WeightOrigins& mine, const CheckpointTerms& terms) {
+  const std::vector<std::string> faults = differences(manifest, mine, terms);
+  if (!faults.empty())
+    throw InputError(
+        "{} was trained with others (--allow-change data.tokenizer, model.weights or "
+        "vision.weights permits it):\n{}",
+        checkpoint, fmt::join(faults, "\n"));
+}
+
+void initialize_from(const Runtime& rt, LynxModel* model, const std::string& checkpoint,
+                     const CheckpointTerms& terms, WeightOrigins* origins) {
+  std::set<std::string> elsewhere;  // modules that the checkpoint knows but does not hold
+  std::string place;                // a link may point to another one later
+  io::LoadOptions load;
+  load.accept = [&](const io::Manifest& manifest) {
+    refuse_differences(checkpoint, manifest, *origins, terms);
+    for (const auto& [module, weights] : manifest.frozen_weights)
+      if (!holds(manifest, module)) elsewhere.insert(module);
+    place = fs::canonical(checkpoint).string();
+  };
+  load.may_be_unused = [](const std::string& tensor) { return !is_value(tensor); };
+  load.may_be_missing = [&](const std::string& tensor) {
+    return may_be_new(tensor) || elsewhere.contains(module_of(tensor));
+  };
+  // The encoder is never in a checkpoint.
+  const auto values =
+      values_of(model, [](const std::string& parameter) { return !is_vision(parameter); });
+  const io::LoadedCheckpoint loaded = load_from(rt, checkpoint, values, load);
+  for (auto& [module, weights] : *origins)
+    if (holds(loaded.manifest, module)) weights = {digest_of(loaded.manifest, module), place};
+  load_frozen(rt, model, loaded.manifest, origins);
+}
+
+void load_frozen(const Runtime& rt, LynxModel* model, const io::Manifest& manifest,
+                 WeightOrigins* origins) {
+  for (const auto& [module, weights] : manifest.frozen_weights) {
+    if (weights.checkpoint.empty() || holds(manifest, module)) continue;
+    load_module(rt, model, module, weights);
+    (*origins)[module] = weights;
+    log::info("the {} is that of {}", module, weights.checkpoint);
+  }
+}
+
+std::string load_backbone(const Runtime& rt, LynxModel* model, const std::string& checkpoint,
+                          const CheckpointTerms& terms) {
+  io::LoadOptions load;
+  load.accept = [&](const io::Manifest& manifest) {
+    refuse_differences(checkpoint, manifest, {}, terms);
+  };
+  load.may_be_unused = [](const std::string& tensor) { return !is_of("llm", tensor); };
+  return digest_of(load_from(rt, checkpoint, values_of(model, is_backbone), load).manifest, "llm");
+}
+
+void tell_random(const LynxModel& model, const WeightOrigins& origins) {
+  for (const char* module : {"bridge", "adapter"})
+    if (const auto found = origins.find(module); found != origins.end() &&
+                                                 !model.config.llm.trains(module) &&
+                                                 found->second.identity.starts_with("random"))
+      log::info("the {} is frozen and has random values: no checkpoint gave it others", module);
+}
+
+}  // namespace lynceus

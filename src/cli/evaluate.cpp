@@ -78,6 +78,7 @@ ExitCode run_evaluate(const Arguments& arguments) {
                                 {"accuracy", score.answer_accuracy()},
                                 {"baseline", score.baseline()},
                                 {"count", score.samples},
+                                {"damaged_samples", score.damaged_samples},
                                 {"token_accuracy", score.token_accuracy()},
                                 {"loss", score.loss()},
                                 {"step", step}}));

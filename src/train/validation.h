@@ -1,6 +1,6 @@
 // Validation: loss, scored-token accuracy and answer accuracy of held-out sets, by task. An answer
-// is right when every one of its scored tokens has the largest logit given the true ones before it,
-// i.e. when greedy decoding would say exactly it.
+// is right when every one of its scored tokens has the largest logit (of equal ones: the first, as
+// argmax has it) given the true ones before it, i.e. when greedy decoding would say exactly it.
 #pragma once
 
 #include <map>

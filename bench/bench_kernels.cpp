@@ -173,7 +173,7 @@ void cross_entropy(benchmark::State& state) {
       Tensor::from(stream(), {kTokens}, std::vector<int32_t>(static_cast<size_t>(kTokens), 5));
   const VocabularyShard shard{0, kVocabulary, kVocabulary};
   const Tensor row_max = random_tensor({kTokens});
-  const Tensor partial = random_tensor({kTokens, 3});
+  const Tensor partial = random_tensor({kTokens, kCrossEntropyPartials});
   const Tensor loss = random_tensor({kTokens});
   const auto run = [&] {
     cross_entropy_row_max(stream(), logits, shard, row_max);

@@ -46,12 +46,11 @@ std::vector<fs::path> ShardSeries::existing(const fs::path& directory, const std
   return found;
 }
 
-ShardSeries::ShardSeries(fs::path directory, std::string name, ShardInfo info,
-                         uint64_t max_media_bytes)
+ShardSeries::ShardSeries(fs::path directory, std::string name, ShardInfo info, uint64_t max_bytes)
     : directory_(std::move(directory)),
       name_(std::move(name)),
       info_(std::move(info)),
-      max_media_bytes_(max_media_bytes) {}
+      max_bytes_(max_bytes) {}
 
 ShardSeries::~ShardSeries() {
   if (closed_) return;
@@ -64,7 +63,7 @@ void ShardSeries::add(const Sample& sample) {
   ++samples_;
   media_ += static_cast<int64_t>(sample.media.size());
   for (const std::string& encoded : sample.media) media_bytes_ += encoded.size();
-  if (writer_->media_bytes() >= max_media_bytes_) close_shard();
+  if (writer_->bytes() >= max_bytes_) close_shard();
 }
 
 fs::path ShardSeries::current_path() const {

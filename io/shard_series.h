@@ -19,9 +19,9 @@ class ShardSeries {
   static std::vector<std::filesystem::path> existing(const std::filesystem::path& directory,
                                                      const std::string& name);
 
-  /// A shard ends with the sample that brings it to max_media_bytes.
+  /// A shard ends with the sample that brings it to max_bytes of media, texts and keys.
   ShardSeries(std::filesystem::path directory, std::string name, ShardInfo info,
-              uint64_t max_media_bytes);
+              uint64_t max_bytes);
   /// Without close(): removes the shards that it wrote.
   ~ShardSeries();
   ShardSeries(const ShardSeries&) = delete;
@@ -45,7 +45,7 @@ class ShardSeries {
   std::filesystem::path directory_;
   std::string name_;
   ShardInfo info_;
-  uint64_t max_media_bytes_;
+  uint64_t max_bytes_;
   std::unique_ptr<ShardWriter> writer_;
   std::vector<std::filesystem::path> files_;  // complete ones
   bool closed_ = false;

@@ -24,8 +24,9 @@ class ShardWriter {
 
   void add(const Sample& sample);
   int64_t size() const { return static_cast<int64_t>(text_length_.size()); }  ///< samples so far
-  /// Bytes of media so far: a caller starts a new shard when this is large enough.
-  uint64_t media_bytes() const { return media_offset_.back(); }
+  uint64_t media_bytes() const { return media_offset_.back(); }               ///< so far
+  /// Bytes of media, texts and keys so far: a caller starts a new shard when this is large enough.
+  uint64_t bytes() const { return media_bytes() + text_bytes_.size() + key_bytes_.size(); }
   /// Completes the file and its sidecar, makes both durable and gives them their names.
   void close();
 

@@ -32,7 +32,7 @@ void cross_entropy_partial(const Stream& stream, const Tensor& logits, const Ten
   constexpr const char* kKernel = "cross_entropy_partial";
   check_logits(kKernel, stream, logits, shard, row_max);
   check_vector(kKernel, "labels", labels, logits.rows(), DType::kI32);
-  check_matrix(kKernel, "partial", partial, logits.rows(), 3);
+  check_matrix(kKernel, "partial", partial, logits.rows(), kCrossEntropyPartials);
   cpu::cross_entropy_partial(logits, labels, shard, row_max, partial);
 }
 
@@ -43,7 +43,7 @@ void cross_entropy_finish(const Stream& stream, const Tensor& logits, const Tens
   constexpr const char* kKernel = "cross_entropy_finish";
   check_logits(kKernel, stream, logits, shard, row_max);
   check_vector(kKernel, "labels", labels, logits.rows(), DType::kI32);
-  check_matrix(kKernel, "partial", partial, logits.rows(), 3);
+  check_matrix(kKernel, "partial", partial, logits.rows(), kCrossEntropyPartials);
   check_vector(kKernel, "row_loss", row_loss, logits.rows());
   cpu::cross_entropy_finish(logits, labels, shard, row_max, partial, label_smoothing, gradient,
                             row_loss);

@@ -1,5 +1,5 @@
 // Cross-entropy over a vocabulary that is split over ranks (Megatron-LM, Shoeybi et al. 2019): the
-// logits are never gathered; three numbers a row are. The caller all-reduces between the steps.
+// logits are never gathered; four numbers a row are. The caller all-reduces between the steps.
 //
 // logits [rows, vocab_local], overwritten by their gradient in the last step; the local columns
 // 0..vocab_valid are real, the rest padding (−inf in the softmax, zero gradient). labels i32 [rows]
@@ -23,8 +23,12 @@ struct VocabularyShard {
 void cross_entropy_row_max(const Stream& stream, const Tensor& logits, const VocabularyShard& shard,
                            const Tensor& row_max);
 
-/// With the row maximum over all shards: partial[r] = {Σ exp(l − max), l[target] or 0, Σ l}.
-/// partial [rows, 3], to be summed over the shards.
+/// Numbers a row in `partial`.
+constexpr int64_t kCrossEntropyPartials = 4;
+
+/// With the row maximum over all shards: partial[r] = {Σ exp(l − max), l[target] or 0, Σ l, how
+/// many tokens before the target have the maximum}.  partial [rows, 4], to be summed over the
+/// shards. A target whose logit is the maximum, with none before it, is what argmax gives.
 void cross_entropy_partial(const Stream& stream, const Tensor& logits, const Tensor& labels,
                            const VocabularyShard& shard, const Tensor& row_max,
                            const Tensor& partial);

@@ -1,10 +1,14 @@
 # Tests of the whole program: they start ranks of their own, so each takes both cores.
-foreach(name resume stage bad_input config_values stop help weights save_fault rank_fault takeover)
+foreach(name resume stage bad_input config_values stop help weights save_fault rank_fault takeover
+        photos layout)
   if(TARGET cli_${name}_test)
     add_dependencies(cli_${name}_test lynceus)
     set(labels unit mpi)
     if(name MATCHES "stop|fault|takeover")
       list(APPEND labels fault)
+    endif()
+    if(name STREQUAL photos)
+      set(labels mpi slow)
     endif()
     set_tests_properties(cli.${name}_test PROPERTIES LABELS "${labels}" PROCESSORS 2)
   endif()

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# An installed Lynceus runs from wherever it is moved to.
+# An installed Lynceus runs from wherever it is moved to, with the configs that came along: it makes
+# data and trains one step, in a folder that has nothing to do with the source tree.
 #
 #   install_check.sh CMAKE BUILD_DIRECTORY
 set -euo pipefail
@@ -7,14 +8,30 @@ cmake=$1
 build=$2
 prefix=$(mktemp -d)
 trap 'rm -rf "${prefix}"' EXIT
+fail() {
+  echo "$1"
+  exit 1
+}
 
 "${cmake}" --install "${build}" --prefix "${prefix}/first" >"${prefix}/log" ||
   { cat "${prefix}/log"; exit 1; }
 mv "${prefix}/first" "${prefix}/second"
-cd /
-help=$("${prefix}/second/bin/lynceus" --help)
-if [[ "${help}" != *lynceus* ]]; then
-  echo "lynceus --help: expected a help page, found '${help}'"
-  exit 1
-fi
+lynceus=${prefix}/second/bin/lynceus
+configs=${prefix}/second/share/lynceus/configs
+
+# Libraries that lie beside it are found relative to it, and nothing of the build tree is.
+runpath=$(readelf -d "${lynceus}" | sed -nE 's/.*\((RUNPATH|RPATH)\).*\[(.*)\]/\2/p')
+[[ "${runpath}" == "\$ORIGIN/../lib" ]] ||
+  fail "RUNPATH: expected \$ORIGIN/../lib, found '${runpath}'"
+
+mkdir "${prefix}/elsewhere"
+cd "${prefix}/elsewhere"
+help=$("${lynceus}" --help)
+[[ "${help}" == *lynceus* ]] || fail "lynceus --help: expected a help page, found '${help}'"
+"${lynceus}" prepare shapes --count 8 --seed 1 --output data --train-tokenizer 300 >log 2>&1 ||
+  { cat log; fail "prepare shapes failed"; }
+"${lynceus}" train --config "${configs}/model/tiny.ini" --data.tokenizer data/tokenizer.model \
+  --data.source 'color:1:data/train-Color.h5' --data.prompt vicuna --data.caption_prompts question \
+  --train.steps 1 --train.global_batch_size 4 --run run >log 2>&1 || { cat log; fail "train failed"; }
+[[ -d run/checkpoints/step-00000001 ]] || fail "train: expected a checkpoint of step 1, found none"
 echo "installed, moved, and it runs"

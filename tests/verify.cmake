@@ -24,6 +24,8 @@ endfunction()
 
 set(one_by_one --train.micro_batch_tokens 1)
 lynceus_verify(plain "1 1 1" "" "" ${verify_cases})
+lynceus_verify(plain.avx2 "1 1 1" "" "" ${verify_cases})
+set_property(TEST verify.plain.avx2 APPEND PROPERTY ENVIRONMENT LYNCEUS_ISA=avx2)
 foreach(grid "1 1 1" "2 1 1" "1 2 1" "1 1 2" "2 2 1" "2 2 2")
   string(REPLACE " " "x" grid_name ${grid})
   # Heads (or key/value heads) that two tensor ranks cannot share.
@@ -54,6 +56,13 @@ lynceus_verify(odd_heads.3x1x1 "3 1 1" "" "${one_by_one}"
                ${CMAKE_CURRENT_SOURCE_DIR}/golden/odd_layers)
 lynceus_verify(odd_heads.5x1x1 "5 1 1" "" "${one_by_one}"
                ${CMAKE_CURRENT_SOURCE_DIR}/golden/wide_mlp)
+
+# Other layers than by cost, few on the stage that has the embedding and few on the one with the head.
+foreach(layers "1,3" "3,1")
+  lynceus_verify(layers.${layers} "2 2 1" "" "${one_by_one};--parallel.layers;${layers}"
+                 ${CMAKE_CURRENT_SOURCE_DIR}/golden/prefix_image
+                 ${CMAKE_CURRENT_SOURCE_DIR}/golden/grouped_kv)
+endforeach()
 
 add_test(NAME verify.exit_codes
          COMMAND ${BASH_PROGRAM} ${CMAKE_CURRENT_SOURCE_DIR}/verify_exit.sh ${MPIEXEC_EXECUTABLE}

@@ -3,13 +3,19 @@
 # on its texts and frozen, stage 1 on captions, stage 2 on questions, held-out accuracy by class beside
 # the majority answer. 2 tensor x 2 pipeline ranks throughout.
 #
-#   tools/demo.sh [FOLDER]        default: runs/demo; emptied first
+#   tools/demo.sh [FOLDER]        default: runs/demo; emptied first if an earlier demo made it
 #
-# The last lines are JSON: one a class, then the seconds without packages and build.
+# The last lines are JSON: one a class, then the seconds without packages and build. The exit code is 1
+# if the model has not learned (tools/check_demo.sh), 2 if FOLDER is not the demo's.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 demo=${1:-$root/runs/demo}
+marker=$demo/made-by-lynceus-demo
+if [ -e "$demo" ] && [ ! -e "$marker" ] && [ -n "$(ls -A "$demo")" ]; then
+  echo "demo: $demo is not empty and was not made by the demo: expected another folder" >&2
+  exit 2
+fi
 
 "$root/tools/setup.sh"
 cd "$root"
@@ -20,6 +26,7 @@ lynceus=$root/build/release/lynceus
 begin=$(date +%s.%N)
 rm -rf "$demo"
 mkdir -p "$demo"
+touch "$marker"
 data=$demo/data
 
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMP_NUM_THREADS=1
@@ -53,5 +60,6 @@ train --run "$demo/stage2" --model.init_from "$demo/backbone/checkpoints/step-00
 say "Held-out questions: share answered exactly, beside always giving the most frequent answer"
 mpirun --oversubscribe -n 4 "$lynceus" evaluate --run "$demo/stage2" \
   --parallel.tensor 2 --parallel.pipeline 2 \
-  --data.validation "questions:$data/validation-[COS]*.h5"
+  --data.validation "questions:$data/validation-[COS]*.h5" | tee "$demo/answers.jsonl"
 awk -v begin="$begin" -v end="$(date +%s.%N)" 'BEGIN {printf "{\"demo_seconds\": %.1f}\n", end - begin}'
+"$root/tools/check_demo.sh" <"$demo/answers.jsonl"

@@ -1,6 +1,7 @@
 // Cross-entropy over a vocabulary shard on CPUs. Formulas in kernels/cross_entropy.h.
 #include "kernels/cpu/cross_entropy.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -72,9 +73,12 @@ void cross_entropy_partial(const Tensor& logits, const Tensor& labels, const Voc
     const double exp_sum =
         sum_of(shard.valid, [=](int64_t c) { return vector_exp(l[c] - largest); });
     const double sum = sum_of(shard.valid, [=](int64_t c) { return l[c]; });
-    out[row * 3] = static_cast<float>(exp_sum);
-    out[row * 3 + 1] = target >= 0 ? l[target] : 0.0f;
-    out[row * 3 + 2] = static_cast<float>(sum);
+    const int64_t before = std::clamp<int64_t>(label[row] - shard.begin, 0, shard.valid);
+    float* const sums = out + row * kCrossEntropyPartials;
+    sums[0] = static_cast<float>(exp_sum);
+    sums[1] = target >= 0 ? l[target] : 0.0f;
+    sums[2] = static_cast<float>(sum);
+    sums[3] = static_cast<float>(std::count(l, l + before, largest));
   });
 }
 
@@ -84,7 +88,7 @@ void cross_entropy_finish(const Tensor& logits, const Tensor& labels, const Voca
   const int64_t cols = logits.cols();
   const int32_t* const label = labels.data<int32_t>();
   const float* const max = row_max.data<float>();
-  const float* const sums = partial.data<float>();
+  const float* const all_sums = partial.data<float>();
   float* const in_out = logits.data<float>();
   float* const loss_out = row_loss == nullptr ? nullptr : row_loss->data<float>();
   const auto vocabulary = static_cast<double>(shard.global);
@@ -96,13 +100,14 @@ void cross_entropy_finish(const Tensor& logits, const Tensor& labels, const Voca
       if (gradient) std::fill_n(l, cols, 0.0f);
       return;
     }
-    const auto exp_sum = static_cast<double>(sums[row * 3]);
+    const float* const sums = all_sums + row * kCrossEntropyPartials;
+    const auto exp_sum = static_cast<double>(sums[0]);
     if (loss_out != nullptr) {
       const double log_sum = static_cast<double>(max[row]) + std::log(exp_sum);
-      double loss = log_sum - static_cast<double>(sums[row * 3 + 1]);
+      double loss = log_sum - static_cast<double>(sums[1]);
       if (smoothing != 0)
         loss = (1 - smoothing) * loss +
-               smoothing * (log_sum - static_cast<double>(sums[row * 3 + 2]) / vocabulary);
+               smoothing * (log_sum - static_cast<double>(sums[2]) / vocabulary);
       loss_out[row] = static_cast<float>(loss);
     }
     if (gradient)

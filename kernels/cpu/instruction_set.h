@@ -1,9 +1,13 @@
-// AVX-512 where the processor has it. The kernels are compiled for x86-64-v3; a function marked
-// LYNCEUS_AVX512 is compiled for AVX-512 as well and may be called where has_avx512() is true.
+// AVX-512 where the processor has it, unless LYNCEUS_ISA=avx2 in the environment says otherwise
+// (the tests run both). The kernels are compiled for x86-64-v3; a function marked LYNCEUS_AVX512 is
+// compiled for AVX-512 as well and may be called where has_avx512() is true.
 //
 // The attribute marks single functions, not files: an inline function of a header that was compiled
 // for AVX-512 in one file could otherwise be linked into the code of every machine.
 #pragma once
+
+#include <cstdlib>
+#include <string_view>
 
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
 #define LYNCEUS_AVX512 \
@@ -11,6 +15,7 @@
 namespace lynceus::kernels::cpu {
 inline bool has_avx512() {
   static const bool found =
+      std::string_view(std::getenv("LYNCEUS_ISA") ? std::getenv("LYNCEUS_ISA") : "") != "avx2" &&
       __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
       __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
       __builtin_cpu_supports("avx512cd");

@@ -50,6 +50,7 @@ void print_scores(const std::map<std::string, TaskScore>& scores, int64_t step) 
                                 {"accuracy", score.answer_accuracy()},
                                 {"baseline", score.baseline()},
                                 {"count", score.samples},
+                                {"damaged_samples", score.damaged_samples},
                                 {"token_accuracy", score.token_accuracy()},
                                 {"loss", score.loss()},
                                 {"step", step}}));

@@ -69,7 +69,8 @@ struct JsonlConfig {
     v.field("root", root, "where the paths of pictures begin; empty: the JSONL file's folder");
     v.field("task", task, "name of the task in reports; empty: the JSONL file's name");
     v.choice("captions", captions, {"all", "first"}, "one sample a caption, or only the first");
-    v.field("max-bad", max_bad, "stop when more than this share of the lines is unusable");
+    v.field("max-bad", max_bad,
+            "stop when more than this share of the lines is unusable; fewer than 200 count as 200");
   }
 };
 

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <system_error>
 #include <utility>
 
@@ -14,6 +15,8 @@ namespace lynceus::cli {
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr int64_t kFewLines = 200;  // a share of fewer says little
 
 double megabytes(uint64_t bytes) { return static_cast<double>(bytes) * 1e-6; }
 
@@ -106,7 +109,7 @@ void BadLines::add(const std::string& problem) {
   }
   const std::string line = problem + "\n";
   output_.append(line.data(), line.size());
-  if (static_cast<double>(count_) > max_share_ * static_cast<double>(lines_))
+  if (static_cast<double>(count_) > max_share_ * static_cast<double>(std::max(lines_, kFewLines)))
     throw InputError(
         "{}: {} of {} lines are unusable, more than --max-bad {} allows; all so far "
         "are listed in {}, the first is {}",

@@ -27,7 +27,7 @@ struct PrepareConfig {
   void visit(Visitor& v) {
     v.field("output", output, "folder for the shards; made if it is not there");
     v.field("overwrite", overwrite, "replace what an earlier run wrote");
-    v.field("shard-gib", shard_gib, "GiB of pictures after which a new shard begins");
+    v.field("shard-gib", shard_gib, "GiB of pictures and texts after which a new shard begins");
     v.field("train-tokenizer", train_tokenizer,
             "train a tokenizer of that many pieces on the texts, DIR/tokenizer.model; 0: none");
     v.choice("tokenizer-type", tokenizer_type, {"bpe", "unigram"}, "how it cuts words");
@@ -70,7 +70,8 @@ class BadLines {
   /// `lines`: of the whole file; `list` of an earlier run is removed.
   BadLines(std::filesystem::path list, std::string file, double max_share, int64_t lines);
 
-  /// InputError once more than max_share of the lines is bad.
+  /// InputError once more than max_share of the lines is bad; fewer than 200 count as 200, so that
+  /// one bad line does not stop a small file.
   void add(const std::string& problem);
   int64_t count() const { return count_; }
 

@@ -2,6 +2,7 @@
 // verify.
 #include "evaluate/reference_case.h"
 
+#include "evaluate/case_checks.h"
 #include "io/hf_config.h"
 #include "io/json.h"
 #include "model/load_weights.h"
@@ -74,9 +75,9 @@ OptimizerConfig read_optimizer(const io::Json& training) {
 }
 
 /// One row of a padded batch: masked columns drop out, positions stay what the padded row had.
-SampleInput read_sample(const fs::path& file, int64_t row, int64_t visual, int64_t columns,
-                        const int64_t* ids, const int64_t* mask, const int64_t* labels,
-                        std::vector<int64_t>* padded_columns) {
+SampleInput read_sample(const fs::path& file, int64_t row, int64_t visual, int64_t vocabulary,
+                        int64_t columns, const int64_t* ids, const int64_t* mask,
+                        const int64_t* labels, std::vector<int64_t>* padded_columns) {
   SampleInput sample;
   sample.index = row;
   for (int64_t v = 0; v < visual; ++v) {
@@ -93,6 +94,9 @@ SampleInput read_sample(const fs::path& file, int64_t row, int64_t visual, int64
           "tokens before them to be attended",
           file.string(), row, t, mask[t] == 0 ? "it" : "the token before it");
     if (mask[t] == 0) continue;
+    if (ids[t] < 0 || ids[t] >= vocabulary)
+      throw InputError("{}: input_ids[{}, {}] is {}, expected 0 to {}", file.string(), row, t,
+                       ids[t], vocabulary - 1);
     if (scored && labels[t] != ids[t])
       throw InputError("{}: labels[{}, {}] is {}, expected {} (the token itself) or -100",
                        file.string(), row, t, labels[t], ids[t]);
@@ -106,6 +110,7 @@ SampleInput read_sample(const fs::path& file, int64_t row, int64_t visual, int64
 
 ReferenceBatch read_batch(const fs::path& path, const ModelConfig& model, const Stream& stream) {
   const io::SafetensorsFile file(path);
+  check_inputs(file, model);
   ReferenceBatch batch;
   if (file.has("pixels")) {
     batch.pixels = file.read(stream, "pixels");
@@ -119,12 +124,13 @@ ReferenceBatch read_batch(const fs::path& path, const ModelConfig& model, const 
   const Tensor mask = file.read(stream, "attention_mask");
   const Tensor labels = file.read(stream, "labels");
   const int64_t columns = ids.dim(1), visual = model.visual_tokens(batch.frames);
+  batch.columns = visual + columns;
   for (int64_t row = 0; row < ids.dim(0); ++row) {
     std::vector<int64_t> padded_columns;
     const int64_t at = row * columns;
     SampleInput sample =
-        read_sample(path, row, visual, columns, ids.data<int64_t>() + at, mask.data<int64_t>() + at,
-                    labels.data<int64_t>() + at, &padded_columns);
+        read_sample(path, row, visual, model.llm.vocab_size, columns, ids.data<int64_t>() + at,
+                    mask.data<int64_t>() + at, labels.data<int64_t>() + at, &padded_columns);
     if (batch.frames > 0) sample.item_frames = {batch.frames};
     sample.is_video = video;
     batch.samples.push_back(std::move(sample));
@@ -168,6 +174,19 @@ void read_trajectories(const fs::path& directory, ReferenceCase* reference) {
       reference->untouched.push_back(name.string());
 }
 
+void read_stats(const fs::path& directory, ReferenceCase* reference) {
+  const fs::path path = directory / "stats.json";
+  if (!fs::exists(path)) return;
+  const io::Json stats = io::Json::read(path);
+  if (const auto loss = stats.find("loss_label_smoothing_0p1"))
+    reference->smoothed_loss = loss->number();
+  for (const char* key : {"final", "final_params"})
+    if (const auto final = stats.find(key))
+      for (const auto& [name, values] : final->members())
+        reference->final_fingerprints[name] = {values.at("sum").number(), values.at("l2").number(),
+                                               values.at("cosdot").number()};
+}
+
 }  // namespace
 
 VisionConfig read_vision_config(const io::Json& vit) {
@@ -206,7 +225,8 @@ ReferenceCase read_reference_case(const fs::path& directory, const Stream& strea
   reference.optimizer = read_optimizer(config.at("training"));
   reference.label_smoothing = config.at("lynx").at("label_smoothing").number();
 
-  if (config.find("turns"))
+  reference.in_turns = config.find("turns").has_value();
+  if (reference.in_turns)
     for (size_t step = 0; step < config.at("turns").size(); ++step)
       reference.batches.push_back(read_batch(
           directory / fmt::format("inputs.step{}.safetensors", step), reference.model, stream));
@@ -218,9 +238,8 @@ ReferenceCase read_reference_case(const fs::path& directory, const Stream& strea
   if (fs::exists(directory / "final.safetensors"))
     reference.final = std::make_unique<io::SafetensorsFile>(directory / "final.safetensors");
   read_trajectories(directory, &reference);
-  if (fs::exists(directory / "stats.json"))
-    if (const auto loss = io::Json::read(directory / "stats.json").find("loss_label_smoothing_0p1"))
-      reference.smoothed_loss = loss->number();
+  read_stats(directory, &reference);
+  check_case(reference);
   return reference;
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -22,6 +23,14 @@ struct ReferenceBatch {
   std::vector<std::vector<int64_t>> padded_columns;  ///< of each packed row, its column in the case
   Tensor pixels;  ///< f32 [B, frames, 3, R, R]; undefined: text only
   int64_t frames = 0;
+  int64_t columns = 0;  ///< of a padded row: visual tokens and text
+};
+
+/// Three numbers that stand for a tensor which a case does not store.
+struct Fingerprint {
+  double sum = 0;
+  double l2 = 0;
+  double cosine = 0;  ///< Σ value · cos(flat index)
 };
 
 /// One AdamW run of a case.
@@ -42,8 +51,10 @@ struct ReferenceCase {
   double label_smoothing = 0;
   io::WeightSourcePtr weights;
   std::vector<ReferenceBatch> batches;            ///< one, or one a step
-  std::unique_ptr<io::SafetensorsFile> expected;  ///< null: the case gives trajectories only
+  bool in_turns = false;                          ///< a batch a step, trajectories only
+  std::unique_ptr<io::SafetensorsFile> expected;  ///< null: a case in turns
   std::unique_ptr<io::SafetensorsFile> final;     ///< parameters after the last update; null: none
+  std::map<std::string, Fingerprint> final_fingerprints;  ///< of the same, also where not stored
   std::vector<ReferenceTrajectory> trajectories;
   std::vector<std::string> untouched;  ///< parameters that the run must leave as they are
   double smoothed_loss = -1;           ///< loss with label smoothing 0.1; negative: not given
@@ -51,7 +62,7 @@ struct ReferenceCase {
 
 /// Whether the directory holds a case about resolutions of the vision encoder (no language model).
 bool is_resolution_case(const std::filesystem::path& directory);
-/// Errors: InputError naming file and key.
+/// A case whose files fit each other. Errors: InputError naming file and key.
 ReferenceCase read_reference_case(const std::filesystem::path& directory, const Stream& stream);
 
 /// A tensor of any floating type as f64.

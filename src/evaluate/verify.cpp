@@ -6,6 +6,7 @@
 #include <cmath>
 #include <map>
 
+#include "evaluate/fingerprints.h"
 #include "evaluate/reference_case.h"
 #include "evaluate/verify_vision.h"
 #include "model/load_weights.h"
@@ -69,7 +70,9 @@ class CaseRunner {
 /// columns.
 double logits_error(const Runtime& rt, const ReferenceCase& reference, CaseRunner* runner) {
   const ReferenceBatch& all = reference.batches.front();
-  const Tensor expected = read_f64(rt.stream, *reference.expected, "logits");
+  Tensor expected;
+  parallel::agree(*rt.grid.world,
+                  [&] { expected = read_f64(rt.stream, *reference.expected, "logits"); });
   const int64_t padded = expected.dim(1), vocabulary = expected.dim(2);
   ReplicaBatch mine = runner->batch(all);
   double worst = 0;
@@ -107,15 +110,11 @@ double mean_loss(const Runtime& rt, CaseRunner* runner, const ReferenceBatch& al
 std::pair<double, double> squares(const Runtime& rt, const io::SafetensorsFile& file,
                                   const std::string& entry, const Parameter& parameter,
                                   const Tensor& ours, double scale) {
-  const Shape& global = file.entry(entry).shape;
-  if (global != parameter.global_shape())
-    throw InputError("{}: {} has shape {}, expected {}", file.path().string(), entry,
-                     global.to_string(), parameter.global_shape().to_string());
   io::Slice slice;
   if (parameter.sharded())
     slice = {parameter.shard.axis, std::min(parameter.shard.offset, parameter.shard.global_extent),
              parameter.valid_extent()};
-  const Tensor theirs = Tensor::empty(rt.stream, slice.of(global), DType::kF64);
+  const Tensor theirs = Tensor::empty(rt.stream, slice.of(parameter.global_shape()), DType::kF64);
   file.read(entry, slice, theirs);
   double difference = 0, reference = 0;
   // Padding rows stand behind the real ones, so both parts are read from their beginning.
@@ -158,16 +157,18 @@ Finding compare_gradients(const Runtime& rt, const ReferenceCase& reference, Opt
   std::map<std::string, std::pair<double, double>> mine;
   int64_t reached =
       0;  // trained tensors that this rank counts; some cases store only the small ones
-  for (const TrainedParameter& trained : optimizer->parameters()) {
-    const Parameter& parameter = *trained.parameter;
-    const bool given = reference.expected->has(prefix + parameter.name);
-    const bool counts = trained.counts_in_norm && rt.grid.data->rank() == 0;
-    const bool first_shard = !parameter.sharded() || rt.grid.tensor->rank() == 0;
-    if (counts && first_shard && reach.reaches(trained.reach)) ++reached;
-    if (given && counts)
-      mine[parameter.name] = squares(rt, *reference.expected, prefix + parameter.name, parameter,
-                                     parameter.grad, 1.0 / static_cast<double>(scored));
-  }
+  parallel::agree(*rt.grid.world, [&] {
+    for (const TrainedParameter& trained : optimizer->parameters()) {
+      const Parameter& parameter = *trained.parameter;
+      const bool given = reference.expected->has(prefix + parameter.name);
+      const bool counts = trained.counts_in_norm && rt.grid.data->rank() == 0;
+      const bool first_shard = !parameter.sharded() || rt.grid.tensor->rank() == 0;
+      if (counts && first_shard && reach.reaches(trained.reach)) ++reached;
+      if (given && counts)
+        mine[parameter.name] = squares(rt, *reference.expected, prefix + parameter.name, parameter,
+                                       parameter.grad, 1.0 / static_cast<double>(scored));
+    }
+  });
   const auto all = sum_over_world(rt, names, mine);
   Finding finding{
       fmt::format("gradients ({} of {} tensors)", names.size(), rt.grid.world->all_reduce(reached)),
@@ -205,8 +206,11 @@ void verify_gradients(const Runtime& rt, const ReferenceCase& reference,
   const int64_t scored = rt.grid.data->all_reduce(loss.scored);
   const double mean = rt.grid.data->all_reduce(loss.sum) / static_cast<double>(scored);
 
-  const double expected_loss = read_f64(rt.stream, *reference.expected, "loss").data<double>()[0];
-  findings->push_back({"loss", std::abs(mean - expected_loss), tolerances.loss, ""});
+  Tensor expected_loss;
+  parallel::agree(*rt.grid.world,
+                  [&] { expected_loss = read_f64(rt.stream, *reference.expected, "loss"); });
+  findings->push_back(
+      {"loss", std::abs(mean - expected_loss.data<double>()[0]), tolerances.loss, ""});
   if (reference.expected->has("logits"))
     findings->push_back({"logits", logits_error(rt, reference, &runner), tolerances.logits, ""});
   findings->push_back(compare_gradients(rt, reference, &optimizer, scored, reach, tolerances));
@@ -217,41 +221,61 @@ void verify_gradients(const Runtime& rt, const ReferenceCase& reference,
   }
 }
 
-/// Final parameters: together against how far the expected ones moved; untouched ones to the bit.
-void compare_final(const Runtime& rt, const ReferenceCase& reference, Optimizer* optimizer,
-                   const Tolerances& tolerances, std::vector<Finding>* findings) {
+/// A case in turns stores moments beside its final parameters.
+bool is_moment(const std::string& entry) {
+  return entry.starts_with("exp_avg:") || entry.starts_with("exp_avg_sq:");
+}
+
+/// The final parameters that the case stores: together against how far the expected ones moved.
+Finding compare_final(const Runtime& rt, const ReferenceCase& reference, Optimizer* optimizer,
+                      const Tolerances& tolerances) {
   std::map<std::string, std::pair<double, double>> mine;
   std::vector<std::string> names;
-  for (const auto& entry : reference.final->entries()) names.push_back(entry.name);
-  std::string changed;
-  for (const TrainedParameter& trained : optimizer->parameters()) {
-    const Parameter& parameter = *trained.parameter;
-    const Tensor start = Tensor::empty(rt.stream, parameter.value.shape());
-    reference.weights->read_shard(parameter.name, parameter.shard, start);
-    if (std::count(reference.untouched.begin(), reference.untouched.end(), parameter.name) > 0 &&
-        start.to_vector<float>() != parameter.value.to_vector<float>())
-      changed = parameter.name;
-    if (!reference.final->has(parameter.name) || !trained.counts_in_norm ||
-        rt.grid.data->rank() != 0)
-      continue;
-    const double difference =
-        squares(rt, *reference.final, parameter.name, parameter, parameter.value, 1).first;
-    const double moved = squares(rt, *reference.final, parameter.name, parameter, start, 1).first;
-    mine[parameter.name] = {difference, moved};
-  }
+  for (const auto& entry : reference.final->entries())
+    if (!is_moment(entry.name)) names.push_back(entry.name);
+  parallel::agree(*rt.grid.world, [&] {
+    for (const TrainedParameter& trained : optimizer->parameters()) {
+      const Parameter& parameter = *trained.parameter;
+      if (!reference.final->has(parameter.name) || !trained.counts_in_norm ||
+          rt.grid.data->rank() != 0)
+        continue;
+      const Tensor start = start_of(rt, reference, parameter);
+      const double difference =
+          squares(rt, *reference.final, parameter.name, parameter, parameter.value, 1).first;
+      const double moved = squares(rt, *reference.final, parameter.name, parameter, start, 1).first;
+      mine[parameter.name] = {difference, moved};
+    }
+  });
+  const auto all = sum_over_world(rt, names, mine);
   double difference = 0, moved = 0;
-  for (const auto& [name, pair] : sum_over_world(rt, names, mine)) {
+  for (const auto& [name, pair] : all) {
     difference += pair.first;
     moved += pair.second;
   }
-  findings->push_back({"final parameters", std::sqrt(difference / std::max(moved, 1e-300)),
-                       tolerances.final_parameters, ""});
-  if (reference.untouched.empty()) return;
-  const auto all_changed = rt.grid.world->all_gather(changed);
-  Finding untouched{"untouched parameters, bits", 0, 0, ""};
-  for (const std::string& name : all_changed)
-    if (!name.empty()) untouched = {untouched.what, 1, 0, name};
-  findings->push_back(untouched);
+  Finding finding{fmt::format("final parameters ({} tensors)", names.size()),
+                  std::sqrt(difference / std::max(moved, 1e-300)), tolerances.final_parameters, ""};
+  for (const std::string& name : names)
+    if (!all.contains(name))
+      finding = {finding.what, INFINITY, finding.tolerance, name + " is not trained here"};
+  return finding;
+}
+
+/// Parameters that the run must leave as they are, to the bit.
+Finding compare_untouched(const Runtime& rt, const ReferenceCase& reference, Optimizer* optimizer) {
+  std::string changed;
+  parallel::agree(*rt.grid.world, [&] {
+    for (const TrainedParameter& trained : optimizer->parameters()) {
+      const Parameter& parameter = *trained.parameter;
+      if (std::count(reference.untouched.begin(), reference.untouched.end(), parameter.name) > 0 &&
+          start_of(rt, reference, parameter).to_vector<float>() !=
+              parameter.value.to_vector<float>())
+        changed = parameter.name;
+    }
+  });
+  Finding finding{"untouched parameters, bits", 0, 0, ""};
+  for (const std::string& name : rt.grid.world->all_gather(changed))
+    if (!name.empty()) finding = {finding.what, 1, 0, name};
+  return finding;
 }
 
 void verify_trajectory(const Runtime& rt, const ReferenceCase& reference,
@@ -286,8 +310,12 @@ void verify_trajectory(const Runtime& rt, const ReferenceCase& reference,
   }
   findings->push_back(losses);
   findings->push_back(norms);
-  if (trajectory.name.empty() && reference.final)
-    compare_final(rt, reference, &optimizer, tolerances, findings);
+  if (!trajectory.name.empty()) return;
+  if (reference.final) findings->push_back(compare_final(rt, reference, &optimizer, tolerances));
+  if (auto finding = compare_fingerprints(rt, reference, &optimizer, tolerances))
+    findings->push_back(*std::move(finding));
+  if (!reference.untouched.empty())
+    findings->push_back(compare_untouched(rt, reference, &optimizer));
 }
 
 }  // namespace
@@ -302,6 +330,7 @@ std::vector<Finding> verify_case(const Runtime& rt, const std::filesystem::path&
     reference = read_reference_case(directory, rt.stream);
     try {
       validate_layout(reference.model, rt.grid.tensor->size(), rt.grid.pipeline->size());
+      partition_model(reference.model, rt.grid.pipeline->size(), options.layers);
     } catch (const UsageError& error) {
       throw UsageError("{}: {}", directory.string(), error.what());
     }

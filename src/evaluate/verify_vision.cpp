@@ -13,8 +13,6 @@ namespace lynceus {
 namespace {
 
 double largest_difference(const Tensor& ours, const Tensor& theirs) {
-  LYNCEUS_CHECK(ours.size() == theirs.size(), "{} against {}", ours.shape().to_string(),
-                theirs.shape().to_string());
   double worst = 0;
   for (int64_t i = 0; i < ours.size(); ++i) {
     const double error =
@@ -61,12 +59,21 @@ std::vector<Finding> verify_resolutions(const Runtime& rt, const std::filesystem
     for (const io::Json& resolution : config.at("image_res").elements()) {
       VisionConfig vision = read_vision_config(config.at("vit"));
       vision.image_size = resolution.integer(1);
-      const Tensor pixels = inputs.read(rt.stream, fmt::format("pixels_{}", vision.image_size));
+      const std::string entry = fmt::format("pixels_{}", vision.image_size);
+      const Shape shape = inputs.entry(entry).shape;
+      if (shape.rank() != 4 || shape != Shape{shape[0], 3, vision.image_size, vision.image_size})
+        throw InputError("{}: {} has shape {}, expected [pictures, 3, {}, {}]",
+                         inputs.path().string(), entry, shape.to_string(), vision.image_size,
+                         vision.image_size);
+      const Tensor pixels = inputs.read(rt.stream, entry);
       for (const auto& [suffix, source] : sources) {
         Tensor position;
         const Tensor features = encode(rt, vision, *source, pixels, &position);
         const auto against = [&](const char* what, const Tensor& ours) {
           const std::string name = fmt::format("{}_{}", what, vision.image_size);
+          if (expected.entry(name).shape.elements() != ours.size())
+            throw InputError("{}: {} has shape {}, expected {} values", expected.path().string(),
+                             name, expected.entry(name).shape.to_string(), ours.size());
           findings.push_back({name + suffix,
                               largest_difference(ours, read_f64(rt.stream, expected, name)),
                               tolerances.vision_features, ""});
@@ -75,6 +82,9 @@ std::vector<Finding> verify_resolutions(const Runtime& rt, const std::filesystem
         against("vision_features", features);
       }
     }
+    if (findings.empty())
+      throw InputError("{}: image_res: expected a resolution at least, found none",
+                       (directory / "config.json").string());
   });
   return findings;
 }

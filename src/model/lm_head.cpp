@@ -21,7 +21,7 @@ LmHead::Loss LmHead::forward(const Runtime& rt, const PackedBatch& batch, const 
   const Tensor row_max = Tensor::empty(rt.stream, {scored});
   kernels::cross_entropy_row_max(rt.stream, logits, vocabulary, row_max);
   rt.grid.tensor->all_reduce(row_max, parallel::ReduceOp::kMax);
-  const Tensor partial = Tensor::empty(rt.stream, {scored, 3});
+  const Tensor partial = Tensor::empty(rt.stream, {scored, kernels::kCrossEntropyPartials});
   kernels::cross_entropy_partial(rt.stream, logits, batch.scored_labels, vocabulary, row_max,
                                  partial);
   rt.grid.tensor->all_reduce(partial);
@@ -29,8 +29,8 @@ LmHead::Loss LmHead::forward(const Runtime& rt, const PackedBatch& batch, const 
   Loss loss{Tensor::empty(rt.stream, {scored}), Tensor::empty(rt.stream, {scored}, DType::kU8)};
   const float* largest = row_max.data<float>();
   const float* sums = partial.data<float>();
-  for (int64_t r = 0; r < scored; ++r)
-    loss.row_correct.data<uint8_t>()[r] = sums[3 * r + 1] == largest[r];
+  for (int64_t r = 0; r < scored; ++r, sums += kernels::kCrossEntropyPartials)
+    loss.row_correct.data<uint8_t>()[r] = sums[1] == largest[r] && sums[3] == 0;
   kernels::cross_entropy_finish(rt.stream, logits, batch.scored_labels, vocabulary, row_max,
                                 partial, label_smoothing, saved != nullptr, &loss.row_loss);
   if (saved) {

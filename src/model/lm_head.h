@@ -24,7 +24,7 @@ struct LmHead {
   };
   struct Loss {
     Tensor row_loss;     // f32 [scored], equal on all tensor ranks
-    Tensor row_correct;  // u8 [scored]: the target has the largest logit
+    Tensor row_correct;  // u8 [scored]: the target is the first of the largest logits, as in argmax
   };
 
   /// h [tokens, hidden]. With `saved`, the loss (its sum, weight 1 a row) has also been

@@ -57,17 +57,18 @@ void finish_micro_batch(const Runtime& rt, Rows rows, PackedBatch* batch) {
   batch->sequences = kernels::CumulativeLengths(rt.stream, std::move(rows.begins));
 }
 
-/// Gives each sample's whole media to the rank with the least work so far.
-void assign_owners(const ModelConfig& config, int ranks, VisionWindow* window) {
-  std::vector<int64_t> load(ranks, 0);
+/// Gives each sample's whole media to the rank with the least work so far, `load` patch tokens by
+/// rank over the windows of the step.
+void assign_owners(const ModelConfig& config, VisionWindow* window, std::vector<int64_t>* load) {
   for (size_t i = 0; i < window->items.size();) {
     size_t end = i;
     int64_t cost = 0;
     for (; end < window->items.size() && window->items[end].sample == window->items[i].sample;
          ++end)
       cost += window->items[end].frames * config.vision.tokens_per_image();
-    const int owner = static_cast<int>(std::min_element(load.begin(), load.end()) - load.begin());
-    load[owner] += cost;
+    const auto least = std::min_element(load->begin(), load->end());
+    const int owner = static_cast<int>(least - load->begin());
+    *least += cost;
     for (; i < end; ++i) window->items[i].owner = owner;
   }
 }
@@ -125,7 +126,8 @@ ReplicaBatch make_replica_batch(const Runtime& rt, const ModelConfig& config,
     append_sample(sample, visual, static_cast<int32_t>(batch.samples.size()), &rows, &batch);
   }
   close();
-  for (VisionWindow& window : replica.windows) assign_owners(config, ranks, &window);
+  std::vector<int64_t> load(ranks, 0);
+  for (VisionWindow& window : replica.windows) assign_owners(config, &window, &load);
   return replica;
 }
 

@@ -55,9 +55,10 @@ struct BatchLimits {
   int64_t vision_window = 0;  ///< micro-batches a window; 0: all
 };
 
-/// Packs samples in order, lays out sequences, spreads each window's media over the `ranks` ranks
-/// of the replica: the unit is one sample's whole media, given in order to the rank with the least
-/// work (patch tokens), so no rank has more than the mean plus the largest unit.
+/// Packs samples in order, lays out sequences, spreads the media over the `ranks` ranks of the
+/// replica: the unit is one sample's whole media, given in order, window after window, to the rank
+/// with the least work (patch tokens), so over the step no rank has more than the mean plus the
+/// largest unit.
 ReplicaBatch make_replica_batch(const Runtime& rt, const ModelConfig& config,
                                 std::vector<SampleInput> samples, const BatchLimits& limits,
                                 int ranks);

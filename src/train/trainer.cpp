@@ -301,6 +301,7 @@ class Trainer {
       metrics_.append({{"step", position_.step},
                        {"validation", task},
                        {"samples", score.samples},
+                       {"damaged_samples", score.damaged_samples},
                        {"loss", score.loss()},
                        {"token_accuracy", score.token_accuracy()},
                        {"answer_accuracy", score.answer_accuracy()},

@@ -1,6 +1,6 @@
 // Validation: loss, scored-token accuracy and answer accuracy of held-out sets, by task. An answer
-// is right when every one of its scored tokens has the largest logit given the true ones before it,
-// i.e. when greedy decoding would say exactly it.
+// is right when every one of its scored tokens has the largest logit (of equal ones: the first, as
+// argmax has it) given the true ones before it, i.e. when greedy decoding would say exactly it.
 #pragma once
 
 #include <map>
@@ -12,7 +12,8 @@
 namespace lynceus {
 
 struct TaskScore {
-  int64_t samples = 0;  ///< with at least one scored token
+  int64_t samples = 0;          ///< with at least one scored token
+  int64_t damaged_samples = 0;  ///< with damaged media: replaced and not scored
   int64_t scored_tokens = 0;
   int64_t correct_tokens = 0;
   int64_t correct_answers = 0;
@@ -28,7 +29,8 @@ struct TaskScore {
 };
 
 /// Collective over the world: the first `samples` (0: all) samples of every dataset of the loader,
-/// in order, by task of the shards; the same scores on every rank.
+/// in order, by task of the shards; the same scores on every rank. Samples with damaged media are
+/// logged as warnings.
 std::map<std::string, TaskScore> validate(const Runtime& rt, const LynxModel& model,
                                           BatchLoader* loader,
                                           const std::vector<const io::Dataset*>& datasets,

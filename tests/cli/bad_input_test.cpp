@@ -58,6 +58,22 @@ class BadInput : public testing::Test {
     expect_refused(more, code, message, {.ranks = 2});
   }
 
+  /// A shard of two samples: one that never was a picture, one whole picture.
+  fs::path write_odd(const std::string& picture) const {
+    const fs::path odd = folder_ / "odd.h5";
+    io::ShardWriter writer(odd, {.task = "odd", .source = "test", .created_by = "test"});
+    for (const auto& [key, media] :
+         {std::pair<std::string, std::string>{"no-picture", "neither JPEG nor PNG"},
+          {"picture", picture}})
+      writer.add(
+          {.key = key,
+           .kind = io::MediaKind::kFrames,
+           .media = {media},
+           .turns = {{io::TurnRole::kUser, "what is it?"}, {io::TurnRole::kAssistant, "red"}}});
+    writer.close();
+    return odd;
+  }
+
   const Folder folder_{"bad-input"};
 };
 
@@ -258,17 +274,7 @@ TEST_F(BadInput, DamagedPicturesAreReplacedCountedAndListed) {
   const size_t at = io::read_text(file).find(picture);
   ASSERT_NE(at, std::string::npos);
   overwrite(file, at + picture.size() / 2, "damaged");
-  const fs::path odd = folder_ / "odd.h5";
-  io::ShardWriter writer(odd, {.task = "odd", .source = "test", .created_by = "test"});
-  writer.add({.key = "no-picture",
-              .kind = io::MediaKind::kFrames,
-              .media = {"neither JPEG nor PNG"},
-              .turns = {{io::TurnRole::kUser, "what is it?"}, {io::TurnRole::kAssistant, "red"}}});
-  writer.add({.key = "picture",
-              .kind = io::MediaKind::kFrames,
-              .media = {picture},
-              .turns = {{io::TurnRole::kUser, "what is it?"}, {io::TurnRole::kAssistant, "red"}}});
-  writer.close();
+  const fs::path odd = write_odd(picture);
 
   // 96 samples: 48 of color, each picture twice; 48 of odd, each 24 times.
   const Arguments sources = {"--data.source", "color:1:" + file.string(), "odd:1:" + odd.string()};
@@ -355,6 +361,34 @@ TEST_F(BadInput, TooManyDamagedPicturesStopTheRun) {
     EXPECT_EQ(lines_of(folder_ / "run" / "damaged.tsv").size(), 200u);
     EXPECT_THAT(numbers_of(folder_ / "run", "scored_tokens"), testing::Each(0));
     EXPECT_THAT(output.err, HasSubstr("step 1: no scored token, nothing was updated"));
+  }
+}
+
+TEST_F(BadInput, DamagedPicturesOfValidationAreCountedAndListed) {
+  const fs::path odd = write_odd(io::Shard(shard("train-Color")).read_media(7, 0));
+  const auto expect_listed = [](const std::string& text) {
+    EXPECT_THAT(text, ContainsRegex("validation: damaged media, replaced and not scored: .*odd.h5"
+                                    ".*no-picture"));
+    EXPECT_EQ(text.find("no-picture"), text.rfind("no-picture")) << "told more than once";
+  };
+  const Output trained = train({"--train.steps", "1", "--data.validation", "held:" + odd.string(),
+                                "color:" + shard("validation-Color")});
+  EXPECT_EQ(trained.code, 0) << trained.all();
+  expect_listed(trained.err);
+  const auto lines = metrics_of(folder_ / "run").validations;
+  ASSERT_EQ(lines.size(), 2u);
+  EXPECT_EQ(member(lines[0], "validation"), "\"Color\"");
+  EXPECT_EQ(member(lines[0], "damaged_samples"), "0");
+  EXPECT_EQ(member(lines[1], "samples"), "1");
+  EXPECT_EQ(member(lines[1], "damaged_samples"), "1");
+  for (const int ranks : {0, 2}) {
+    const Output output =
+        run({"evaluate", "--run", folder_ / "run", "--data.validation", "held:" + odd.string()},
+            {.ranks = ranks});
+    EXPECT_EQ(output.code, 0) << output.all();
+    EXPECT_EQ(member(output.out, "count"), "1") << output.all();
+    EXPECT_EQ(member(output.out, "damaged_samples"), "1") << output.all();
+    expect_listed(output.err);
   }
 }
 

@@ -135,10 +135,31 @@ TEST_F(PrepareTest, BadLinesAreCountedListedAndLimited) {
       io::read_text(path("some") + "/rows-bad.txt"),
       AllOf(HasSubstr("rows.jsonl:3: key image"), HasSubstr("no.jpg"), HasSubstr("rows.jsonl:4")));
 
-  expect_refused(arguments + path("none"), 3,
-                 "1 of 5 lines are unusable, more than --max-bad 0.01 allows");
+  expect_refused(arguments + path("none") + " --max-bad 0", 3,
+                 "1 of 5 lines are unusable, more than --max-bad 0 allows");
   EXPECT_FALSE(fs::exists(path("none") + "/rows.h5"));
   EXPECT_TRUE(fs::exists(path("none") + "/rows-bad.txt"));
+}
+
+TEST_F(PrepareTest, OneBadPictureDoesNotStopASmallFile) {
+  const std::string folder = fs::path(photos_).parent_path().string();
+  const std::string good = R"({"image": "images/000000008762.jpg", "caption": "lights"})";
+  const auto rows = [&](int bad) {
+    std::string text;
+    for (int i = 0; i < 82; ++i)
+      text +=
+          (i % 20 == 7 && i / 20 < bad ? R"({"image": "no.jpg", "caption": "x"})" : good) + "\n";
+    return text;
+  };
+  const std::string call = "jsonl --input " + path("rows.jsonl") + " --root " + folder;
+  write("rows.jsonl", rows(2));
+  const Result few = run(call + " --output " + path("few"));
+  EXPECT_EQ(few.code, 0) << few.text;
+  EXPECT_THAT(few.text, HasSubstr("prepared 80 samples, 80 images"));
+  EXPECT_THAT(few.text, HasSubstr("2 bad lines"));
+  write("rows.jsonl", rows(3));
+  expect_refused(call + " --output " + path("more"), 3,
+                 "3 of 82 lines are unusable, more than --max-bad 0.01 allows");
 }
 
 TEST_F(PrepareTest, WrongCallsSayWhatIsWrong) {

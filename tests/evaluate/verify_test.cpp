@@ -9,6 +9,7 @@
 #include <set>
 
 #include "core/error.h"
+#include "io/file.h"
 #include "io/safetensors.h"
 
 namespace lynceus {
@@ -57,6 +58,40 @@ class VerifyTest : public testing::Test {
           named.tensor.data<float>()[element] += static_cast<float>(by);
       }
     });
+  }
+
+  /// Takes a tensor's last `rows` rows away.
+  void shorten(const std::string& file, const std::string& name, int64_t rows) {
+    rewrite(file, [&](std::vector<io::NamedTensor>* tensors) {
+      for (io::NamedTensor& named : *tensors)
+        if (named.name == name) named.tensor = named.tensor.slice(0, named.tensor.dim(0) - rows);
+    });
+  }
+
+  void erase(const std::string& file, const std::string& prefix) {
+    rewrite(file, [&](std::vector<io::NamedTensor>* tensors) {
+      std::erase_if(*tensors, [&](const io::NamedTensor& t) { return t.name.starts_with(prefix); });
+    });
+  }
+
+  /// Replaces the first `from` behind `mark` in a text file.
+  void replace(const std::string& file, const std::string& mark, const std::string& from,
+               const std::string& to) {
+    std::string text = io::read_text(directory_ / file);
+    const size_t at = text.find(from, text.find(mark));
+    ASSERT_NE(at, std::string::npos);
+    io::atomic_write_text(directory_ / file, text.replace(at, from.size(), to));
+  }
+
+  void expect_refused(const std::string& what) {
+    EXPECT_THAT([&] { findings(); },
+                testing::ThrowsMessage<Error>(testing::AllOf(
+                    testing::HasSubstr(what), testing::HasSubstr(directory_.string()))));
+    try {
+      findings();
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ExitCode::kInput);
+    }
   }
 
   std::vector<Finding> findings() { return verify_case(rt_, directory_, {}, Tolerances{}); }
@@ -110,6 +145,76 @@ TEST_F(VerifyTest, NamesAGradientThatIsNotTrained) {
   for (const Finding& finding : findings())
     EXPECT_TRUE(finding.passed() || finding.worst == "LLM.model.norm.weight is not trained here");
   EXPECT_EQ(failures(), std::set<std::string>{"gradients"});
+}
+
+TEST_F(VerifyTest, NamesAFinalParameterThatIsNotTrained) {
+  rewrite("final.safetensors", [&](std::vector<io::NamedTensor>* tensors) {
+    tensors->push_back({"LLM.model.norm.weight", Tensor::zeros(rt_.stream, {32})});
+  });
+  for (const Finding& finding : findings())
+    EXPECT_TRUE(finding.passed() || finding.worst == "LLM.model.norm.weight is not trained here");
+  EXPECT_EQ(failures(), std::set<std::string>{"final"});
+}
+
+TEST_F(VerifyTest, ComparesFinalParametersThatAreNotStoredByTheirSums) {
+  const std::string name = "bridge.layers.0.0.to_kv.weight";
+  erase("final.safetensors", name);
+  bool compared = false;
+  for (const Finding& finding : findings()) {
+    EXPECT_TRUE(finding.passed()) << finding.what << ": " << finding.error;
+    compared |= finding.what == "final parameters, sums of 1 more" && finding.worst == name;
+  }
+  EXPECT_TRUE(compared);
+  for (const char* number : {"sum", "l2", "cosdot"}) {
+    const std::string text = io::read_text(directory_ / "stats.json");
+    const size_t final = text.find("\"" + name + "\"", text.find("\"final\""));
+    ASSERT_NE(final, std::string::npos);
+    const std::string key = fmt::format("\"{}\": ", number);
+    io::atomic_write_text(
+        directory_ / "stats.json",
+        std::string(text).replace(text.find(key, final), key.size(), key + "7, \"was\": "));
+    EXPECT_EQ(failures(), std::set<std::string>{"final"}) << number;
+    io::atomic_write_text(directory_ / "stats.json", text);
+  }
+}
+
+TEST_F(VerifyTest, RefusesACaseWithNothingToCompare) {
+  erase("expected.safetensors", "grad.");
+  expect_refused("expected grad.NAME of every trained parameter, found none");
+  fs::remove(directory_ / "expected.safetensors");
+  expect_refused("expected.safetensors: expected loss and gradients, found no file");
+  fs::remove(directory_ / "trajectory.json");
+  expect_refused("expected.safetensors: expected loss and gradients, found no file");
+}
+
+TEST_F(VerifyTest, RefusesFilesThatDoNotFitEachOther) {
+  shorten("expected.safetensors", "logits", 1);
+  shorten("expected.safetensors", "grad.bridge.latents", 1);
+  shorten("final.safetensors", "bridge.latents", 1);
+  replace("trajectory.json", "grad_norms_before_clip", "[", "[3.5,");
+  expect_refused("logits has shape [2, ");
+  expect_refused("grad.bridge.latents has shape [");
+  expect_refused("final.safetensors: bridge.latents has shape [");
+  expect_refused("expected as many losses as grad_norms_before_clip, and one at least, found 10");
+}
+
+TEST_F(VerifyTest, RefusesInputsOfUnequalShape) {
+  for (const char* name : {"input_ids", "attention_mask", "labels", "pixels"}) {
+    SCOPED_TRACE(name);
+    fs::copy_file(fs::path(LYNCEUS_SOURCE_DIR) / "tests/golden/smoothing/inputs.safetensors",
+                  directory_ / "inputs.safetensors", fs::copy_options::overwrite_existing);
+    shorten("inputs.safetensors", name, 1);
+    expect_refused("expected [");
+  }
+}
+
+TEST_F(VerifyTest, RefusesATokenThatTheVocabularyLacks) {
+  rewrite("inputs.safetensors", [](std::vector<io::NamedTensor>* tensors) {
+    for (const io::NamedTensor& named : *tensors)
+      if (named.name != "pixels" && named.name != "attention_mask")
+        std::fill_n(named.tensor.data<int64_t>(), 4, 100'000);
+  });
+  expect_refused("is 100000, expected 0 to ");
 }
 
 TEST_F(VerifyTest, ListsEveryMissingWeight) {

@@ -61,6 +61,19 @@ TEST_F(ShardSeriesTest, SplitsWhereAShardIsFull) {
   EXPECT_EQ(Dataset("a", (directory_ / "a*.h5").string()).size(), 5);
 }
 
+TEST_F(ShardSeriesTest, TextsFillAShardToo) {
+  ShardSeries series(directory_, "a", {}, 250);
+  for (int i = 0; i < 5; ++i)
+    series.add({"s" + std::to_string(i),
+                MediaKind::kFrames,
+                {},
+                {{TurnRole::kText, std::string(100, 'x')}}});
+  series.close();
+  EXPECT_EQ(series.files().size(), 2u);
+  EXPECT_EQ(Shard(directory_ / "a.h5").size(), 3);
+  EXPECT_EQ(Shard(directory_ / "a-1.h5").size(), 2);
+}
+
 TEST_F(ShardSeriesTest, AShorterSeriesLeavesNothingOfALongerOne) {
   write(5, 200);
   EXPECT_THAT(ShardSeries::existing(directory_, "a"),

@@ -16,6 +16,7 @@ namespace {
 struct Result {
   std::vector<float> loss;
   std::vector<float> gradient;  // [rows, vocabulary]
+  std::vector<bool> correct;    // the target is the first of the largest
 };
 
 /// The three steps with `shards` shards of ceil(vocabulary / shards) + `padding` columns each, the
@@ -28,7 +29,7 @@ Result sharded(const std::vector<float>& logits, const std::vector<int32_t>& lab
   const int64_t local = part + padding;
   const Tensor label = Tensor::from(stream, {rows}, labels);
   const Tensor row_max = Tensor::empty(stream, {rows});
-  const Tensor partial = Tensor::zeros(stream, {rows, 3});
+  const Tensor partial = Tensor::zeros(stream, {rows, kCrossEntropyPartials});
   std::fill_n(row_max.data<float>(), rows, -std::numeric_limits<float>::infinity());
 
   std::vector<Tensor> locals;
@@ -48,11 +49,15 @@ Result sharded(const std::vector<float>& logits, const std::vector<int32_t>& lab
       row_max.data<float>()[r] = std::max(row_max.data<float>()[r], own.data<float>()[r]);
   }
   for (size_t s = 0; s < locals.size(); ++s) {
-    const Tensor own = Tensor::empty(stream, {rows, 3});
+    const Tensor own = Tensor::empty(stream, {rows, kCrossEntropyPartials});
     cross_entropy_partial(stream, locals[s], label, places[s], row_max, own);
-    for (int64_t i = 0; i < rows * 3; ++i) partial.data<float>()[i] += own.data<float>()[i];
+    for (int64_t i = 0; i < partial.size(); ++i) partial.data<float>()[i] += own.data<float>()[i];
   }
   Result result;
+  for (int64_t r = 0; r < rows; ++r) {
+    const float* sums = partial.data<float>() + r * kCrossEntropyPartials;
+    result.correct.push_back(sums[1] == row_max.data<float>()[r] && sums[3] == 0);
+  }
   result.gradient.resize(logits.size());
   for (size_t s = 0; s < locals.size(); ++s) {
     const Tensor loss = Tensor::empty(stream, {rows});
@@ -103,6 +108,18 @@ TEST(CrossEntropy, EqualsTorch) {
       const Result result = sharded(logits, labels, vocabulary, shards, 2, smoothing);
       expect_close(result.loss, one.at("loss").get<std::vector<double>>(), 1e-6, "loss");
       expect_close(result.gradient, gradient, 3e-7, "gradient");
+    }
+}
+
+TEST(CrossEntropy, OfEqualLogitsTheFirstIsTheAnswer) {
+  // Rows: all equal; the largest twice, in one shard and in two; the largest once.
+  const std::vector<float> logits = {2, 2, 2, 2, 2, 2, 0, 7, 7, 1, 1, 1,
+                                     0, 7, 1, 1, 7, 1, 0, 1, 1, 9, 1, 1};
+  for (const int64_t shards : {1, 2, 3})
+    for (int32_t label = 0; label < 6; ++label) {
+      const Result result = sharded(logits, std::vector<int32_t>(4, label), 6, shards, 1, 0);
+      EXPECT_EQ(result.correct, (std::vector<bool>{label == 0, label == 1, label == 1, label == 3}))
+          << shards << " shards, label " << label;
     }
 }
 
@@ -164,7 +181,7 @@ TEST(CrossEntropyFinish, LossAloneLeavesTheLogits) {
   const Tensor labels = Tensor::from(stream, {3}, std::vector<int32_t>{6, kNotScored, 0});
   const VocabularyShard shard{0, 7, 7};
   const Tensor max = Tensor::empty(stream, {3});
-  const Tensor partial = Tensor::empty(stream, {3, 3});
+  const Tensor partial = Tensor::empty(stream, {3, kCrossEntropyPartials});
   const Tensor loss = Tensor::empty(stream, {3});
   cross_entropy_row_max(stream, logits, shard, max);
   cross_entropy_partial(stream, logits, labels, shard, max, partial);
@@ -187,7 +204,7 @@ TEST(CrossEntropyChecks, LabelsOutsideTheVocabularyAreRefused) {
   const Stream stream;
   const Tensor logits = Tensor::zeros(stream, {1, 4});
   const Tensor max = Tensor::zeros(stream, {1});
-  const Tensor partial = Tensor::zeros(stream, {1, 3});
+  const Tensor partial = Tensor::zeros(stream, {1, kCrossEntropyPartials});
   for (const int32_t bad : {4, -1}) {
     const Tensor labels = Tensor::from(stream, {1}, std::vector<int32_t>{bad});
     EXPECT_THROW(cross_entropy_partial(stream, logits, labels, {0, 4, 4}, max, partial),

@@ -1,6 +1,9 @@
 // The layout never changes the mathematics: every tensor x pipeline x data grid of up to eight
-// ranks, every micro-batch size and vision window, gives the losses of the run on one rank.
+// ranks, every micro-batch size and vision window, gives the losses of the run on one rank, whether
+// the LLM trains or not, layers are computed again or not, and key/value heads are shared or not.
 #include <gtest/gtest.h>
+
+#include <compare>
 
 #include "tests/train/tiny_model.h"
 
@@ -43,32 +46,44 @@ Trace trace(tiny::Run* run) {
 /// How many heads a model needs so that `tensor` ranks can share it.
 int64_t heads_for(int tensor) { return 8 % tensor == 0 ? 8 : tensor == 3 ? 6 : tensor; }
 
-/// Collective over the world: rank r computes one of the references alone, all ranks get all.
-std::map<int64_t, Trace> references(parallel::Communicator& world, const tiny::Options& options) {
-  const int64_t heads[] = {8, 7, 6, 5};
-  std::map<int64_t, Trace> all;
-  const Stream stream;
-  for (int i = 0; i < 4; ++i) {
-    tiny::Options alone = options;
-    alone.model.llm.hidden_size = 4 * heads[i];
-    alone.model.llm.intermediate_size = 5 * heads[i];
-    alone.model.llm.num_heads = heads[i];
+/// What a reference is computed for.
+struct Variant {
+  int64_t heads = 8, kv_heads = 8;
+  bool trains_llm = false;
+  auto operator<=>(const Variant&) const = default;
+
+  ModelConfig model() const {
+    ModelConfig model = tiny::config(heads);
+    model.llm.num_kv_heads = kv_heads;
+    if (trains_llm) model.llm.train = "bridge,adapter,llm";
+    return model;
+  }
+};
+
+/// Collective over the world: each rank computes some of the references alone, all ranks get all.
+std::map<Variant, Trace> references(parallel::Communicator& world,
+                                    const std::vector<Variant>& variants) {
+  std::map<Variant, Trace> all;
+  for (size_t i = 0; i < variants.size(); ++i) {
+    tiny::Options alone;
+    alone.model = variants[i].model();
     tiny::Run run(parallel::make_self_communicator(), alone);
     Trace reference;
-    if (world.rank() == i)
+    if (world.rank() == static_cast<int>(i) % world.size())
       reference = trace(&run);
     else  // the same shape, to receive into
       reference = {std::vector<double>(kSteps), std::vector<double>(kSteps),
                    run.gather(tiny::Part::kValue), run.gather(tiny::Part::kValue)};
-    all[heads[i]] = std::move(reference);
+    all[variants[i]] = std::move(reference);
   }
-  for (int i = 0; i < 4; ++i) {
-    Trace& reference = all[heads[i]];
+  for (size_t i = 0; i < variants.size(); ++i) {
+    Trace& reference = all[variants[i]];
+    const int root = static_cast<int>(i) % world.size();
     for (auto* numbers : {&reference.losses, &reference.norms})
-      world.broadcast(Tensor::borrow(numbers->data(), {kSteps}, DType::kF64), i);
+      world.broadcast(Tensor::borrow(numbers->data(), {kSteps}, DType::kF64), root);
     for (auto& [name, values] : reference.end)
       world.broadcast(
-          Tensor::borrow(values.data(), {static_cast<int64_t>(values.size())}, DType::kF32), i);
+          Tensor::borrow(values.data(), {static_cast<int64_t>(values.size())}, DType::kF32), root);
   }
   return all;
 }
@@ -115,40 +130,71 @@ std::vector<std::vector<Seat>> rounds_of_all_grids() {
   return rounds;
 }
 
+/// The variant that the grid of this number runs: every other triple trains the LLM, and every
+/// third grid shares key/value heads where its tensor ranks can.
+Variant variant_of(const GridShape& shape, int number) {
+  Variant variant;
+  variant.heads = variant.kv_heads = heads_for(shape.tensor);
+  variant.trains_llm = (number / 3) % 2 == 1;
+  if (number % 3 == 2 && 4 % shape.tensor == 0) variant.kv_heads = 4;
+  return variant;
+}
+
+/// How the grid of this number runs.
+void vary(int number, tiny::Options* options) {
+  options->limits.micro_batch_tokens = number % 3 == 0 ? 1 : number % 3 == 1 ? 25 : 4096;
+  options->limits.vision_window = number % 2;
+  options->step.schedule =
+      number % 4 < 2 ? ScheduleKind::kOneForwardOneBackward : ScheduleKind::kGpipe;
+  options->step.recompute = number % 5 < 2 ? Recompute::kLayer : Recompute::kNone;
+}
+
 TEST(GridLaw, EveryGridOfUpToEightRanksGivesTheLossesOfOneRank) {
   const auto world = parallel::make_world();
-  const std::map<int64_t, Trace> expected = references(*world, {});
+  std::vector<Variant> variants;
+  for (const bool trains_llm : {false, true}) {
+    for (const int64_t heads : {8, 7, 6, 5}) variants.push_back({heads, heads, trains_llm});
+    variants.push_back({8, 4, trains_llm});
+  }
+  const std::map<Variant, Trace> expected = references(*world, variants);
+  std::map<Variant, int> times;
   int number = 0;
   for (const std::vector<Seat>& round : rounds_of_all_grids()) {
     int color = static_cast<int>(round.size());
     std::string name = "idle";
     tiny::Options options;
+    Variant variant;
     for (size_t i = 0; i < round.size(); ++i, ++number) {
       const Seat& seat = round[i];
+      ++times[variant_of(seat.shape, number)];
       if (world->rank() < seat.first_rank || world->rank() >= seat.first_rank + seat.shape.world())
         continue;
       color = static_cast<int>(i);
       name = seat.shape.to_string();
-      options.model = tiny::config(heads_for(seat.shape.tensor));
+      variant = variant_of(seat.shape, number);
+      name = fmt::format("{}, {} key/value heads, LLM {}", name, variant.kv_heads,
+                         variant.trains_llm ? "trained" : "frozen");
+      options.model = variant.model();
       options.grid = seat.shape;
-      options.limits.micro_batch_tokens = number % 3 == 0 ? 1 : number % 3 == 1 ? 25 : 4096;
-      options.limits.vision_window = number % 2;
-      options.step.schedule =
-          number % 4 < 2 ? ScheduleKind::kOneForwardOneBackward : ScheduleKind::kGpipe;
+      vary(number, &options);
     }
     auto group = parallel::split(*world, color, world->rank());
     if (color == static_cast<int>(round.size())) continue;
     SCOPED_TRACE(name);
     tiny::Run run(std::move(group), options);
-    expect_equal(trace(&run), expected.at(options.model.llm.num_heads));
+    expect_equal(trace(&run), expected.at(variant));
     EXPECT_EQ(run.differing_copy(), "");
   }
   EXPECT_EQ(number, 38) << "not all grids of up to eight ranks";
+  for (const auto& [variant, count] : times) EXPECT_TRUE(expected.contains(variant));
+  EXPECT_GE(times[(Variant{8, 8, true})], 5);
+  EXPECT_GE(times[(Variant{8, 4, true})], 2);
+  EXPECT_GE(times[(Variant{8, 4, false})], 2);
 }
 
 TEST(GridLaw, MicroBatchSizeAndVisionWindowChangeNothing) {
   const auto world = parallel::make_world();
-  const std::map<int64_t, Trace> expected = references(*world, {});
+  const std::map<Variant, Trace> expected = references(*world, {{8, 8, false}, {8, 8, true}});
   for (const int64_t micro_batch_tokens : {1, 16, 30, 1000})
     for (const int64_t vision_window : {0, 1, 2}) {
       SCOPED_TRACE(fmt::format("micro_batch_tokens {}, vision_window {}", micro_batch_tokens,
@@ -156,8 +202,10 @@ TEST(GridLaw, MicroBatchSizeAndVisionWindowChangeNothing) {
       tiny::Options options;
       options.grid = {2, 2, 2};
       options.limits = {micro_batch_tokens, vision_window};
+      const Variant variant{8, 8, vision_window == 1};
+      options.model = variant.model();
       tiny::Run run(parallel::split(*world, 0, world->rank()), options);
-      expect_equal(trace(&run), expected.at(8));
+      expect_equal(trace(&run), expected.at(variant));
     }
 }
 

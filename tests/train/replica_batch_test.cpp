@@ -106,6 +106,23 @@ TEST_F(ReplicaBatchTest, WindowsCoverTheMicroBatchesOnce) {
   }
 }
 
+/// Checks who encodes the samples of a step: each by one rank, none with too much.
+void expect_fair_owners(const ReplicaBatch& replica, int ranks) {
+  std::vector<double> frames(static_cast<size_t>(ranks), 0);
+  std::map<int64_t, int> owner_of_sample;
+  double total = 0, largest = 0;
+  for (const SampleInput& sample : replica.samples)
+    largest = std::max(largest, static_cast<double>(sample.frames()));
+  for (const VisionWindow& window : replica.windows)
+    for (const MediaItem& item : window.items) {
+      frames.at(static_cast<size_t>(item.owner)) += static_cast<double>(item.frames);
+      total += static_cast<double>(item.frames);
+      EXPECT_EQ(owner_of_sample.emplace(item.sample, item.owner).first->second, item.owner)
+          << "the media of a sample stays together";
+    }
+  EXPECT_LE(*std::max_element(frames.begin(), frames.end()), total / ranks + largest);
+}
+
 TEST_F(ReplicaBatchTest, NoRankHasMoreThanTheMeanPlusTheLargestSample) {
   const Kind kinds[] = {Kind::kImage, Kind::kText, Kind::kVideo, Kind::kImages};
   for (uint64_t seed = 0; seed < 60; ++seed) {
@@ -114,22 +131,20 @@ TEST_F(ReplicaBatchTest, NoRankHasMoreThanTheMeanPlusTheLargestSample) {
     for (uint64_t i = 0; i < 1 + random.below(0, 20); ++i)
       some.push_back(kinds[random.below(i + 1, 4)]);
     const tiny::Batch batch = tiny::make_batch(seed, some);
-    for (int ranks = 1; ranks <= 8; ++ranks) {
-      const ReplicaBatch replica = make(batch.samples, {30, 0}, ranks);
-      std::vector<double> frames(static_cast<size_t>(ranks), 0);
-      std::map<int64_t, int> owner_of_sample;
-      double total = 0, largest = 0;
-      for (const SampleInput& sample : batch.samples)
-        largest = std::max(largest, static_cast<double>(sample.frames()));
-      for (const MediaItem& item : replica.windows.front().items) {
-        frames.at(static_cast<size_t>(item.owner)) += static_cast<double>(item.frames);
-        total += static_cast<double>(item.frames);
-        EXPECT_EQ(owner_of_sample.emplace(item.sample, item.owner).first->second, item.owner)
-            << "the media of a sample stays together";
+    for (int ranks = 1; ranks <= 8; ++ranks)
+      for (const int64_t vision_window : {0, 1, 2}) {
+        SCOPED_TRACE(fmt::format("seed {}, {} ranks, window {}", seed, ranks, vision_window));
+        expect_fair_owners(make(batch.samples, {30, vision_window}, ranks), ranks);
       }
-      EXPECT_LE(*std::max_element(frames.begin(), frames.end()), total / ranks + largest);
-    }
   }
+}
+
+TEST_F(ReplicaBatchTest, OnePictureAMicroBatchAndWindowGoesRoundTheRanks) {
+  const tiny::Batch batch = tiny::make_batch(1, std::vector<Kind>(8, Kind::kImage));
+  std::vector<int> owners;
+  for (const VisionWindow& window : make(batch.samples, {1, 1}, 4).windows)
+    owners.push_back(window.items.at(0).owner);
+  EXPECT_THAT(owners, ElementsAre(0, 1, 2, 3, 0, 1, 2, 3));
 }
 
 }  // namespace

@@ -93,20 +93,23 @@ TEST(VisionBranch, IsSpreadOverTheReplica) {
   const tiny::Batch batch = tiny::make_batch(
       2, {Kind::kVideo, Kind::kImage, Kind::kImages, Kind::kText, Kind::kImage, Kind::kImage,
           Kind::kVideo, Kind::kImage, Kind::kImage, Kind::kImage, Kind::kText});
-  for (const auto& [first, second] : std::vector<std::pair<GridShape, GridShape>>{
-           {{4, 1, 1}, {1, 4, 1}}, {{2, 2, 1}, {2, 1, 2}}}) {
-    Half half = half_of(*world, first, second);
-    tiny::Options options;
-    options.grid = half.shape;
-    SCOPED_TRACE(half.shape.to_string());
-    tiny::Run run(std::move(half.group), options);
-    expect_spread(&run, batch);
-  }
   tiny::Options options;
-  options.grid = {2, 2, 2};
-  SCOPED_TRACE(options.grid.to_string());
-  tiny::Run run(parallel::split(*world, 0, world->rank()), options);
-  expect_spread(&run, batch);
+  const auto check = [&](const GridShape& shape, std::unique_ptr<parallel::Communicator> group) {
+    options.grid = shape;
+    SCOPED_TRACE(
+        fmt::format("{}, vision window {}", shape.to_string(), options.limits.vision_window));
+    tiny::Run run(std::move(group), options);
+    expect_spread(&run, batch);
+  };
+  for (const int64_t vision_window : {0, 1, 2}) {
+    options.limits = {vision_window == 0 ? 40 : 1, vision_window};
+    for (const auto& [first, second] : std::vector<std::pair<GridShape, GridShape>>{
+             {{4, 1, 1}, {1, 4, 1}}, {{2, 2, 1}, {2, 1, 2}}}) {
+      Half half = half_of(*world, first, second);
+      check(half.shape, std::move(half.group));
+    }
+    check({2, 2, 2}, parallel::split(*world, 0, world->rank()));
+  }
 }
 
 TEST(VisionBranch, BridgeGradientsAreThoseOfOneRank) {

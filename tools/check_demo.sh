@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# Whether the demo's model has learned: Color and Counting at least 40 points above always giving the
+# most frequent answer, 300 questions a class at least.
+#
+#   tools/check_demo.sh <ANSWERS      the lines of `lynceus evaluate`; exit 1 and one line if not
+set -euo pipefail
+
+awk '
+  function number(key) {
+    return match($0, "\"" key "\": [-0-9.e+]+") ? substr($0, RSTART + length(key) + 4, RLENGTH - length(key) - 4) : -1
+  }
+  function complain(text) { faults = faults (faults ? "; " : "") text }
+  match($0, /"class": "[^"]*"/) {
+    class = substr($0, RSTART + 10, RLENGTH - 11)
+    seen[class] = 1
+    if (number("count") < 300)
+      complain(class " has " number("count") " questions, expected 300 at least")
+    if ((class == "Color" || class == "Counting") && number("accuracy") - number("baseline") < 0.4)
+      complain(class " has accuracy " number("accuracy") ", expected 0.4 above " number("baseline"))
+  }
+  END {
+    if (!seen["Color"]) complain("expected the class Color, found none")
+    if (!seen["Counting"]) complain("expected the class Counting, found none")
+    if (faults) {
+      print "demo: " faults >"/dev/stderr"
+      exit 1
+    }
+  }'

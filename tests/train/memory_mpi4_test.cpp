@@ -50,7 +50,7 @@ TEST(Memory, EachRankHoldsItsShareOfWhatIsTrained) {
     options.grid = {2, 2, 1};
     options.model.llm.train = train;
     const LlmConfig& llm = options.model.llm;
-    tiny::Run run(parallel::duplicate(*world), options);
+    tiny::Run run(parallel::split(*world, 0, world->rank()), options);
     run.step(tiny::make_batch(1, {Kind::kImage, Kind::kText, Kind::kVideo}));
     const parallel::Grid& grid = run.rt().grid;
     const Share share =

@@ -99,6 +99,12 @@ File File::create(const fs::path& path) {
 
 File File::open_writable(const fs::path& path) { return File(open_descriptor(path, O_RDWR), path); }
 
+File File::open_appending(const fs::path& path) {
+  File file(open_descriptor(path, O_RDWR | O_CREAT), path);
+  file.end_ = file.size();
+  return file;
+}
+
 uint64_t File::size() const { return static_cast<uint64_t>(status_of(descriptor_, path_).st_size); }
 
 void File::read_at(uint64_t offset, void* target, size_t size) const {

@@ -29,6 +29,9 @@ class File {
   /// An existing file, written and read; its contents stay.
   static File open_writable(const std::filesystem::path& path);
 
+  /// A new or existing file, for append() behind what it holds.
+  static File open_appending(const std::filesystem::path& path);
+
   bool is_open() const { return descriptor_ >= 0; }
   int descriptor() const { return descriptor_; }
   const std::filesystem::path& path() const { return path_; }

@@ -16,12 +16,10 @@ namespace fs = std::filesystem;
 
 /// Appends all of `text` or, as far as the machine lets us, nothing: no half of a line stays.
 void append_whole(const fs::path& path, const std::string& text) {
-  const bool is_new = !io::file_exists(path);
-  if (is_new) io::File::create(path).close();
-  io::File file = io::File::open_writable(path);
+  io::File file = io::File::open_appending(path);
   const uint64_t before = file.size();
   try {
-    file.write_at(before, text.data(), text.size());
+    file.append(text.data(), text.size());
   } catch (...) {
     std::error_code ignored;
     fs::resize_file(path, before, ignored);

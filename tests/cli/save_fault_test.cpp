@@ -163,11 +163,14 @@ TEST(FullDisk, MetricsWaitUntilTheyCanBeWritten) {
   const fs::path metrics = folder / "run" / "metrics.jsonl";
   ASSERT_TRUE(program.wait_until([&] { return lines_of(metrics).size() >= 3; }));
   // A directory in the file's place cannot be written even by root.
-  fs::rename(metrics, folder / "aside");
-  fs::create_directory(metrics);
+  const fs::path aside = folder / "aside";
+  fs::create_directory(aside);
+  const auto exchange = [&] {  // at once, so that no other file comes between
+    ASSERT_EQ(renameat2(AT_FDCWD, metrics.c_str(), AT_FDCWD, aside.c_str(), RENAME_EXCHANGE), 0);
+  };
+  exchange();
   std::this_thread::sleep_for(std::chrono::milliseconds(200));
-  fs::remove(metrics);
-  fs::rename(folder / "aside", metrics);
+  exchange();
   const size_t before = lines_of(metrics).size();
   ASSERT_TRUE(program.wait_until([&] { return lines_of(metrics).size() > before; }));
   kill(program.ranks()[0], SIGTERM);

@@ -18,7 +18,7 @@ class Stop : public testing::Test {
     const Arguments arguments =
         train_arguments(run_) + Arguments{"--train.steps", "1000000"} + more;
     Program program(arguments, {.ranks = ranks});
-    ASSERT_TRUE(program.wait_until([&] { return lines_of(run_ / "metrics.jsonl").size() >= 2; }))
+    ASSERT_TRUE(program.wait_until([&] { return metrics_of(run_).steps.size() >= 2; }))
         << program.wait().all();
     ask(program);
     const Output output = program.wait();

@@ -1,3 +1,4 @@
+// See fingerprints.h. Each rank sums over its part; the sums are added over the world.
 #include "evaluate/fingerprints.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// See step_lines.h. Appends whole lines or nothing; cutting keeps what it drops beside the file.
 #include "train/step_lines.h"
 
 #include <fstream>

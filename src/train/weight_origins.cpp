@@ -1,3 +1,4 @@
+// See weight_origins.h. Holds a checkpoint against this run before it takes values from it.
 #include "train/weight_origins.h"
 
 #include <algorithm>

@@ -1,7 +1,7 @@
 // Linear maps at LLM shapes against the two libraries they could be made of, in one process and in
 // turn: our entry points, raw dnnl_sgemm, and OpenBLAS (with a kernel for this processor: the
 // benchmark sets OPENBLAS_CORETYPE and starts itself again, since OpenBLAS reads it when loaded).
-// Prints GFLOP/s and, with --table, one line a shape with the worst ratio; exit 1 below 0.9.
+// Prints GFLOP/s and, with --table [ROWS], one line a shape with the worst ratio; exit 1 below 0.9.
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
 #include <omp.h>
@@ -167,10 +167,11 @@ double print_table_line(const Stream& stream, const Problem& p) {
   return worst;
 }
 
-int print_table(bool large) {
+int print_table(bool large, int64_t only_rows) {
   const Stream stream;
   double worst = 1e9;
-  for (const Problem& p : problems(large)) worst = std::min(worst, print_table_line(stream, p));
+  for (const Problem& p : problems(large))
+    if (only_rows == 0 || p.rows == only_rows) worst = std::min(worst, print_table_line(stream, p));
   fmt::print("worst ratio of ours to the best peer: {:.2f}\n", worst);
   return worst >= 0.9 ? 0 : 1;
 }
@@ -206,7 +207,8 @@ int main(int argc, char** argv) {
   openblas_set_num_threads(omp_get_max_threads());
 #endif
   const std::string mode = argc > 1 ? argv[1] : "";
-  if (mode == "--table" || mode == "--table=7b") return lynceus::print_table(mode == "--table=7b");
+  if (mode == "--table" || mode == "--table=7b")
+    return lynceus::print_table(mode == "--table=7b", argc > 2 ? std::atoll(argv[2]) : 0);
   lynceus::register_benchmarks();
   benchmark::Initialize(&argc, argv);
   benchmark::RunSpecifiedBenchmarks();

@@ -98,17 +98,17 @@ struct Problem {
   GemmEpilogue epilogue;
 };
 
-// The library splits a shallow product's sum or its rows so that c travels several times (64 to 128
-// rows of a weight gradient: 180 to 300 GFLOP/s on two cores, blocked 330 to 380). And where b is
-// larger than second-level caches and its rows lie a multiple of 4 KiB apart, it copies b for less
-// than 128 rows of a to share (130 to 250, blocked 210 to 300). Elsewhere the library is as fast or
-// faster.
+// Two products in which the library loses time on what is larger than second-level caches. It
+// splits a shallow one's sum or rows so that c travels several times (64 to 128 rows of a weight
+// gradient: 180 to 300 GFLOP/s on two cores, blocked 330 to 380). And where rows of b lie a
+// multiple of 4 KiB apart it copies b for less than 128 rows of a to share (130 to 250, blocked 210
+// to 300).
 bool prefers_blocks(const Problem& p) {
   constexpr int64_t kPageFloats = 1024;
-  constexpr int64_t kLargeWeight = int64_t{1} << 21;
+  constexpr int64_t kLarge = int64_t{1} << 21;
   if (p.b.transposed) return false;
-  if (p.a.transposed) return p.k <= kBlockDepth;
-  return p.m > 32 && p.m < 128 && p.b.stride % kPageFloats == 0 && p.k * p.n >= kLargeWeight;
+  if (p.a.transposed) return p.k <= kBlockDepth && p.m * p.n >= kLarge;
+  return p.m > 32 && p.m < 128 && p.b.stride % kPageFloats == 0 && p.k * p.n >= kLarge;
 }
 
 // Returns the library's status. Runs on the calling thread alone where a team is at work.

@@ -177,6 +177,31 @@ TEST(WeightGradientTest, TallAndNarrowAgreesWithAnotherOrderOfSummation) {
   expect_close(dw, expected, rows);
 }
 
+// A large weight and few rows: both gradients go through our own blocks.
+TEST(LinearBlocksTest, FewRowsOfALargeWeight) {
+  const Stream stream;
+  const int64_t rows = 33, out = 2050, in = 1024;
+  const Tensor x = normal(stream, {rows, in}, "x");
+  const Tensor dy = normal(stream, {rows, out}, "dy");
+  const Tensor w = normal(stream, {out, in}, "w");
+  const Tensor dw = normal(stream, {out, in}, "dw");
+  const Tensor dx = normal(stream, {rows, in}, "dx");
+  std::vector<double> expected_dw = widened(dw);
+  std::vector<double> expected_dx(static_cast<size_t>(rows * in));
+  const auto x64 = widened(x), dy64 = widened(dy), w64 = widened(w);
+  for (int64_t r = 0; r < rows; ++r)
+    for (int64_t o = 0; o < out; ++o)
+      for (int64_t i = 0; i < in; ++i) {
+        const double d = dy64[static_cast<size_t>(r * out + o)];
+        expected_dw[static_cast<size_t>(o * in + i)] += d * x64[static_cast<size_t>(r * in + i)];
+        expected_dx[static_cast<size_t>(r * in + i)] += d * w64[static_cast<size_t>(o * in + i)];
+      }
+  linear_backward_weight(stream, dy, x, dw, nullptr);
+  linear_backward_input(stream, dy, w, dx);
+  expect_close(dw, expected_dw, rows);
+  expect_close(dx, expected_dx, out);
+}
+
 TEST(LinearEdgeTest, NoRowsChangeNothing) {
   const Stream stream;
   const Tensor x = Tensor::empty(stream, {0, 6});

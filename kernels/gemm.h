@@ -31,13 +31,14 @@ class PackedWeight {
   PackedWeight(const Stream& stream, const Tensor& w);
 
   bool defined() const { return transposed_.defined(); }
-  int64_t out_features() const { return transposed_.dim(1); }
+  int64_t out_features() const { return out_features_; }
   int64_t in_features() const { return transposed_.dim(0); }
   size_t bytes() const { return transposed_.bytes(); }
   const Tensor& transposed() const { return transposed_; }
 
  private:
-  Tensor transposed_;  // [in, out]
+  Tensor transposed_;  // [in, out or a cache line more]
+  int64_t out_features_ = 0;
 };
 
 /// y = act(x·wᵀ + bias)

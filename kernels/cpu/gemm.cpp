@@ -162,7 +162,7 @@ void gemm(const Stream& stream, int64_t m, int64_t n, int64_t k, const GemmOpera
                 static_cast<int>(failed.load()));
 }
 
-void transpose(int64_t rows, int64_t cols, const float* source, float* target) {
+void transpose(int64_t rows, int64_t cols, const float* source, float* target, int64_t stride) {
   constexpr int64_t kBlock = 16;
 #pragma omp parallel for schedule(static)
   for (int64_t block = 0; block < (cols + kBlock - 1) / kBlock; ++block) {
@@ -170,7 +170,7 @@ void transpose(int64_t rows, int64_t cols, const float* source, float* target) {
     const int64_t end = std::min(cols, begin + kBlock);
     for (int64_t row = 0; row < rows; ++row)
       for (int64_t col = begin; col < end; ++col)
-        target[col * rows + row] = source[row * cols + col];
+        target[col * stride + row] = source[row * cols + col];
   }
 }
 

@@ -86,7 +86,8 @@ TEST_P(LinearTest, ForwardIsTheProductPlusBias) {
   for (double& value : activated) value = 0.5 * value * std::erfc(-value / std::numbers::sqrt2);
 
   const PackedWeight packed(stream_, w_);
-  EXPECT_EQ(packed.bytes(), w_.bytes());
+  const int64_t line = out % 1024 == 0 ? 16 : 0;
+  EXPECT_EQ(packed.bytes(), static_cast<size_t>((out + line) * in) * sizeof(float));
   for (const bool use_packed : {false, true}) {
     SCOPED_TRACE(use_packed ? "packed" : "plain");
     const auto run = [&](const Tensor* bias, Activation activation) {
@@ -152,7 +153,8 @@ std::string name_of_case(const testing::TestParamInfo<LinearTest::ParamType>& in
 }
 
 constexpr LinearShape kShapes[] = {{1, 1, 1},     {1, 33, 70},    {71, 229, 31}, {3, 5, 129},
-                                   {64, 48, 200}, {130, 20, 257}, {300, 33, 70}, {65, 7, 1024}};
+                                   {64, 48, 200}, {130, 20, 257}, {300, 33, 70}, {65, 7, 1024},
+                                   {3, 1024, 24}};
 
 INSTANTIATE_TEST_SUITE_P(Shapes, LinearTest,
                          testing::Combine(testing::ValuesIn(kShapes), testing::Values(1, 2, 5)),

@@ -31,4 +31,7 @@ if(LYNCEUS_SANITIZE)
                          -fno-omit-frame-pointer -fno-sanitize-recover=all
                          -Wno-maybe-uninitialized)
   target_link_options(lynceus_flags INTERFACE -fsanitize=${LYNCEUS_SANITIZE})
+  if(LYNCEUS_SANITIZE MATCHES "address")
+    target_link_options(lynceus_flags INTERFACE -Wl,-u,lynceus_sanitizer_options)
+  endif()
 endif()

@@ -33,6 +33,20 @@ inline void check_vector(const char* kernel, const char* argument, const Tensor&
                         description(tensor), name_of(dtype), size);
 }
 
+/// An activation: f32 or bf16, the same for all of one call.
+inline void check_activation(const char* kernel, const char* argument, const Tensor& tensor,
+                             int64_t rows, int64_t cols, DType dtype) {
+  if (dtype != DType::kF32 && dtype != DType::kBf16)
+    throw InternalError("{}: {} is {}, expected f32 or bf16", kernel, argument,
+                        description(tensor));
+  check_matrix(kernel, argument, tensor, rows, cols, dtype);
+}
+
+inline void check_activation(const char* kernel, const char* argument, const Tensor* tensor,
+                             int64_t rows, int64_t cols, DType dtype) {
+  if (tensor != nullptr) check_activation(kernel, argument, *tensor, rows, cols, dtype);
+}
+
 /// For outputs and inputs that may be left out.
 inline void check_matrix(const char* kernel, const char* argument, const Tensor* tensor,
                          int64_t rows, int64_t cols) {

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cmath>
 #include <complex>
+#include <cstdlib>
 #include <string>
 #include <vector>
 
@@ -61,9 +62,45 @@ inline void expect_close(const std::vector<float>& actual, const std::vector<dou
         << what << ", element " << i << " of " << actual.size();
 }
 
+/// The device that a test's kernels run on: CPUs, or with LYNCEUS_TEST_DEVICE=cuda the first CUDA
+/// device (or what stands in for it).
+inline Stream test_stream() {
+  const char* name = std::getenv("LYNCEUS_TEST_DEVICE");
+  const bool cuda = name != nullptr && std::string(name) == "cuda";
+  return Stream(Device{cuda ? DeviceKind::kCuda : DeviceKind::kCpu, 0});
+}
+
+/// The values as the dtype has them: bf16 ones rounded.
+inline std::vector<float> as_stored(std::vector<float> values, DType dtype) {
+  if (dtype == DType::kBf16)
+    for (float& value : values) value = static_cast<float>(BFloat16(value));
+  return values;
+}
+
+/// A tensor of f32 or bf16 from f32 values.
+inline Tensor float_tensor(const Stream& stream, const Shape& shape,
+                           const std::vector<float>& values, DType dtype) {
+  if (dtype == DType::kF32) return Tensor::from(stream, shape, values);
+  std::vector<BFloat16> rounded;
+  for (const float value : values) rounded.emplace_back(value);
+  return Tensor::from(stream, shape, rounded);
+}
+
+/// The elements of an f32 or bf16 tensor.
+inline std::vector<float> to_floats(const Tensor& tensor) {
+  if (tensor.dtype() == DType::kF32) return tensor.to_vector<float>();
+  std::vector<float> values;
+  for (const BFloat16 value : tensor.to_vector<BFloat16>())
+    values.push_back(static_cast<float>(value));
+  return values;
+}
+
+/// For a bf16 result the tolerance is one rounding at least.
 inline void expect_close(const Tensor& actual, const std::vector<double>& expected,
                          double tolerance, const std::string& what) {
-  expect_close(actual.to_vector<float>(), expected, tolerance, what);
+  constexpr double kRounding = 1.0 / 256;
+  if (actual.dtype() == DType::kBf16) tolerance = std::max(tolerance, kRounding);
+  expect_close(to_floats(actual), expected, tolerance, what);
 }
 
 /// For sums of many terms, some of which cancel: relative to the largest element.
@@ -71,7 +108,7 @@ inline void expect_close_sums(const Tensor& actual, const std::vector<double>& e
                               double tolerance, const std::string& what) {
   double largest = 1;
   for (const double value : expected) largest = std::max(largest, std::abs(value));
-  expect_close(actual.to_vector<float>(), expected, tolerance, what, largest);
+  expect_close(to_floats(actual), expected, tolerance, what, largest);
 }
 
 /// compute() under 1 thread and under 2.

@@ -10,6 +10,7 @@
 #include "evaluate/reference_case.h"
 #include "evaluate/verify_vision.h"
 #include "model/load_weights.h"
+#include "model/parameter_value.h"
 
 namespace lynceus {
 namespace {
@@ -72,13 +73,13 @@ double logits_error(const Runtime& rt, const ReferenceCase& reference, CaseRunne
   const ReferenceBatch& all = reference.batches.front();
   Tensor expected;
   parallel::agree(*rt.grid.world,
-                  [&] { expected = read_f64(rt.stream, *reference.expected, "logits"); });
+                  [&] { expected = read_f64(rt.host(), *reference.expected, "logits"); });
   const int64_t padded = expected.dim(1), vocabulary = expected.dim(2);
   ReplicaBatch mine = runner->batch(all);
   double worst = 0;
   const auto compare = [&](const PackedBatch& batch, const LlmStage::Output& output) {
     const LmHead& head = *runner->model().stage.head;
-    const Tensor logits = head.logits(rt, output.h);
+    const Tensor logits = on_host(rt, head.logits(rt, output.h));
     for (size_t s = 0; s < batch.samples.size(); ++s) {
       const int64_t sample = batch.samples[s];
       const auto& columns = all.padded_columns[sample];
@@ -114,7 +115,7 @@ std::pair<double, double> squares(const Runtime& rt, const io::SafetensorsFile& 
   if (parameter.sharded())
     slice = {parameter.shard.axis, std::min(parameter.shard.offset, parameter.shard.global_extent),
              parameter.valid_extent()};
-  const Tensor theirs = Tensor::empty(rt.stream, slice.of(parameter.global_shape()), DType::kF64);
+  const Tensor theirs = Tensor::empty(rt.host(), slice.of(parameter.global_shape()), DType::kF64);
   file.read(entry, slice, theirs);
   double difference = 0, reference = 0;
   // Padding rows stand behind the real ones, so both parts are read from their beginning.
@@ -132,7 +133,7 @@ std::map<std::string, std::pair<double, double>> sum_over_world(
     const Runtime& rt, const std::vector<std::string>& names,
     const std::map<std::string, std::pair<double, double>>& mine) {
   const Tensor flat =
-      Tensor::zeros(rt.stream, {static_cast<int64_t>(names.size()), 3}, DType::kF64);
+      Tensor::zeros(rt.host(), {static_cast<int64_t>(names.size()), 3}, DType::kF64);
   double* values = flat.data<double>();
   for (size_t i = 0; i < names.size(); ++i)
     if (const auto found = mine.find(names[i]); found != mine.end()) {
@@ -166,7 +167,7 @@ Finding compare_gradients(const Runtime& rt, const ReferenceCase& reference, Opt
       if (counts && first_shard && reach.reaches(trained.reach)) ++reached;
       if (given && counts)
         mine[parameter.name] = squares(rt, *reference.expected, prefix + parameter.name, parameter,
-                                       parameter.grad, 1.0 / static_cast<double>(scored));
+                                       on_host(rt, parameter.grad), 1.0 / static_cast<double>(scored));
     }
   });
   const auto all = sum_over_world(rt, names, mine);
@@ -208,7 +209,7 @@ void verify_gradients(const Runtime& rt, const ReferenceCase& reference,
 
   Tensor expected_loss;
   parallel::agree(*rt.grid.world,
-                  [&] { expected_loss = read_f64(rt.stream, *reference.expected, "loss"); });
+                  [&] { expected_loss = read_f64(rt.host(), *reference.expected, "loss"); });
   findings->push_back(
       {"loss", std::abs(mean - expected_loss.data<double>()[0]), tolerances.loss, ""});
   if (reference.expected->has("logits"))
@@ -240,8 +241,9 @@ Finding compare_final(const Runtime& rt, const ReferenceCase& reference, Optimiz
           rt.grid.data->rank() != 0)
         continue;
       const Tensor start = start_of(rt, reference, parameter);
-      const double difference =
-          squares(rt, *reference.final, parameter.name, parameter, parameter.value, 1).first;
+      const double difference = squares(rt, *reference.final, parameter.name, parameter,
+                                        on_host(rt, parameter.value), 1)
+                                    .first;
       const double moved = squares(rt, *reference.final, parameter.name, parameter, start, 1).first;
       mine[parameter.name] = {difference, moved};
     }
@@ -327,7 +329,7 @@ std::vector<Finding> verify_case(const Runtime& rt, const std::filesystem::path&
   parallel::agree(*rt.grid.world, [&] {
     resolutions = is_resolution_case(directory);
     if (resolutions) return;
-    reference = read_reference_case(directory, rt.stream);
+    reference = read_reference_case(directory, rt.host());
     try {
       validate_layout(reference.model, rt.grid.tensor->size(), rt.grid.pipeline->size());
       partition_model(reference.model, rt.grid.pipeline->size(), options.layers);

@@ -12,7 +12,7 @@ LmHead::Loss LmHead::forward(const Runtime& rt, const PackedBatch& batch, const 
   LYNCEUS_TRACE("lm head");
   const int64_t scored = batch.scored();
   // Rows are normed after they are picked: unscored rows reach no loss.
-  const Tensor picked = Tensor::empty(rt.stream, {scored, h.cols()});
+  const Tensor picked = rt.activation({scored, h.cols()});
   kernels::gather_rows(rt.stream, h, batch.scored_rows, picked);
   const Tensor normed = norm.forward(rt, picked, saved ? &saved->norm : nullptr);
   Linear::Saved linear_saved;
@@ -34,7 +34,7 @@ LmHead::Loss LmHead::forward(const Runtime& rt, const PackedBatch& batch, const 
   kernels::cross_entropy_finish(rt.stream, logits, batch.scored_labels, vocabulary, row_max,
                                 partial, label_smoothing, saved != nullptr, &loss.row_loss);
   if (saved) {
-    saved->dnormed = Tensor::empty(rt.stream, normed.shape());
+    saved->dnormed = rt.activation(normed.shape());
     lm_head.backward(rt, linear_saved, logits, &saved->dnormed);
     rt.grid.tensor->all_reduce(saved->dnormed);
   }
@@ -43,7 +43,8 @@ LmHead::Loss LmHead::forward(const Runtime& rt, const PackedBatch& batch, const 
 
 Tensor LmHead::backward(const Runtime& rt, const PackedBatch& batch, const Saved& saved) const {
   const Tensor dpicked = norm.backward(rt, saved.norm, saved.dnormed, nullptr);
-  Tensor dh = Tensor::zeros(rt.stream, {batch.tokens(), dpicked.cols()});
+  Tensor dh = rt.activation({batch.tokens(), dpicked.cols()});
+  dh.fill_zero();
   kernels::scatter_rows(rt.stream, dpicked, batch.scored_rows, dh);
   return dh;
 }

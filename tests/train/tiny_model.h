@@ -116,7 +116,7 @@ class Run {
                          partition_model(options.model, options.grid.pipeline, ""),
                          options.label_smoothing)) {
     validate_layout(options.model, options.grid.tensor, options.grid.pipeline);
-    initialize(&model_, 7);
+    initialize(rt_, &model_, 7);
     model_.visit_parameters(disturb);
   }
   Run(const Run&) = delete;

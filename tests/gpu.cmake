@@ -1,0 +1,48 @@
+# The CUDA path on the host: the sources of lynceus_gpu compiled by the host compiler over the shim
+# (tests/simt/host) and the stand-in for the device (tests/standin). The toolkit's headers are needed,
+# nothing of it runs. Every kernel test that asks for test_stream() runs there too, its threads in
+# either order.
+
+if(NOT CUDAToolkit_FOUND)
+  message(STATUS "No CUDA headers: the CUDA kernels are not run on the host")
+  return()
+endif()
+if(LYNCEUS_SANITIZE)
+  return()  # fibers would have to tell the sanitizer of every switch
+endif()
+find_package(Boost 1.74 REQUIRED COMPONENTS context)
+
+file(GLOB standin_sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/standin/*.cpp
+     ${CMAKE_CURRENT_SOURCE_DIR}/simt/host/*.cpp)
+add_library(lynceus_gpu_standin OBJECT ${LYNCEUS_GPU_SOURCES} ${standin_sources})
+foreach(source ${LYNCEUS_GPU_SOURCES})
+  if(source MATCHES "\\.cu$")
+    set_source_files_properties(${source} PROPERTIES LANGUAGE CXX COMPILE_OPTIONS "-xc++")
+  endif()
+endforeach()
+target_compile_options(lynceus_gpu_standin PRIVATE -fno-strict-aliasing -Wno-unknown-pragmas
+                       -march=x86-64-v3)
+target_include_directories(lynceus_gpu_standin PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/simt/host)
+target_include_directories(lynceus_gpu_standin SYSTEM PRIVATE ${CUDAToolkit_INCLUDE_DIRS})
+target_link_libraries(lynceus_gpu_standin PUBLIC lynceus_core lynceus_parallel Boost::context
+                      OpenMP::OpenMP_CXX dnnl::dnnl)
+
+# The program itself, on the stand-in.
+add_executable(lynceus_standin ${CMAKE_SOURCE_DIR}/src/cli/main.cpp)
+target_link_libraries(lynceus_standin PRIVATE lynceus_cli lynceus_gpu_standin)
+
+file(GLOB kernel_tests CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/kernels/*_test.cpp)
+foreach(source ${kernel_tests})
+  file(STRINGS ${source} asks REGEX "test_stream\\(\\)")
+  if(NOT asks)
+    continue()
+  endif()
+  get_filename_component(name ${source} NAME_WE)
+  add_executable(simt_${name} ${source})
+  target_link_libraries(simt_${name} PRIVATE lynceus_kernels lynceus_gpu_standin lynceus_test_main)
+  foreach(order ascending descending)
+    add_test(NAME simt.${name}.${order} COMMAND simt_${name})
+    set_tests_properties(simt.${name}.${order} PROPERTIES LABELS simt TIMEOUT 300 ENVIRONMENT
+      "LYNCEUS_TEST_DEVICE=cuda;LYNCEUS_SIMT_ORDER=${order};OMP_NUM_THREADS=1")
+  endforeach()
+endforeach()

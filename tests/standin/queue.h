@@ -1,0 +1,23 @@
+// The stand-in for a device: host memory, and work that is queued by stream and done late, in an
+// order that a device would be free to choose. What a stream does not have to have done when the
+// host looks, it has not done; whoever forgets to wait reads NaNs or old values.
+//
+// Environment: LYNCEUS_STANDIN_SEED (order among streams), LYNCEUS_STANDIN_DEVICES (how many, 1),
+// LYNCEUS_STANDIN_MIB (memory of a device).
+#pragma once
+
+#include <functional>
+#include <string>
+
+namespace lynceus::standin {
+
+/// Behind all work of the stream so far.
+void enqueue(void* stream, std::function<void()> work);
+
+/// Whether the address lies in memory of the device.
+bool is_device_memory(const void* data);
+
+/// Ends the process: something no device would do.
+[[noreturn]] void fail(const std::string& message);
+
+}  // namespace lynceus::standin

@@ -17,7 +17,8 @@ struct AdamWStep {
 
 /// g = grad_scale · grad;  p *= 1 − lr·wd;  m = b1·m + (1 − b1)·g;  v = b2·v + (1 − b2)·g²;
 /// p −= lr / (1 − b1^t) · m / (sqrt(v) / sqrt(1 − b2^t) + eps).  All f32, one size.
+/// rounded = p in bf16; null: not wanted.
 void adamw(const Stream& stream, const AdamWStep& step, const Tensor& grad, const Tensor& value,
-           const Tensor& m, const Tensor& v);
+           const Tensor& m, const Tensor& v, const Tensor* rounded = nullptr);
 
 }  // namespace lynceus::kernels

@@ -47,6 +47,15 @@ inline void check_activation(const char* kernel, const char* argument, const Ten
   if (tensor != nullptr) check_activation(kernel, argument, *tensor, rows, cols, dtype);
 }
 
+/// The same where only the number of elements matters.
+inline void check_activations(const char* kernel, const char* argument, const Tensor& tensor,
+                              int64_t size, DType dtype) {
+  if (dtype != DType::kF32 && dtype != DType::kBf16)
+    throw InternalError("{}: {} is {}, expected f32 or bf16", kernel, argument,
+                        description(tensor));
+  check_vector(kernel, argument, tensor, size, dtype);
+}
+
 /// For outputs and inputs that may be left out.
 inline void check_matrix(const char* kernel, const char* argument, const Tensor* tensor,
                          int64_t rows, int64_t cols) {

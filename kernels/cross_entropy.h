@@ -1,7 +1,7 @@
 // Cross-entropy over a vocabulary that is split over ranks (Megatron-LM, Shoeybi et al. 2019): the
 // logits are never gathered; four numbers a row are. The caller all-reduces between the steps.
 //
-// logits [rows, vocab_local], overwritten by their gradient in the last step; the local columns
+// logits [rows, vocab_local], f32 or bf16, overwritten by their gradient in the last step; the local columns
 // 0..vocab_valid are real, the rest padding (−inf in the softmax, zero gradient). labels i32 [rows]
 // are global ids or -100 (not scored: zero loss, zero gradient). Label smoothing e mixes the target
 // with the uniform distribution over all `vocab_global` tokens, as torch does.
@@ -35,11 +35,12 @@ void cross_entropy_partial(const Stream& stream, const Tensor& logits, const Ten
 
 /// With row_max and partial summed over all shards: the loss of each scored row (0 elsewhere),
 ///   loss = (1 − e) · (lse − l[target]) + e · (lse − mean l),  lse = max + log Σ exp(l − max)
-/// row_loss [rows], null: not wanted.  logits = dloss/dlogits = softmax − (1 − e) · onehot − e / V
+/// row_loss [rows] and row_correct u8 [rows] (1: scored, and the target is what argmax gives), null:
+/// not wanted.  logits = dloss/dlogits = softmax − (1 − e) · onehot − e / V
 /// where `gradient` is set, untouched otherwise.
 void cross_entropy_finish(const Stream& stream, const Tensor& logits, const Tensor& labels,
                           const VocabularyShard& shard, const Tensor& row_max,
                           const Tensor& partial, float label_smoothing, bool gradient,
-                          const Tensor* row_loss);
+                          const Tensor* row_loss, const Tensor* row_correct = nullptr);
 
 }  // namespace lynceus::kernels

@@ -84,24 +84,28 @@ void cross_entropy_partial(const Tensor& logits, const Tensor& labels, const Voc
 
 void cross_entropy_finish(const Tensor& logits, const Tensor& labels, const VocabularyShard& shard,
                           const Tensor& row_max, const Tensor& partial, float label_smoothing,
-                          bool gradient, const Tensor* row_loss) {
+                          bool gradient, const Tensor* row_loss,
+                          const Tensor* row_correct) {
   const int64_t cols = logits.cols();
   const int32_t* const label = labels.data<int32_t>();
   const float* const max = row_max.data<float>();
   const float* const all_sums = partial.data<float>();
   float* const in_out = logits.data<float>();
   float* const loss_out = row_loss == nullptr ? nullptr : row_loss->data<float>();
+  uint8_t* const correct_out = row_correct == nullptr ? nullptr : row_correct->data<uint8_t>();
   const auto vocabulary = static_cast<double>(shard.global);
   const auto smoothing = static_cast<double>(label_smoothing);
   for_each_row(row_max.size(), gradient ? cols : 1, [=](int64_t row) {
     float* const l = in_out + row * cols;
     if (label[row] == kNotScored) {
       if (loss_out != nullptr) loss_out[row] = 0.0f;
+      if (correct_out != nullptr) correct_out[row] = 0;
       if (gradient) std::fill_n(l, cols, 0.0f);
       return;
     }
     const float* const sums = all_sums + row * kCrossEntropyPartials;
     const auto exp_sum = static_cast<double>(sums[0]);
+    if (correct_out != nullptr) correct_out[row] = sums[1] == max[row] && sums[3] == 0;
     if (loss_out != nullptr) {
       const double log_sum = static_cast<double>(max[row]) + std::log(exp_sum);
       double loss = log_sum - static_cast<double>(sums[1]);

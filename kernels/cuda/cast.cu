@@ -25,9 +25,8 @@ __global__ void convert(const From* x, int64_t count, bool packed, To* y) {
 template <typename From, typename To>
 void run(const Stream& stream, const Tensor& x, const Tensor& y) {
   const bool packed = fits_packs(x, kPack, kPack) && fits_packs(y, kPack, kPack);
-  const auto blocks = static_cast<unsigned>((x.size() + kThreads * kPack - 1) / (kThreads * kPack));
-  simt::launch(convert<From, To>, blocks, kThreads, 0, stream, pointer<From>(x), x.size(), packed,
-               pointer<To>(y));
+  simt::launch(convert<From, To>, blocks_for(x.size(), kThreads * kPack), kThreads, 0, stream,
+               pointer<From>(x), x.size(), packed, pointer<To>(y));
 }
 
 }  // namespace

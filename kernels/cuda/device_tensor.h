@@ -39,6 +39,11 @@ void for_float_type(DType dtype, Body body) {
     body(__nv_bfloat16{});
 }
 
+/// How many blocks of `per_block` cover `count`.
+inline unsigned blocks_for(int64_t count, int64_t per_block) {
+  return static_cast<unsigned>((count + per_block - 1) / per_block);
+}
+
 /// Whether every row of such tensors can be read in packs of `count` elements: widths divide, and
 /// the memory is aligned.
 inline bool fits_packs(const Tensor& tensor, int64_t width, int64_t count) {

@@ -44,15 +44,13 @@ __global__ void rotate(const float* cos, const float* sin, float sign, int64_t c
   write_pack(high, turned_high);
 }
 
-unsigned blocks_for(int64_t count) { return static_cast<unsigned>((count + kThreads - 1) / kThreads); }
-
 }  // namespace
 
 void rope_table(const Stream& stream, const Tensor& positions, double theta, const Tensor& cos,
                 const Tensor& sin) {
-  simt::launch(table, blocks_for(cos.size()), kThreads, 0, stream, pointer<int32_t>(positions),
-               theta, cos.size(), static_cast<int>(cos.cols()), pointer<float>(cos),
-               pointer<float>(sin));
+  simt::launch(table, blocks_for(cos.size(), kThreads), kThreads, 0, stream,
+               pointer<int32_t>(positions), theta, cos.size(), static_cast<int>(cos.cols()),
+               pointer<float>(cos), pointer<float>(sin));
 }
 
 void rope_rotate(const Stream& stream, const Tensor& cos, const Tensor& sin, float sign,
@@ -63,7 +61,7 @@ void rope_rotate(const Stream& stream, const Tensor& cos, const Tensor& sin, flo
     using T = decltype(type);
     const auto run = [&](auto kernel, int pack) {
       const int64_t count = x.size() / (2 * pack);
-      simt::launch(kernel, blocks_for(count), kThreads, 0, stream, pointer<float>(cos),
+      simt::launch(kernel, blocks_for(count, kThreads), kThreads, 0, stream, pointer<float>(cos),
                    pointer<float>(sin), sign, count, half / pack, heads, pointer<T>(x));
     };
     constexpr int kPack = 4;  // four f32 of the tables are 16 bytes

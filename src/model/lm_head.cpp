@@ -27,12 +27,9 @@ LmHead::Loss LmHead::forward(const Runtime& rt, const PackedBatch& batch, const 
   rt.grid.tensor->all_reduce(partial);
 
   Loss loss{Tensor::empty(rt.stream, {scored}), Tensor::empty(rt.stream, {scored}, DType::kU8)};
-  const float* largest = row_max.data<float>();
-  const float* sums = partial.data<float>();
-  for (int64_t r = 0; r < scored; ++r, sums += kernels::kCrossEntropyPartials)
-    loss.row_correct.data<uint8_t>()[r] = sums[1] == largest[r] && sums[3] == 0;
   kernels::cross_entropy_finish(rt.stream, logits, batch.scored_labels, vocabulary, row_max,
-                                partial, label_smoothing, saved != nullptr, &loss.row_loss);
+                                partial, label_smoothing, saved != nullptr, &loss.row_loss,
+                                &loss.row_correct);
   if (saved) {
     saved->dnormed = rt.activation(normed.shape());
     lm_head.backward(rt, linear_saved, logits, &saved->dnormed);

@@ -13,11 +13,9 @@ Parameter ParameterMaker::make(const std::string& name, const Shape& local, cons
     parameter.value = Tensor::zeros(rt_.stream, local, precision, MemoryOwner::kFrozenWeight);
     return parameter;
   }
-  parameter.value =
-      Tensor::zeros(rt_.stream, local, DType::kF32, MemoryOwner::kTrainableWeight);
+  parameter.value = Tensor::zeros(rt_.stream, local, DType::kF32, MemoryOwner::kTrainableWeight);
   if (precision != DType::kF32)
-    parameter.rounded =
-        Tensor::zeros(rt_.stream, local, precision, MemoryOwner::kTrainableWeight);
+    parameter.rounded = Tensor::zeros(rt_.stream, local, precision, MemoryOwner::kTrainableWeight);
   parameter.grad = Tensor::zeros(rt_.stream, local, DType::kF32, MemoryOwner::kGradient);
   return parameter;
 }
@@ -44,8 +42,7 @@ Parameter ParameterMaker::padded_rows(const std::string& name, const Shape& glob
   const int64_t ranks = rt_.grid.tensor->size();
   Shape local = global;
   local.set(0, (global[0] + ranks - 1) / ranks);
-  return make(name, local, Shard{0, local[0] * rt_.grid.tensor->rank(), global[0]},
-              rt_.precision);
+  return make(name, local, Shard{0, local[0] * rt_.grid.tensor->rank(), global[0]}, rt_.precision);
 }
 
 }  // namespace lynceus

@@ -23,8 +23,8 @@ class ParameterMaker {
   }
   ParameterMaker with_trainable(bool trainable) const { return {rt_, prefix_, trainable}; }
 
-  // Matrices are in the run's precision where frozen, and have a rounded copy where trained. Vectors
-  // and what is added to activations are f32.
+  // Matrices are in the run's precision where frozen, and have a rounded copy where trained.
+  // Vectors and what is added to activations are f32.
 
   /// A vector, the whole of it on every tensor rank.
   Parameter replicated(const std::string& name, const Shape& global) const;

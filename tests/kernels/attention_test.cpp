@@ -99,7 +99,7 @@ class AttentionTest : public testing::TestWithParam<Case> {
   }
 
   int threads_before_ = omp_get_max_threads();
-  Stream stream_;
+  Stream stream_ = test_stream();
   AttentionShape shape_ = GetParam().shape;
   CumulativeLengths q_begin_, k_begin_;
   Tensor q_, k_, v_, dout_, out_, lse_;
@@ -170,7 +170,7 @@ INSTANTIATE_TEST_SUITE_P(Cases, AttentionTest, testing::ValuesIn(cases()), name_
 // Every single element, where there are few: a wrong row cannot hide in a sum over all.
 TEST(AttentionGradientTest, EveryElementEqualsTheComplexStep) {
   using Complex = std::complex<double>;
-  const Stream stream;
+  const Stream stream = test_stream();
   const AttentionShape shape = make_shape(4, 2, 3, true);
   const CumulativeLengths begin(stream, {0, 1, 6});
   const Tensor q = normal(stream, {6, 12}, "q"), dout = normal(stream, {6, 12}, "dout");
@@ -199,7 +199,7 @@ TEST(AttentionGradientTest, EveryElementEqualsTheComplexStep) {
 }
 
 TEST(AttentionEdgeTest, LargeScoresNeitherOverflowNorVanish) {
-  const Stream stream;
+  const Stream stream = test_stream();
   const AttentionShape shape{1, 1, 1, 1.0f, false};
   const CumulativeLengths one(stream, {0, 1}), two(stream, {0, 2});
   const Tensor q = Tensor::from(stream, {1, 1}, std::vector<float>{1000.0f});
@@ -212,7 +212,7 @@ TEST(AttentionEdgeTest, LargeScoresNeitherOverflowNorVanish) {
 }
 
 TEST(AttentionEdgeTest, NotANumberIsSeenByItsOwnSequenceOnly) {
-  const Stream stream;
+  const Stream stream = test_stream();
   const AttentionShape shape = make_shape(1, 1, 4, false);
   const CumulativeLengths begin(stream, {0, 3, 6});
   const Tensor q = normal(stream, {6, 4}, "q"), k = normal(stream, {6, 4}, "k");
@@ -234,7 +234,7 @@ std::string error_of(Call call) {
 }
 
 TEST(AttentionEdgeTest, WrongShapesAreNamed) {
-  const Stream stream;
+  const Stream stream = test_stream();
   const CumulativeLengths four(stream, {0, 4}), five(stream, {0, 5}), two(stream, {0, 2, 4});
   const Tensor x = normal(stream, {4, 6}, "x");
   const Tensor y = Tensor::empty(stream, {4, 6});

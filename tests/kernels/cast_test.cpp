@@ -14,7 +14,12 @@ TEST_P(Cast, RoundsToNearestEvenAndWidensExactly) {
   const Stream stream = test_stream();
   std::vector<float> values = random_floats(GetParam(), "x", -1e3, 1e3);
   // Ties, subnormals, the largest that rounds down and the smallest that becomes infinite.
-  const float edges[] = {1.00390625f, 1.01171875f, 1e-40f, -0.0f, 3.3895314e38f, 3.3961775e38f,
+  const float edges[] = {1.00390625f,
+                         1.01171875f,
+                         1e-40f,
+                         -0.0f,
+                         3.3895314e38f,
+                         3.3961775e38f,
                          std::numeric_limits<float>::infinity()};
   for (size_t i = 0; i < std::size(edges) && i < values.size(); ++i) values[i] = edges[i];
   const Tensor x = Tensor::from(stream, {GetParam()}, values);

@@ -152,9 +152,9 @@ std::string name_of_case(const testing::TestParamInfo<LinearTest::ParamType>& in
   return fmt::format("{}x{}x{}threads{}", shape.rows, shape.out, shape.in, std::get<1>(info.param));
 }
 
-constexpr LinearShape kShapes[] = {{1, 1, 1},     {1, 33, 70},    {71, 229, 31}, {3, 5, 129},
-                                   {64, 48, 200}, {130, 20, 257}, {300, 33, 70}, {65, 7, 1024},
-                                   {3, 1024, 24}};
+constexpr LinearShape kShapes[] = {{1, 1, 1},     {1, 33, 70},   {71, 229, 31},
+                                   {3, 5, 129},   {64, 48, 200}, {130, 20, 257},
+                                   {300, 33, 70}, {65, 7, 1024}, {3, 1024, 24}};
 
 INSTANTIATE_TEST_SUITE_P(Shapes, LinearTest,
                          testing::Combine(testing::ValuesIn(kShapes), testing::Values(1, 2, 5)),

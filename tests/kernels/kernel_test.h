@@ -25,6 +25,7 @@ constexpr double kStep = 1e-40;
 struct Matrix {
   int64_t rows;
   int64_t width;
+  DType dtype = DType::kF32;
 };
 
 /// Odd ones, one of nothing, and ones large enough for several blocks, chunks and threads.
@@ -32,9 +33,18 @@ inline std::vector<Matrix> test_matrices() {
   return {{1, 1}, {0, 8}, {71, 229}, {3, 64}, {2, 2048}, {301, 96}};
 }
 
-/// "71x229", the name of a test over test_matrices().
+/// The same in f32 and in bf16.
+inline std::vector<Matrix> typed_matrices() {
+  std::vector<Matrix> all = test_matrices();
+  for (const Matrix& shape : test_matrices())
+    all.push_back({shape.rows, shape.width, DType::kBf16});
+  return all;
+}
+
+/// "71x229bf16", the name of a test over these.
 inline std::string name_of(const testing::TestParamInfo<Matrix>& info) {
-  return std::to_string(info.param.rows) + "x" + std::to_string(info.param.width);
+  return std::to_string(info.param.rows) + "x" + std::to_string(info.param.width) +
+         (info.param.dtype == DType::kBf16 ? "bf16" : "");
 }
 
 inline std::vector<float> random_floats(int64_t n, const std::string& name, double low = -2,

@@ -58,7 +58,8 @@ class Runtime {
     std::erase_if(streams_, [&](const auto& known) { return known.get() == stream; });
   }
 
-  void push(CUstream_st* stream, std::function<void()> run, std::shared_ptr<bool> awaits = nullptr) {
+  void push(CUstream_st* stream, std::function<void()> run,
+            std::shared_ptr<bool> awaits = nullptr) {
     check(stream)->work.push_back({std::move(run), std::move(awaits)});
   }
 

@@ -63,8 +63,8 @@ LYNCEUS_DEVICE void sync_warp(unsigned mask = kWholeWarp) { __syncwarp(mask); }
 
 /// This thread's place in its warp; blocks are seen as x first, then y, then z.
 LYNCEUS_DEVICE int lane() {
-  return static_cast<int>(
-      (threadIdx.x + blockDim.x * (threadIdx.y + blockDim.y * threadIdx.z)) % kWarp);
+  return static_cast<int>((threadIdx.x + blockDim.x * (threadIdx.y + blockDim.y * threadIdx.z)) %
+                          kWarp);
 }
 
 // Warp collectives: every thread of `mask` calls them at the same place. They order no memory.

@@ -246,7 +246,8 @@ class Machine {
     for (const Thread& thread : threads_) {
       bool pending = !thread.open_copies.empty();
       for (const auto& group : thread.copy_groups) pending |= !group.empty();
-      if (pending) fail("thread {} ended before its asynchronous copies", &thread - threads_.data());
+      if (pending)
+        fail("thread {} ended before its asynchronous copies", &thread - threads_.data());
     }
     const auto* const end = static_cast<unsigned char*>(dynamic_shared()) + shared_bytes_;
     for (size_t i = 0; i < kRedZone / 2; ++i)

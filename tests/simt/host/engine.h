@@ -38,8 +38,8 @@ struct Collective {
   Kind kind;
   unsigned mask;
   Site site;
-  void* operand;                    ///< this lane's; lives until the collective is over
-  void (*compute)(const Lanes&);    ///< run once, when all lanes of the mask are there
+  void* operand;                  ///< this lane's; lives until the collective is over
+  void (*compute)(const Lanes&);  ///< run once, when all lanes of the mask are there
 };
 void collective(const Collective& call);
 

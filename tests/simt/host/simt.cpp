@@ -1,5 +1,5 @@
-// Ballots, asynchronous copies and the matrix unit as warp collectives on fibers. Fragments are laid
-// out as kernels/cuda/hardware/simt.h says.
+// Ballots, asynchronous copies and the matrix unit as warp collectives on fibers. Fragments are
+// laid out as kernels/cuda/hardware/simt.h says.
 #include "simt.h"
 
 namespace lynceus::simt {
@@ -77,8 +77,7 @@ void load_rows(uint32_t (&r)[4], const void* row, const Site& site) {
     engine::fail("{}:{}: a matrix row that is not aligned to 16 bytes", site.file_name(),
                  site.line());
   Rows operand{row, r};
-  engine::collective(
-      {engine::Kind::kLoadMatrix, kWholeWarp, site, &operand, load<kTransposed>});
+  engine::collective({engine::Kind::kLoadMatrix, kWholeWarp, site, &operand, load<kTransposed>});
 }
 
 }  // namespace

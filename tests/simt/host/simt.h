@@ -3,8 +3,9 @@
 // block. No weaker a machine than a GPU may be asked for, and this one is never stronger:
 //
 //   threads of a block run one by one, in ascending or descending order, until they must wait;
-//   shared memory holds NaNs until it is written; asynchronous copies land when they are waited for;
-//   a collective exchanges values and orders nothing; whoever misses one is named, with its line.
+//   shared memory holds NaNs until it is written; asynchronous copies land when they are waited
+//   for; a collective exchanges values and orders nothing; whoever misses one is named, with its
+//   line.
 #pragma once
 
 #include <cuda_bf16.h>

@@ -1,0 +1,13 @@
+// The optimizer kernel where there is no CUDA.
+#include "kernels/cuda/adamw.h"
+
+#include "kernels/no_cuda/not_built.h"
+
+namespace lynceus::kernels::cuda {
+
+void adamw(const Stream&, const AdamWStep&, const Tensor&, const Tensor&, const Tensor&,
+           const Tensor&, const Tensor*) {
+  not_built();
+}
+
+}  // namespace lynceus::kernels::cuda

@@ -7,7 +7,7 @@
 namespace lynceus::kernels::cuda {
 namespace {
 
-constexpr int kThreads = 256;
+constexpr int kThreads = kMapThreads;
 
 struct Add {
   LYNCEUS_DEVICE void operator()(const float (&in)[2], float (&out)[1]) const {
@@ -125,24 +125,6 @@ __global__ void __launch_bounds__(kThreads)
     sum += static_cast<double>(x[i]) * static_cast<double>(x[i]);
   sum = block_sum_first(sum, simt::static_shared<DoubleScratch>());
   if (threadIdx.x == 0) partial[blockIdx.x] = sum;
-}
-
-/// Runs `body(T{}, packed)` with the widest pack that `tensors` of this width allow.
-template <typename Body>
-void with_rows(const Tensor& y, std::initializer_list<const Tensor*> tensors, Body body) {
-  for_float_type(y.dtype(), [&](auto type) {
-    constexpr int kPack = kPackOf<decltype(type)>;
-    bool packs = true;
-    for (const Tensor* tensor : tensors) packs = packs && fits_packs(*tensor, y.cols(), kPack);
-    if (packs)
-      body(type, std::integral_constant<int, kPack>());
-    else
-      body(type, std::integral_constant<int, 1>());
-  });
-}
-
-dim3 row_grid(const Tensor& y, int pack) {
-  return dim3(static_cast<unsigned>(y.rows()), blocks_for(y.cols(), kThreads * pack));
 }
 
 }  // namespace

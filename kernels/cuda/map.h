@@ -1,6 +1,9 @@
 // Element-wise kernels: one pass, several elements an instruction where the memory allows it.
 #pragma once
 
+#include <initializer_list>
+#include <type_traits>
+
 #include "kernels/cuda/device_math.h"
 #include "kernels/cuda/device_tensor.h"
 
@@ -73,6 +76,27 @@ void map(const Stream& stream, const Tensor* const (&inputs)[kInputs],
       simt::launch(map_kernel<1, T, kInputs, kOutputs, Op>, blocks_for(count, kMapThreads),
                    kMapThreads, 0, stream, in, out, count, op);
   });
+}
+
+// Kernels over rows: blockIdx.x is the row (there may be more than the 65535 that y can count),
+// blockIdx.y the part of it.
+
+/// body(T{}, pack) with the widest pack that `tensors` of y's width allow, y's element type T.
+template <typename Body>
+void with_rows(const Tensor& y, std::initializer_list<const Tensor*> tensors, Body body) {
+  for_float_type(y.dtype(), [&](auto type) {
+    constexpr int kPack = kPackOf<decltype(type)>;
+    bool packs = true;
+    for (const Tensor* tensor : tensors) packs = packs && fits_packs(*tensor, y.cols(), kPack);
+    if (packs)
+      body(type, std::integral_constant<int, kPack>());
+    else
+      body(type, std::integral_constant<int, 1>());
+  });
+}
+
+inline dim3 row_grid(const Tensor& y, int pack) {
+  return dim3(static_cast<unsigned>(y.rows()), blocks_for(y.cols(), kMapThreads * pack));
 }
 
 }  // namespace lynceus::kernels::cuda

@@ -109,9 +109,8 @@ __global__ void layer_forward(const T* x, const float* weight, const float* bias
   const float variance = block_sum(squares, scratch) / static_cast<float>(width) - rest * rest;
   const float inverse = 1.0f / sqrtf(variance + eps);
   factors.read(weight, width);
-  values.each(width, [&](float& v, int i, int j) {
-    v = (v - rest) * inverse * factors.value[i][j];
-  });
+  values.each(width,
+              [&](float& v, int i, int j) { v = (v - rest) * inverse * factors.value[i][j]; });
   factors.read(bias, width);
   values.each(width, [&](float& v, int i, int j) { v += factors.value[i][j]; });
   values.write(y + row * width, width);

@@ -1,7 +1,7 @@
-// The memory behind tensors: a pool per stream that counts live bytes by owner, so that "frozen costs
-// nothing" can be measured. On CPUs it keeps freed blocks for the next step (a fresh page costs more
-// than the arithmetic on it); on a device it is ordered by the stream's queue, and the device's
-// runtime keeps the blocks.
+// The memory behind tensors: a pool per stream that counts live bytes by owner, so that "frozen
+// costs nothing" can be measured. On CPUs it keeps freed blocks for the next step (a fresh page
+// costs more than the arithmetic on it); on a device it is ordered by the stream's queue, and the
+// device's runtime keeps the blocks.
 #pragma once
 
 #include <array>
@@ -52,6 +52,15 @@ class MemoryPool {
   /// The queue that orders this pool's memory; null on CPUs.
   const accelerator::Queue& queue() const { return queue_; }
 
+  /// What a vendor's library keeps for this pool's stream (a handle, its workspace, its plans):
+  /// made from the queue when first asked for, ended with the pool. One type a pool.
+  template <typename Library>
+  Library& library() {
+    std::lock_guard lock(mutex_);
+    if (library_ == nullptr) library_ = std::make_shared<Library>(queue_);
+    return *static_cast<Library*>(library_.get());
+  }
+
   /// Bytes asked for and not yet released.
   size_t live_bytes(MemoryOwner owner) const;
   /// The most that live_bytes(owner) has been since reset_peaks().
@@ -68,6 +77,7 @@ class MemoryPool {
 
   Device device_;
   accelerator::Queue queue_;
+  std::shared_ptr<void> library_;
   mutable std::mutex mutex_;
   std::multimap<size_t, void*> free_blocks_;  // capacity -> block
   std::array<size_t, kMemoryOwners> live_{};

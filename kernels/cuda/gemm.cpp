@@ -1,0 +1,196 @@
+// Linear maps over cuBLASLt. The library counts columns first, so a row-major [rows, cols] tensor
+// is its [cols, rows] matrix; a product of given shape is planned once for each stream. Only
+// reductions of a fixed order are allowed, so the same call gives the same bits.
+#include "kernels/cuda/gemm.h"
+
+#include <cublasLt.h>
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <tuple>
+
+#include "core/check.h"
+#include "kernels/cuda/activation.h"
+#include "kernels/cuda/cast.h"
+
+namespace lynceus::kernels::cuda {
+namespace {
+
+#define LYNCEUS_CUBLAS(call)                                                \
+  do {                                                                      \
+    const cublasStatus_t lynceus_status = (call);                           \
+    LYNCEUS_CHECK(lynceus_status == CUBLAS_STATUS_SUCCESS, "{}: {}", #call, \
+                  cublasLtGetStatusString(lynceus_status));                 \
+  } while (false)
+
+/// c [m, n] = op(a) · op(b), or `+=`, columns first.
+struct Product {
+  bool transpose_a, transpose_b;
+  int64_t m, n, k;
+  DType input, output;
+  bool accumulate;
+  bool bias = false;  // added to every column of c
+  auto key() const {
+    return std::tie(transpose_a, transpose_b, m, n, k, input, output, accumulate, bias);
+  }
+  bool operator<(const Product& other) const { return key() < other.key(); }
+};
+
+cudaDataType type_of(DType dtype) { return dtype == DType::kF32 ? CUDA_R_32F : CUDA_R_16BF; }
+
+struct Plan {
+  cublasLtMatmulDesc_t product = nullptr;
+  cublasLtMatrixLayout_t a = nullptr, b = nullptr, c = nullptr;
+  cublasLtMatmulAlgo_t algorithm{};
+
+  Plan() = default;
+  Plan(const Plan&) = delete;
+  Plan& operator=(const Plan&) = delete;
+  ~Plan() {
+    for (cublasLtMatrixLayout_t layout : {a, b, c})
+      if (layout != nullptr) cublasLtMatrixLayoutDestroy(layout);
+    if (product != nullptr) cublasLtMatmulDescDestroy(product);
+  }
+};
+
+/// A stream's handle, workspace and plans.
+class Library {
+ public:
+  static constexpr size_t kWorkspaceBytes = size_t{32} << 20;
+
+  explicit Library(accelerator::Queue queue) : queue_(std::move(queue)) {
+    LYNCEUS_CUBLAS(cublasLtCreate(&handle_));
+    workspace_ = accelerator::allocate(queue_, kWorkspaceBytes);
+    if (workspace_ == nullptr)
+      throw Error(ExitCode::kIo,
+                  fmt::format("out of memory: {} bytes for matrix products", kWorkspaceBytes));
+  }
+  ~Library() {
+    plans_.clear();
+    accelerator::release(queue_, workspace_);
+    cublasLtDestroy(handle_);
+  }
+  Library(const Library&) = delete;
+  Library& operator=(const Library&) = delete;
+
+  void run(const Product& product, const Tensor& a, const Tensor& b, const Tensor& c,
+           const Tensor* bias) {
+    const float one = 1, beta = product.accumulate ? 1 : 0;
+    std::lock_guard lock(mutex_);
+    const Plan& plan = plan_of(product);
+    if (bias != nullptr) {
+      const void* const data = bias->raw();
+      LYNCEUS_CUBLAS(cublasLtMatmulDescSetAttribute(plan.product, CUBLASLT_MATMUL_DESC_BIAS_POINTER,
+                                                    &data, sizeof(data)));
+    }
+    LYNCEUS_CUBLAS(cublasLtMatmul(handle_, plan.product, &one, a.raw(), plan.a, b.raw(), plan.b,
+                                  &beta, c.raw(), plan.c, c.raw(), plan.c, &plan.algorithm,
+                                  workspace_, kWorkspaceBytes,
+                                  static_cast<cudaStream_t>(queue_.get())));
+  }
+
+ private:
+  static void set(cublasLtMatmulDesc_t product, cublasLtMatmulDescAttributes_t attribute,
+                  bool transposed) {
+    const cublasOperation_t operation = transposed ? CUBLAS_OP_T : CUBLAS_OP_N;
+    LYNCEUS_CUBLAS(
+        cublasLtMatmulDescSetAttribute(product, attribute, &operation, sizeof(operation)));
+  }
+
+  static cublasLtMatrixLayout_t layout(DType dtype, int64_t rows, int64_t cols) {
+    cublasLtMatrixLayout_t made = nullptr;
+    LYNCEUS_CUBLAS(cublasLtMatrixLayoutCreate(&made, type_of(dtype), static_cast<uint64_t>(rows),
+                                              static_cast<uint64_t>(cols), rows));
+    return made;
+  }
+
+  const Plan& plan_of(const Product& p) {
+    auto& plan = plans_[p];
+    if (plan != nullptr) return *plan;
+    auto made = std::make_unique<Plan>();
+    LYNCEUS_CUBLAS(cublasLtMatmulDescCreate(&made->product, CUBLAS_COMPUTE_32F, CUDA_R_32F));
+    set(made->product, CUBLASLT_MATMUL_DESC_TRANSA, p.transpose_a);
+    set(made->product, CUBLASLT_MATMUL_DESC_TRANSB, p.transpose_b);
+    if (p.bias) {
+      const cublasLtEpilogue_t epilogue = CUBLASLT_EPILOGUE_BIAS;
+      LYNCEUS_CUBLAS(cublasLtMatmulDescSetAttribute(made->product, CUBLASLT_MATMUL_DESC_EPILOGUE,
+                                                    &epilogue, sizeof(epilogue)));
+    }
+    made->a = p.transpose_a ? layout(p.input, p.k, p.m) : layout(p.input, p.m, p.k);
+    made->b = p.transpose_b ? layout(p.input, p.n, p.k) : layout(p.input, p.k, p.n);
+    made->c = layout(p.output, p.m, p.n);
+    choose(p, made.get());
+    plan = std::move(made);
+    return *plan;
+  }
+
+  void choose(const Product& p, Plan* plan) {
+    cublasLtMatmulPreference_t preference = nullptr;
+    LYNCEUS_CUBLAS(cublasLtMatmulPreferenceCreate(&preference));
+    const std::unique_ptr<std::remove_pointer_t<cublasLtMatmulPreference_t>,
+                          cublasStatus_t (*)(cublasLtMatmulPreference_t)>
+        owner(preference, cublasLtMatmulPreferenceDestroy);
+    const size_t bytes = kWorkspaceBytes;
+    LYNCEUS_CUBLAS(cublasLtMatmulPreferenceSetAttribute(
+        preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &bytes, sizeof(bytes)));
+    const uint32_t schemes = CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE;
+    LYNCEUS_CUBLAS(cublasLtMatmulPreferenceSetAttribute(
+        preference, CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK, &schemes, sizeof(schemes)));
+    cublasLtMatmulHeuristicResult_t best{};
+    int found = 0;
+    LYNCEUS_CUBLAS(cublasLtMatmulAlgoGetHeuristic(handle_, plan->product, plan->a, plan->b, plan->c,
+                                                  plan->c, preference, 1, &best, &found));
+    LYNCEUS_CHECK(found > 0, "cuBLASLt knows no way to multiply {} x {} x {} in {}", p.m, p.n, p.k,
+                  name_of(p.input));
+    plan->algorithm = best.algo;
+  }
+
+  accelerator::Queue queue_;
+  cublasLtHandle_t handle_ = nullptr;
+  void* workspace_ = nullptr;
+  std::mutex mutex_;
+  std::map<Product, std::unique_ptr<Plan>> plans_;
+};
+
+void multiply(const Stream& stream, const Product& product, const Tensor& a, const Tensor& b,
+              const Tensor& c, const Tensor* bias = nullptr) {
+  LYNCEUS_CHECK(product.m > 0 && product.n > 0 && product.k > 0, "a product of {} x {} x {}",
+                product.m, product.n, product.k);
+  stream.pool()->library<Library>().run(product, a, b, c, bias);
+}
+
+}  // namespace
+
+void linear_forward(const Stream& stream, const Tensor& x, const Tensor& w, const Tensor* bias,
+                    const Tensor& y, Activation activation) {
+  if (y.size() == 0) return;
+  Tensor rounded;  // the library wants a bias of the result's type
+  if (bias != nullptr && y.dtype() != bias->dtype()) {
+    rounded = Tensor::empty(stream, bias->shape(), y.dtype());
+    cast(stream, *bias, rounded);
+    bias = &rounded;
+  }
+  multiply(
+      stream,
+      {true, false, w.rows(), y.rows(), w.cols(), x.dtype(), y.dtype(), false, bias != nullptr}, w,
+      x, y, bias);
+  if (activation == Activation::kGelu) gelu_forward(stream, y, y);
+}
+
+void linear_backward_input(const Stream& stream, const Tensor& dy, const Tensor& w,
+                           const Tensor& dx, bool accumulate) {
+  if (dx.size() == 0) return;
+  multiply(stream,
+           {false, false, w.cols(), dx.rows(), w.rows(), dy.dtype(), dx.dtype(), accumulate}, w, dy,
+           dx);
+}
+
+void linear_backward_weight(const Stream& stream, const Tensor& dy, const Tensor& x,
+                            const Tensor& dw) {
+  if (dw.size() == 0 || dy.rows() == 0) return;
+  multiply(stream, {false, true, x.cols(), dy.cols(), dy.rows(), x.dtype(), dw.dtype(), true}, x,
+           dy, dw);
+}
+
+}  // namespace lynceus::kernels::cuda

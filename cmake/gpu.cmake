@@ -18,7 +18,7 @@ endfunction()
 
 lynceus_gpu_globs(no_gpu_sources src/core/no_cuda/*.cpp kernels/no_cuda/*.cpp parallel/no_nccl/*.cpp)
 lynceus_gpu_globs(LYNCEUS_GPU_SOURCES src/core/cuda/*.cpp kernels/cuda/*.cpp kernels/cuda/*.cu
-                  parallel/nccl/*.cpp)
+                  parallel/no_nccl/*.cpp)
 
 add_library(lynceus_no_gpu OBJECT ${no_gpu_sources})
 target_link_libraries(lynceus_no_gpu PUBLIC lynceus_core lynceus_parallel)

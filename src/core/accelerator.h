@@ -26,17 +26,22 @@ int device_count();
 std::string why_no_device();
 /// "NVIDIA H200"
 std::string device_name(int index);
+/// The same text in whichever process asks for the same device, and for no other device anywhere.
+std::string device_identity(int index);
 /// Bytes that are free on the device now.
 size_t free_bytes(int index);
 
 Queue make_queue(int index, Priority priority = Priority::kNormal);
 /// Returns when all work given to the queue is done.
 void synchronize(const Queue& queue);
+/// Whether all work given to the queue so far is done.
+bool is_done(const Queue& queue);
 
 Event record(const Queue& queue);
 /// What is given to `queue` from now on waits for the event.
 void wait(const Queue& queue, const Event& event);
 void synchronize(const Event& event);
+bool is_done(const Event& event);
 /// Milliseconds from one event to a later one, both done.
 double milliseconds_between(const Event& begin, const Event& end);
 

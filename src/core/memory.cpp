@@ -1,12 +1,14 @@
-// The pool: on CPUs blocks by size class, large ones on huge pages; on a device whatever its runtime
-// gives; counted by owner. Used by tensors.
+// The pool: on CPUs blocks by size class, large ones on huge pages; on a device whatever its
+// runtime gives; counted by owner. Used by tensors.
 #include "core/memory.h"
 
 #include <sys/mman.h>
 
 #include <algorithm>
 #include <bit>
+#include <chrono>
 #include <cstdlib>
+#include <thread>
 
 #include "core/check.h"
 
@@ -96,6 +98,31 @@ void MemoryPool::release(const Block& block) {
   std::lock_guard lock(mutex_);
   live_[static_cast<size_t>(block.owner)] -= block.bytes;
   give_back(block);
+}
+
+void MemoryPool::watch(const std::shared_ptr<const std::function<void()>>& watch) {
+  std::lock_guard lock(mutex_);
+  std::erase_if(watches_, [](const auto& known) { return known.expired(); });
+  watches_.push_back(watch);
+}
+
+void MemoryPool::synchronize() {
+  if (queue_ == nullptr) return;
+  std::unique_lock lock(mutex_);
+  const auto watches = watches_;
+  lock.unlock();
+  const auto expired = [](const auto& known) { return known.expired(); };
+  if (std::all_of(watches.begin(), watches.end(), expired)) return accelerator::synchronize(queue_);
+  constexpr auto kInterval = std::chrono::milliseconds(1);
+  auto next = std::chrono::steady_clock::now() + kInterval;
+  while (!accelerator::is_done(queue_)) {
+    std::this_thread::yield();
+    const auto now = std::chrono::steady_clock::now();
+    if (now < next) continue;
+    next = now + kInterval;
+    for (const auto& known : watches)
+      if (const auto watch = known.lock()) (*watch)();
+  }
 }
 
 size_t MemoryPool::live_bytes(MemoryOwner owner) const {

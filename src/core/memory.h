@@ -7,9 +7,11 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <vector>
 
 #include "core/accelerator.h"
 #include "core/device.h"
@@ -51,6 +53,12 @@ class MemoryPool {
   Device device() const { return device_; }
   /// The queue that orders this pool's memory; null on CPUs.
   const accelerator::Queue& queue() const { return queue_; }
+  /// Returns when all work given to the queue is done.
+  void synchronize();
+  /// `watch` is called every now and then while the host waits in synchronize(), for as long as
+  /// somebody keeps it; what it throws ends the wait. For work that another process may never let
+  /// end.
+  void watch(const std::shared_ptr<const std::function<void()>>& watch);
 
   /// What a vendor's library keeps for this pool's stream (a handle, its workspace, its plans):
   /// made from the queue when first asked for, ended with the pool. One type a pool.
@@ -83,6 +91,7 @@ class MemoryPool {
   std::array<size_t, kMemoryOwners> live_{};
   std::array<size_t, kMemoryOwners> peak_{};
   size_t reserved_ = 0;
+  std::vector<std::weak_ptr<const std::function<void()>>> watches_;
 };
 
 }  // namespace lynceus

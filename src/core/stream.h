@@ -21,9 +21,7 @@ class Stream {
   /// The device runtime's own handle (cudaStream_t); null on CPUs.
   void* native() const { return pool_->queue().get(); }
   /// Returns when all work given to the stream is done.
-  void synchronize() const {
-    if (pool_->queue() != nullptr) accelerator::synchronize(pool_->queue());
-  }
+  void synchronize() const { pool_->synchronize(); }
 
  private:
   std::shared_ptr<MemoryPool> pool_;

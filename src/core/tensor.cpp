@@ -121,7 +121,7 @@ void Tensor::copy_to_host(void* target) const {
     std::memcpy(target, data_, bytes());
   } else {
     accelerator::copy(queue(), target, data_, bytes());
-    accelerator::synchronize(queue());
+    buffer_->pool->synchronize();
   }
 }
 

@@ -2,6 +2,7 @@
 #include <cuda_runtime_api.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdlib>
 #include <cstring>
 #include <deque>
@@ -10,13 +11,14 @@
 #include <mutex>
 #include <random>
 #include <set>
+#include <thread>
 #include <vector>
 
 #include "queue.h"
 
 struct CUstream_st {
   struct Work {
-    std::function<void()> run;
+    std::function<bool()> run;     // whether it is done; null: nothing to do
     std::shared_ptr<bool> awaits;  // an event's moment; null: nothing
   };
   std::deque<Work> work;
@@ -58,9 +60,17 @@ class Runtime {
     std::erase_if(streams_, [&](const auto& known) { return known.get() == stream; });
   }
 
-  void push(CUstream_st* stream, std::function<void()> run,
-            std::shared_ptr<bool> awaits = nullptr) {
-    check(stream)->work.push_back({std::move(run), std::move(awaits)});
+  void push(CUstream_st* stream, std::function<void()> run) {
+    push_tries(stream, [run = std::move(run)] {
+      run();
+      return true;
+    });
+  }
+  void push_tries(CUstream_st* stream, std::function<bool()> run) {
+    check(stream)->work.push_back({std::move(run), nullptr});
+  }
+  void push_wait(CUstream_st* stream, std::shared_ptr<bool> moment) {
+    check(stream)->work.push_back({nullptr, std::move(moment)});
   }
 
   /// Until the stream has nothing left to do. Others go on now and then.
@@ -75,6 +85,12 @@ class Runtime {
       if (!any) fail("an event is waited for that no queue will reach");
       step_any();
     }
+  }
+
+  /// Something that a device would be doing by now, if there is anything.
+  void progress() {
+    for (const auto& stream : streams_)
+      if (ready(*stream)) return step_any();
   }
 
   cudaError_t allocate(void** data, size_t bytes) {
@@ -97,10 +113,10 @@ class Runtime {
       std::memset(data, kPoison, bytes);
       held_ -= bytes;
       blocks_.erase(data);
-      graves_.push_back(data);
+      graves_.emplace_back(data, bytes);
       constexpr size_t kGraves = 64;
       if (graves_.size() > kGraves) {
-        std::free(graves_.front());
+        std::free(graves_.front().first);
         graves_.pop_front();
       }
     });
@@ -114,6 +130,13 @@ class Runtime {
            static_cast<const char*>(begin) + std::max<size_t>(bytes, 1);
   }
 
+  /// Memory that was freed not long ago is still known.
+  void check_not_freed(const void* data) const {
+    for (const auto& [begin, bytes] : graves_)
+      if (data >= begin && data < static_cast<const char*>(begin) + bytes)
+        fail("memory is used after it was freed");
+  }
+
   std::set<const void*> pinned;
   size_t held() const { return held_; }
 
@@ -124,9 +147,11 @@ class Runtime {
   }
 
   void run_front(CUstream_st* stream) {
-    const CUstream_st::Work work = std::move(stream->work.front());
-    stream->work.pop_front();
-    if (work.run) work.run();
+    // Work that is not done keeps its place: what comes behind waits for it. Other processes are
+    // what it waits for; they want the processor too.
+    if (stream->work.front().run == nullptr || stream->work.front().run())
+      return stream->work.pop_front();
+    std::this_thread::sleep_for(std::chrono::microseconds(20));
   }
 
   void step_any() {
@@ -144,7 +169,7 @@ class Runtime {
 
   std::vector<std::unique_ptr<CUstream_st>> streams_;
   std::map<void*, size_t> blocks_;
-  std::deque<void*> graves_;
+  std::deque<std::pair<void*, size_t>> graves_;
   size_t held_ = 0;
   std::mt19937_64 random_{static_cast<uint64_t>(from_environment("LYNCEUS_STANDIN_SEED", 1))};
 };
@@ -171,6 +196,18 @@ void enqueue(void* stream, std::function<void()> work) {
   runtime().push(static_cast<CUstream_st*>(stream), std::move(work));
 }
 
+void enqueue_tries(void* stream, std::function<bool()> work) {
+  const auto lock = locked();
+  runtime().push_tries(static_cast<CUstream_st*>(stream), std::move(work));
+}
+
+void check_not_freed(const void* data) { runtime().check_not_freed(data); }
+
+void progress() {
+  const auto lock = locked();
+  runtime().progress();
+}
+
 bool is_device_memory(const void* data) {
   const auto lock = locked();
   return runtime().contains(data);
@@ -195,8 +232,9 @@ cudaError_t cudaSetDevice(int device) {
   return device >= 0 && device < count ? cudaSuccess : cudaErrorInvalidDevice;
 }
 
-cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int) {
+cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int index) {
   *properties = {};
+  properties->uuid.bytes[0] = static_cast<char>(index + 1);  // the same device in every process
   std::strcpy(properties->name, "host stand-in");
   return cudaSuccess;
 }
@@ -257,10 +295,17 @@ cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
   return cudaSuccess;
 }
 
+cudaError_t cudaStreamQuery(cudaStream_t stream) {
+  const auto lock = locked();
+  if (runtime().check(stream)->work.empty()) return cudaSuccess;
+  runtime().progress();
+  return stream->work.empty() ? cudaSuccess : cudaErrorNotReady;
+}
+
 cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned flags) {
   if (flags != 0) fail("a wait of unknown kind");
   const auto lock = locked();
-  if (event->moment != nullptr) runtime().push(stream, nullptr, event->moment);
+  if (event->moment != nullptr) runtime().push_wait(stream, event->moment);
   return cudaSuccess;
 }
 
@@ -282,6 +327,13 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
   event->moment = moment;
   runtime().push(stream, [moment] { *moment = true; });
   return cudaSuccess;
+}
+
+cudaError_t cudaEventQuery(cudaEvent_t event) {
+  const auto lock = locked();
+  if (event->moment == nullptr || *event->moment) return cudaSuccess;
+  runtime().progress();
+  return *event->moment ? cudaSuccess : cudaErrorNotReady;
 }
 
 cudaError_t cudaEventSynchronize(cudaEvent_t event) {
@@ -328,13 +380,20 @@ cudaError_t cudaMemcpyAsync(void* target, const void* source, size_t bytes, cuda
   const auto lock = locked();
   const bool pageable = !runtime().contains(source) && !runtime().pinned.contains(source);
   if (!pageable) {
-    runtime().push(stream, [=] { std::memcpy(target, source, bytes); });
+    runtime().push(stream, [=] {
+      runtime().check_not_freed(source);
+      runtime().check_not_freed(target);
+      std::memcpy(target, source, bytes);
+    });
     return cudaSuccess;
   }
   // Ordinary host memory has been read when the call returns.
   const auto* const begin = static_cast<const unsigned char*>(source);
   auto taken = std::make_shared<std::vector<unsigned char>>(begin, begin + bytes);
-  runtime().push(stream, [=] { std::memcpy(target, taken->data(), bytes); });
+  runtime().push(stream, [=] {
+    runtime().check_not_freed(target);
+    std::memcpy(target, taken->data(), bytes);
+  });
   return cudaSuccess;
 }
 

@@ -14,8 +14,18 @@ namespace lynceus::standin {
 /// Behind all work of the stream so far.
 void enqueue(void* stream, std::function<void()> work);
 
+/// The same for work that other processes take part in: it is called again until it says that it is
+/// done, and meanwhile other streams go on.
+void enqueue_tries(void* stream, std::function<bool()> work);
+
+/// Does a piece of work of some stream, if any can be done.
+void progress();
+
 /// Whether the address lies in memory of the device.
 bool is_device_memory(const void* data);
+
+/// For queued work: ends the process where the address lies in memory that was freed.
+void check_not_freed(const void* data);
 
 /// Ends the process: something no device would do.
 [[noreturn]] void fail(const std::string& message);

@@ -19,6 +19,16 @@ void keep_freed_memory(int index) {
   LYNCEUS_CUDA(cudaMemPoolSetAttribute(pool, cudaMemPoolAttrReleaseThreshold, &threshold));
 }
 
+/// Of an event or a queue: cudaErrorNotReady is an answer, not a failure.
+bool is_done(cudaError_t status) {
+  if (status == cudaErrorNotReady) {
+    static_cast<void>(cudaGetLastError());  // the next launch would find it and take it for its own
+    return false;
+  }
+  LYNCEUS_CUDA(status);
+  return true;
+}
+
 cudaError_t count_devices(int* count) {
   *count = 0;
   const cudaError_t status = cudaGetDeviceCount(count);
@@ -48,6 +58,15 @@ std::string device_name(int index) {
   return properties.name;
 }
 
+std::string device_identity(int index) {
+  cudaDeviceProp properties;
+  LYNCEUS_CUDA(cudaGetDeviceProperties(&properties, index));
+  std::string identity;
+  for (const char byte : properties.uuid.bytes)
+    identity += fmt::format("{:02x}", static_cast<unsigned char>(byte));
+  return identity;
+}
+
 size_t free_bytes(int index) {
   LYNCEUS_CUDA(cudaSetDevice(index));
   size_t free = 0, total = 0;
@@ -68,12 +87,12 @@ Queue make_queue(int index, Priority priority) {
 }
 
 void synchronize(const Queue& queue) { LYNCEUS_CUDA(cudaStreamSynchronize(stream_of(queue))); }
+bool is_done(const Queue& queue) { return is_done(cudaStreamQuery(stream_of(queue))); }
 
 Event record(const Queue& queue) {
   cudaEvent_t handle = nullptr;
   LYNCEUS_CUDA(cudaEventCreateWithFlags(&handle, cudaEventDefault));
-  const Event event{
-      {handle, [](void* made) { cudaEventDestroy(static_cast<cudaEvent_t>(made)); }}};
+  const Event event{{handle, [](void* made) { cudaEventDestroy(static_cast<cudaEvent_t>(made)); }}};
   LYNCEUS_CUDA(cudaEventRecord(handle, stream_of(queue)));
   return event;
 }
@@ -83,6 +102,7 @@ void wait(const Queue& queue, const Event& event) {
 }
 
 void synchronize(const Event& event) { LYNCEUS_CUDA(cudaEventSynchronize(event_of(event))); }
+bool is_done(const Event& event) { return is_done(cudaEventQuery(event_of(event))); }
 
 double milliseconds_between(const Event& begin, const Event& end) {
   float milliseconds = 0;

@@ -88,7 +88,7 @@ ExitCode run_verify(const Arguments& arguments) {
   }
 
   log::set_up(world->rank(), world->size(), "info");
-  const Runtime rt = make_runtime(parallel_config);
+  const Runtime rt = make_runtime(parallel_config, device);
   VerifyOptions options;
   options.step.schedule = parallel::parse_schedule_kind(parallel_config.schedule);
   options.step.recompute = config.recompute == "layer" ? Recompute::kLayer : Recompute::kNone;
@@ -96,8 +96,8 @@ ExitCode run_verify(const Arguments& arguments) {
   options.vision_window = config.vision_window;
   options.layers = parallel_config.layers;
   if (speaks)
-    fmt::print("{:<16} {:<36} {:>10} {:>10}  on {}\n", "case", "quantity", "error", "tolerance",
-               rt.grid.shape.to_string());
+    fmt::print("{:<16} {:<36} {:>10} {:>10}  on {}, {}\n", "case", "quantity", "error", "tolerance",
+               rt.grid.shape.to_string(), describe(rt));
   bool passed = true;
   for (const std::string& directory : line.positionals) {
     const auto findings = verify_case(rt, directory, options, Tolerances{});

@@ -58,7 +58,7 @@ bool may_change_on_resume(const std::string& key) {
     if (key.starts_with(section)) return true;
   static constexpr const char* kKeys[] = {
       // What this start is to do, and where; precision is not among it.
-      "run", "resume", "stop-after", "init", "take-over", "allow-change", "device",
+      "run", "resume", "stop-after", "init", "take-over", "allow-change", "device", "transport",
       // How the work is cut.
       "train.micro_batch_tokens", "train.vision_window", "train.recompute",
       "vision.images_per_pass", "data.loader_threads",

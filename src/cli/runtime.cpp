@@ -95,7 +95,11 @@ Runtime make_runtime(const ParallelConfig& config, const DeviceConfig& device) {
           shape.tensor, shape.pipeline, shape.data, shape.world(), world->size(), shape.world());
   });
   const Stream stream(choose_device(*world, device));
-  auto grid = parallel::make_grid(shape, std::move(world), stream, device_options(device));
+  parallel::DeviceOptions options = device_options(device);
+  parallel::agree(*world, [&] {
+    options.transport = parallel::choose_transport(*world, stream.device(), options.transport);
+  });
+  auto grid = parallel::make_grid(shape, std::move(world), stream, options);
   return {stream, std::move(grid), device.precision == "bf16" ? DType::kBf16 : DType::kF32};
 }
 

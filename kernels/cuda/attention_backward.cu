@@ -55,12 +55,6 @@ LYNCEUS_DEVICE void for_each_score(Compute compute) {
                 n * kBlockColumns + column_in_block(i % 2));
 }
 
-template <int kBlocks>
-LYNCEUS_DEVICE void fill(float value, float (&factor)[kBlocks][2]) {
-#pragma unroll
-  for (int m = 0; m < kBlocks; ++m) factor[m][0] = factor[m][1] = value;
-}
-
 template <int kDim>
 __global__ void __launch_bounds__(kWarpThreads, 2) backward_queries(AttentionBackward<bf16> call) {
   using T = Tiles<kDim>;
@@ -78,10 +72,8 @@ __global__ void __launch_bounds__(kWarpThreads, 2) backward_queries(AttentionBac
   };
 
   const int offset = warp_of_block() * T::kWarpRows, row = first + offset;  // the warp's first
-  const int keys = problem.causal ? smaller(place.k_rows, first + T::kRows) : place.k_rows;
-  const int warp_keys = row >= place.q_rows ? 0
-                        : problem.causal    ? smaller(keys, row + T::kWarpRows)
-                                            : keys;
+  const int keys = keys_seen(problem, place, first, T::kRows);
+  const int warp_keys = keys_seen(problem, place, row, T::kWarpRows);
   const float scale = problem.scale * kLog2E;
   float lse[T::kBlocks][2], delta[T::kBlocks][2];
 #pragma unroll
@@ -122,9 +114,7 @@ __global__ void __launch_bounds__(kWarpThreads, 2) backward_queries(AttentionBac
   simt::wait_copies<0>();
   simt::sync_block();  // without keys, q may still be on its way into the tile that store_rows uses
 
-  float factor[T::kBlocks][2];
-  fill(problem.scale, factor);
-  store_rows<kDim>(dq, factor, q_tile, place.query_head(problem, call.dq, place.head), row,
+  store_rows<kDim>(dq, problem.scale, q_tile, place.query_head(problem, call.dq, place.head), row,
                    problem.packs);
 }
 
@@ -184,12 +174,9 @@ __global__ void __launch_bounds__(kWarpThreads, 2) backward_keys(AttentionBackwa
   simt::wait_copies<0>();
   simt::sync_block();  // without queries, the tiles that store_rows uses may still be on their way
 
-  float factor[T::kBlocks][2];
-  fill(1.0f, factor);
-  store_rows<kDim>(dv, factor, v_tile, place.key_head(problem, call.dv, place.head), row,
+  store_rows<kDim>(dv, 1.0f, v_tile, place.key_head(problem, call.dv, place.head), row,
                    problem.packs);
-  fill(problem.scale, factor);
-  store_rows<kDim>(dk, factor, k_tile, place.key_head(problem, call.dk, place.head), row,
+  store_rows<kDim>(dk, problem.scale, k_tile, place.key_head(problem, call.dk, place.head), row,
                    problem.packs);
 }
 

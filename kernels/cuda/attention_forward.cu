@@ -103,10 +103,8 @@ __global__ void __launch_bounds__(kWarpThreads, 2) forward(AttentionForward<bf16
   const int warp_row = warp_of_block() * T::kWarpRows;
   bf16* const warp_tile = q_tile + warp_row * kTileStride<kDim>;
   const int row = first + warp_row;  // the warp's first
-  const int keys = problem.causal ? smaller(place.k_rows, first + T::kQueries) : place.k_rows;
-  const int warp_keys = row >= place.q_rows ? 0
-                        : problem.causal    ? smaller(keys, row + T::kWarpRows)
-                                            : keys;
+  const int keys = keys_seen(problem, place, first, T::kQueries);
+  const int warp_keys = keys_seen(problem, place, row, T::kWarpRows);
   OnlineSoftmax<kDim> softmax;
   float out[T::kBlocks][T::kOutColumns][4] = {};
 

@@ -113,6 +113,13 @@ LYNCEUS_DEVICE AttentionPlace place_of_block(const AttentionProblem& problem, in
           problem.heads / problem.kv_heads};
 }
 
+/// How many keys are seen by `rows` rows of queries from `first` on, at least one of them.
+LYNCEUS_DEVICE int keys_seen(const AttentionProblem& problem, const AttentionPlace& place,
+                             int first, int rows) {
+  if (first >= place.q_rows) return 0;
+  return problem.causal ? smaller(place.k_rows, first + rows) : place.k_rows;
+}
+
 /// The tile of queries: from the last on, since causal rows see more keys the later they stand.
 LYNCEUS_DEVICE int query_tile_of_block() { return static_cast<int>(gridDim.y - 1 - blockIdx.y); }
 /// The tile of keys: from the first on, since causal keys are seen by more rows the earlier.

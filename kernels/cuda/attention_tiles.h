@@ -177,4 +177,15 @@ LYNCEUS_DEVICE void store_rows(const float (&results)[kBlocks][kDim / kBlockColu
   }
 }
 
+/// The same with one factor for all rows.
+template <int kDim, int kBlocks>
+LYNCEUS_DEVICE void store_rows(const float (&results)[kBlocks][kDim / kBlockColumns][4],
+                               float factor, bf16* tile, const HeadRows<bf16>& head, int first,
+                               bool packs) {
+  float factors[kBlocks][2];
+#pragma unroll
+  for (int m = 0; m < kBlocks; ++m) factors[m][0] = factors[m][1] = factor;
+  store_rows<kDim>(results, factors, tile, head, first, packs);
+}
+
 }  // namespace lynceus::kernels::cuda

@@ -8,7 +8,8 @@
 //     |Δdq| ≤ scale Σ |Δdscores| |k| + u |dq|,  dk likewise
 //   and 2 % of that for sums in f32 and second-order terms;
 // - all elements together no further off than the same loops with just these roundings, as
-//   PyTorch's attention has them: 15 % above that, since other values are rounded here.
+//   PyTorch's attention has them: 5 % above that, since other values are rounded here (2 % were
+//   seen).
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -24,7 +25,7 @@ namespace {
 
 constexpr double kUnit = 1.0 / 256;
 constexpr double kSlack = 1.02;
-constexpr double kAllTogether = 1.15;
+constexpr double kAllTogether = 1.05;
 
 struct Case {
   std::string name;

@@ -17,6 +17,7 @@ void check_shape(const char* kernel, const AttentionShape& shape, const Cumulati
       shape.head_dim < 1)
     throw InternalError("{}: {} query heads over {} key heads of {}", kernel, shape.heads,
                         shape.kv_heads, shape.head_dim);
+  if (!(shape.scale > 0)) throw InternalError("{}: scale {}", kernel, shape.scale);
   if (q_begin.host.empty() || q_begin.host.size() != k_begin.host.size())
     throw InternalError("{}: {} sequence boundaries of queries, {} of keys", kernel,
                         q_begin.host.size(), k_begin.host.size());

@@ -29,7 +29,7 @@ struct AttentionShape {
   int64_t heads = 0;
   int64_t kv_heads = 0;
   int64_t head_dim = 0;
-  float scale = 0;  ///< scores = scale · q·kᵀ
+  float scale = 0;  ///< scores = scale · q·kᵀ; above 0
   bool causal = false;
 };
 

@@ -45,10 +45,16 @@ void run(const Stream& stream, const AttentionBackward<float>& call) {
   backward_in_f32(stream, call);
 }
 void run(const Stream& stream, const AttentionForward<__nv_bfloat16>& call) {
-  forward_in_f32(stream, call);
+  if (call.problem.head_dim <= kLargestTensorCoreHead)
+    forward_on_tensor_cores(stream, call);
+  else
+    forward_in_f32(stream, call);
 }
 void run(const Stream& stream, const AttentionBackward<__nv_bfloat16>& call) {
-  backward_in_f32(stream, call);
+  if (call.problem.head_dim <= kLargestTensorCoreHead)
+    backward_on_tensor_cores(stream, call);
+  else
+    backward_in_f32(stream, call);
 }
 
 // A warp sums one row of one head; delta [heads, rows].

@@ -181,7 +181,7 @@ __global__ void __launch_bounds__(kThreads) forward(AttentionForward<T> call) {
   const auto out = place.query_head(problem, call.out, place.head);
   auto& shared = *simt::dynamic_shared<Shared>();
 
-  const int keys = problem.causal ? smaller(place.k_rows, first + kTile) : place.k_rows;
+  const int keys = keys_seen(problem, place, first, kTile);
   OnlineSoftmax softmax;
   Part results[kChunks];
   for (int key = 0; key < keys; key += kTile) {
@@ -227,7 +227,7 @@ __global__ void __launch_bounds__(kThreads) backward_queries(AttentionBackward<T
   const float* const delta = call.delta + place.row_values(problem, place.head);
   auto& shared = *simt::dynamic_shared<Shared>();
 
-  const int keys = problem.causal ? smaller(place.k_rows, first + kTile) : place.k_rows;
+  const int keys = keys_seen(problem, place, first, kTile);
   Part dq[kChunks];
   for (int key = 0; key < keys; key += kTile) {
     Part scores = products_of_rows(q, first, k, key, shared);

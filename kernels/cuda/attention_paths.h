@@ -1,5 +1,8 @@
 // What the ways to compute attention on CUDA devices share: the kernels' arguments, and how a block
-// finds its sequence, head and tile. attention.cu chooses the way.
+// finds its sequence, head and tile. attention.cu chooses the way:
+//
+//   attention_f32.cu                              plain arithmetic in f32, any head_dim
+//   attention_forward.cu, attention_backward.cu   bf16 on the tensor cores, head_dim up to 128
 //
 // A block computes one tile of queries of one head (out, dq) or one tile of keys of one key head
 // (dk, dv), so that every sum has one writer and a fixed order. The grid is
@@ -58,6 +61,11 @@ void forward_in_f32(const Stream& stream, const AttentionForward<T>& call);
 template <typename T>
 void backward_in_f32(const Stream& stream, const AttentionBackward<T>& call);
 
+constexpr int kLargestTensorCoreHead = 128;
+
+void forward_on_tensor_cores(const Stream& stream, const AttentionForward<__nv_bfloat16>& call);
+void backward_on_tensor_cores(const Stream& stream, const AttentionBackward<__nv_bfloat16>& call);
+
 LYNCEUS_DEVICE int smaller(int a, int b) { return a < b ? a : b; }
 
 /// One head of one sequence in a packed tensor.
@@ -72,7 +80,7 @@ struct HeadRows {
 
 /// Where a block works.
 struct AttentionPlace {
-  int64_t q_first, k_first;  // the sequence's first rows in the packed tensors
+  int q_first, k_first;  // the sequence's first rows in the packed tensors
   int q_rows, k_rows;
   int head;   // of the tensor whose tiles the grid counts
   int group;  // query heads that read one key head
@@ -103,6 +111,13 @@ LYNCEUS_DEVICE AttentionPlace place_of_block(const AttentionProblem& problem, in
           k[1] - k[0],
           static_cast<int>(blockIdx.x) % heads,
           problem.heads / problem.kv_heads};
+}
+
+/// How many keys are seen by `rows` rows of queries from `first` on, at least one of them.
+LYNCEUS_DEVICE int keys_seen(const AttentionProblem& problem, const AttentionPlace& place,
+                             int first, int rows) {
+  if (first >= place.q_rows) return 0;
+  return problem.causal ? smaller(place.k_rows, first + rows) : place.k_rows;
 }
 
 /// The tile of queries: from the last on, since causal rows see more keys the later they stand.

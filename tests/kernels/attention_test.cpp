@@ -252,6 +252,7 @@ TEST(AttentionEdgeTest, WrongShapesAreNamed) {
   EXPECT_THAT(run({2, 2, 3, 1.0f, true}, four, five), HasSubstr("equal query and key lengths"));
   EXPECT_THAT(run({2, 2, 3, 1.0f, false}, four, two), HasSubstr("boundaries"));
   EXPECT_THAT(run({3, 2, 2, 1.0f, false}, four, four), HasSubstr("3 query heads over 2"));
+  EXPECT_THAT(run({2, 2, 3, 0.0f, true}, four, four), HasSubstr("scale 0"));
   EXPECT_THAT(error_of([&] { CumulativeLengths(stream, {0, 3, 2}); }), HasSubstr("ascend"));
 }
 

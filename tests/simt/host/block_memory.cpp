@@ -82,6 +82,14 @@ std::string BlockMemory::damage() const {
   return {};
 }
 
+bool BlockMemory::owns(const void* address, size_t bytes) const {
+  const auto* const begin = static_cast<const unsigned char*>(address);
+  if (begin >= dynamic_) return begin + bytes <= dynamic_ + dynamic_bytes_;
+  return std::any_of(objects_.begin(), objects_.end(), [&](const Object& object) {
+    return begin >= object.begin && begin + bytes <= object.begin + object.bytes;
+  });
+}
+
 std::string BlockMemory::describe(const void* address) const {
   const auto* const byte = static_cast<const unsigned char*>(address);
   if (byte >= dynamic_)

@@ -27,6 +27,7 @@ class BlockMemory {
   void* static_shared(const void* key, size_t bytes);
   /// What was written beside the block's memory; empty: nothing.
   std::string damage() const;
+  bool owns(const void* address, size_t bytes) const;
   /// The object that an address lies in or right behind: "static memory + 12".
   std::string describe(const void* address) const;
   Range range() const { return {arena_, guard_}; }

@@ -282,6 +282,9 @@ void* static_shared(const void* key, size_t bytes) {
 }
 void* dynamic_shared() { return machine().memory().dynamic_shared(); }
 Range shared_memory() { return machine().memory().range(); }
+bool owns_shared(const void* address, size_t bytes) {
+  return machine().memory().owns(address, bytes);
+}
 std::string describe_shared(const void* address) { return machine().memory().describe(address); }
 Range stacks() { return machine().stacks(); }
 

@@ -102,6 +102,8 @@ struct Range {
   bool contains(const void* address) const { return begin <= address && address < end; }
 };
 Range shared_memory();
+/// Whether the running block has this memory.
+bool owns_shared(const void* address, size_t bytes);
 std::string describe_shared(const void* address);
 Range stacks();
 

@@ -96,9 +96,8 @@ class Runtime {
   cudaError_t allocate(void** data, size_t bytes) {
     const auto limit = static_cast<size_t>(from_environment("LYNCEUS_STANDIN_MIB", 4096)) << 20;
     if (held_ + bytes > limit) return cudaErrorMemoryAllocation;
-    const size_t rounded = (std::max<size_t>(bytes, 1) + 255) / 256 * 256;
-    *data = std::aligned_alloc(256, rounded);
-    std::memset(*data, kPoison, rounded);
+    *data = std::aligned_alloc(256, with_zone(bytes));
+    std::memset(*data, kPoison, with_zone(bytes));
     blocks_[*data] = bytes;
     held_ += bytes;
     return cudaSuccess;
@@ -110,6 +109,7 @@ class Runtime {
     const size_t bytes = found->second;
     // What still reads it then, on another stream, finds NaNs. The address comes back much later.
     push(stream, [this, data, bytes] {
+      check_zone(data, bytes);
       std::memset(data, kPoison, bytes);
       held_ -= bytes;
       blocks_.erase(data);
@@ -128,6 +128,22 @@ class Runtime {
     const auto& [begin, bytes] = *std::prev(after);
     return static_cast<const char*>(data) <
            static_cast<const char*>(begin) + std::max<size_t>(bytes, 1);
+  }
+
+  Allocation find(const void* data) const {
+    const auto holds = [&](const void* begin, size_t bytes, bool freed) {
+      const auto* const first = static_cast<const unsigned char*>(begin);
+      return Allocation{first, bytes, first + with_zone(bytes), freed};
+    };
+    if (const auto after = blocks_.upper_bound(const_cast<void*>(data)); after != blocks_.begin()) {
+      const auto& [begin, bytes] = *std::prev(after);
+      const Allocation found = holds(begin, bytes, false);
+      if (data < found.end_of_zone) return found;
+    }
+    for (const auto& [begin, bytes] : graves_)
+      if (data >= begin && data < holds(begin, bytes, true).end_of_zone)
+        return holds(begin, bytes, true);
+    return {};
   }
 
   /// Memory that was freed not long ago is still known.
@@ -165,6 +181,19 @@ class Runtime {
   void step(CUstream_st* wanted) {
     if (ready(*wanted) && random_() % 4 != 0) return run_front(wanted);
     step_any();
+  }
+
+  static size_t with_zone(size_t bytes) {
+    constexpr size_t kAlignment = 256;
+    return (bytes / kAlignment + 2) * kAlignment;
+  }
+
+  static void check_zone(const void* data, size_t bytes) {
+    const auto* const begin = static_cast<const unsigned char*>(data);
+    for (size_t i = bytes; i < with_zone(bytes); ++i)
+      if (begin[i] != kPoison)
+        fail("byte " + std::to_string(i) + " of " + std::to_string(bytes) +
+             " bytes of device memory was written");
   }
 
   std::vector<std::unique_ptr<CUstream_st>> streams_;
@@ -206,6 +235,11 @@ void check_not_freed(const void* data) { runtime().check_not_freed(data); }
 void progress() {
   const auto lock = locked();
   runtime().progress();
+}
+
+Allocation allocation_at(const void* data) {
+  const auto lock = locked();
+  return runtime().find(data);
 }
 
 bool is_device_memory(const void* data) {

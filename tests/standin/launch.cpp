@@ -4,11 +4,8 @@
 
 namespace lynceus::simt::engine {
 
-void enqueue_launch(void* stream, dim3 grid, dim3 block, size_t shared_bytes,
-                    std::function<void()> thread) {
-  standin::enqueue(stream, [grid, block, shared_bytes, thread = std::move(thread)] {
-    run(grid, block, shared_bytes, thread);
-  });
+void enqueue_launch(void* stream, Launch launch) {
+  standin::enqueue(stream, [launch = std::move(launch)] { run(launch); });
 }
 
 }  // namespace lynceus::simt::engine

@@ -6,6 +6,7 @@
 // LYNCEUS_STANDIN_MIB (memory of a device).
 #pragma once
 
+#include <cstddef>
 #include <functional>
 #include <string>
 
@@ -23,6 +24,16 @@ void progress();
 
 /// Whether the address lies in memory of the device.
 bool is_device_memory(const void* data);
+
+/// A piece of device memory, and the zone behind it that nobody may touch.
+struct Allocation {
+  const unsigned char* begin = nullptr;
+  size_t bytes = 0;
+  const unsigned char* end_of_zone = nullptr;
+  bool freed = false;
+};
+/// The one that holds the address, freed ones for some time too; begin is null where none does.
+Allocation allocation_at(const void* data);
 
 /// For queued work: ends the process where the address lies in memory that was freed.
 void check_not_freed(const void* data);

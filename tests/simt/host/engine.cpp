@@ -1,60 +1,42 @@
-// Fibers for threads (Boost.Context). A block runs until every thread has ended or nothing can go
-// on; then whoever waits for whom is told and the process ends.
+// A block runs until every thread has ended or nothing can go on; then whoever waits for whom is
+// told and the process ends. Threads take turns in ascending or descending order
+// (LYNCEUS_SIMT_ORDER), each until it must wait.
 #include "engine.h"
 
-#include <boost/context/fiber.hpp>
-#include <boost/context/fixedsize_stack.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <deque>
 #include <map>
-#include <memory>
+#include <utility>
 #include <vector>
+
+#include "block_memory.h"
+#include "fiber_pool.h"
+#include "guard.h"
+#include "where.h"
 
 uint3 threadIdx, blockIdx;
 dim3 blockDim, gridDim;
 
 namespace lynceus::simt::engine {
+
+int running = -1;
+
 namespace {
 
-namespace context = boost::context;
-
 constexpr int kWarp = 32;
-constexpr size_t kStackBytes = 64 * 1024;
-constexpr size_t kRedZone = 256;
-constexpr unsigned char kPoison = 0xff;  // NaN in every floating type
 
-enum class State : uint8_t { kReady, kAtBarrier, kInCollective, kEnded };
+enum class State : uint8_t { kNew, kReady, kAtBarrier, kInCollective, kEnded };
 
 struct Thread {
-  context::fiber fiber;
-  context::fiber* scheduler = nullptr;  // where it goes back to, while it runs
-  State state = State::kReady;
+  FiberPool::Fiber* fiber = nullptr;
+  State state = State::kNew;
   uint3 index{};
-  Site barrier;
+  Site barrier{};
   Collective call{};
-  std::vector<Copy> open_copies;
-  std::deque<std::vector<Copy>> copy_groups;
-};
-
-/// Keeps the stacks of ended fibers for the next ones.
-class StackCache {
- public:
-  struct Allocator {
-    StackCache* cache;
-    context::stack_context allocate() { return cache->take(); }
-    void deallocate(context::stack_context& stack) { cache->free_.push_back(stack); }
-  };
-
- private:
-  context::stack_context take() {
-    if (free_.empty()) return context::fixedsize_stack(kStackBytes).allocate();
-    const context::stack_context stack = free_.back();
-    free_.pop_back();
-    return stack;
-  }
-  std::vector<context::stack_context> free_;
+  std::vector<Copy> copies;          // neither landed nor dropped, oldest first
+  std::vector<size_t> copy_groups;  // how many of them each committed group has
 };
 
 bool descending() {
@@ -68,221 +50,247 @@ bool descending() {
   return value;
 }
 
-std::string place(const Site& site) { return fmt::format("{}:{}", site.file_name(), site.line()); }
-
 class Machine {
  public:
-  void run(dim3 grid, dim3 block, size_t shared_bytes, const std::function<void()>& thread) {
-    const size_t count = size_t{block.x} * block.y * block.z;
-    if (count == 0 || count > 1024) fail("a block of {} threads", count);
-    if (shared_bytes > 227 * 1024) fail("a block with {} bytes of shared memory", shared_bytes);
-    gridDim = grid;
-    blockDim = block;
-    shared_bytes_ = shared_bytes;
-    dynamic_.resize(shared_bytes + kRedZone + 128);
-    threads_.resize(count);
-    for (unsigned z = 0; z < grid.z; ++z)
-      for (unsigned y = 0; y < grid.y; ++y)
-        for (unsigned x = 0; x < grid.x; ++x) {
+  Machine() : fibers_([this] { run_new_threads(); }) {
+    report_guard_hits(memory_.guard(), [this](const void* address) {
+      fail_with("touched " + memory_.describe(address));
+    });
+  }
+
+  void run(const Launch& launch) {
+    check(launch);
+    launch_ = &launch;
+    gridDim = launch.grid;
+    blockDim = launch.block;
+    memory_.begin_launch(launch.shared_bytes);
+    threads_.resize(size_t{launch.block.x} * launch.block.y * launch.block.z);
+    waiting_lanes_.assign((threads_.size() + kWarp - 1) / kWarp, 0);
+    for (size_t i = 0; i < threads_.size(); ++i) {
+      const auto n = static_cast<unsigned>(i);
+      threads_[i].index = {n % blockDim.x, n / blockDim.x % blockDim.y,
+                           n / blockDim.x / blockDim.y};
+    }
+    if (observer_ != nullptr) observer_->begin_launch();
+    for (unsigned z = 0; z < launch.grid.z; ++z)
+      for (unsigned y = 0; y < launch.grid.y; ++y)
+        for (unsigned x = 0; x < launch.grid.x; ++x) {
           blockIdx = {x, y, z};
-          run_block(thread);
+          run_block();
         }
-    current_ = nullptr;
+    launch_ = nullptr;
   }
 
   Thread& current() {
-    if (current_ == nullptr) {
-      std::fprintf(stderr, "simt: device code outside of a kernel\n");
-      std::abort();
+    if (running < 0) fail("device code outside of a kernel");
+    return threads_[static_cast<size_t>(running)];
+  }
+  BlockMemory& memory() { return memory_; }
+  Range stacks() const { return fibers_.stacks(); }
+  Observer* observer() const { return observer_; }
+  void set_observer(Observer* observer) { observer_ = observer; }
+
+  void wait_in(State state) {
+    current().state = state;
+    current().fiber = fibers_.current();
+    fibers_.wait();
+  }
+
+  void join(const Collective& call);
+  [[noreturn]] void fail_with(const std::string& message);
+
+ private:
+  void check(const Launch& launch) const {
+    const size_t count = size_t{launch.block.x} * launch.block.y * launch.block.z;
+    if (running >= 0) fail("a launch from within a kernel");
+    if (count == 0 || count > 1024 || launch.block.z > 64)
+      fail("blocks of {} x {} x {} threads", launch.block.x, launch.block.y, launch.block.z);
+    if (launch.grid.x > 0x7fffffffu || launch.grid.y > 65535 || launch.grid.z > 65535)
+      fail("a grid of {} x {} x {} blocks", launch.grid.x, launch.grid.y, launch.grid.z);
+    if (launch.shared_bytes > kMostShared)
+      fail("a block with {} bytes of shared memory", launch.shared_bytes);
+  }
+
+  /// The place of the turn'th thread in the order.
+  size_t at_turn(size_t turn) const { return descending() ? threads_.size() - 1 - turn : turn; }
+
+  /// What a fiber does: one new thread after the other, its own to the end.
+  void run_new_threads() {
+    while (next_new_ < threads_.size()) {
+      become(at_turn(next_new_++));
+      launch_->thread();
+      current().state = State::kEnded;
     }
-    return *current_;
   }
 
-  int lane_of(const Thread& thread) const {
-    return static_cast<int>(&thread - threads_.data()) % kWarp;
+  void become(size_t number) {
+    running = static_cast<int>(number);
+    threadIdx = threads_[number].index;
   }
 
-  void* dynamic_shared() {
-    const auto address = reinterpret_cast<uintptr_t>(dynamic_.data());
-    return reinterpret_cast<void*>((address + 127) / 128 * 128);
-  }
+  void run_block();
+  bool pass_barrier();
+  void check_end();
 
-  void* static_shared(const void* key, size_t bytes) {
-    auto& memory = static_[key];
-    if (memory.empty()) {
-      memory.resize(bytes + 128);
-      std::memset(memory.data(), kPoison, memory.size());
+  std::vector<Thread> threads_;
+  std::vector<unsigned> waiting_lanes_;  // by warp: who is in a collective
+  size_t next_new_ = 0;
+  const Launch* launch_ = nullptr;
+  BlockMemory memory_;
+  FiberPool fibers_;
+  Observer* observer_ = nullptr;
+};
+
+void Machine::run_block() {
+  memory_.begin_block();
+  if (observer_ != nullptr) observer_->begin_block();
+  for (Thread& thread : threads_) thread.state = State::kNew;
+  next_new_ = 0;
+  // Until one of them waits a fiber does the first turns of all that follow.
+  while (next_new_ < threads_.size()) fibers_.start();
+  for (bool any = true; any;) {
+    any = false;
+    for (size_t turn = 0; turn < threads_.size(); ++turn) {
+      const size_t number = at_turn(turn);
+      if (threads_[number].state != State::kReady) continue;
+      any = true;
+      become(number);
+      fibers_.resume(threads_[number].fiber);
     }
-    const auto address = reinterpret_cast<uintptr_t>(memory.data());
-    return reinterpret_cast<void*>((address + 127) / 128 * 128);
+    if (!any) any = pass_barrier();
   }
+  running = -1;
+  check_end();
+}
 
-  void wait() {
-    Thread& mine = current();
-    *mine.scheduler = std::move(*mine.scheduler).resume();
+/// Nobody can go on: all have ended, or all are at one barrier, or something is wrong.
+bool Machine::pass_barrier() {
+  running = -1;
+  size_t ended = 0, at_barrier = 0;
+  const Site* first = nullptr;
+  for (const Thread& thread : threads_) {
+    ended += thread.state == State::kEnded;
+    if (thread.state != State::kAtBarrier) continue;
+    ++at_barrier;
+    if (first == nullptr) first = &thread.barrier;
+    if (!(*first == thread.barrier)) fail("threads of one block wait at different barriers");
   }
+  if (ended == threads_.size()) return false;
+  if (at_barrier != threads_.size())
+    fail("threads wait for others that do not come: {} at a barrier, {} in collectives, {} ended",
+         at_barrier, threads_.size() - at_barrier - ended, ended);
+  for (Thread& thread : threads_) thread.state = State::kReady;
+  if (observer_ != nullptr) observer_->pass_barrier();
+  return true;
+}
 
-  /// Lanes of this thread's warp whose calls match, when every lane of the mask has come; else
-  /// empty.
-  void join(const Collective& call) {
-    Thread& mine = current();
-    if ((call.mask >> lane_of(mine) & 1u) == 0)
-      fail("{}: lane {} calls a collective for lanes {:#x}, without itself", place(call.site),
-           lane_of(mine), call.mask);
-    mine.call = call;
-    mine.state = State::kInCollective;
-    Thread* const warp = &mine - lane_of(mine);
-    const auto lanes = std::min<ptrdiff_t>(kWarp, threads_.data() + threads_.size() - warp);
-    Lanes operands{};
-    for (int i = 0; i < kWarp; ++i) {
-      if ((call.mask >> i & 1u) == 0) continue;
-      if (i >= lanes) fail("{}: lane {} of the mask does not exist", place(call.site), i);
-      const Thread& other = warp[i];
-      if (other.state != State::kInCollective || other.call.kind != call.kind ||
-          other.call.mask != call.mask || other.call.site.line() != call.site.line() ||
-          std::strcmp(other.call.site.file_name(), call.site.file_name()) != 0)
-        return wait();
-      operands[i] = other.call.operand;
-    }
-    if (call.compute != nullptr) call.compute(operands);
-    for (int i = 0; i < kWarp; ++i)
-      if (call.mask >> i & 1u) warp[i].state = State::kReady;
+void Machine::check_end() {
+  for (Thread& thread : threads_) {
+    if (!thread.copies.empty())
+      fail("thread {} ended before its asynchronous copies", &thread - threads_.data());
+    thread.copy_groups.clear();
   }
+  const std::string damage = memory_.damage();
+  if (!damage.empty()) fail_with(damage);
+}
 
-  [[noreturn]] void fail_with(const std::string& message) {
-    std::fprintf(stderr, "simt: %s\n", message.c_str());
-    if (current_ != nullptr)
-      std::fprintf(stderr, "  in thread (%u, %u, %u) of block (%u, %u, %u)\n", current_->index.x,
-                   current_->index.y, current_->index.z, blockIdx.x, blockIdx.y, blockIdx.z);
-    std::map<std::string, std::pair<int, int>> waits;  // what -> how many, the first
+/// Returns when every lane of the mask has made the call that this one makes.
+void Machine::join(const Collective& call) {
+  Thread& mine = current();
+  const int lane = running % kWarp;
+  Thread* const warp = &mine - lane;
+  const auto lanes = std::min<ptrdiff_t>(kWarp, threads_.data() + threads_.size() - warp);
+  if ((call.mask >> lane & 1u) == 0)
+    fail("{}: lane {} calls a collective for lanes {:#x}, without itself", place(call.site), lane,
+         call.mask);
+  if (lanes < kWarp && call.mask >> lanes != 0)
+    fail("{}: a collective for lanes {:#x}, and there are {}", place(call.site), call.mask, lanes);
+  mine.call = call;
+  unsigned& waiting = waiting_lanes_[static_cast<size_t>(running / kWarp)];
+  waiting |= 1u << lane;
+  if ((waiting & call.mask) != call.mask) return wait_in(State::kInCollective);
+  Lanes operands{};
+  for (int i = 0; i < lanes; ++i) {
+    if ((call.mask >> i & 1u) == 0) continue;
+    const Collective& other = warp[i].call;
+    if (other.kind != call.kind || other.mask != call.mask || !(other.site == call.site))
+      return wait_in(State::kInCollective);
+    operands[static_cast<size_t>(i)] = other.operand;
+  }
+  if (call.compute != nullptr) call.compute(operands);
+  waiting &= ~call.mask;
+  for (int i = 0; i < lanes; ++i)
+    if ((call.mask >> i & 1u) != 0 && i != lane) warp[i].state = State::kReady;
+  if (call.kind == Kind::kSync && observer_ != nullptr)
+    observer_->sync_lanes(running - lane, call.mask);
+}
+
+void Machine::fail_with(const std::string& message) {
+  std::fprintf(stderr, "simt: %s\n", message.c_str());
+  if (launch_ != nullptr) {
+    std::fprintf(stderr, "  in block (%u, %u, %u) of %s\n", blockIdx.x, blockIdx.y, blockIdx.z,
+                 function_at(launch_->kernel).c_str());
+    std::map<std::string, std::pair<int, int>> doing;  // what -> how many, the first
     for (size_t i = 0; i < threads_.size(); ++i) {
       const Thread& thread = threads_[i];
       std::string what = "can go on";
-      if (thread.state == State::kEnded) what = "have ended";
-      if (thread.state == State::kAtBarrier) what = "wait at the barrier " + place(thread.barrier);
-      if (thread.state == State::kInCollective)
-        what = fmt::format("wait in the collective {} for lanes {:#x}", place(thread.call.site),
+      if (static_cast<int>(i) == running)
+        what = "is running";
+      else if (thread.state == State::kEnded)
+        what = "ended";
+      else if (thread.state == State::kAtBarrier)
+        what = "at the barrier " + place(thread.barrier);
+      else if (thread.state == State::kInCollective)
+        what = fmt::format("in the collective {} for lanes {:#x}", place(thread.call.site),
                            thread.call.mask);
-      auto& [count, first] = waits[what];
+      auto& [count, first] = doing[what];
       if (count++ == 0) first = static_cast<int>(i);
     }
-    for (const auto& [what, threads] : waits)
-      std::fprintf(stderr, "  %d threads from %d on %s\n", threads.first, threads.second,
+    for (const auto& [what, threads] : doing)
+      std::fprintf(stderr, "  %d from thread %d on: %s\n", threads.first, threads.second,
                    what.c_str());
-    std::fflush(stderr);
-    std::abort();
   }
-
-  template <typename... Arguments>
-  [[noreturn]] void fail(fmt::format_string<Arguments...> format, Arguments&&... arguments) {
-    fail_with(fmt::format(format, std::forward<Arguments>(arguments)...));
-  }
-
- private:
-  void start(Thread* thread, size_t number, const std::function<void()>& body) {
-    const auto n = static_cast<unsigned>(number);
-    thread->index = {n % blockDim.x, n / blockDim.x % blockDim.y, n / blockDim.x / blockDim.y};
-    thread->state = State::kReady;
-    thread->open_copies.clear();
-    thread->copy_groups.clear();
-    thread->fiber = context::fiber(std::allocator_arg, StackCache::Allocator{&stacks_},
-                                   [thread, &body](context::fiber&& scheduler) {
-                                     thread->scheduler = &scheduler;
-                                     body();
-                                     thread->state = State::kEnded;
-                                     return std::move(scheduler);
-                                   });
-  }
-
-  void step(Thread* thread, size_t number, const std::function<void()>& body) {
-    current_ = thread;
-    if (!thread->fiber && thread->state == State::kReady) start(thread, number, body);
-    threadIdx = thread->index;
-    thread->fiber = std::move(thread->fiber).resume();
-  }
-
-  void run_block(const std::function<void()>& body) {
-    std::memset(dynamic_.data(), kPoison, dynamic_.size());
-    for (auto& [key, memory] : static_) std::memset(memory.data(), kPoison, memory.size());
-    const size_t count = threads_.size();
-    for (Thread& thread : threads_) thread.state = State::kReady;
-    for (bool any = true; any;) {
-      any = false;
-      for (size_t i = 0; i < count; ++i) {
-        const size_t number = descending() ? count - 1 - i : i;
-        Thread& thread = threads_[number];
-        while (thread.state == State::kReady) {
-          any = true;
-          step(&thread, number, body);
-        }
-      }
-      if (!any) any = pass_barrier();
-    }
-    check_end();
-  }
-
-  /// Nobody can go on: all have ended, or all are at one barrier, or something is wrong.
-  bool pass_barrier() {
-    size_t ended = 0, at_barrier = 0;
-    const Thread* first = nullptr;
-    for (const Thread& thread : threads_) {
-      ended += thread.state == State::kEnded;
-      if (thread.state != State::kAtBarrier) continue;
-      ++at_barrier;
-      if (first == nullptr) first = &thread;
-      if (first->barrier.line() != thread.barrier.line() ||
-          std::strcmp(first->barrier.file_name(), thread.barrier.file_name()) != 0)
-        fail("threads of one block wait at different barriers");
-    }
-    if (ended == threads_.size()) return false;
-    if (at_barrier != threads_.size())
-      fail("threads wait for others that do not come: {} at a barrier, {} in collectives, {} ended",
-           at_barrier, threads_.size() - at_barrier - ended, ended);
-    for (Thread& thread : threads_) thread.state = State::kReady;
-    return true;
-  }
-
-  void check_end() {
-    for (const Thread& thread : threads_) {
-      bool pending = !thread.open_copies.empty();
-      for (const auto& group : thread.copy_groups) pending |= !group.empty();
-      if (pending)
-        fail("thread {} ended before its asynchronous copies", &thread - threads_.data());
-    }
-    const auto* const end = static_cast<unsigned char*>(dynamic_shared()) + shared_bytes_;
-    for (size_t i = 0; i < kRedZone / 2; ++i)
-      if (end[i] != kPoison)
-        fail("byte {} behind {} bytes of shared memory was written", i, shared_bytes_);
-  }
-
-  std::vector<Thread> threads_;
-  Thread* current_ = nullptr;
-  StackCache stacks_;
-  std::vector<unsigned char> dynamic_;
-  std::map<const void*, std::vector<unsigned char>> static_;
-  size_t shared_bytes_ = 0;
-};
+  std::fflush(stderr);
+  std::abort();
+}
 
 Machine& machine() {
-  static Machine instance;
-  return instance;
+  static Machine* const instance = new Machine;  // its fibers are never unwound
+  return *instance;
 }
 
 }  // namespace
 
-void run(dim3 grid, dim3 block, size_t shared_bytes, const std::function<void()>& thread) {
-  machine().run(grid, block, shared_bytes, thread);
+bool operator==(const Site& a, const Site& b) {
+  return a.line == b.line && (a.file == b.file || std::strcmp(a.file, b.file) == 0);
+}
+std::string place(const Site& site) { return fmt::format("{}:{}", site.file, site.line); }
+
+void run(const Launch& launch) { machine().run(launch); }
+void observe(Observer* observer) { machine().set_observer(observer); }
+void tell_access(const void* address, size_t bytes, Access kind, const void* caller) {
+  if (Observer* const observer = machine().observer())
+    observer->access(address, bytes, kind, caller);
 }
 
-int lane() { return machine().lane_of(machine().current()); }
-void* static_shared(const void* key, size_t bytes) { return machine().static_shared(key, bytes); }
-void* dynamic_shared() { return machine().dynamic_shared(); }
+int lane() {
+  machine().current();
+  return running % kWarp;
+}
+void* static_shared(const void* key, size_t bytes) {
+  return machine().memory().static_shared(key, bytes);
+}
+void* dynamic_shared() { return machine().memory().dynamic_shared(); }
+Range shared_memory() { return machine().memory().range(); }
+bool owns_shared(const void* address, size_t bytes) {
+  return machine().memory().owns(address, bytes);
+}
+std::string describe_shared(const void* address) { return machine().memory().describe(address); }
+Range stacks() { return machine().stacks(); }
 
 void sync_block(const Site& site) {
-  Thread& mine = machine().current();
-  mine.barrier = site;
-  mine.state = State::kAtBarrier;
-  machine().wait();
+  machine().current().barrier = site;
+  machine().wait_in(State::kAtBarrier);
 }
 
 void collective(const Collective& call) { machine().join(call); }
@@ -290,27 +298,37 @@ void collective(const Collective& call) { machine().join(call); }
 void start_copy(const Copy& copy, const Site& site) {
   if (reinterpret_cast<uintptr_t>(copy.target) % 16 != 0 ||
       reinterpret_cast<uintptr_t>(copy.source) % 16 != 0)
-    machine().fail("{}: an asynchronous copy of unaligned bytes", place(site));
+    fail("{}: an asynchronous copy of unaligned bytes", place(site));
+  if (!shared_memory().contains(copy.target))
+    fail("{}: an asynchronous copy to memory that is not shared", place(site));
+  tell_access(copy.target, 16, Access::kWrite, copy.caller);
   std::memset(copy.target, kPoison, 16);
-  machine().current().open_copies.push_back(copy);
+  machine().current().copies.push_back(copy);
 }
 
 void commit_copies() {
   Thread& mine = machine().current();
-  mine.copy_groups.push_back(std::move(mine.open_copies));
-  mine.open_copies.clear();
+  size_t grouped = 0;
+  for (const size_t group : mine.copy_groups) grouped += group;
+  mine.copy_groups.push_back(mine.copies.size() - grouped);
 }
 
 void wait_for_copies(int pending) {
   Thread& mine = machine().current();
   while (mine.copy_groups.size() > static_cast<size_t>(pending)) {
-    for (const Copy& copy : mine.copy_groups.front()) {
-      if (copy.source == nullptr)
+    const auto landing = static_cast<ptrdiff_t>(mine.copy_groups.front());
+    for (ptrdiff_t i = 0; i < landing; ++i) {
+      const Copy& copy = mine.copies[static_cast<size_t>(i)];
+      tell_access(copy.target, 16, Access::kWrite, copy.caller);
+      if (copy.source == nullptr) {
         std::memset(copy.target, 0, 16);
-      else
+      } else {
+        tell_access(copy.source, 16, Access::kRead, copy.caller);
         std::memcpy(copy.target, copy.source, 16);
+      }
     }
-    mine.copy_groups.pop_front();
+    mine.copies.erase(mine.copies.begin(), mine.copies.begin() + landing);
+    mine.copy_groups.erase(mine.copy_groups.begin());
   }
 }
 

@@ -1,4 +1,5 @@
-// The machine under tests/simt/host/simt.h: fibers, what they wait for, the memory of a block.
+// The machine under tests/simt/host/simt.h: fibers for threads, what they wait for, the memory of a
+// block, and who watches (the race detector, tests/simt/race).
 #pragma once
 
 #include <vector_types.h>
@@ -7,21 +8,39 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <source_location>
 #include <string>
 
 #include "core/error.h"
 
 namespace lynceus::simt::engine {
 
-using Site = std::source_location;
+/// A place in a source. (clang 14, which compiles the race build, lacks std::source_location.)
+struct Site {
+  const char* file;
+  int line;
+  static constexpr Site current(const char* file = __builtin_FILE(), int line = __builtin_LINE()) {
+    return {file, line};
+  }
+};
+bool operator==(const Site& a, const Site& b);
+std::string place(const Site& site);
+
+struct Launch {
+  const void* kernel;  ///< for reports
+  dim3 grid;
+  dim3 block;
+  size_t shared_bytes;
+  std::function<void()> thread;  ///< the kernel with its arguments
+};
 
 /// Puts a launch into a stream's queue (tests/standin/queue.h).
-void enqueue_launch(void* stream, dim3 grid, dim3 block, size_t shared_bytes,
-                    std::function<void()> thread);
+void enqueue_launch(void* stream, Launch launch);
 
-/// Runs all blocks now. `thread` is the kernel with its arguments.
-void run(dim3 grid, dim3 block, size_t shared_bytes, const std::function<void()>& thread);
+/// Runs all blocks now.
+void run(const Launch& launch);
+
+/// The running thread's number in its block; -1 outside of kernels.
+extern int running;
 
 // Of the running thread.
 int lane();
@@ -47,6 +66,7 @@ void collective(const Collective& call);
 struct Copy {
   void* target;
   const void* source;  ///< null: zeros land
+  const void* caller;  ///< the address of the code that asked
 };
 void start_copy(const Copy& copy, const Site& site);
 void commit_copies();
@@ -58,5 +78,33 @@ template <typename... Arguments>
 [[noreturn]] void fail(fmt::format_string<Arguments...> format, Arguments&&... arguments) {
   fail_with(fmt::format(format, std::forward<Arguments>(arguments)...));
 }
+
+enum class Access : uint8_t { kRead, kWrite, kAtomic };
+
+/// Told of all that orders threads, and of the accesses that the engine makes for them.
+class Observer {
+ public:
+  virtual ~Observer() = default;
+  virtual void begin_launch() = 0;
+  virtual void begin_block() = 0;
+  virtual void pass_barrier() = 0;
+  virtual void sync_lanes(int first_thread, unsigned mask) = 0;
+  virtual void access(const void* address, size_t bytes, Access kind, const void* caller) = 0;
+};
+/// One at most; it stays.
+void observe(Observer* observer);
+void tell_access(const void* address, size_t bytes, Access kind, const void* caller);
+
+/// Memory of the running block that threads share, and of their stacks.
+struct Range {
+  const unsigned char* begin = nullptr;
+  const unsigned char* end = nullptr;
+  bool contains(const void* address) const { return begin <= address && address < end; }
+};
+Range shared_memory();
+/// Whether the running block has this memory.
+bool owns_shared(const void* address, size_t bytes);
+std::string describe_shared(const void* address);
+Range stacks();
 
 }  // namespace lynceus::simt::engine

@@ -51,33 +51,37 @@ void multiply(const engine::Lanes& lanes) {
   }
 }
 
-struct Rows {
-  const void* row;
+struct Row {
+  uint16_t values[8];  // as the lane found them when it came: to have seen more would be a barrier
   uint32_t* r;
 };
 
 template <bool kTransposed>
-void load(const engine::Lanes& lanes) {
+void distribute(const engine::Lanes& lanes) {
   for (int matrix = 0; matrix < 4; ++matrix) {
-    uint16_t values[8][8];
-    for (int row = 0; row < 8; ++row)
-      std::memcpy(values[row], static_cast<const Rows*>(lanes[matrix * 8 + row])->row, 16);
+    const auto value = [&](int row, int col) -> uint32_t {
+      return static_cast<const Row*>(lanes[matrix * 8 + row])->values[col];
+    };
     for (int i = 0; i < kWarp; ++i) {
       const int row = i / 4, col = 2 * (i % 4);
-      const uint32_t low = kTransposed ? values[col][row] : values[row][col];
-      const uint32_t high = kTransposed ? values[col + 1][row] : values[row][col + 1];
-      static_cast<const Rows*>(lanes[i])->r[matrix] = low | high << 16;
+      const uint32_t low = kTransposed ? value(col, row) : value(row, col);
+      const uint32_t high = kTransposed ? value(col + 1, row) : value(row, col + 1);
+      static_cast<const Row*>(lanes[i])->r[matrix] = low | high << 16;
     }
   }
 }
 
 template <bool kTransposed>
-void load_rows(uint32_t (&r)[4], const void* row, const Site& site) {
+void load_rows(uint32_t (&r)[4], const void* row, const Site& site, const void* caller) {
   if (reinterpret_cast<uintptr_t>(row) % 16 != 0)
-    engine::fail("{}:{}: a matrix row that is not aligned to 16 bytes", site.file_name(),
-                 site.line());
-  Rows operand{row, r};
-  engine::collective({engine::Kind::kLoadMatrix, kWholeWarp, site, &operand, load<kTransposed>});
+    engine::fail("{}: a matrix row that is not aligned to 16 bytes", engine::place(site));
+  if (!engine::shared_memory().contains(row))
+    engine::fail("{}: a matrix row that is not in shared memory", engine::place(site));
+  engine::tell_access(row, 16, engine::Access::kRead, caller);
+  Row operand{{}, r};
+  std::memcpy(operand.values, row, 16);
+  engine::collective(
+      {engine::Kind::kLoadMatrix, kWholeWarp, site, &operand, distribute<kTransposed>});
 }
 
 }  // namespace
@@ -89,7 +93,7 @@ unsigned ballot(bool vote, unsigned mask, Site site) {
 }
 
 void copy_async(void* shared, const void* global, bool valid, Site site) {
-  engine::start_copy({shared, valid ? global : nullptr}, site);
+  engine::start_copy({shared, valid ? global : nullptr, __builtin_return_address(0)}, site);
 }
 void commit_copies() { engine::commit_copies(); }
 void wait_for_copies(int pending) { engine::wait_for_copies(pending); }
@@ -99,9 +103,11 @@ void mma_bf16(float (&c)[4], const uint32_t (&a)[4], const uint32_t (&b)[2], Sit
   engine::collective({engine::Kind::kMma, kWholeWarp, site, &operand, multiply});
 }
 
-void load_matrix(uint32_t (&r)[4], const void* row, Site site) { load_rows<false>(r, row, site); }
+void load_matrix(uint32_t (&r)[4], const void* row, Site site) {
+  load_rows<false>(r, row, site, __builtin_return_address(0));
+}
 void load_matrix_transposed(uint32_t (&r)[4], const void* row, Site site) {
-  load_rows<true>(r, row, site);
+  load_rows<true>(r, row, site, __builtin_return_address(0));
 }
 
 }  // namespace lynceus::simt

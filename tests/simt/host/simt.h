@@ -16,7 +16,6 @@
 #include <cstdint>
 #include <cstring>
 #include <functional>
-#include <source_location>
 #include <tuple>
 #include <utility>
 
@@ -41,8 +40,9 @@ void launch(void (*kernel)(Parameters...), dim3 grid, dim3 block, size_t shared_
   if (grid.x == 0 || grid.y == 0 || grid.z == 0) return;
   std::tuple<std::decay_t<Parameters>...> values(
       static_cast<Parameters>(std::forward<Arguments>(arguments))...);
-  engine::enqueue_launch(stream.native(), grid, block, shared_bytes,
-                         [kernel, values] { std::apply(kernel, values); });
+  engine::enqueue_launch(stream.native(),
+                         {reinterpret_cast<const void*>(kernel), grid, block, shared_bytes,
+                          [kernel, values] { std::apply(kernel, values); }});
 }
 
 template <typename T>
@@ -56,7 +56,7 @@ T* dynamic_shared() {
   return static_cast<T*>(engine::dynamic_shared());
 }
 
-using Site = std::source_location;
+using Site = engine::Site;
 
 inline void sync_block(Site site = Site::current()) { engine::sync_block(site); }
 inline void sync_warp(unsigned mask = kWholeWarp, Site site = Site::current()) {
@@ -74,6 +74,7 @@ struct Exchange {
   T value, result;
   int lane_or_distance;
   Way way;
+  Site site;
 };
 
 template <typename T>
@@ -87,14 +88,15 @@ void exchange(const engine::Lanes& lanes) {
                      : i + d < kWarp          ? i + d
                                               : i;
     if (from < 0 || from >= kWarp || lanes[from] == nullptr)
-      engine::fail("a shuffle reads from lane {}, which takes no part in it", from);
+      engine::fail("{}: lane {} reads from lane {}, which takes no part", engine::place(mine->site),
+                   i, from);
     mine->result = static_cast<Exchange<T>*>(lanes[from])->value;
   }
 }
 
 template <typename T>
 T shuffle(T value, int lane_or_distance, Way way, unsigned mask, const Site& site) {
-  Exchange<T> operand{value, value, lane_or_distance, way};
+  Exchange<T> operand{value, value, lane_or_distance, way, site};
   engine::collective({engine::Kind::kShuffle, mask, site, &operand, exchange<T>});
   return operand.result;
 }
@@ -116,7 +118,8 @@ T shuffle_down(T value, int distance, unsigned mask = kWholeWarp, Site site = Si
 unsigned ballot(bool vote, unsigned mask = kWholeWarp, Site site = Site::current());
 
 template <typename T>
-void atomic_add(T* target, T value) {
+__attribute__((noinline, no_sanitize("thread"))) void atomic_add(T* target, T value) {
+  engine::tell_access(target, sizeof(T), engine::Access::kAtomic, __builtin_return_address(0));
   *target += value;
 }
 

@@ -1,0 +1,77 @@
+# What holds the shim (tests/simt/host) and the kernels to their word:
+#   simt.<test>.race     kernel tests with the .cu compiled by clang for the race detector
+#   simt.seeded.*        kernels with a planted bug each, all of which must be caught
+#   simt.lint            the machine is used through simt.h alone
+#   simt.ptxas           nvcc compiles every kernel, without warnings and without spills
+if(NOT TARGET lynceus_gpu_standin)
+  return()
+endif()
+
+find_program(CLANG_PROGRAM NAMES clang++-14 clang++)
+find_program(OBJCOPY_PROGRAM objcopy)
+find_program(ADDR2LINE_PROGRAM addr2line)
+if(NOT CLANG_PROGRAM OR NOT OBJCOPY_PROGRAM OR NOT ADDR2LINE_PROGRAM)
+  message(STATUS "No clang, objcopy or addr2line: the CUDA kernels are not searched for races")
+  return()
+endif()
+
+# No vectors of more than 16 bytes, which clang's pass would leave out.
+set(race_flags -xc++ -std=c++20 -O2 -g1 -fno-vectorize -fno-slp-vectorize -fno-strict-aliasing
+    -fsanitize=thread,alignment,bounds -fno-sanitize-recover=all
+    -mllvm -tsan-instrument-func-entry-exit=0 -mllvm -tsan-instrument-atomics=0
+    -Wno-unknown-pragmas -Wno-unknown-cuda-version
+    -I${CMAKE_SOURCE_DIR} -I${CMAKE_SOURCE_DIR}/src -I${CMAKE_CURRENT_SOURCE_DIR}/simt/host
+    -isystem ${CUDAToolkit_INCLUDE_DIRS})
+
+# objects: the sources compiled for the race detector.
+function(lynceus_race_objects objects)
+  set(results)
+  foreach(source ${ARGN})
+    get_filename_component(name ${source} NAME)
+    set(object ${CMAKE_CURRENT_BINARY_DIR}/race/${name}.o)
+    add_custom_command(
+      OUTPUT ${object}
+      COMMAND ${CMAKE_CXX_COMPILER_LAUNCHER} ${CLANG_PROGRAM} ${race_flags} -MD -MF ${object}.d
+              -MT ${object} -c ${source} -o ${object}.raw.o
+      COMMAND ${OBJCOPY_PROGRAM} --redefine-sym memcpy=lynceus_race_memcpy
+              --redefine-sym memmove=lynceus_race_memmove
+              --redefine-sym memset=lynceus_race_memset ${object}.raw.o ${object}
+      DEPENDS ${source} DEPFILE ${object}.d
+      COMMENT "Compiling ${name} for the race detector" VERBATIM)
+    list(APPEND results ${object})
+  endforeach()
+  set(${objects} ${results} PARENT_SCOPE)
+endfunction()
+file(MAKE_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR}/race)
+
+set(cuda_sources ${LYNCEUS_GPU_SOURCES})
+list(FILTER cuda_sources INCLUDE REGEX "\\.cu$")
+lynceus_race_objects(race_objects ${cuda_sources})
+add_custom_target(lynceus_race_kernels DEPENDS ${race_objects})
+
+file(GLOB race_sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/simt/race/*.cpp)
+add_library(lynceus_race OBJECT ${race_sources})
+target_include_directories(lynceus_race PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/simt/host)
+target_include_directories(lynceus_race SYSTEM PRIVATE ${CUDAToolkit_INCLUDE_DIRS})
+target_link_libraries(lynceus_race PUBLIC lynceus_core)
+
+# A test on the stand-in with other objects for its kernels. The stand-in comes first: of functions
+# that both compilers emit the linker then takes what is not watched.
+function(lynceus_race_executable target)
+  add_executable(${target} $<FILTER:$<TARGET_OBJECTS:lynceus_gpu_standin>,EXCLUDE,\\.cu\\.o$>
+                           ${ARGN})
+  add_dependencies(${target} lynceus_race_kernels)
+  target_link_libraries(${target} PRIVATE lynceus_race lynceus_kernels lynceus_test_main
+                        Boost::context OpenMP::OpenMP_CXX dnnl::dnnl)
+endfunction()
+
+foreach(source ${kernel_tests})
+  get_filename_component(name ${source} NAME_WE)
+  if(NOT TARGET simt_${name})
+    continue()
+  endif()
+  lynceus_race_executable(race_${name} $<TARGET_OBJECTS:simt_${name}> ${race_objects})
+  add_test(NAME simt.${name}.race COMMAND race_${name})
+  set_tests_properties(simt.${name}.race PROPERTIES LABELS simt TIMEOUT 300 ENVIRONMENT
+    "LYNCEUS_TEST_DEVICE=cuda;OMP_NUM_THREADS=1")
+endforeach()

@@ -201,21 +201,30 @@ class Machine {
     thread->fiber = std::move(thread->fiber).resume();
   }
 
+  /// Each lane once, until it must wait. Whether there was one that could go on.
+  bool run_warp(size_t warp, const std::function<void()>& body) {
+    const size_t first = warp * kWarp, lanes = std::min<size_t>(kWarp, threads_.size() - first);
+    bool any = false;
+    for (size_t turn = 0; turn < lanes; ++turn) {
+      const size_t number = first + (descending() ? lanes - 1 - turn : turn);
+      while (threads_[number].state == State::kReady) {
+        any = true;
+        step(&threads_[number], number, body);
+      }
+    }
+    return any;
+  }
+
   void run_block(const std::function<void()>& body) {
     std::memset(dynamic_.data(), kPoison, dynamic_.size());
     for (auto& [key, memory] : static_) std::memset(memory.data(), kPoison, memory.size());
-    const size_t count = threads_.size();
     for (Thread& thread : threads_) thread.state = State::kReady;
+    // A warp goes as far as it can before another does anything: as far ahead as a GPU may let it.
+    const size_t warps = (threads_.size() + kWarp - 1) / kWarp;
     for (bool any = true; any;) {
       any = false;
-      for (size_t i = 0; i < count; ++i) {
-        const size_t number = descending() ? count - 1 - i : i;
-        Thread& thread = threads_[number];
-        while (thread.state == State::kReady) {
-          any = true;
-          step(&thread, number, body);
-        }
-      }
+      for (size_t turn = 0; turn < warps; ++turn)
+        while (run_warp(descending() ? warps - 1 - turn : turn, body)) any = true;
       if (!any) any = pass_barrier();
     }
     check_end();

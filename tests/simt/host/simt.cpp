@@ -51,22 +51,22 @@ void multiply(const engine::Lanes& lanes) {
   }
 }
 
-struct Rows {
-  const void* row;
+struct Row {
+  uint16_t values[8];  // as the lane found them when it came: to have seen more would be a barrier
   uint32_t* r;
 };
 
 template <bool kTransposed>
-void load(const engine::Lanes& lanes) {
+void distribute(const engine::Lanes& lanes) {
   for (int matrix = 0; matrix < 4; ++matrix) {
-    uint16_t values[8][8];
-    for (int row = 0; row < 8; ++row)
-      std::memcpy(values[row], static_cast<const Rows*>(lanes[matrix * 8 + row])->row, 16);
+    const auto value = [&](int row, int col) -> uint32_t {
+      return static_cast<const Row*>(lanes[matrix * 8 + row])->values[col];
+    };
     for (int i = 0; i < kWarp; ++i) {
       const int row = i / 4, col = 2 * (i % 4);
-      const uint32_t low = kTransposed ? values[col][row] : values[row][col];
-      const uint32_t high = kTransposed ? values[col + 1][row] : values[row][col + 1];
-      static_cast<const Rows*>(lanes[i])->r[matrix] = low | high << 16;
+      const uint32_t low = kTransposed ? value(col, row) : value(row, col);
+      const uint32_t high = kTransposed ? value(col + 1, row) : value(row, col + 1);
+      static_cast<const Row*>(lanes[i])->r[matrix] = low | high << 16;
     }
   }
 }
@@ -76,8 +76,10 @@ void load_rows(uint32_t (&r)[4], const void* row, const Site& site) {
   if (reinterpret_cast<uintptr_t>(row) % 16 != 0)
     engine::fail("{}:{}: a matrix row that is not aligned to 16 bytes", site.file_name(),
                  site.line());
-  Rows operand{row, r};
-  engine::collective({engine::Kind::kLoadMatrix, kWholeWarp, site, &operand, load<kTransposed>});
+  Row operand{{}, r};
+  std::memcpy(operand.values, row, 16);
+  engine::collective(
+      {engine::Kind::kLoadMatrix, kWholeWarp, site, &operand, distribute<kTransposed>});
 }
 
 }  // namespace

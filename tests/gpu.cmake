@@ -46,3 +46,14 @@ foreach(source ${kernel_tests})
       "LYNCEUS_TEST_DEVICE=cuda;LYNCEUS_SIMT_ORDER=${order};OMP_NUM_THREADS=1")
   endforeach()
 endforeach()
+
+# The step on the CUDA path: the grid law and what holds of one step, eight ranks sharing the device.
+foreach(name grid_law_mpi8_test step_mpi8_test)
+  add_executable(simt_train_${name} train/${name}.cpp)
+  target_link_libraries(simt_train_${name} PRIVATE lynceus_train lynceus_gpu_standin
+                        lynceus_test_main)
+  add_test(NAME simt.train.${name} COMMAND ${MPIEXEC_EXECUTABLE} --oversubscribe -n 8
+                                           $<TARGET_FILE:simt_train_${name}>)
+  set_tests_properties(simt.train.${name} PROPERTIES LABELS "mpi;simt" TIMEOUT 600 PROCESSORS 2
+    ENVIRONMENT "${mpi_environment};LYNCEUS_TEST_DEVICE=cuda")
+endforeach()

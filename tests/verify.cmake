@@ -13,10 +13,11 @@ set(large_cases bigger bridge_affine bridge_mlp left_pad llm_trained prefix_imag
     res_interp text_only)
 
 # lynceus_verify(NAME GRID REFUSED OPTIONS CASE...)
+set(verify_program lynceus)
 function(lynceus_verify name grid refused options)
   add_test(NAME verify.${name}
            COMMAND ${BASH_PROGRAM} ${CMAKE_CURRENT_SOURCE_DIR}/verify_grids.sh
-                   ${MPIEXEC_EXECUTABLE} $<TARGET_FILE:lynceus> ${grid} "${refused}"
+                   ${MPIEXEC_EXECUTABLE} $<TARGET_FILE:${verify_program}> ${grid} "${refused}"
                    -- ${options} -- ${ARGN})
   set_tests_properties(verify.${name} PROPERTIES LABELS mpi ENVIRONMENT "${mpi_environment}"
                        TIMEOUT 300 PROCESSORS 2 SKIP_RETURN_CODE 77)
@@ -69,3 +70,22 @@ add_test(NAME verify.exit_codes
                  $<TARGET_FILE:lynceus> ${CMAKE_CURRENT_SOURCE_DIR}/golden/smoothing)
 set_tests_properties(verify.exit_codes PROPERTIES LABELS mpi ENVIRONMENT "${mpi_environment}"
                      TIMEOUT 120 PROCESSORS 2)
+
+# The same on the CUDA path, over the stand-in for the device: all cases on one rank, some on grids.
+if(TARGET lynceus_standin)
+  set(verify_program lynceus_standin)
+  set(on_cuda --device cuda)
+  set(grid_cases)
+  foreach(case prefix_image prefix_video grouped_kv turns)
+    list(APPEND grid_cases ${CMAKE_CURRENT_SOURCE_DIR}/golden/${case})
+  endforeach()
+  lynceus_verify(cuda.1x1x1 "1 1 1" "" "${on_cuda}" ${verify_cases})
+  lynceus_verify(cuda.2x1x1 "2 1 1" "" "${on_cuda};${one_by_one}" ${grid_cases})
+  lynceus_verify(cuda.1x2x2 "1 2 2" "" "${on_cuda};${one_by_one};--train.vision_window;1" ${grid_cases})
+  lynceus_verify(cuda.2x2x2 "2 2 2" "" "${on_cuda};${one_by_one};--train.recompute;layer"
+                 ${grid_cases})
+  foreach(grid 1x1x1 2x1x1 1x2x2 2x2x2)
+    set_tests_properties(verify.cuda.${grid} PROPERTIES LABELS "mpi;simt")
+  endforeach()
+  set(verify_program lynceus)
+endif()

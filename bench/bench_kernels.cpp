@@ -161,9 +161,9 @@ void squares(benchmark::State& state) {
 
 void adamw_update(benchmark::State& state) {
   const Arrays& a = arrays();
-  AdamWStep step;
-  step.lr = 1e-6;
-  measure(state, 7, [&] { adamw(stream(), step, a.dy, a.x, a.y, a.z); });
+  AdamWUpdate update{{}, a.dy, a.x, a.y, a.z, {}};
+  update.step.lr = 1e-6;
+  measure(state, 7, [&] { adamw(stream(), {&update, 1}); });
 }
 
 /// Reads twice (maximum; sums), then reads and writes (gradient).

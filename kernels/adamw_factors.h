@@ -12,6 +12,7 @@ namespace lynceus::kernels {
 struct AdamWFactors {
   float step_size, root_factor, decay, rate1, rate2, eps, grad_scale;
 
+  AdamWFactors() = default;
   explicit AdamWFactors(const AdamWStep& step) {
     const auto t = static_cast<double>(step.step);
     step_size = static_cast<float>(step.lr / (1 - std::pow(step.beta1, t)));

@@ -13,11 +13,6 @@ inline std::string description(const Tensor& tensor) {
   return fmt::format("{} {}", name_of(tensor.dtype()), tensor.shape().to_string());
 }
 
-inline void check_on_cpu(const char* kernel, const Stream& stream) {
-  if (!stream.device().is_cpu())
-    throw InternalError("{}: this build computes on CPUs only", kernel);
-}
-
 inline void check_matrix(const char* kernel, const char* argument, const Tensor& tensor,
                          int64_t rows, int64_t cols, DType dtype = DType::kF32) {
   if (!tensor.defined() || tensor.dtype() != dtype || tensor.size() != rows * cols ||

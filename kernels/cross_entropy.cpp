@@ -21,15 +21,6 @@ void check_logits(const char* kernel, const Tensor& logits, const VocabularyShar
 
 }  // namespace
 
-void cross_entropy_row_max(const Stream& stream, const Tensor& logits, const VocabularyShard& shard,
-                           const Tensor& row_max) {
-  check_logits("cross_entropy_row_max", logits, shard, row_max);
-  if (stream.device().is_cpu())
-    cpu::cross_entropy_row_max(cpu::In(stream, logits), shard, row_max);
-  else
-    cuda::cross_entropy_row_max(stream, logits, shard, row_max);
-}
-
 void cross_entropy_partial(const Stream& stream, const Tensor& logits, const Tensor& labels,
                            const VocabularyShard& shard, const Tensor& row_max,
                            const Tensor& partial) {
@@ -41,6 +32,18 @@ void cross_entropy_partial(const Stream& stream, const Tensor& logits, const Ten
     cpu::cross_entropy_partial(cpu::In(stream, logits), labels, shard, row_max, partial);
   else
     cuda::cross_entropy_partial(stream, logits, labels, shard, row_max, partial);
+}
+
+void cross_entropy_rebase(const Stream& stream, const Tensor& local_max, const Tensor& row_max,
+                          const Tensor& partial) {
+  constexpr const char* kKernel = "cross_entropy_rebase";
+  check_vector(kKernel, "row_max", row_max, row_max.size());
+  check_vector(kKernel, "local_max", local_max, row_max.size());
+  check_matrix(kKernel, "partial", partial, row_max.size(), kCrossEntropyPartials);
+  if (stream.device().is_cpu())
+    cpu::cross_entropy_rebase(local_max, row_max, partial);
+  else
+    cuda::cross_entropy_rebase(stream, local_max, row_max, partial);
 }
 
 void cross_entropy_finish(const Stream& stream, const Tensor& logits, const Tensor& labels,

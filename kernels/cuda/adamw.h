@@ -5,7 +5,6 @@
 
 namespace lynceus::kernels::cuda {
 
-void adamw(const Stream& stream, const AdamWStep& step, const Tensor& grad, const Tensor& value,
-           const Tensor& m, const Tensor& v, const Tensor* rounded);
+void adamw(const Stream& stream, std::span<const AdamWUpdate> updates);
 
 }  // namespace lynceus::kernels::cuda

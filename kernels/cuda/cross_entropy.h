@@ -5,11 +5,11 @@
 
 namespace lynceus::kernels::cuda {
 
-void cross_entropy_row_max(const Stream& stream, const Tensor& logits, const VocabularyShard& shard,
-                           const Tensor& row_max);
 void cross_entropy_partial(const Stream& stream, const Tensor& logits, const Tensor& labels,
                            const VocabularyShard& shard, const Tensor& row_max,
                            const Tensor& partial);
+void cross_entropy_rebase(const Stream& stream, const Tensor& local_max, const Tensor& row_max,
+                          const Tensor& partial);
 void cross_entropy_finish(const Stream& stream, const Tensor& logits, const Tensor& labels,
                           const VocabularyShard& shard, const Tensor& row_max,
                           const Tensor& partial, float label_smoothing, bool gradient,

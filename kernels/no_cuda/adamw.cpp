@@ -5,9 +5,6 @@
 
 namespace lynceus::kernels::cuda {
 
-void adamw(const Stream&, const AdamWStep&, const Tensor&, const Tensor&, const Tensor&,
-           const Tensor&, const Tensor*) {
-  not_built();
-}
+void adamw(const Stream&, std::span<const AdamWUpdate>) { not_built(); }
 
 }  // namespace lynceus::kernels::cuda

@@ -5,7 +5,7 @@
 
 namespace lynceus::kernels::cuda {
 
-void cross_entropy_row_max(const Stream&, const Tensor&, const VocabularyShard&, const Tensor&) {
+void cross_entropy_rebase(const Stream&, const Tensor&, const Tensor&, const Tensor&) {
   not_built();
 }
 void cross_entropy_partial(const Stream&, const Tensor&, const Tensor&, const VocabularyShard&,

@@ -18,12 +18,13 @@ LmHead::Loss LmHead::forward(const Runtime& rt, const PackedBatch& batch, const 
   Linear::Saved linear_saved;
   const Tensor logits = lm_head.forward(rt, normed, saved ? &linear_saved : nullptr);
 
-  const Tensor row_max = Tensor::empty(rt.stream, {scored});
-  kernels::cross_entropy_row_max(rt.stream, logits, vocabulary, row_max);
-  rt.grid.tensor->all_reduce(row_max, parallel::ReduceOp::kMax);
+  const Tensor local_max = Tensor::empty(rt.stream, {scored});
   const Tensor partial = Tensor::empty(rt.stream, {scored, kernels::kCrossEntropyPartials});
-  kernels::cross_entropy_partial(rt.stream, logits, batch.scored_labels, vocabulary, row_max,
+  kernels::cross_entropy_partial(rt.stream, logits, batch.scored_labels, vocabulary, local_max,
                                  partial);
+  const Tensor row_max = local_max.clone(rt.stream);
+  rt.grid.tensor->all_reduce(row_max, parallel::ReduceOp::kMax);
+  kernels::cross_entropy_rebase(rt.stream, local_max, row_max, partial);
   rt.grid.tensor->all_reduce(partial);
 
   Loss loss{Tensor::empty(rt.stream, {scored}), Tensor::empty(rt.stream, {scored}, DType::kU8)};

@@ -65,15 +65,17 @@ void Optimizer::update(double lr, int64_t scored_tokens, double gradient_norm,
   double scale = 1.0 / static_cast<double>(scored_tokens);
   if (config_.max_grad_norm > 0)
     scale *= std::min(1.0, config_.max_grad_norm / (gradient_norm + 1e-6));
+  std::vector<kernels::AdamWUpdate> updates;
   for (TrainedParameter& trained : parameters_) {
     if (!reach.reaches(trained.reach)) continue;
     const kernels::AdamWStep step{lr,          config_.beta1,        config_.beta2,
                                   config_.eps, config_.weight_decay, ++trained.steps,
                                   scale};
     const Parameter& parameter = *trained.parameter;
-    kernels::adamw(rt_.stream, step, parameter.grad, parameter.value, trained.m, trained.v,
-                   parameter.rounded.defined() ? &parameter.rounded : nullptr);
+    updates.push_back(
+        {step, parameter.grad, parameter.value, trained.m, trained.v, parameter.rounded});
   }
+  kernels::adamw(rt_.stream, updates);
 }
 
 }  // namespace lynceus

@@ -32,7 +32,7 @@ Result sharded(const std::vector<float>& logits, const std::vector<int32_t>& lab
   std::vector<float> largest(static_cast<size_t>(rows), -std::numeric_limits<float>::infinity());
   std::vector<float> sums(static_cast<size_t>(rows * kCrossEntropyPartials));
 
-  std::vector<Tensor> locals;
+  std::vector<Tensor> locals, maxima, partials;
   std::vector<VocabularyShard> places;
   for (int64_t s = 0; s < shards; ++s) {
     const int64_t begin = s * part;
@@ -43,16 +43,17 @@ Result sharded(const std::vector<float>& logits, const std::vector<int32_t>& lab
       std::copy_n(logits.begin() + r * vocabulary + begin, valid, values.begin() + r * local);
     locals.push_back(float_tensor(stream, {rows, local}, values, dtype));
     places.push_back({begin, valid, vocabulary});
-    const Tensor own = Tensor::empty(stream, {rows});
-    cross_entropy_row_max(stream, locals.back(), places.back(), own);
-    const auto found = own.to_vector<float>();
+    maxima.push_back(Tensor::empty(stream, {rows}));
+    partials.push_back(Tensor::empty(stream, {rows, kCrossEntropyPartials}));
+    cross_entropy_partial(stream, locals.back(), label, places.back(), maxima.back(),
+                          partials.back());
+    const auto found = maxima.back().to_vector<float>();
     for (size_t r = 0; r < largest.size(); ++r) largest[r] = std::max(largest[r], found[r]);
   }
   const Tensor row_max = Tensor::from(stream, {rows}, largest);
   for (size_t s = 0; s < locals.size(); ++s) {
-    const Tensor own = Tensor::empty(stream, {rows, kCrossEntropyPartials});
-    cross_entropy_partial(stream, locals[s], label, places[s], row_max, own);
-    const auto found = own.to_vector<float>();
+    cross_entropy_rebase(stream, maxima[s], row_max, partials[s]);
+    const auto found = partials[s].to_vector<float>();
     for (size_t i = 0; i < sums.size(); ++i) sums[i] += found[i];
   }
   const Tensor partial = Tensor::from(stream, {rows, kCrossEntropyPartials}, sums);
@@ -126,6 +127,16 @@ TEST(CrossEntropy, OfEqualLogitsTheFirstIsTheAnswer) {
     }
 }
 
+// A maximum that a larger one follows must be forgotten, however the row is split over threads.
+TEST(CrossEntropy, OfRisingLogitsTheLastIsTheAnswer) {
+  std::vector<float> logits(9001);
+  for (size_t c = 0; c < logits.size(); ++c) logits[c] = static_cast<float>(c);
+  for (const int64_t shards : {1, 2}) {
+    EXPECT_TRUE(sharded(logits, {9000}, 9001, shards, 3, 0).correct[0]);
+    EXPECT_FALSE(sharded(logits, {8999}, 9001, shards, 3, 0).correct[0]);
+  }
+}
+
 struct Case {
   int64_t rows;
   int64_t vocabulary;
@@ -168,13 +179,32 @@ INSTANTIATE_TEST_SUITE_P(Shapes, CrossEntropy,
                          testing::Values(Case{1, 1, 1, 0, 0}, Case{0, 8, 1, 0, 0},
                                          Case{71, 229, 1, 0, 0}, Case{71, 229, 2, 0, 0},
                                          Case{71, 229, 3, 3, 0.1f}, Case{3, 64, 1, 5, 0.1f},
-                                         Case{9, 5, 4, 1, 0.1f}, Case{4, 600, 2, 0, 0}));
+                                         Case{9, 5, 4, 1, 0.1f}, Case{4, 600, 2, 0, 0},
+                                         Case{3, 9004, 2, 2, 0.1f}));
 
-TEST(CrossEntropyRowMax, NothingButPadding) {
+TEST(CrossEntropyPartial, NothingButPadding) {
   const Stream stream = test_stream();
   const Tensor max = Tensor::empty(stream, {2});
-  cross_entropy_row_max(stream, Tensor::zeros(stream, {2, 3}), {9, 0, 9}, max);
+  const Tensor partial = Tensor::empty(stream, {2, kCrossEntropyPartials});
+  cross_entropy_partial(stream, Tensor::zeros(stream, {2, 3}),
+                        Tensor::from(stream, {2}, std::vector<int32_t>{1, kNotScored}), {9, 0, 9},
+                        max, partial);
+  EXPECT_EQ(partial.to_vector<float>(), std::vector<float>(2 * kCrossEntropyPartials, 0.0f));
   EXPECT_EQ(max.to_vector<float>(), std::vector<float>(2, -std::numeric_limits<float>::infinity()));
+}
+
+TEST(CrossEntropy, ALogitOfMinusInfinityHasNoProbability) {
+  const float nothing = -std::numeric_limits<float>::infinity();
+  for (const DType dtype : {DType::kF32, DType::kBf16}) {
+    std::vector<float> logits(64, nothing);
+    logits[40] = logits[41] = 3;
+    const Result result = sharded(logits, {41}, 64, 1, 0, 0, dtype);
+    expect_close(result.loss, {std::log(2.0)}, 1e-6, "loss");
+    std::vector<double> gradient(64);
+    gradient[40] = 0.5;
+    gradient[41] = -0.5;
+    expect_close(result.gradient, gradient, 1e-6, "gradient");
+  }
 }
 
 TEST(CrossEntropyFinish, LossAloneLeavesTheLogits) {
@@ -186,7 +216,6 @@ TEST(CrossEntropyFinish, LossAloneLeavesTheLogits) {
   const Tensor max = Tensor::empty(stream, {3});
   const Tensor partial = Tensor::empty(stream, {3, kCrossEntropyPartials});
   const Tensor loss = Tensor::empty(stream, {3});
-  cross_entropy_row_max(stream, logits, shard, max);
   cross_entropy_partial(stream, logits, labels, shard, max, partial);
   cross_entropy_finish(stream, logits, labels, shard, max, partial, 0.0f, false, &loss);
   EXPECT_EQ(logits.to_vector<float>(), values);

@@ -17,8 +17,9 @@ function(lynceus_gpu_globs result)
 endfunction()
 
 lynceus_gpu_globs(no_gpu_sources src/core/no_cuda/*.cpp kernels/no_cuda/*.cpp parallel/no_nccl/*.cpp)
-lynceus_gpu_globs(LYNCEUS_GPU_SOURCES src/core/cuda/*.cpp kernels/cuda/*.cpp kernels/cuda/*.cu
-                  parallel/no_nccl/*.cpp)
+lynceus_gpu_globs(LYNCEUS_GPU_SOURCES src/core/cuda/*.cpp kernels/cuda/*.cpp kernels/cuda/*.cu)
+lynceus_gpu_globs(LYNCEUS_NCCL_SOURCES parallel/nccl/*.cpp)
+lynceus_gpu_globs(LYNCEUS_NO_NCCL_SOURCES parallel/no_nccl/*.cpp)
 
 add_library(lynceus_no_gpu OBJECT ${no_gpu_sources})
 target_link_libraries(lynceus_no_gpu PUBLIC lynceus_core lynceus_parallel)
@@ -26,6 +27,7 @@ set(LYNCEUS_GPU lynceus_no_gpu)
 
 # The toolkit's headers are enough for the stand-in; the program needs its libraries too.
 find_package(CUDAToolkit 12 QUIET)
+find_path(NCCL_INCLUDE_DIR nccl.h HINTS ${CUDAToolkit_INCLUDE_DIRS})
 
 if(LYNCEUS_CUDA)
   if(NOT CUDAToolkit_FOUND)
@@ -38,9 +40,16 @@ if(LYNCEUS_CUDA)
     set(CMAKE_CUDA_COMPILER_LAUNCHER ${CCACHE_PROGRAM})
   endif()
   enable_language(CUDA)
-  find_path(NCCL_INCLUDE_DIR nccl.h HINTS ${CUDAToolkit_INCLUDE_DIRS})
-  find_library(NCCL_LIBRARY nccl HINTS ${CUDAToolkit_LIBRARY_DIR})
+  find_library(NCCL_LIBRARY nccl HINTS ${CUDAToolkit_LIBRARY_DIR} ${CUDAToolkit_LIBRARY_ROOT}/lib)
   add_library(lynceus_gpu OBJECT ${LYNCEUS_GPU_SOURCES})
+  if(NCCL_INCLUDE_DIR AND NCCL_LIBRARY)
+    target_sources(lynceus_gpu PRIVATE ${LYNCEUS_NCCL_SOURCES})
+    target_include_directories(lynceus_gpu SYSTEM PRIVATE ${NCCL_INCLUDE_DIR})
+    target_link_libraries(lynceus_gpu PUBLIC ${NCCL_LIBRARY})
+  else()
+    message(STATUS "No NCCL: device tensors travel through host memory")
+    target_sources(lynceus_gpu PRIVATE ${LYNCEUS_NO_NCCL_SOURCES})
+  endif()
   target_include_directories(lynceus_gpu PRIVATE ${CMAKE_SOURCE_DIR}/kernels/cuda/hardware)
   # fmt 9's compile-time checks are beyond nvcc's front end.
   target_compile_definitions(lynceus_gpu PRIVATE

@@ -232,6 +232,10 @@ void DeviceCommunicator::fail(const std::string& what) {
 
 Transport choose_transport(Communicator& world, Device device, Transport wanted) {
   if (wanted == Transport::kStaged || world.size() == 1) return Transport::kStaged;
+  if (device.kind != DeviceKind::kCuda) {
+    if (wanted == Transport::kAuto) return Transport::kStaged;  // nothing will ask for it
+    throw UsageError("NCCL was asked for, but these ranks compute on CPUs");
+  }
   if (wanted == Transport::kNccl && !nccl_is_built())
     throw UsageError("NCCL was asked for, but this program was built without NCCL");
   const std::vector<std::string> devices =

@@ -29,8 +29,9 @@ struct DeviceOptions {
   std::chrono::milliseconds deadline = std::chrono::minutes(10);
 };
 
-/// What kAuto is for the ranks of this world: kNccl or kStaged; kNccl and kStaged are themselves.
-/// Collective. Errors, the same on every rank: UsageError where NCCL was asked for and cannot be.
+/// What kAuto is for the ranks of this world, which compute on one kind of device: kNccl or
+/// kStaged; kNccl and kStaged are themselves. Collective. Errors, the same on every rank:
+/// UsageError where NCCL was asked for and cannot be.
 Transport choose_transport(Communicator& world, Device device, Transport wanted);
 
 /// Takes over `host`, a group over MPI, and lets it move tensors of the compute stream's device

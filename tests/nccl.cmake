@@ -4,18 +4,48 @@ if(NOT TARGET lynceus_gpu_standin)
   return()
 endif()
 
+set(device_environment ${mpi_environment} LYNCEUS_STANDIN_DEVICES=8)
+set(transports staged)
+if(NCCL_INCLUDE_DIR)
+  list(APPEND transports nccl)
+endif()
+
 file(GLOB device_tests CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/parallel/device/*_test.cpp)
 foreach(source ${device_tests})
   get_filename_component(name ${source} NAME_WE)
-  add_executable(${name} ${source})
-  target_link_libraries(${name} PRIVATE lynceus_parallel lynceus_gpu_standin lynceus_test_main)
-  foreach(transport staged)
+  set(target parallel_${name})
+  add_executable(${target} ${source})
+  target_link_libraries(${target} PRIVATE lynceus_parallel lynceus_gpu_standin lynceus_test_main)
+  foreach(transport ${transports})
     foreach(ranks 2 4 8)
       set(test parallel.${name}.${transport}.${ranks})
       add_test(NAME ${test} COMMAND ${MPIEXEC_EXECUTABLE} --oversubscribe -n ${ranks}
-                                    $<TARGET_FILE:${name}>)
-      set_tests_properties(${test} PROPERTIES LABELS "mpi;simt" TIMEOUT 300 PROCESSORS 2
-        ENVIRONMENT "${mpi_environment};LYNCEUS_TEST_TRANSPORT=${transport};LYNCEUS_STANDIN_DEVICES=8;LYNCEUS_STANDIN_SEED=${ranks}")
+                                    $<TARGET_FILE:${target}>)
+      set(environment ${device_environment} LYNCEUS_TEST_TRANSPORT=${transport}
+                      LYNCEUS_STANDIN_SEED=${ranks})
+      set_tests_properties(${test} PROPERTIES LABELS "mpi;simt" TIMEOUT 60 PROCESSORS 2
+                           ENVIRONMENT "${environment}")
     endforeach()
   endforeach()
 endforeach()
+
+# lynceus_device_fault(TEST SAYS): what ends a job of four ranks in seconds says so.
+function(lynceus_device_fault test says)
+  add_test(NAME parallel.device_fault.${test}
+           COMMAND ${MPIEXEC_EXECUTABLE} --oversubscribe -n 4
+                   $<TARGET_FILE:parallel_device_failure_test>
+                   --gtest_filter=Fault.DISABLED_${test} --gtest_also_run_disabled_tests)
+  set_tests_properties(parallel.device_fault.${test} PROPERTIES LABELS "mpi;simt;fault" TIMEOUT 30
+                       PROCESSORS 2 PASS_REGULAR_EXPRESSION "${says}"
+                       ENVIRONMENT "${device_environment};LYNCEUS_TEST_TRANSPORT=nccl")
+endfunction()
+
+if(NCCL_INCLUDE_DIR)
+  lynceus_device_fault(ARankIsKilled "on signal 9|rank 3 is lost")
+  lynceus_device_fault(ARankStops
+    "told: world group, rank [0-2] of 4: all_reduce 2 of 5 f32 elements is not done after 2000 ms")
+  lynceus_device_fault(ARankCallsSomethingElse
+    "calls all_reduce .call 2, 5 elements.*calls broadcast|calls broadcast.*calls all_reduce")
+  lynceus_device_fault(ARankSendsAnotherLength
+    "receives 4 elements of type 7, rank [0-3] sends 3 of type 7")
+endif()

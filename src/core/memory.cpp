@@ -115,11 +115,15 @@ void MemoryPool::synchronize() {
   if (std::all_of(watches.begin(), watches.end(), expired)) return accelerator::synchronize(queue_);
   constexpr auto kInterval = std::chrono::milliseconds(1);
   auto next = std::chrono::steady_clock::now() + kInterval;
-  while (!accelerator::is_done(queue_)) {
-    std::this_thread::yield();
+  for (bool done = false; !done;) {
+    done = accelerator::is_done(queue_);
     const auto now = std::chrono::steady_clock::now();
-    if (now < next) continue;
+    if (!done && now < next) {
+      std::this_thread::yield();
+      continue;
+    }
     next = now + kInterval;
+    // Also at the end: work that was broken off counts as done.
     for (const auto& known : watches)
       if (const auto watch = known.lock()) (*watch)();
   }

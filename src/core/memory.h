@@ -55,9 +55,9 @@ class MemoryPool {
   const accelerator::Queue& queue() const { return queue_; }
   /// Returns when all work given to the queue is done.
   void synchronize();
-  /// `watch` is called every now and then while the host waits in synchronize(), for as long as
-  /// somebody keeps it; what it throws ends the wait. For work that another process may never let
-  /// end.
+  /// `watch` is called every now and then while the host waits in synchronize(), and at its end,
+  /// for as long as somebody keeps it; what it throws ends the wait. For work that another process
+  /// may never let end.
   void watch(const std::shared_ptr<const std::function<void()>>& watch);
 
   /// What a vendor's library keeps for this pool's stream (a handle, its workspace, its plans):

@@ -153,6 +153,15 @@ TEST_F(DeviceCommunicator, MovesHostTensorsToo) {
   EXPECT_EQ(values_of<float>(in_flight)[1], 7 * size_);
 }
 
+TEST_F(DeviceCommunicator, ADeviceGoesOnWhileItsHostIsElsewhere) {
+  const Tensor x = tensor_of<float>(stream_, whole_numbers(5, 3));
+  world_->all_reduce(x, ReduceOp::kMax);
+  if (rank_ != 0) {
+    EXPECT_EQ(values_of<float>(x), whole_numbers(5, 3));
+  }
+  world_->barrier();  // rank 0 has asked nothing of its device when it comes here
+}
+
 TEST_F(DeviceCommunicator, StandsInTheOrderOfTheComputeStream) {
   // What one call leaves is what the next one, and the copies between them, find: no host waits.
   const Tensor x = tensor_of<float>(stream_, whole_numbers(513, rank_));

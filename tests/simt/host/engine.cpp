@@ -114,9 +114,9 @@ class Machine {
   /// The place of the turn'th thread in the order.
   size_t at_turn(size_t turn) const { return descending() ? threads_.size() - 1 - turn : turn; }
 
-  /// What a fiber does: one new thread after the other, its own to the end.
+  /// What a fiber does: one new thread of the warp after the other, its own to the end.
   void run_new_threads() {
-    while (next_new_ < threads_.size()) {
+    while (next_new_ < end_new_) {
       become(at_turn(next_new_++));
       launch_->thread();
       current().state = State::kEnded;
@@ -129,12 +129,13 @@ class Machine {
   }
 
   void run_block();
+  bool run_warp(size_t first);
   bool pass_barrier();
   void check_end();
 
   std::vector<Thread> threads_;
   std::vector<unsigned> waiting_lanes_;  // by warp: who is in a collective
-  size_t next_new_ = 0;
+  size_t next_new_ = 0, end_new_ = 0;    // turns of threads that have not begun
   const Launch* launch_ = nullptr;
   BlockMemory memory_;
   FiberPool fibers_;
@@ -145,22 +146,39 @@ void Machine::run_block() {
   memory_.begin_block();
   if (observer_ != nullptr) observer_->begin_block();
   for (Thread& thread : threads_) thread.state = State::kNew;
-  next_new_ = 0;
-  // Until one of them waits a fiber does the first turns of all that follow.
-  while (next_new_ < threads_.size()) fibers_.start();
+  // A warp goes as far as it can before another does anything: as far ahead as a GPU may let it.
+  const size_t warps = (threads_.size() + kWarp - 1) / kWarp;
   for (bool any = true; any;) {
     any = false;
-    for (size_t turn = 0; turn < threads_.size(); ++turn) {
-      const size_t number = at_turn(turn);
-      if (threads_[number].state != State::kReady) continue;
-      any = true;
-      become(number);
-      fibers_.resume(threads_[number].fiber);
-    }
+    for (size_t turn = 0; turn < warps; ++turn)
+      while (run_warp((descending() ? warps - 1 - turn : turn) * kWarp)) any = true;
     if (!any) any = pass_barrier();
   }
   running = -1;
   check_end();
+}
+
+/// The lanes of the warp that begins there take a turn each, until they must wait. Whether any did.
+bool Machine::run_warp(size_t first) {
+  const size_t end = std::min(first + kWarp, threads_.size());
+  const size_t begin_turn = descending() ? threads_.size() - end : first;
+  const size_t end_turn = begin_turn + (end - first);
+  if (threads_[first].state == State::kNew) {
+    next_new_ = begin_turn;
+    end_new_ = end_turn;
+    // Until one of them waits a fiber does the first turns of all that follow.
+    while (next_new_ < end_new_) fibers_.start();
+    return true;
+  }
+  bool any = false;
+  for (size_t turn = begin_turn; turn < end_turn; ++turn) {
+    const size_t number = at_turn(turn);
+    if (threads_[number].state != State::kReady) continue;
+    any = true;
+    become(number);
+    fibers_.resume(threads_[number].fiber);
+  }
+  return any;
 }
 
 /// Nobody can go on: all have ended, or all are at one barrier, or something is wrong.

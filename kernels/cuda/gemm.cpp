@@ -15,6 +15,7 @@
 #include "core/check.h"
 #include "kernels/cuda/activation.h"
 #include "kernels/cuda/cast.h"
+#include "kernels/cuda/elementwise.h"
 
 namespace lynceus::kernels::cuda {
 namespace {
@@ -185,11 +186,19 @@ void multiply(const Stream& stream, Product product, const Tensor& a, const Tens
   stream.pool()->library<Library>().run(product, a, b, c, bias);
 }
 
-}  // namespace
+/// The library multiplies nothing of no terms.
+void fill_zero(const Stream& stream, const Tensor& result) {
+  accelerator::fill_zero(stream.pool()->queue(), result.raw(), result.bytes());
+}
 
-void linear_forward(const Stream& stream, const Tensor& x, const Tensor& w, const Tensor* bias,
-                    const Tensor& y, Activation activation) {
-  if (y.size() == 0) return;
+/// y = x·wᵀ + bias
+void affine(const Stream& stream, const Tensor& x, const Tensor& w, const Tensor* bias,
+            const Tensor& y) {
+  if (w.cols() == 0) {
+    fill_zero(stream, y);
+    if (bias != nullptr) add_bias(stream, *bias, y);
+    return;
+  }
   Tensor rounded;  // the library wants a bias of the result's type
   if (bias != nullptr && y.dtype() != bias->dtype()) {
     rounded = Tensor::empty(stream, bias->shape(), y.dtype());
@@ -198,12 +207,24 @@ void linear_forward(const Stream& stream, const Tensor& x, const Tensor& w, cons
   }
   multiply(stream, {true, false, w.rows(), y.rows(), w.cols(), x.dtype(), y.dtype(), false}, w, x,
            y, bias);
+}
+
+}  // namespace
+
+void linear_forward(const Stream& stream, const Tensor& x, const Tensor& w, const Tensor* bias,
+                    const Tensor& y, Activation activation) {
+  if (y.size() == 0) return;
+  affine(stream, x, w, bias, y);
   if (activation == Activation::kGelu) gelu_forward(stream, y, y);
 }
 
 void linear_backward_input(const Stream& stream, const Tensor& dy, const Tensor& w,
                            const Tensor& dx, bool accumulate) {
   if (dx.size() == 0) return;
+  if (w.rows() == 0) {
+    if (!accumulate) fill_zero(stream, dx);
+    return;
+  }
   multiply(stream,
            {false, false, w.cols(), dx.rows(), w.rows(), dy.dtype(), dx.dtype(), accumulate}, w, dy,
            dx);

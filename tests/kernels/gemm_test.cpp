@@ -161,9 +161,9 @@ std::string name_of_case(const testing::TestParamInfo<LinearTest::ParamType>& in
                      std::get<1>(info.param), name_of(std::get<2>(info.param)));
 }
 
-constexpr LinearShape kShapes[] = {{1, 1, 1},     {1, 33, 70},   {71, 229, 31},
-                                   {3, 5, 129},   {64, 48, 200}, {130, 20, 257},
-                                   {300, 33, 70}, {65, 7, 1024}, {3, 1024, 24}};
+constexpr LinearShape kShapes[] = {{1, 1, 1},     {1, 33, 70},    {71, 229, 31}, {3, 5, 129},
+                                   {64, 48, 200}, {130, 20, 257}, {300, 33, 70}, {65, 7, 1024},
+                                   {3, 1024, 24}, {3, 4, 0},      {3, 0, 5}};
 
 INSTANTIATE_TEST_SUITE_P(Shapes, LinearTest,
                          testing::Combine(testing::ValuesIn(kShapes), testing::Values(1, 2, 5),

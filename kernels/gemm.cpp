@@ -15,7 +15,8 @@
 namespace lynceus::kernels {
 namespace {
 
-// Tensor::rows() of a tensor without columns is 0, so rows come from whichever side has columns.
+// Tensor::rows() of a tensor without columns is 0, so rows come from whichever side has columns,
+// and a weight's from its first axis.
 int64_t rows_of(const Tensor& x, const Tensor& y) { return x.cols() > 0 ? x.rows() : y.rows(); }
 
 void check_forward(const char* kernel, const Tensor& x, DType dtype, int64_t out, int64_t in,
@@ -36,6 +37,7 @@ void forward_on_cpu(const Stream& stream, const Tensor& x, const cpu::GemmOperan
 
 void check_weight(const char* kernel, const Tensor& w) {
   check_activation(kernel, "w", w, w.rows(), w.cols(), w.dtype());
+  if (w.rank() != 2) throw InternalError("{}: w is {}, expected a matrix", kernel, description(w));
 }
 
 }  // namespace
@@ -43,11 +45,11 @@ void check_weight(const char* kernel, const Tensor& w) {
 void linear_forward(const Stream& stream, const Tensor& x, const Tensor& w, const Tensor* bias,
                     const Tensor& y, Activation activation) {
   check_weight("linear_forward", w);
-  check_forward("linear_forward", x, w.dtype(), w.rows(), w.cols(), bias, y);
+  check_forward("linear_forward", x, w.dtype(), w.dim(0), w.cols(), bias, y);
   if (!stream.device().is_cpu()) return cuda::linear_forward(stream, x, w, bias, y, activation);
   const cpu::In wide(stream, w);
   const Tensor& weight = wide;
-  forward_on_cpu(stream, cpu::In(stream, x), {weight.data<float>(), w.cols(), true}, w.rows(),
+  forward_on_cpu(stream, cpu::In(stream, x), {weight.data<float>(), w.cols(), true}, w.dim(0),
                  w.cols(), bias, cpu::Out(stream, y), activation);
 }
 
@@ -67,13 +69,13 @@ void linear_backward_input(const Stream& stream, const Tensor& dy, const Tensor&
   constexpr const char* kKernel = "linear_backward_input";
   check_weight(kKernel, w);
   const int64_t rows = rows_of(dx, dy);
-  check_activation(kKernel, "dy", dy, rows, w.rows(), w.dtype());
+  check_activation(kKernel, "dy", dy, rows, w.dim(0), w.dtype());
   check_activation(kKernel, "dx", dx, rows, w.cols(), w.dtype());
   if (!stream.device().is_cpu()) return cuda::linear_backward_input(stream, dy, w, dx, accumulate);
   const cpu::In wide_dy(stream, dy), wide_w(stream, w);
   const cpu::InOut wide_dx(stream, dx);
   const Tensor &from = wide_dy, &weight = wide_w, &into = wide_dx;
-  cpu::gemm(stream, rows, w.cols(), w.rows(), {from.data<float>(), w.rows()},
+  cpu::gemm(stream, rows, w.cols(), w.dim(0), {from.data<float>(), w.dim(0)},
             {weight.data<float>(), w.cols()}, accumulate, into.data<float>());
 }
 
@@ -98,7 +100,7 @@ void linear_backward_weight(const Stream& stream, const Tensor& dy, const Tensor
 
 PackedWeight::PackedWeight(const Stream& stream, const Tensor& w) {
   check_weight("PackedWeight", w);
-  out_features_ = w.rows();
+  out_features_ = w.dim(0);
   in_features_ = w.cols();
   if (!stream.device().is_cpu() || w.dtype() != DType::kF32) {
     plain_ = w;
@@ -106,8 +108,9 @@ PackedWeight::PackedWeight(const Stream& stream, const Tensor& w) {
   }
   constexpr int64_t kPageFloats = 1024, kLineFloats = 16;
   const int64_t stride = out_features_ + (out_features_ % kPageFloats == 0 ? kLineFloats : 0);
-  transposed_ = Tensor::empty(stream, {w.cols(), stride}, DType::kF32, MemoryOwner::kFrozenWeight);
-  cpu::transpose(w.rows(), w.cols(), w.data<float>(), transposed_.data<float>(), stride);
+  transposed_ =
+      Tensor::empty(stream, {in_features_, stride}, DType::kF32, MemoryOwner::kFrozenWeight);
+  cpu::transpose(out_features_, in_features_, w.data<float>(), transposed_.data<float>(), stride);
 }
 
 }  // namespace lynceus::kernels

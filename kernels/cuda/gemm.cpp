@@ -1,10 +1,12 @@
 // Linear maps over cuBLASLt. The library counts columns first, so a row-major [rows, cols] tensor
-// is its [cols, rows] matrix; a product of given shape is planned once for each stream. Only
-// reductions of a fixed order are allowed, so the same call gives the same bits.
+// is its [cols, rows] matrix; a product of given shape and alignment is planned once for each
+// stream. Only reductions of a fixed order are allowed, so the same call gives the same bits.
 #include "kernels/cuda/gemm.h"
 
 #include <cublasLt.h>
 
+#include <algorithm>
+#include <bit>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -13,6 +15,7 @@
 #include "core/check.h"
 #include "kernels/cuda/activation.h"
 #include "kernels/cuda/cast.h"
+#include "kernels/cuda/elementwise.h"
 
 namespace lynceus::kernels::cuda {
 namespace {
@@ -24,6 +27,19 @@ namespace {
                   cublasLtGetStatusString(lynceus_status));                 \
   } while (false)
 
+/// Powers of two that divide the operands' addresses: rows may begin anywhere in a tensor.
+struct Alignment {
+  uint32_t a, b, c;
+  uint32_t bias;  // without one, c's
+  auto operator<=>(const Alignment&) const = default;
+};
+
+uint32_t alignment_of(const Tensor& tensor) {
+  constexpr uintptr_t kMost = 256;  // no way to multiply asks for more
+  const auto address = reinterpret_cast<uintptr_t>(tensor.raw());
+  return static_cast<uint32_t>(uintptr_t{1} << std::countr_zero(address | kMost));
+}
+
 /// c [m, n] = op(a) · op(b), or `+=`, columns first.
 struct Product {
   bool transpose_a, transpose_b;
@@ -31,8 +47,9 @@ struct Product {
   DType input, output;
   bool accumulate;
   bool bias = false;  // added to every column of c
+  Alignment alignment{};
   auto key() const {
-    return std::tie(transpose_a, transpose_b, m, n, k, input, output, accumulate, bias);
+    return std::tie(transpose_a, transpose_b, m, n, k, input, output, accumulate, bias, alignment);
   }
   bool operator<(const Product& other) const { return key() < other.key(); }
 };
@@ -131,12 +148,18 @@ class Library {
     const std::unique_ptr<std::remove_pointer_t<cublasLtMatmulPreference_t>,
                           cublasStatus_t (*)(cublasLtMatmulPreference_t)>
         owner(preference, cublasLtMatmulPreferenceDestroy);
-    const size_t bytes = kWorkspaceBytes;
-    LYNCEUS_CUBLAS(cublasLtMatmulPreferenceSetAttribute(
-        preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &bytes, sizeof(bytes)));
-    const uint32_t schemes = CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE;
-    LYNCEUS_CUBLAS(cublasLtMatmulPreferenceSetAttribute(
-        preference, CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK, &schemes, sizeof(schemes)));
+    const auto prefer = [&](cublasLtMatmulPreferenceAttributes_t attribute, auto value) {
+      LYNCEUS_CUBLAS(
+          cublasLtMatmulPreferenceSetAttribute(preference, attribute, &value, sizeof(value)));
+    };
+    prefer(CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, kWorkspaceBytes);
+    prefer(CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK,
+           uint32_t{CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE});
+    prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, p.alignment.a);
+    prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, p.alignment.b);
+    prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, p.alignment.c);
+    // The bias has no name of its own; it is read where d is written, and as widely.
+    prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, std::min(p.alignment.c, p.alignment.bias));
     cublasLtMatmulHeuristicResult_t best{};
     int found = 0;
     LYNCEUS_CUBLAS(cublasLtMatmulAlgoGetHeuristic(handle_, plan->product, plan->a, plan->b, plan->c,
@@ -153,11 +176,37 @@ class Library {
   std::map<Product, std::unique_ptr<Plan>> plans_;
 };
 
-void multiply(const Stream& stream, const Product& product, const Tensor& a, const Tensor& b,
+void multiply(const Stream& stream, Product product, const Tensor& a, const Tensor& b,
               const Tensor& c, const Tensor* bias = nullptr) {
   LYNCEUS_CHECK(product.m > 0 && product.n > 0 && product.k > 0, "a product of {} x {} x {}",
                 product.m, product.n, product.k);
+  product.bias = bias != nullptr;
+  product.alignment = {alignment_of(a), alignment_of(b), alignment_of(c),
+                       alignment_of(bias != nullptr ? *bias : c)};
   stream.pool()->library<Library>().run(product, a, b, c, bias);
+}
+
+/// The library multiplies nothing of no terms.
+void fill_zero(const Stream& stream, const Tensor& result) {
+  accelerator::fill_zero(stream.pool()->queue(), result.raw(), result.bytes());
+}
+
+/// y = x·wᵀ + bias
+void affine(const Stream& stream, const Tensor& x, const Tensor& w, const Tensor* bias,
+            const Tensor& y) {
+  if (w.cols() == 0) {
+    fill_zero(stream, y);
+    if (bias != nullptr) add_bias(stream, *bias, y);
+    return;
+  }
+  Tensor rounded;  // the library wants a bias of the result's type
+  if (bias != nullptr && y.dtype() != bias->dtype()) {
+    rounded = Tensor::empty(stream, bias->shape(), y.dtype());
+    cast(stream, *bias, rounded);
+    bias = &rounded;
+  }
+  multiply(stream, {true, false, w.rows(), y.rows(), w.cols(), x.dtype(), y.dtype(), false}, w, x,
+           y, bias);
 }
 
 }  // namespace
@@ -165,22 +214,17 @@ void multiply(const Stream& stream, const Product& product, const Tensor& a, con
 void linear_forward(const Stream& stream, const Tensor& x, const Tensor& w, const Tensor* bias,
                     const Tensor& y, Activation activation) {
   if (y.size() == 0) return;
-  Tensor rounded;  // the library wants a bias of the result's type
-  if (bias != nullptr && y.dtype() != bias->dtype()) {
-    rounded = Tensor::empty(stream, bias->shape(), y.dtype());
-    cast(stream, *bias, rounded);
-    bias = &rounded;
-  }
-  multiply(
-      stream,
-      {true, false, w.rows(), y.rows(), w.cols(), x.dtype(), y.dtype(), false, bias != nullptr}, w,
-      x, y, bias);
+  affine(stream, x, w, bias, y);
   if (activation == Activation::kGelu) gelu_forward(stream, y, y);
 }
 
 void linear_backward_input(const Stream& stream, const Tensor& dy, const Tensor& w,
                            const Tensor& dx, bool accumulate) {
   if (dx.size() == 0) return;
+  if (w.rows() == 0) {
+    if (!accumulate) fill_zero(stream, dx);
+    return;
+  }
   multiply(stream,
            {false, false, w.cols(), dx.rows(), w.rows(), dy.dtype(), dx.dtype(), accumulate}, w, dy,
            dx);

@@ -161,9 +161,9 @@ std::string name_of_case(const testing::TestParamInfo<LinearTest::ParamType>& in
                      std::get<1>(info.param), name_of(std::get<2>(info.param)));
 }
 
-constexpr LinearShape kShapes[] = {{1, 1, 1},     {1, 33, 70},   {71, 229, 31},
-                                   {3, 5, 129},   {64, 48, 200}, {130, 20, 257},
-                                   {300, 33, 70}, {65, 7, 1024}, {3, 1024, 24}};
+constexpr LinearShape kShapes[] = {{1, 1, 1},     {1, 33, 70},    {71, 229, 31}, {3, 5, 129},
+                                   {64, 48, 200}, {130, 20, 257}, {300, 33, 70}, {65, 7, 1024},
+                                   {3, 1024, 24}, {3, 4, 0},      {3, 0, 5}};
 
 INSTANTIATE_TEST_SUITE_P(Shapes, LinearTest,
                          testing::Combine(testing::ValuesIn(kShapes), testing::Values(1, 2, 5),
@@ -228,6 +228,45 @@ TEST(LinearEdgeTest, NoRowsChangeNothing) {
   linear_backward_weight(stream, y, x, dw, &dbias);
   EXPECT_EQ(dw.to_vector<float>(), dw_before);
   EXPECT_EQ(dbias.to_vector<float>(), dbias_before);
+}
+
+// Rows of a larger tensor begin where they happen to. The first products of a shape find all
+// operands well aligned: later ones may not be run on the same terms.
+TEST(LinearEdgeTest, OperandsMayBeginAnywhere) {
+  const Stream stream = test_stream();
+  const int64_t rows = 5, out = 7, in = 9;
+  const auto run = [&](const Tensor& x, const Tensor& w, const Tensor& bias, const Tensor& dy,
+                       const std::vector<Tensor>& results) {
+    linear_forward(stream, x, w, &bias, results[0]);
+    linear_backward_input(stream, dy, w, results[1]);
+    linear_backward_weight(stream, dy, x, results[2], nullptr);
+  };
+  const auto moved = [](const Tensor& whole) { return whole.slice(1, whole.dim(0) - 1); };
+  for (const DType dtype : {DType::kF32, DType::kBf16}) {
+    SCOPED_TRACE(name_of(dtype));
+    const Tensor x = moved(normal(stream, {rows + 1, in}, "x", dtype));
+    const Tensor w = moved(normal(stream, {out + 1, in}, "w", dtype));
+    const Tensor bias = moved(normal(stream, {out + 1}, "bias"));
+    const Tensor dy = moved(normal(stream, {rows + 1, out}, "dy", dtype));
+    const auto results = [&] {
+      return std::vector<Tensor>{Tensor::empty(stream, {rows + 1, out}, dtype),
+                                 Tensor::empty(stream, {rows + 1, in}, dtype),
+                                 Tensor::zeros(stream, {out + 1, in})};
+    };
+    std::vector<Tensor> expected = results(), found = results(), biased = results();
+    for (Tensor& result : expected) result = result.slice(0, result.dim(0) - 1);
+    for (Tensor& result : found) result = moved(result);
+    for (Tensor& result : biased) result = result.slice(0, result.dim(0) - 1);
+    const Tensor aligned_x = x.clone(stream), aligned_w = w.clone(stream);
+    const Tensor aligned_dy = dy.clone(stream);
+    run(aligned_x, aligned_w, bias.clone(stream), aligned_dy, expected);
+    run(x, w, bias, dy, found);
+    run(aligned_x, aligned_w, bias, aligned_dy, biased);
+    for (size_t i = 0; i < found.size(); ++i) {
+      expect_close(found[i], widened(expected[i]), in, 2);
+      expect_close(biased[i], widened(expected[i]), in, 2);
+    }
+  }
 }
 
 TEST(LinearEdgeTest, AProductOverNothingIsZero) {

@@ -26,6 +26,13 @@ struct Description {
   bool transpose_a = false, transpose_b = false, bias = false;
   const void* bias_data = nullptr;
 };
+/// What the caller promises of the operands' addresses, in bytes.
+struct Alignment {
+  uint32_t a = 256, b = 256, c = 256, d = 256;
+};
+struct Algorithm {
+  Alignment alignment;
+};
 
 // The library's opaque structs are arrays of words: ours lie in their first ones.
 template <typename T, typename Opaque>
@@ -68,6 +75,11 @@ void multiply(const Description& d, const Layout& a, const void* a_data, const L
     else
       static_cast<BFloat16*>(c_data)[i] = BFloat16(wide_c[i]);
   }
+}
+
+void check_alignment(const char* name, const void* data, uint32_t promised) {
+  if (reinterpret_cast<uintptr_t>(data) % promised != 0)
+    fail(std::string("a product's ") + name + " is less aligned than was promised");
 }
 
 }  // namespace
@@ -137,28 +149,41 @@ cublasStatus_t cublasLtMatrixLayoutDestroy(cublasLtMatrixLayout_t layout) {
 
 cublasStatus_t cublasLtMatmulPreferenceCreate(cublasLtMatmulPreference_t* preference) {
   *preference = new cublasLtMatmulPreferenceOpaque_t{};
+  inside<Alignment>(*preference) = {};
   return CUBLAS_STATUS_SUCCESS;
 }
 cublasStatus_t cublasLtMatmulPreferenceDestroy(cublasLtMatmulPreference_t preference) {
   delete preference;
   return CUBLAS_STATUS_SUCCESS;
 }
-cublasStatus_t cublasLtMatmulPreferenceSetAttribute(cublasLtMatmulPreference_t,
+cublasStatus_t cublasLtMatmulPreferenceSetAttribute(cublasLtMatmulPreference_t preference,
                                                     cublasLtMatmulPreferenceAttributes_t attribute,
-                                                    const void*, size_t) {
-  if (attribute != CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES &&
-      attribute != CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK)
+                                                    const void* value, size_t) {
+  auto& alignment = inside<Alignment>(preference);
+  if (attribute == CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES)
+    std::memcpy(&alignment.a, value, sizeof(alignment.a));
+  else if (attribute == CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES)
+    std::memcpy(&alignment.b, value, sizeof(alignment.b));
+  else if (attribute == CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES)
+    std::memcpy(&alignment.c, value, sizeof(alignment.c));
+  else if (attribute == CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES)
+    std::memcpy(&alignment.d, value, sizeof(alignment.d));
+  else if (attribute != CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES &&
+           attribute != CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK)
     fail("cublasLtMatmulPreferenceSetAttribute: attribute " + std::to_string(attribute));
   return CUBLAS_STATUS_SUCCESS;
 }
 cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t, cublasLtMatmulDesc_t,
                                               cublasLtMatrixLayout_t, cublasLtMatrixLayout_t,
                                               cublasLtMatrixLayout_t, cublasLtMatrixLayout_t,
-                                              cublasLtMatmulPreference_t, int wanted,
+                                              cublasLtMatmulPreference_t preference, int wanted,
                                               cublasLtMatmulHeuristicResult_t results[],
                                               int* found) {
   *found = wanted > 0 ? 1 : 0;
-  if (wanted > 0) results[0] = {};
+  if (wanted > 0) {
+    results[0] = {};
+    inside<Algorithm>(&results[0].algo) = {inside<Alignment>(preference)};
+  }
   return CUBLAS_STATUS_SUCCESS;
 }
 
@@ -166,11 +191,19 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t description
                               const void* a, cublasLtMatrixLayout_t a_layout, const void* b,
                               cublasLtMatrixLayout_t b_layout, const void* beta, const void* c,
                               cublasLtMatrixLayout_t, void* d, cublasLtMatrixLayout_t d_layout,
-                              const cublasLtMatmulAlgo_t*, void* workspace, size_t,
+                              const cublasLtMatmulAlgo_t* algorithm, void* workspace, size_t,
                               cudaStream_t stream) {
   if (*static_cast<const float*>(alpha) != 1 || c != d) fail("a product of an unknown form");
   for (const void* data : {a, b, c, static_cast<const void*>(workspace)})
     if (!is_device_memory(data)) fail("a product of host memory");
+  const Alignment& promised = inside<const Algorithm>(algorithm).alignment;
+  check_alignment("a", a, promised.a);
+  check_alignment("b", b, promised.b);
+  check_alignment("c", c, promised.c);
+  check_alignment("d", d, promised.d);
+  // Nothing is promised of the bias by name: it is stored with d.
+  if (inside<Description>(description).bias)
+    check_alignment("bias", inside<Description>(description).bias_data, promised.d);
   enqueue(stream, [description = inside<Description>(description), a, b, d,
                    a_layout = inside<Layout>(a_layout), b_layout = inside<Layout>(b_layout),
                    d_layout = inside<Layout>(d_layout), scale = *static_cast<const float*>(beta)] {

@@ -14,16 +14,25 @@ find_package(Boost 1.74 REQUIRED COMPONENTS context)
 
 file(GLOB standin_sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/standin/*.cpp
      ${CMAKE_CURRENT_SOURCE_DIR}/simt/host/*.cpp)
-add_library(lynceus_gpu_standin OBJECT ${LYNCEUS_GPU_SOURCES} ${standin_sources})
+if(NCCL_INCLUDE_DIR)
+  set(nccl_sources ${LYNCEUS_NCCL_SOURCES})
+else()
+  set(nccl_sources ${LYNCEUS_NO_NCCL_SOURCES})
+  list(FILTER standin_sources EXCLUDE REGEX "/nccl[^/]*\\.cpp$")
+endif()
+add_library(lynceus_gpu_standin OBJECT ${LYNCEUS_GPU_SOURCES} ${nccl_sources} ${standin_sources})
 foreach(source ${LYNCEUS_GPU_SOURCES})
   if(source MATCHES "\\.cu$")
     set_source_files_properties(${source} PROPERTIES LANGUAGE CXX COMPILE_OPTIONS "-xc++")
   endif()
 endforeach()
 target_compile_options(lynceus_gpu_standin PRIVATE -fno-strict-aliasing -Wno-unknown-pragmas
-                       -march=x86-64-v3)
+                       -march=x86-64-v3 -g1)
 target_include_directories(lynceus_gpu_standin PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/simt/host)
 target_include_directories(lynceus_gpu_standin SYSTEM PRIVATE ${CUDAToolkit_INCLUDE_DIRS})
+if(NCCL_INCLUDE_DIR)
+  target_include_directories(lynceus_gpu_standin SYSTEM PRIVATE ${NCCL_INCLUDE_DIR})
+endif()
 target_link_libraries(lynceus_gpu_standin PUBLIC lynceus_core lynceus_parallel Boost::context
                       OpenMP::OpenMP_CXX dnnl::dnnl)
 

@@ -3,6 +3,20 @@
 # nothing of it runs. Every kernel test that asks for test_stream() runs there too, its threads in
 # either order.
 
+# In the preset "cuda" the same kernel tests run on a GPU, where there is one.
+file(GLOB kernel_tests CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/kernels/*_test.cpp)
+if(LYNCEUS_CUDA)
+  foreach(source ${kernel_tests})
+    file(STRINGS ${source} asks REGEX "test_stream\\(\\)")
+    get_filename_component(name ${source} NAME_WE)
+    if(asks)
+      add_test(NAME gpu.${name} COMMAND kernels_${name})
+      set_tests_properties(gpu.${name} PROPERTIES LABELS gpu TIMEOUT 300 SKIP_RETURN_CODE 77
+                           RESOURCE_LOCK gpu ENVIRONMENT LYNCEUS_TEST_DEVICE=cuda)
+    endif()
+  endforeach()
+endif()
+
 if(NOT CUDAToolkit_FOUND)
   message(STATUS "No CUDA headers: the CUDA kernels are not run on the host")
   return()
@@ -27,7 +41,7 @@ foreach(source ${LYNCEUS_GPU_SOURCES})
   endif()
 endforeach()
 target_compile_options(lynceus_gpu_standin PRIVATE -fno-strict-aliasing -Wno-unknown-pragmas
-                       -march=x86-64-v3)
+                       -march=x86-64-v3 -g1)
 target_include_directories(lynceus_gpu_standin PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/simt/host)
 target_include_directories(lynceus_gpu_standin SYSTEM PRIVATE ${CUDAToolkit_INCLUDE_DIRS})
 if(NCCL_INCLUDE_DIR)
@@ -40,7 +54,6 @@ target_link_libraries(lynceus_gpu_standin PUBLIC lynceus_core lynceus_parallel B
 add_executable(lynceus_standin ${CMAKE_SOURCE_DIR}/src/cli/main.cpp)
 target_link_libraries(lynceus_standin PRIVATE lynceus_cli lynceus_gpu_standin)
 
-file(GLOB kernel_tests CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/kernels/*_test.cpp)
 foreach(source ${kernel_tests})
   file(STRINGS ${source} asks REGEX "test_stream\\(\\)")
   if(NOT asks)

@@ -29,7 +29,7 @@ LYNCEUS_DEVICE __nv_bfloat16 from_float<__nv_bfloat16>(float x) {
 /// kCount elements from `source` on as f32, in one read.
 template <int kCount, typename T>
 LYNCEUS_DEVICE void read_pack(const T* source, float (&values)[kCount]) {
-  const auto pack = *reinterpret_cast<const Pack<T, kCount>*>(source);
+  const auto pack = simt::aligned(reinterpret_cast<const Pack<T, kCount>*>(source));
 #pragma unroll
   for (int i = 0; i < kCount; ++i) values[i] = to_float(pack.value[i]);
 }
@@ -40,7 +40,7 @@ LYNCEUS_DEVICE void write_pack(T* target, const float (&values)[kCount]) {
   Pack<T, kCount> pack;
 #pragma unroll
   for (int i = 0; i < kCount; ++i) pack.value[i] = from_float<T>(values[i]);
-  *reinterpret_cast<Pack<T, kCount>*>(target) = pack;
+  simt::aligned(reinterpret_cast<Pack<T, kCount>*>(target)) = pack;
 }
 
 /// Elements of T in 16 bytes.

@@ -56,6 +56,12 @@ LYNCEUS_DEVICE T* dynamic_shared() {
   return reinterpret_cast<T*>(lynceus_dynamic_shared);
 }
 
+/// *pointer, for types of several elements that are moved at once: it must be aligned for T.
+template <typename T>
+LYNCEUS_DEVICE T& aligned(T* pointer) {
+  return *pointer;
+}
+
 /// All threads of the block meet, and see what the others wrote before.
 LYNCEUS_DEVICE void sync_block() { __syncthreads(); }
 /// The same for the threads of `mask` in a warp.

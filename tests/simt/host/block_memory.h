@@ -30,7 +30,7 @@ class BlockMemory {
   bool owns(const void* address, size_t bytes) const;
   /// The object that an address lies in or right behind: "static memory + 12".
   std::string describe(const void* address) const;
-  Range range() const { return {arena_, guard_}; }
+  Range range() const { return {arena_, guard().end}; }
   Range guard() const;
 
  private:

@@ -1,6 +1,6 @@
 // A block runs until every thread has ended or nothing can go on; then whoever waits for whom is
-// told and the process ends. Threads take turns in ascending or descending order
-// (LYNCEUS_SIMT_ORDER), each until it must wait.
+// told and the process ends. Warps, and in them lanes, take turns in ascending or descending order
+// (LYNCEUS_SIMT_ORDER), each for as long as it can go on.
 #include "engine.h"
 
 #include <algorithm>
@@ -111,12 +111,20 @@ class Machine {
       fail("a block with {} bytes of shared memory", launch.shared_bytes);
   }
 
-  /// The place of the turn'th thread in the order.
-  size_t at_turn(size_t turn) const { return descending() ? threads_.size() - 1 - turn : turn; }
+  /// The number of the thread that has this turn in the warp.
+  size_t at_turn(size_t turn) const {
+    return warp_first_ + (descending() ? warp_lanes_ - 1 - turn : turn);
+  }
 
+<<<<<<< HEAD
   /// What a fiber does: one new thread of the warp after the other, its own to the end.
   void run_new_threads() {
     while (next_new_ < end_new_) {
+=======
+  /// What a fiber does: one new thread of the warp after the other, until one of them waits.
+  void run_new_threads() {
+    while (next_new_ < warp_lanes_ && threads_[at_turn(next_new_)].state == State::kNew) {
+>>>>>>> gpu-simt
       become(at_turn(next_new_++));
       launch_->thread();
       current().state = State::kEnded;
@@ -129,13 +137,22 @@ class Machine {
   }
 
   void run_block();
+<<<<<<< HEAD
   bool run_warp(size_t first);
+=======
+  bool run_warp(size_t warp);
+>>>>>>> gpu-simt
   bool pass_barrier();
   void check_end();
 
   std::vector<Thread> threads_;
   std::vector<unsigned> waiting_lanes_;  // by warp: who is in a collective
+<<<<<<< HEAD
   size_t next_new_ = 0, end_new_ = 0;    // turns of threads that have not begun
+=======
+  size_t warp_first_ = 0, warp_lanes_ = 0;  // threads of the warp that runs
+  size_t next_new_ = 0;                     // a turn in it
+>>>>>>> gpu-simt
   const Launch* launch_ = nullptr;
   BlockMemory memory_;
   FiberPool fibers_;
@@ -147,6 +164,7 @@ void Machine::run_block() {
   if (observer_ != nullptr) observer_->begin_block();
   for (Thread& thread : threads_) thread.state = State::kNew;
   // A warp goes as far as it can before another does anything: as far ahead as a GPU may let it.
+<<<<<<< HEAD
   const size_t warps = (threads_.size() + kWarp - 1) / kWarp;
   for (bool any = true; any;) {
     any = false;
@@ -177,6 +195,32 @@ bool Machine::run_warp(size_t first) {
     any = true;
     become(number);
     fibers_.resume(threads_[number].fiber);
+=======
+  const size_t warps = waiting_lanes_.size();
+  do {
+    for (size_t turn = 0; turn < warps; ++turn)
+      while (run_warp(descending() ? warps - 1 - turn : turn)) continue;
+  } while (pass_barrier());
+  check_end();
+}
+
+/// Each lane once, until it must wait. Whether there was one that could go on.
+bool Machine::run_warp(size_t warp) {
+  warp_first_ = warp * kWarp;
+  warp_lanes_ = std::min<size_t>(kWarp, threads_.size() - warp_first_);
+  bool any = false;
+  for (size_t turn = 0; turn < warp_lanes_; ++turn) {
+    Thread& thread = threads_[at_turn(turn)];
+    if (thread.state == State::kNew) {
+      any = true;
+      next_new_ = turn;
+      fibers_.start();
+    } else if (thread.state == State::kReady) {
+      any = true;
+      become(at_turn(turn));
+      fibers_.resume(thread.fiber);
+    }
+>>>>>>> gpu-simt
   }
   return any;
 }
@@ -251,9 +295,11 @@ void Machine::fail_with(const std::string& message) {
     std::map<std::string, std::pair<int, int>> doing;  // what -> how many, the first
     for (size_t i = 0; i < threads_.size(); ++i) {
       const Thread& thread = threads_[i];
-      std::string what = "can go on";
+      std::string what = "not begun";
       if (static_cast<int>(i) == running)
-        what = "is running";
+        what = "this one";
+      else if (thread.state == State::kReady)
+        what = "could go on";
       else if (thread.state == State::kEnded)
         what = "ended";
       else if (thread.state == State::kAtBarrier)
@@ -286,6 +332,7 @@ std::string place(const Site& site) { return fmt::format("{}:{}", site.file, sit
 
 void run(const Launch& launch) { machine().run(launch); }
 void observe(Observer* observer) { machine().set_observer(observer); }
+bool observed() { return machine().observer() != nullptr; }
 void tell_access(const void* address, size_t bytes, Access kind, const void* caller) {
   if (Observer* const observer = machine().observer())
     observer->access(address, bytes, kind, caller);
@@ -348,6 +395,11 @@ void wait_for_copies(int pending) {
     mine.copies.erase(mine.copies.begin(), mine.copies.begin() + landing);
     mine.copy_groups.erase(mine.copy_groups.begin());
   }
+}
+
+void fail_unaligned(size_t alignment) {
+  fail("{}: an address that is not aligned to {} bytes", caller_at(__builtin_return_address(0)),
+       alignment);
 }
 
 void fail_with(const std::string& message) { machine().fail_with(message); }

@@ -79,6 +79,9 @@ template <typename... Arguments>
   fail_with(fmt::format(format, std::forward<Arguments>(arguments)...));
 }
 
+/// For what a GPU refuses to touch in one access.
+[[noreturn]] void fail_unaligned(size_t alignment);
+
 enum class Access : uint8_t { kRead, kWrite, kAtomic };
 
 /// Told of all that orders threads, and of the accesses that the engine makes for them.
@@ -93,6 +96,7 @@ class Observer {
 };
 /// One at most; it stays.
 void observe(Observer* observer);
+bool observed();
 void tell_access(const void* address, size_t bytes, Access kind, const void* caller);
 
 /// Memory of the running block that threads share, and of their stacks.
@@ -101,7 +105,7 @@ struct Range {
   const unsigned char* end = nullptr;
   bool contains(const void* address) const { return begin <= address && address < end; }
 };
-Range shared_memory();
+Range shared_memory();  // and the guard behind it
 /// Whether the running block has this memory.
 bool owns_shared(const void* address, size_t bytes);
 std::string describe_shared(const void* address);

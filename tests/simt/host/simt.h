@@ -56,6 +56,12 @@ T* dynamic_shared() {
   return static_cast<T*>(engine::dynamic_shared());
 }
 
+template <typename T>
+[[gnu::always_inline]] inline T& aligned(T* pointer) {
+  if (reinterpret_cast<uintptr_t>(pointer) % alignof(T) != 0) engine::fail_unaligned(alignof(T));
+  return *pointer;
+}
+
 using Site = engine::Site;
 
 inline void sync_block(Site site = Site::current()) { engine::sync_block(site); }

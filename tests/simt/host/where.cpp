@@ -1,6 +1,7 @@
 #include "where.h"
 
 #include <dlfcn.h>
+#include <unistd.h>
 
 #include <cstdint>
 #include <cstdio>
@@ -16,9 +17,9 @@ namespace {
 std::vector<std::string> ask(uintptr_t address) {
   Dl_info image{};
   if (dladdr(reinterpret_cast<const void*>(address), &image) == 0) return {};
-  const std::string file = image.dli_fname[0] == '/' ? image.dli_fname : "/proc/self/exe";
+  // Kernels lie in the program itself, never in a library.
   const std::string command =
-      fmt::format("addr2line -f -i -C -e \"$(readlink -f {})\" {:#x} 2>/dev/null", file,
+      fmt::format("addr2line -f -i -C -e /proc/{}/exe {:#x} 2>/dev/null", getpid(),
                   address - reinterpret_cast<uintptr_t>(image.dli_fbase));
   std::vector<std::string> lines;
   std::FILE* const pipe = popen(command.c_str(), "r");

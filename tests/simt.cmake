@@ -123,13 +123,8 @@ function(lynceus_race_executable target main)
   add_executable(${target} $<FILTER:$<TARGET_OBJECTS:lynceus_gpu_standin>,EXCLUDE,\\.cu\\.o$>
                            ${race_objects} ${ARGN})
   add_dependencies(${target} lynceus_race_kernels)
-<<<<<<< HEAD
-  target_link_libraries(${target} PRIVATE lynceus_race lynceus_kernels lynceus_parallel
-                        lynceus_test_main Boost::context OpenMP::OpenMP_CXX dnnl::dnnl)
-=======
-  target_link_libraries(${target} PRIVATE lynceus_race lynceus_kernels ${main}
+  target_link_libraries(${target} PRIVATE lynceus_race lynceus_kernels lynceus_parallel ${main}
                         Boost::context OpenMP::OpenMP_CXX dnnl::dnnl)
->>>>>>> gpu-simt
 endfunction()
 
 foreach(source ${kernel_tests})

@@ -116,15 +116,9 @@ class Machine {
     return warp_first_ + (descending() ? warp_lanes_ - 1 - turn : turn);
   }
 
-<<<<<<< HEAD
-  /// What a fiber does: one new thread of the warp after the other, its own to the end.
-  void run_new_threads() {
-    while (next_new_ < end_new_) {
-=======
   /// What a fiber does: one new thread of the warp after the other, until one of them waits.
   void run_new_threads() {
     while (next_new_ < warp_lanes_ && threads_[at_turn(next_new_)].state == State::kNew) {
->>>>>>> gpu-simt
       become(at_turn(next_new_++));
       launch_->thread();
       current().state = State::kEnded;
@@ -137,22 +131,14 @@ class Machine {
   }
 
   void run_block();
-<<<<<<< HEAD
-  bool run_warp(size_t first);
-=======
   bool run_warp(size_t warp);
->>>>>>> gpu-simt
   bool pass_barrier();
   void check_end();
 
   std::vector<Thread> threads_;
   std::vector<unsigned> waiting_lanes_;  // by warp: who is in a collective
-<<<<<<< HEAD
-  size_t next_new_ = 0, end_new_ = 0;    // turns of threads that have not begun
-=======
   size_t warp_first_ = 0, warp_lanes_ = 0;  // threads of the warp that runs
   size_t next_new_ = 0;                     // a turn in it
->>>>>>> gpu-simt
   const Launch* launch_ = nullptr;
   BlockMemory memory_;
   FiberPool fibers_;
@@ -164,38 +150,6 @@ void Machine::run_block() {
   if (observer_ != nullptr) observer_->begin_block();
   for (Thread& thread : threads_) thread.state = State::kNew;
   // A warp goes as far as it can before another does anything: as far ahead as a GPU may let it.
-<<<<<<< HEAD
-  const size_t warps = (threads_.size() + kWarp - 1) / kWarp;
-  for (bool any = true; any;) {
-    any = false;
-    for (size_t turn = 0; turn < warps; ++turn)
-      while (run_warp((descending() ? warps - 1 - turn : turn) * kWarp)) any = true;
-    if (!any) any = pass_barrier();
-  }
-  running = -1;
-  check_end();
-}
-
-/// The lanes of the warp that begins there take a turn each, until they must wait. Whether any did.
-bool Machine::run_warp(size_t first) {
-  const size_t end = std::min(first + kWarp, threads_.size());
-  const size_t begin_turn = descending() ? threads_.size() - end : first;
-  const size_t end_turn = begin_turn + (end - first);
-  if (threads_[first].state == State::kNew) {
-    next_new_ = begin_turn;
-    end_new_ = end_turn;
-    // Until one of them waits a fiber does the first turns of all that follow.
-    while (next_new_ < end_new_) fibers_.start();
-    return true;
-  }
-  bool any = false;
-  for (size_t turn = begin_turn; turn < end_turn; ++turn) {
-    const size_t number = at_turn(turn);
-    if (threads_[number].state != State::kReady) continue;
-    any = true;
-    become(number);
-    fibers_.resume(threads_[number].fiber);
-=======
   const size_t warps = waiting_lanes_.size();
   do {
     for (size_t turn = 0; turn < warps; ++turn)
@@ -220,7 +174,6 @@ bool Machine::run_warp(size_t warp) {
       become(at_turn(turn));
       fibers_.resume(thread.fiber);
     }
->>>>>>> gpu-simt
   }
   return any;
 }

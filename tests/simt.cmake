@@ -107,7 +107,7 @@ function(lynceus_race_executable target)
   add_executable(${target} $<FILTER:$<TARGET_OBJECTS:lynceus_gpu_standin>,EXCLUDE,\\.cu\\.o$>
                            ${ARGN})
   add_dependencies(${target} lynceus_race_kernels)
-  target_link_libraries(${target} PRIVATE lynceus_race lynceus_kernels lynceus_test_main
+  target_link_libraries(${target} PRIVATE lynceus_race lynceus_kernels lynceus_parallel lynceus_test_main
                         Boost::context OpenMP::OpenMP_CXX dnnl::dnnl)
 endfunction()
 

@@ -42,7 +42,7 @@ foreach(source ${device_tests})
     set(test gpu.${name}.${transport})
     add_test(NAME ${test} COMMAND ${MPIEXEC_EXECUTABLE} --oversubscribe -n 4
                                   $<TARGET_FILE:gpu_${name}>)
-    set_tests_properties(${test} PROPERTIES LABELS "gpu" TIMEOUT 120
+    set_tests_properties(${test} PROPERTIES LABELS gpu TIMEOUT 120 RESOURCE_LOCK gpu
                          SKIP_REGULAR_EXPRESSION "needs [0-9]+ devices"
                          ENVIRONMENT "${mpi_environment};LYNCEUS_TEST_TRANSPORT=${transport}")
   endforeach()

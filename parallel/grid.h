@@ -43,7 +43,7 @@ struct Grid {
 };
 
 /// Collective over world, which it takes over. Where the compute stream is a device's, the groups
-/// move its tensors too; `transport` is where `options` says kAuto chosen once for all groups.
+/// move its tensors too; where `options.transport` is kAuto it is chosen once, for all groups.
 /// Throws UsageError if the sizes do not multiply to the world's.
 Grid make_grid(const GridShape& shape, std::unique_ptr<Communicator> world,
                const Stream& compute = Stream(), const DeviceOptions& options = {});

@@ -31,6 +31,18 @@ inline std::unique_ptr<Communicator> device_world(const Stream& stream,
   return make_device_communicator(make_world(), stream, options, "world");
 }
 
+/// Skips everything where there are not the devices that the transport needs.
+class NeedsDevices : public testing::Environment {
+ public:
+  void SetUp() override {
+    const int needed = test_transport() == Transport::kNccl ? make_world()->size() : 1;
+    const int found = accelerator::device_count();
+    if (found < needed) GTEST_SKIP() << "needs " << needed << " devices, found " << found;
+  }
+};
+inline testing::Environment* const needs_devices =
+    testing::AddGlobalTestEnvironment(new NeedsDevices);
+
 /// Small whole numbers, exact in every dtype.
 inline std::vector<int> whole_numbers(int64_t n, int seed) {
   std::vector<int> values(static_cast<size_t>(n));

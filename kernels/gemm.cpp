@@ -98,6 +98,10 @@ void linear_backward_weight(const Stream& stream, const Tensor& dy, const Tensor
   if (dbias != nullptr) column_sum(stream, dy, *dbias);
 }
 
+void search_products(const Stream& stream, bool search) {
+  if (!stream.device().is_cpu()) cuda::search_products(stream, search);
+}
+
 PackedWeight::PackedWeight(const Stream& stream, const Tensor& w) {
   check_weight("PackedWeight", w);
   out_features_ = w.dim(0);

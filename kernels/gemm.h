@@ -24,6 +24,13 @@ void linear_backward_input(const Stream& stream, const Tensor& dy, const Tensor&
 void linear_backward_weight(const Stream& stream, const Tensor& dy, const Tensor& x,
                             const Tensor& dw, const Tensor* dbias);
 
+/// Whether a stream's products are timed in all the ways that the device's library offers when a
+/// shape is first seen (its rows rounded up to a multiple of 128), which waits for the stream; the
+/// fastest way is kept. Without it, as at first, the library's guess is taken: which of two ways
+/// is faster by a hair is noise, and with it the last bits may differ from run to run and among
+/// ranks that compute the same rows. CPUs have one way.
+void search_products(const Stream& stream, bool search);
+
 /// A weight in the order that the forward product reads fastest, packed once because it is frozen.
 /// On CPUs in f32 it holds its own memory (MemoryOwner::kFrozenWeight), and the plain tensor may be
 /// freed; devices read the plain order as fast, and it shares the tensor.

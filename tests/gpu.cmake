@@ -69,6 +69,18 @@ foreach(source ${kernel_tests})
   endforeach()
 endforeach()
 
+# What only the stand-in shows of a kernel.
+file(GLOB device_kernel_tests CONFIGURE_DEPENDS
+     ${CMAKE_CURRENT_SOURCE_DIR}/kernels/device/*_test.cpp)
+foreach(source ${device_kernel_tests})
+  get_filename_component(name ${source} NAME_WE)
+  add_executable(simt_${name} ${source})
+  target_link_libraries(simt_${name} PRIVATE lynceus_kernels lynceus_gpu_standin lynceus_test_main)
+  add_test(NAME simt.${name} COMMAND simt_${name})
+  set_tests_properties(simt.${name} PROPERTIES LABELS simt TIMEOUT 60
+                       ENVIRONMENT OMP_NUM_THREADS=1)
+endforeach()
+
 # The step on the CUDA path: the grid law and what holds of one step, eight ranks sharing the device.
 foreach(name grid_law_mpi8_test step_mpi8_test)
   add_executable(simt_train_${name} train/${name}.cpp)

@@ -1,16 +1,21 @@
 // Linear maps over cuBLASLt. The library counts columns first, so a row-major [rows, cols] tensor
 // is its [cols, rows] matrix; a product of given shape and alignment is planned once for each
-// stream. Only reductions of a fixed order are allowed, so the same call gives the same bits.
+// stream. Only reductions of a fixed order are allowed, so the same call gives the same bits, as
+// long as the way to multiply is the library's guess: a search finds what is fastest by the clock.
 #include "kernels/cuda/gemm.h"
 
 #include <cublasLt.h>
 
 #include <algorithm>
+#include <array>
 #include <bit>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <tuple>
+#include <vector>
 
 #include "core/check.h"
 #include "kernels/cuda/activation.h"
@@ -52,6 +57,21 @@ struct Product {
     return std::tie(transpose_a, transpose_b, m, n, k, input, output, accumulate, bias, alignment);
   }
   bool operator<(const Product& other) const { return key() < other.key(); }
+
+  /// What one search is for: packed batches come with ever other numbers of rows.
+  Product shape_class() const {
+    constexpr int64_t kRows = 128;
+    Product rounded = *this;
+    int64_t& rows = transpose_b ? rounded.k : rounded.n;  // a weight's gradient sums over them
+    rows = (rows + kRows - 1) / kRows * kRows;
+    return rounded;
+  }
+};
+
+struct Operands {
+  const void *a, *b;
+  void* c;
+  const void* bias;  // null: none
 };
 
 cudaDataType type_of(DType dtype) { return dtype == DType::kF32 ? CUDA_R_32F : CUDA_R_16BF; }
@@ -59,7 +79,7 @@ cudaDataType type_of(DType dtype) { return dtype == DType::kF32 ? CUDA_R_32F : C
 struct Plan {
   cublasLtMatmulDesc_t product = nullptr;
   cublasLtMatrixLayout_t a = nullptr, b = nullptr, c = nullptr;
-  cublasLtMatmulAlgo_t algorithm{};
+  std::optional<cublasLtMatmulAlgo_t> algorithm;
 
   Plan() = default;
   Plan(const Plan&) = delete;
@@ -91,20 +111,20 @@ class Library {
   Library(const Library&) = delete;
   Library& operator=(const Library&) = delete;
 
-  void run(const Product& product, const Tensor& a, const Tensor& b, const Tensor& c,
-           const Tensor* bias) {
-    const float one = 1, beta = product.accumulate ? 1 : 0;
+  void search(bool on) {
     std::lock_guard lock(mutex_);
-    const Plan& plan = plan_of(product);
-    if (bias != nullptr) {
-      const void* const data = bias->raw();
+    if (search_ != on) plans_.clear();
+    search_ = on;
+  }
+
+  void run(const Stream& stream, const Product& product, const Operands& operands) {
+    std::lock_guard lock(mutex_);
+    Plan& plan = plan_of(product);
+    if (product.bias)
       LYNCEUS_CUBLAS(cublasLtMatmulDescSetAttribute(plan.product, CUBLASLT_MATMUL_DESC_BIAS_POINTER,
-                                                    &data, sizeof(data)));
-    }
-    LYNCEUS_CUBLAS(cublasLtMatmul(handle_, plan.product, &one, a.raw(), plan.a, b.raw(), plan.b,
-                                  &beta, c.raw(), plan.c, c.raw(), plan.c, &plan.algorithm,
-                                  workspace_, kWorkspaceBytes,
-                                  static_cast<cudaStream_t>(queue_.get())));
+                                                    &operands.bias, sizeof(operands.bias)));
+    if (!plan.algorithm) plan.algorithm = choose(stream, product, plan, operands);
+    enqueue(product, plan, *plan.algorithm, operands);
   }
 
  private:
@@ -122,7 +142,7 @@ class Library {
     return made;
   }
 
-  const Plan& plan_of(const Product& p) {
+  Plan& plan_of(const Product& p) {
     auto& plan = plans_[p];
     if (plan != nullptr) return *plan;
     auto made = std::make_unique<Plan>();
@@ -137,12 +157,75 @@ class Library {
     made->a = p.transpose_a ? layout(p.input, p.k, p.m) : layout(p.input, p.m, p.k);
     made->b = p.transpose_b ? layout(p.input, p.n, p.k) : layout(p.input, p.k, p.n);
     made->c = layout(p.output, p.m, p.n);
-    choose(p, made.get());
     plan = std::move(made);
     return *plan;
   }
 
-  void choose(const Product& p, Plan* plan) {
+  void enqueue(const Product& product, const Plan& plan, const cublasLtMatmulAlgo_t& algorithm,
+               const Operands& operands) {
+    const float one = 1, beta = product.accumulate ? 1 : 0;
+    LYNCEUS_CUBLAS(cublasLtMatmul(handle_, plan.product, &one, operands.a, plan.a, operands.b,
+                                  plan.b, &beta, operands.c, plan.c, operands.c, plan.c, &algorithm,
+                                  workspace_, kWorkspaceBytes,
+                                  static_cast<cudaStream_t>(queue_.get())));
+  }
+
+  cublasLtMatmulAlgo_t choose(const Stream& stream, const Product& product, const Plan& plan,
+                              const Operands& operands) {
+    const std::vector<cublasLtMatmulAlgo_t> candidates = candidates_of(product, plan);
+    if (!search_) return candidates.front();
+    const Product shape_class = product.shape_class();
+    const auto known = fastest_.find(shape_class);
+    if (known != fastest_.end())
+      return fits(plan, known->second) ? known->second : candidates.front();
+    const cublasLtMatmulAlgo_t fastest = fastest_of(stream, candidates, product, plan, operands);
+    fastest_[shape_class] = fastest;
+    return fastest;
+  }
+
+  /// Whether a way found for other rows of the same class does for these.
+  bool fits(const Plan& plan, const cublasLtMatmulAlgo_t& algorithm) {
+    cublasLtMatmulHeuristicResult_t result{};
+    return cublasLtMatmulAlgoCheck(handle_, plan.product, plan.a, plan.b, plan.c, plan.c,
+                                   &algorithm, &result) == CUBLAS_STATUS_SUCCESS &&
+           result.workspaceSize <= kWorkspaceBytes;
+  }
+
+  cublasLtMatmulAlgo_t fastest_of(const Stream& stream,
+                                  const std::vector<cublasLtMatmulAlgo_t>& candidates,
+                                  const Product& product, const Plan& plan, Operands operands) {
+    // What is added to c is added once: trials go elsewhere.
+    const size_t bytes = static_cast<size_t>(product.m * product.n) * size_of(product.output);
+    const std::unique_ptr<void, std::function<void(void*)>> scratch(
+        accelerator::allocate(queue_, bytes),
+        [this](void* data) { accelerator::release(queue_, data); });
+    if (scratch == nullptr) return candidates.front();
+    operands.c = scratch.get();
+    constexpr size_t kRuns = 5;
+    std::vector<accelerator::Event> moments;
+    for (const cublasLtMatmulAlgo_t& candidate : candidates) {
+      enqueue(product, plan, candidate, operands);  // the first run loads the code
+      moments.push_back(accelerator::record(queue_));
+      for (size_t run = 0; run < kRuns; ++run) {
+        enqueue(product, plan, candidate, operands);
+        moments.push_back(accelerator::record(queue_));
+      }
+    }
+    stream.synchronize();
+    std::vector<double> medians;
+    for (auto moment = moments.begin(); moment != moments.end(); moment += kRuns + 1) {
+      std::array<double, kRuns> times;
+      for (size_t run = 0; run < kRuns; ++run)
+        times[run] = accelerator::milliseconds_between(moment[run], moment[run + 1]);
+      std::nth_element(times.begin(), times.begin() + kRuns / 2, times.end());
+      medians.push_back(times[kRuns / 2]);
+    }
+    return candidates[static_cast<size_t>(std::min_element(medians.begin(), medians.end()) -
+                                          medians.begin())];
+  }
+
+  /// Ways to multiply, what the library thinks the fastest first.
+  std::vector<cublasLtMatmulAlgo_t> candidates_of(const Product& p, const Plan& plan) {
     cublasLtMatmulPreference_t preference = nullptr;
     LYNCEUS_CUBLAS(cublasLtMatmulPreferenceCreate(&preference));
     const std::unique_ptr<std::remove_pointer_t<cublasLtMatmulPreference_t>,
@@ -160,13 +243,17 @@ class Library {
     prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, p.alignment.c);
     // The bias has no name of its own; it is read where d is written, and as widely.
     prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, std::min(p.alignment.c, p.alignment.bias));
-    cublasLtMatmulHeuristicResult_t best{};
+    std::array<cublasLtMatmulHeuristicResult_t, 8> results{};
     int found = 0;
-    LYNCEUS_CUBLAS(cublasLtMatmulAlgoGetHeuristic(handle_, plan->product, plan->a, plan->b, plan->c,
-                                                  plan->c, preference, 1, &best, &found));
-    LYNCEUS_CHECK(found > 0, "cuBLASLt knows no way to multiply {} x {} x {} in {}", p.m, p.n, p.k,
-                  name_of(p.input));
-    plan->algorithm = best.algo;
+    LYNCEUS_CUBLAS(cublasLtMatmulAlgoGetHeuristic(handle_, plan.product, plan.a, plan.b, plan.c,
+                                                  plan.c, preference, results.size(),
+                                                  results.data(), &found));
+    std::vector<cublasLtMatmulAlgo_t> candidates;
+    for (int i = 0; i < found; ++i)
+      if (results[i].state == CUBLAS_STATUS_SUCCESS) candidates.push_back(results[i].algo);
+    LYNCEUS_CHECK(!candidates.empty(), "cuBLASLt knows no way to multiply {} x {} x {} in {}", p.m,
+                  p.n, p.k, name_of(p.input));
+    return candidates;
   }
 
   accelerator::Queue queue_;
@@ -174,6 +261,8 @@ class Library {
   void* workspace_ = nullptr;
   std::mutex mutex_;
   std::map<Product, std::unique_ptr<Plan>> plans_;
+  bool search_ = false;
+  std::map<Product, cublasLtMatmulAlgo_t> fastest_;  // by shape class
 };
 
 void multiply(const Stream& stream, Product product, const Tensor& a, const Tensor& b,
@@ -183,7 +272,8 @@ void multiply(const Stream& stream, Product product, const Tensor& a, const Tens
   product.bias = bias != nullptr;
   product.alignment = {alignment_of(a), alignment_of(b), alignment_of(c),
                        alignment_of(bias != nullptr ? *bias : c)};
-  stream.pool()->library<Library>().run(product, a, b, c, bias);
+  stream.pool()->library<Library>().run(
+      stream, product, {a.raw(), b.raw(), c.raw(), bias != nullptr ? bias->raw() : nullptr});
 }
 
 /// The library multiplies nothing of no terms.
@@ -235,6 +325,10 @@ void linear_backward_weight(const Stream& stream, const Tensor& dy, const Tensor
   if (dw.size() == 0 || dy.rows() == 0) return;
   multiply(stream, {false, true, x.cols(), dy.cols(), dy.rows(), x.dtype(), dw.dtype(), true}, x,
            dy, dw);
+}
+
+void search_products(const Stream& stream, bool search) {
+  stream.pool()->library<Library>().search(search);
 }
 
 }  // namespace lynceus::kernels::cuda

@@ -14,5 +14,6 @@ void linear_backward_input(const Stream& stream, const Tensor& dy, const Tensor&
 /// dw f32 += dyᵀ·x
 void linear_backward_weight(const Stream& stream, const Tensor& dy, const Tensor& x,
                             const Tensor& dw);
+void search_products(const Stream& stream, bool search);
 
 }  // namespace lynceus::kernels::cuda

@@ -15,4 +15,5 @@ void linear_backward_input(const Stream&, const Tensor&, const Tensor&, const Te
 void linear_backward_weight(const Stream&, const Tensor&, const Tensor&, const Tensor&) {
   not_built();
 }
+void search_products(const Stream&, bool) { not_built(); }
 }  // namespace lynceus::kernels::cuda

@@ -25,7 +25,8 @@ struct CUstream_st {
 };
 
 struct CUevent_st {
-  std::shared_ptr<bool> moment;  // of the last record; null: never recorded
+  std::shared_ptr<bool> moment;          // of the last record; null: never recorded
+  std::shared_ptr<double> milliseconds;  // on the device's clock then
 };
 
 namespace lynceus::standin {
@@ -154,6 +155,7 @@ class Runtime {
   }
 
   std::set<const void*> pinned;
+  double clock = 0;  // milliseconds that work has spent
   size_t held() const { return held_; }
 
  private:
@@ -231,6 +233,11 @@ void enqueue_tries(void* stream, std::function<bool()> work) {
 }
 
 void check_not_freed(const void* data) { runtime().check_not_freed(data); }
+
+void spend(double milliseconds) {
+  const auto lock = locked();
+  runtime().clock += milliseconds;
+}
 
 void progress() {
   const auto lock = locked();
@@ -358,8 +365,13 @@ cudaError_t cudaEventDestroy(cudaEvent_t event) {
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
   const auto lock = locked();
   const auto moment = std::make_shared<bool>(false);
+  const auto milliseconds = std::make_shared<double>();
   event->moment = moment;
-  runtime().push(stream, [moment] { *moment = true; });
+  event->milliseconds = milliseconds;
+  runtime().push(stream, [moment, milliseconds] {
+    *milliseconds = runtime().clock;
+    *moment = true;
+  });
   return cudaSuccess;
 }
 
@@ -376,8 +388,13 @@ cudaError_t cudaEventSynchronize(cudaEvent_t event) {
   return cudaSuccess;
 }
 
-cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t, cudaEvent_t) {
-  *milliseconds = 1;
+cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t begin, cudaEvent_t end) {
+  const auto lock = locked();
+  for (const cudaEvent_t event : {begin, end}) {
+    if (event->moment == nullptr) return cudaErrorInvalidResourceHandle;
+    if (!*event->moment) return cudaErrorNotReady;
+  }
+  *milliseconds = static_cast<float>(*end->milliseconds - *begin->milliseconds);
   return cudaSuccess;
 }
 

@@ -19,6 +19,9 @@ void enqueue(void* stream, std::function<void()> work);
 /// done, and meanwhile other streams go on.
 void enqueue_tries(void* stream, std::function<bool()> work);
 
+/// For queued work: moves the clock on that events are timed by; nothing else takes time.
+void spend(double milliseconds);
+
 /// Does a piece of work of some stream, if any can be done.
 void progress();
 

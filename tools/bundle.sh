@@ -73,7 +73,7 @@ for case in tests/golden/*/config.json; do
   cp -r "$(dirname "${case}")" "${folder}/golden/"
 done
 git rev-parse HEAD >"${folder}/commit" 2>/dev/null || echo unknown >"${folder}/commit"
-cp bench/gpu.sh "${folder}/gpu.sh" 2>/dev/null || true
+cp bench/gpu.sh "${folder}/gpu.sh"
 cat >"${folder}/run" <<'END'
 #!/usr/bin/env bash
 # run PROGRAM [ARGUMENTS]: a program of this folder (lynceus, bench_step, mpirun ...) with its libraries.

@@ -26,8 +26,8 @@ if(NOT TARGET lynceus_gpu_standin)
   return()
 endif()
 
-# The shim itself: simt_test.cpp shows what works, seeded_test.cpp what is caught. They have no ranks,
-# and children of theirs die: GoogleTest's own main().
+# The shim itself: simt_test.cpp shows what works, seeded_test.cpp what is caught. They have no
+# ranks, and children of theirs die: GoogleTest's own main().
 function(lynceus_simt_test target)
   add_executable(${target} ${ARGN})
   foreach(source ${ARGN})

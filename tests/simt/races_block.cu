@@ -104,8 +104,8 @@ std::vector<Bug> block_bugs() {
       {"through_global", launch_one<through_global, 1, kThreads>, kWrong, kWrong, kNoBarrier},
       {"sum_over_blocks", launch_one<sum_over_blocks, 4, kThreads>, nullptr, nullptr, kNoOrder},
       {"written_by_blocks", launch_one<written_by_blocks, 4, kThreads>, kWrong, kWrong, kNoOrder},
-      {"read_then_written_by_blocks", launch_one<read_then_written_by_blocks, 4, kThreads>,
-       nullptr, nullptr, kNoOrder},
+      {"read_then_written_by_blocks", launch_one<read_then_written_by_blocks, 4, kThreads>, nullptr,
+       nullptr, kNoOrder},
   };
 }
 

@@ -1,6 +1,6 @@
-// Every planted bug of races.h is told by the race build, in either order of threads, with its lines;
-// the same kernel without the bug passes. Built with the kernels plainly compiled too: then what the
-// shim alone sees, and does not see, is as the table says.
+// Every planted bug of races.h is told by the race build, in either order of threads, with its
+// lines; the same kernel without the bug passes. Built with the kernels plainly compiled too: then
+// what the shim alone sees, and does not see, is as the table says.
 #include "tests/simt/races.h"
 
 #include <gmock/gmock.h>
@@ -80,13 +80,14 @@ TEST_P(RacesDeathTest, AreTold) {
     return;
   }
   std::vector<testing::Matcher<const std::string&>> all{testing::HasSubstr(message)};
+  const std::vector<std::string> lines = marked_lines(GetParam());
+  ASSERT_FALSE(lines.empty());
   if (engine::observed())
-    for (const std::string& line : marked_lines(GetParam())) all.push_back(testing::HasSubstr(line));
+    for (const std::string& line : lines) all.push_back(testing::HasSubstr(line));
   EXPECT_DEATH(run_planted(bug, right), testing::AllOfArray(all));
 }
 
-INSTANTIATE_TEST_SUITE_P(Bugs, RacesDeathTest, testing::ValuesIn(cases()),
-                         name_of);
+INSTANTIATE_TEST_SUITE_P(Bugs, RacesDeathTest, testing::ValuesIn(cases()), name_of);
 
 }  // namespace
 }  // namespace lynceus::simt::races

@@ -1,3 +1,4 @@
+// One arena: static objects from its start on, each with a red zone; dynamic memory at its end.
 #include "block_memory.h"
 
 #include <sys/mman.h>

@@ -35,7 +35,7 @@ struct Thread {
   uint3 index{};
   Site barrier{};
   Collective call{};
-  std::vector<Copy> copies;          // neither landed nor dropped, oldest first
+  std::vector<Copy> copies;         // neither landed nor dropped, oldest first
   std::vector<size_t> copy_groups;  // how many of them each committed group has
 };
 
@@ -136,7 +136,7 @@ class Machine {
   void check_end();
 
   std::vector<Thread> threads_;
-  std::vector<unsigned> waiting_lanes_;  // by warp: who is in a collective
+  std::vector<unsigned> waiting_lanes_;     // by warp: who is in a collective
   size_t warp_first_ = 0, warp_lanes_ = 0;  // threads of the warp that runs
   size_t next_new_ = 0;                     // a turn in it
   const Launch* launch_ = nullptr;

@@ -1,3 +1,4 @@
+// One range of stacks, each with a page below it that cannot be touched. No fiber ever ends.
 #include "fiber_pool.h"
 
 #include <sys/mman.h>
@@ -40,16 +41,16 @@ void FiberPool::grow() {
   auto* const begin = const_cast<unsigned char*>(stacks_.begin) + fibers_.size() * kStackBytes;
   if (mprotect(begin, kGuardBytes, PROT_NONE) != 0) fail("no guard page below a stack");
   Fiber* const fiber = fibers_.emplace_back(std::make_unique<Fiber>()).get();
-  fiber->self = boost::context::fiber(std::allocator_arg, Given{begin},
-                                      [this, fiber](boost::context::fiber&& scheduler)
-                                          -> boost::context::fiber {
-                                        fiber->scheduler = std::move(scheduler);
-                                        for (;;) {
-                                          work_();
-                                          idle_.push_back(fiber);
-                                          wait();
-                                        }
-                                      });
+  fiber->self = boost::context::fiber(
+      std::allocator_arg, Given{begin},
+      [this, fiber](boost::context::fiber&& scheduler) -> boost::context::fiber {
+        fiber->scheduler = std::move(scheduler);
+        for (;;) {
+          work_();
+          idle_.push_back(fiber);
+          wait();
+        }
+      });
   idle_.push_back(fiber);
 }
 

@@ -1,3 +1,4 @@
+// The handler of SIGSEGV before this one is put back for faults elsewhere.
 #include "guard.h"
 
 #include <csignal>

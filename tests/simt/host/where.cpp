@@ -1,3 +1,4 @@
+// addr2line is started for each question: messages come once, before the process ends.
 #include "where.h"
 
 #include <dlfcn.h>

@@ -1,3 +1,4 @@
+// One access of one thread: is it within what was allocated, and ordered behind what came before?
 #include "detector.h"
 
 #include <algorithm>
@@ -58,9 +59,8 @@ void Detector::access(const void* address, size_t bytes, engine::Access kind, co
   for (uintptr_t at = begin / kCellBytes * kCellBytes; at < end; at += kCellBytes) {
     now.bytes = static_cast<uint8_t>((at >= begin ? 1u : 0u) | (at + 1 < end ? 2u : 0u));
     Cell* const cell = shadow_.cell(at);
-    const Race race = kind == engine::Access::kRead
-                          ? record_read(cell, now, order_, shared)
-                          : record_write(cell, now, order_, shared);
+    const Race race = kind == engine::Access::kRead ? record_read(cell, now, order_, shared)
+                                                    : record_write(cell, now, order_, shared);
     if (race.found) [[unlikely]]
       tell(race, reinterpret_cast<const void*>(at), now, kind, shared);
   }
@@ -110,17 +110,11 @@ void Detector::tell(const Race& race, const void* address, const Moment& now, en
   engine::fail_with(message);
 }
 
-Detector& detector() {
-  static Detector* const instance = new Detector;
-  return *instance;
-}
-
-namespace {
 // Before any kernel: nothing else makes the race build watch.
-[[maybe_unused]] const bool kWatching = [] {
-  engine::observe(&detector());
-  return true;
+Detector* const detector = [] {
+  auto* const instance = new Detector;  // outlives every static that launches
+  engine::observe(instance);
+  return instance;
 }();
-}  // namespace
 
 }  // namespace lynceus::simt::race

@@ -1,5 +1,5 @@
-// Finds accesses of a launch that nothing orders, and accesses beside what was allocated. It watches
-// the shim's engine and the accesses that clang's -fsanitize=thread reports (hooks.cpp).
+// Finds accesses of a launch that nothing orders, and accesses beside what was allocated. It
+// watches the shim's engine and the accesses that clang's -fsanitize=thread reports (hooks.cpp).
 #pragma once
 
 #include <array>
@@ -33,12 +33,12 @@ class Detector : public engine::Observer {
   Shadow shadow_;
   engine::Range shared_;
   engine::Range stacks_;
-  engine::Range indices_;  // threadIdx and its like
+  engine::Range indices_;                             // threadIdx and its like
   std::array<standin::Allocation, 8> allocations_{};  // seen lately
   size_t oldest_ = 0;
 };
 
-/// The one that watches; null where the engine has nobody to tell.
-Detector& detector();
+/// The one that watches.
+extern Detector* const detector;
 
 }  // namespace lynceus::simt::race

@@ -10,7 +10,7 @@ namespace {
 namespace engine = lynceus::simt::engine;
 
 inline void access(const void* address, size_t bytes, engine::Access kind, const void* caller) {
-  if (engine::running >= 0) lynceus::simt::race::detector().access(address, bytes, kind, caller);
+  if (engine::running >= 0) lynceus::simt::race::detector->access(address, bytes, kind, caller);
 }
 
 /// The beginning of what clang hands to the handlers of the undefined.
@@ -26,14 +26,14 @@ struct SourceLocation {
 
 }  // namespace
 
-#define LYNCEUS_HOOK(name, bytes, kind)                                \
-  void name(void* address) {                                           \
+#define LYNCEUS_HOOK(name, bytes, kind)                                        \
+  void name(void* address) {                                                   \
     access(address, bytes, engine::Access::kind, __builtin_return_address(0)); \
   }
-#define LYNCEUS_HOOKS(bytes)                                    \
-  LYNCEUS_HOOK(__tsan_read##bytes, bytes, kRead)                \
-  LYNCEUS_HOOK(__tsan_write##bytes, bytes, kWrite)              \
-  LYNCEUS_HOOK(__tsan_unaligned_read##bytes, bytes, kRead)      \
+#define LYNCEUS_HOOKS(bytes)                               \
+  LYNCEUS_HOOK(__tsan_read##bytes, bytes, kRead)           \
+  LYNCEUS_HOOK(__tsan_write##bytes, bytes, kWrite)         \
+  LYNCEUS_HOOK(__tsan_unaligned_read##bytes, bytes, kRead) \
   LYNCEUS_HOOK(__tsan_unaligned_write##bytes, bytes, kWrite)
 
 extern "C" {

@@ -1,3 +1,4 @@
+// Vector clocks of the lanes of each warp, begun anew by every barrier of the block.
 #include "order.h"
 
 #include <algorithm>

@@ -1,7 +1,7 @@
 // Which access of a launch happens before which. An era is the time of one block between two of its
 // barriers; eras are counted through all launches. Within an era the lanes of a warp are ordered by
-// their sync_warp calls (vector clocks); everything else is not ordered: other warps, and for global
-// memory other blocks of the launch, however the shim happened to run them.
+// their sync_warp calls (vector clocks); everything else is not ordered: other warps, and for
+// global memory other blocks of the launch, however the shim happened to run them.
 #pragma once
 
 #include <array>
@@ -58,9 +58,9 @@ class Order {
   void next_era();
 
   uint32_t era_ = 0;
-  std::vector<uint32_t> block_eras_{0};            // of each block of the launch its first
-  std::array<Clocks, 1024> known_{};               // thread -> the clock of each lane it knows of
-  std::array<bool, 1024 / kWarp> moved_{};         // warps whose clocks went on in this era
+  std::vector<uint32_t> block_eras_{0};     // of each block of the launch its first
+  std::array<Clocks, 1024> known_{};        // thread -> the clock of each lane it knows of
+  std::array<bool, 1024 / kWarp> moved_{};  // warps whose clocks went on in this era
 };
 
 }  // namespace lynceus::simt::race

@@ -1,3 +1,4 @@
+// The rules of what races with what, and which accesses need not be remembered any more.
 #include "shadow.h"
 
 namespace lynceus::simt::race {
@@ -74,7 +75,7 @@ void Shadow::shrink() {
   constexpr size_t kMostPages = 512;
   if (pages_.size() <= kMostPages) return;
   pages_.clear();
-  last_page_ = 0;
+  found_ = {};
 }
 
 }  // namespace lynceus::simt::race

@@ -1,6 +1,7 @@
 // What a cell of two bytes remembers of its accesses, and where the cells of an address are.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <unordered_map>
@@ -15,7 +16,7 @@ constexpr uintptr_t kCellBytes = 2;
 /// Of the reads only as many are kept as can tell that a write is not ordered behind all of them.
 struct Cell {
   Moment write;
-  Moment read;              ///< the last, of the lanes `read_lanes` of its warp at its clock
+  Moment read;  ///< the last, of the lanes `read_lanes` of its warp at its clock
   uint32_t read_lanes = 0;
   Moment other_read;        ///< not ordered before `read`
   Moment other_block_read;  ///< the last of an earlier block
@@ -38,11 +39,9 @@ class Shadow {
  public:
   Cell* cell(uintptr_t address) {
     const uintptr_t page = address / kPageBytes;
-    if (page != last_page_) {
-      last_cells_ = find(page);
-      last_page_ = page;
-    }
-    return last_cells_ + address % kPageBytes / kCellBytes;
+    Found& found = found_[page % found_.size()];
+    if (found.page != page) found = {page, find(page)};
+    return found.cells + address % kPageBytes / kCellBytes;
   }
   /// Between launches nothing need be remembered.
   void shrink();
@@ -52,8 +51,11 @@ class Shadow {
   Cell* find(uintptr_t page);
 
   std::unordered_map<uintptr_t, std::unique_ptr<Cell[]>> pages_;
-  uintptr_t last_page_ = 0;
-  Cell* last_cells_ = nullptr;
+  struct Found {
+    uintptr_t page = 0;
+    Cell* cells = nullptr;
+  };
+  std::array<Found, 256> found_{};  // lately
 };
 
 }  // namespace lynceus::simt::race

@@ -33,6 +33,7 @@ struct DeviceConfig {
   }
   /// Throws UsageError for a value that is none of these.
   void validate() const;
+  DType dtype() const { return precision == "bf16" ? DType::kBf16 : DType::kF32; }
 };
 
 /// Gives this rank its share of the node's cores as OpenMP threads, at least one, unless

@@ -100,7 +100,7 @@ Runtime make_runtime(const ParallelConfig& config, const DeviceConfig& device) {
     options.transport = parallel::choose_transport(*world, stream.device(), options.transport);
   });
   auto grid = parallel::make_grid(shape, std::move(world), stream, options);
-  return {stream, std::move(grid), device.precision == "bf16" ? DType::kBf16 : DType::kF32};
+  return {stream, std::move(grid), device.dtype()};
 }
 
 }  // namespace lynceus::cli

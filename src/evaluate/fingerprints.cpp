@@ -51,7 +51,7 @@ Tensor start_of(const Runtime& rt, const ReferenceCase& reference, const Paramet
 }
 
 std::optional<Finding> compare_fingerprints(const Runtime& rt, const ReferenceCase& reference,
-                                            Optimizer* optimizer, const Tolerances& tolerances) {
+                                            Optimizer* optimizer, double tolerance) {
   std::vector<std::string> names;
   for (const auto& [name, fingerprint] : reference.final_fingerprints)
     if (!reference.final || !reference.final->has(name)) names.push_back(name);
@@ -70,7 +70,7 @@ std::optional<Finding> compare_fingerprints(const Runtime& rt, const ReferenceCa
   });
   rt.grid.world->all_reduce(table);
   Finding finding{fmt::format("final parameters, sums of {} more", names.size()), 0,
-                  tolerances.final_parameters, ""};
+                  tolerance, ""};
   double differences = 0, moved = 0, largest = -1;
   for (size_t i = 0; i < names.size(); ++i) {
     const double* sums = table.data<double>() + kSums * static_cast<int64_t>(i);

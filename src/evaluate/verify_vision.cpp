@@ -72,17 +72,18 @@ std::vector<Finding> verify_resolutions(const Runtime& rt, const std::filesystem
       for (const auto& [suffix, source] : sources) {
         Tensor position;
         const Tensor features = encode(rt, vision, *source, pixels, &position);
-        const auto against = [&](const char* what, const Tensor& ours) {
+        const auto against = [&](const char* what, const Tensor& ours, double tolerance) {
           const std::string name = fmt::format("{}_{}", what, vision.image_size);
           if (expected.entry(name).shape.elements() != ours.size())
             throw InputError("{}: {} has shape {}, expected {} values", expected.path().string(),
                              name, expected.entry(name).shape.to_string(), ours.size());
           findings.push_back({name + suffix,
                               largest_difference(ours, read_f64(rt.host(), expected, name)),
-                              tolerances.vision_features, ""});
+                              tolerance, ""});
         };
-        against("pos_embed", position);
-        against("vision_features", features);
+        against("pos_embed", position, tolerances.position_embedding);
+        if (tolerances.vision_features)
+          against("vision_features", features, *tolerances.vision_features);
       }
     }
     if (findings.empty())

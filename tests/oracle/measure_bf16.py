@@ -57,8 +57,8 @@ def bf16_errors(case_dir, expected):
     draws = [weights] + [neighbour(weights, generator) for _ in range(NEIGHBOURS)]
     squares = [squared_errors(draw, config, inputs, sorted(sizes)) for draw in draws]
     sizes.update(loss=expected["loss"].item() ** 2, together=sum(sizes.values()))
-    return {name: (sum(draw[name] for draw in squares) / len(draws) / max(sizes[name], 1e-24)) ** 0.5
-            for name in squares[0]}
+    return {name: (sum(draw[name] for draw in squares) / len(draws) / max(size, 1e-24)) ** 0.5
+            for name, size in sizes.items()}
 
 
 def main():

@@ -71,6 +71,8 @@ add_test(NAME verify.exit_codes
 set_tests_properties(verify.exit_codes PROPERTIES LABELS mpi ENVIRONMENT "${mpi_environment}"
                      TIMEOUT 120 PROCESSORS 2)
 
+lynceus_verify(bf16.cpu "1 1 1" "" "--precision;bf16" ${verify_cases})
+
 # The same on the CUDA path, over the stand-in for the device: all cases on one rank, some on grids.
 if(TARGET lynceus_standin)
   set(verify_program lynceus_standin)
@@ -84,8 +86,13 @@ if(TARGET lynceus_standin)
   lynceus_verify(cuda.1x2x2 "1 2 2" "" "${on_cuda};${one_by_one};--train.vision_window;1" ${grid_cases})
   lynceus_verify(cuda.2x2x2 "2 2 2" "" "${on_cuda};${one_by_one};--train.recompute;layer"
                  ${grid_cases})
-  foreach(grid 1x1x1 2x1x1 1x2x2 2x2x2)
-    set_tests_properties(verify.cuda.${grid} PROPERTIES LABELS "mpi;simt")
+  set(bf16_cases)
+  foreach(case smoothing rope_video grouped_kv wide_mlp text_left llm_trained_grouped turns)
+    list(APPEND bf16_cases ${CMAKE_CURRENT_SOURCE_DIR}/golden/${case})
+  endforeach()
+  lynceus_verify(bf16.cuda "1 1 1" "" "${on_cuda};--precision;bf16" ${bf16_cases})
+  foreach(test cuda.1x1x1 cuda.2x1x1 cuda.1x2x2 cuda.2x2x2 bf16.cuda)
+    set_tests_properties(verify.${test} PROPERTIES LABELS "mpi;simt")
   endforeach()
   set(verify_program lynceus)
 endif()

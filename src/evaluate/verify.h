@@ -1,6 +1,6 @@
-// Compares this build, on this machine, any grid and in either precision, with reference cases: loss,
-// logits, every gradient, AdamW trajectories, final parameters. Users run it on a new cluster before
-// they spend node-hours.
+// Compares this build, on this machine, any grid and in either precision, with reference cases:
+// loss, logits, every gradient, AdamW trajectories, final parameters. Users run it on a new cluster
+// before they spend node-hours.
 #pragma once
 
 #include <filesystem>

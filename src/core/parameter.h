@@ -21,9 +21,9 @@ struct Shard {
 struct Parameter {
   std::string name;  ///< the released Lynx / Hugging Face name, unchanged
   Tensor value;      ///< the local part; what is trained is f32
-  Tensor rounded;    ///< bf16 copy of a trained matrix where arithmetic is in bf16; else undefined
   Tensor grad;       ///< undefined: frozen
   Shard shard;
+  Tensor rounded = {};  ///< bf16 copy of a trained matrix where arithmetic is in bf16
 
   bool trainable() const { return grad.defined(); }
   /// What layers compute with.

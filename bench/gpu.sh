@@ -8,7 +8,7 @@ set -uo pipefail
 export LC_ALL=C
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 output=$(mkdir -p "${1:-${here}/results}" && cd "${1:-${here}/results}" && pwd)
-cd "${here}"
+cd "${here}" || exit 1
 
 if ! device=$(nvidia-smi --query-gpu=name,driver_version,clocks.max.sm,memory.total --format=csv,noheader); then
   echo "gpu: nvidia-smi names no device"

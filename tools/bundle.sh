@@ -61,8 +61,9 @@ libraries_of() {
   ldd "$@" 2>/dev/null | awk '$3 ~ /^\// {print $3}' | sort -u
 }
 host='/(ld-linux|libc|libm|libdl|librt|libpthread|libresolv|libutil|libcuda|libcudart|libcublas|libcublasLt|libnccl|libnvrtc)[.-][^/]*$'
+mapfile -t pmix_plugins < <(find "${folder}/lib" -name '*.so')
 mapfile -t libraries < <(libraries_of "${programs[@]}" "${folder}"/openmpi/bin/* \
-  "${folder}"/openmpi/lib/openmpi/*.so $(find "${folder}/lib" -name '*.so') | grep -vE "${host}")
+  "${folder}"/openmpi/lib/openmpi/*.so "${pmix_plugins[@]}" | grep -vE "${host}")
 for library in "${libraries[@]}"; do
   cp -L "${library}" "${folder}/lib/$(basename "${library}")"
 done

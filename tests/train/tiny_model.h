@@ -109,8 +109,8 @@ inline double relative_l2(const Named& a, const Named& b) {
   return std::sqrt(difference / norm);
 }
 
-/// Where a run computes: on CPUs, or with LYNCEUS_TEST_DEVICE=cuda on the first CUDA device (or what
-/// stands in for it), which all ranks share; LYNCEUS_TEST_TRANSPORT=nccl: each on its own.
+/// Where a run computes: on CPUs, or with LYNCEUS_TEST_DEVICE=cuda on the first CUDA device (or
+/// what stands in for it), which all ranks share; LYNCEUS_TEST_TRANSPORT=nccl: each on its own.
 inline Stream test_stream(int rank) {
   const auto is = [](const char* name, const char* value) {
     const char* text = std::getenv(name);
@@ -122,8 +122,8 @@ inline Stream test_stream(int rank) {
 
 inline Runtime make_runtime(const parallel::GridShape& shape,
                             std::unique_ptr<parallel::Communicator> world) {
-  const int rank = parallel::make_world()->rank();
-  const Stream stream = test_stream(rank);
+  const char* rank = std::getenv("OMPI_COMM_WORLD_RANK");
+  const Stream stream = test_stream(rank == nullptr ? 0 : std::atoi(rank));
   return {stream, parallel::make_grid(shape, std::move(world), stream)};
 }
 

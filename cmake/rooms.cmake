@@ -20,10 +20,12 @@ endfunction()
 
 add_library(lynceus_flags INTERFACE)
 # GCC 12 reports std::string concatenation as overlapping copies (its bug 105651): no -Wrestrict.
-target_compile_options(lynceus_flags INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wno-restrict
-                       -Wnon-virtual-dtor)
+# nvcc has other words.
+target_compile_options(lynceus_flags INTERFACE
+                       "$<$<COMPILE_LANGUAGE:C,CXX>:-Wall;-Wextra;-Wpedantic;-Wshadow;-Wno-restrict>"
+                       $<$<COMPILE_LANGUAGE:CXX>:-Wnon-virtual-dtor>)
 if(LYNCEUS_WERROR)
-  target_compile_options(lynceus_flags INTERFACE -Werror)
+  target_compile_options(lynceus_flags INTERFACE $<$<COMPILE_LANGUAGE:C,CXX>:-Werror>)
 endif()
 if(LYNCEUS_SANITIZE)
   # GCC's own advice: instrumented code makes it see values "maybe uninitialized" in its library.

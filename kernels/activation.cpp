@@ -3,62 +3,74 @@
 
 #include "kernels/checks.h"
 #include "kernels/cpu/activation.h"
+#include "kernels/cpu/float32.h"
+#include "kernels/cuda/activation.h"
 
 namespace lynceus::kernels {
+namespace {
+
+using cpu::In;
+using cpu::Out;
+
+/// All of one size and of the first one's type.
+void check_alike(const char* kernel,
+                 std::initializer_list<std::pair<const char*, const Tensor*>> tensors) {
+  const Tensor& first = *tensors.begin()->second;
+  for (const auto& [name, tensor] : tensors)
+    check_activations(kernel, name, *tensor, first.size(), first.dtype());
+}
+
+}  // namespace
 
 void swiglu_forward(const Stream& stream, const Tensor& gate, const Tensor& up, const Tensor& y) {
-  constexpr const char* kKernel = "swiglu_forward";
-  check_on_cpu(kKernel, stream);
-  check_vector(kKernel, "gate", gate, gate.size());
-  check_vector(kKernel, "up", up, gate.size());
-  check_vector(kKernel, "y", y, gate.size());
-  cpu::swiglu_forward(gate, up, y);
+  check_alike("swiglu_forward", {{"gate", &gate}, {"up", &up}, {"y", &y}});
+  if (stream.device().is_cpu())
+    cpu::swiglu_forward(In(stream, gate), In(stream, up), Out(stream, y));
+  else
+    cuda::swiglu_forward(stream, gate, up, y);
 }
 
 void swiglu_backward(const Stream& stream, const Tensor& gate, const Tensor& up, const Tensor& dy,
                      const Tensor& dgate, const Tensor& dup) {
-  constexpr const char* kKernel = "swiglu_backward";
-  check_on_cpu(kKernel, stream);
-  check_vector(kKernel, "gate", gate, gate.size());
-  check_vector(kKernel, "up", up, gate.size());
-  check_vector(kKernel, "dy", dy, gate.size());
-  check_vector(kKernel, "dgate", dgate, gate.size());
-  check_vector(kKernel, "dup", dup, gate.size());
-  cpu::swiglu_backward(gate, up, dy, dgate, dup);
+  check_alike("swiglu_backward",
+              {{"gate", &gate}, {"up", &up}, {"dy", &dy}, {"dgate", &dgate}, {"dup", &dup}});
+  if (stream.device().is_cpu())
+    cpu::swiglu_backward(In(stream, gate), In(stream, up), In(stream, dy), Out(stream, dgate),
+                         Out(stream, dup));
+  else
+    cuda::swiglu_backward(stream, gate, up, dy, dgate, dup);
 }
 
 void silu_forward(const Stream& stream, const Tensor& x, const Tensor& y) {
-  constexpr const char* kKernel = "silu_forward";
-  check_on_cpu(kKernel, stream);
-  check_vector(kKernel, "x", x, x.size());
-  check_vector(kKernel, "y", y, x.size());
-  cpu::silu_forward(x, y);
+  check_alike("silu_forward", {{"x", &x}, {"y", &y}});
+  if (stream.device().is_cpu())
+    cpu::silu_forward(In(stream, x), Out(stream, y));
+  else
+    cuda::silu_forward(stream, x, y);
 }
 
 void silu_backward(const Stream& stream, const Tensor& x, const Tensor& dy, const Tensor& dx) {
-  constexpr const char* kKernel = "silu_backward";
-  check_on_cpu(kKernel, stream);
-  check_vector(kKernel, "x", x, x.size());
-  check_vector(kKernel, "dy", dy, x.size());
-  check_vector(kKernel, "dx", dx, x.size());
-  cpu::silu_backward(x, dy, dx);
+  check_alike("silu_backward", {{"x", &x}, {"dy", &dy}, {"dx", &dx}});
+  if (stream.device().is_cpu())
+    cpu::silu_backward(In(stream, x), In(stream, dy), Out(stream, dx));
+  else
+    cuda::silu_backward(stream, x, dy, dx);
 }
 
 void gelu_forward(const Stream& stream, const Tensor& x, const Tensor& y) {
-  constexpr const char* kKernel = "gelu_forward";
-  check_on_cpu(kKernel, stream);
-  check_vector(kKernel, "x", x, x.size());
-  check_vector(kKernel, "y", y, x.size());
-  cpu::gelu_forward(x, y);
+  check_alike("gelu_forward", {{"x", &x}, {"y", &y}});
+  if (stream.device().is_cpu())
+    cpu::gelu_forward(In(stream, x), Out(stream, y));
+  else
+    cuda::gelu_forward(stream, x, y);
 }
 
 void gelu_backward(const Stream& stream, const Tensor& x, const Tensor& dy, const Tensor& dx) {
-  constexpr const char* kKernel = "gelu_backward";
-  check_on_cpu(kKernel, stream);
-  check_vector(kKernel, "x", x, x.size());
-  check_vector(kKernel, "dy", dy, x.size());
-  check_vector(kKernel, "dx", dx, x.size());
-  cpu::gelu_backward(x, dy, dx);
+  check_alike("gelu_backward", {{"x", &x}, {"dy", &dy}, {"dx", &dx}});
+  if (stream.device().is_cpu())
+    cpu::gelu_backward(In(stream, x), In(stream, dy), Out(stream, dx));
+  else
+    cuda::gelu_backward(stream, x, dy, dx);
 }
 
 }  // namespace lynceus::kernels

@@ -3,18 +3,25 @@
 
 #include "kernels/checks.h"
 #include "kernels/cpu/adamw.h"
+#include "kernels/cpu/float32.h"
+#include "kernels/cuda/adamw.h"
 
 namespace lynceus::kernels {
 
-void adamw(const Stream& stream, const AdamWStep& step, const Tensor& grad, const Tensor& value,
-           const Tensor& m, const Tensor& v) {
-  check_on_cpu("adamw", stream);
-  LYNCEUS_CHECK(step.step >= 1, "adamw: step {}, counted from 1", step.step);
-  check_vector("adamw", "value", value, value.size());
-  check_vector("adamw", "grad", grad, value.size());
-  check_vector("adamw", "m", m, value.size());
-  check_vector("adamw", "v", v, value.size());
-  cpu::adamw(step, grad, value, m, v);
+void adamw(const Stream& stream, std::span<const AdamWUpdate> updates) {
+  for (const auto& [step, grad, value, m, v, rounded] : updates) {
+    LYNCEUS_CHECK(step.step >= 1, "adamw: step {}, counted from 1", step.step);
+    check_vector("adamw", "value", value, value.size());
+    check_vector("adamw", "grad", grad, value.size());
+    check_vector("adamw", "m", m, value.size());
+    check_vector("adamw", "v", v, value.size());
+    if (rounded.defined()) check_vector("adamw", "rounded", rounded, value.size(), DType::kBf16);
+  }
+  if (!stream.device().is_cpu()) return cuda::adamw(stream, updates);
+  for (const auto& [step, grad, value, m, v, rounded] : updates) {
+    cpu::adamw(step, grad, value, m, v);
+    if (rounded.defined()) cpu::convert(value, rounded);
+  }
 }
 
 }  // namespace lynceus::kernels

@@ -1,6 +1,8 @@
 // AdamW (Loshchilov, Hutter 2019) exactly as torch.optim.AdamW, on f32 masters.
 #pragma once
 
+#include <span>
+
 #include "core/tensor.h"
 
 namespace lynceus::kernels {
@@ -15,9 +17,16 @@ struct AdamWStep {
   double grad_scale = 1;  ///< the gradient is multiplied by this first (1 / tokens, clipping)
 };
 
+/// One tensor's update. All f32 and of one size, but for rounded.
+struct AdamWUpdate {
+  AdamWStep step;
+  Tensor grad, value, m, v;
+  Tensor rounded;  ///< bf16, = the new value; undefined: not wanted
+};
+
+/// For each of the updates, which share no memory:
 /// g = grad_scale · grad;  p *= 1 − lr·wd;  m = b1·m + (1 − b1)·g;  v = b2·v + (1 − b2)·g²;
-/// p −= lr / (1 − b1^t) · m / (sqrt(v) / sqrt(1 − b2^t) + eps).  All f32, one size.
-void adamw(const Stream& stream, const AdamWStep& step, const Tensor& grad, const Tensor& value,
-           const Tensor& m, const Tensor& v);
+/// p −= lr / (1 − b1^t) · m / (sqrt(v) / sqrt(1 − b2^t) + eps).
+void adamw(const Stream& stream, std::span<const AdamWUpdate> updates);
 
 }  // namespace lynceus::kernels

@@ -2,10 +2,11 @@
 // matrix leaves the kernel; backward recomputes it from the log-sum-exp).
 //
 // q, out, dq, dout [tokens_q, heads · head_dim]; k, v, dk, dv [tokens_k, kv_heads · head_dim];
-// lse [heads, tokens_q] (log-sum-exp of the scaled scores). heads is a multiple of kv_heads: query
-// head h reads key head h / (heads / kv_heads).
-// Sequence s owns query rows q_begin[s]..q_begin[s+1] and key rows k_begin[s]..k_begin[s+1].
-// Causal goes by index within the sequence: row i sees keys 0..i (equal lengths required).
+// lse f32 [heads, tokens_q] (natural logarithm of the sum of the exponentials of the scaled scores;
+// −inf where there are no keys, and out is 0). All but lse are f32, or all bf16. heads is a
+// multiple of kv_heads: query head h reads key head h / (heads / kv_heads). Sequence s owns query
+// rows q_begin[s]..q_begin[s+1] and key rows k_begin[s]..k_begin[s+1]. Causal goes by index within
+// the sequence: row i sees keys 0..i (equal lengths required).
 #pragma once
 
 #include "core/tensor.h"
@@ -28,7 +29,7 @@ struct AttentionShape {
   int64_t heads = 0;
   int64_t kv_heads = 0;
   int64_t head_dim = 0;
-  float scale = 0;  ///< scores = scale · q·kᵀ
+  float scale = 0;  ///< scores = scale · q·kᵀ; above 0
   bool causal = false;
 };
 

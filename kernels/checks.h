@@ -13,11 +13,6 @@ inline std::string description(const Tensor& tensor) {
   return fmt::format("{} {}", name_of(tensor.dtype()), tensor.shape().to_string());
 }
 
-inline void check_on_cpu(const char* kernel, const Stream& stream) {
-  if (!stream.device().is_cpu())
-    throw InternalError("{}: this build computes on CPUs only", kernel);
-}
-
 inline void check_matrix(const char* kernel, const char* argument, const Tensor& tensor,
                          int64_t rows, int64_t cols, DType dtype = DType::kF32) {
   if (!tensor.defined() || tensor.dtype() != dtype || tensor.size() != rows * cols ||
@@ -31,6 +26,29 @@ inline void check_vector(const char* kernel, const char* argument, const Tensor&
   if (!tensor.defined() || tensor.dtype() != dtype || tensor.size() != size)
     throw InternalError("{}: {} is {}, expected {} of {} elements", kernel, argument,
                         description(tensor), name_of(dtype), size);
+}
+
+/// An activation: f32 or bf16, the same for all of one call.
+inline void check_activation(const char* kernel, const char* argument, const Tensor& tensor,
+                             int64_t rows, int64_t cols, DType dtype) {
+  if (dtype != DType::kF32 && dtype != DType::kBf16)
+    throw InternalError("{}: {} is {}, expected f32 or bf16", kernel, argument,
+                        description(tensor));
+  check_matrix(kernel, argument, tensor, rows, cols, dtype);
+}
+
+inline void check_activation(const char* kernel, const char* argument, const Tensor* tensor,
+                             int64_t rows, int64_t cols, DType dtype) {
+  if (tensor != nullptr) check_activation(kernel, argument, *tensor, rows, cols, dtype);
+}
+
+/// The same where only the number of elements matters.
+inline void check_activations(const char* kernel, const char* argument, const Tensor& tensor,
+                              int64_t size, DType dtype) {
+  if (dtype != DType::kF32 && dtype != DType::kBf16)
+    throw InternalError("{}: {} is {}, expected f32 or bf16", kernel, argument,
+                        description(tensor));
+  check_vector(kernel, argument, tensor, size, dtype);
 }
 
 /// For outputs and inputs that may be left out.

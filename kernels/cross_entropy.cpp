@@ -3,14 +3,15 @@
 
 #include "kernels/checks.h"
 #include "kernels/cpu/cross_entropy.h"
+#include "kernels/cpu/float32.h"
+#include "kernels/cuda/cross_entropy.h"
 
 namespace lynceus::kernels {
 namespace {
 
-void check_logits(const char* kernel, const Stream& stream, const Tensor& logits,
-                  const VocabularyShard& shard, const Tensor& row_max) {
-  check_on_cpu(kernel, stream);
-  check_matrix(kernel, "logits", logits, logits.rows(), logits.cols());
+void check_logits(const char* kernel, const Tensor& logits, const VocabularyShard& shard,
+                  const Tensor& row_max) {
+  check_activation(kernel, "logits", logits, logits.rows(), logits.cols(), logits.dtype());
   check_vector(kernel, "row_max", row_max, logits.rows());
   if (shard.begin < 0 || shard.valid < 0 || shard.valid > logits.cols() ||
       (shard.valid > 0 && shard.begin + shard.valid > shard.global))
@@ -20,33 +21,48 @@ void check_logits(const char* kernel, const Stream& stream, const Tensor& logits
 
 }  // namespace
 
-void cross_entropy_row_max(const Stream& stream, const Tensor& logits, const VocabularyShard& shard,
-                           const Tensor& row_max) {
-  check_logits("cross_entropy_row_max", stream, logits, shard, row_max);
-  cpu::cross_entropy_row_max(logits, shard, row_max);
-}
-
 void cross_entropy_partial(const Stream& stream, const Tensor& logits, const Tensor& labels,
                            const VocabularyShard& shard, const Tensor& row_max,
                            const Tensor& partial) {
   constexpr const char* kKernel = "cross_entropy_partial";
-  check_logits(kKernel, stream, logits, shard, row_max);
+  check_logits(kKernel, logits, shard, row_max);
   check_vector(kKernel, "labels", labels, logits.rows(), DType::kI32);
   check_matrix(kKernel, "partial", partial, logits.rows(), kCrossEntropyPartials);
-  cpu::cross_entropy_partial(logits, labels, shard, row_max, partial);
+  if (stream.device().is_cpu())
+    cpu::cross_entropy_partial(cpu::In(stream, logits), labels, shard, row_max, partial);
+  else
+    cuda::cross_entropy_partial(stream, logits, labels, shard, row_max, partial);
+}
+
+void cross_entropy_rebase(const Stream& stream, const Tensor& local_max, const Tensor& row_max,
+                          const Tensor& partial) {
+  constexpr const char* kKernel = "cross_entropy_rebase";
+  check_vector(kKernel, "row_max", row_max, row_max.size());
+  check_vector(kKernel, "local_max", local_max, row_max.size());
+  check_matrix(kKernel, "partial", partial, row_max.size(), kCrossEntropyPartials);
+  if (stream.device().is_cpu())
+    cpu::cross_entropy_rebase(local_max, row_max, partial);
+  else
+    cuda::cross_entropy_rebase(stream, local_max, row_max, partial);
 }
 
 void cross_entropy_finish(const Stream& stream, const Tensor& logits, const Tensor& labels,
                           const VocabularyShard& shard, const Tensor& row_max,
                           const Tensor& partial, float label_smoothing, bool gradient,
-                          const Tensor* row_loss) {
+                          const Tensor* row_loss, const Tensor* row_correct) {
   constexpr const char* kKernel = "cross_entropy_finish";
-  check_logits(kKernel, stream, logits, shard, row_max);
+  check_logits(kKernel, logits, shard, row_max);
   check_vector(kKernel, "labels", labels, logits.rows(), DType::kI32);
   check_matrix(kKernel, "partial", partial, logits.rows(), kCrossEntropyPartials);
   check_vector(kKernel, "row_loss", row_loss, logits.rows());
-  cpu::cross_entropy_finish(logits, labels, shard, row_max, partial, label_smoothing, gradient,
-                            row_loss);
+  if (row_correct != nullptr)
+    check_vector(kKernel, "row_correct", *row_correct, logits.rows(), DType::kU8);
+  if (stream.device().is_cpu())
+    cpu::cross_entropy_finish(cpu::InOut(stream, logits), labels, shard, row_max, partial,
+                              label_smoothing, gradient, row_loss, row_correct);
+  else
+    cuda::cross_entropy_finish(stream, logits, labels, shard, row_max, partial, label_smoothing,
+                               gradient, row_loss, row_correct);
 }
 
 }  // namespace lynceus::kernels

@@ -1,10 +1,11 @@
 // Cross-entropy over a vocabulary that is split over ranks (Megatron-LM, Shoeybi et al. 2019): the
 // logits are never gathered; four numbers a row are. The caller all-reduces between the steps.
 //
-// logits [rows, vocab_local], overwritten by their gradient in the last step; the local columns
-// 0..vocab_valid are real, the rest padding (−inf in the softmax, zero gradient). labels i32 [rows]
-// are global ids or -100 (not scored: zero loss, zero gradient). Label smoothing e mixes the target
-// with the uniform distribution over all `vocab_global` tokens, as torch does.
+// logits [rows, vocab_local], f32 or bf16, read once, then overwritten by their gradient in the
+// last step; the local columns 0..vocab_valid are real, the rest padding (−inf in the softmax, zero
+// gradient). labels i32 [rows] are global ids or -100 (not scored: zero loss, zero gradient). Label
+// smoothing e mixes the target with the uniform distribution over all `vocab_global` tokens, as
+// torch does.
 #pragma once
 
 #include "core/tensor.h"
@@ -19,27 +20,31 @@ struct VocabularyShard {
   int64_t global = 0;  ///< rows of the whole vocabulary
 };
 
-/// row_max[r] = max over the real local columns (−inf if there are none).  row_max [rows]
-void cross_entropy_row_max(const Stream& stream, const Tensor& logits, const VocabularyShard& shard,
-                           const Tensor& row_max);
-
 /// Numbers a row in `partial`.
 constexpr int64_t kCrossEntropyPartials = 4;
 
-/// With the row maximum over all shards: partial[r] = {Σ exp(l − max), l[target] or 0, Σ l, how
-/// many tokens before the target have the maximum}.  partial [rows, 4], to be summed over the
-/// shards. A target whose logit is the maximum, with none before it, is what argmax gives.
+/// row_max[r] = max over the real local columns (−inf if there are none);  partial[r] =
+/// {Σ exp(l − row_max), l[target] or 0, Σ l, how many tokens before the target have the maximum}.
+/// row_max [rows], partial [rows, 4]
 void cross_entropy_partial(const Stream& stream, const Tensor& logits, const Tensor& labels,
                            const VocabularyShard& shard, const Tensor& row_max,
                            const Tensor& partial);
 
-/// With row_max and partial summed over all shards: the loss of each scored row (0 elsewhere),
+/// partial, made with this shard's maxima, as it is with those over all shards: then it may be
+/// summed over them. A target whose logit is the maximum, with none before it, is what argmax
+/// gives.
+void cross_entropy_rebase(const Stream& stream, const Tensor& local_max, const Tensor& row_max,
+                          const Tensor& partial);
+
+/// With row_max over all shards and partial summed over them: the loss of each scored row (0
+/// elsewhere),
 ///   loss = (1 − e) · (lse − l[target]) + e · (lse − mean l),  lse = max + log Σ exp(l − max)
-/// row_loss [rows], null: not wanted.  logits = dloss/dlogits = softmax − (1 − e) · onehot − e / V
-/// where `gradient` is set, untouched otherwise.
+/// row_loss [rows] and row_correct u8 [rows] (1: scored, and the target is what argmax gives),
+/// null: not wanted.  logits = dloss/dlogits = softmax − (1 − e) · onehot − e / V where `gradient`
+/// is set, untouched otherwise.
 void cross_entropy_finish(const Stream& stream, const Tensor& logits, const Tensor& labels,
                           const VocabularyShard& shard, const Tensor& row_max,
                           const Tensor& partial, float label_smoothing, bool gradient,
-                          const Tensor* row_loss);
+                          const Tensor* row_loss, const Tensor* row_correct = nullptr);
 
 }  // namespace lynceus::kernels

@@ -3,62 +3,82 @@
 
 #include "kernels/checks.h"
 #include "kernels/cpu/elementwise.h"
+#include "kernels/cpu/float32.h"
+#include "kernels/cuda/elementwise.h"
 
 namespace lynceus::kernels {
 
+using cpu::In;
+using cpu::InOut;
+using cpu::Out;
+
 void add(const Stream& stream, const Tensor& a, const Tensor& b, const Tensor& y) {
-  check_on_cpu("add", stream);
-  check_vector("add", "a", a, a.size());
-  check_vector("add", "b", b, a.size());
-  check_vector("add", "y", y, a.size());
-  cpu::add(a, b, y);
+  check_activations("add", "a", a, a.size(), a.dtype());
+  check_activations("add", "b", b, a.size(), a.dtype());
+  check_activations("add", "y", y, a.size(), a.dtype());
+  if (stream.device().is_cpu())
+    cpu::add(In(stream, a), In(stream, b), Out(stream, y));
+  else
+    cuda::add(stream, a, b, y);
 }
 
 void add_bias(const Stream& stream, const Tensor& bias, const Tensor& y) {
-  check_on_cpu("add_bias", stream);
-  check_matrix("add_bias", "y", y, y.rows(), y.cols());
+  check_activation("add_bias", "y", y, y.rows(), y.cols(), y.dtype());
   check_vector("add_bias", "bias", bias, y.cols());
-  cpu::add_bias(bias, y);
+  if (stream.device().is_cpu())
+    cpu::add_bias(bias, InOut(stream, y));
+  else
+    cuda::add_bias(stream, bias, y);
 }
 
 void column_sum(const Stream& stream, const Tensor& x, const Tensor& sums) {
-  check_on_cpu("column_sum", stream);
-  check_matrix("column_sum", "x", x, x.rows(), x.cols());
+  check_activation("column_sum", "x", x, x.rows(), x.cols(), x.dtype());
   check_vector("column_sum", "sums", sums, x.cols());
-  cpu::column_sum(stream, x, sums);
+  if (stream.device().is_cpu())
+    cpu::column_sum(stream, In(stream, x), sums);
+  else
+    cuda::column_sum(stream, x, sums);
 }
 
 void adapter_epilogue_forward(const Stream& stream, const Tensor& residual, const Tensor& up,
                               const Tensor& bias, const Tensor& scaling, const Tensor& y) {
   constexpr const char* kKernel = "adapter_epilogue_forward";
-  check_on_cpu(kKernel, stream);
-  check_matrix(kKernel, "up", up, up.rows(), up.cols());
-  check_matrix(kKernel, "residual", residual, up.rows(), up.cols());
+  check_activation(kKernel, "up", up, up.rows(), up.cols(), up.dtype());
+  check_activation(kKernel, "residual", residual, up.rows(), up.cols(), up.dtype());
   check_vector(kKernel, "bias", bias, up.cols());
   check_vector(kKernel, "scaling", scaling, 1);
-  check_matrix(kKernel, "y", y, up.rows(), up.cols());
-  cpu::adapter_epilogue_forward(residual, up, bias, scaling, y);
+  check_activation(kKernel, "y", y, up.rows(), up.cols(), up.dtype());
+  if (stream.device().is_cpu())
+    cpu::adapter_epilogue_forward(In(stream, residual), In(stream, up), bias, scaling,
+                                  Out(stream, y));
+  else
+    cuda::adapter_epilogue_forward(stream, residual, up, bias, scaling, y);
 }
 
 void adapter_epilogue_backward(const Stream& stream, const Tensor& up, const Tensor& bias,
                                const Tensor& scaling, const Tensor& dy, const Tensor& dup,
                                const Tensor* dscaling, const Tensor* dbias) {
   constexpr const char* kKernel = "adapter_epilogue_backward";
-  check_on_cpu(kKernel, stream);
-  check_matrix(kKernel, "up", up, up.rows(), up.cols());
+  check_activation(kKernel, "up", up, up.rows(), up.cols(), up.dtype());
   check_vector(kKernel, "bias", bias, up.cols());
   check_vector(kKernel, "scaling", scaling, 1);
-  check_matrix(kKernel, "dy", dy, up.rows(), up.cols());
-  check_matrix(kKernel, "dup", dup, up.rows(), up.cols());
+  check_activation(kKernel, "dy", dy, up.rows(), up.cols(), up.dtype());
+  check_activation(kKernel, "dup", dup, up.rows(), up.cols(), up.dtype());
   check_vector(kKernel, "dscaling", dscaling, 1);
   check_vector(kKernel, "dbias", dbias, up.cols());
-  cpu::adapter_epilogue_backward(stream, up, bias, scaling, dy, dup, dscaling, dbias);
+  if (stream.device().is_cpu())
+    cpu::adapter_epilogue_backward(stream, In(stream, up), bias, scaling, In(stream, dy),
+                                   Out(stream, dup), dscaling, dbias);
+  else
+    cuda::adapter_epilogue_backward(stream, up, bias, scaling, dy, dup, dscaling, dbias);
 }
 
-double sum_of_squares(const Stream& stream, const Tensor& x) {
-  check_on_cpu("sum_of_squares", stream);
-  check_vector("sum_of_squares", "x", x, x.size());
-  return cpu::sum_of_squares(x);
+std::vector<double> sums_of_squares(const Stream& stream, std::span<const Tensor> tensors) {
+  for (const Tensor& x : tensors) check_vector("sums_of_squares", "x", x, x.size());
+  if (!stream.device().is_cpu()) return cuda::sums_of_squares(stream, tensors);
+  std::vector<double> sums;
+  for (const Tensor& x : tensors) sums.push_back(cpu::sum_of_squares(x));
+  return sums;
 }
 
 }  // namespace lynceus::kernels

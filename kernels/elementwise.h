@@ -1,4 +1,5 @@
-// Sums, residuals and the adapter's epilogue. Matrices are [rows, width].
+// Sums, residuals and the adapter's epilogue. Matrices are [rows, width], f32 or bf16, all of one
+// call alike; bias, scaling and sums are f32.
 #pragma once
 
 #include "core/tensor.h"
@@ -25,7 +26,8 @@ void adapter_epilogue_backward(const Stream& stream, const Tensor& up, const Ten
                                const Tensor& scaling, const Tensor& dy, const Tensor& dup,
                                const Tensor* dscaling, const Tensor* dbias);
 
-/// Σ x² in f64, in a fixed order that does not depend on the number of threads.
-double sum_of_squares(const Stream& stream, const Tensor& x);
+/// Σ x² of each tensor (f32), in f64, in a fixed order that does not depend on the number of threads.
+/// Waits for the stream, once.
+std::vector<double> sums_of_squares(const Stream& stream, std::span<const Tensor> tensors);
 
 }  // namespace lynceus::kernels

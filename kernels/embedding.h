@@ -1,4 +1,5 @@
-// Token embedding of a vocabulary shard, and moving rows between packed layouts.
+// Token embedding of a vocabulary shard, and moving rows between packed layouts. Rows are f32 or bf16
+// (moved ones of any type), gradients of tables f32.
 #pragma once
 
 #include "core/tensor.h"
@@ -14,7 +15,7 @@ void embedding_forward(const Stream& stream, const Tensor& token_ids, const Tens
 void embedding_backward(const Stream& stream, const Tensor& token_ids, const Tensor& dy,
                         int64_t vocab_begin, const Tensor& dtable);
 
-/// y[i, :] = x[rows[i], :].  rows i32 [n].
+/// y[i, :] = x[rows[i], :].  rows i32 [n], checked on CPUs only.
 void gather_rows(const Stream& stream, const Tensor& x, const Tensor& rows, const Tensor& y);
 
 /// y[rows[i], :] = x[i, :]; other rows of y stay. rows are distinct.

@@ -2,20 +2,25 @@
 #include "kernels/rope.h"
 
 #include "kernels/checks.h"
+#include "kernels/cpu/float32.h"
 #include "kernels/cpu/rope.h"
+#include "kernels/cuda/rope.h"
 
 namespace lynceus::kernels {
 namespace {
 
-void check_rotation(const char* kernel, const Stream& stream, const Tensor& cos, const Tensor& sin,
-                    const Tensor& x, const char* name) {
-  check_on_cpu(kernel, stream);
+void rotate(const char* kernel, const Stream& stream, const Tensor& cos, const Tensor& sin,
+            float sign, const Tensor& x, const char* name) {
   check_matrix(kernel, "cos", cos, x.rows(), cos.cols());
   check_matrix(kernel, "sin", sin, x.rows(), cos.cols());
-  check_matrix(kernel, name, x, x.rows(), x.cols());
+  check_activation(kernel, name, x, x.rows(), x.cols(), x.dtype());
   if (cos.cols() == 0 || x.cols() % (2 * cos.cols()) != 0)
     throw InternalError("{}: {} is {}, expected a multiple of head_dim = {} columns", kernel, name,
                         description(x), 2 * cos.cols());
+  if (stream.device().is_cpu())
+    cpu::rope_rotate(cos, sin, sign, cpu::InOut(stream, x));
+  else
+    cuda::rope_rotate(stream, cos, sin, sign, x);
 }
 
 }  // namespace
@@ -23,22 +28,22 @@ void check_rotation(const char* kernel, const Stream& stream, const Tensor& cos,
 void rope_table(const Stream& stream, const Tensor& positions, double theta, int64_t head_dim,
                 const Tensor& cos, const Tensor& sin) {
   constexpr const char* kKernel = "rope_table";
-  check_on_cpu(kKernel, stream);
   LYNCEUS_CHECK(head_dim > 0 && head_dim % 2 == 0, "rope_table: head_dim {}", head_dim);
   check_vector(kKernel, "positions", positions, positions.size(), DType::kI32);
   check_matrix(kKernel, "cos", cos, positions.size(), head_dim / 2);
   check_matrix(kKernel, "sin", sin, positions.size(), head_dim / 2);
-  cpu::rope_table(positions, theta, cos, sin);
+  if (stream.device().is_cpu())
+    cpu::rope_table(positions, theta, cos, sin);
+  else
+    cuda::rope_table(stream, positions, theta, cos, sin);
 }
 
 void rope_forward(const Stream& stream, const Tensor& cos, const Tensor& sin, const Tensor& x) {
-  check_rotation("rope_forward", stream, cos, sin, x, "x");
-  cpu::rope_rotate(cos, sin, /*sign=*/1.0f, x);
+  rotate("rope_forward", stream, cos, sin, /*sign=*/1.0f, x, "x");
 }
 
 void rope_backward(const Stream& stream, const Tensor& cos, const Tensor& sin, const Tensor& dx) {
-  check_rotation("rope_backward", stream, cos, sin, dx, "dx");
-  cpu::rope_rotate(cos, sin, /*sign=*/-1.0f, dx);
+  rotate("rope_backward", stream, cos, sin, /*sign=*/-1.0f, dx, "dx");
 }
 
 }  // namespace lynceus::kernels

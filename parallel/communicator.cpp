@@ -76,6 +76,38 @@ std::unique_ptr<Communicator> make_self_communicator() {
   return std::make_unique<SelfCommunicator>();
 }
 
+Pending& Pending::operator=(Pending&& other) noexcept {
+  drop();
+  tensor_ = std::move(other.tensor_);
+  compute_ = std::move(other.compute_);
+  done_ = std::move(other.done_);
+  return *this;
+}
+
+void Pending::wait(const Stream& stream) {
+  if (done_.handle == nullptr) return;
+  accelerator::wait(stream.pool()->queue(), done_);
+  // The tensor's memory goes back in the order of the compute stream.
+  if (stream.pool() != compute_) accelerator::wait(compute_->queue(), done_);
+  done_ = {};
+  tensor_ = {};
+}
+
+void Pending::drop() noexcept {
+  try {
+    if (done_.handle != nullptr) accelerator::wait(compute_->queue(), done_);
+  } catch (const Error&) {
+    // The queue has failed and says so to whoever uses it next.
+  }
+  done_ = {};
+  tensor_ = {};
+}
+
+Pending Communicator::all_reduce_async(const Tensor& x, ReduceOp op) {
+  all_reduce(x, op);
+  return {};
+}
+
 int64_t Communicator::all_reduce(int64_t value, ReduceOp op) {
   all_reduce(Tensor::borrow(&value, {1}, DType::kI64), op);
   return value;

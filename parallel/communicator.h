@@ -1,6 +1,10 @@
 // Communicator: collectives over a group of ranks. Takes Tensors, never pointer and count. A group
-// of size 1 returns at once. MPI for host tensors here; another transport is another
-// implementation.
+// of size 1 returns at once. Host tensors travel by MPI; where the grid computes on a device, its
+// groups move device tensors too (device_communicator.h).
+//
+// Calls with host tensors have done their work when they return. Calls with device tensors stand in
+// the compute stream: behind what was given to it before, ahead of what comes after, and the host
+// goes on. The tensors of one call lie all on the host or all on the device.
 //
 // All ranks of the group call the same operations in the same order. Results of all_reduce are
 // bit-equal on every rank of the group (max and min: as long as no value is NaN). Errors:
@@ -26,6 +30,29 @@ struct Transfer {
   Tensor tensor;
 };
 
+/// A collective on its way beside the compute stream. Its tensor, which nobody may touch meanwhile,
+/// is kept until then. Whoever drops it unwaited lets the compute stream wait.
+class [[nodiscard]] Pending {
+ public:
+  Pending() = default;  ///< done
+  /// `compute`: the stream that the tensor's memory belongs to.
+  Pending(Tensor tensor, const Stream& compute, accelerator::Event done)
+      : tensor_(std::move(tensor)), compute_(compute.pool()), done_(std::move(done)) {}
+  Pending(Pending&& other) noexcept = default;
+  Pending& operator=(Pending&& other) noexcept;
+  ~Pending() { drop(); }
+
+  /// What is given to the stream from now on comes after the collective. The host does not wait.
+  void wait(const Stream& stream);
+
+ private:
+  void drop() noexcept;
+
+  Tensor tensor_;
+  std::shared_ptr<MemoryPool> compute_;
+  accelerator::Event done_;
+};
+
 /// What this rank has asked of one communicator, so that tests can count collectives. A group of
 /// one counts calls too, with no bytes.
 struct CommunicationCounts {
@@ -49,8 +76,12 @@ class Communicator {
   virtual int rank() const = 0;
   virtual int size() const = 0;
 
-  /// x = op over ranks of x, in place.  f32, f64, i32, i64, u8 (max/min as integers).
+  /// x = op over ranks of x, in place.  f32, f64, bf16, i32, i64, u8 (max/min as integers). bf16 is
+  /// added in f32 and rounded once, but by NCCL, which rounds each partial sum.
   virtual void all_reduce(const Tensor& x, ReduceOp op = ReduceOp::kSum) = 0;
+  /// The same, and what is given to the compute stream before the Pending is waited for runs beside
+  /// it. With host tensors it is done on return.
+  virtual Pending all_reduce_async(const Tensor& x, ReduceOp op = ReduceOp::kSum);
   /// y [size · n, ...] = the x [n, ...] of all ranks, by rank. x may be this rank's slice of y,
   /// then on all ranks.
   virtual void all_gather(const Tensor& x, const Tensor& y) = 0;
@@ -69,6 +100,9 @@ class Communicator {
   std::vector<std::string> all_gather(const std::string& text);
   /// The string of `root`, on every rank.
   std::string broadcast(const std::string& text, int root);
+
+  /// The group as it moves host tensors.
+  virtual const Communicator& host() const { return *this; }
 
   const CommunicationCounts& counts() const { return counts_; }
   void reset_counts() { counts_ = {}; }

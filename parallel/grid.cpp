@@ -32,19 +32,26 @@ std::string GridShape::to_string() const {
   return fmt::format("{} tensor x {} pipeline x {} data", tensor, pipeline, data);
 }
 
-Grid make_grid(const GridShape& shape, std::unique_ptr<Communicator> world) {
+Grid make_grid(const GridShape& shape, std::unique_ptr<Communicator> world, const Stream& compute,
+               const DeviceOptions& options) {
   check_shape(shape, world->size());
   const int rank = world->rank();
   const int tensor_rank = shape.tensor_rank(rank);
   const int data_rank = shape.data_rank(rank);
   const int stage = shape.stage(rank);
+  DeviceOptions chosen = options;
+  if (compute.device().kind == DeviceKind::kCuda)
+    chosen.transport = choose_transport(*world, compute.device(), options.transport);
+  const auto group = [&](int color, int key, const char* name) {
+    return make_device_communicator(split(*world, color, key), compute, chosen, name);
+  };
   Grid grid;
   grid.shape = shape;
-  grid.tensor = split(*world, data_rank + shape.data * stage, tensor_rank);
-  grid.pipeline = split(*world, tensor_rank + shape.tensor * data_rank, stage);
-  grid.data = split(*world, tensor_rank + shape.tensor * stage, data_rank);
-  grid.replica = split(*world, data_rank, tensor_rank + shape.tensor * stage);
-  grid.world = std::move(world);
+  grid.tensor = group(data_rank + shape.data * stage, tensor_rank, "tensor");
+  grid.pipeline = group(tensor_rank + shape.tensor * data_rank, stage, "pipeline");
+  grid.data = group(tensor_rank + shape.tensor * stage, data_rank, "data");
+  grid.replica = group(data_rank, tensor_rank + shape.tensor * stage, "replica");
+  grid.world = make_device_communicator(std::move(world), compute, chosen, "world");
   return grid;
 }
 

@@ -5,7 +5,7 @@
 #include <memory>
 #include <string>
 
-#include "parallel/communicator.h"
+#include "parallel/device_communicator.h"
 
 namespace lynceus::parallel {
 
@@ -42,8 +42,10 @@ struct Grid {
   bool last_stage() const { return pipeline->rank() + 1 == pipeline->size(); }
 };
 
-/// Collective over world, which it takes over. Throws UsageError if the sizes do not multiply to
-/// the world's.
-Grid make_grid(const GridShape& shape, std::unique_ptr<Communicator> world);
+/// Collective over world, which it takes over. Where the compute stream is a device's, the groups
+/// move its tensors too; where `options.transport` is kAuto it is chosen once, for all groups.
+/// Throws UsageError if the sizes do not multiply to the world's.
+Grid make_grid(const GridShape& shape, std::unique_ptr<Communicator> world,
+               const Stream& compute = Stream(), const DeviceOptions& options = {});
 
 }  // namespace lynceus::parallel

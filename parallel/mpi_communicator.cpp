@@ -1,9 +1,10 @@
 // Communicator over MPI for host tensors. Counts beyond what MPI's int holds are cut into several
 // calls. All-reduce is the library's own: Open MPI's algorithms (recursive doubling, ring, reduce
 // and broadcast) form every element once, or pairwise in rank order, so the ranks agree to the bit;
-// a test over 2 to 8 ranks holds it to that.
+// a test over 2 to 8 ranks holds it to that. bf16 is unknown to MPI: its sums travel as f32.
 #include <algorithm>
 #include <map>
+#include <vector>
 
 #include "parallel/mpi_call.h"
 
@@ -56,6 +57,23 @@ char* at(const Tensor& x, int64_t element) {
   return static_cast<char*>(x.raw()) + element * static_cast<int64_t>(size_of(x.dtype()));
 }
 
+std::vector<float> widen(const Tensor& x) {
+  const std::span<const BFloat16> values = x.span<BFloat16>();
+  std::vector<float> wide(values.size());
+  std::transform(values.begin(), values.end(), wide.begin(),
+                 [](BFloat16 value) { return static_cast<float>(value); });
+  return wide;
+}
+
+void round_into(const std::vector<float>& wide, const Tensor& x) {
+  std::transform(wide.begin(), wide.end(), x.data<BFloat16>(),
+                 [](float value) { return BFloat16(value); });
+}
+
+Tensor view_of(std::vector<float>& values) {
+  return Tensor::borrow(values.data(), {static_cast<int64_t>(values.size())}, DType::kF32);
+}
+
 /// A datatype freed with its scope.
 class Datatype {
  public:
@@ -97,10 +115,12 @@ class MpiCommunicator final : public Communicator {
 
   void all_reduce(const Tensor& x, ReduceOp op) override {
     count(&CommunicationCounts::all_reduces, x);
-    const MPI_Datatype type = number_type_of(x.dtype());
-    for_each_piece(x.size(), max_elements_, [&](int64_t begin, int elements) {
-      LYNCEUS_MPI(MPI_Allreduce(MPI_IN_PLACE, at(x, begin), elements, type, op_of(op), handle_));
-    });
+    if (x.dtype() == DType::kBf16) {
+      std::vector<float> wide = widen(x);
+      add_over_ranks(view_of(wide), op);
+      return round_into(wide, x);
+    }
+    add_over_ranks(x, op);
   }
 
   void all_gather(const Tensor& x, const Tensor& y) override;
@@ -122,6 +142,15 @@ class MpiCommunicator final : public Communicator {
   }
 
  private:
+  void add_over_ranks(const Tensor& x, ReduceOp op) {
+    const MPI_Datatype type = number_type_of(x.dtype());
+    for_each_piece(x.size(), max_elements_, [&](int64_t begin, int elements) {
+      LYNCEUS_MPI(MPI_Allreduce(MPI_IN_PLACE, at(x, begin), elements, type, op_of(op), handle_));
+    });
+  }
+
+  void scatter_sums(const Tensor& x, const Tensor& y);
+
   /// Calls `work(begin, elements)` for successive pieces of at most `limit` of `total` elements.
   template <typename Work>
   static void for_each_piece(int64_t total, int64_t limit, const Work& work) {
@@ -187,6 +216,16 @@ void MpiCommunicator::reduce_scatter(const Tensor& x, const Tensor& y) {
                 x.shape().to_string(), name_of(y.dtype()), y.shape().to_string());
   check_host(y);
   count(&CommunicationCounts::reduce_scatters, x);
+  if (x.dtype() == DType::kBf16) {
+    std::vector<float> wide = widen(x);
+    std::vector<float> part(static_cast<size_t>(y.size()));
+    scatter_sums(view_of(wide), view_of(part));
+    return round_into(part, y);
+  }
+  scatter_sums(x, y);
+}
+
+void MpiCommunicator::scatter_sums(const Tensor& x, const Tensor& y) {
   const MPI_Datatype type = number_type_of(x.dtype());
   const int64_t n = y.size();
   if (n <= limit_per_rank()) {
@@ -263,7 +302,7 @@ std::string MpiCommunicator::fault_of(int code, const MPI_Status& status, const 
 }  // namespace
 
 MPI_Comm mpi_handle(const Communicator& communicator) {
-  const auto* over_mpi = dynamic_cast<const MpiCommunicator*>(&communicator);
+  const auto* over_mpi = dynamic_cast<const MpiCommunicator*>(&communicator.host());
   if (over_mpi != nullptr) return over_mpi->handle();
   LYNCEUS_CHECK(communicator.size() == 1, "a group of {} ranks that is not an MPI group",
                 communicator.size());

@@ -11,7 +11,18 @@
 #include <filesystem>
 #include <string>
 
+#include "core/accelerator.h"
+
 namespace {
+
+constexpr int kSkipped = 77;
+
+/// A test of the device where there is none.
+bool lacks_device() {
+  const char* device = std::getenv("LYNCEUS_TEST_DEVICE");
+  return device != nullptr && std::string(device) == "cuda" &&
+         lynceus::accelerator::device_count() == 0;
+}
 
 /// Fails on all ranks if it failed on one, so that ranks stay together from test to test.
 class RankZeroPrinter : public testing::EmptyTestEventListener {
@@ -45,6 +56,10 @@ std::string make_shared_directory(int rank) {
 
 int main(int argc, char** argv) {
   testing::InitGoogleTest(&argc, argv);
+  if (lacks_device()) {
+    std::printf("no CUDA device: %s\n", lynceus::accelerator::why_no_device().c_str());
+    return kSkipped;
+  }
   // Started without mpirun, Open MPI would start a daemon for each test.
   if (std::getenv("OMPI_COMM_WORLD_SIZE") == nullptr)
     setenv("OMPI_MCA_ess_singleton_isolated", "1", /*overwrite=*/0);

@@ -13,10 +13,11 @@ set(large_cases bigger bridge_affine bridge_mlp left_pad llm_trained prefix_imag
     res_interp text_only)
 
 # lynceus_verify(NAME GRID REFUSED OPTIONS CASE...)
+set(verify_program lynceus)
 function(lynceus_verify name grid refused options)
   add_test(NAME verify.${name}
            COMMAND ${BASH_PROGRAM} ${CMAKE_CURRENT_SOURCE_DIR}/verify_grids.sh
-                   ${MPIEXEC_EXECUTABLE} $<TARGET_FILE:lynceus> ${grid} "${refused}"
+                   ${MPIEXEC_EXECUTABLE} $<TARGET_FILE:${verify_program}> ${grid} "${refused}"
                    -- ${options} -- ${ARGN})
   set_tests_properties(verify.${name} PROPERTIES LABELS mpi ENVIRONMENT "${mpi_environment}"
                        TIMEOUT 300 PROCESSORS 2 SKIP_RETURN_CODE 77)
@@ -69,3 +70,29 @@ add_test(NAME verify.exit_codes
                  $<TARGET_FILE:lynceus> ${CMAKE_CURRENT_SOURCE_DIR}/golden/smoothing)
 set_tests_properties(verify.exit_codes PROPERTIES LABELS mpi ENVIRONMENT "${mpi_environment}"
                      TIMEOUT 120 PROCESSORS 2)
+
+lynceus_verify(bf16.cpu "1 1 1" "" "--precision;bf16" ${verify_cases})
+
+# The same on the CUDA path, over the stand-in for the device: all cases on one rank, some on grids.
+if(TARGET lynceus_standin)
+  set(verify_program lynceus_standin)
+  set(on_cuda --device cuda)
+  set(grid_cases)
+  foreach(case prefix_image prefix_video grouped_kv turns)
+    list(APPEND grid_cases ${CMAKE_CURRENT_SOURCE_DIR}/golden/${case})
+  endforeach()
+  lynceus_verify(cuda.1x1x1 "1 1 1" "" "${on_cuda}" ${verify_cases})
+  lynceus_verify(cuda.2x1x1 "2 1 1" "" "${on_cuda};${one_by_one}" ${grid_cases})
+  lynceus_verify(cuda.1x2x2 "1 2 2" "" "${on_cuda};${one_by_one};--train.vision_window;1" ${grid_cases})
+  lynceus_verify(cuda.2x2x2 "2 2 2" "" "${on_cuda};${one_by_one};--train.recompute;layer"
+                 ${grid_cases})
+  set(bf16_cases)
+  foreach(case smoothing rope_video grouped_kv wide_mlp text_left llm_trained_grouped turns)
+    list(APPEND bf16_cases ${CMAKE_CURRENT_SOURCE_DIR}/golden/${case})
+  endforeach()
+  lynceus_verify(bf16.cuda "1 1 1" "" "${on_cuda};--precision;bf16" ${bf16_cases})
+  foreach(test cuda.1x1x1 cuda.2x1x1 cuda.1x2x2 cuda.2x2x2 bf16.cuda)
+    set_tests_properties(verify.${test} PROPERTIES LABELS "mpi;simt")
+  endforeach()
+  set(verify_program lynceus)
+endif()

@@ -19,8 +19,8 @@ packages=(
   libdnnl-dev libopenblas-pthread-dev
   # command line and log
   libboost-program-options-dev libspdlog-dev libfmt-dev
-  # tests and benchmarks
-  libgtest-dev libgmock-dev libbenchmark-dev
+  # tests and benchmarks; of CUDA kernels on the host: threads as fibers, the search for races
+  libgtest-dev libgmock-dev libbenchmark-dev libboost-context-dev clang
 )
 
 if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then

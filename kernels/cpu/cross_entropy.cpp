@@ -35,28 +35,21 @@ void write_gradient(float* l, int64_t cols, int64_t valid, float max, double exp
   std::fill(l + valid, l + cols, 0.0f);
 }
 
-}  // namespace
-
-void cross_entropy_row_max(const Tensor& logits, const VocabularyShard& shard,
-                           const Tensor& row_max) {
-  const int64_t cols = logits.cols();
-  const int64_t valid = shard.valid;
-  const float* const in = logits.data<float>();
-  float* const out = row_max.data<float>();
-  for_each_row(row_max.size(), cols, [=](int64_t row) {
-    const float* const l = in + row * cols;
-    constexpr float kNothing = -std::numeric_limits<float>::infinity();
-    const int64_t half = valid / 2;  // two maxima side by side hide the latency
-    float first = valid % 2 == 0 ? kNothing : l[valid - 1];
-    float second = kNothing;
+/// The largest of l[0..valid), −inf if there are none.
+float largest_of(const float* l, int64_t valid) {
+  constexpr float kNothing = -std::numeric_limits<float>::infinity();
+  const int64_t half = valid / 2;  // two maxima side by side hide the latency
+  float first = valid % 2 == 0 ? kNothing : l[valid - 1];
+  float second = kNothing;
 #pragma omp simd reduction(max : first, second)
-    for (int64_t c = 0; c < half; ++c) {
-      first = l[c] > first ? l[c] : first;
-      second = l[half + c] > second ? l[half + c] : second;
-    }
-    out[row] = first > second ? first : second;
-  });
+  for (int64_t c = 0; c < half; ++c) {
+    first = l[c] > first ? l[c] : first;
+    second = l[half + c] > second ? l[half + c] : second;
+  }
+  return first > second ? first : second;
 }
+
+}  // namespace
 
 void cross_entropy_partial(const Tensor& logits, const Tensor& labels, const VocabularyShard& shard,
                            const Tensor& row_max, const Tensor& partial) {
@@ -64,11 +57,12 @@ void cross_entropy_partial(const Tensor& logits, const Tensor& labels, const Voc
   const int64_t cols = logits.cols();
   const float* const in = logits.data<float>();
   const int32_t* const label = labels.data<int32_t>();
-  const float* const max = row_max.data<float>();
+  float* const max = row_max.data<float>();
   float* const out = partial.data<float>();
   for_each_row(row_max.size(), cols, [=](int64_t row) {
     const float* const l = in + row * cols;
-    const float largest = max[row];
+    const float largest = largest_of(l, shard.valid);
+    max[row] = largest;
     const int64_t target = local_target(label[row], shard);
     const double exp_sum =
         sum_of(shard.valid, [=](int64_t c) { return vector_exp(l[c] - largest); });
@@ -82,26 +76,40 @@ void cross_entropy_partial(const Tensor& logits, const Tensor& labels, const Voc
   });
 }
 
+void cross_entropy_rebase(const Tensor& local_max, const Tensor& row_max, const Tensor& partial) {
+  const float* const local = local_max.data<float>();
+  const float* const max = row_max.data<float>();
+  float* const sums = partial.data<float>();
+  for_each_row(row_max.size(), kCrossEntropyPartials, [=](int64_t row) {
+    if (local[row] == max[row]) return;
+    sums[row * kCrossEntropyPartials] *= vector_exp(local[row] - max[row]);
+    sums[row * kCrossEntropyPartials + 3] = 0;
+  });
+}
+
 void cross_entropy_finish(const Tensor& logits, const Tensor& labels, const VocabularyShard& shard,
                           const Tensor& row_max, const Tensor& partial, float label_smoothing,
-                          bool gradient, const Tensor* row_loss) {
+                          bool gradient, const Tensor* row_loss, const Tensor* row_correct) {
   const int64_t cols = logits.cols();
   const int32_t* const label = labels.data<int32_t>();
   const float* const max = row_max.data<float>();
   const float* const all_sums = partial.data<float>();
   float* const in_out = logits.data<float>();
   float* const loss_out = row_loss == nullptr ? nullptr : row_loss->data<float>();
+  uint8_t* const correct_out = row_correct == nullptr ? nullptr : row_correct->data<uint8_t>();
   const auto vocabulary = static_cast<double>(shard.global);
   const auto smoothing = static_cast<double>(label_smoothing);
   for_each_row(row_max.size(), gradient ? cols : 1, [=](int64_t row) {
     float* const l = in_out + row * cols;
     if (label[row] == kNotScored) {
       if (loss_out != nullptr) loss_out[row] = 0.0f;
+      if (correct_out != nullptr) correct_out[row] = 0;
       if (gradient) std::fill_n(l, cols, 0.0f);
       return;
     }
     const float* const sums = all_sums + row * kCrossEntropyPartials;
     const auto exp_sum = static_cast<double>(sums[0]);
+    if (correct_out != nullptr) correct_out[row] = sums[1] == max[row] && sums[3] == 0;
     if (loss_out != nullptr) {
       const double log_sum = static_cast<double>(max[row]) + std::log(exp_sum);
       double loss = log_sum - static_cast<double>(sums[1]);

@@ -18,17 +18,17 @@ void check_row_numbers(const char* kernel, const Tensor& rows, int64_t limit) {
 
 void embedding_forward(const Tensor& token_ids, const Tensor& table, int64_t vocab_begin,
                        const Tensor& y) {
-  const int64_t width = y.cols();
+  const int64_t bytes = y.cols() * static_cast<int64_t>(size_of(y.dtype()));
   const int64_t vocabulary = table.rows();
   const int32_t* const ids = token_ids.data<int32_t>();
-  const float* const in = table.data<float>();
-  float* const out = y.data<float>();
-  for_each_row(y.rows(), width, [=](int64_t row) {
+  const char* const in = static_cast<const char*>(table.raw());
+  char* const out = static_cast<char*>(y.raw());
+  for_each_row(y.rows(), y.cols(), [=](int64_t row) {
     const int64_t local = ids[row] < 0 ? -1 : ids[row] - vocab_begin;
     if (local >= 0 && local < vocabulary)
-      std::copy_n(in + local * width, width, out + row * width);
+      std::memcpy(out + row * bytes, in + local * bytes, static_cast<size_t>(bytes));
     else
-      std::fill_n(out + row * width, width, 0.0f);
+      std::memset(out + row * bytes, 0, static_cast<size_t>(bytes));
   });
 }
 

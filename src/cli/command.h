@@ -22,22 +22,29 @@ ExitCode run_verify(const Arguments& arguments);
 struct DeviceConfig {
   std::string device = "auto";
   std::string precision = "f32";
+  std::string transport = "auto";
 
   template <typename Visitor>
   void visit(Visitor& v) {
-    v.field("device", device, "where arithmetic runs: auto or cpu");
-    v.field("precision", precision, "arithmetic: f32");
+    v.field("device", device,
+            "where arithmetic runs: auto (a GPU where there is one), cpu or cuda");
+    v.field("precision", precision, "of activations and frozen weights: f32 or bf16");
+    v.field("transport", transport, "how tensors travel between GPUs: auto, nccl or staged");
   }
-  /// Throws UsageError for what this build has not.
+  /// Throws UsageError for a value that is none of these.
   void validate() const;
+  DType dtype() const { return precision == "bf16" ? DType::kBf16 : DType::kF32; }
 };
 
 /// Gives this rank its share of the node's cores as OpenMP threads, at least one, unless
 /// OMP_NUM_THREADS says otherwise. Ranks that the launcher bound to cores keep those.
 void share_threads();
 
-/// The process grid of the config over all ranks that were started; parallel.data = 0 becomes what
-/// is left of the world. Collective; errors are agreed.
-Runtime make_runtime(const ParallelConfig& config);
+/// The process grid of the config over all ranks that were started, on their devices;
+/// parallel.data = 0 becomes what is left of the world. Collective; errors are agreed. UsageError
+/// where a device was asked for and a rank has none.
+Runtime make_runtime(const ParallelConfig& config, const DeviceConfig& device);
+/// "2 x NVIDIA H200, bf16", for the log.
+std::string describe(const Runtime& rt);
 
 }  // namespace lynceus::cli

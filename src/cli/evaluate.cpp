@@ -74,7 +74,7 @@ ExitCode run_evaluate(const Arguments& arguments) {
     return ExitCode::kDone;
   }
   log::set_up(world->rank(), world->size(), "warn");
-  const Runtime rt = make_runtime(config.parallel);
+  const Runtime rt = make_runtime(config.parallel, device);
   RunData data;
   parallel::agree(*rt.grid.world, [&] {
     data = open_data(config, /*with_training=*/false);

@@ -7,6 +7,8 @@
 #include <thread>
 
 #include "cli/command.h"
+#include "core/accelerator.h"
+#include "parallel/device_communicator.h"
 
 namespace lynceus::cli {
 
@@ -20,15 +22,57 @@ void share_threads() {
   omp_set_num_threads(std::max(1, cores / ranks));
 }
 
-void DeviceConfig::validate() const {
-  if (device == "cuda") throw UsageError("device: cuda is not yet there; expected auto or cpu");
-  if (device != "auto" && device != "cpu")
-    throw UsageError("device: expected auto or cpu, found '{}'", device);
-  if (precision == "bf16") throw UsageError("precision: bf16 is not yet there; expected f32");
-  if (precision != "f32") throw UsageError("precision: expected f32, found '{}'", precision);
+namespace {
+
+void check_choice(const char* key, const std::string& found,
+                  std::initializer_list<const char*> known) {
+  if (std::find(known.begin(), known.end(), found) == known.end())
+    throw UsageError("{}: expected {}, found '{}'", key, fmt::join(known, " or "), found);
 }
 
-Runtime make_runtime(const ParallelConfig& config) {
+/// This rank's number on its node, from whoever started it.
+int local_rank() {
+  for (const char* name : {"OMPI_COMM_WORLD_LOCAL_RANK", "SLURM_LOCALID", "PMI_LOCAL_RANK"})
+    if (const char* text = std::getenv(name); text != nullptr) return std::atoi(text);
+  return 0;
+}
+
+/// The device that this rank computes on. All ranks compute on the same kind.
+Device choose_device(parallel::Communicator& world, const DeviceConfig& config) {
+  if (config.device == "cpu") return {};
+  const int count = accelerator::device_count();
+  parallel::agree(world, [&] {
+    if (config.device == "cuda" && count == 0)
+      throw UsageError("device: cuda was asked for, but {}", accelerator::why_no_device());
+  });
+  if (world.all_reduce(int64_t{count}, parallel::ReduceOp::kMin) == 0) return {};
+  // Launchers either show each rank the one device that is its own, or all ranks all of them.
+  const int index = count == 1 ? 0 : local_rank() % count;
+  return {DeviceKind::kCuda, index};
+}
+
+parallel::DeviceOptions device_options(const DeviceConfig& config) {
+  parallel::DeviceOptions options;
+  if (config.transport == "nccl") options.transport = parallel::Transport::kNccl;
+  if (config.transport == "staged") options.transport = parallel::Transport::kStaged;
+  return options;
+}
+
+}  // namespace
+
+void DeviceConfig::validate() const {
+  check_choice("device", device, {"auto", "cpu", "cuda"});
+  check_choice("precision", precision, {"f32", "bf16"});
+  check_choice("transport", transport, {"auto", "nccl", "staged"});
+}
+
+std::string describe(const Runtime& rt) {
+  const Device device = rt.stream.device();
+  const std::string where = device.is_cpu() ? "CPU" : accelerator::device_name(device.index);
+  return fmt::format("{} x {}, {}", rt.grid.world->size(), where, name_of(rt.precision));
+}
+
+Runtime make_runtime(const ParallelConfig& config, const DeviceConfig& device) {
   auto world = parallel::make_world();
   parallel::GridShape shape;
   parallel::agree(*world, [&] {
@@ -50,7 +94,13 @@ Runtime make_runtime(const ParallelConfig& config) {
           "{} were started: change one of the three or start {}",
           shape.tensor, shape.pipeline, shape.data, shape.world(), world->size(), shape.world());
   });
-  return {Stream(), parallel::make_grid(shape, std::move(world))};
+  const Stream stream(choose_device(*world, device));
+  parallel::DeviceOptions options = device_options(device);
+  parallel::agree(*world, [&] {
+    options.transport = parallel::choose_transport(*world, stream.device(), options.transport);
+  });
+  auto grid = parallel::make_grid(shape, std::move(world), stream, options);
+  return {stream, std::move(grid), device.dtype()};
 }
 
 }  // namespace lynceus::cli

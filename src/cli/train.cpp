@@ -47,7 +47,8 @@ ExitCode run_train(const Arguments& arguments) {
     return ExitCode::kDone;
   }
   log::set_up(world->rank(), world->size(), config.log.level);
-  const Runtime rt = make_runtime(config.parallel);
+  const Runtime rt = make_runtime(config.parallel, device);
+  log::info("computing on {}", describe(rt));
   return train(rt, &config, &reader);
 }
 

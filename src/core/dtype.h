@@ -1,6 +1,7 @@
 // The element types a Tensor can hold.
 #pragma once
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 
@@ -45,6 +46,23 @@ constexpr const char* name_of(DType dtype) {
   return "?";
 }
 
+/// The upper half of a float (bfloat16): eight bits of exponent, seven of fraction.
+struct BFloat16 {
+  uint16_t bits = 0;
+
+  BFloat16() = default;
+  /// Rounded to nearest, ties to even; NaN stays NaN.
+  explicit BFloat16(float value) {
+    const uint32_t word = std::bit_cast<uint32_t>(value);
+    const bool is_nan = (word & 0x7fffffffu) > 0x7f800000u;
+    bits = static_cast<uint16_t>(is_nan ? (word >> 16) | 0x40u
+                                        : (word + 0x7fffu + ((word >> 16) & 1u)) >> 16);
+  }
+  explicit operator float() const {
+    return std::bit_cast<float>(static_cast<uint32_t>(bits) << 16);
+  }
+};
+
 /// The DType of a C++ type, for Tensor::data<T>().
 template <typename T>
 struct DTypeOf;
@@ -55,6 +73,10 @@ struct DTypeOf<float> {
 template <>
 struct DTypeOf<double> {
   static constexpr DType value = DType::kF64;
+};
+template <>
+struct DTypeOf<BFloat16> {
+  static constexpr DType value = DType::kBf16;
 };
 template <>
 struct DTypeOf<int32_t> {

@@ -1,11 +1,14 @@
-// The pool: blocks by size class, large ones on huge pages, counted by owner. Used by tensors.
+// The pool: on CPUs blocks by size class, large ones on huge pages; on a device whatever its
+// runtime gives; counted by owner. Used by tensors.
 #include "core/memory.h"
 
 #include <sys/mman.h>
 
 #include <algorithm>
 #include <bit>
+#include <chrono>
 #include <cstdlib>
+#include <thread>
 
 #include "core/check.h"
 
@@ -34,6 +37,10 @@ void* allocate_aligned(size_t capacity) {
   return data;
 }
 
+bool is_lasting(MemoryOwner owner) {
+  return owner != MemoryOwner::kActivation && owner != MemoryOwner::kInput;
+}
+
 }  // namespace
 
 const char* name_of(MemoryOwner owner) {
@@ -42,43 +49,83 @@ const char* name_of(MemoryOwner owner) {
   return kNames[static_cast<size_t>(owner)];
 }
 
+MemoryPool::MemoryPool(Device device, accelerator::Priority priority) : device_(device) {
+  if (device.kind == DeviceKind::kCuda) queue_ = accelerator::make_queue(device.index, priority);
+}
+
 MemoryPool::~MemoryPool() { trim(); }
 
+void* MemoryPool::take(size_t capacity) {
+  if (queue_ != nullptr) return accelerator::allocate(queue_, capacity);
+  const auto found = free_blocks_.find(capacity);
+  if (found == free_blocks_.end()) return allocate_aligned(capacity);
+  void* const data = found->second;
+  free_blocks_.erase(found);
+  reserved_ -= capacity;  // counted again by who takes it
+  return data;
+}
+
 MemoryPool::Block MemoryPool::allocate(size_t bytes, MemoryOwner owner) {
+  LYNCEUS_CHECK(device_.has_memory(), "memory on no device");
   // Weights and moments live for the whole run: no rounding, so they waste nothing.
-  const bool lasting = owner != MemoryOwner::kActivation && owner != MemoryOwner::kInput;
+  const bool rounded = device_.is_cpu() && !is_lasting(owner);
   const size_t capacity =
-      lasting ? std::max<size_t>((bytes + kAlignment - 1) / kAlignment * kAlignment, kAlignment)
-              : capacity_for(bytes);
-  Block block{nullptr, capacity, bytes, owner};
+      rounded ? capacity_for(bytes)
+              : std::max<size_t>((bytes + kAlignment - 1) / kAlignment * kAlignment, kAlignment);
   std::lock_guard lock(mutex_);
-  if (const auto found = free_blocks_.find(capacity); found != free_blocks_.end()) {
-    block.data = found->second;
-    free_blocks_.erase(found);
-  } else {
-    LYNCEUS_CHECK(device_.is_cpu(), "this pool serves host memory only");
-    block.data = allocate_aligned(capacity);
-    if (block.data == nullptr)
-      throw Error(ExitCode::kIo, fmt::format("out of memory: {} bytes for {}; {} bytes are held",
-                                             bytes, name_of(owner), reserved_));
-    reserved_ += capacity;
-  }
+  const Block block{take(capacity), capacity, bytes, owner};
+  if (block.data == nullptr)
+    throw Error(ExitCode::kIo, fmt::format("out of memory: {} bytes for {}; {} bytes are held",
+                                           bytes, name_of(owner), reserved_));
+  reserved_ += capacity;
   auto& live = live_[static_cast<size_t>(owner)];
   live += bytes;
   peak_[static_cast<size_t>(owner)] = std::max(peak_[static_cast<size_t>(owner)], live);
   return block;
 }
 
+void MemoryPool::give_back(const Block& block) {
+  if (queue_ != nullptr)
+    accelerator::release(queue_, block.data);
+  else if (is_lasting(block.owner))
+    std::free(block.data);
+  else
+    return static_cast<void>(free_blocks_.emplace(block.capacity, block.data));
+  reserved_ -= block.capacity;
+}
+
 void MemoryPool::release(const Block& block) {
   std::lock_guard lock(mutex_);
   live_[static_cast<size_t>(block.owner)] -= block.bytes;
-  const bool lasting =
-      block.owner != MemoryOwner::kActivation && block.owner != MemoryOwner::kInput;
-  if (lasting) {
-    std::free(block.data);
-    reserved_ -= block.capacity;
-  } else {
-    free_blocks_.emplace(block.capacity, block.data);
+  give_back(block);
+}
+
+void MemoryPool::watch(const std::shared_ptr<const std::function<void()>>& watch) {
+  std::lock_guard lock(mutex_);
+  std::erase_if(watches_, [](const auto& known) { return known.expired(); });
+  watches_.push_back(watch);
+}
+
+void MemoryPool::synchronize() {
+  if (queue_ == nullptr) return;
+  std::unique_lock lock(mutex_);
+  const auto watches = watches_;
+  lock.unlock();
+  const auto expired = [](const auto& known) { return known.expired(); };
+  if (std::all_of(watches.begin(), watches.end(), expired)) return accelerator::synchronize(queue_);
+  constexpr auto kInterval = std::chrono::milliseconds(1);
+  auto next = std::chrono::steady_clock::now() + kInterval;
+  for (bool done = false; !done;) {
+    done = accelerator::is_done(queue_);
+    const auto now = std::chrono::steady_clock::now();
+    if (!done && now < next) {
+      std::this_thread::yield();
+      continue;
+    }
+    next = now + kInterval;
+    // Also at the end: work that was broken off counts as done.
+    for (const auto& known : watches)
+      if (const auto watch = known.lock()) (*watch)();
   }
 }
 

@@ -20,11 +20,14 @@ struct Shard {
 
 struct Parameter {
   std::string name;  ///< the released Lynx / Hugging Face name, unchanged
-  Tensor value;      ///< the local part
+  Tensor value;      ///< the local part; what is trained is f32
   Tensor grad;       ///< undefined: frozen
   Shard shard;
+  Tensor rounded = {};  ///< bf16 copy of a trained matrix where arithmetic is in bf16
 
   bool trainable() const { return grad.defined(); }
+  /// What layers compute with.
+  const Tensor& used() const { return rounded.defined() ? rounded : value; }
   bool sharded() const { return shard.axis >= 0; }
   /// The shape of the named tensor on disk.
   Shape global_shape() const {

@@ -11,15 +11,19 @@ namespace lynceus {
 
 class Stream {
  public:
-  explicit Stream(Device device = {})
-      : device_(device), pool_(std::make_shared<MemoryPool>(device)) {}
+  explicit Stream(Device device = {},
+                  accelerator::Priority priority = accelerator::Priority::kNormal)
+      : pool_(std::make_shared<MemoryPool>(device, priority)) {}
 
-  Device device() const { return device_; }
+  Device device() const { return pool_->device(); }
   /// Shared with every tensor made on this stream: tensors may outlive it.
   const std::shared_ptr<MemoryPool>& pool() const { return pool_; }
+  /// The device runtime's own handle (cudaStream_t); null on CPUs.
+  void* native() const { return pool_->queue().get(); }
+  /// Returns when all work given to the stream is done.
+  void synchronize() const { pool_->synchronize(); }
 
  private:
-  Device device_;
   std::shared_ptr<MemoryPool> pool_;
 };
 

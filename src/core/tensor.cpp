@@ -30,17 +30,26 @@ std::string Shape::to_string() const {
   return fmt::format("[{}]", fmt::join(extents_.begin(), extents_.begin() + rank_, ", "));
 }
 
+/// A block of a pool, given back with the last tensor that sees it.
+struct Tensor::Buffer {
+  Buffer(std::shared_ptr<MemoryPool> from, size_t bytes, MemoryOwner owner)
+      : pool(std::move(from)), block(pool->allocate(bytes, owner)) {}
+  ~Buffer() { pool->release(block); }
+  Buffer(const Buffer&) = delete;
+  Buffer& operator=(const Buffer&) = delete;
+
+  const std::shared_ptr<MemoryPool> pool;
+  const MemoryPool::Block block;
+};
+
 Tensor Tensor::empty(const Stream& stream, const Shape& shape, DType dtype, MemoryOwner owner) {
   Tensor tensor;
   tensor.shape_ = shape;
   tensor.dtype_ = dtype;
   tensor.device_ = stream.device();
   if (!stream.device().has_memory()) return tensor;
-  const auto pool = stream.pool();
-  const MemoryPool::Block block = pool->allocate(tensor.bytes(), owner);
-  tensor.buffer_ =
-      std::shared_ptr<void>(block.data, [pool, block](void*) { pool->release(block); });
-  tensor.data_ = block.data;
+  tensor.buffer_ = std::make_shared<Buffer>(stream.pool(), tensor.bytes(), owner);
+  tensor.data_ = tensor.buffer_->block.data;
   return tensor;
 }
 
@@ -76,23 +85,44 @@ Tensor Tensor::slice(int64_t begin, int64_t count) const {
   return tensor;
 }
 
+const accelerator::Queue& Tensor::queue() const {
+  LYNCEUS_CHECK(buffer_ != nullptr, "borrowed memory has no queue");
+  return buffer_->pool->queue();
+}
+
 void Tensor::fill_zero() const {
-  if (size() > 0 && data_ != nullptr) std::memset(data_, 0, bytes());
+  if (size() == 0 || data_ == nullptr) return;
+  if (device_.is_cpu())
+    std::memset(data_, 0, bytes());
+  else
+    accelerator::fill_zero(queue(), data_, bytes());
 }
 
 void Tensor::copy_from(const Tensor& other) const {
   LYNCEUS_CHECK(other.dtype_ == dtype_ && other.size() == size(), "{} {} copied into {} {}",
                 name_of(other.dtype_), other.shape_.to_string(), name_of(dtype_),
                 shape_.to_string());
-  if (size() > 0) std::memcpy(data_, other.data_, bytes());
+  if (other.device_.is_cpu()) return copy_from_host(other.data_);
+  if (device_.is_cpu()) return other.copy_to_host(data_);
+  if (size() > 0) accelerator::copy(queue(), data_, other.data_, bytes());
 }
 
 void Tensor::copy_from_host(const void* source) const {
-  if (size() > 0) std::memcpy(data_, source, bytes());
+  if (size() == 0) return;
+  if (device_.is_cpu())
+    std::memcpy(data_, source, bytes());
+  else
+    accelerator::copy(queue(), data_, source, bytes());
 }
 
 void Tensor::copy_to_host(void* target) const {
-  if (size() > 0) std::memcpy(target, data_, bytes());
+  if (size() == 0) return;
+  if (device_.is_cpu()) {
+    std::memcpy(target, data_, bytes());
+  } else {
+    accelerator::copy(queue(), target, data_, bytes());
+    buffer_->pool->synchronize();
+  }
 }
 
 Tensor Tensor::clone(const Stream& stream, MemoryOwner owner) const {

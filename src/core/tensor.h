@@ -85,12 +85,16 @@ class Tensor {
   /// Rows [begin, begin + count) of the first axis, same memory.
   Tensor slice(int64_t begin, int64_t count) const;
 
+  /// Where the elements lie, on whichever device.
   void* raw() const { return data_; }
-  /// The elements; T must be this tensor's dtype. A handle is shared, so constness is the holder's.
+  /// The elements, in host memory; T must be this tensor's dtype. A handle is shared, so constness
+  /// is the holder's.
   template <typename T>
   T* data() const {
     LYNCEUS_CHECK(dtype_ == DTypeOf<T>::value, "tensor of {} read as {}", name_of(dtype_),
                   name_of(DTypeOf<T>::value));
+    LYNCEUS_CHECK(device_.is_cpu(), "a tensor {} on a device is read by the host",
+                  shape_.to_string());
     return static_cast<T*>(data_);
   }
   template <typename T>
@@ -107,16 +111,25 @@ class Tensor {
     return values;
   }
 
+  // On a device these stand in the queue of this tensor's stream; copies that end in host memory are
+  // there on return, and what is copied from host memory may be changed.
   void fill_zero() const;
-  /// Copies all elements from another tensor of the same dtype and size.
+  /// Copies all elements from another tensor of the same dtype and size, on any device.
   void copy_from(const Tensor& other) const;
   void copy_from_host(const void* source) const;
   void copy_to_host(void* target) const;
-  /// A new tensor with the same contents.
+  /// A new tensor with the same contents, on the stream's device.
   Tensor clone(const Stream& stream, MemoryOwner owner = MemoryOwner::kActivation) const;
+  /// The same contents on the stream's device: this tensor where it is there already.
+  Tensor on(const Stream& stream, MemoryOwner owner = MemoryOwner::kActivation) const {
+    return device_ == stream.device() ? *this : clone(stream, owner);
+  }
 
  private:
-  std::shared_ptr<void> buffer_;  // keeps the block; null for borrowed memory
+  struct Buffer;
+  const accelerator::Queue& queue() const;
+
+  std::shared_ptr<Buffer> buffer_;  // keeps the block; null for borrowed memory
   void* data_ = nullptr;
   Shape shape_;
   DType dtype_ = DType::kF32;

@@ -4,14 +4,15 @@
 #include <algorithm>
 #include <cmath>
 
+#include "model/parameter_value.h"
+
 namespace lynceus {
 namespace {
 
 constexpr int kSums = 5;  // Σ x, Σ x², Σ x·cos(flat index), Σ (x − start)², ranks that hold a part
 
 /// Adds this rank's part to the sums of a tensor. The flat index counts in the global tensor.
-void add_part(const Parameter& parameter, const Tensor& start, double* sums) {
-  const Tensor& value = parameter.value;
+void add_part(const Parameter& parameter, const Tensor& value, const Tensor& start, double* sums) {
   const bool by_columns = parameter.shard.axis == 1;
   const int64_t rows = value.rank() == 0 ? 1 : by_columns ? value.dim(0) : parameter.valid_extent();
   const int64_t columns = value.rank() == 0 || value.dim(0) == 0 ? 1 : value.size() / value.dim(0);
@@ -44,32 +45,32 @@ double difference(const Fingerprint& expected, const double* sums) {
 }  // namespace
 
 Tensor start_of(const Runtime& rt, const ReferenceCase& reference, const Parameter& parameter) {
-  const Tensor start = Tensor::empty(rt.stream, parameter.value.shape());
+  const Tensor start = Tensor::empty(rt.host(), parameter.value.shape());
   reference.weights->read_shard(parameter.name, parameter.shard, start);
   return start;
 }
 
 std::optional<Finding> compare_fingerprints(const Runtime& rt, const ReferenceCase& reference,
-                                            Optimizer* optimizer, const Tolerances& tolerances) {
+                                            Optimizer* optimizer, double tolerance) {
   std::vector<std::string> names;
   for (const auto& [name, fingerprint] : reference.final_fingerprints)
     if (!reference.final || !reference.final->has(name)) names.push_back(name);
   if (names.empty()) return std::nullopt;
   const Tensor table =
-      Tensor::zeros(rt.stream, {static_cast<int64_t>(names.size()), kSums}, DType::kF64);
+      Tensor::zeros(rt.host(), {static_cast<int64_t>(names.size()), kSums}, DType::kF64);
   parallel::agree(*rt.grid.world, [&] {
     if (rt.grid.data->rank() != 0) return;
     for (const TrainedParameter& trained : optimizer->parameters()) {
       const Parameter& parameter = *trained.parameter;
       const auto found = std::find(names.begin(), names.end(), parameter.name);
       if (found == names.end() || !trained.counts_in_norm) continue;
-      add_part(parameter, start_of(rt, reference, parameter),
+      add_part(parameter, on_host(rt, parameter.value), start_of(rt, reference, parameter),
                table.data<double>() + kSums * (found - names.begin()));
     }
   });
   rt.grid.world->all_reduce(table);
   Finding finding{fmt::format("final parameters, sums of {} more", names.size()), 0,
-                  tolerances.final_parameters, ""};
+                  tolerance, ""};
   double differences = 0, moved = 0, largest = -1;
   for (size_t i = 0; i < names.size(); ++i) {
     const double* sums = table.data<double>() + kSums * static_cast<int64_t>(i);

@@ -15,7 +15,7 @@ namespace lynceus {
 /// Collective over the world. The tensors of reference.final_fingerprints that reference.final
 /// lacks, all together, against how far ours moved; nothing if there are none.
 std::optional<Finding> compare_fingerprints(const Runtime& rt, const ReferenceCase& reference,
-                                            Optimizer* optimizer, const Tolerances& tolerances);
+                                            Optimizer* optimizer, double tolerance);
 
 /// This rank's part of a parameter as the case's weights have it.
 Tensor start_of(const Runtime& rt, const ReferenceCase& reference, const Parameter& parameter);

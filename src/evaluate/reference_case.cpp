@@ -187,6 +187,14 @@ void read_stats(const fs::path& directory, ReferenceCase* reference) {
                                                values.at("cosdot").number()};
 }
 
+void read_torch_errors(const fs::path& directory, ReferenceCase* reference) {
+  const fs::path path = directory / "bf16_errors.json";
+  if (!fs::exists(path)) return;
+  const io::Json errors = io::Json::read(path);
+  for (const auto& [name, error] : errors.members())
+    if (name != "loss" && name != "together") reference->torch_errors[name] = error.number();
+}
+
 }  // namespace
 
 VisionConfig read_vision_config(const io::Json& vit) {
@@ -239,6 +247,7 @@ ReferenceCase read_reference_case(const fs::path& directory, const Stream& strea
     reference.final = std::make_unique<io::SafetensorsFile>(directory / "final.safetensors");
   read_trajectories(directory, &reference);
   read_stats(directory, &reference);
+  read_torch_errors(directory, &reference);
   check_case(reference);
   return reference;
 }

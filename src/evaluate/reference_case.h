@@ -57,6 +57,7 @@ struct ReferenceCase {
   std::map<std::string, Fingerprint> final_fingerprints;  ///< of the same, also where not stored
   std::vector<ReferenceTrajectory> trajectories;
   std::vector<std::string> untouched;  ///< parameters that the run must leave as they are
+  std::map<std::string, double> torch_errors;  ///< of PyTorch's bf16, relative L2 by gradient
   double smoothed_loss = -1;           ///< loss with label smoothing 0.1; negative: not given
 };
 

@@ -6,16 +6,26 @@
 #include <cmath>
 #include <map>
 
+#include "evaluate/differences.h"
 #include "evaluate/fingerprints.h"
+#include "evaluate/gradients.h"
 #include "evaluate/reference_case.h"
 #include "evaluate/verify_vision.h"
 #include "model/load_weights.h"
+#include "model/parameter_value.h"
 
 namespace lynceus {
 namespace {
 
 double relative(double found, double expected) {
   return std::abs(found - expected) / std::max(std::abs(expected), 1e-30);
+}
+
+Finding compare_loss(const std::string& what, double found, double expected,
+                     const Tolerances& tolerances) {
+  if (tolerances.loss_is_relative)
+    return {what + " (relative)", relative(found, expected), tolerances.loss, ""};
+  return {what, std::abs(found - expected), tolerances.loss, ""};
 }
 
 /// The model of a case with its weights, and how to run its batches.
@@ -72,13 +82,13 @@ double logits_error(const Runtime& rt, const ReferenceCase& reference, CaseRunne
   const ReferenceBatch& all = reference.batches.front();
   Tensor expected;
   parallel::agree(*rt.grid.world,
-                  [&] { expected = read_f64(rt.stream, *reference.expected, "logits"); });
+                  [&] { expected = read_f64(rt.host(), *reference.expected, "logits"); });
   const int64_t padded = expected.dim(1), vocabulary = expected.dim(2);
   ReplicaBatch mine = runner->batch(all);
   double worst = 0;
   const auto compare = [&](const PackedBatch& batch, const LlmStage::Output& output) {
     const LmHead& head = *runner->model().stage.head;
-    const Tensor logits = head.logits(rt, output.h);
+    const Tensor logits = on_host(rt, head.logits(rt, output.h));
     for (size_t s = 0; s < batch.samples.size(); ++s) {
       const int64_t sample = batch.samples[s];
       const auto& columns = all.padded_columns[sample];
@@ -106,91 +116,6 @@ double mean_loss(const Runtime& rt, CaseRunner* runner, const ReferenceBatch& al
          static_cast<double>(rt.grid.data->all_reduce(loss.scored));
 }
 
-/// Σ (ours·scale − theirs)² and Σ theirs² over this rank's part of a named global tensor.
-std::pair<double, double> squares(const Runtime& rt, const io::SafetensorsFile& file,
-                                  const std::string& entry, const Parameter& parameter,
-                                  const Tensor& ours, double scale) {
-  io::Slice slice;
-  if (parameter.sharded())
-    slice = {parameter.shard.axis, std::min(parameter.shard.offset, parameter.shard.global_extent),
-             parameter.valid_extent()};
-  const Tensor theirs = Tensor::empty(rt.stream, slice.of(parameter.global_shape()), DType::kF64);
-  file.read(entry, slice, theirs);
-  double difference = 0, reference = 0;
-  // Padding rows stand behind the real ones, so both parts are read from their beginning.
-  for (int64_t i = 0; i < theirs.size(); ++i) {
-    const double t = theirs.data<double>()[i];
-    const double d = scale * static_cast<double>(ours.data<float>()[i]) - t;
-    difference += d * d;
-    reference += t * t;
-  }
-  return {difference, reference};
-}
-
-/// Adds up per-name pairs over the ranks that hold a part of each tensor.
-std::map<std::string, std::pair<double, double>> sum_over_world(
-    const Runtime& rt, const std::vector<std::string>& names,
-    const std::map<std::string, std::pair<double, double>>& mine) {
-  const Tensor flat =
-      Tensor::zeros(rt.stream, {static_cast<int64_t>(names.size()), 3}, DType::kF64);
-  double* values = flat.data<double>();
-  for (size_t i = 0; i < names.size(); ++i)
-    if (const auto found = mine.find(names[i]); found != mine.end()) {
-      values[3 * i] = found->second.first;
-      values[3 * i + 1] = found->second.second;
-      values[3 * i + 2] = 1;
-    }
-  rt.grid.world->all_reduce(flat);
-  std::map<std::string, std::pair<double, double>> all;
-  for (size_t i = 0; i < names.size(); ++i)
-    if (values[3 * i + 2] > 0) all[names[i]] = {values[3 * i], values[3 * i + 1]};
-  return all;
-}
-
-/// The gradients that the case gives, compared one by one; the worst is reported.
-Finding compare_gradients(const Runtime& rt, const ReferenceCase& reference, Optimizer* optimizer,
-                          int64_t scored, const GlobalReach& reach, const Tolerances& tolerances) {
-  const std::string prefix = "grad.";
-  std::vector<std::string> names;
-  for (const auto& entry : reference.expected->entries())
-    if (entry.name.starts_with(prefix)) names.push_back(entry.name.substr(prefix.size()));
-  std::map<std::string, std::pair<double, double>> mine;
-  int64_t reached =
-      0;  // trained tensors that this rank counts; some cases store only the small ones
-  parallel::agree(*rt.grid.world, [&] {
-    for (const TrainedParameter& trained : optimizer->parameters()) {
-      const Parameter& parameter = *trained.parameter;
-      const bool given = reference.expected->has(prefix + parameter.name);
-      const bool counts = trained.counts_in_norm && rt.grid.data->rank() == 0;
-      const bool first_shard = !parameter.sharded() || rt.grid.tensor->rank() == 0;
-      if (counts && first_shard && reach.reaches(trained.reach)) ++reached;
-      if (given && counts)
-        mine[parameter.name] = squares(rt, *reference.expected, prefix + parameter.name, parameter,
-                                       parameter.grad, 1.0 / static_cast<double>(scored));
-    }
-  });
-  const auto all = sum_over_world(rt, names, mine);
-  Finding finding{
-      fmt::format("gradients ({} of {} tensors)", names.size(), rt.grid.world->all_reduce(reached)),
-      0, tolerances.gradient, ""};
-  const auto report = [&](double error, const std::string& worst) {
-    if (error <= finding.error) return;
-    finding.error = error;
-    finding.worst = worst;
-  };
-  for (const std::string& name : names) {
-    const auto found = all.find(name);
-    if (found == all.end()) {
-      report(INFINITY, name + " is not trained here");
-      continue;
-    }
-    const auto [difference, expected] = found->second;
-    const double error = std::sqrt(difference) / std::max(std::sqrt(expected), 1e-12);
-    report(std::isnan(error) ? INFINITY : error, name);
-  }
-  return finding;
-}
-
 void verify_gradients(const Runtime& rt, const ReferenceCase& reference,
                       const VerifyOptions& options, const Tolerances& tolerances,
                       std::vector<Finding>* findings) {
@@ -208,16 +133,15 @@ void verify_gradients(const Runtime& rt, const ReferenceCase& reference,
 
   Tensor expected_loss;
   parallel::agree(*rt.grid.world,
-                  [&] { expected_loss = read_f64(rt.stream, *reference.expected, "loss"); });
-  findings->push_back(
-      {"loss", std::abs(mean - expected_loss.data<double>()[0]), tolerances.loss, ""});
-  if (reference.expected->has("logits"))
-    findings->push_back({"logits", logits_error(rt, reference, &runner), tolerances.logits, ""});
-  findings->push_back(compare_gradients(rt, reference, &optimizer, scored, reach, tolerances));
+                  [&] { expected_loss = read_f64(rt.host(), *reference.expected, "loss"); });
+  findings->push_back(compare_loss("loss", mean, expected_loss.data<double>()[0], tolerances));
+  if (tolerances.logits && reference.expected->has("logits"))
+    findings->push_back({"logits", logits_error(rt, reference, &runner), *tolerances.logits, ""});
+  compare_gradients(rt, reference, &optimizer, scored, reach, tolerances, findings);
   if (reference.smoothed_loss >= 0) {
     CaseRunner smoothed(rt, reference, options, 0.1);
-    const double error = std::abs(mean_loss(rt, &smoothed, all) - reference.smoothed_loss);
-    findings->push_back({"loss, label smoothing 0.1", error, tolerances.loss, ""});
+    findings->push_back(compare_loss("loss, label smoothing 0.1", mean_loss(rt, &smoothed, all),
+                                     reference.smoothed_loss, tolerances));
   }
 }
 
@@ -228,7 +152,7 @@ bool is_moment(const std::string& entry) {
 
 /// The final parameters that the case stores: together against how far the expected ones moved.
 Finding compare_final(const Runtime& rt, const ReferenceCase& reference, Optimizer* optimizer,
-                      const Tolerances& tolerances) {
+                      double tolerance) {
   std::map<std::string, std::pair<double, double>> mine;
   std::vector<std::string> names;
   for (const auto& entry : reference.final->entries())
@@ -240,8 +164,9 @@ Finding compare_final(const Runtime& rt, const ReferenceCase& reference, Optimiz
           rt.grid.data->rank() != 0)
         continue;
       const Tensor start = start_of(rt, reference, parameter);
-      const double difference =
-          squares(rt, *reference.final, parameter.name, parameter, parameter.value, 1).first;
+      const double difference = squares(rt, *reference.final, parameter.name, parameter,
+                                        on_host(rt, parameter.value), 1)
+                                    .first;
       const double moved = squares(rt, *reference.final, parameter.name, parameter, start, 1).first;
       mine[parameter.name] = {difference, moved};
     }
@@ -253,7 +178,7 @@ Finding compare_final(const Runtime& rt, const ReferenceCase& reference, Optimiz
     moved += pair.second;
   }
   Finding finding{fmt::format("final parameters ({} tensors)", names.size()),
-                  std::sqrt(difference / std::max(moved, 1e-300)), tolerances.final_parameters, ""};
+                  std::sqrt(difference / std::max(moved, 1e-300)), tolerance, ""};
   for (const std::string& name : names)
     if (!all.contains(name))
       finding = {finding.what, INFINITY, finding.tolerance, name + " is not trained here"};
@@ -311,14 +236,33 @@ void verify_trajectory(const Runtime& rt, const ReferenceCase& reference,
   findings->push_back(losses);
   findings->push_back(norms);
   if (!trajectory.name.empty()) return;
-  if (reference.final) findings->push_back(compare_final(rt, reference, &optimizer, tolerances));
-  if (auto finding = compare_fingerprints(rt, reference, &optimizer, tolerances))
-    findings->push_back(*std::move(finding));
+  if (tolerances.final_parameters) {
+    const double tolerance = *tolerances.final_parameters;
+    if (reference.final) findings->push_back(compare_final(rt, reference, &optimizer, tolerance));
+    if (auto finding = compare_fingerprints(rt, reference, &optimizer, tolerance))
+      findings->push_back(*std::move(finding));
+  }
   if (!reference.untouched.empty())
     findings->push_back(compare_untouched(rt, reference, &optimizer));
 }
 
 }  // namespace
+
+Tolerances tolerances_of(DType precision) {
+  Tolerances tolerances;
+  if (precision == DType::kF32) return tolerances;
+  tolerances.loss_is_relative = true;
+  tolerances.loss = 5e-3;
+  tolerances.logits.reset();
+  tolerances.gradient = 4e-2;
+  tolerances.gradients_together = 4e-2;
+  tolerances.times_torch = 3;
+  tolerances.trajectory_loss = 1e-2;
+  tolerances.gradient_norm = 1e-1;
+  tolerances.final_parameters.reset();
+  tolerances.vision_features.reset();
+  return tolerances;
+}
 
 std::vector<Finding> verify_case(const Runtime& rt, const std::filesystem::path& directory,
                                  const VerifyOptions& options, const Tolerances& tolerances) {
@@ -327,7 +271,7 @@ std::vector<Finding> verify_case(const Runtime& rt, const std::filesystem::path&
   parallel::agree(*rt.grid.world, [&] {
     resolutions = is_resolution_case(directory);
     if (resolutions) return;
-    reference = read_reference_case(directory, rt.stream);
+    reference = read_reference_case(directory, rt.host());
     try {
       validate_layout(reference.model, rt.grid.tensor->size(), rt.grid.pipeline->size());
       partition_model(reference.model, rt.grid.pipeline->size(), options.layers);

@@ -10,12 +10,12 @@ namespace lynceus {
 Tensor Adapter::forward(const Runtime& rt, const Tensor& x, Saved* saved) const {
   const Tensor normed = norm.forward(rt, x, saved ? &saved->norm : nullptr);
   const Tensor bottleneck = down.forward(rt, normed, saved ? &saved->down : nullptr);
-  const Tensor activated = saved ? Tensor::empty(rt.stream, bottleneck.shape()) : bottleneck;
+  const Tensor activated = saved ? rt.activation(bottleneck.shape()) : bottleneck;
   kernels::silu_forward(rt.stream, bottleneck, activated);
   const Tensor reduced = up.forward(rt, activated, saved ? &saved->up : nullptr);
   rt.grid.tensor->all_reduce(reduced);
 
-  Tensor y = Tensor::empty(rt.stream, x.shape());
+  Tensor y = rt.activation(x.shape());
   kernels::adapter_epilogue_forward(rt.stream, x, reduced, up_bias.value, scaling.value, y);
   if (saved) {
     saved->bottleneck = bottleneck;
@@ -26,17 +26,17 @@ Tensor Adapter::forward(const Runtime& rt, const Tensor& x, Saved* saved) const 
 
 void Adapter::backward(const Runtime& rt, const Saved& saved, const Tensor& dy,
                        const Tensor* dx) const {
-  const Tensor dreduced = Tensor::empty(rt.stream, dy.shape());
+  const Tensor dreduced = rt.activation(dy.shape());
   // Only scaling's gradient reads the forward values.
   const Tensor& reduced = scaling.trainable() ? saved.reduced : dy;
   kernels::adapter_epilogue_backward(rt.stream, reduced, up_bias.value, scaling.value, dy, dreduced,
                                      scaling.trainable() ? &scaling.grad : nullptr,
                                      up_bias.trainable() ? &up_bias.grad : nullptr);
 
-  const Tensor dbottleneck = Tensor::empty(rt.stream, saved.bottleneck.shape());
+  const Tensor dbottleneck = rt.activation(saved.bottleneck.shape());
   up.backward(rt, saved.up, dreduced, &dbottleneck);
   kernels::silu_backward(rt.stream, saved.bottleneck, dbottleneck, dbottleneck);
-  const Tensor dnormed = Tensor::empty(rt.stream, dy.shape());
+  const Tensor dnormed = rt.activation(dy.shape());
   down.backward(rt, saved.down, dbottleneck, &dnormed);
   rt.grid.tensor->all_reduce(dnormed);
 

@@ -16,7 +16,7 @@ Tensor SelfAttention::forward(const Runtime& rt, const PackedBatch& batch, const
   kernels::rope_forward(rt.stream, batch.cos, batch.sin, q);
   kernels::rope_forward(rt.stream, batch.cos, batch.sin, k);
 
-  const Tensor out = Tensor::empty(rt.stream, q.shape());
+  const Tensor out = rt.activation(q.shape());
   Tensor lse;
   if (saved) lse = Tensor::empty(rt.stream, {shape.heads, q.rows()});
   kernels::attention_forward(rt.stream, shape, q, k, v, batch.sequences, batch.sequences, out,
@@ -33,18 +33,18 @@ Tensor SelfAttention::forward(const Runtime& rt, const PackedBatch& batch, const
 
 Tensor SelfAttention::backward(const Runtime& rt, const PackedBatch& batch, const Saved& saved,
                                const Tensor& dy) const {
-  const Tensor dout = Tensor::empty(rt.stream, saved.out.shape());
+  const Tensor dout = rt.activation(saved.out.shape());
   o_proj.backward(rt, saved.o_proj, dy, &dout);
 
-  const Tensor dq = Tensor::empty(rt.stream, saved.q.shape());
-  const Tensor dk = Tensor::empty(rt.stream, saved.k.shape());
-  const Tensor dv = Tensor::empty(rt.stream, saved.v.shape());
+  const Tensor dq = rt.activation(saved.q.shape());
+  const Tensor dk = rt.activation(saved.k.shape());
+  const Tensor dv = rt.activation(saved.v.shape());
   kernels::attention_backward(rt.stream, shape, saved.q, saved.k, saved.v, saved.out, saved.lse,
                               dout, batch.sequences, batch.sequences, dq, dk, dv);
   kernels::rope_backward(rt.stream, batch.cos, batch.sin, dq);
   kernels::rope_backward(rt.stream, batch.cos, batch.sin, dk);
 
-  Tensor dx = Tensor::empty(rt.stream, {dy.rows(), q_proj.in_features()});
+  Tensor dx = rt.activation({dy.rows(), q_proj.in_features()});
   q_proj.backward(rt, saved.q_proj, dq, &dx);
   k_proj.backward(rt, saved.k_proj, dk, &dx, /*accumulate=*/true);
   v_proj.backward(rt, saved.v_proj, dv, &dx, /*accumulate=*/true);

@@ -36,7 +36,7 @@ Tensor AffineBridge::forward(const Runtime& rt, const Tensor& media, Saved* save
 void AffineBridge::backward(const Runtime& rt, const Saved& saved, const Tensor& dy,
                             const Tensor* dmedia) const {
   if (!ln_vision) return mlp.backward(rt, saved.mlp, dy, dmedia);
-  const Tensor dx = Tensor::empty(rt.stream, saved.ln_vision.x.shape());
+  const Tensor dx = rt.activation(saved.ln_vision.x.shape());
   mlp.backward(rt, saved.mlp, dy, &dx);
   ln_vision->backward(rt, saved.ln_vision, dx, nullptr, dmedia);
 }
@@ -51,7 +51,7 @@ Tensor MlpBridge::forward(const Runtime& rt, const Tensor& media, Saved* saved) 
       ln_vision ? ln_vision->forward(rt, media, saved ? &saved->ln_vision : nullptr) : media;
   const Tensor hidden = in.forward(rt, x, saved ? &saved->in : nullptr);
   const Tensor normed = norm.forward(rt, hidden, saved ? &saved->norm : nullptr);
-  const Tensor activated = saved ? Tensor::empty(rt.stream, normed.shape()) : normed;
+  const Tensor activated = saved ? rt.activation(normed.shape()) : normed;
   kernels::gelu_forward(rt.stream, normed, activated);
   if (saved) saved->normed = normed;
   return out.forward(rt, activated, saved ? &saved->out : nullptr);
@@ -59,13 +59,13 @@ Tensor MlpBridge::forward(const Runtime& rt, const Tensor& media, Saved* saved) 
 
 void MlpBridge::backward(const Runtime& rt, const Saved& saved, const Tensor& dy,
                          const Tensor* dmedia) const {
-  const Tensor dnormed = Tensor::empty(rt.stream, saved.normed.shape());
+  const Tensor dnormed = rt.activation(saved.normed.shape());
   out.backward(rt, saved.out, dy, &dnormed);
   kernels::gelu_backward(rt.stream, saved.normed, dnormed, dnormed);
-  const Tensor dhidden = Tensor::empty(rt.stream, saved.normed.shape());
+  const Tensor dhidden = rt.activation(saved.normed.shape());
   norm.backward(rt, saved.norm, dnormed, nullptr, &dhidden);
   if (!ln_vision) return in.backward(rt, saved.in, dhidden, dmedia);
-  const Tensor dx = Tensor::empty(rt.stream, saved.ln_vision.x.shape());
+  const Tensor dx = rt.activation(saved.ln_vision.x.shape());
   in.backward(rt, saved.in, dhidden, &dx);
   ln_vision->backward(rt, saved.ln_vision, dx, nullptr, dmedia);
 }
@@ -108,7 +108,7 @@ void Bridge::backward(const Runtime& rt, const Saved& saved, const Tensor& dy) c
   const bool wants_media = frame_position && frame_position->trainable() && any_video;
   Tensor dmedia;
   if (wants_media)
-    dmedia = Tensor::empty(rt.stream, {saved.media_begin.tokens(), frame_position->value.dim(3)});
+    dmedia = rt.activation({saved.media_begin.tokens(), frame_position->value.dim(3)});
   const Tensor* dmedia_wanted = wants_media ? &dmedia : nullptr;
 
   if (const auto* resampler = std::get_if<Resampler>(&kind))
@@ -146,17 +146,17 @@ Bridge make_bridge(const Runtime& rt, const ModelConfig& config) {
   } else if (config.bridge.kind == "affine") {
     AffineBridge affine;
     affine.ln_vision = make_vision_norm(make, config);
-    affine.mlp.weight = make.replicated("mlp.weight", {width, vision});
+    affine.mlp.weight = make.replicated_matrix("mlp.weight", {width, vision});
     affine.mlp.bias = make.replicated("mlp.bias", {width});
     bridge.kind = std::move(affine);
   } else {
     const int64_t hidden = config.bridge.hidden_size == 0 ? 2 * vision : config.bridge.hidden_size;
     MlpBridge mlp;
     mlp.ln_vision = make_vision_norm(make, config);
-    mlp.in.weight = make.replicated("mlp.0.weight", {hidden, vision});
+    mlp.in.weight = make.replicated_matrix("mlp.0.weight", {hidden, vision});
     mlp.in.bias = make.replicated("mlp.0.bias", {hidden});
     mlp.norm = make_layer_norm(make.in("mlp.1"), hidden, config.bridge.layer_norm_eps);
-    mlp.out.weight = make.replicated("mlp.3.weight", {width, hidden});
+    mlp.out.weight = make.replicated_matrix("mlp.3.weight", {width, hidden});
     mlp.out.bias = make.replicated("mlp.3.bias", {width});
     bridge.kind = std::move(mlp);
   }

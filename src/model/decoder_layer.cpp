@@ -30,7 +30,7 @@ void DecoderLayer::backward(const Runtime& rt, const PackedBatch& batch, const S
   const bool through_llm = dx != nullptr || input_norm.weight.trainable();
   Tensor dh = dy;
   if (adapter) {
-    if (through_llm) dh = Tensor::empty(rt.stream, dy.shape());
+    if (through_llm) dh = rt.activation(dy.shape());
     adapter->backward(rt, saved.adapter, dy, through_llm ? &dh : nullptr);
   }
   if (!through_llm) return;

@@ -7,8 +7,8 @@
 namespace lynceus {
 
 Tensor Embedding::forward(const Runtime& rt, const PackedBatch& batch, const Tensor& visual) const {
-  Tensor h = Tensor::empty(rt.stream, {batch.tokens(), weight.value.cols()});
-  kernels::embedding_forward(rt.stream, batch.token_ids, weight.value, weight.shard.offset, h);
+  Tensor h = rt.activation({batch.tokens(), weight.value.cols()});
+  kernels::embedding_forward(rt.stream, batch.token_ids, weight.used(), weight.shard.offset, h);
   rt.grid.tensor->all_reduce(h);  // exactly one rank holds each row: adding zeros changes no bit
   if (batch.visual_tokens() > 0) kernels::scatter_rows(rt.stream, visual, batch.visual_rows, h);
   return h;

@@ -6,7 +6,7 @@ namespace lynceus {
 
 Tensor Linear::forward(const Runtime& rt, const Tensor& x, Saved* saved,
                        kernels::Activation activation) const {
-  Tensor y = Tensor::empty(rt.stream, {x.rows(), out_features()});
+  Tensor y = rt.activation({x.rows(), out_features()});
   const Tensor* b = bias ? &bias->value : nullptr;
   if (packed.defined())
     kernels::linear_forward(rt.stream, x, packed, b, y, activation);

@@ -26,8 +26,8 @@ struct Linear {
   int64_t in_features() const { return packed.defined() ? packed.in_features() : matrix().dim(1); }
   /// The weight as [out, in].
   Tensor matrix() const {
-    const int64_t out = weight.value.dim(0);
-    return weight.value.reshape({out, weight.value.size() / out});
+    const Tensor& used = weight.used();
+    return used.reshape({used.dim(0), used.size() / used.dim(0)});
   }
 
   /// act(x·wᵀ + b)

@@ -12,29 +12,27 @@ LmHead::Loss LmHead::forward(const Runtime& rt, const PackedBatch& batch, const 
   LYNCEUS_TRACE("lm head");
   const int64_t scored = batch.scored();
   // Rows are normed after they are picked: unscored rows reach no loss.
-  const Tensor picked = Tensor::empty(rt.stream, {scored, h.cols()});
+  const Tensor picked = rt.activation({scored, h.cols()});
   kernels::gather_rows(rt.stream, h, batch.scored_rows, picked);
   const Tensor normed = norm.forward(rt, picked, saved ? &saved->norm : nullptr);
   Linear::Saved linear_saved;
   const Tensor logits = lm_head.forward(rt, normed, saved ? &linear_saved : nullptr);
 
-  const Tensor row_max = Tensor::empty(rt.stream, {scored});
-  kernels::cross_entropy_row_max(rt.stream, logits, vocabulary, row_max);
-  rt.grid.tensor->all_reduce(row_max, parallel::ReduceOp::kMax);
+  const Tensor local_max = Tensor::empty(rt.stream, {scored});
   const Tensor partial = Tensor::empty(rt.stream, {scored, kernels::kCrossEntropyPartials});
-  kernels::cross_entropy_partial(rt.stream, logits, batch.scored_labels, vocabulary, row_max,
+  kernels::cross_entropy_partial(rt.stream, logits, batch.scored_labels, vocabulary, local_max,
                                  partial);
+  const Tensor row_max = local_max.clone(rt.stream);
+  rt.grid.tensor->all_reduce(row_max, parallel::ReduceOp::kMax);
+  kernels::cross_entropy_rebase(rt.stream, local_max, row_max, partial);
   rt.grid.tensor->all_reduce(partial);
 
   Loss loss{Tensor::empty(rt.stream, {scored}), Tensor::empty(rt.stream, {scored}, DType::kU8)};
-  const float* largest = row_max.data<float>();
-  const float* sums = partial.data<float>();
-  for (int64_t r = 0; r < scored; ++r, sums += kernels::kCrossEntropyPartials)
-    loss.row_correct.data<uint8_t>()[r] = sums[1] == largest[r] && sums[3] == 0;
   kernels::cross_entropy_finish(rt.stream, logits, batch.scored_labels, vocabulary, row_max,
-                                partial, label_smoothing, saved != nullptr, &loss.row_loss);
+                                partial, label_smoothing, saved != nullptr, &loss.row_loss,
+                                &loss.row_correct);
   if (saved) {
-    saved->dnormed = Tensor::empty(rt.stream, normed.shape());
+    saved->dnormed = rt.activation(normed.shape());
     lm_head.backward(rt, linear_saved, logits, &saved->dnormed);
     rt.grid.tensor->all_reduce(saved->dnormed);
   }
@@ -43,7 +41,8 @@ LmHead::Loss LmHead::forward(const Runtime& rt, const PackedBatch& batch, const 
 
 Tensor LmHead::backward(const Runtime& rt, const PackedBatch& batch, const Saved& saved) const {
   const Tensor dpicked = norm.backward(rt, saved.norm, saved.dnormed, nullptr);
-  Tensor dh = Tensor::zeros(rt.stream, {batch.tokens(), dpicked.cols()});
+  Tensor dh = rt.activation({batch.tokens(), dpicked.cols()});
+  dh.fill_zero();
   kernels::scatter_rows(rt.stream, dpicked, batch.scored_rows, dh);
   return dh;
 }

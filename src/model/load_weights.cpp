@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "model/parameter_value.h"
 #include "model/position_interpolation.h"
 
 namespace lynceus {
@@ -20,11 +21,14 @@ bool is_other_resolution(const std::string& name, const Shape& found, const Shap
 
 void read_parameter(const Runtime& rt, const VisionConfig& vision, const io::WeightSource& source,
                     const Parameter& parameter) {
-  if (source.shape(parameter.name) == parameter.global_shape())
-    source.read_shard(parameter.name, parameter.shard, parameter.value);
-  else
+  if (source.shape(parameter.name) == parameter.global_shape()) {
+    const Tensor values = on_host(rt, parameter.value);
+    source.read_shard(parameter.name, parameter.shard, values);
+    set_from_host(rt, values, parameter.value);
+  } else {
     parameter.value.copy_from(interpolate_position(
-        rt.stream, source.read_whole(rt.stream, parameter.name), vision.grid()));
+        rt.host(), source.read_whole(rt.host(), parameter.name), vision.grid()));
+  }
 }
 
 }  // namespace
@@ -77,6 +81,7 @@ void load_weights(const Runtime& rt, LynxModel* model, const io::WeightSource& s
     const bool vision = in_vision_branch(*parameter);
     (vision ? rt.grid.world : rt.grid.data)->broadcast(parameter->value, 0);
   }
+  refresh_rounded(rt, model);
 }
 
 }  // namespace lynceus

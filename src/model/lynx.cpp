@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "core/random.h"
+#include "model/parameter_value.h"
 
 namespace lynceus {
 namespace {
@@ -27,9 +28,8 @@ double initial_std(const ModelConfig& config, const Parameter& parameter) {
   return 1.0 / std::sqrt(static_cast<double>(fan_in));
 }
 
-void fill_normal(const Parameter& parameter, uint64_t seed, double std) {
+void fill_normal(const Parameter& parameter, uint64_t seed, double std, const Tensor& value) {
   const CounterRandom random(seed, parameter.name);
-  const Tensor& value = parameter.value;
   const Shape& local = value.shape();
   float* data = value.data<float>();
   // The global flat index of a local element: shift rows (axis 0) or columns (axis 1).
@@ -90,17 +90,20 @@ Reach reach_of(const Parameter& parameter) {
   return in_vision_branch(parameter) ? Reach::kAnyMedia : Reach::kAnySample;
 }
 
-void initialize(LynxModel* model, uint64_t seed) {
+void initialize(const Runtime& rt, LynxModel* model, uint64_t seed) {
   model->visit_parameters([&](Parameter& parameter) {
     const bool vector = parameter.value.rank() == 1;
+    const Tensor values = on_host(rt, parameter.value);
     if (vector && parameter.name.ends_with("bias")) {
-      parameter.value.fill_zero();
+      values.fill_zero();
     } else if (vector) {  // norm weights and the adapters' scaling
-      for (float& value : parameter.value.span<float>()) value = 1.0f;
+      for (float& value : values.span<float>()) value = 1.0f;
     } else {
-      fill_normal(parameter, seed, initial_std(model->config, parameter));
+      fill_normal(parameter, seed, initial_std(model->config, parameter), values);
     }
+    set_from_host(rt, values, parameter.value);
   });
+  refresh_rounded(rt, model);
 }
 
 }  // namespace lynceus

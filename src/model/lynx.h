@@ -42,6 +42,6 @@ Reach reach_of(const Parameter& parameter);
 
 /// Random values for every parameter, equal on every grid: linear weights N(0, std), norm weights
 /// 1, biases 0, as a pure function of (seed, name, global flat index).
-void initialize(LynxModel* model, uint64_t seed);
+void initialize(const Runtime& rt, LynxModel* model, uint64_t seed);
 
 }  // namespace lynceus

@@ -9,7 +9,7 @@ Tensor Mlp::forward(const Runtime& rt, const Tensor& x, Saved* saved) const {
   const Tensor gate = gate_proj.forward(rt, x, saved ? &saved->gate_proj : nullptr);
   const Tensor up = up_proj.forward(rt, x, saved ? &saved->up_proj : nullptr);
   // Without a backward pass gate's memory is free to hold the product.
-  const Tensor product = saved ? Tensor::empty(rt.stream, gate.shape()) : gate;
+  const Tensor product = saved ? rt.activation(gate.shape()) : gate;
   kernels::swiglu_forward(rt.stream, gate, up, product);
   if (saved) {
     saved->gate = gate;
@@ -19,14 +19,14 @@ Tensor Mlp::forward(const Runtime& rt, const Tensor& x, Saved* saved) const {
 }
 
 Tensor Mlp::backward(const Runtime& rt, const Saved& saved, const Tensor& dy) const {
-  const Tensor dproduct = Tensor::empty(rt.stream, saved.gate.shape());
+  const Tensor dproduct = rt.activation(saved.gate.shape());
   down_proj.backward(rt, saved.down_proj, dy, &dproduct);
 
-  const Tensor dgate = Tensor::empty(rt.stream, saved.gate.shape());
-  const Tensor dup = Tensor::empty(rt.stream, saved.up.shape());
+  const Tensor dgate = rt.activation(saved.gate.shape());
+  const Tensor dup = rt.activation(saved.up.shape());
   kernels::swiglu_backward(rt.stream, saved.gate, saved.up, dproduct, dgate, dup);
 
-  Tensor dx = Tensor::empty(rt.stream, {dy.rows(), gate_proj.in_features()});
+  Tensor dx = rt.activation({dy.rows(), gate_proj.in_features()});
   gate_proj.backward(rt, saved.gate_proj, dgate, &dx);
   up_proj.backward(rt, saved.up_proj, dup, &dx, /*accumulate=*/true);
   return dx;

@@ -7,7 +7,7 @@
 namespace lynceus {
 
 Tensor RmsNorm::forward(const Runtime& rt, const Tensor& x, Saved* saved) const {
-  Tensor y = Tensor::empty(rt.stream, x.shape());
+  Tensor y = rt.activation(x.shape());
   if (saved == nullptr) {
     kernels::rms_norm_forward(rt.stream, x, weight.value, eps, y, nullptr);
     return y;
@@ -19,14 +19,14 @@ Tensor RmsNorm::forward(const Runtime& rt, const Tensor& x, Saved* saved) const 
 
 Tensor RmsNorm::backward(const Runtime& rt, const Saved& saved, const Tensor& dy,
                          const Tensor* dresidual) const {
-  Tensor dx = Tensor::empty(rt.stream, dy.shape());
+  Tensor dx = rt.activation(dy.shape());
   kernels::rms_norm_backward(rt.stream, saved.x, weight.value, saved.inv_rms, dy, dresidual, &dx,
                              weight.trainable() ? &weight.grad : nullptr);
   return dx;
 }
 
 Tensor LayerNorm::forward(const Runtime& rt, const Tensor& x, Saved* saved) const {
-  Tensor y = Tensor::empty(rt.stream, x.shape());
+  Tensor y = rt.activation(x.shape());
   if (saved == nullptr) {
     kernels::layer_norm_forward(rt.stream, x, weight.value, bias.value, eps, y, nullptr, nullptr);
     return y;

@@ -4,19 +4,28 @@
 
 namespace lynceus {
 
-Parameter ParameterMaker::make(const std::string& name, const Shape& local,
-                               const Shard& shard) const {
-  Parameter parameter{prefix_ + name, {}, {}, shard};
-  parameter.value =
-      Tensor::zeros(rt_.stream, local, DType::kF32,
-                    trainable_ ? MemoryOwner::kTrainableWeight : MemoryOwner::kFrozenWeight);
-  if (trainable_)
-    parameter.grad = Tensor::zeros(rt_.stream, local, DType::kF32, MemoryOwner::kGradient);
+Parameter ParameterMaker::make(const std::string& name, const Shape& local, const Shard& shard,
+                               DType precision) const {
+  Parameter parameter;
+  parameter.name = prefix_ + name;
+  parameter.shard = shard;
+  if (!trainable_) {
+    parameter.value = Tensor::zeros(rt_.stream, local, precision, MemoryOwner::kFrozenWeight);
+    return parameter;
+  }
+  parameter.value = Tensor::zeros(rt_.stream, local, DType::kF32, MemoryOwner::kTrainableWeight);
+  if (precision != DType::kF32)
+    parameter.rounded = Tensor::zeros(rt_.stream, local, precision, MemoryOwner::kTrainableWeight);
+  parameter.grad = Tensor::zeros(rt_.stream, local, DType::kF32, MemoryOwner::kGradient);
   return parameter;
 }
 
 Parameter ParameterMaker::replicated(const std::string& name, const Shape& global) const {
-  return make(name, global, Shard{});
+  return make(name, global, Shard{}, DType::kF32);
+}
+
+Parameter ParameterMaker::replicated_matrix(const std::string& name, const Shape& global) const {
+  return make(name, global, Shard{}, rt_.precision);
 }
 
 Parameter ParameterMaker::split(const std::string& name, const Shape& global, int axis) const {
@@ -25,14 +34,15 @@ Parameter ParameterMaker::split(const std::string& name, const Shape& global, in
                 global.to_string(), ranks);
   Shape local = global;
   local.set(axis, global[axis] / ranks);
-  return make(name, local, Shard{axis, local[axis] * rt_.grid.tensor->rank(), global[axis]});
+  return make(name, local, Shard{axis, local[axis] * rt_.grid.tensor->rank(), global[axis]},
+              precision_of(global));
 }
 
 Parameter ParameterMaker::padded_rows(const std::string& name, const Shape& global) const {
   const int64_t ranks = rt_.grid.tensor->size();
   Shape local = global;
   local.set(0, (global[0] + ranks - 1) / ranks);
-  return make(name, local, Shard{0, local[0] * rt_.grid.tensor->rank(), global[0]});
+  return make(name, local, Shard{0, local[0] * rt_.grid.tensor->rank(), global[0]}, rt_.precision);
 }
 
 }  // namespace lynceus

@@ -23,8 +23,13 @@ class ParameterMaker {
   }
   ParameterMaker with_trainable(bool trainable) const { return {rt_, prefix_, trainable}; }
 
-  /// The whole tensor on every tensor rank.
+  // Matrices are in the run's precision where frozen, and have a rounded copy where trained.
+  // Vectors and what is added to activations are f32.
+
+  /// A vector, the whole of it on every tensor rank.
   Parameter replicated(const std::string& name, const Shape& global) const;
+  /// A matrix, the whole of it on every tensor rank.
+  Parameter replicated_matrix(const std::string& name, const Shape& global) const;
   /// Axis `axis` of the global shape split evenly over grid.tensor.
   Parameter split(const std::string& name, const Shape& global, int axis) const;
   /// Axis 0 split into equal shards, the last padded with rows that do not exist on disk.
@@ -34,7 +39,12 @@ class ParameterMaker {
   bool trainable() const { return trainable_; }
 
  private:
-  Parameter make(const std::string& name, const Shape& local, const Shard& shard) const;
+  Parameter make(const std::string& name, const Shape& local, const Shard& shard,
+                 DType precision) const;
+  /// A matrix's; biases are split too.
+  DType precision_of(const Shape& shape) const {
+    return shape.rank() >= 2 ? rt_.precision : DType::kF32;
+  }
 
   const Runtime& rt_;
   std::string prefix_;

@@ -36,13 +36,13 @@ Tensor Resampler::forward_layer(const Runtime& rt, const ResamplerLayer& layer, 
   const Tensor normed_media =
       layer.norm_media.forward(rt, media, saved ? &saved->norm_media : nullptr);
   const Tensor q = layer.to_q.forward(rt, normed, saved ? &saved->to_q : nullptr);
-  const Tensor k = Tensor::empty(rt.stream, {media.rows(), inner});
-  const Tensor v = Tensor::empty(rt.stream, {media.rows(), inner});
-  const Tensor& to_kv = layer.to_kv.weight.value;
+  const Tensor k = rt.activation({media.rows(), inner});
+  const Tensor v = rt.activation({media.rows(), inner});
+  const Tensor& to_kv = layer.to_kv.weight.used();
   kernels::linear_forward(rt.stream, normed_media, to_kv.slice(0, inner), nullptr, k);
   kernels::linear_forward(rt.stream, normed_media, to_kv.slice(inner, inner), nullptr, v);
 
-  const Tensor out = Tensor::empty(rt.stream, q.shape());
+  const Tensor out = rt.activation(q.shape());
   Tensor lse;
   if (saved) lse = Tensor::empty(rt.stream, {num_heads, q.rows()});
   kernels::attention_forward(rt.stream, attention_shape(), q, k, v, latent_begin, media_begin, out,
@@ -52,7 +52,7 @@ Tensor Resampler::forward_layer(const Runtime& rt, const ResamplerLayer& layer, 
 
   const Tensor ff_in = layer.ff_norm.forward(rt, h, saved ? &saved->ff_norm : nullptr);
   const Tensor hidden = layer.ff1.forward(rt, ff_in, saved ? &saved->ff1 : nullptr);
-  const Tensor activated = saved ? Tensor::empty(rt.stream, hidden.shape()) : hidden;
+  const Tensor activated = saved ? rt.activation(hidden.shape()) : hidden;
   kernels::gelu_forward(rt.stream, hidden, activated);
   Tensor y = layer.ff2.forward(rt, activated, saved ? &saved->ff2 : nullptr);
   kernels::add(rt.stream, h, y, y);
@@ -73,19 +73,19 @@ Tensor Resampler::backward_layer(const Runtime& rt, const ResamplerLayer& layer,
                                  const kernels::CumulativeLengths& latent_begin,
                                  const ResamplerLayer::Saved& saved, const Tensor& dy,
                                  const Tensor* dmedia) const {
-  const Tensor dhidden = Tensor::empty(rt.stream, saved.hidden.shape());
+  const Tensor dhidden = rt.activation(saved.hidden.shape());
   layer.ff2.backward(rt, saved.ff2, dy, &dhidden);
   kernels::gelu_backward(rt.stream, saved.hidden, dhidden, dhidden);
-  const Tensor dff_in = Tensor::empty(rt.stream, dy.shape());
+  const Tensor dff_in = rt.activation(dy.shape());
   layer.ff1.backward(rt, saved.ff1, dhidden, &dff_in);
-  const Tensor dh = Tensor::empty(rt.stream, dy.shape());
+  const Tensor dh = rt.activation(dy.shape());
   layer.ff_norm.backward(rt, saved.ff_norm, dff_in, /*dresidual=*/&dy, &dh);
 
-  const Tensor dout = Tensor::empty(rt.stream, saved.out.shape());
+  const Tensor dout = rt.activation(saved.out.shape());
   layer.to_out.backward(rt, saved.to_out, dh, &dout);
-  const Tensor dq = Tensor::empty(rt.stream, saved.q.shape());
-  const Tensor dk = Tensor::empty(rt.stream, saved.k.shape());
-  const Tensor dv = Tensor::empty(rt.stream, saved.v.shape());
+  const Tensor dq = rt.activation(saved.q.shape());
+  const Tensor dk = rt.activation(saved.k.shape());
+  const Tensor dv = rt.activation(saved.v.shape());
   kernels::attention_backward(rt.stream, attention_shape(), saved.q, saved.k, saved.v, saved.out,
                               saved.lse, dout, latent_begin, media_begin, dq, dk, dv);
 
@@ -99,16 +99,16 @@ Tensor Resampler::backward_layer(const Runtime& rt, const ResamplerLayer& layer,
                                     nullptr);
   }
   if (to_kv.trainable() || dmedia != nullptr) {
-    const Tensor dnormed_media = Tensor::empty(rt.stream, saved.norm_media.x.shape());
-    kernels::linear_backward_input(rt.stream, dk, to_kv.value.slice(0, inner), dnormed_media);
-    kernels::linear_backward_input(rt.stream, dv, to_kv.value.slice(inner, inner), dnormed_media,
+    const Tensor dnormed_media = rt.activation(saved.norm_media.x.shape());
+    kernels::linear_backward_input(rt.stream, dk, to_kv.used().slice(0, inner), dnormed_media);
+    kernels::linear_backward_input(rt.stream, dv, to_kv.used().slice(inner, inner), dnormed_media,
                                    /*accumulate=*/true);
     layer.norm_media.backward(rt, saved.norm_media, dnormed_media, /*dresidual=*/dmedia, dmedia);
   }
 
-  const Tensor dnormed = Tensor::empty(rt.stream, dy.shape());
+  const Tensor dnormed = rt.activation(dy.shape());
   layer.to_q.backward(rt, saved.to_q, dq, &dnormed);
-  Tensor dx = Tensor::empty(rt.stream, dy.shape());
+  Tensor dx = rt.activation(dy.shape());
   layer.norm_latents.backward(rt, saved.norm_latents, dnormed, /*dresidual=*/&dh, &dx);
   return dx;
 }
@@ -119,8 +119,8 @@ Tensor Resampler::forward(const Runtime& rt, const Tensor& media,
   const int64_t items = media_begin.sequences(), count = latents.value.dim(0);
   const int64_t width = latents.value.dim(1);
   const kernels::CumulativeLengths latent_begin = equal_lengths(rt, items, count);
-  Tensor x = Tensor::empty(rt.stream, {items * count, width});
-  for (int64_t i = 0; i < items; ++i) x.slice(i * count, count).copy_from(latents.value);
+  Tensor x = rt.activation({items * count, width});
+  for (int64_t i = 0; i < items; ++i) x.slice(i * count, count).copy_from(latents.used());
   if (saved) {
     saved->layers.resize(layers.size());
     saved->latent_begin = latent_begin;
@@ -134,7 +134,7 @@ Tensor Resampler::forward(const Runtime& rt, const Tensor& media,
 void Resampler::backward(const Runtime& rt, const kernels::CumulativeLengths& media_begin,
                          const Saved& saved, const Tensor& dy, const Tensor* dmedia) const {
   LYNCEUS_TRACE("resampler backward");
-  Tensor dx = Tensor::empty(rt.stream, dy.shape());
+  Tensor dx = rt.activation(dy.shape());
   norm.backward(rt, saved.norm, dy, nullptr, &dx);
   if (dmedia != nullptr) dmedia->fill_zero();  // every layer reads the media: gradients add up
   for (size_t i = layers.size(); i-- > 0;)
@@ -169,7 +169,7 @@ Resampler make_resampler(const ParameterMaker& make, const ModelConfig& config) 
   Resampler resampler;
   resampler.num_heads = bridge.num_heads;
   resampler.head_dim = bridge.head_dim;
-  resampler.latents = make.replicated("latents", {bridge.num_latents, width});
+  resampler.latents = make.replicated_matrix("latents", {bridge.num_latents, width});
   for (int64_t i = 0; i < bridge.num_layers; ++i) {
     const ParameterMaker attention = make.in(fmt::format("layers.{}.0", i));
     const ParameterMaker feed_forward = make.in(fmt::format("layers.{}.1", i));
@@ -177,12 +177,12 @@ Resampler make_resampler(const ParameterMaker& make, const ModelConfig& config) 
     layer.norm_media = make_layer_norm(attention.in("norm_media"), vision, bridge.layer_norm_eps);
     layer.norm_latents =
         make_layer_norm(attention.in("norm_latents"), width, bridge.layer_norm_eps);
-    layer.to_q.weight = attention.replicated("to_q.weight", {inner, width});
-    layer.to_kv.weight = attention.replicated("to_kv.weight", {2 * inner, vision});
-    layer.to_out.weight = attention.replicated("to_out.weight", {width, inner});
+    layer.to_q.weight = attention.replicated_matrix("to_q.weight", {inner, width});
+    layer.to_kv.weight = attention.replicated_matrix("to_kv.weight", {2 * inner, vision});
+    layer.to_out.weight = attention.replicated_matrix("to_out.weight", {width, inner});
     layer.ff_norm = make_layer_norm(feed_forward.in("0"), width, bridge.layer_norm_eps);
-    layer.ff1.weight = feed_forward.replicated("1.weight", {ff, width});
-    layer.ff2.weight = feed_forward.replicated("3.weight", {width, ff});
+    layer.ff1.weight = feed_forward.replicated_matrix("1.weight", {ff, width});
+    layer.ff2.weight = feed_forward.replicated_matrix("3.weight", {width, ff});
     resampler.layers.push_back(std::move(layer));
   }
   resampler.norm = make_layer_norm(make.in("norm"), width, bridge.layer_norm_eps);

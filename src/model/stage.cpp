@@ -45,7 +45,7 @@ Tensor LlmStage::backward(const Runtime& rt, const PackedBatch& batch, Recompute
   }
   if (!embedding) return d;
   Tensor dvisual;
-  if (saved->visual) dvisual = Tensor::empty(rt.stream, {batch.visual_tokens(), d.cols()});
+  if (saved->visual) dvisual = rt.activation({batch.visual_tokens(), d.cols()});
   embedding->backward(rt, batch, d, saved->visual ? &dvisual : nullptr);
   return dvisual;
 }

@@ -46,10 +46,10 @@ void VisionEncoder::forward(const Runtime& rt, const Tensor& pixels, const Tenso
                 config.image_size);
   const int64_t images = pixels.dim(0), tokens = config.tokens_per_image();
   const int64_t patch_elements = kChannels * config.patch_size * config.patch_size;
-  Tensor patches = Tensor::empty(rt.stream, {images * (tokens - 1), patch_elements});
+  Tensor patches = rt.activation({images * (tokens - 1), patch_elements});
   kernels::patchify(rt.stream, pixels, config.patch_size, patches);
   patches = patch_embedding.forward(rt, patches, nullptr);
-  Tensor x = Tensor::empty(rt.stream, {images * tokens, config.hidden_size});
+  Tensor x = rt.activation({images * tokens, config.hidden_size});
   kernels::assemble_vision_tokens(rt.stream, patches, cls_token.value.reshape({config.hidden_size}),
                                   position.value.reshape({tokens, config.hidden_size}), x);
 
@@ -89,28 +89,28 @@ VisionEncoder make_vision_encoder(const Runtime& rt, const VisionConfig& config)
   encoder.config = config;
   encoder.cls_token = make.replicated("cls_token", {1, 1, hidden});
   encoder.position = make.replicated("pos_embed", {1, config.tokens_per_image(), hidden});
-  encoder.patch_embedding.weight = make.replicated(
+  encoder.patch_embedding.weight = make.replicated_matrix(
       "patch_embed.proj.weight", {hidden, kChannels, config.patch_size, config.patch_size});
   encoder.patch_embedding.bias = make.replicated("patch_embed.proj.bias", {hidden});
   for (int64_t i = 0; i < config.num_layers; ++i) {
     const ParameterMaker block = make.in(fmt::format("blocks.{}", i));
     VisionBlock b;
     b.norm1 = make_layer_norm(block.in("norm1"), hidden, config.layer_norm_eps);
-    b.q_proj = {block.replicated("attn.q_proj.weight", {hidden, hidden}),
+    b.q_proj = {block.replicated_matrix("attn.q_proj.weight", {hidden, hidden}),
                 block.replicated("attn.q_proj.bias", {hidden}),
                 {}};
-    b.k_proj = {block.replicated("attn.k_proj.weight", {hidden, hidden}), std::nullopt, {}};
-    b.v_proj = {block.replicated("attn.v_proj.weight", {hidden, hidden}),
+    b.k_proj = {block.replicated_matrix("attn.k_proj.weight", {hidden, hidden}), std::nullopt, {}};
+    b.v_proj = {block.replicated_matrix("attn.v_proj.weight", {hidden, hidden}),
                 block.replicated("attn.v_proj.bias", {hidden}),
                 {}};
-    b.proj = {block.replicated("attn.proj.weight", {hidden, hidden}),
+    b.proj = {block.replicated_matrix("attn.proj.weight", {hidden, hidden}),
               block.replicated("attn.proj.bias", {hidden}),
               {}};
     b.norm2 = make_layer_norm(block.in("norm2"), hidden, config.layer_norm_eps);
-    b.fc1 = {block.replicated("mlp.fc1.weight", {intermediate, hidden}),
+    b.fc1 = {block.replicated_matrix("mlp.fc1.weight", {intermediate, hidden}),
              block.replicated("mlp.fc1.bias", {intermediate}),
              {}};
-    b.fc2 = {block.replicated("mlp.fc2.weight", {hidden, intermediate}),
+    b.fc2 = {block.replicated_matrix("mlp.fc2.weight", {hidden, intermediate}),
              block.replicated("mlp.fc2.bias", {hidden}),
              {}};
     encoder.blocks.push_back(std::move(b));

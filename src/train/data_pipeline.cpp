@@ -34,7 +34,7 @@ BatchLoader::BatchLoader(const Runtime& rt, const ModelConfig& model,
       datasets_(std::move(datasets)),
       text_(std::move(text)),
       limits_(limits),
-      loader_(datasets_, transform, threads, rt.stream) {}
+      loader_(datasets_, transform, threads, rt.host()) {}
 
 PlannedSample BatchLoader::plan_sample(int64_t index, const MixtureSample& choice) const {
   const io::Dataset& dataset = *datasets_[choice.source];

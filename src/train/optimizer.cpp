@@ -50,10 +50,12 @@ void Optimizer::reduce_gradients(const GlobalReach& reach) {
 }
 
 double Optimizer::gradient_norm(int64_t scored_tokens, const GlobalReach& reach) {
-  double sum = 0;
+  std::vector<Tensor> gradients;
   for (const TrainedParameter& trained : parameters_)
     if (trained.counts_in_norm && reach.reaches(trained.reach))
-      sum += kernels::sum_of_squares(rt_.stream, trained.parameter->grad);
+      gradients.push_back(trained.parameter->grad);
+  double sum = 0;
+  for (const double squares : kernels::sums_of_squares(rt_.stream, gradients)) sum += squares;
   return std::sqrt(rt_.grid.replica->all_reduce(sum)) / static_cast<double>(scored_tokens);
 }
 
@@ -63,14 +65,17 @@ void Optimizer::update(double lr, int64_t scored_tokens, double gradient_norm,
   double scale = 1.0 / static_cast<double>(scored_tokens);
   if (config_.max_grad_norm > 0)
     scale *= std::min(1.0, config_.max_grad_norm / (gradient_norm + 1e-6));
+  std::vector<kernels::AdamWUpdate> updates;
   for (TrainedParameter& trained : parameters_) {
     if (!reach.reaches(trained.reach)) continue;
     const kernels::AdamWStep step{lr,          config_.beta1,        config_.beta2,
                                   config_.eps, config_.weight_decay, ++trained.steps,
                                   scale};
-    kernels::adamw(rt_.stream, step, trained.parameter->grad, trained.parameter->value, trained.m,
-                   trained.v);
+    const Parameter& parameter = *trained.parameter;
+    updates.push_back(
+        {step, parameter.grad, parameter.value, trained.m, trained.v, parameter.rounded});
   }
+  kernels::adamw(rt_.stream, updates);
 }
 
 }  // namespace lynceus

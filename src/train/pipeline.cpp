@@ -14,7 +14,7 @@ class Executor {
   Executor(const Runtime& rt, const LlmStage& stage, const PipelineJob& job)
       : rt_(rt), stage_(stage), job_(job), width_(stage.hidden_size()) {
     if (rt.grid.first_stage() && job.visual.defined() && job.backward)
-      result_.dvisual = Tensor::empty(rt.stream, job.visual.shape());
+      result_.dvisual = rt.activation(job.visual.shape());
   }
 
   PipelineResult run() {
@@ -85,7 +85,7 @@ class Executor {
     const int before = rt_.grid.stage() - 1, after = rt_.grid.stage() + 1;
     std::vector<parallel::Transfer> sends, receives;
     const auto receive = [&](int peer, int micro_batch, std::map<int, Tensor>* into) {
-      Tensor tensor = Tensor::empty(rt_.stream, {batch(micro_batch).tokens(), width_});
+      Tensor tensor = rt_.activation({batch(micro_batch).tokens(), width_});
       (*into)[micro_batch] = tensor;
       receives.push_back({peer, std::move(tensor)});
     };

@@ -6,6 +6,8 @@
 #include <charconv>
 #include <sstream>
 
+#include "model/parameter_value.h"
+
 #ifndef LYNCEUS_VERSION
 #define LYNCEUS_VERSION "unknown"
 #endif
@@ -56,7 +58,7 @@ bool may_change_on_resume(const std::string& key) {
     if (key.starts_with(section)) return true;
   static constexpr const char* kKeys[] = {
       // What this start is to do, and where; precision is not among it.
-      "run", "resume", "stop-after", "init", "take-over", "allow-change", "device",
+      "run", "resume", "stop-after", "init", "take-over", "allow-change", "device", "transport",
       // How the work is cut.
       "train.micro_batch_tokens", "train.vision_window", "train.recompute",
       "vision.images_per_pass", "data.loader_threads",
@@ -98,7 +100,7 @@ io::SaveResult RunState::save(io::CheckpointStore* store, const RunPosition& pos
     int64_t steps = 0;
     while (lines >> name >> steps) manifest.parameter_steps[name] = steps;
   }
-  return store->save(std::move(manifest), tensors());
+  return store->save(std::move(manifest), HostTensors(rt_, tensors()).tensors());
 }
 
 void RunState::accept(const io::Manifest& manifest, const RunOptions& options) const {
@@ -143,8 +145,11 @@ std::optional<RunPosition> RunState::resume(const RunOptions& options) {
   if (options.resume == "never") return std::nullopt;
   io::LoadOptions load;
   load.accept = [&](const io::Manifest& manifest) { accept(manifest, options); };
-  const auto loaded = load_asked(rt_, options, tensors(), load);
+  const HostTensors values(rt_, tensors());
+  const auto loaded = load_asked(rt_, options, values.tensors(), load);
   if (!loaded) return std::nullopt;
+  values.write_back();
+  refresh_rounded(rt_, model_);
   for (TrainedParameter& trained : optimizer_->parameters()) {
     const auto found = loaded->manifest.parameter_steps.find(trained.parameter->name);
     trained.steps = found == loaded->manifest.parameter_steps.end() ? 0 : found->second;
@@ -170,20 +175,23 @@ void RunState::initialize_from(const RunOptions& options) {
 
 int64_t load_trained(const Runtime& rt, LynxModel* model, const RunOptions& options,
                      const std::string& tokenizer, WeightOrigins* origins) {
-  std::vector<io::CheckpointTensor> values;
+  std::vector<io::CheckpointTensor> trained;
   model->visit_parameters([&](Parameter& parameter) {
-    if (parameter.trainable()) values.push_back(io::checkpoint_tensor(parameter));
+    if (parameter.trainable()) trained.push_back(io::checkpoint_tensor(parameter));
   });
+  const HostTensors values(rt, std::move(trained));
   io::LoadOptions load;
   load.accept = [&](const io::Manifest& manifest) {
     refuse_differences(fmt::format("the checkpoint of step {}", manifest.step), manifest, *origins,
                        {tokenizer, options.allow_change});
   };
   load.may_be_unused = [](const std::string& name) { return !is_value(name); };
-  const auto loaded = load_asked(rt, options, values, load);
+  const auto loaded = load_asked(rt, options, values.tensors(), load);
   if (!loaded)
     throw parallel::AgreedError(ExitCode::kInput,
                                 fmt::format("{}: no committed checkpoint", options.run));
+  values.write_back();
+  refresh_rounded(rt, model);
   load_frozen(rt, model, loaded->manifest, origins);
   return loaded->manifest.step;
 }

@@ -215,7 +215,7 @@ LynxModel build_model(const Runtime& rt, const RunConfig& config, const std::str
       make_lynx(rt, config.model,
                 partition_model(config.model, rt.grid.pipeline->size(), config.parallel.layers),
                 config.train.label_smoothing);
-  initialize(&model, config.train.seed);
+  initialize(rt, &model, config.train.seed);
   const auto random = [&](double std) {
     return fmt::format("random {} {}", config.train.seed, std);
   };

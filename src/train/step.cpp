@@ -24,10 +24,15 @@ StepLoss share_over_replica(const Runtime& rt, StepLoss loss) {
   return loss;
 }
 
-void add(const LmHead::Loss& loss, StepLoss* total) {
-  for (const float row : loss.row_loss.span<float>()) total->sum += row;
-  for (const uint8_t correct : loss.row_correct.span<uint8_t>()) total->correct += correct;
-  total->scored += loss.row_loss.size();
+/// Read when all micro-batches have run, so that a device is not waited for between them.
+StepLoss total(const std::vector<LmHead::Loss>& losses) {
+  StepLoss sum;
+  for (const LmHead::Loss& loss : losses) {
+    for (const float row : loss.row_loss.to_vector<float>()) sum.sum += row;
+    for (const uint8_t correct : loss.row_correct.to_vector<uint8_t>()) sum.correct += correct;
+    sum.scored += loss.row_loss.size();
+  }
+  return sum;
 }
 
 }  // namespace
@@ -36,7 +41,7 @@ StepLoss accumulate_gradients(const Runtime& rt, const LynxModel& model, Replica
                               const PixelSource& pixels, const StepOptions& options,
                               StepResult* result) {
   prepare(rt, model, batch);
-  StepLoss total;
+  std::vector<LmHead::Loss> losses;
   for (const VisionWindow& window : batch->windows) {
     VisionBranchSaved saved;
     PipelineJob job;
@@ -46,19 +51,19 @@ StepLoss accumulate_gradients(const Runtime& rt, const LynxModel& model, Replica
     job.batches = &batch->micro_batches;
     job.window = &window;
     job.recompute = options.recompute;
-    job.on_output = [&](int, const LlmStage::Output& output) { add(output.loss, &total); };
+    job.on_output = [&](int, const LlmStage::Output& output) { losses.push_back(output.loss); };
     const PipelineResult pipeline = run_pipeline(rt, model.stage, job);
     result->most_saved = std::max(result->most_saved, pipeline.most_saved);
     vision_backward(rt, model, window, saved, pipeline.dvisual);
   }
-  return share_over_replica(rt, total);
+  return share_over_replica(rt, total(losses));
 }
 
 StepLoss evaluate_loss(const Runtime& rt, const LynxModel& model, ReplicaBatch* batch,
                        const PixelSource& pixels, const OutputObserver& observer) {
   LYNCEUS_TRACE("evaluate");
   prepare(rt, model, batch);
-  StepLoss total;
+  std::vector<LmHead::Loss> losses;
   for (const VisionWindow& window : batch->windows) {
     PipelineJob job;
     job.visual = vision_forward(rt, model, window, pixels, nullptr, nullptr);
@@ -68,12 +73,12 @@ StepLoss evaluate_loss(const Runtime& rt, const LynxModel& model, ReplicaBatch* 
     job.window = &window;
     job.backward = false;
     job.on_output = [&](int micro_batch, const LlmStage::Output& output) {
-      add(output.loss, &total);
+      losses.push_back(output.loss);
       if (observer) observer(batch->micro_batches[micro_batch], output);
     };
     run_pipeline(rt, model.stage, job);
   }
-  return share_over_replica(rt, total);
+  return share_over_replica(rt, total(losses));
 }
 
 StepResult train_step(const Runtime& rt, const LynxModel& model, Optimizer* optimizer,

@@ -24,12 +24,12 @@ std::string answer_of(const std::vector<io::Turn>& turns) {
 class BatchScores {
  public:
   BatchScores(const Runtime& rt, int64_t samples)
-      : rt_(rt), table_(Tensor::zeros(rt.stream, {samples, 3}, DType::kF64)) {}
+      : rt_(rt), table_(Tensor::zeros(rt.host(), {samples, 3}, DType::kF64)) {}
 
   void add(const PackedBatch& batch, const LlmStage::Output& output) {
     if (rt_.grid.tensor->rank() != 0) return;
-    const auto losses = output.loss.row_loss.span<float>();
-    const auto correct = output.loss.row_correct.span<uint8_t>();
+    const auto losses = output.loss.row_loss.to_vector<float>();
+    const auto correct = output.loss.row_correct.to_vector<uint8_t>();
     for (size_t row = 0; row < losses.size(); ++row) {
       double* entry = table_.data<double>() + 3 * batch.samples[batch.sample_of_scored[row]];
       entry[0] += losses[row];
@@ -52,7 +52,7 @@ class BatchScores {
 class DamageList {
  public:
   DamageList(const Runtime& rt, int64_t samples)
-      : rt_(rt), found_(Tensor::zeros(rt.stream, {samples}, DType::kI64)) {}
+      : rt_(rt), found_(Tensor::zeros(rt.host(), {samples}, DType::kI64)) {}
 
   void add(const std::vector<DamagedSample>& damaged) {
     for (const DamagedSample& sample : damaged) {

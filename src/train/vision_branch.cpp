@@ -60,7 +60,7 @@ Bridge::Media encode(const Runtime& rt, const LynxModel& model, const VisionWind
   }
   const int64_t count = static_cast<int64_t>(pictures.size()), side = config.image_size;
   media.begin = kernels::CumulativeLengths(rt.stream, std::move(begins));
-  media.features = Tensor::empty(rt.stream, {count * tokens, config.hidden_size});
+  media.features = rt.activation({count * tokens, config.hidden_size});
   for (int64_t begin = 0; begin < count; begin += config.images_per_pass) {
     const int64_t group = std::min(config.images_per_pass, count - begin);
     const Tensor input = Tensor::empty(rt.stream, {group, 3, side, side});
@@ -104,12 +104,12 @@ Tensor vision_forward(const Runtime& rt, const LynxModel& model, const VisionWin
     for (int owner = 0; owner < ranks; ++owner) {
       const int64_t rows = rows_of(window, owned_by(owner));
       if (owner != me && rows > 0)
-        receives.push_back({owner, Tensor::empty(rt.stream, {rows, hidden})});
+        receives.push_back({owner, rt.activation({rows, hidden})});
     }
   rt.grid.replica->exchange(sends, receives);
   if (!rt.grid.first_stage()) return {};
 
-  Tensor visual = Tensor::empty(rt.stream, {window.visual_tokens, hidden});
+  Tensor visual = rt.activation({window.visual_tokens, hidden});
   if (mine.defined()) copy_items(window, visual, mine, /*pack=*/false, owned_by(me));
   for (const parallel::Transfer& received : receives)
     copy_items(window, visual, received.tensor, /*pack=*/false, owned_by(received.peer));
@@ -136,7 +136,7 @@ void vision_backward(const Runtime& rt, const LynxModel& model, const VisionWind
     for (int owner = 0; owner < ranks; ++owner) {
       const int64_t rows = rows_of(window, part_of(owner, me));
       if (rows == 0) continue;
-      const Tensor part = Tensor::empty(rt.stream, {rows, hidden});
+      const Tensor part = rt.activation({rows, hidden});
       copy_items(window, dvisual, part, /*pack=*/true, part_of(owner, me));
       if (owner == me)
         parts[me] = part;
@@ -146,19 +146,19 @@ void vision_backward(const Runtime& rt, const LynxModel& model, const VisionWind
   for (int peer = 0; peer < tensor_ranks; ++peer) {
     const int64_t rows = rows_of(window, part_of(me, peer));
     if (peer == me || rows == 0) continue;
-    parts[peer] = Tensor::empty(rt.stream, {rows, hidden});
+    parts[peer] = rt.activation({rows, hidden});
     receives.push_back({peer, parts[peer]});
   }
   rt.grid.replica->exchange(sends, receives);
   if (!saved.any) return;
 
   // From the parts to the order in which the bridge made them.
-  const Tensor all = Tensor::empty(rt.stream, {window.visual_tokens, hidden});
+  const Tensor all = rt.activation({window.visual_tokens, hidden});
   for (int peer = 0; peer < tensor_ranks; ++peer)
     if (parts[peer].defined())
       copy_items(window, all, parts[peer], /*pack=*/false, part_of(me, peer));
   const auto owned = [&](size_t i) { return window.items[i].owner == me; };
-  const Tensor dy = Tensor::empty(rt.stream, {rows_of(window, owned), hidden});
+  const Tensor dy = rt.activation({rows_of(window, owned), hidden});
   copy_items(window, all, dy, /*pack=*/true, owned);
   model.bridge.backward(rt, saved.bridge, dy);
 }

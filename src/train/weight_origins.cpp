@@ -6,6 +6,7 @@
 
 #include "core/log.h"
 #include "model/load_weights.h"
+#include "model/parameter_value.h"
 
 namespace lynceus {
 namespace {
@@ -49,12 +50,15 @@ std::vector<io::CheckpointTensor> values_of(LynxModel* model, const NameFilter& 
   return values;
 }
 
-io::LoadedCheckpoint load_from(const Runtime& rt, const std::string& checkpoint,
-                               std::span<const io::CheckpointTensor> tensors,
-                               const io::LoadOptions& load) {
+io::LoadedCheckpoint load_from(const Runtime& rt, LynxModel* model, const std::string& checkpoint,
+                               const NameFilter& filter, const io::LoadOptions& load) {
+  const HostTensors values(rt, values_of(model, filter));
   io::LoadedCheckpoint loaded;
-  parallel::agree(*rt.grid.world,
-                  [&] { loaded = io::load_checkpoint(*rt.grid.world, checkpoint, tensors, load); });
+  parallel::agree(*rt.grid.world, [&] {
+    loaded = io::load_checkpoint(*rt.grid.world, checkpoint, values.tensors(), load);
+  });
+  values.write_back();
+  refresh_rounded(rt, model);
   return loaded;
 }
 
@@ -71,10 +75,8 @@ void load_module(const Runtime& rt, LynxModel* model, const std::string& module,
   load.may_be_missing = may_be_new;
   try {
     load_from(
-        rt, weights.checkpoint,
-        values_of(model,
-                  [&](const std::string& parameter) { return module_of(parameter) == module; }),
-        load);
+        rt, model, weights.checkpoint,
+        [&](const std::string& parameter) { return module_of(parameter) == module; }, load);
   } catch (const parallel::AgreedError& error) {
     throw parallel::AgreedError(
         error.code(), fmt::format("the frozen {} came from {} and is saved nowhere else, but: {}",
@@ -140,9 +142,9 @@ void initialize_from(const Runtime& rt, LynxModel* model, const std::string& che
     return may_be_new(tensor) || elsewhere.contains(module_of(tensor));
   };
   // The encoder is never in a checkpoint.
-  const auto values =
-      values_of(model, [](const std::string& parameter) { return !is_vision(parameter); });
-  const io::LoadedCheckpoint loaded = load_from(rt, checkpoint, values, load);
+  const io::LoadedCheckpoint loaded = load_from(
+      rt, model, checkpoint, [](const std::string& parameter) { return !is_vision(parameter); },
+      load);
   for (auto& [module, weights] : *origins)
     if (holds(loaded.manifest, module)) weights = {digest_of(loaded.manifest, module), place};
   load_frozen(rt, model, loaded.manifest, origins);
@@ -165,7 +167,7 @@ std::string load_backbone(const Runtime& rt, LynxModel* model, const std::string
     refuse_differences(checkpoint, manifest, {}, terms);
   };
   load.may_be_unused = [](const std::string& tensor) { return !is_of("llm", tensor); };
-  return digest_of(load_from(rt, checkpoint, values_of(model, is_backbone), load).manifest, "llm");
+  return digest_of(load_from(rt, model, checkpoint, is_backbone, load).manifest, "llm");
 }
 
 void tell_random(const LynxModel& model, const WeightOrigins& origins) {

@@ -79,8 +79,9 @@ TEST(ConfigValues, OutOfRangeAreToldTogether) {
 
 TEST(ConfigValues, WhatIsNotYetThere) {
   const std::vector<std::pair<Arguments, std::string>> values = {
-      {{"--device", "cuda"}, "device: cuda is not yet there"},
-      {{"--precision", "bf16"}, "precision: bf16 is not yet there"},
+      {{"--device", "tpu"}, "device: expected auto or cpu or cuda, found 'tpu'"},
+      {{"--device", "cuda"}, "device: cuda was asked for, but"},
+      {{"--precision", "f16"}, "precision: expected f32 or bf16, found 'f16'"},
       {{"--parallel.schedule", "interleaved"}, "parallel.schedule interleaved: not yet"}};
   for (const auto& [arguments, message] : values)
     for (const Output& output : refused(arguments)) EXPECT_THAT(output.err, HasSubstr(message));

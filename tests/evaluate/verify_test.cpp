@@ -96,9 +96,16 @@ class VerifyTest : public testing::Test {
 
   std::vector<Finding> findings() { return verify_case(rt_, directory_, {}, Tolerances{}); }
 
-  std::set<std::string> failures() {
+  std::vector<Finding> bf16_findings() {
+    const Runtime rt{Stream(), parallel::make_grid({}, parallel::make_self_communicator()),
+                     DType::kBf16};
+    return verify_case(rt, directory_, {}, tolerances_of(DType::kBf16));
+  }
+
+  std::set<std::string> failures() { return failures(findings()); }
+  static std::set<std::string> failures(const std::vector<Finding>& findings) {
     std::set<std::string> failed;
-    for (const Finding& finding : findings())
+    for (const Finding& finding : findings)
       if (!finding.passed()) failed.insert(finding.what.substr(0, finding.what.find(' ')));
     return failed;
   }
@@ -136,6 +143,38 @@ TEST_F(VerifyTest, FailsOnAChangedExpectedLossAndLogit) {
 TEST_F(VerifyTest, FailsOnOneFinalParameterThatIsNoNumber) {
   change("final.safetensors", "bridge.latents", 0, NAN);
   EXPECT_EQ(failures(), std::set<std::string>{"final"});
+}
+
+TEST_F(VerifyTest, JudgesOnlyLossesAndGradientsInBf16) {
+  std::vector<std::string> what;
+  const auto all = bf16_findings();
+  for (const Finding& finding : all) what.push_back(finding.what);
+  EXPECT_THAT(what, testing::ElementsAre("loss (relative)", "gradients together",
+                                         "gradients, each (28 of 28 tensors)",
+                                         "loss, label smoothing 0.1 (relative)",
+                                         "trajectory losses", "gradient norms"));
+  EXPECT_EQ(failures(all), std::set<std::string>{});
+  change("expected.safetensors", "loss", 0, 0.1);
+  EXPECT_EQ(failures(bf16_findings()), std::set<std::string>{"loss"});
+}
+
+TEST_F(VerifyTest, BoundsABf16GradientByWhatTorchErrs) {
+  const std::string bias = "LLM.model.layers.0.output_adapter.adapter_norm_before.bias";
+  change("expected.safetensors", "grad." + bias, 0, 0.02);
+  const auto all = bf16_findings();
+  EXPECT_EQ(failures(all), std::set<std::string>{"gradients,"});
+  EXPECT_EQ(all.at(2).worst, bias);
+  replace("bf16_errors.json", bias, ": ", ": 9");
+  EXPECT_EQ(failures(bf16_findings()), std::set<std::string>{});
+}
+
+TEST_F(VerifyTest, JudgesNoSingleValueInBf16WhereTorchsErrorIsUnknown) {
+  fs::remove(directory_ / "bf16_errors.json");
+  change("expected.safetensors", "grad.LLM.model.layers.0.output_adapter.scaling", 0, 0.02);
+  const auto all = bf16_findings();
+  EXPECT_EQ(all.at(2).what, "gradients, each (26 of 28 tensors)");
+  EXPECT_EQ(all.at(2).tolerance, 4e-2);
+  EXPECT_EQ(failures(all), std::set<std::string>{});
 }
 
 TEST_F(VerifyTest, NamesAGradientThatIsNotTrained) {

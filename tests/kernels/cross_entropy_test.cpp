@@ -22,17 +22,17 @@ struct Result {
 /// The three steps with `shards` shards of ceil(vocabulary / shards) + `padding` columns each, the
 /// all-reduces done by hand; a NaN in every padding column must not be noticed.
 Result sharded(const std::vector<float>& logits, const std::vector<int32_t>& labels,
-               int64_t vocabulary, int64_t shards, int64_t padding, float smoothing) {
-  const Stream stream;
+               int64_t vocabulary, int64_t shards, int64_t padding, float smoothing,
+               DType dtype = DType::kF32) {
+  const Stream stream = test_stream();
   const auto rows = static_cast<int64_t>(labels.size());
   const int64_t part = (vocabulary + shards - 1) / shards;
   const int64_t local = part + padding;
   const Tensor label = Tensor::from(stream, {rows}, labels);
-  const Tensor row_max = Tensor::empty(stream, {rows});
-  const Tensor partial = Tensor::zeros(stream, {rows, kCrossEntropyPartials});
-  std::fill_n(row_max.data<float>(), rows, -std::numeric_limits<float>::infinity());
+  std::vector<float> largest(static_cast<size_t>(rows), -std::numeric_limits<float>::infinity());
+  std::vector<float> sums(static_cast<size_t>(rows * kCrossEntropyPartials));
 
-  std::vector<Tensor> locals;
+  std::vector<Tensor> locals, maxima, partials;
   std::vector<VocabularyShard> places;
   for (int64_t s = 0; s < shards; ++s) {
     const int64_t begin = s * part;
@@ -41,35 +41,39 @@ Result sharded(const std::vector<float>& logits, const std::vector<int32_t>& lab
                               std::numeric_limits<float>::quiet_NaN());
     for (int64_t r = 0; r < rows; ++r)
       std::copy_n(logits.begin() + r * vocabulary + begin, valid, values.begin() + r * local);
-    locals.push_back(Tensor::from(stream, {rows, local}, values));
+    locals.push_back(float_tensor(stream, {rows, local}, values, dtype));
     places.push_back({begin, valid, vocabulary});
-    const Tensor own = Tensor::empty(stream, {rows});
-    cross_entropy_row_max(stream, locals.back(), places.back(), own);
-    for (int64_t r = 0; r < rows; ++r)
-      row_max.data<float>()[r] = std::max(row_max.data<float>()[r], own.data<float>()[r]);
+    maxima.push_back(Tensor::empty(stream, {rows}));
+    partials.push_back(Tensor::empty(stream, {rows, kCrossEntropyPartials}));
+    cross_entropy_partial(stream, locals.back(), label, places.back(), maxima.back(),
+                          partials.back());
+    const auto found = maxima.back().to_vector<float>();
+    for (size_t r = 0; r < largest.size(); ++r) largest[r] = std::max(largest[r], found[r]);
   }
+  const Tensor row_max = Tensor::from(stream, {rows}, largest);
   for (size_t s = 0; s < locals.size(); ++s) {
-    const Tensor own = Tensor::empty(stream, {rows, kCrossEntropyPartials});
-    cross_entropy_partial(stream, locals[s], label, places[s], row_max, own);
-    for (int64_t i = 0; i < partial.size(); ++i) partial.data<float>()[i] += own.data<float>()[i];
+    cross_entropy_rebase(stream, maxima[s], row_max, partials[s]);
+    const auto found = partials[s].to_vector<float>();
+    for (size_t i = 0; i < sums.size(); ++i) sums[i] += found[i];
   }
+  const Tensor partial = Tensor::from(stream, {rows, kCrossEntropyPartials}, sums);
   Result result;
-  for (int64_t r = 0; r < rows; ++r) {
-    const float* sums = partial.data<float>() + r * kCrossEntropyPartials;
-    result.correct.push_back(sums[1] == row_max.data<float>()[r] && sums[3] == 0);
-  }
   result.gradient.resize(logits.size());
   for (size_t s = 0; s < locals.size(); ++s) {
     const Tensor loss = Tensor::empty(stream, {rows});
+    const Tensor correct = Tensor::empty(stream, {rows}, DType::kU8);
     cross_entropy_finish(stream, locals[s], label, places[s], row_max, partial, smoothing, true,
-                         &loss);
+                         &loss, &correct);
+    const auto votes = correct.to_vector<uint8_t>();
+    result.correct.assign(votes.begin(), votes.end());
+    const auto gradient = to_floats(locals[s]);
     if (s > 0) {
       EXPECT_EQ(loss.to_vector<float>(), result.loss) << "shards disagree on the loss";
     }
     result.loss = loss.to_vector<float>();
     for (int64_t r = 0; r < rows; ++r)
       for (int64_t c = 0; c < local; ++c) {
-        const float value = locals[s].data<float>()[r * local + c];
+        const float value = gradient[r * local + c];
         if (c < places[s].valid) {
           result.gradient[r * vocabulary + places[s].begin + c] = value;
         } else {
@@ -123,6 +127,16 @@ TEST(CrossEntropy, OfEqualLogitsTheFirstIsTheAnswer) {
     }
 }
 
+// A maximum that a larger one follows must be forgotten, however the row is split over threads.
+TEST(CrossEntropy, OfRisingLogitsTheLastIsTheAnswer) {
+  std::vector<float> logits(9001);
+  for (size_t c = 0; c < logits.size(); ++c) logits[c] = static_cast<float>(c);
+  for (const int64_t shards : {1, 2}) {
+    EXPECT_TRUE(sharded(logits, {9000}, 9001, shards, 3, 0).correct[0]);
+    EXPECT_FALSE(sharded(logits, {8999}, 9001, shards, 3, 0).correct[0]);
+  }
+}
+
 struct Case {
   int64_t rows;
   int64_t vocabulary;
@@ -165,17 +179,36 @@ INSTANTIATE_TEST_SUITE_P(Shapes, CrossEntropy,
                          testing::Values(Case{1, 1, 1, 0, 0}, Case{0, 8, 1, 0, 0},
                                          Case{71, 229, 1, 0, 0}, Case{71, 229, 2, 0, 0},
                                          Case{71, 229, 3, 3, 0.1f}, Case{3, 64, 1, 5, 0.1f},
-                                         Case{9, 5, 4, 1, 0.1f}, Case{4, 600, 2, 0, 0}));
+                                         Case{9, 5, 4, 1, 0.1f}, Case{4, 600, 2, 0, 0},
+                                         Case{3, 9004, 2, 2, 0.1f}));
 
-TEST(CrossEntropyRowMax, NothingButPadding) {
-  const Stream stream;
+TEST(CrossEntropyPartial, NothingButPadding) {
+  const Stream stream = test_stream();
   const Tensor max = Tensor::empty(stream, {2});
-  cross_entropy_row_max(stream, Tensor::zeros(stream, {2, 3}), {9, 0, 9}, max);
+  const Tensor partial = Tensor::empty(stream, {2, kCrossEntropyPartials});
+  cross_entropy_partial(stream, Tensor::zeros(stream, {2, 3}),
+                        Tensor::from(stream, {2}, std::vector<int32_t>{1, kNotScored}), {9, 0, 9},
+                        max, partial);
+  EXPECT_EQ(partial.to_vector<float>(), std::vector<float>(2 * kCrossEntropyPartials, 0.0f));
   EXPECT_EQ(max.to_vector<float>(), std::vector<float>(2, -std::numeric_limits<float>::infinity()));
 }
 
+TEST(CrossEntropy, ALogitOfMinusInfinityHasNoProbability) {
+  const float nothing = -std::numeric_limits<float>::infinity();
+  for (const DType dtype : {DType::kF32, DType::kBf16}) {
+    std::vector<float> logits(64, nothing);
+    logits[40] = logits[41] = 3;
+    const Result result = sharded(logits, {41}, 64, 1, 0, 0, dtype);
+    expect_close(result.loss, {std::log(2.0)}, 1e-6, "loss");
+    std::vector<double> gradient(64);
+    gradient[40] = 0.5;
+    gradient[41] = -0.5;
+    expect_close(result.gradient, gradient, 1e-6, "gradient");
+  }
+}
+
 TEST(CrossEntropyFinish, LossAloneLeavesTheLogits) {
-  const Stream stream;
+  const Stream stream = test_stream();
   const auto values = random_floats(3 * 7, "logits");
   const Tensor logits = Tensor::from(stream, {3, 7}, values);
   const Tensor labels = Tensor::from(stream, {3}, std::vector<int32_t>{6, kNotScored, 0});
@@ -183,12 +216,24 @@ TEST(CrossEntropyFinish, LossAloneLeavesTheLogits) {
   const Tensor max = Tensor::empty(stream, {3});
   const Tensor partial = Tensor::empty(stream, {3, kCrossEntropyPartials});
   const Tensor loss = Tensor::empty(stream, {3});
-  cross_entropy_row_max(stream, logits, shard, max);
   cross_entropy_partial(stream, logits, labels, shard, max, partial);
   cross_entropy_finish(stream, logits, labels, shard, max, partial, 0.0f, false, &loss);
   EXPECT_EQ(logits.to_vector<float>(), values);
-  EXPECT_GT(loss.data<float>()[0], 0.0f);
-  EXPECT_EQ(loss.data<float>()[1], 0.0f);
+  EXPECT_GT(loss.to_vector<float>()[0], 0.0f);
+  EXPECT_EQ(loss.to_vector<float>()[1], 0.0f);
+}
+
+// Logits in bf16 are the same numbers to the loss; only their gradient is rounded.
+TEST(CrossEntropy, OfBf16LogitsIsThatOfTheirValues) {
+  const auto logits = as_stored(random_floats(37 * 229, "logits", -8, 8), DType::kBf16);
+  const auto labels = some_labels(37, 229);
+  for (const int64_t shards : {1, 3}) {
+    const Result wide = sharded(logits, labels, 229, shards, 2, 0.1f);
+    const Result narrow = sharded(logits, labels, 229, shards, 2, 0.1f, DType::kBf16);
+    EXPECT_EQ(narrow.loss, wide.loss);
+    EXPECT_EQ(narrow.correct, wide.correct);
+    EXPECT_EQ(narrow.gradient, as_stored(wide.gradient, DType::kBf16));
+  }
 }
 
 TEST(CrossEntropyThreads, BitEqual) {
@@ -201,7 +246,7 @@ TEST(CrossEntropyThreads, BitEqual) {
 }
 
 TEST(CrossEntropyChecks, LabelsOutsideTheVocabularyAreRefused) {
-  const Stream stream;
+  const Stream stream;  // a device does not stop to look
   const Tensor logits = Tensor::zeros(stream, {1, 4});
   const Tensor max = Tensor::zeros(stream, {1});
   const Tensor partial = Tensor::zeros(stream, {1, kCrossEntropyPartials});

@@ -15,15 +15,15 @@ constexpr double kTolerance = 1e-6;
 class Elementwise : public testing::TestWithParam<Matrix> {
  protected:
   Tensor matrix(const std::vector<float>& v) {
-    return Tensor::from(stream_, {shape_.rows, shape_.width}, v);
+    return float_tensor(stream_, {shape_.rows, shape_.width}, v, shape_.dtype);
   }
   Tensor vector(const std::vector<float>& v) { return Tensor::from(stream_, {shape_.width}, v); }
 
-  Stream stream_;
+  Stream stream_ = test_stream();
   Matrix shape_ = GetParam();
   int64_t n_ = shape_.rows * shape_.width;
-  std::vector<float> a_ = random_floats(n_, "a");
-  std::vector<float> b_ = random_floats(n_, "b");
+  std::vector<float> a_ = as_stored(random_floats(n_, "a"), shape_.dtype);
+  std::vector<float> b_ = as_stored(random_floats(n_, "b"), shape_.dtype);
   std::vector<float> bias_ = random_floats(shape_.width, "bias");
   std::vector<float> old_ = random_floats(shape_.width, "old");
 };
@@ -33,7 +33,7 @@ TEST_P(Elementwise, AddInPlace) {
   add(stream_, y, matrix(b_), y);
   std::vector<float> expected;
   for (size_t i = 0; i < a_.size(); ++i) expected.push_back(a_[i] + b_[i]);
-  EXPECT_EQ(y.to_vector<float>(), expected);
+  EXPECT_EQ(to_floats(y), as_stored(expected, shape_.dtype));
 }
 
 TEST_P(Elementwise, AddBias) {
@@ -41,7 +41,7 @@ TEST_P(Elementwise, AddBias) {
   add_bias(stream_, vector(bias_), y);
   std::vector<float> expected;
   for (int64_t i = 0; i < n_; ++i) expected.push_back(a_[i] + bias_[i % shape_.width]);
-  EXPECT_EQ(y.to_vector<float>(), expected);
+  EXPECT_EQ(to_floats(y), as_stored(expected, shape_.dtype));
 }
 
 TEST_P(Elementwise, ColumnSumAddsToWhatIsThere) {
@@ -68,7 +68,7 @@ TEST_P(Elementwise, AdapterEpilogue) {
   const auto wide_residual = widen<Complex>(a_);
   const auto wide_up = widen<Complex>(b_);
   const auto wide_bias = widen<Complex>(bias_);
-  const auto dy = random_floats(n_, "dy");
+  const auto dy = as_stored(random_floats(n_, "dy"), shape_.dtype);
   const auto run = [&](const Complex* u, const Complex* b, Complex s, Complex* out) {
     reference::adapter_epilogue(shape_.rows, shape_.width, wide_residual.data(), u, b, s, out);
   };
@@ -80,7 +80,7 @@ TEST_P(Elementwise, AdapterEpilogue) {
   const auto expected_ds = parameter_gradient({factor}, dy, [&](const Complex* p, Complex* out) {
     run(wide_up.data(), wide_bias.data(), *p, out);
   });
-  const Tensor dup = Tensor::empty(stream_, {shape_.rows, shape_.width});
+  const Tensor dup = Tensor::empty(stream_, {shape_.rows, shape_.width}, shape_.dtype);
   const Tensor db = vector(old_);
   const Tensor ds = Tensor::from(stream_, {1}, std::vector<float>{0.5f});
   adapter_epilogue_backward(stream_, matrix(b_), vector(bias_), scaling, matrix(dy), dup, &ds, &db);
@@ -88,29 +88,30 @@ TEST_P(Elementwise, AdapterEpilogue) {
   expect_close_sums(db, plus(old_, expected_db), kTolerance, "dbias");
   expect_close_sums(ds, plus({0.5f}, expected_ds), kTolerance, "dscaling");
 
-  const Tensor again = Tensor::empty(stream_, {shape_.rows, shape_.width});
+  const Tensor again = Tensor::empty(stream_, {shape_.rows, shape_.width}, shape_.dtype);
   adapter_epilogue_backward(stream_, matrix(b_), vector(bias_), scaling, matrix(dy), again, nullptr,
                             nullptr);
-  EXPECT_EQ(again.to_vector<float>(), dup.to_vector<float>());
+  EXPECT_EQ(to_floats(again), to_floats(dup));
 }
 
 TEST_P(Elementwise, SumOfSquares) {
   double expected = 0;
   for (const float value : a_) expected += static_cast<double>(value) * static_cast<double>(value);
-  EXPECT_NEAR(sum_of_squares(stream_, matrix(a_)), expected, 1e-12 * expected);
+  EXPECT_NEAR(sums_of_squares(stream_, std::vector{Tensor::from(stream_, {n_}, a_)})[0], expected,
+              1e-12 * expected);
 }
 
-INSTANTIATE_TEST_SUITE_P(Shapes, Elementwise, testing::ValuesIn(test_matrices()),
+INSTANTIATE_TEST_SUITE_P(Shapes, Elementwise, testing::ValuesIn(typed_matrices()),
                          [](const auto& matrix) { return name_of(matrix); });
 
 TEST(SumOfSquares, DoesNotOverflowInF32) {
-  const Stream stream;
+  const Stream stream = test_stream();
   const Tensor x = Tensor::from(stream, {2}, std::vector<float>{1e30f, 1e-30f});
-  EXPECT_NEAR(sum_of_squares(stream, x), 1e60, 1e54);
+  EXPECT_NEAR(sums_of_squares(stream, std::vector{x})[0], 1e60, 1e54);
 }
 
 TEST(ElementwiseThreads, BitEqual) {
-  const Stream stream;
+  const Stream stream = test_stream();
   const int64_t rows = 1777;
   const int64_t width = 99;
   const Tensor x = Tensor::from(stream, {rows, width}, random_floats(rows * width, "x"));
@@ -124,7 +125,8 @@ TEST(ElementwiseThreads, BitEqual) {
     const Tensor dup = Tensor::empty(stream, {rows, width});
     column_sum(stream, x, sums.slice(0, 1));
     adapter_epilogue_backward(stream, x, bias, scaling, dy, dup, &ds, &db);
-    return std::tuple(sums.to_vector<float>(), ds.to_vector<float>(), sum_of_squares(stream, x));
+    return std::tuple(sums.to_vector<float>(), ds.to_vector<float>(),
+                      sums_of_squares(stream, std::vector{x})[0]);
   });
   EXPECT_EQ(one, two);
 }

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cmath>
 #include <complex>
+#include <cstdlib>
 #include <string>
 #include <vector>
 
@@ -24,6 +25,7 @@ constexpr double kStep = 1e-40;
 struct Matrix {
   int64_t rows;
   int64_t width;
+  DType dtype = DType::kF32;
 };
 
 /// Odd ones, one of nothing, and ones large enough for several blocks, chunks and threads.
@@ -31,9 +33,18 @@ inline std::vector<Matrix> test_matrices() {
   return {{1, 1}, {0, 8}, {71, 229}, {3, 64}, {2, 2048}, {301, 96}};
 }
 
-/// "71x229", the name of a test over test_matrices().
+/// The same in f32 and in bf16.
+inline std::vector<Matrix> typed_matrices() {
+  std::vector<Matrix> all = test_matrices();
+  for (const Matrix& shape : test_matrices())
+    all.push_back({shape.rows, shape.width, DType::kBf16});
+  return all;
+}
+
+/// "71x229bf16", the name of a test over these.
 inline std::string name_of(const testing::TestParamInfo<Matrix>& info) {
-  return std::to_string(info.param.rows) + "x" + std::to_string(info.param.width);
+  return std::to_string(info.param.rows) + "x" + std::to_string(info.param.width) +
+         (info.param.dtype == DType::kBf16 ? "bf16" : "");
 }
 
 inline std::vector<float> random_floats(int64_t n, const std::string& name, double low = -2,
@@ -61,9 +72,45 @@ inline void expect_close(const std::vector<float>& actual, const std::vector<dou
         << what << ", element " << i << " of " << actual.size();
 }
 
+/// The device that a test's kernels run on: CPUs, or with LYNCEUS_TEST_DEVICE=cuda the first CUDA
+/// device (or what stands in for it).
+inline Stream test_stream() {
+  const char* name = std::getenv("LYNCEUS_TEST_DEVICE");
+  const bool cuda = name != nullptr && std::string(name) == "cuda";
+  return Stream(Device{cuda ? DeviceKind::kCuda : DeviceKind::kCpu, 0});
+}
+
+/// The values as the dtype has them: bf16 ones rounded.
+inline std::vector<float> as_stored(std::vector<float> values, DType dtype) {
+  if (dtype == DType::kBf16)
+    for (float& value : values) value = static_cast<float>(BFloat16(value));
+  return values;
+}
+
+/// A tensor of f32 or bf16 from f32 values.
+inline Tensor float_tensor(const Stream& stream, const Shape& shape,
+                           const std::vector<float>& values, DType dtype) {
+  if (dtype == DType::kF32) return Tensor::from(stream, shape, values);
+  std::vector<BFloat16> rounded;
+  for (const float value : values) rounded.emplace_back(value);
+  return Tensor::from(stream, shape, rounded);
+}
+
+/// The elements of an f32 or bf16 tensor.
+inline std::vector<float> to_floats(const Tensor& tensor) {
+  if (tensor.dtype() == DType::kF32) return tensor.to_vector<float>();
+  std::vector<float> values;
+  for (const BFloat16 value : tensor.to_vector<BFloat16>())
+    values.push_back(static_cast<float>(value));
+  return values;
+}
+
+/// For a bf16 result the tolerance is one rounding at least.
 inline void expect_close(const Tensor& actual, const std::vector<double>& expected,
                          double tolerance, const std::string& what) {
-  expect_close(actual.to_vector<float>(), expected, tolerance, what);
+  constexpr double kRounding = 1.0 / 256;
+  if (actual.dtype() == DType::kBf16) tolerance = std::max(tolerance, kRounding);
+  expect_close(to_floats(actual), expected, tolerance, what);
 }
 
 /// For sums of many terms, some of which cancel: relative to the largest element.
@@ -71,7 +118,7 @@ inline void expect_close_sums(const Tensor& actual, const std::vector<double>& e
                               double tolerance, const std::string& what) {
   double largest = 1;
   for (const double value : expected) largest = std::max(largest, std::abs(value));
-  expect_close(actual.to_vector<float>(), expected, tolerance, what, largest);
+  expect_close(to_floats(actual), expected, tolerance, what, largest);
 }
 
 /// compute() under 1 thread and under 2.

@@ -14,21 +14,21 @@ class Norm : public testing::TestWithParam<Matrix> {
  protected:
   Norm() : shape_(GetParam()) {}
   Tensor matrix(const std::vector<float>& v) {
-    return Tensor::from(stream_, {shape_.rows, shape_.width}, v);
+    return float_tensor(stream_, {shape_.rows, shape_.width}, v, shape_.dtype);
   }
   Tensor vector(const std::vector<float>& v) { return Tensor::from(stream_, {shape_.width}, v); }
   Tensor per_row() { return Tensor::empty(stream_, {shape_.rows}); }
-  Tensor result() { return Tensor::empty(stream_, {shape_.rows, shape_.width}); }
+  Tensor result() { return Tensor::empty(stream_, {shape_.rows, shape_.width}, shape_.dtype); }
 
-  Stream stream_;
+  Stream stream_ = test_stream();
   Matrix shape_;
   int64_t n_ = shape_.rows * shape_.width;
   // Far from zero mean, so that a one-pass variance would show.
-  std::vector<float> x_ = random_floats(n_, "x", 2, 6);
+  std::vector<float> x_ = as_stored(random_floats(n_, "x", 2, 6), shape_.dtype);
   std::vector<float> weight_ = random_floats(shape_.width, "weight");
   std::vector<float> bias_ = random_floats(shape_.width, "bias");
-  std::vector<float> dy_ = random_floats(n_, "dy");
-  std::vector<float> residual_ = random_floats(n_, "residual");
+  std::vector<float> dy_ = as_stored(random_floats(n_, "dy"), shape_.dtype);
+  std::vector<float> residual_ = as_stored(random_floats(n_, "residual"), shape_.dtype);
   std::vector<float> old_ = random_floats(shape_.width, "old");
 };
 
@@ -41,11 +41,12 @@ TEST_P(Norm, RmsForward) {
   std::vector<double> expected(x.size());
   reference::rms_norm(shape_.rows, shape_.width, x.data(), w.data(), double{kEps}, expected.data());
   expect_close(y, expected, kTolerance, "y");
+  const auto found = inv.to_vector<float>();
   for (int64_t row = 0; row < shape_.rows; ++row) {
     double squares = 0;
     for (int64_t i = 0; i < shape_.width; ++i)
       squares += x[row * shape_.width + i] * x[row * shape_.width + i];
-    EXPECT_NEAR(inv.data<float>()[row], 1 / std::sqrt(squares / shape_.width + double{kEps}), 1e-6);
+    EXPECT_NEAR(found[row], 1 / std::sqrt(squares / shape_.width + double{kEps}), 1e-6);
   }
 }
 
@@ -124,11 +125,11 @@ TEST_P(Norm, LayerBackward) {
   expect_close(alone, expected_dx, kTolerance, "dx without a residual");
 }
 
-INSTANTIATE_TEST_SUITE_P(Shapes, Norm, testing::ValuesIn(test_matrices()),
+INSTANTIATE_TEST_SUITE_P(Shapes, Norm, testing::ValuesIn(typed_matrices()),
                          [](const auto& matrix) { return name_of(matrix); });
 
 TEST(NormThreads, BitEqual) {
-  const Stream stream;
+  const Stream stream = test_stream();
   const int64_t rows = 1000;
   const int64_t width = 200;
   const auto values = random_floats(rows * width, "x");
@@ -153,7 +154,7 @@ TEST(NormThreads, BitEqual) {
 
 // Large common offset: a variance as E[x²] − mean² would have no correct digit.
 TEST(NormAccuracy, OffsetMuchLargerThanDeviation) {
-  const Stream stream;
+  const Stream stream = test_stream();
   const int64_t width = 4096;
   const auto values = random_floats(width, "x", 1000, 1001);
   const std::vector<float> ones(width, 1.0f);
@@ -171,7 +172,7 @@ TEST(NormAccuracy, OffsetMuchLargerThanDeviation) {
 }
 
 TEST(NormChecks, WrongShapeIsNamed) {
-  const Stream stream;
+  const Stream stream = test_stream();
   const Tensor x = Tensor::zeros(stream, {2, 4});
   const Tensor weight = Tensor::zeros(stream, {3});
   try {

@@ -8,43 +8,48 @@ namespace lynceus::kernels {
 namespace {
 
 TEST(Patchify, EqualsTheConvolutionsView) {
-  const Stream stream;
+  const Stream stream = test_stream();
   const struct {
     int64_t images, channels, side, patch;
   } cases[] = {{1, 1, 1, 1}, {0, 3, 4, 2}, {2, 3, 28, 14}, {3, 2, 15, 5}, {5, 3, 56, 7}};
-  for (const auto& [images, channels, side, patch] : cases) {
-    const auto pixels = random_floats(images * channels * side * side, "pixels");
-    const int64_t n = (side / patch) * (side / patch);
-    const Tensor patches = Tensor::empty(stream, {images * n, channels * patch * patch});
-    patchify(stream, Tensor::from(stream, {images, channels, side, side}, pixels), patch, patches);
-    std::vector<float> expected(pixels.size());
-    reference::patchify(images, channels, side, patch, pixels.data(), expected.data());
-    EXPECT_EQ(patches.to_vector<float>(), expected) << images << " images of side " << side;
-  }
+  for (const DType dtype : {DType::kF32, DType::kBf16})
+    for (const auto& [images, channels, side, patch] : cases) {
+      const auto pixels = random_floats(images * channels * side * side, "pixels");
+      const int64_t n = (side / patch) * (side / patch);
+      const Tensor patches = Tensor::empty(stream, {images * n, channels * patch * patch}, dtype);
+      patchify(stream, Tensor::from(stream, {images, channels, side, side}, pixels), patch,
+               patches);
+      std::vector<float> expected(pixels.size());
+      reference::patchify(images, channels, side, patch, pixels.data(), expected.data());
+      EXPECT_EQ(to_floats(patches), as_stored(expected, dtype))
+          << images << " images of side " << side;
+    }
 }
 
 TEST(Patchify, AssemblesTokens) {
-  const Stream stream;
+  const Stream stream = test_stream();
   const struct {
     int64_t images, n, width;
   } cases[] = {{1, 1, 1}, {0, 4, 8}, {3, 16, 88}, {2, 71, 229}};
-  for (const auto& [images, n, width] : cases) {
-    const auto patches = random_floats(images * n * width, "patches");
-    const auto cls = random_floats(width, "cls");
-    const auto position = random_floats((1 + n) * width, "position");
-    const Tensor y = Tensor::empty(stream, {images * (1 + n), width});
-    assemble_vision_tokens(stream, Tensor::from(stream, {images * n, width}, patches),
-                           Tensor::from(stream, {width}, cls),
-                           Tensor::from(stream, {1 + n, width}, position), y);
-    std::vector<float> expected(static_cast<size_t>(images * (1 + n) * width));
-    reference::assemble_vision_tokens(images, n, width, patches.data(), cls.data(), position.data(),
-                                      expected.data());
-    EXPECT_EQ(y.to_vector<float>(), expected) << images << " images of " << n << " patches";
-  }
+  for (const DType dtype : {DType::kF32, DType::kBf16})
+    for (const auto& [images, n, width] : cases) {
+      const auto patches = as_stored(random_floats(images * n * width, "patches"), dtype);
+      const auto cls = random_floats(width, "cls");
+      const auto position = random_floats((1 + n) * width, "position");
+      const Tensor y = Tensor::empty(stream, {images * (1 + n), width}, dtype);
+      assemble_vision_tokens(stream, float_tensor(stream, {images * n, width}, patches, dtype),
+                             Tensor::from(stream, {width}, cls),
+                             Tensor::from(stream, {1 + n, width}, position), y);
+      std::vector<float> expected(static_cast<size_t>(images * (1 + n) * width));
+      reference::assemble_vision_tokens(images, n, width, patches.data(), cls.data(),
+                                        position.data(), expected.data());
+      EXPECT_EQ(to_floats(y), as_stored(expected, dtype))
+          << images << " images of " << n << " patches";
+    }
 }
 
 TEST(PatchifyChecks, SideMustBeAMultipleOfThePatch) {
-  const Stream stream;
+  const Stream stream = test_stream();
   EXPECT_THROW(
       patchify(stream, Tensor::zeros(stream, {1, 3, 10, 10}), 4, Tensor::zeros(stream, {4, 48})),
       InternalError);

@@ -23,6 +23,19 @@ from tensor_files import read_tensors
 NOT_SCORED = -100
 
 
+# ---------------------------------------------------------------- what a narrow dtype leaves wide
+
+def wide(x):
+    """bfloat16 -> float32, others as they are: what norms, angles and the loss are computed in."""
+    return x.float() if x.dtype == torch.bfloat16 else x
+
+
+def layer_norm(x, p, name, eps):
+    """As PyTorch does on GPUs; on CPUs its bfloat16 kernel would sum gradients in bfloat16."""
+    y = F.layer_norm(wide(x), x.shape[-1:], wide(p[name + ".weight"]), wide(p[name + ".bias"]), eps)
+    return y.to(x.dtype)
+
+
 # ---------------------------------------------------------------- vision encoder (forward only)
 
 def resize_position_embedding(embedding, patches):
@@ -57,14 +70,14 @@ def vision_encoder(p, config, pixels):
 
     for layer in range(config["vit"]["depth"]):
         block = f"{prefix}blocks.{layer}."
-        y = F.layer_norm(x, (width,), p[block + "norm1.weight"], p[block + "norm1.bias"], eps)
+        y = layer_norm(x, p, block + "norm1", eps)
         q = split(F.linear(y, p[block + "attn.q_proj.weight"], p[block + "attn.q_proj.bias"]))
         k = split(F.linear(y, p[block + "attn.k_proj.weight"]))
         v = split(F.linear(y, p[block + "attn.v_proj.weight"], p[block + "attn.v_proj.bias"]))
         scores = q @ k.transpose(-1, -2) * (width // heads) ** -0.5
         y = (scores.softmax(-1) @ v).transpose(1, 2).flatten(2)
         x = x + F.linear(y, p[block + "attn.proj.weight"], p[block + "attn.proj.bias"])
-        y = F.layer_norm(x, (width,), p[block + "norm2.weight"], p[block + "norm2.bias"], eps)
+        y = layer_norm(x, p, block + "norm2", eps)
         y = F.gelu(F.linear(y, p[block + "mlp.fc1.weight"], p[block + "mlp.fc1.bias"]))
         x = x + F.linear(y, p[block + "mlp.fc2.weight"], p[block + "mlp.fc2.bias"])
     return x
@@ -79,7 +92,7 @@ def resampler(p, config, vision):
     latents = p["bridge.latents"].expand(vision.shape[0], -1, -1)
 
     def norm(x, name):
-        return F.layer_norm(x, x.shape[-1:], p[name + ".weight"], p[name + ".bias"], eps)
+        return layer_norm(x, p, name, eps)
 
     def split(y):
         return y.reshape(*y.shape[:2], heads, head_dim).transpose(1, 2)
@@ -103,28 +116,28 @@ def bridge(p, config, vision):
     if kind == "resampler":
         return resampler(p, config, vision)
     if config["lynx"]["add_vision_ln"]:
-        vision = F.layer_norm(vision, vision.shape[-1:], p["bridge.ln_vision.weight"],
-                              p["bridge.ln_vision.bias"], eps)
+        vision = layer_norm(vision, p, "bridge.ln_vision", eps)
     if kind == "affine":
         return F.linear(vision, p["bridge.mlp.weight"], p["bridge.mlp.bias"])
     assert kind == "mlp", kind
     y = F.linear(vision, p["bridge.mlp.0.weight"], p["bridge.mlp.0.bias"])
-    y = F.layer_norm(y, y.shape[-1:], p["bridge.mlp.1.weight"], p["bridge.mlp.1.bias"], eps)
+    y = layer_norm(y, p, "bridge.mlp.1", eps)
     return F.linear(F.gelu(y), p["bridge.mlp.3.weight"], p["bridge.mlp.3.bias"])
 
 
 # ---------------------------------------------------------------- language model
 
 def rms_norm(x, weight, eps):
-    return weight * x * (x.square().mean(-1, keepdim=True) + eps).rsqrt()
+    inverse_rms = (wide(x).square().mean(-1, keepdim=True) + eps).rsqrt()
+    return (weight * wide(x) * inverse_rms).to(x.dtype)
 
 
 def rotate(x, positions, theta):
     """Rotary embedding of x [B, H, S, d] at positions [S], first half paired with second half."""
     d = x.shape[-1]
-    frequency = theta ** (-torch.arange(0, d, 2, dtype=x.dtype) / d)
-    angle = positions.to(x.dtype)[:, None] * frequency[None, :]
-    cos, sin = angle.cos(), angle.sin()
+    frequency = theta ** (-torch.arange(0, d, 2, dtype=wide(x).dtype) / d)
+    angle = positions.to(frequency.dtype)[:, None] * frequency[None, :]
+    cos, sin = angle.cos().to(x.dtype), angle.sin().to(x.dtype)
     first, second = x.chunk(2, dim=-1)
     return torch.cat([first * cos - second * sin, second * cos + first * sin], dim=-1)
 
@@ -139,8 +152,7 @@ def attention_bias(mask, dtype):
 
 def adapter(p, config, layer, h):
     name = f"LLM.model.layers.{layer}.output_adapter."
-    y = F.layer_norm(h, h.shape[-1:], p[name + "adapter_norm_before.weight"],
-                     p[name + "adapter_norm_before.bias"], config["layer_norm_eps"]["adapter"])
+    y = layer_norm(h, p, name + "adapter_norm_before", config["layer_norm_eps"]["adapter"])
     y = F.silu(F.linear(y, p[name + "adapter_down.weight"], p[name + "adapter_down.bias"]))
     y = F.linear(y, p[name + "adapter_up.weight"], p[name + "adapter_up.bias"])
     return h + p[name + "scaling"] * y
@@ -196,7 +208,7 @@ def prepend_prefix(inputs, prefix):
 
 def loss_of(logits, labels, label_smoothing):
     """Mean over every scored label of the whole batch; row i predicts the label of row i + 1."""
-    return F.cross_entropy(logits[:, :-1].flatten(0, 1), labels[:, 1:].flatten(),
+    return F.cross_entropy(wide(logits[:, :-1].flatten(0, 1)), labels[:, 1:].flatten(),
                            ignore_index=NOT_SCORED, label_smoothing=label_smoothing)
 
 

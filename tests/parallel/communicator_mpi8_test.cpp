@@ -88,7 +88,7 @@ TEST(Communicator, ReducesEveryNumberType) {
   EXPECT_EQ(u8.data<uint8_t>()[0], 207);
   EXPECT_EQ(world->all_reduce(int64_t{1} << 40), int64_t{1} << 43);
   EXPECT_EQ(world->all_reduce(double(rank), ReduceOp::kMax), 7.0);
-  EXPECT_THROW(world->all_reduce(Tensor::zeros(stream, {1}, DType::kBf16)), InternalError);
+  EXPECT_THROW(world->all_reduce(Tensor::zeros(stream, {1}, DType::kF16)), InternalError);
 }
 
 /// all_gather, reduce_scatter, broadcast and all_reduce of `n` elements a rank, exactly.
@@ -128,6 +128,19 @@ TEST(Communicator, CollectivesGiveTheRightValues) {
     if (group == nullptr) continue;
     for (const int64_t n : {0, 1, 5, 1000}) expect_collectives(*group, n);
   }
+}
+
+TEST(Communicator, AddsBf16InF32AndRoundsOnce) {
+  const Stream stream;
+  const auto world = make_world();
+  // 256 + 7 · 0.5: in bf16, whose neighbours are 2 apart here, no half would ever count.
+  const float part = world->rank() == 0 ? 256 : 0.5F;
+  const Tensor x = Tensor::from(stream, {8}, std::vector<BFloat16>(8, BFloat16(part)));
+  const Tensor y = Tensor::empty(stream, {1}, DType::kBf16);
+  world->reduce_scatter(x, y);
+  world->all_reduce(x);
+  EXPECT_EQ(static_cast<float>(y.data<BFloat16>()[0]), 260);
+  EXPECT_EQ(static_cast<float>(x.data<BFloat16>()[7]), 260);
 }
 
 TEST(Communicator, LargeTensorsAreCutIntoSeveralCalls) {

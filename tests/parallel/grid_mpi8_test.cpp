@@ -56,5 +56,12 @@ TEST(Grid, RefusesAWrongWorldOnEveryRank) {
           "= 6: start 6 ranks or change one of the three"));
 }
 
+TEST(Grid, OnCpusThereIsNothingToChoose) {
+  const auto world = make_world();
+  EXPECT_EQ(choose_transport(*world, Device{}, Transport::kAuto), Transport::kStaged);
+  EXPECT_EQ(choose_transport(*world, Device{}, Transport::kStaged), Transport::kStaged);
+  EXPECT_THROW(choose_transport(*world, Device{}, Transport::kNccl), UsageError);
+}
+
 }  // namespace
 }  // namespace lynceus::parallel

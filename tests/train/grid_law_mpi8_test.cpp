@@ -89,9 +89,13 @@ std::map<Variant, Trace> references(parallel::Communicator& world,
 }
 
 void expect_equal(const Trace& found, const Trace& reference) {
+  // Devices add in f32 what the CPU kernels add in f64; Adam's first steps have the size of lr
+  // however small a gradient is, so what rounding leaves of one that cancels shows in the next
+  // norm.
+  const double norms = tiny::test_stream(0).device().is_cpu() ? 1e-5 : 1e-4;
   for (size_t step = 0; step < kSteps; ++step) {
     EXPECT_NEAR(found.losses[step] / reference.losses[step], 1, 1e-6) << "loss of step " << step;
-    EXPECT_NEAR(found.norms[step] / reference.norms[step], 1, 1e-5) << "norm of step " << step;
+    EXPECT_NEAR(found.norms[step] / reference.norms[step], 1, norms) << "norm of step " << step;
   }
   double difference = 0, moved = 0;
   for (const auto& [name, expected] : reference.end)

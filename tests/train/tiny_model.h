@@ -4,12 +4,15 @@
 #pragma once
 
 #include <cmath>
+#include <cstdlib>
 #include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "core/random.h"
+#include "model/parameter_value.h"
+#include "parallel/device_communicator.h"
 #include "train/step.h"
 
 namespace lynceus::tiny {
@@ -106,18 +109,37 @@ inline double relative_l2(const Named& a, const Named& b) {
   return std::sqrt(difference / norm);
 }
 
+/// Where a run computes: on CPUs, or with LYNCEUS_TEST_DEVICE=cuda on the first CUDA device (or
+/// what stands in for it), which all ranks share; LYNCEUS_TEST_TRANSPORT=nccl: each on its own.
+inline Stream test_stream(int rank) {
+  const auto is = [](const char* name, const char* value) {
+    const char* text = std::getenv(name);
+    return text != nullptr && std::string(text) == value;
+  };
+  if (!is("LYNCEUS_TEST_DEVICE", "cuda")) return Stream();
+  return Stream(Device{DeviceKind::kCuda, is("LYNCEUS_TEST_TRANSPORT", "nccl") ? rank : 0});
+}
+
+inline Runtime make_runtime(const parallel::GridShape& shape,
+                            std::unique_ptr<parallel::Communicator> world) {
+  const char* rank = std::getenv("OMPI_COMM_WORLD_RANK");
+  const Stream stream = test_stream(rank == nullptr ? 0 : std::atoi(rank));
+  return {stream, parallel::make_grid(shape, std::move(world), stream)};
+}
+
 /// One rank's part of a run.
 class Run {
  public:
   Run(std::unique_ptr<parallel::Communicator> world, const Options& options)
       : options_(options),
-        rt_{Stream(), parallel::make_grid(options.grid, std::move(world))},
+        rt_(make_runtime(options.grid, std::move(world))),
         model_(make_lynx(rt_, options.model,
                          partition_model(options.model, options.grid.pipeline, ""),
                          options.label_smoothing)) {
     validate_layout(options.model, options.grid.tensor, options.grid.pipeline);
-    initialize(&model_, 7);
-    model_.visit_parameters(disturb);
+    initialize(rt_, &model_, 7);
+    model_.visit_parameters([&](Parameter& parameter) { disturb(rt_, parameter); });
+    refresh_rounded(rt_, &model_);
   }
   Run(const Run&) = delete;
   Run& operator=(const Run&) = delete;
@@ -148,7 +170,7 @@ class Run {
       const SampleInput& sample = mine.samples[static_cast<size_t>(position)];
       ++encoded_[sample.index];
       const int64_t side = options_.model.vision.image_size;
-      const Tensor values = Tensor::empty(rt_.stream, {sample.frames(), 3, side, side}, DType::kF32,
+      const Tensor values = Tensor::empty(rt_.host(), {sample.frames(), 3, side, side}, DType::kF32,
                                           MemoryOwner::kInput);
       const CounterRandom random(batch.seed, fmt::format("pixels {}", sample.index));
       for (int64_t i = 0; i < values.size(); ++i)
@@ -186,10 +208,10 @@ class Run {
       offsets[name] = total;
       total += shape.elements();
     }
-    const Tensor flat = Tensor::zeros(rt_.stream, {total});
+    const Tensor flat = Tensor::zeros(rt_.host(), {total});
     for (const TrainedParameter& trained : optimizer().parameters())
       if (trained.counts_in_norm && rt_.grid.data->rank() == 0)
-        place(*trained.parameter, part_of(trained, part),
+        place(*trained.parameter, on_host(rt_, part_of(trained, part)),
               flat.data<float>() + offsets.at(trained.parameter->name));
     rt_.grid.world->all_reduce(flat);
     Named named;
@@ -209,12 +231,13 @@ class Run {
       for (const TrainedParameter& trained : optimizer().parameters()) {
         const Parameter& parameter = *trained.parameter;
         if (!belongs(parameter)) continue;
-        const auto* values = static_cast<const int32_t*>(parameter.value.raw());
+        const Tensor here = on_host(rt_, parameter.value);
+        const auto* values = static_cast<const int32_t*>(here.raw());
         bits.insert(bits.end(), values, values + parameter.value.size());
         names.insert(names.end(), static_cast<size_t>(parameter.value.size()), parameter.name);
       }
-      const Tensor most = Tensor::from(rt_.stream, {static_cast<int64_t>(bits.size())}, bits);
-      const Tensor least = most.clone(rt_.stream);
+      const Tensor most = Tensor::from(rt_.host(), {static_cast<int64_t>(bits.size())}, bits);
+      const Tensor least = most.clone(rt_.host());
       group.all_reduce(most, parallel::ReduceOp::kMax);
       group.all_reduce(least, parallel::ReduceOp::kMin);
       for (size_t i = 0; i < names.size(); ++i)
@@ -231,14 +254,16 @@ class Run {
 
  private:
   /// Biases and norm weights start as 0 and 1; other values find more mistakes.
-  static void disturb(Parameter& parameter) {
+  static void disturb(const Runtime& rt, Parameter& parameter) {
     if (parameter.value.rank() != 1) return;
+    const Tensor values = on_host(rt, parameter.value);
     const CounterRandom random(11, parameter.name);
     for (int64_t i = 0; i < parameter.valid_extent(); ++i) {
       const auto index =
           static_cast<uint64_t>(i + (parameter.sharded() ? parameter.shard.offset : 0));
-      parameter.value.data<float>()[i] += static_cast<float>(0.2 * random.normal(index));
+      values.data<float>()[i] += static_cast<float>(0.2 * random.normal(index));
     }
+    set_from_host(rt, values, parameter.value);
   }
 
   /// Names and global shapes of everything that is trained, on all stages.

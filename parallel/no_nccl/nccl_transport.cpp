@@ -1,0 +1,13 @@
+// A build without NCCL: device tensors are staged through host memory.
+#include "parallel/device_transport.h"
+
+namespace lynceus::parallel {
+
+bool nccl_is_built() { return false; }
+
+std::unique_ptr<DeviceTransport> make_nccl_transport(Communicator&, Device,
+                                                     std::chrono::milliseconds) {
+  throw UsageError("NCCL was asked for, but this program was built without NCCL");
+}
+
+}  // namespace lynceus::parallel

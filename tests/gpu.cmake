@@ -1,0 +1,93 @@
+# The CUDA path on the host: the sources of lynceus_gpu compiled by the host compiler over the shim
+# (tests/simt/host) and the stand-in for the device (tests/standin). The toolkit's headers are needed,
+# nothing of it runs. Every kernel test that asks for test_stream() runs there too, its threads in
+# either order.
+
+# In the preset "cuda" the same kernel tests run on a GPU, where there is one.
+file(GLOB kernel_tests CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/kernels/*_test.cpp)
+if(LYNCEUS_CUDA)
+  foreach(source ${kernel_tests})
+    file(STRINGS ${source} asks REGEX "test_stream\\(\\)")
+    get_filename_component(name ${source} NAME_WE)
+    if(asks)
+      add_test(NAME gpu.${name} COMMAND kernels_${name})
+      set_tests_properties(gpu.${name} PROPERTIES LABELS gpu TIMEOUT 300 SKIP_RETURN_CODE 77
+                           RESOURCE_LOCK gpu ENVIRONMENT LYNCEUS_TEST_DEVICE=cuda)
+    endif()
+  endforeach()
+endif()
+
+if(NOT CUDAToolkit_FOUND)
+  message(STATUS "No CUDA headers: the CUDA kernels are not run on the host")
+  return()
+endif()
+if(LYNCEUS_SANITIZE)
+  return()  # fibers would have to tell the sanitizer of every switch
+endif()
+find_package(Boost 1.74 REQUIRED COMPONENTS context)
+
+file(GLOB standin_sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/standin/*.cpp
+     ${CMAKE_CURRENT_SOURCE_DIR}/simt/host/*.cpp)
+if(NCCL_INCLUDE_DIR)
+  set(nccl_sources ${LYNCEUS_NCCL_SOURCES})
+else()
+  set(nccl_sources ${LYNCEUS_NO_NCCL_SOURCES})
+  list(FILTER standin_sources EXCLUDE REGEX "/nccl[^/]*\\.cpp$")
+endif()
+add_library(lynceus_gpu_standin OBJECT ${LYNCEUS_GPU_SOURCES} ${nccl_sources} ${standin_sources})
+foreach(source ${LYNCEUS_GPU_SOURCES})
+  if(source MATCHES "\\.cu$")
+    set_source_files_properties(${source} PROPERTIES LANGUAGE CXX COMPILE_OPTIONS "-xc++")
+  endif()
+endforeach()
+target_compile_options(lynceus_gpu_standin PRIVATE -fno-strict-aliasing -Wno-unknown-pragmas
+                       -march=x86-64-v3 -g1)
+target_include_directories(lynceus_gpu_standin PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/simt/host)
+target_include_directories(lynceus_gpu_standin SYSTEM PRIVATE ${CUDAToolkit_INCLUDE_DIRS})
+if(NCCL_INCLUDE_DIR)
+  target_include_directories(lynceus_gpu_standin SYSTEM PRIVATE ${NCCL_INCLUDE_DIR})
+endif()
+target_link_libraries(lynceus_gpu_standin PUBLIC lynceus_core lynceus_parallel Boost::context
+                      OpenMP::OpenMP_CXX dnnl::dnnl)
+
+# The program itself, on the stand-in.
+add_executable(lynceus_standin ${CMAKE_SOURCE_DIR}/src/cli/main.cpp)
+target_link_libraries(lynceus_standin PRIVATE lynceus_cli lynceus_gpu_standin)
+
+foreach(source ${kernel_tests})
+  file(STRINGS ${source} asks REGEX "test_stream\\(\\)")
+  if(NOT asks)
+    continue()
+  endif()
+  get_filename_component(name ${source} NAME_WE)
+  add_executable(simt_${name} ${source})
+  target_link_libraries(simt_${name} PRIVATE lynceus_kernels lynceus_gpu_standin lynceus_test_main)
+  foreach(order ascending descending)
+    add_test(NAME simt.${name}.${order} COMMAND simt_${name})
+    set_tests_properties(simt.${name}.${order} PROPERTIES LABELS simt TIMEOUT 300 ENVIRONMENT
+      "LYNCEUS_TEST_DEVICE=cuda;LYNCEUS_SIMT_ORDER=${order};OMP_NUM_THREADS=1")
+  endforeach()
+endforeach()
+
+# What only the stand-in shows of a kernel.
+file(GLOB device_kernel_tests CONFIGURE_DEPENDS
+     ${CMAKE_CURRENT_SOURCE_DIR}/kernels/device/*_test.cpp)
+foreach(source ${device_kernel_tests})
+  get_filename_component(name ${source} NAME_WE)
+  add_executable(simt_${name} ${source})
+  target_link_libraries(simt_${name} PRIVATE lynceus_kernels lynceus_gpu_standin lynceus_test_main)
+  add_test(NAME simt.${name} COMMAND simt_${name})
+  set_tests_properties(simt.${name} PROPERTIES LABELS simt TIMEOUT 60
+                       ENVIRONMENT OMP_NUM_THREADS=1)
+endforeach()
+
+# The step on the CUDA path: the grid law and what holds of one step, eight ranks sharing the device.
+foreach(name grid_law_mpi8_test step_mpi8_test)
+  add_executable(simt_train_${name} train/${name}.cpp)
+  target_link_libraries(simt_train_${name} PRIVATE lynceus_train lynceus_gpu_standin
+                        lynceus_test_main)
+  add_test(NAME simt.train.${name} COMMAND ${MPIEXEC_EXECUTABLE} --oversubscribe -n 8
+                                           $<TARGET_FILE:simt_train_${name}>)
+  set_tests_properties(simt.train.${name} PROPERTIES LABELS "mpi;simt" TIMEOUT 600 PROCESSORS 2
+    ENVIRONMENT "${mpi_environment};LYNCEUS_TEST_DEVICE=cuda")
+endforeach()

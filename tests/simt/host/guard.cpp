@@ -1,0 +1,35 @@
+// The handler of SIGSEGV before this one is put back for faults elsewhere.
+#include "guard.h"
+
+#include <csignal>
+#include <utility>
+
+namespace lynceus::simt::engine {
+namespace {
+
+struct Guard {
+  Range range;
+  std::function<void(const void*)> tell;
+  struct sigaction before {};
+};
+Guard guard;
+
+// The message is made on the faulting fiber's own stack: the fault was synchronous, in device code,
+// which holds no lock.
+void on_fault(int, siginfo_t* info, void*) {
+  if (guard.range.contains(info->si_addr)) guard.tell(info->si_addr);
+  sigaction(SIGSEGV, &guard.before, nullptr);  // and the access is made again
+}
+
+}  // namespace
+
+void report_guard_hits(const Range& range, std::function<void(const void*)> tell) {
+  guard.range = range;
+  guard.tell = std::move(tell);
+  struct sigaction action {};
+  action.sa_sigaction = on_fault;
+  action.sa_flags = SA_SIGINFO | SA_NODEFER;
+  sigaction(SIGSEGV, &action, &guard.before);
+}
+
+}  // namespace lynceus::simt::engine

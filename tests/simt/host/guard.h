@@ -1,0 +1,13 @@
+// Turns a fault on a guard page into a message; other faults go where they went before.
+#pragma once
+
+#include <functional>
+
+#include "engine.h"
+
+namespace lynceus::simt::engine {
+
+/// `tell` is called with the address, on the faulting thread, and must not return.
+void report_guard_hits(const Range& guard, std::function<void(const void*)> tell);
+
+}  // namespace lynceus::simt::engine

@@ -1,0 +1,11 @@
+// Kernels of the shim in the queues of the stand-in.
+#include "simt.h"
+#include "tests/standin/queue.h"
+
+namespace lynceus::simt::engine {
+
+void enqueue_launch(void* stream, Launch launch) {
+  standin::enqueue(stream, [launch = std::move(launch)] { run(launch); });
+}
+
+}  // namespace lynceus::simt::engine

@@ -1,0 +1,231 @@
+// The NCCL calls of parallel/nccl, for processes on one machine, on the memory and in the queues of
+// the stand-in for the device. A call is not taken before it is asked after
+// (ncclCommGetAsyncError), and a collective goes on only as far as somebody needs it: the host
+// here, or another rank that waits (a thread looks for those, as a device goes on while its host
+// does something else). A collective whose peer is lost stays on its way until the communicator is
+// aborted. Ranks that call different things, and those that wait for longer than
+// LYNCEUS_STANDIN_TIMEOUT seconds (60), end the process with a message.
+#include <fmt/format.h>
+#include <nccl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <mutex>
+#include <random>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "tests/standin/nccl_work.h"
+#include "tests/standin/queue.h"
+
+namespace lynceus::standin {
+namespace {
+
+/// Does this process's share while its host is busy, as far as another rank waits for it.
+class Helper {
+ public:
+  void add(const std::shared_ptr<Group>& group) {
+    std::lock_guard lock(mutex_);
+    groups_.push_back(group);
+    if (!thread_.joinable()) thread_ = std::jthread([this](std::stop_token stop) { work(stop); });
+  }
+  void remove(const std::shared_ptr<Group>& group) {
+    std::unique_lock lock(mutex_);
+    std::erase(groups_, group);
+    if (!groups_.empty()) return;
+    std::jthread ending = std::move(thread_);
+    lock.unlock();
+  }
+
+ private:
+  void work(const std::stop_token& stop) {
+    while (!stop.stop_requested()) {
+      if (asked())
+        progress();
+      else
+        std::this_thread::sleep_for(std::chrono::microseconds(200));
+    }
+  }
+
+  bool asked() {
+    std::lock_guard lock(mutex_);
+    return std::any_of(groups_.begin(), groups_.end(), [](const auto& group) {
+      return group->outstanding > 0 && !group->aborted && group->segment.others_wait();
+    });
+  }
+
+  std::mutex mutex_;
+  std::vector<std::shared_ptr<Group>> groups_;
+  std::jthread thread_;
+};
+
+Helper& helper() {
+  static Helper* const instance = new Helper;
+  return *instance;
+}
+
+/// Sends and receives since ncclGroupStart.
+struct OpenGroup {
+  bool open = false;
+  ncclComm_t communicator = nullptr;
+  void* stream = nullptr;
+  std::vector<Message> messages;
+};
+thread_local OpenGroup open_group;
+
+}  // namespace
+}  // namespace lynceus::standin
+
+struct ncclComm {
+  std::shared_ptr<lynceus::standin::Group> group;
+};
+
+namespace {
+
+using namespace lynceus::standin;
+
+ncclResult_t collective(ncclComm_t communicator, Kind kind, const void* x, void* y, size_t count,
+                        ncclDataType_t dtype, int op, int root, cudaStream_t stream) {
+  if (open_group.open) fail("NCCL: a collective between ncclGroupStart and ncclGroupEnd");
+  const auto group = communicator->group;
+  if (!group->untaken.empty()) fail("NCCL: a call before the one before it was asked after");
+  const Piece piece{kind,       dtype, op, root, ++group->calls, static_cast<int64_t>(count),
+                    /*begin=*/0};
+  group->untaken.push_back([=] { enqueue_collective(group, stream, piece, x, y); });
+  return ncclInProgress;
+}
+
+ncclResult_t message(bool receive, void* data, size_t count, ncclDataType_t dtype, int peer,
+                     ncclComm_t communicator, cudaStream_t stream) {
+  OpenGroup& open = open_group;
+  if (!open.open) fail("NCCL: a send or receive outside a group");
+  if (!open.messages.empty() && (open.communicator != communicator || open.stream != stream))
+    fail("NCCL: one group over two communicators or streams");
+  if (peer < 0 || peer >= communicator->group->segment.size()) return ncclInvalidArgument;
+  open.communicator = communicator;
+  open.stream = stream;
+  open.messages.push_back(
+      {receive, peer, dtype, static_cast<int64_t>(count), static_cast<char*>(data)});
+  return ncclSuccess;
+}
+
+}  // namespace
+
+extern "C" {
+
+ncclResult_t ncclGetUniqueId(ncclUniqueId* id) {
+  *id = {};
+  const std::string name = fmt::format("/lynceus-nccl-{}-{:08x}", getpid(), std::random_device()());
+  name.copy(id->internal, sizeof(id->internal) - 1);
+  return ncclSuccess;
+}
+
+ncclResult_t ncclCommInitRankConfig(ncclComm_t* communicator, int size, ncclUniqueId id, int rank,
+                                    ncclConfig_t* config) {
+  if (config->blocking != 0) fail("NCCL: a blocking communicator");
+  *communicator = new ncclComm{std::make_shared<Group>(id.internal, rank, size)};
+  helper().add((*communicator)->group);
+  return ncclInProgress;
+}
+
+ncclResult_t ncclCommGetAsyncError(ncclComm_t communicator, ncclResult_t* result) {
+  Group& group = *communicator->group;
+  *result = ncclRemoteError;
+  if (group.segment.lost_rank() >= 0) return ncclSuccess;
+  *result = ncclInProgress;
+  if (!group.segment.complete()) return ncclSuccess;
+  for (const auto& take : std::exchange(group.untaken, {})) take();
+  if (group.finalized && group.outstanding > 0) {
+    progress();
+    return ncclSuccess;
+  }
+  *result = ncclSuccess;
+  return ncclSuccess;
+}
+
+ncclResult_t ncclCommFinalize(ncclComm_t communicator) {
+  communicator->group->finalized = true;
+  return ncclInProgress;
+}
+
+ncclResult_t ncclCommDestroy(ncclComm_t communicator) {
+  if (!communicator->group->finalized || communicator->group->outstanding > 0)
+    fail("NCCL: a communicator is destroyed with work on its way");
+  communicator->group->segment.leave();
+  helper().remove(communicator->group);
+  delete communicator;
+  return ncclSuccess;
+}
+
+ncclResult_t ncclCommAbort(ncclComm_t communicator) {
+  communicator->group->segment.give_up();
+  communicator->group->aborted = true;
+  helper().remove(communicator->group);
+  delete communicator;
+  return ncclSuccess;
+}
+
+const char* ncclGetErrorString(ncclResult_t result) {
+  return result == ncclRemoteError ? "remote process exited or there was a network error"
+                                   : "an error of the stand-in";
+}
+
+const char* ncclGetLastError(ncclComm_t communicator) {
+  thread_local std::string text;
+  const int lost = communicator == nullptr ? -1 : communicator->group->segment.lost_rank();
+  text = lost < 0 ? "" : fmt::format("rank {} is lost", lost);
+  return text.c_str();
+}
+
+ncclResult_t ncclAllReduce(const void* x, void* y, size_t count, ncclDataType_t dtype,
+                           ncclRedOp_t op, ncclComm_t communicator, cudaStream_t stream) {
+  return collective(communicator, Kind::kAllReduce, x, y, count, dtype, op, 0, stream);
+}
+
+ncclResult_t ncclAllGather(const void* x, void* y, size_t count, ncclDataType_t dtype,
+                           ncclComm_t communicator, cudaStream_t stream) {
+  return collective(communicator, Kind::kAllGather, x, y, count, dtype, 0, 0, stream);
+}
+
+ncclResult_t ncclReduceScatter(const void* x, void* y, size_t count, ncclDataType_t dtype,
+                               ncclRedOp_t op, ncclComm_t communicator, cudaStream_t stream) {
+  return collective(communicator, Kind::kReduceScatter, x, y, count, dtype, op, 0, stream);
+}
+
+ncclResult_t ncclBroadcast(const void* x, void* y, size_t count, ncclDataType_t dtype, int root,
+                           ncclComm_t communicator, cudaStream_t stream) {
+  return collective(communicator, Kind::kBroadcast, x, y, count, dtype, 0, root, stream);
+}
+
+ncclResult_t ncclGroupStart() {
+  if (open_group.open) fail("NCCL: a group in a group");
+  open_group = {};
+  open_group.open = true;
+  return ncclSuccess;
+}
+
+ncclResult_t ncclSend(const void* data, size_t count, ncclDataType_t dtype, int peer,
+                      ncclComm_t communicator, cudaStream_t stream) {
+  return message(false, const_cast<void*>(data), count, dtype, peer, communicator, stream);
+}
+
+ncclResult_t ncclRecv(void* data, size_t count, ncclDataType_t dtype, int peer,
+                      ncclComm_t communicator, cudaStream_t stream) {
+  return message(true, data, count, dtype, peer, communicator, stream);
+}
+
+ncclResult_t ncclGroupEnd() {
+  OpenGroup open = std::exchange(open_group, {});
+  if (!open.open) fail("NCCL: the end of a group that was not begun");
+  if (open.messages.empty()) return ncclSuccess;
+  const auto group = open.communicator->group;
+  if (!group->untaken.empty()) fail("NCCL: a call before the one before it was asked after");
+  group->untaken.push_back([group, stream = open.stream, messages = std::move(open.messages)] {
+    enqueue_exchange(group, stream, messages);
+  });
+  return ncclInProgress;
+}
+
+}  // extern "C"

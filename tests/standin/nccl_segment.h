@@ -1,0 +1,98 @@
+// The memory that the ranks of one stand-in NCCL communicator share: who is there, how far each has
+// come, and a slot for what each gives to a collective, a channel for what it sends to each other.
+// A POSIX segment named by the unique id; its name goes away once all ranks have it, so that
+// nothing stays behind whatever happens later.
+#pragma once
+
+#include <sys/types.h>
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+namespace lynceus::standin {
+
+constexpr int kMaxRanks = 16;
+constexpr size_t kSlotBytes = size_t{1} << 20;
+constexpr size_t kChannelBytes = size_t{1} << 16;
+
+enum class Kind : int32_t { kAllReduce, kAllGather, kReduceScatter, kBroadcast };
+
+/// One piece of a collective, as each rank believes it to be.
+struct Piece {
+  Kind kind;
+  int32_t dtype;
+  int32_t op;
+  int32_t root;
+  int64_t number;  // of the collective on this communicator
+  int64_t count;   // as it was asked for
+  int64_t begin;   // of the piece
+  bool operator==(const Piece&) const = default;
+};
+std::string describe(const Piece& piece);
+
+/// One piece of a message.
+struct Packet {
+  int32_t dtype;
+  int64_t count;
+  int64_t begin;
+  int64_t bytes;
+};
+
+struct RankState {
+  std::atomic<pid_t> process;
+  std::atomic<int64_t> posted;    // pieces laid into the slot
+  std::atomic<int64_t> consumed;  // pieces taken from all slots
+  std::atomic<bool> waits;        // for others, right now
+  std::atomic<bool> left;         // it needs nobody any more
+  Piece piece;
+};
+
+struct Channel {
+  std::atomic<int64_t> posted;
+  std::atomic<int64_t> consumed;
+  Packet packet;
+};
+
+class Segment {
+ public:
+  Segment(const std::string& name, int rank, int size);
+  ~Segment();
+  Segment(const Segment&) = delete;
+  Segment& operator=(const Segment&) = delete;
+
+  bool complete() const { return header_->joined == size_; }
+  /// A rank that has given up or whose process is gone; -1: none.
+  int lost_rank() const;
+  void give_up() { header_->gave_up = rank_ + 1; }
+  void leave() { state(rank_).left = true; }
+  bool others_wait() const;
+
+  int rank() const { return rank_; }
+  int size() const { return size_; }
+  RankState& state(int rank) const { return header_->ranks[rank]; }
+  char* slot(int rank) const { return slots_ + static_cast<size_t>(rank) * kSlotBytes; }
+  Channel& channel(int from, int to) const { return header_->channels[from][to]; }
+  char* channel_data(int from, int to) const {
+    return channels_ + static_cast<size_t>(from * size_ + to) * kChannelBytes;
+  }
+
+ private:
+  struct Header {
+    std::atomic<int> size;
+    std::atomic<int> joined;
+    std::atomic<int> gave_up;  // rank + 1
+    RankState ranks[kMaxRanks];
+    Channel channels[kMaxRanks][kMaxRanks];
+  };
+
+  int rank_;
+  int size_;
+  size_t bytes_ = 0;
+  Header* header_ = nullptr;
+  char* slots_ = nullptr;
+  char* channels_ = nullptr;
+};
+
+}  // namespace lynceus::standin

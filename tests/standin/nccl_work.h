@@ -1,0 +1,49 @@
+// What is on its way in a stand-in NCCL communicator: collectives and exchanges as work that is
+// tried again until the other ranks have done their part. Used by nccl.cpp.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "tests/standin/nccl_segment.h"
+
+namespace lynceus::standin {
+
+/// What a communicator is, kept by the work in the queues too.
+struct Group {
+  Group(const std::string& name, int rank, int size) : segment(name, rank, size) {}
+
+  Segment segment;
+  std::atomic<bool> aborted = false;
+  std::atomic<int> outstanding = 0;  // calls in the queues
+  std::atomic<int64_t> rounds = 0;   // pieces of collectives done
+  int64_t calls = 0;
+  bool finalized = false;
+  std::vector<std::function<void()>> untaken;  // calls not asked after
+
+  /// Called while a call cannot go on. Ends the process after too long.
+  void wait(std::chrono::steady_clock::time_point since, const std::string& what);
+};
+
+/// One tensor of a group of sends and receives.
+struct Message {
+  bool receive;
+  int peer;
+  int dtype;
+  int64_t count;
+  char* data;
+  int64_t moved = 0;   // elements
+  bool waits = false;  // a send: for its last packet to be taken
+};
+
+/// Give the call to the queue. `x`, `y` as in NCCL's call; the piece's `begin` is 0.
+void enqueue_collective(const std::shared_ptr<Group>& group, void* stream, const Piece& call,
+                        const void* x, void* y);
+void enqueue_exchange(const std::shared_ptr<Group>& group, void* stream,
+                      const std::vector<Message>& messages);
+
+}  // namespace lynceus::standin

@@ -1,0 +1,135 @@
+// The queues of the stand-in and what is in them: streams of work, the moments of events, a seeded
+// choice of what a device would do next. One a process; cuda_runtime.cpp is its face.
+#pragma once
+
+#include <driver_types.h>
+
+#include <chrono>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <random>
+#include <set>
+#include <thread>
+#include <vector>
+
+#include "device_memory.h"
+
+struct CUstream_st {
+  struct Work {
+    std::function<bool()> run;     // whether it is done; null: nothing to do
+    std::shared_ptr<bool> awaits;  // an event's moment; null: nothing
+  };
+  std::deque<Work> work;
+};
+
+struct CUevent_st {
+  std::shared_ptr<bool> moment;          // of the last record; null: never recorded
+  std::shared_ptr<double> milliseconds;  // on the device's clock then
+};
+
+namespace lynceus::standin {
+
+class Runtime {
+ public:
+  // Work runs under the lock too; it may call back (a launch inside a callback is not done here).
+  std::recursive_mutex mutex;
+
+  CUstream_st* make_stream() {
+    streams_.push_back(std::make_unique<CUstream_st>());
+    return streams_.back().get();
+  }
+
+  CUstream_st* check(CUstream_st* stream) {
+    for (const auto& known : streams_)
+      if (known.get() == stream) return stream;
+    fail(stream == nullptr ? "the default stream is used, which waits for all others"
+                           : "a stream is used that was destroyed or never made");
+  }
+
+  void destroy(CUstream_st* stream) {
+    drain(check(stream));
+    std::erase_if(streams_, [&](const auto& known) { return known.get() == stream; });
+  }
+
+  void push(CUstream_st* stream, std::function<void()> run) {
+    push_tries(stream, [run = std::move(run)] {
+      run();
+      return true;
+    });
+  }
+  void push_tries(CUstream_st* stream, std::function<bool()> run) {
+    check(stream)->work.push_back({std::move(run), nullptr});
+  }
+  void push_wait(CUstream_st* stream, std::shared_ptr<bool> moment) {
+    check(stream)->work.push_back({nullptr, std::move(moment)});
+  }
+
+  /// Until the stream has nothing left to do. Others go on now and then.
+  void drain(CUstream_st* stream) {
+    while (!stream->work.empty()) step(stream);
+  }
+
+  void run_until(const std::shared_ptr<bool>& moment) {
+    while (!*moment) {
+      bool any = false;
+      for (const auto& stream : streams_) any |= !stream->work.empty();
+      if (!any) fail("an event is waited for that no queue will reach");
+      step_any();
+    }
+  }
+
+  /// Something that a device would be doing by now, if there is anything.
+  void progress() {
+    for (const auto& stream : streams_)
+      if (ready(*stream)) return step_any();
+  }
+
+  /// Once the work given to the stream so far is done.
+  void free(CUstream_st* stream, void* data) {
+    memory.check_allocated(data);
+    push(stream, [this, data] { memory.free(data); });
+  }
+
+  DeviceMemory memory;
+  std::set<const void*> pinned;
+  double clock = 0;  // milliseconds that work has spent
+
+ private:
+  bool ready(const CUstream_st& stream) const {
+    return !stream.work.empty() &&
+           (stream.work.front().awaits == nullptr || *stream.work.front().awaits);
+  }
+
+  void run_front(CUstream_st* stream) {
+    // Work that is not done keeps its place: what comes behind waits for it. Other processes are
+    // what it waits for; they want the processor too.
+    if (stream->work.front().run == nullptr || stream->work.front().run())
+      return stream->work.pop_front();
+    std::this_thread::sleep_for(std::chrono::microseconds(20));
+  }
+
+  void step_any() {
+    std::vector<CUstream_st*> candidates;
+    for (const auto& stream : streams_)
+      if (ready(*stream)) candidates.push_back(stream.get());
+    if (candidates.empty()) fail("streams wait for each other's events");
+    run_front(candidates[random_() % candidates.size()]);
+  }
+
+  void step(CUstream_st* wanted) {
+    if (ready(*wanted) && random_() % 4 != 0) return run_front(wanted);
+    step_any();
+  }
+
+  std::vector<std::unique_ptr<CUstream_st>> streams_;
+  std::mt19937_64 random_{static_cast<uint64_t>(from_environment("LYNCEUS_STANDIN_SEED", 1))};
+};
+
+Runtime& runtime();
+
+inline std::lock_guard<std::recursive_mutex> locked() {
+  return std::lock_guard<std::recursive_mutex>(runtime().mutex);
+}
+
+}  // namespace lynceus::standin

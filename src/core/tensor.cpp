@@ -120,8 +120,11 @@ void Tensor::copy_to_host(void* target) const {
   if (device_.is_cpu()) {
     std::memcpy(target, data_, bytes());
   } else {
-    accelerator::copy(queue(), target, data_, bytes());
+    // A wait for other ranks may be broken off, so it comes first: a copy that stayed behind in the
+    // queue would write where the caller's memory was.
     buffer_->pool->synchronize();
+    accelerator::copy(queue(), target, data_, bytes());
+    accelerator::synchronize(queue());
   }
 }
 

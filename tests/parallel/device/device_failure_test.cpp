@@ -118,6 +118,22 @@ TEST_F(DeviceFailure, SlowArithmeticIsNoFailure) {
   host_->barrier();
 }
 
+// Whoever waited is gone by the time a queue that was given up moves again, and its memory with it.
+TEST(BrokenOffWait, LeavesTheHostsMemoryAlone) {
+  const Stream stream = device_stream(0);
+  const Tensor x = Tensor::from(stream, {4}, std::vector<float>(4, 1.0f));
+  std::vector<float> target(4, 7.0f);
+  auto watch = std::make_shared<const std::function<void()>>([] { throw IoError("given up"); });
+  stream.pool()->watch(watch);
+  standin::enqueue_tries(stream.native(), [polls = 0]() mutable { return ++polls > 1000; });
+  EXPECT_THROW(x.copy_to_host(target.data()), IoError);
+  watch.reset();
+  stream.synchronize();
+  EXPECT_EQ(target, std::vector<float>(4, 7.0f));
+  x.copy_to_host(target.data());
+  EXPECT_EQ(target, std::vector<float>(4, 1.0f));
+}
+
 /// A collective that all but one rank enter; what they are told ends the job, as in main().
 class Fault : public DeviceFailure {
  protected:

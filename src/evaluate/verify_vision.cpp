@@ -27,7 +27,7 @@ Tensor encode(const Runtime& rt, const VisionConfig& config, const io::WeightSou
               const Tensor& pixels, Tensor* position) {
   VisionEncoder encoder = make_vision_encoder(rt, config);
   encoder.visit_parameters([&](Parameter& parameter) {
-    Tensor values = on_host(rt, parameter.value);
+    Tensor values = to_fill(rt, parameter.value);
     if (parameter.name == "vision_encoder.pos_embed")
       values = interpolate_position(rt.host(), source.read_whole(rt.host(), parameter.name),
                                     config.grid());

@@ -22,7 +22,7 @@ bool is_other_resolution(const std::string& name, const Shape& found, const Shap
 void read_parameter(const Runtime& rt, const VisionConfig& vision, const io::WeightSource& source,
                     const Parameter& parameter) {
   if (source.shape(parameter.name) == parameter.global_shape()) {
-    const Tensor values = on_host(rt, parameter.value);
+    const Tensor values = to_fill(rt, parameter.value);
     source.read_shard(parameter.name, parameter.shard, values);
     set_from_host(rt, values, parameter.value);
   } else {

@@ -93,7 +93,7 @@ Reach reach_of(const Parameter& parameter) {
 void initialize(const Runtime& rt, LynxModel* model, uint64_t seed) {
   model->visit_parameters([&](Parameter& parameter) {
     const bool vector = parameter.value.rank() == 1;
-    const Tensor values = on_host(rt, parameter.value);
+    const Tensor values = to_fill(rt, parameter.value);
     if (vector && parameter.name.ends_with("bias")) {
       values.fill_zero();
     } else if (vector) {  // norm weights and the adapters' scaling

@@ -13,6 +13,11 @@ Tensor on_host(const Runtime& rt, const Tensor& tensor) {
   return wide;
 }
 
+Tensor to_fill(const Runtime& rt, const Tensor& tensor) {
+  if (tensor.device() == rt.host().device() && tensor.dtype() == DType::kF32) return tensor;
+  return Tensor::zeros(rt.host(), tensor.shape());
+}
+
 void set_from_host(const Runtime& rt, const Tensor& values, const Tensor& tensor) {
   if (values.raw() == tensor.raw()) return;
   if (tensor.dtype() != DType::kBf16) return tensor.copy_from(values);

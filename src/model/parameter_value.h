@@ -13,6 +13,10 @@ namespace lynceus {
 /// `tensor` (f32 or bf16, any device) as f32 in host memory; itself where it is that already.
 Tensor on_host(const Runtime& rt, const Tensor& tensor);
 
+/// Where new values of `tensor` can be written before set_from_host(): itself where it is f32 in
+/// host memory, else zeros there, and nothing is fetched.
+Tensor to_fill(const Runtime& rt, const Tensor& tensor);
+
 /// Sets `tensor` (f32 or bf16, any device) from f32 values in host memory, rounded to nearest.
 void set_from_host(const Runtime& rt, const Tensor& values, const Tensor& tensor);
 

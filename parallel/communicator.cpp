@@ -78,7 +78,7 @@ std::unique_ptr<Communicator> make_self_communicator() {
 
 Pending& Pending::operator=(Pending&& other) noexcept {
   drop();
-  tensor_ = std::move(other.tensor_);
+  tensors_ = std::move(other.tensors_);
   compute_ = std::move(other.compute_);
   done_ = std::move(other.done_);
   return *this;
@@ -87,11 +87,13 @@ Pending& Pending::operator=(Pending&& other) noexcept {
 void Pending::wait(const Stream& stream) {
   if (done_.handle == nullptr) return;
   accelerator::wait(stream.pool()->queue(), done_);
-  // The tensor's memory goes back in the order of the compute stream.
+  // The tensors' memory goes back in the order of the compute stream.
   if (stream.pool() != compute_) accelerator::wait(compute_->queue(), done_);
   done_ = {};
-  tensor_ = {};
+  tensors_.clear();
 }
+
+bool Pending::is_done() const { return done_.handle == nullptr || accelerator::is_done(done_); }
 
 void Pending::drop() noexcept {
   try {
@@ -100,11 +102,17 @@ void Pending::drop() noexcept {
     // The queue has failed and says so to whoever uses it next.
   }
   done_ = {};
-  tensor_ = {};
+  tensors_.clear();
 }
 
 Pending Communicator::all_reduce_async(const Tensor& x, ReduceOp op) {
   all_reduce(x, op);
+  return {};
+}
+
+Pending Communicator::exchange_async(std::span<const Transfer> sends,
+                                     std::span<const Transfer> receives) {
+  exchange(sends, receives);
   return {};
 }
 

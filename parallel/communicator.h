@@ -30,25 +30,28 @@ struct Transfer {
   Tensor tensor;
 };
 
-/// A collective on its way beside the compute stream. Its tensor, which nobody may touch meanwhile,
-/// is kept until then. Whoever drops it unwaited lets the compute stream wait.
+/// A call on its way beside the compute stream. Its tensors, which nobody may write meanwhile (nor
+/// read what is written), are kept until then. Whoever drops it unwaited lets the compute stream
+/// wait.
 class [[nodiscard]] Pending {
  public:
   Pending() = default;  ///< done
-  /// `compute`: the stream that the tensor's memory belongs to.
-  Pending(Tensor tensor, const Stream& compute, accelerator::Event done)
-      : tensor_(std::move(tensor)), compute_(compute.pool()), done_(std::move(done)) {}
+  /// `compute`: the stream that the tensors' memory belongs to.
+  Pending(std::vector<Tensor> tensors, const Stream& compute, accelerator::Event done)
+      : tensors_(std::move(tensors)), compute_(compute.pool()), done_(std::move(done)) {}
   Pending(Pending&& other) noexcept = default;
   Pending& operator=(Pending&& other) noexcept;
   ~Pending() { drop(); }
 
   /// What is given to the stream from now on comes after the collective. The host does not wait.
   void wait(const Stream& stream);
+  /// Whether it has ended; never waits.
+  bool is_done() const;
 
  private:
   void drop() noexcept;
 
-  Tensor tensor_;
+  std::vector<Tensor> tensors_;
   std::shared_ptr<MemoryPool> compute_;
   accelerator::Event done_;
 };
@@ -91,6 +94,9 @@ class Communicator {
   /// All sends and receives at once: no order among them can stall. Transfers between one pair of
   /// ranks match in list order. Empty tensors are skipped on both sides.
   virtual void exchange(std::span<const Transfer> sends, std::span<const Transfer> receives) = 0;
+  /// The same beside the compute stream, as all_reduce_async.
+  virtual Pending exchange_async(std::span<const Transfer> sends,
+                                 std::span<const Transfer> receives);
   virtual void barrier() = 0;
 
   // Small host values, for set-up and agreement.

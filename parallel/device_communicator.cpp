@@ -6,6 +6,7 @@
 #include <deque>
 #include <optional>
 
+#include "core/trace.h"
 #include "parallel/device_transport.h"
 
 namespace lynceus::parallel {
@@ -18,7 +19,7 @@ using Clock = std::chrono::steady_clock;
 
 /// What a collective is called in messages.
 struct Call {
-  const char* name;
+  trace::Name name;
   int64_t elements;
   DType dtype;
 };
@@ -31,11 +32,12 @@ class DeviceCommunicator final : public Communicator {
         compute_(compute),
         deadline_(options.deadline),
         name_(std::move(name)),
+        row_(name_ + " group"),
         queue_(options.own_queue ? accelerator::make_queue(compute.device().index)
                                  : compute.pool()->queue()),
         transport_(options.transport == Transport::kNccl
                        ? make_nccl_transport(*host_, compute.device(), deadline_)
-                       : make_staged_transport(*host_)),
+                       : make_staged_transport(*host_, compute.device())),
         watch_(std::make_shared<const std::function<void()>>([this] { look(); })) {
     LYNCEUS_CHECK(options.transport != Transport::kAuto, "the transport has not been chosen");
     compute_.pool()->watch(watch_);
@@ -64,7 +66,7 @@ class DeviceCommunicator final : public Communicator {
         x.shape().to_string(), name_of(y.dtype()), y.shape().to_string());
     count(&CommunicationCounts::all_gathers, x);
     if (x.device().is_cpu()) return host_->all_gather(x, y);
-    enqueue({"all_gather", x.size(), x.dtype()}, x, [&] {
+    enqueue({"all_gather", x.size(), x.dtype()}, {x, y}, [&] {
       transport_->all_gather(x, y, queue_);
     }).wait(compute_);
   }
@@ -76,7 +78,7 @@ class DeviceCommunicator final : public Communicator {
         x.shape().to_string(), name_of(y.dtype()), y.shape().to_string());
     count(&CommunicationCounts::reduce_scatters, x);
     if (x.device().is_cpu()) return host_->reduce_scatter(x, y);
-    enqueue({"reduce_scatter", x.size(), x.dtype()}, x, [&] {
+    enqueue({"reduce_scatter", x.size(), x.dtype()}, {x, y}, [&] {
       transport_->reduce_scatter(x, y, queue_);
     }).wait(compute_);
   }
@@ -85,12 +87,16 @@ class DeviceCommunicator final : public Communicator {
     LYNCEUS_CHECK(root >= 0 && root < size(), "root {} in a group of {}", root, size());
     count(&CommunicationCounts::broadcasts, x);
     if (x.device().is_cpu()) return host_->broadcast(x, root);
-    enqueue({"broadcast", x.size(), x.dtype()}, x, [&] {
+    enqueue({"broadcast", x.size(), x.dtype()}, {x}, [&] {
       transport_->broadcast(x, root, queue_);
     }).wait(compute_);
   }
 
-  void exchange(std::span<const Transfer> sends, std::span<const Transfer> receives) override;
+  void exchange(std::span<const Transfer> sends, std::span<const Transfer> receives) override {
+    exchange_async(sends, receives).wait(compute_);
+  }
+  Pending exchange_async(std::span<const Transfer> sends,
+                         std::span<const Transfer> receives) override;
 
   void barrier() override {
     ++counts_.barriers;
@@ -114,14 +120,14 @@ class DeviceCommunicator final : public Communicator {
   }
 
   Pending reduce(const Tensor& x, ReduceOp op) {
-    return enqueue({"all_reduce", x.size(), x.dtype()}, x,
+    return enqueue({"all_reduce", x.size(), x.dtype()}, {x},
                    [&] { transport_->all_reduce(x, op, queue_); });
   }
 
   /// Calls `work`, which gives a collective to the queue, between what orders it against the
-  /// compute stream. `kept`: the tensor that the Pending keeps.
+  /// compute stream. `kept`: the tensors that the Pending keeps.
   template <typename Work>
-  Pending enqueue(const Call& call, const Tensor& kept, const Work& work);
+  Pending enqueue(const Call& call, std::vector<Tensor> kept, const Work& work);
 
   /// Tensors of an exchange that are not empty.
   std::vector<Transfer> filled(std::span<const Transfer> transfers) const;
@@ -141,6 +147,7 @@ class DeviceCommunicator final : public Communicator {
   Stream compute_;
   std::chrono::milliseconds deadline_;
   std::string name_;
+  std::string row_;  // in a trace
   Queue queue_;
   std::deque<InFlight> in_flight_;
   int64_t calls_ = 0;
@@ -150,7 +157,7 @@ class DeviceCommunicator final : public Communicator {
 };
 
 template <typename Work>
-Pending DeviceCommunicator::enqueue(const Call& call, const Tensor& kept, const Work& work) {
+Pending DeviceCommunicator::enqueue(const Call& call, std::vector<Tensor> kept, const Work& work) {
   if (!failure_.empty()) throw InternalError("{}", failure_);
   if (call.elements == 0) return {};
   prune();
@@ -158,13 +165,14 @@ Pending DeviceCommunicator::enqueue(const Call& call, const Tensor& kept, const 
   const Event begin = accelerator::record(compute);
   if (queue_ != compute) accelerator::wait(queue_, begin);
   try {
+    const trace::QueueScope scope(queue_, row_, call.name);
     work();
   } catch (const Error& error) {
     fail(error.what());
   }
   const Event end = accelerator::record(queue_);
   in_flight_.push_back({call, ++calls_, begin, end, std::nullopt});
-  return {kept, compute_, end};
+  return {std::move(kept), compute_, end};
 }
 
 std::vector<Transfer> DeviceCommunicator::filled(std::span<const Transfer> transfers) const {
@@ -178,26 +186,27 @@ std::vector<Transfer> DeviceCommunicator::filled(std::span<const Transfer> trans
   return result;
 }
 
-void DeviceCommunicator::exchange(std::span<const Transfer> sends,
-                                  std::span<const Transfer> receives) {
+Pending DeviceCommunicator::exchange_async(std::span<const Transfer> sends,
+                                           std::span<const Transfer> receives) {
   ++counts_.exchanges;
   const std::vector<Transfer> out = filled(sends);
   const std::vector<Transfer> in = filled(receives);
-  if (out.empty() && in.empty()) return;
+  if (out.empty() && in.empty()) return {};
   const Tensor& first = (out.empty() ? in : out).front().tensor;
   int64_t elements = 0;
+  std::vector<Tensor> tensors;
   for (const auto* transfers : {&out, &in})
     for (const Transfer& transfer : *transfers) {
       LYNCEUS_CHECK(transfer.tensor.device() == first.device(),
                     "an exchange of tensors on the host and on the device");
       elements += transfer.tensor.size();
+      tensors.push_back(transfer.tensor);
     }
   for (const Transfer& transfer : out)
     counts_.bytes += static_cast<int64_t>(transfer.tensor.bytes());
-  if (first.device().is_cpu()) return host_->exchange(out, in);
-  enqueue({"exchange", elements, first.dtype()}, first, [&] {
-    transport_->exchange(out, in, queue_);
-  }).wait(compute_);
+  if (first.device().is_cpu()) return host_->exchange_async(out, in);
+  return enqueue({"exchange", elements, first.dtype()}, std::move(tensors),
+                 [&] { transport_->exchange(out, in, queue_); });
 }
 
 void DeviceCommunicator::look() {
@@ -217,8 +226,8 @@ void DeviceCommunicator::look() {
     fail(
         fmt::format("{} {} of {} {} elements is not done after {} ms: another rank is dead, stuck "
                     "or calls something else",
-                    first.call.name, first.number, first.call.elements, name_of(first.call.dtype),
-                    deadline_.count()));
+                    first.call.name.text, first.number, first.call.elements,
+                    name_of(first.call.dtype), deadline_.count()));
   }
 }
 

@@ -35,7 +35,7 @@ class DeviceTransport {
 
 /// Through pinned host memory and the host's group, which outlives it: for several ranks on one
 /// device and for builds without NCCL.
-std::unique_ptr<DeviceTransport> make_staged_transport(Communicator& host);
+std::unique_ptr<DeviceTransport> make_staged_transport(Communicator& host, Device device);
 
 /// Whether NCCL is in the build.
 bool nccl_is_built();

@@ -1,84 +1,73 @@
 // See gradient_reducer.h.
 #include "parallel/gradient_reducer.h"
 
-#include <algorithm>
-#include <vector>
+#include "core/trace.h"
 
 namespace lynceus::parallel {
 
 namespace {
 
-/// The gradients of one bucket, in order.
-class Bucket {
- public:
-  /// `capacity` and `workspace` in elements; the workspace is taken when first needed.
-  Bucket(const Stream& stream, Communicator& group, int64_t capacity, int64_t workspace)
-      : stream_(stream), group_(group), capacity_(capacity), workspace_(workspace) {}
+/// Every gradient begins on a cache line, so that vector loads and matrix products find it aligned.
+constexpr int64_t kAlignment = 64 / sizeof(float);
 
-  void add(const Tensor& grad) {
-    if (2 * grad.size() >= capacity_) {
-      group_.all_reduce(grad);
-      return;
-    }
-    if (elements_ + grad.size() > capacity_) flush();
-    members_.push_back(grad);
-    elements_ += grad.size();
-  }
-
-  void flush() {
-    if (members_.size() == 1) {
-      group_.all_reduce(members_.front());
-    } else if (!members_.empty()) {
-      if (!buffer_.defined())
-        buffer_ = Tensor::empty(stream_, {workspace_}, DType::kF32, MemoryOwner::kActivation);
-      const Tensor flat = buffer_.slice(0, elements_);
-      int64_t begin = 0;
-      for (const Tensor& grad : members_) {
-        flat.slice(begin, grad.size()).copy_from(grad);
-        begin += grad.size();
-      }
-      group_.all_reduce(flat);
-      begin = 0;
-      for (const Tensor& grad : members_) {
-        grad.copy_from(flat.slice(begin, grad.size()));
-        begin += grad.size();
-      }
-    }
-    members_.clear();
-    elements_ = 0;
-  }
-
- private:
-  const Stream& stream_;
-  Communicator& group_;
-  int64_t capacity_;
-  int64_t workspace_;
-  Tensor buffer_;
-  std::vector<Tensor> members_;
-  int64_t elements_ = 0;
-};
+int64_t padded(int64_t elements) { return (elements + kAlignment - 1) / kAlignment * kAlignment; }
 
 }  // namespace
 
-void reduce_gradients(const Stream& stream, std::span<const GradientReduction> reductions,
-                      size_t bucket_bytes) {
-  std::vector<Communicator*> groups;
-  for (const auto& [grad, group] : reductions) {
-    LYNCEUS_CHECK(group != nullptr, "a gradient {} without a group", grad.shape().to_string());
-    LYNCEUS_CHECK(grad.dtype() == DType::kF32, "a gradient of {}", name_of(grad.dtype()));
-    if (group->size() > 1 && std::find(groups.begin(), groups.end(), group) == groups.end())
-      groups.push_back(group);
+GradientReducer::GradientReducer(const Stream& stream, std::vector<GradientMember> members,
+                                 size_t bucket_bytes)
+    : stream_(stream), members_(std::move(members)) {
+  int64_t total = 0;
+  std::vector<Shape> shapes;
+  for (const auto& [parameter, group, part] : members_) {
+    LYNCEUS_CHECK(group != nullptr, "{}: a gradient without a group", parameter->name);
+    LYNCEUS_CHECK(parameter->trainable() && parameter->grad.dtype() == DType::kF32,
+                  "{}: no gradient in f32", parameter->name);
+    shapes.push_back(parameter->grad.shape());
+    total += padded(parameter->grad.size());
+    parameter->grad = Tensor();  // all are freed before the block is taken
   }
+  flat_ = Tensor::zeros(stream, {total}, DType::kF32, MemoryOwner::kGradient);
   const int64_t capacity = static_cast<int64_t>(bucket_bytes / sizeof(float));
-  for (Communicator* group : groups) {
-    int64_t total = 0;
-    for (const auto& [grad, owner] : reductions)
-      if (owner == group) total += grad.size();
-    Bucket bucket(stream, *group, capacity, std::min(capacity, total));
-    for (const auto& [grad, owner] : reductions)
-      if (owner == group && grad.size() > 0) bucket.add(grad);
-    bucket.flush();
+  int64_t begin = 0;
+  for (size_t i = 0; i < members_.size(); ++i) {
+    const auto& [parameter, group, part] = members_[i];
+    parameter->grad = flat_.slice(begin, shapes[i].elements()).reshape(shapes[i]);
+    const int64_t end = begin + padded(shapes[i].elements());
+    const bool joins = !buckets_.empty() && buckets_.back().end_member == i &&
+                       buckets_.back().group == group && buckets_.back().part == part &&
+                       end - buckets_.back().begin <= capacity;
+    if (joins) {
+      buckets_.back().end_member = i + 1;
+      buckets_.back().end = end;
+    } else if (group->size() > 1) {
+      buckets_.push_back({group, part, i, i + 1, begin, end});
+    }
+    begin = end;
   }
+}
+
+void GradientReducer::begin(const std::function<bool(int part)>& reached) {
+  on_their_way_.clear();  // of a step that an error ended
+  reached_ = reached;
+  next_ = 0;
+  flat_.fill_zero();
+}
+
+void GradientReducer::complete(size_t count) {
+  for (; next_ < buckets_.size() && buckets_[next_].end_member <= count; ++next_) {
+    const Bucket& bucket = buckets_[next_];
+    if (!reached_(bucket.part)) continue;
+    LYNCEUS_TRACE("reduce gradients", static_cast<int64_t>(next_));
+    on_their_way_.push_back(
+        bucket.group->all_reduce_async(flat_.slice(bucket.begin, bucket.end - bucket.begin)));
+  }
+}
+
+void GradientReducer::finish() {
+  complete(members_.size());
+  for (Pending& pending : on_their_way_) pending.wait(stream_);
+  on_their_way_.clear();
 }
 
 }  // namespace lynceus::parallel

@@ -28,14 +28,15 @@ struct GridShape {
   std::string to_string() const;  ///< "2 tensor x 2 pipeline x 1 data"
 };
 
+/// Copies share the communicators.
 struct Grid {
   GridShape shape;
-  std::unique_ptr<Communicator> world;
-  std::unique_ptr<Communicator> tensor;    ///< ranks that share one layer
-  std::unique_ptr<Communicator> pipeline;  ///< the stages of one replica with equal tensor rank
-  std::unique_ptr<Communicator> data;      ///< the same weights, other samples
+  std::shared_ptr<Communicator> world;
+  std::shared_ptr<Communicator> tensor;    ///< ranks that share one layer
+  std::shared_ptr<Communicator> pipeline;  ///< the stages of one replica with equal tensor rank
+  std::shared_ptr<Communicator> data;      ///< the same weights, other samples
   /// All tensor x pipeline ranks of one replica; rank = tensor_rank + T · stage.
-  std::unique_ptr<Communicator> replica;
+  std::shared_ptr<Communicator> replica;
 
   int stage() const { return pipeline->rank(); }
   bool first_stage() const { return pipeline->rank() == 0; }

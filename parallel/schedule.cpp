@@ -31,8 +31,10 @@ Schedule order_of(ScheduleKind kind, int stages, int stage, int micro_batches) {
     append(&order, ActionKind::kBackward, 0, micro_batches);
     return order;
   }
-  // Stage s runs ahead by as many micro-batches as there are stages after it.
-  const int ahead = std::min(stages - 1 - stage, micro_batches);
+  // Stage s runs ahead by as many micro-batches as there are stages after it; eager by twice as
+  // many, so that neighbours differ by two and each is one ahead of what the other waits for.
+  const int lead = kind == ScheduleKind::kEager ? 2 : 1;
+  const int ahead = std::min(lead * (stages - 1 - stage), micro_batches);
   append(&order, ActionKind::kForward, 0, ahead);
   for (int micro_batch = ahead; micro_batch < micro_batches; ++micro_batch) {
     order.push_back(compute(ActionKind::kForward, micro_batch));
@@ -42,26 +44,61 @@ Schedule order_of(ScheduleKind kind, int stages, int stage, int micro_batches) {
   return order;
 }
 
-/// Puts between neighbouring computations the exchange that both need.
-Schedule with_exchanges(const Schedule& order, bool first_stage, bool last_stage) {
+constexpr int kNothing = -1;
+
+/// Where a computation stands in an order.
+int position_of(const Schedule& order, ActionKind kind, int micro_batch) {
+  for (size_t i = 0; i < order.size(); ++i)
+    if (order[i].kind == kind && order[i].micro_batch == micro_batch) return static_cast<int>(i);
+  return kNothing;
+}
+
+/// The last of this stage's computations whose result the neighbour has asked for before it sends
+/// what it made as `kind` of `micro_batch`; it asks one computation early. Forwards feed the stage
+/// after, backwards the stage before.
+int needed_before(const Schedule& own, const Schedule& neighbour, ActionKind kind,
+                  int micro_batch) {
+  const ActionKind fed =
+      kind == ActionKind::kBackward ? ActionKind::kForward : ActionKind::kBackward;
+  const int asked = std::min(position_of(neighbour, kind, micro_batch) + 1,
+                             static_cast<int>(neighbour.size()) - 1);
+  for (int i = asked; i >= 0; --i) {
+    const Action& action = neighbour[static_cast<size_t>(i)];
+    if (action.kind == fed) return position_of(own, fed, action.micro_batch);
+  }
+  return kNothing;
+}
+
+/// The orders of a stage and of its neighbours; empty where there is none.
+struct Orders {
+  Schedule own, before, after;
+};
+
+/// Puts between neighbouring computations the exchange that both need: it stands before computation
+/// i, sends what i − 1 made and receives what i needs. Early, what i + 1 needs and the neighbour
+/// can have made by then is received behind it, in an exchange of its own: i does not wait for
+/// that.
+Schedule with_exchanges(const Orders& orders, bool first_stage, bool last_stage, bool early) {
+  const Schedule& order = orders.own;
+  std::vector<Action> exchanges(order.size() + 1), ahead(order.size() + 1);
+  for (size_t i = 0; i < order.size(); ++i) {
+    const ActionKind kind = order[i].kind;
+    const int micro_batch = order[i].micro_batch;
+    const bool forward = kind == ActionKind::kForward;
+    if (forward && !last_stage) exchanges[i + 1].send_activation = micro_batch;
+    if (!forward && !first_stage) exchanges[i + 1].send_gradient = micro_batch;
+    if (forward ? first_stage : last_stage) continue;
+    const Schedule& neighbour = forward ? orders.before : orders.after;
+    const bool is_early =
+        early && i > 0 &&
+        needed_before(order, neighbour, kind, micro_batch) + 1 < static_cast<int>(i);
+    Action& exchange = is_early ? ahead[i - 1] : exchanges[i];
+    (forward ? exchange.recv_activation : exchange.recv_gradient) = micro_batch;
+  }
   Schedule schedule;
   for (size_t i = 0; i <= order.size(); ++i) {
-    Action exchange;
-    if (i > 0) {
-      const Action& done = order[i - 1];
-      if (done.kind == ActionKind::kForward && !last_stage)
-        exchange.send_activation = done.micro_batch;
-      if (done.kind == ActionKind::kBackward && !first_stage)
-        exchange.send_gradient = done.micro_batch;
-    }
-    if (i < order.size()) {
-      const Action& next = order[i];
-      if (next.kind == ActionKind::kForward && !first_stage)
-        exchange.recv_activation = next.micro_batch;
-      if (next.kind == ActionKind::kBackward && !last_stage)
-        exchange.recv_gradient = next.micro_batch;
-    }
-    if (exchange != Action{}) schedule.push_back(exchange);
+    for (const Action& exchange : {exchanges[i], ahead[i]})
+      if (exchange != Action{}) schedule.push_back(exchange);
     if (i < order.size()) schedule.push_back(order[i]);
   }
   return schedule;
@@ -77,30 +114,36 @@ void check_place(int stages, int stage, int micro_batches) {
 ScheduleKind parse_schedule_kind(std::string_view name) {
   if (name == "gpipe") return ScheduleKind::kGpipe;
   if (name == "1f1b") return ScheduleKind::kOneForwardOneBackward;
+  if (name == "eager") return ScheduleKind::kEager;
   if (name == "interleaved")
-    throw UsageError("parallel.schedule interleaved: not yet, use gpipe or 1f1b");
-  throw UsageError("parallel.schedule is \"{}\": expected gpipe or 1f1b", name);
+    throw UsageError("parallel.schedule interleaved: not yet, use gpipe, 1f1b or eager");
+  throw UsageError("parallel.schedule is \"{}\": expected gpipe, 1f1b or eager", name);
 }
 
-const char* name_of(ScheduleKind kind) { return kind == ScheduleKind::kGpipe ? "gpipe" : "1f1b"; }
+const char* name_of(ScheduleKind kind) {
+  return kind == ScheduleKind::kGpipe ? "gpipe" : kind == ScheduleKind::kEager ? "eager" : "1f1b";
+}
 
-Schedule make_schedule(ScheduleKind kind, int stages, int stage, int micro_batches) {
+Schedule make_schedule(ScheduleKind kind, int stages, int stage, int micro_batches, bool early) {
   check_place(stages, stage, micro_batches);
-  return with_exchanges(order_of(kind, stages, stage, micro_batches), stage == 0,
-                        stage + 1 == stages);
+  const auto order = [&](int of) {
+    return of < 0 || of >= stages ? Schedule() : order_of(kind, stages, of, micro_batches);
+  };
+  return with_exchanges({order(stage), order(stage - 1), order(stage + 1)}, stage == 0,
+                        stage + 1 == stages, early);
 }
 
 Schedule make_forward_schedule(int stages, int stage, int micro_batches) {
   check_place(stages, stage, micro_batches);
   Schedule order;
   append(&order, ActionKind::kForward, 0, micro_batches);
-  return with_exchanges(order, stage == 0, stage + 1 == stages);
+  return with_exchanges({order, order, order}, stage == 0, stage + 1 == stages, false);
 }
 
-std::vector<Schedule> make_schedules(ScheduleKind kind, int stages, int micro_batches) {
+std::vector<Schedule> make_schedules(ScheduleKind kind, int stages, int micro_batches, bool early) {
   std::vector<Schedule> schedules;
   for (int stage = 0; stage < stages; ++stage)
-    schedules.push_back(make_schedule(kind, stages, stage, micro_batches));
+    schedules.push_back(make_schedule(kind, stages, stage, micro_batches, early));
   return schedules;
 }
 

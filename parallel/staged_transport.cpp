@@ -14,11 +14,13 @@ using accelerator::Queue;
 /// Pinned memory that grows to the largest call.
 class PinnedBlock {
  public:
+  explicit PinnedBlock(Device device) : device_(device) {}
+
   char* at_least(size_t bytes) {
     if (bytes <= capacity_) return data_.get();
     data_.reset();
     capacity_ = 0;
-    data_.reset(static_cast<char*>(accelerator::allocate_pinned(bytes)));
+    data_.reset(static_cast<char*>(accelerator::allocate_pinned(device_.index, bytes)));
     if (data_ == nullptr)
       throw IoError("out of memory: {} bytes of pinned memory to move a tensor through", bytes);
     capacity_ = bytes;
@@ -29,13 +31,14 @@ class PinnedBlock {
   struct Release {
     void operator()(char* data) const { accelerator::release_pinned(data); }
   };
+  Device device_;
   std::unique_ptr<char, Release> data_;
   size_t capacity_ = 0;
 };
 
 class StagedTransport final : public DeviceTransport {
  public:
-  explicit StagedTransport(Communicator& host) : host_(host) {}
+  StagedTransport(Communicator& host, Device device) : host_(host), block_(device) {}
   ~StagedTransport() override {
     try {
       wait_for_uploads();
@@ -139,8 +142,8 @@ class StagedTransport final : public DeviceTransport {
 
 }  // namespace
 
-std::unique_ptr<DeviceTransport> make_staged_transport(Communicator& host) {
-  return std::make_unique<StagedTransport>(host);
+std::unique_ptr<DeviceTransport> make_staged_transport(Communicator& host, Device device) {
+  return std::make_unique<StagedTransport>(host, device);
 }
 
 }  // namespace lynceus::parallel

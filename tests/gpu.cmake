@@ -69,8 +69,8 @@ foreach(source ${kernel_tests})
   endforeach()
 endforeach()
 
-# What only the stand-in shows of a kernel.
-file(GLOB device_kernel_tests CONFIGURE_DEPENDS
+# What only the stand-in shows of a kernel or of memory.
+file(GLOB device_kernel_tests CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/core/device/*_test.cpp
      ${CMAKE_CURRENT_SOURCE_DIR}/kernels/device/*_test.cpp)
 foreach(source ${device_kernel_tests})
   get_filename_component(name ${source} NAME_WE)
@@ -81,8 +81,9 @@ foreach(source ${device_kernel_tests})
                        ENVIRONMENT OMP_NUM_THREADS=1)
 endforeach()
 
-# The step on the CUDA path: the grid law and what holds of one step, eight ranks sharing the device.
-foreach(name grid_law_mpi8_test step_mpi8_test)
+# The step on the CUDA path: the grid law, what holds of one step and what overlaps, eight ranks sharing
+# the device.
+foreach(name grid_law_mpi8_test step_mpi8_test overlap_mpi8_test)
   add_executable(simt_train_${name} train/${name}.cpp)
   target_link_libraries(simt_train_${name} PRIVATE lynceus_train lynceus_gpu_standin
                         lynceus_test_main)

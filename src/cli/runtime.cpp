@@ -100,7 +100,9 @@ Runtime make_runtime(const ParallelConfig& config, const DeviceConfig& device) {
     options.transport = parallel::choose_transport(*world, stream.device(), options.transport);
   });
   auto grid = parallel::make_grid(shape, std::move(world), stream, options);
-  return {stream, std::move(grid), device.dtype()};
+  Runtime rt(stream, std::move(grid), device.dtype());
+  rt.overlap = parallel::parse_overlap(config.overlap);
+  return rt;
 }
 
 }  // namespace lynceus::cli

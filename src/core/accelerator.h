@@ -50,13 +50,17 @@ void* allocate(const Queue& queue, size_t bytes);
 /// Free once the work given to the queue so far is done.
 void release(const Queue& queue, void* data);
 
-/// Host memory that the device copies from and to without help; null: there is no more.
-void* allocate_pinned(size_t bytes);
+/// Host memory that a device copies from and to without help; null: there is no more.
+void* allocate_pinned(int index, size_t bytes);
 void release_pinned(void* data);
 
 /// Host and device memory in either place. Host memory that is not pinned has been read when this
 /// returns; nothing else is done before the queue has come to it.
 void copy(const Queue& queue, void* target, const void* source, size_t bytes);
 void fill_zero(const Queue& queue, void* target, size_t bytes);
+
+/// A named range of this thread's time for a profiler (NVTX). -> whether end_range() must follow.
+bool begin_range(const char* name);
+void end_range();
 
 }  // namespace lynceus::accelerator

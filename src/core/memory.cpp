@@ -53,7 +53,13 @@ MemoryPool::MemoryPool(Device device, accelerator::Priority priority) : device_(
   if (device.kind == DeviceKind::kCuda) queue_ = accelerator::make_queue(device.index, priority);
 }
 
-MemoryPool::~MemoryPool() { trim(); }
+MemoryPool::~MemoryPool() {
+  try {
+    trim();
+  } catch (const Error&) {
+    // A device that has failed reads nothing any more.
+  }
+}
 
 void* MemoryPool::take(size_t capacity) {
   if (queue_ != nullptr) return accelerator::allocate(queue_, capacity);
@@ -65,6 +71,18 @@ void* MemoryPool::take(size_t capacity) {
   return data;
 }
 
+void* MemoryPool::take_pinned(size_t capacity) {
+  for (auto known = free_pinned_.begin(); known != free_pinned_.end(); ++known) {
+    const bool read = known->read.handle == nullptr || accelerator::is_done(known->read);
+    if (known->capacity != capacity || !read) continue;
+    void* const data = known->data;
+    free_pinned_.erase(known);
+    reserved_ -= capacity;  // counted again by who takes it
+    return data;
+  }
+  return accelerator::allocate_pinned(*pinned_for_, capacity);
+}
+
 MemoryPool::Block MemoryPool::allocate(size_t bytes, MemoryOwner owner) {
   LYNCEUS_CHECK(device_.has_memory(), "memory on no device");
   // Weights and moments live for the whole run: no rounding, so they waste nothing.
@@ -73,7 +91,9 @@ MemoryPool::Block MemoryPool::allocate(size_t bytes, MemoryOwner owner) {
       rounded ? capacity_for(bytes)
               : std::max<size_t>((bytes + kAlignment - 1) / kAlignment * kAlignment, kAlignment);
   std::lock_guard lock(mutex_);
-  const Block block{take(capacity), capacity, bytes, owner};
+  const bool pinned = pinned_for_ && owner == MemoryOwner::kInput;
+  const Block block{pinned ? take_pinned(capacity) : take(capacity), capacity, bytes, owner,
+                    pinned};
   if (block.data == nullptr)
     throw Error(ExitCode::kIo, fmt::format("out of memory: {} bytes for {}; {} bytes are held",
                                            bytes, name_of(owner), reserved_));
@@ -85,6 +105,7 @@ MemoryPool::Block MemoryPool::allocate(size_t bytes, MemoryOwner owner) {
 }
 
 void MemoryPool::give_back(const Block& block) {
+  if (block.pinned) return free_pinned_.push_back({block.capacity, block.data, block.read});
   if (queue_ != nullptr)
     accelerator::release(queue_, block.data);
   else if (is_lasting(block.owner))
@@ -156,6 +177,12 @@ void MemoryPool::trim() {
     reserved_ -= capacity;
   }
   free_blocks_.clear();
+  for (const PinnedBlock& block : free_pinned_) {
+    if (block.read.handle != nullptr) accelerator::synchronize(block.read);
+    accelerator::release_pinned(block.data);
+    reserved_ -= block.capacity;
+  }
+  free_pinned_.clear();
 }
 
 }  // namespace lynceus

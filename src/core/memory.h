@@ -11,6 +11,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <vector>
 
 #include "core/accelerator.h"
@@ -45,10 +46,16 @@ class MemoryPool {
     size_t capacity = 0;  ///< bytes really taken
     size_t bytes = 0;     ///< bytes asked for
     MemoryOwner owner = MemoryOwner::kActivation;
+    bool pinned = false;
+    accelerator::Event read = {};  ///< pinned: when a device has last read it
   };
   /// Errors: Error(kIo), "out of memory", with the sizes.
   Block allocate(size_t bytes, MemoryOwner owner);
   void release(const Block& block);
+
+  /// From now on a host's blocks for inputs are pinned: the device copies from them without help,
+  /// and a block is not given out again before it has been read. Before the first such block.
+  void pin_inputs_for(int device_index) { pinned_for_ = device_index; }
 
   Device device() const { return device_; }
   /// The queue that orders this pool's memory; null on CPUs.
@@ -80,7 +87,14 @@ class MemoryPool {
   void trim();
 
  private:
+  struct PinnedBlock {
+    size_t capacity;
+    void* data;
+    accelerator::Event read;
+  };
+
   void* take(size_t capacity);
+  void* take_pinned(size_t capacity);
   void give_back(const Block& block);
 
   Device device_;
@@ -88,6 +102,8 @@ class MemoryPool {
   std::shared_ptr<void> library_;
   mutable std::mutex mutex_;
   std::multimap<size_t, void*> free_blocks_;  // capacity -> block
+  std::optional<int> pinned_for_;
+  std::vector<PinnedBlock> free_pinned_;
   std::array<size_t, kMemoryOwners> live_{};
   std::array<size_t, kMemoryOwners> peak_{};
   size_t reserved_ = 0;

@@ -14,6 +14,13 @@ class Stream {
   explicit Stream(Device device = {},
                   accelerator::Priority priority = accelerator::Priority::kNormal)
       : pool_(std::make_shared<MemoryPool>(device, priority)) {}
+  /// Of the host, for what this stream's device reads: its inputs (MemoryOwner::kInput) lie in
+  /// pinned memory, from which copies run while the host goes on (Tensor::copy_from).
+  Stream host() const {
+    Stream stream;
+    if (device().kind == DeviceKind::kCuda) stream.pool_->pin_inputs_for(device().index);
+    return stream;
+  }
 
   Device device() const { return pool_->device(); }
   /// Shared with every tensor made on this stream: tensors may outlive it.

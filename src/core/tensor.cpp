@@ -39,7 +39,7 @@ struct Tensor::Buffer {
   Buffer& operator=(const Buffer&) = delete;
 
   const std::shared_ptr<MemoryPool> pool;
-  const MemoryPool::Block block;
+  MemoryPool::Block block;
 };
 
 Tensor Tensor::empty(const Stream& stream, const Shape& shape, DType dtype, MemoryOwner owner) {
@@ -102,7 +102,12 @@ void Tensor::copy_from(const Tensor& other) const {
   LYNCEUS_CHECK(other.dtype_ == dtype_ && other.size() == size(), "{} {} copied into {} {}",
                 name_of(other.dtype_), other.shape_.to_string(), name_of(dtype_),
                 shape_.to_string());
-  if (other.device_.is_cpu()) return copy_from_host(other.data_);
+  if (other.device_.is_cpu()) {
+    copy_from_host(other.data_);
+    const bool pinned = other.buffer_ != nullptr && other.buffer_->block.pinned;
+    if (pinned && !device_.is_cpu()) other.buffer_->block.read = accelerator::record(queue());
+    return;
+  }
   if (device_.is_cpu()) return other.copy_to_host(data_);
   if (size() > 0) accelerator::copy(queue(), data_, other.data_, bytes());
 }

@@ -111,8 +111,9 @@ class Tensor {
     return values;
   }
 
-  // On a device these stand in the queue of this tensor's stream; copies that end in host memory are
-  // there on return, and what is copied from host memory may be changed.
+  // On a device these stand in the queue of this tensor's stream; copies that end in host memory
+  // are there on return, and what is copied from host memory may be changed: but an input in pinned
+  // memory, which is read when the queue comes to it and may only be let go.
   void fill_zero() const;
   /// Copies all elements from another tensor of the same dtype and size, on any device.
   void copy_from(const Tensor& other) const;

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cstdio>
@@ -34,9 +35,19 @@ struct Event {
   int thread;
 };
 
+/// An interval of a device's queue; when it was is known only once the device has done it.
+struct QueueEvent {
+  std::string row;
+  const char* name;
+  accelerator::Event begin;
+  accelerator::Event end;
+};
+
 struct Recorder {
   std::mutex mutex;
   std::vector<Event> events;
+  std::vector<QueueEvent> queue_events;
+  accelerator::Event device_started;  // at `started` by the device's clock; none: no device
   int64_t dropped = 0;
   int rank = 0;
   int64_t started = 0;        // ns, steady clock
@@ -59,6 +70,37 @@ std::string microseconds(int64_t nanoseconds) {
   return fmt::format("{}.{:03}", nanoseconds / 1000, nanoseconds % 1000);
 }
 
+constexpr int kFirstRow = 1000;  // thread numbers of a device's rows
+
+/// Waits for the device to be done with what was recorded.
+std::string queue_events_json(const Recorder& recorder) {
+  std::string json;
+  std::vector<std::string> rows;
+  for (const QueueEvent& event : recorder.queue_events) {
+    auto row = std::find(rows.begin(), rows.end(), event.row);
+    const int thread = kFirstRow + static_cast<int>(row - rows.begin());
+    if (row == rows.end()) {
+      rows.push_back(event.row);
+      json += fmt::format(
+          ",\n{{\"ph\":\"M\",\"name\":\"thread_name\",\"pid\":{},\"tid\":{},\"args\":"
+          "{{\"name\":\"device: {}\"}}}}",
+          recorder.rank, thread, event.row);
+    }
+    accelerator::synchronize(event.end);
+    const auto nanoseconds_to = [&](const accelerator::Event& moment) {
+      return static_cast<int64_t>(
+          1e6 * accelerator::milliseconds_between(recorder.device_started, moment));
+    };
+    const int64_t begin = nanoseconds_to(event.begin);
+    json += fmt::format(
+        ",\n{{\"ph\":\"X\",\"name\":\"{}\",\"pid\":{},\"tid\":{},\"ts\":{},\"dur\":{}}}",
+        event.name, recorder.rank, thread,
+        microseconds(recorder.started + begin + recorder.to_wall_clock),
+        microseconds(std::max<int64_t>(0, nanoseconds_to(event.end) - begin)));
+  }
+  return json;
+}
+
 std::string to_json(const Recorder& recorder) {
   std::string json = fmt::format(
       "[{{\"ph\":\"M\",\"name\":\"process_name\",\"pid\":{0},\"args\":{{\"name\":\"rank "
@@ -74,6 +116,7 @@ std::string to_json(const Recorder& recorder) {
     if (event.index >= 0) json += fmt::format(",\"args\":{{\"index\":{}}}", event.index);
     json += '}';
   }
+  json += queue_events_json(recorder);
   if (recorder.dropped > 0)
     json += fmt::format(
         ",\n{{\"ph\":\"i\",\"s\":\"p\",\"name\":\"{} events "
@@ -106,12 +149,41 @@ void record(const char* name, int64_t index, int64_t begin_nanoseconds) {
     ++target.dropped;
 }
 
+bool records_queues() {
+  Recorder& target = recorder();
+  const std::lock_guard lock(target.mutex);
+  return target.device_started.handle != nullptr;
+}
+
+void record_queue(const std::string& row, const char* name, accelerator::Event begin,
+                  const accelerator::Queue& queue) noexcept {
+  Recorder& target = recorder();
+  const std::lock_guard lock(target.mutex);
+  if (!recording.load(std::memory_order_relaxed)) return;
+  if (target.events.size() + target.queue_events.size() >= kMaxEvents) {
+    ++target.dropped;
+    return;
+  }
+  try {
+    target.queue_events.push_back({row, name, std::move(begin), accelerator::record(queue)});
+  } catch (const lynceus::Error&) {
+    // The queue has failed and says so to whoever uses it next.
+  }
+}
+
 }  // namespace internal
 
-void start(int rank) {
+void start(int rank, const accelerator::Queue& device) {
   Recorder& target = recorder();
   const std::lock_guard lock(target.mutex);
   target.events.clear();
+  target.queue_events.clear();
+  target.device_started = {};
+  if (device != nullptr) {
+    accelerator::synchronize(device);
+    target.device_started = accelerator::record(device);
+    accelerator::synchronize(target.device_started);
+  }
   target.dropped = 0;
   target.rank = rank;
   target.started = internal::now_nanoseconds();
@@ -130,6 +202,8 @@ void stop_and_write(const std::string& path) {
     internal::recording = false;
     json = to_json(target);
     std::vector<Event>().swap(target.events);
+    target.queue_events.clear();
+    target.device_started = {};
   }
   std::error_code error;
   const auto directory = std::filesystem::path(path).parent_path();

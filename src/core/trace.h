@@ -6,12 +6,16 @@
 // Files load in chrome://tracing and ui.perfetto.dev. Each is a JSON array of events with
 // pid = rank, so that `jq -s add trace/*.json` merges ranks; times are wall-clock microseconds, so
 // ranks of one machine line up. Recording is process-wide like the logger, and thread-safe; when
-// off a scope costs one branch.
+// off a scope costs a branch or two. On a device the host runs ahead: what its queues really did,
+// and what ran beside what, stands in rows of their own (QueueScope). With a driver the scopes are
+// NVTX ranges too, recording or not, for Nsight.
 #pragma once
 
 #include <atomic>
 #include <cstdint>
 #include <string>
+
+#include "core/accelerator.h"
 
 namespace lynceus::trace {
 
@@ -26,8 +30,10 @@ struct Name {
   }
 };
 
-/// Forgets what was recorded and records from now on, as `rank`.
-void start(int rank);
+/// Forgets what was recorded and records from now on, as `rank`. `device`: a queue of the device
+/// that this rank computes on, whose clock is then put beside the host's (it waits for the queue);
+/// null: no queue is recorded.
+void start(int rank, const accelerator::Queue& device = nullptr);
 /// Stops and writes the file, creating its directory; IoError if it cannot be written.
 void stop_and_write(const std::string& path);
 /// "step-00000010-00000012.rank-3.json": the file of one rank for steps first to last.
@@ -38,13 +44,16 @@ namespace internal {
 extern std::atomic<bool> recording;
 int64_t now_nanoseconds();
 void record(const char* name, int64_t index, int64_t begin_nanoseconds);
+void record_queue(const std::string& row, const char* name, accelerator::Event begin,
+                  const accelerator::Queue& queue) noexcept;
+bool records_queues();
 
 }  // namespace internal
 
 /// One event from construction to destruction; `index` (a layer, a micro-batch) when not negative.
 class Scope {
  public:
-  explicit Scope(Name name, int64_t index = -1) {
+  explicit Scope(Name name, int64_t index = -1) : range_(accelerator::begin_range(name.text)) {
     if (!internal::recording.load(std::memory_order_relaxed)) return;
     name_ = name.text;
     index_ = index;
@@ -52,14 +61,41 @@ class Scope {
   }
   ~Scope() {
     if (name_ != nullptr) internal::record(name_, index_, begin_);
+    if (range_) accelerator::end_range();
   }
   Scope(const Scope&) = delete;
   Scope& operator=(const Scope&) = delete;
 
  private:
+  bool range_;
   const char* name_ = nullptr;
   int64_t index_ = -1;
   int64_t begin_ = 0;
+};
+
+/// What a queue of the device does with the work that it is given from construction to destruction,
+/// as an event in the row `row` ("compute", "tensor group"). Nothing on CPUs (a null queue).
+class QueueScope {
+ public:
+  QueueScope(const accelerator::Queue& queue, const std::string& row, Name name) {
+    if (!internal::recording.load(std::memory_order_relaxed)) return;
+    if (queue == nullptr || !internal::records_queues()) return;
+    queue_ = queue;
+    row_ = row;
+    name_ = name.text;
+    begin_ = accelerator::record(queue);
+  }
+  ~QueueScope() {
+    if (queue_ != nullptr) internal::record_queue(row_, name_, std::move(begin_), queue_);
+  }
+  QueueScope(const QueueScope&) = delete;
+  QueueScope& operator=(const QueueScope&) = delete;
+
+ private:
+  accelerator::Queue queue_;
+  std::string row_;
+  const char* name_ = nullptr;
+  accelerator::Event begin_;
 };
 
 }  // namespace lynceus::trace

@@ -125,9 +125,10 @@ void verify_gradients(const Runtime& rt, const ReferenceCase& reference,
   Optimizer optimizer(rt, &runner.model(), reference.optimizer);
   ReplicaBatch mine = runner.batch(all);
   StepResult result;
-  const StepLoss loss = accumulate_gradients(rt, runner.model(), &mine, runner.pixels(all, mine),
-                                             options.step, &result);
-  optimizer.reduce_gradients(reach);
+  optimizer.begin_step(reach);
+  const StepLoss loss = accumulate_gradients(rt, runner.model(), &optimizer, &mine,
+                                             runner.pixels(all, mine), options.step, &result);
+  optimizer.reduce_gradients();
   const int64_t scored = rt.grid.data->all_reduce(loss.scored);
   const double mean = rt.grid.data->all_reduce(loss.sum) / static_cast<double>(scored);
 
@@ -164,9 +165,9 @@ Finding compare_final(const Runtime& rt, const ReferenceCase& reference, Optimiz
           rt.grid.data->rank() != 0)
         continue;
       const Tensor start = start_of(rt, reference, parameter);
-      const double difference = squares(rt, *reference.final, parameter.name, parameter,
-                                        on_host(rt, parameter.value), 1)
-                                    .first;
+      const double difference =
+          squares(rt, *reference.final, parameter.name, parameter, on_host(rt, parameter.value), 1)
+              .first;
       const double moved = squares(rt, *reference.final, parameter.name, parameter, start, 1).first;
       mine[parameter.name] = {difference, moved};
     }

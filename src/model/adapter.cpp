@@ -4,6 +4,7 @@
 
 #include "kernels/activation.h"
 #include "kernels/elementwise.h"
+#include "model/tensor_sum.h"
 
 namespace lynceus {
 
@@ -12,8 +13,10 @@ Tensor Adapter::forward(const Runtime& rt, const Tensor& x, Saved* saved) const 
   const Tensor bottleneck = down.forward(rt, normed, saved ? &saved->down : nullptr);
   const Tensor activated = saved ? rt.activation(bottleneck.shape()) : bottleneck;
   kernels::silu_forward(rt.stream, bottleneck, activated);
-  const Tensor reduced = up.forward(rt, activated, saved ? &saved->up : nullptr);
-  rt.grid.tensor->all_reduce(reduced);
+  up.keep(activated, saved ? &saved->up : nullptr);
+  const Tensor reduced = rt.activation(x.shape());
+  sum_over_tensor_ranks(rt, reduced,
+                        [&](Rows rows) { up.forward(rt, rows.of(activated), rows.of(reduced)); });
 
   Tensor y = rt.activation(x.shape());
   kernels::adapter_epilogue_forward(rt.stream, x, reduced, up_bias.value, scaling.value, y);
@@ -36,9 +39,11 @@ void Adapter::backward(const Runtime& rt, const Saved& saved, const Tensor& dy,
   const Tensor dbottleneck = rt.activation(saved.bottleneck.shape());
   up.backward(rt, saved.up, dreduced, &dbottleneck);
   kernels::silu_backward(rt.stream, saved.bottleneck, dbottleneck, dbottleneck);
+  down.backward_weight(rt, saved.down, dbottleneck);
   const Tensor dnormed = rt.activation(dy.shape());
-  down.backward(rt, saved.down, dbottleneck, &dnormed);
-  rt.grid.tensor->all_reduce(dnormed);
+  sum_over_tensor_ranks(rt, dnormed, [&](Rows rows) {
+    down.backward_input(rt, rows.of(dbottleneck), rows.of(dnormed));
+  });
 
   norm.backward(rt, saved.norm, dnormed, /*dresidual=*/&dy, dx);
 }

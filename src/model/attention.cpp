@@ -1,10 +1,11 @@
-// Projections, rotary positions, attention within sequences; the caller reduces over tensor ranks.
-// Used by decoder layers.
+// Projections, rotary positions, attention within sequences, the sum over tensor ranks: one
+// reduction a direction. Used by decoder layers.
 #include "model/attention.h"
 
 #include <cmath>
 
 #include "kernels/rope.h"
+#include "model/tensor_sum.h"
 
 namespace lynceus {
 
@@ -28,7 +29,10 @@ Tensor SelfAttention::forward(const Runtime& rt, const PackedBatch& batch, const
     saved->out = out;
     saved->lse = lse;
   }
-  return o_proj.forward(rt, out, saved ? &saved->o_proj : nullptr);
+  o_proj.keep(out, saved ? &saved->o_proj : nullptr);
+  Tensor y = rt.activation({x.rows(), o_proj.out_features()});
+  sum_over_tensor_ranks(rt, y, [&](Rows rows) { o_proj.forward(rt, rows.of(out), rows.of(y)); });
+  return y;
 }
 
 Tensor SelfAttention::backward(const Runtime& rt, const PackedBatch& batch, const Saved& saved,
@@ -44,10 +48,15 @@ Tensor SelfAttention::backward(const Runtime& rt, const PackedBatch& batch, cons
   kernels::rope_backward(rt.stream, batch.cos, batch.sin, dq);
   kernels::rope_backward(rt.stream, batch.cos, batch.sin, dk);
 
+  q_proj.backward_weight(rt, saved.q_proj, dq);
+  k_proj.backward_weight(rt, saved.k_proj, dk);
+  v_proj.backward_weight(rt, saved.v_proj, dv);
   Tensor dx = rt.activation({dy.rows(), q_proj.in_features()});
-  q_proj.backward(rt, saved.q_proj, dq, &dx);
-  k_proj.backward(rt, saved.k_proj, dk, &dx, /*accumulate=*/true);
-  v_proj.backward(rt, saved.v_proj, dv, &dx, /*accumulate=*/true);
+  sum_over_tensor_ranks(rt, dx, [&](Rows rows) {
+    q_proj.backward_input(rt, rows.of(dq), rows.of(dx));
+    k_proj.backward_input(rt, rows.of(dk), rows.of(dx), /*accumulate=*/true);
+    v_proj.backward_input(rt, rows.of(dv), rows.of(dx), /*accumulate=*/true);
+  });
   return dx;
 }
 

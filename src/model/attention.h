@@ -23,9 +23,9 @@ struct SelfAttention {
     Tensor lse;      // [heads_local, tokens]
   };
 
-  /// x [tokens, hidden] -> this rank's part of the output; the sum over grid.tensor is the output.
+  /// x [tokens, hidden] -> [tokens, hidden], summed over grid.tensor.
   Tensor forward(const Runtime& rt, const PackedBatch& batch, const Tensor& x, Saved* saved) const;
-  /// dy: the whole gradient -> this rank's part of dx.
+  /// dy [tokens, hidden] -> dx [tokens, hidden], summed over grid.tensor.
   Tensor backward(const Runtime& rt, const PackedBatch& batch, const Saved& saved,
                   const Tensor& dy) const;
   void visit_parameters(const ParameterVisitor& visit);

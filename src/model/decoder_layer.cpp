@@ -1,5 +1,5 @@
 // A LLaMA decoder layer, h = x + attention(norm(x)), y = h + mlp(norm(h)), then the adapter where
-// it has one; each sum over tensor ranks stands between its parts. Used by LlmStage.
+// it has one; each part ends with its sum over tensor ranks. Used by LlmStage.
 #include "model/decoder_layer.h"
 
 #include "core/trace.h"
@@ -11,17 +11,14 @@ Tensor DecoderLayer::forward(const Runtime& rt, const PackedBatch& batch, const 
                              Saved* saved) const {
   LYNCEUS_TRACE("decoder layer forward");
   Tensor normed = input_norm.forward(rt, x, saved ? &saved->input_norm : nullptr);
-  Tensor part = attention.forward(rt, batch, normed, saved ? &saved->attention : nullptr);
-  rt.grid.tensor->all_reduce(part);
-  const Tensor h = part;  // the attention's output is needed nowhere else
-  kernels::add(rt.stream, x, part, h);
+  const Tensor h = attention.forward(rt, batch, normed, saved ? &saved->attention : nullptr);
+  kernels::add(rt.stream, x, h, h);
 
   normed = post_attention_norm.forward(rt, h, saved ? &saved->post_attention_norm : nullptr);
-  part = mlp.forward(rt, normed, saved ? &saved->mlp : nullptr);
-  rt.grid.tensor->all_reduce(part);
-  kernels::add(rt.stream, h, part, part);
+  const Tensor y = mlp.forward(rt, normed, saved ? &saved->mlp : nullptr);
+  kernels::add(rt.stream, h, y, y);
 
-  return adapter ? adapter->forward(rt, part, saved ? &saved->adapter : nullptr) : part;
+  return adapter ? adapter->forward(rt, y, saved ? &saved->adapter : nullptr) : y;
 }
 
 void DecoderLayer::backward(const Runtime& rt, const PackedBatch& batch, const Saved& saved,
@@ -35,13 +32,11 @@ void DecoderLayer::backward(const Runtime& rt, const PackedBatch& batch, const S
   }
   if (!through_llm) return;
 
-  Tensor part = mlp.backward(rt, saved.mlp, dh);
-  rt.grid.tensor->all_reduce(part);
-  dh = post_attention_norm.backward(rt, saved.post_attention_norm, part, /*dresidual=*/&dh);
+  Tensor dnormed = mlp.backward(rt, saved.mlp, dh);
+  dh = post_attention_norm.backward(rt, saved.post_attention_norm, dnormed, /*dresidual=*/&dh);
 
-  part = attention.backward(rt, batch, saved.attention, dh);
-  rt.grid.tensor->all_reduce(part);
-  dh = input_norm.backward(rt, saved.input_norm, part, /*dresidual=*/&dh);
+  dnormed = attention.backward(rt, batch, saved.attention, dh);
+  dh = input_norm.backward(rt, saved.input_norm, dnormed, /*dresidual=*/&dh);
   if (dx != nullptr) *dx = dh;
 }
 

@@ -7,21 +7,35 @@ namespace lynceus {
 Tensor Linear::forward(const Runtime& rt, const Tensor& x, Saved* saved,
                        kernels::Activation activation) const {
   Tensor y = rt.activation({x.rows(), out_features()});
+  forward(rt, x, y, activation);
+  keep(x, saved);
+  return y;
+}
+
+void Linear::forward(const Runtime& rt, const Tensor& x, const Tensor& y,
+                     kernels::Activation activation) const {
   const Tensor* b = bias ? &bias->value : nullptr;
   if (packed.defined())
     kernels::linear_forward(rt.stream, x, packed, b, y, activation);
   else
     kernels::linear_forward(rt.stream, x, matrix(), b, y, activation);
-  if (saved != nullptr && weight.trainable()) saved->x = x;
-  return y;
 }
 
 void Linear::backward(const Runtime& rt, const Saved& saved, const Tensor& dy, const Tensor* dx,
                       bool accumulate) const {
+  backward_weight(rt, saved, dy);
+  if (dx != nullptr) backward_input(rt, dy, *dx, accumulate);
+}
+
+void Linear::backward_weight(const Runtime& rt, const Saved& saved, const Tensor& dy) const {
   if (weight.trainable())
     kernels::linear_backward_weight(rt.stream, dy, saved.x, weight.grad,
                                     bias ? &bias->grad : nullptr);
-  if (dx != nullptr) kernels::linear_backward_input(rt.stream, dy, matrix(), *dx, accumulate);
+}
+
+void Linear::backward_input(const Runtime& rt, const Tensor& dy, const Tensor& dx,
+                            bool accumulate) const {
+  kernels::linear_backward_input(rt.stream, dy, matrix(), dx, accumulate);
 }
 
 void Linear::pack(const Runtime& rt) {

@@ -33,10 +33,21 @@ struct Linear {
   /// act(x·wᵀ + b)
   Tensor forward(const Runtime& rt, const Tensor& x, Saved* saved,
                  kernels::Activation activation = kernels::Activation::kNone) const;
+  /// The same into y [rows, out], and nothing is kept.
+  void forward(const Runtime& rt, const Tensor& x, const Tensor& y,
+               kernels::Activation activation = kernels::Activation::kNone) const;
+  /// What backward needs of forward's input.
+  void keep(const Tensor& x, Saved* saved) const {
+    if (saved != nullptr && weight.trainable()) saved->x = x;
+  }
   /// dx = dy·w, or += with `accumulate`; null: nobody below wants it. Adds to the gradients of
   /// weight and bias where they are trained.
   void backward(const Runtime& rt, const Saved& saved, const Tensor& dy, const Tensor* dx,
                 bool accumulate = false) const;
+  /// The two halves of backward.
+  void backward_weight(const Runtime& rt, const Saved& saved, const Tensor& dy) const;
+  void backward_input(const Runtime& rt, const Tensor& dy, const Tensor& dx,
+                      bool accumulate = false) const;
   /// For a weight that is only ever run forward: gives it to the GEMM library in the order that it
   /// likes best and frees the original.
   void pack(const Runtime& rt);

@@ -1,7 +1,9 @@
-// down(silu(gate(x)) · up(x)); the caller reduces over tensor ranks. Used by decoder layers.
+// down(silu(gate(x)) · up(x)), summed over tensor ranks: one reduction a direction. Used by decoder
+// layers.
 #include "model/mlp.h"
 
 #include "kernels/activation.h"
+#include "model/tensor_sum.h"
 
 namespace lynceus {
 
@@ -15,7 +17,11 @@ Tensor Mlp::forward(const Runtime& rt, const Tensor& x, Saved* saved) const {
     saved->gate = gate;
     saved->up = up;
   }
-  return down_proj.forward(rt, product, saved ? &saved->down_proj : nullptr);
+  down_proj.keep(product, saved ? &saved->down_proj : nullptr);
+  Tensor y = rt.activation({x.rows(), down_proj.out_features()});
+  sum_over_tensor_ranks(rt, y,
+                        [&](Rows rows) { down_proj.forward(rt, rows.of(product), rows.of(y)); });
+  return y;
 }
 
 Tensor Mlp::backward(const Runtime& rt, const Saved& saved, const Tensor& dy) const {
@@ -26,9 +32,13 @@ Tensor Mlp::backward(const Runtime& rt, const Saved& saved, const Tensor& dy) co
   const Tensor dup = rt.activation(saved.up.shape());
   kernels::swiglu_backward(rt.stream, saved.gate, saved.up, dproduct, dgate, dup);
 
+  gate_proj.backward_weight(rt, saved.gate_proj, dgate);
+  up_proj.backward_weight(rt, saved.up_proj, dup);
   Tensor dx = rt.activation({dy.rows(), gate_proj.in_features()});
-  gate_proj.backward(rt, saved.gate_proj, dgate, &dx);
-  up_proj.backward(rt, saved.up_proj, dup, &dx, /*accumulate=*/true);
+  sum_over_tensor_ranks(rt, dx, [&](Rows rows) {
+    gate_proj.backward_input(rt, rows.of(dgate), rows.of(dx));
+    up_proj.backward_input(rt, rows.of(dup), rows.of(dx), /*accumulate=*/true);
+  });
   return dx;
 }
 

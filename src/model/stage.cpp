@@ -27,7 +27,8 @@ LlmStage::Output LlmStage::forward(const Runtime& rt, const PackedBatch& batch, 
 }
 
 Tensor LlmStage::backward(const Runtime& rt, const PackedBatch& batch, Recompute recompute,
-                          Saved* saved, const Tensor& dh) const {
+                          Saved* saved, const Tensor& dh,
+                          const std::function<void(size_t)>& behind_layer) const {
   const bool embedding_trains = embedding && embedding->weight.trainable();
   const bool wanted_below = !embedding || saved->visual || embedding_trains;
   Tensor d = head ? head->backward(rt, batch, saved->head) : dh;
@@ -42,6 +43,7 @@ Tensor LlmStage::backward(const Runtime& rt, const PackedBatch& batch, Recompute
       layers[i].backward(rt, batch, saved->layers[i], d, wanted ? &d : nullptr);
       saved->layers[i] = {};
     }
+    if (behind_layer) behind_layer(i);
   }
   if (!embedding) return d;
   Tensor dvisual;

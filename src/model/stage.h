@@ -2,6 +2,7 @@
 // embedding in front on the first stage, the head behind on the last.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <vector>
 
@@ -43,9 +44,9 @@ struct LlmStage {
   Output forward(const Runtime& rt, const PackedBatch& batch, const Tensor& input,
                  Recompute recompute, Saved* saved) const;
   /// dh: from the next stage; undefined on the last. -> the gradient of `input`; undefined where
-  /// nobody below wants it.
+  /// nobody below wants it. `behind_layer` is called behind the backward of each layer.
   Tensor backward(const Runtime& rt, const PackedBatch& batch, Recompute recompute, Saved* saved,
-                  const Tensor& dh) const;
+                  const Tensor& dh, const std::function<void(size_t)>& behind_layer = {}) const;
   /// The logits of every row (this rank's columns), last stage only.
   Tensor logits(const Runtime& rt, const Tensor& h) const { return head->logits(rt, h); }
 

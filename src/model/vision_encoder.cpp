@@ -16,8 +16,9 @@ constexpr int64_t kChannels = 3;
 
 }  // namespace
 
-Tensor VisionBlock::forward(const Runtime& rt, const VisionConfig& config,
-                            const kernels::CumulativeLengths& images, const Tensor& x) const {
+void VisionBlock::forward(const Runtime& rt, const VisionConfig& config,
+                          const kernels::CumulativeLengths& images, const Tensor& x,
+                          const Tensor& z) const {
   Tensor normed = norm1.forward(rt, x, nullptr);
   const Tensor q = q_proj.forward(rt, normed, nullptr);
   const Tensor k = k_proj.forward(rt, normed, nullptr);
@@ -33,9 +34,8 @@ Tensor VisionBlock::forward(const Runtime& rt, const VisionConfig& config,
 
   normed = norm2.forward(rt, y, nullptr);
   const Tensor hidden = fc1.forward(rt, normed, nullptr, kernels::Activation::kGelu);
-  const Tensor z = fc2.forward(rt, hidden, nullptr);
+  fc2.forward(rt, hidden, z);
   kernels::add(rt.stream, y, z, z);
-  return z;
 }
 
 void VisionEncoder::forward(const Runtime& rt, const Tensor& pixels, const Tensor& features) const {
@@ -56,8 +56,11 @@ void VisionEncoder::forward(const Runtime& rt, const Tensor& pixels, const Tenso
   std::vector<int32_t> begins(images + 1);
   for (int64_t i = 0; i <= images; ++i) begins[i] = static_cast<int32_t>(i * tokens);
   const kernels::CumulativeLengths sequences(rt.stream, std::move(begins));
-  for (const VisionBlock& block : blocks) x = block.forward(rt, config, sequences, x);
-  features.copy_from(x);
+  for (const VisionBlock& block : blocks) {
+    const Tensor z = &block == &blocks.back() ? features : rt.activation(x.shape());
+    block.forward(rt, config, sequences, x, z);
+    x = z;
+  }
 }
 
 void VisionEncoder::visit_parameters(const ParameterVisitor& visit) {

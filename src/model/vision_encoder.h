@@ -19,9 +19,9 @@ struct VisionBlock {
   Linear fc1;  // [intermediate, hidden]
   Linear fc2;  // [hidden, intermediate]
 
-  /// x [images · tokens, hidden] -> the same shape.
-  Tensor forward(const Runtime& rt, const VisionConfig& config,
-                 const kernels::CumulativeLengths& images, const Tensor& x) const;
+  /// x, z [images · tokens, hidden]
+  void forward(const Runtime& rt, const VisionConfig& config,
+               const kernels::CumulativeLengths& images, const Tensor& x, const Tensor& z) const;
 };
 
 struct VisionEncoder {

@@ -5,6 +5,7 @@
 #include <cstdio>
 
 #include "parallel/grid.h"
+#include "parallel/overlap.h"
 #include "parallel/schedule.h"
 
 namespace lynceus {
@@ -19,11 +20,15 @@ void ParallelConfig::check(ConfigFaults* faults) const {
   faults->within("parallel.tensor", tensor, 1, parallel::kMaxAxis);
   faults->within("parallel.pipeline", pipeline, 1, parallel::kMaxAxis);
   faults->within("parallel.data", data, 0, parallel::kMaxAxis);
-  try {
-    parallel::parse_schedule_kind(schedule);
-  } catch (const UsageError& error) {
-    faults->add(error.what());
-  }
+  const auto parses = [&](const auto& parse) {
+    try {
+      parse();
+    } catch (const UsageError& error) {
+      faults->add(error.what());
+    }
+  };
+  parses([&] { parallel::parse_schedule_kind(schedule); });
+  parses([&] { parallel::parse_overlap(overlap); });
 }
 
 void TrainConfig::check(ConfigFaults* faults) const {

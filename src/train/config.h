@@ -16,6 +16,7 @@ struct ParallelConfig {
   int64_t data = 0;
   std::string schedule = "1f1b";
   std::string layers;
+  std::string overlap = "all";
 
   template <typename Visitor>
   void visit(Visitor& v) {
@@ -23,8 +24,11 @@ struct ParallelConfig {
     v.field("parallel.tensor", tensor, "ranks that share each layer");
     v.field("parallel.pipeline", pipeline, "stages the layers are cut into");
     v.field("parallel.data", data, "replicas; 0: what is left of the world");
-    v.field("parallel.schedule", schedule, "order of micro-batches: gpipe or 1f1b");
+    v.field("parallel.schedule", schedule, "order of micro-batches: gpipe, 1f1b or eager");
     v.field("parallel.layers", layers, "decoder layers of each stage, as 9,8,8,7; empty: by cost");
+    v.field("parallel.overlap", overlap,
+            "what runs beside arithmetic on devices: all, none, or some of "
+            "gradients,pipeline,tensor,vision");
   }
   void check(ConfigFaults* faults) const;
 };

@@ -150,9 +150,10 @@ void BatchLoader::drop_damaged(PreparedStep* step) const {
       make_replica_batch(rt_, model_, std::move(samples), limits_, rt_.grid.replica->size());
 }
 
-TrainingData::TrainingData(BatchLoader* loader, Mixture mixture, int64_t global_batch_size)
+TrainingData::TrainingData(BatchLoader* loader, Mixture mixture, int64_t global_batch_size,
+                           int depth)
     : loader_(loader), mixture_(std::move(mixture)), global_batch_size_(global_batch_size) {
-  begin_next();
+  for (int i = 0; i < depth; ++i) begin_next();
 }
 
 void TrainingData::begin_next() {
@@ -162,12 +163,6 @@ void TrainingData::begin_next() {
     batch.push_back(loader_->plan_sample(index, mixture_.next()));
   }
   loader_->begin(batch);
-}
-
-PreparedStep TrainingData::next() {
-  PreparedStep step = loader_->finish();
-  begin_next();
-  return step;
 }
 
 }  // namespace lynceus

@@ -86,17 +86,17 @@ class BatchLoader {
   io::MediaLoader loader_;
 };
 
-/// Endless batches of the training mixture, one step prefetched.
+/// Endless batches of the training mixture, loaded while others are used.
 class TrainingData {
  public:
-  /// Begins at the index where `mixture` stands.
-  TrainingData(BatchLoader* loader, Mixture mixture, int64_t global_batch_size);
-  /// Collective over the replica.
-  PreparedStep next();
-
- private:
+  /// Begins at the index where `mixture` stands, with `depth` batches at once.
+  TrainingData(BatchLoader* loader, Mixture mixture, int64_t global_batch_size, int depth);
+  /// The oldest batch that was begun. Collective over the replica.
+  PreparedStep next() { return loader_->finish(); }
+  /// Plans one more batch and begins to load it; once for each next(), when the host has time.
   void begin_next();
 
+ private:
   BatchLoader* loader_;
   Mixture mixture_;
   int64_t global_batch_size_;

@@ -8,7 +8,6 @@
 #include "core/trace.h"
 #include "kernels/adamw.h"
 #include "kernels/elementwise.h"
-#include "parallel/gradient_reducer.h"
 
 namespace lynceus {
 
@@ -30,23 +29,44 @@ Optimizer::Optimizer(const Runtime& rt, LynxModel* model, const OptimizerConfig&
         Tensor::zeros(rt.stream, parameter.value.shape(), DType::kF32, MemoryOwner::kMoment);
     parameters_.push_back(std::move(trained));
   });
+  order_gradients(model);
 }
 
-void Optimizer::zero_gradients() {
-  for (const TrainedParameter& trained : parameters_) trained.parameter->grad.fill_zero();
+/// In the order of backward: the head, the layers from the last to the first, the embedding, then
+/// the vision branch, whose sums over the world come behind all others on every rank.
+void Optimizer::order_gradients(LynxModel* model) {
+  std::vector<parallel::GradientMember> members;
+  const ParameterVisitor add = [&](Parameter& parameter) {
+    if (!parameter.trainable()) return;
+    parallel::Communicator* group =
+        in_vision_branch(parameter) ? rt_.grid.world.get() : rt_.grid.data.get();
+    members.push_back({&parameter, group, static_cast<int>(reach_of(parameter))});
+  };
+  LlmStage& stage = model->stage;
+  if (stage.head) stage.head->visit_parameters(add);
+  complete_behind_layer_.resize(stage.layers.size());
+  for (size_t layer = stage.layers.size(); layer-- > 0;) {
+    stage.layers[layer].visit_parameters(add);
+    complete_behind_layer_[layer] = members.size();
+  }
+  if (stage.embedding) stage.embedding->visit_parameters(add);
+  model->bridge.visit_parameters(add);
+  LYNCEUS_CHECK(members.size() == parameters_.size(), "{} of {} trained parameters are reduced",
+                members.size(), parameters_.size());
+  reducer_ = std::make_unique<parallel::GradientReducer>(rt_.stream, std::move(members));
 }
 
-void Optimizer::reduce_gradients(const GlobalReach& reach) {
-  LYNCEUS_TRACE("reduce gradients");
-  std::vector<parallel::GradientReduction> reductions;
-  for (const TrainedParameter& trained : parameters_)
-    if (reach.reaches(trained.reach))
-      reductions.push_back({trained.parameter->grad, trained.group});
-  // World first: all ranks agree on the order of the two groups.
-  std::stable_partition(reductions.begin(), reductions.end(), [&](const auto& reduction) {
-    return reduction.group == rt_.grid.world.get();
-  });
-  parallel::reduce_gradients(rt_.stream, reductions);
+void Optimizer::begin_step(const GlobalReach& reach) {
+  reducer_->begin([reach](int part) { return reach.reaches(static_cast<Reach>(part)); });
+}
+
+void Optimizer::layer_complete(size_t layer) {
+  if (rt_.overlap.gradients) reducer_->complete(complete_behind_layer_[layer]);
+}
+
+void Optimizer::reduce_gradients() {
+  LYNCEUS_TRACE("finish gradients");
+  reducer_->finish();
 }
 
 double Optimizer::gradient_norm(int64_t scored_tokens, const GlobalReach& reach) {

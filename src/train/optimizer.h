@@ -3,9 +3,11 @@
 // parameters only, and a parameter that the global batch does not reach is left exactly as it is.
 #pragma once
 
+#include <memory>
 #include <vector>
 
 #include "model/lynx.h"
+#include "parallel/gradient_reducer.h"
 #include "train/config.h"
 
 namespace lynceus {
@@ -36,9 +38,14 @@ class Optimizer {
  public:
   Optimizer(const Runtime& rt, LynxModel* model, const OptimizerConfig& config);
 
-  void zero_gradients();
-  /// Collective over the world: sums the gradients of reached parameters over their groups.
-  void reduce_gradients(const GlobalReach& reach);
+  /// A new step: all gradients are zero. `reach`: of its global batch.
+  void begin_step(const GlobalReach& reach);
+  /// The gradients of decoder layer `layer` of this stage and of all that backward runs before it
+  /// are complete; their sums over replicas begin beside what follows (parallel.overlap).
+  void layer_complete(size_t layer);
+  /// Collective over the world: the gradients of all reached parameters summed over their groups,
+  /// for whatever comes next in the stream.
+  void reduce_gradients();
   /// Collective over a replica: the global norm of the mean gradient, equal on all ranks to the
   /// bit.
   double gradient_norm(int64_t scored_tokens, const GlobalReach& reach);
@@ -48,9 +55,13 @@ class Optimizer {
   std::vector<TrainedParameter>& parameters() { return parameters_; }
 
  private:
+  void order_gradients(LynxModel* model);
+
   const Runtime& rt_;
   OptimizerConfig config_;
   std::vector<TrainedParameter> parameters_;
+  std::unique_ptr<parallel::GradientReducer> reducer_;
+  std::vector<size_t> complete_behind_layer_;  ///< gradients that are complete behind its backward
 };
 
 }  // namespace lynceus

@@ -31,10 +31,17 @@ class Executor {
           break;
       }
     }
+    for (UnderWay& exchange : under_way_) exchange.pending.wait(rt_.stream);
     return std::move(result_);
   }
 
  private:
+  /// An exchange that the stream does not wait for before it needs what is received.
+  struct UnderWay {
+    parallel::Action action;
+    parallel::Pending pending;
+  };
+
   const PackedBatch& batch(int micro_batch) const {
     return (*job_.batches)[job_.window->first_micro_batch + micro_batch];
   }
@@ -49,13 +56,15 @@ class Executor {
   }
 
   void forward(int micro_batch) {
-    LYNCEUS_TRACE("forward");
+    LYNCEUS_TRACE("forward", micro_batch);
     Tensor input;
     if (rt_.grid.first_stage()) {
       if (job_.visual.defined()) input = visual_rows(job_.visual, micro_batch);
     } else {
+      arrive(&parallel::Action::recv_activation, micro_batch);
       input = take(&activations_, micro_batch);
     }
+    const trace::QueueScope scope(rt_.stream.pool()->queue(), "compute", "forward");
     LlmStage::Saved* saved = nullptr;
     if (job_.backward) {
       saved = &saved_[micro_batch];
@@ -69,10 +78,17 @@ class Executor {
   }
 
   void backward(int micro_batch) {
-    LYNCEUS_TRACE("backward");
-    const Tensor dh = rt_.grid.last_stage() ? Tensor() : take(&gradients_, micro_batch);
+    LYNCEUS_TRACE("backward", micro_batch);
+    Tensor dh;
+    if (!rt_.grid.last_stage()) {
+      arrive(&parallel::Action::recv_gradient, micro_batch);
+      dh = take(&gradients_, micro_batch);
+    }
+    const trace::QueueScope scope(rt_.stream.pool()->queue(), "compute", "backward");
     const auto saved = saved_.find(micro_batch);
-    Tensor dx = stage_.backward(rt_, batch(micro_batch), job_.recompute, &saved->second, dh);
+    const bool last = micro_batch + 1 == job_.window->micro_batches;  // they run in this order
+    Tensor dx = stage_.backward(rt_, batch(micro_batch), job_.recompute, &saved->second, dh,
+                                last ? job_.on_layer_complete : nullptr);
     saved_.erase(saved);
     if (!rt_.grid.first_stage())
       gradients_out_[micro_batch] = dx;
@@ -95,7 +111,20 @@ class Executor {
       sends.push_back({before, take(&gradients_out_, *action.send_gradient)});
     if (action.recv_activation) receive(before, *action.recv_activation, &activations_);
     if (action.recv_gradient) receive(after, *action.recv_gradient, &gradients_);
-    rt_.grid.pipeline->exchange(sends, receives);
+    if (!rt_.overlaps(&parallel::Overlap::pipeline))
+      return rt_.grid.pipeline->exchange(sends, receives);
+    std::erase_if(under_way_, [](const UnderWay& known) { return known.pending.is_done(); });
+    under_way_.push_back({action, rt_.grid.pipeline->exchange_async(sends, receives)});
+  }
+
+  /// The stream waits for the exchange that receives this.
+  void arrive(std::optional<int> parallel::Action::*part, int micro_batch) {
+    const auto found = std::find_if(
+        under_way_.begin(), under_way_.end(),
+        [&](const UnderWay& exchange) { return exchange.action.*part == micro_batch; });
+    if (found == under_way_.end()) return;  // it ended long ago
+    found->pending.wait(rt_.stream);
+    under_way_.erase(found);
   }
 
   static Tensor take(std::map<int, Tensor>* from, int micro_batch) {
@@ -113,6 +142,7 @@ class Executor {
   int64_t width_;
   std::map<int, Tensor> activations_, gradients_;          // received, not yet used
   std::map<int, Tensor> activations_out_, gradients_out_;  // made, not yet sent
+  std::vector<UnderWay> under_way_;
   std::map<int, LlmStage::Saved> saved_;
   PipelineResult result_;
 };

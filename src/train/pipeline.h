@@ -20,6 +20,8 @@ struct PipelineJob {
   bool backward = true;
   /// Last stage: called once a micro-batch (its number in the step).
   std::function<void(int, const LlmStage::Output&)> on_output;
+  /// Called behind each layer's last backward of the job: its gradients are complete.
+  std::function<void(size_t)> on_layer_complete;
 };
 
 struct PipelineResult {

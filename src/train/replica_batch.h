@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "model/config.h"
@@ -35,12 +36,19 @@ struct MediaItem {
   int owner = 0;  ///< rank in grid.replica
 };
 
+/// What the frozen encoder made of this rank's media of a window, beside other work.
+struct EncodedMedia {
+  Tensor features;  ///< [Σ vision tokens, vision width], for the stream that waits for `ready`
+  parallel::Pending ready;
+};
+
 /// Micro-batches whose media is encoded together.
 struct VisionWindow {
   int first_micro_batch = 0;
   int micro_batches = 0;
   std::vector<MediaItem> items;
   int64_t visual_tokens = 0;
+  std::shared_ptr<EncodedMedia> encoded;  ///< null: not ahead of the step
 };
 
 struct ReplicaBatch {

@@ -35,28 +35,40 @@ StepLoss total(const std::vector<LmHead::Loss>& losses) {
   return sum;
 }
 
-}  // namespace
-
-StepLoss accumulate_gradients(const Runtime& rt, const LynxModel& model, ReplicaBatch* batch,
-                              const PixelSource& pixels, const StepOptions& options,
-                              StepResult* result) {
+/// Forward and backward of all windows. -> the losses, not read yet.
+std::vector<LmHead::Loss> run_windows(const Runtime& rt, const LynxModel& model,
+                                      Optimizer* optimizer, ReplicaBatch* batch,
+                                      const PixelSource& pixels, const StepOptions& options,
+                                      StepResult* result) {
   prepare(rt, model, batch);
   std::vector<LmHead::Loss> losses;
   for (const VisionWindow& window : batch->windows) {
     VisionBranchSaved saved;
     PipelineJob job;
     job.visual = vision_forward(rt, model, window, pixels, &saved, &result->vision);
-    job.schedule = parallel::make_schedule(options.schedule, rt.grid.pipeline->size(),
-                                           rt.grid.stage(), window.micro_batches);
+    job.schedule =
+        parallel::make_schedule(options.schedule, rt.grid.pipeline->size(), rt.grid.stage(),
+                                window.micro_batches, rt.overlaps(&parallel::Overlap::pipeline));
     job.batches = &batch->micro_batches;
     job.window = &window;
     job.recompute = options.recompute;
     job.on_output = [&](int, const LlmStage::Output& output) { losses.push_back(output.loss); };
+    if (&window == &batch->windows.back())
+      job.on_layer_complete = [&](size_t layer) { optimizer->layer_complete(layer); };
     const PipelineResult pipeline = run_pipeline(rt, model.stage, job);
     result->most_saved = std::max(result->most_saved, pipeline.most_saved);
     vision_backward(rt, model, window, saved, pipeline.dvisual);
   }
-  return share_over_replica(rt, total(losses));
+  return losses;
+}
+
+}  // namespace
+
+StepLoss accumulate_gradients(const Runtime& rt, const LynxModel& model, Optimizer* optimizer,
+                              ReplicaBatch* batch, const PixelSource& pixels,
+                              const StepOptions& options, StepResult* result) {
+  return share_over_replica(
+      rt, total(run_windows(rt, model, optimizer, batch, pixels, options, result)));
 }
 
 StepLoss evaluate_loss(const Runtime& rt, const LynxModel& model, ReplicaBatch* batch,
@@ -83,16 +95,20 @@ StepLoss evaluate_loss(const Runtime& rt, const LynxModel& model, ReplicaBatch* 
 
 StepResult train_step(const Runtime& rt, const LynxModel& model, Optimizer* optimizer,
                       ReplicaBatch* batch, const PixelSource& pixels, const GlobalReach& reach,
-                      const StepOptions& options, double lr) {
+                      const StepOptions& options, double lr,
+                      const std::function<void()>& meanwhile) {
   LYNCEUS_TRACE("step");
   StepResult result;
-  optimizer->zero_gradients();
-  const StepLoss mine = accumulate_gradients(rt, model, batch, pixels, options, &result);
+  optimizer->begin_step(reach);
+  const std::vector<LmHead::Loss> losses =
+      run_windows(rt, model, optimizer, batch, pixels, options, &result);
   LYNCEUS_FAULT_POINT("step.before_reduce");
+  optimizer->reduce_gradients();
+  if (meanwhile) meanwhile();
+  const StepLoss mine = share_over_replica(rt, total(losses));
   result.scored_tokens = rt.grid.data->all_reduce(mine.scored);
   if (result.scored_tokens == 0) return result;
   result.loss = rt.grid.data->all_reduce(mine.sum) / static_cast<double>(result.scored_tokens);
-  optimizer->reduce_gradients(reach);
   result.gradient_norm = optimizer->gradient_norm(result.scored_tokens, reach);
   if (!std::isfinite(result.loss) || !std::isfinite(result.gradient_norm))
     throw parallel::AgreedError(  // all ranks have the same two numbers

@@ -36,19 +36,23 @@ struct StepResult {
 /// and whether it is right.
 using OutputObserver = std::function<void(const PackedBatch&, const LlmStage::Output&)>;
 
-/// Forward and backward: gradients of the summed loss are added to the parameters' buffers, not yet
-/// reduced over replicas. Collective over the replica.
-StepLoss accumulate_gradients(const Runtime& rt, const LynxModel& model, ReplicaBatch* batch,
-                              const PixelSource& pixels, const StepOptions& options,
-                              StepResult* result);
+/// Forward and backward: gradients of the summed loss are added to the buffers of the optimizer,
+/// whose step has begun; their sums over replicas may be under way on return. Collective over the
+/// world.
+StepLoss accumulate_gradients(const Runtime& rt, const LynxModel& model, Optimizer* optimizer,
+                              ReplicaBatch* batch, const PixelSource& pixels,
+                              const StepOptions& options, StepResult* result);
 
 /// Forward only. Collective over the replica.
 StepLoss evaluate_loss(const Runtime& rt, const LynxModel& model, ReplicaBatch* batch,
                        const PixelSource& pixels, const OutputObserver& observer);
 
-/// The whole step. Collective over the world.
+/// The whole step. Collective over the world. `meanwhile` is called once when the device has been
+/// given all work up to the update and before the host waits for it: there the host's own work for
+/// the next step costs nothing.
 StepResult train_step(const Runtime& rt, const LynxModel& model, Optimizer* optimizer,
                       ReplicaBatch* batch, const PixelSource& pixels, const GlobalReach& reach,
-                      const StepOptions& options, double lr);
+                      const StepOptions& options, double lr,
+                      const std::function<void()>& meanwhile = {});
 
 }  // namespace lynceus

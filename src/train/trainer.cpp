@@ -61,14 +61,19 @@ class Trainer {
     BatchLoader loader(rt_, config_.model, RunData::pointers(data_.training), data_.text(config_),
                        batch_limits(config_), transform_config(config_, true),
                        static_cast<int>(config_.data.loader_threads));
-    TrainingData batches(&loader, make_mixture(), config_.train.global_batch_size);
+    if (rt_.overlaps(&parallel::Overlap::vision))
+      beside_ = rt_.on(Stream(rt_.stream.device(), accelerator::Priority::kLow));
+    TrainingData batches(&loader, make_mixture(), config_.train.global_batch_size, beside_ ? 3 : 2);
     Progress progress("train", last, "steps",
                       {.file = speaks() ? stderr : nullptr, .done_before = position_.step});
     while (position_.step < last) {
       const auto begin = std::chrono::steady_clock::now();  // waiting for data is part of a step
-      PreparedStep batch = batches.next();
+      if (position_.step + 1 == trace_.first)
+        trace::start(rt_.grid.world->rank(), rt_.stream.pool()->queue());
+      PreparedStep batch = coming_batch(&batches, position_.step + 1 == last);
       if (config_.log.schedule && position_.step == first_step_) print_schedule(batch);
-      run_step(&batch, begin, &progress);
+      run_step(
+          &batch, begin, [&] { batches.begin_next(); }, &progress);
       // Before the checkpoint of the same step, so that a run that goes on from it has both.
       if (is_due(config_.train.validate_every) || position_.step == config_.train.steps)
         validate_now();
@@ -188,6 +193,17 @@ class Trainer {
     return mixture;
   }
 
+  /// Where the encoder runs ahead, the batch behind this one is taken too, and encoded beside it.
+  PreparedStep coming_batch(TrainingData* batches, bool is_last) {
+    if (!beside_) return batches->next();
+    PreparedStep batch = ahead_ ? std::move(*ahead_) : batches->next();
+    ahead_.reset();
+    if (is_last) return batch;
+    ahead_ = batches->next();
+    encode_ahead(rt_, *beside_, model_, &ahead_->batch, ahead_->pixel_source());
+    return batch;
+  }
+
   void print_schedule(const PreparedStep& batch) const {
     if (!speaks() || batch.batch.windows.empty()) return;
     const auto kind = parallel::parse_schedule_kind(config_.parallel.schedule);
@@ -198,13 +214,12 @@ class Trainer {
   }
 
   void run_step(PreparedStep* batch, std::chrono::steady_clock::time_point begin,
-                Progress* progress) {
+                const std::function<void()>& meanwhile, Progress* progress) {
     const int64_t number = position_.step + 1;
-    if (number == trace_.first) trace::start(rt_.grid.world->rank());
     const double lr = learning_rate(config_.optimizer, position_.step, config_.train.steps);
     const StepResult result =
         train_step(rt_, model_, optimizer_.get(), &batch->batch, batch->pixel_source(),
-                   batch->reach, step_options(config_), lr);
+                   batch->reach, step_options(config_), lr, meanwhile);
     position_.step = number;
     position_.samples_seen += config_.train.global_batch_size;
     report(*batch, result, lr, seconds_since(begin), progress);
@@ -366,6 +381,8 @@ class Trainer {
   int64_t saved_step_ = -1;
   int failures_ = 0;
   TraceRange trace_;
+  std::optional<Runtime> beside_;      // where the encoder runs ahead; empty: it does not
+  std::optional<PreparedStep> ahead_;  // behind the step at hand
 };
 
 }  // namespace

@@ -36,45 +36,90 @@ void copy_items(const VisionWindow& window, const Tensor& all, const Tensor& pac
   }
 }
 
-/// The frozen encoder over this rank's items, packed for the bridge. Pictures go through in groups,
-/// whatever sample they belong to.
-Bridge::Media encode(const Runtime& rt, const LynxModel& model, const VisionWindow& window,
-                     const PixelSource& pixels, VisionCounts* counts) {
-  const int me = rt.grid.replica->rank();
-  const VisionConfig& config = model.config.vision;
-  const int64_t tokens = config.tokens_per_image();
+/// This rank's items of a window for the bridge, without their features.
+Bridge::Media describe_media(const Runtime& rt, const ModelConfig& config,
+                             const VisionWindow& window) {
   Bridge::Media media;
   std::vector<int32_t> begins{0};
-  std::vector<Tensor> pictures;  // [1, 3, side, side] each
+  for (const MediaItem& item : window.items) {
+    if (item.owner != rt.grid.replica->rank()) continue;
+    media.frames.push_back(item.frames);
+    media.is_video.push_back(item.is_video);
+    begins.push_back(begins.back() +
+                     static_cast<int32_t>(item.frames * config.vision.tokens_per_image()));
+  }
+  media.begin = kernels::CumulativeLengths(rt.stream, std::move(begins));
+  return media;
+}
+
+/// The pictures of this rank's items, [1, 3, side, side] each, in item order.
+std::vector<Tensor> pictures_of(const Runtime& rt, const VisionWindow& window,
+                                const PixelSource& pixels) {
+  std::vector<Tensor> pictures;
   Tensor sample_pixels;
   int64_t sample = -1;
   for (const MediaItem& item : window.items) {
-    if (item.owner != me) continue;
+    if (item.owner != rt.grid.replica->rank()) continue;
     if (item.sample != sample) sample_pixels = pixels(item.sample);
     sample = item.sample;
     for (int64_t frame = 0; frame < item.frames; ++frame)
       pictures.push_back(sample_pixels.slice(item.first_frame + frame, 1));
-    media.frames.push_back(item.frames);
-    media.is_video.push_back(item.is_video);
-    begins.push_back(static_cast<int32_t>(static_cast<int64_t>(pictures.size()) * tokens));
   }
-  const int64_t count = static_cast<int64_t>(pictures.size()), side = config.image_size;
-  media.begin = kernels::CumulativeLengths(rt.stream, std::move(begins));
-  media.features = rt.activation({count * tokens, config.hidden_size});
+  return pictures;
+}
+
+/// The frozen encoder over pictures, in groups, whatever sample they belong to.
+/// features [pictures · tokens, vision width].
+void encode(const Runtime& rt, const LynxModel& model, const std::vector<Tensor>& pictures,
+            const Tensor& features) {
+  const VisionConfig& config = model.config.vision;
+  const int64_t tokens = config.tokens_per_image(), side = config.image_size;
+  const auto count = static_cast<int64_t>(pictures.size());
   for (int64_t begin = 0; begin < count; begin += config.images_per_pass) {
     const int64_t group = std::min(config.images_per_pass, count - begin);
     const Tensor input = Tensor::empty(rt.stream, {group, 3, side, side});
     for (int64_t i = 0; i < group; ++i) input.slice(i, 1).copy_from(pictures[begin + i]);
-    model.vision.forward(rt, input, media.features.slice(begin * tokens, group * tokens));
+    model.vision.forward(rt, input, features.slice(begin * tokens, group * tokens));
   }
-  if (counts) {
-    counts->items += static_cast<int64_t>(media.frames.size());
-    counts->patch_tokens += count * tokens;
+}
+
+Tensor empty_features(const Runtime& rt, const VisionConfig& config, size_t pictures) {
+  return rt.activation(
+      {static_cast<int64_t>(pictures) * config.tokens_per_image(), config.hidden_size});
+}
+
+/// The features of this rank's items, made ahead or now.
+Tensor features_of(const Runtime& rt, const LynxModel& model, const VisionWindow& window,
+                   const PixelSource& pixels) {
+  if (window.encoded) {
+    LYNCEUS_CHECK(window.encoded->features.defined(), "features are used twice");
+    window.encoded->ready.wait(rt.stream);
+    return std::move(window.encoded->features);
   }
-  return media;
+  const trace::QueueScope scope(rt.stream.pool()->queue(), "compute", "vision encoder");
+  const std::vector<Tensor> pictures = pictures_of(rt, window, pixels);
+  Tensor features = empty_features(rt, model.config.vision, pictures.size());
+  encode(rt, model, pictures, features);
+  return features;
 }
 
 }  // namespace
+
+void encode_ahead(const Runtime& rt, const Runtime& beside, const LynxModel& model,
+                  ReplicaBatch* batch, const PixelSource& pixels) {
+  for (VisionWindow& window : batch->windows) {
+    const std::vector<Tensor> pictures = pictures_of(rt, window, pixels);
+    if (pictures.empty()) continue;
+    // Memory of rt's stream, which frees it behind its own use: the other queue waits for it once.
+    const Tensor features = empty_features(rt, model.config.vision, pictures.size());
+    const accelerator::Queue& queue = beside.stream.pool()->queue();
+    accelerator::wait(queue, accelerator::record(rt.stream.pool()->queue()));
+    const trace::QueueScope scope(queue, "ahead", "vision encoder");
+    encode(beside, model, pictures, features);
+    window.encoded = std::make_shared<EncodedMedia>(
+        EncodedMedia{features, {{features}, rt.stream, accelerator::record(queue)}});
+  }
+}
 
 Tensor vision_forward(const Runtime& rt, const LynxModel& model, const VisionWindow& window,
                       const PixelSource& pixels, VisionBranchSaved* saved, VisionCounts* counts) {
@@ -90,7 +135,12 @@ Tensor vision_forward(const Runtime& rt, const LynxModel& model, const VisionWin
 
   Tensor mine;
   if (rows_of(window, owned_by(me)) > 0) {
-    const Bridge::Media media = encode(rt, model, window, pixels, counts);
+    Bridge::Media media = describe_media(rt, model.config, window);
+    media.features = features_of(rt, model, window, pixels);
+    if (counts) {
+      counts->items += static_cast<int64_t>(media.frames.size());
+      counts->patch_tokens += media.features.rows();
+    }
     mine = model.bridge.forward(rt, media, saved ? &saved->bridge : nullptr);
     if (saved) saved->any = true;
   }
@@ -103,8 +153,7 @@ Tensor vision_forward(const Runtime& rt, const LynxModel& model, const VisionWin
   if (rt.grid.first_stage())
     for (int owner = 0; owner < ranks; ++owner) {
       const int64_t rows = rows_of(window, owned_by(owner));
-      if (owner != me && rows > 0)
-        receives.push_back({owner, rt.activation({rows, hidden})});
+      if (owner != me && rows > 0) receives.push_back({owner, rt.activation({rows, hidden})});
     }
   rt.grid.replica->exchange(sends, receives);
   if (!rt.grid.first_stage()) return {};

@@ -25,6 +25,12 @@ struct VisionCounts {
   int64_t patch_tokens = 0;
 };
 
+/// Encodes this rank's media of a batch on the stream of `beside` (Runtime::on), before its step
+/// and beside what rt.stream does, for vision_forward to find: the encoder is frozen, so not a bit
+/// changes. `pixels` are read before it returns, or lie in pinned memory. Not collective.
+void encode_ahead(const Runtime& rt, const Runtime& beside, const LynxModel& model,
+                  ReplicaBatch* batch, const PixelSource& pixels);
+
 /// Collective over grid.replica. -> the window's visual tokens [visual tokens, hidden] on the first
 /// stage, undefined elsewhere.
 Tensor vision_forward(const Runtime& rt, const LynxModel& model, const VisionWindow& window,

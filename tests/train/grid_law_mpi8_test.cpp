@@ -148,8 +148,9 @@ Variant variant_of(const GridShape& shape, int number) {
 void vary(int number, tiny::Options* options) {
   options->limits.micro_batch_tokens = number % 3 == 0 ? 1 : number % 3 == 1 ? 25 : 4096;
   options->limits.vision_window = number % 2;
-  options->step.schedule =
-      number % 4 < 2 ? ScheduleKind::kOneForwardOneBackward : ScheduleKind::kGpipe;
+  constexpr ScheduleKind kKinds[] = {ScheduleKind::kOneForwardOneBackward, ScheduleKind::kEager,
+                                     ScheduleKind::kGpipe};
+  options->step.schedule = kKinds[number / 2 % 3];
   options->step.recompute = number % 5 < 2 ? Recompute::kLayer : Recompute::kNone;
 }
 

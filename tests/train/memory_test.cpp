@@ -87,9 +87,12 @@ TEST(Memory, GradientsAndMomentsExistForWhatIsTrainedOnly) {
                             (llm.trains("adapter") ? adapter_elements(options.model) : 0) +
                             (llm.trains("llm") ? llm_elements(options.model) : 0);
     EXPECT_EQ(live(run.rt(), MemoryOwner::kTrainableWeight), trained * kFloat);
-    EXPECT_EQ(live(run.rt(), MemoryOwner::kGradient), trained * kFloat);
+    // Gradients lie in one block, each from the beginning of a cache line.
+    const auto tensors = static_cast<int64_t>(run.optimizer().parameters().size());
+    EXPECT_GE(live(run.rt(), MemoryOwner::kGradient), trained * kFloat);
+    EXPECT_LE(live(run.rt(), MemoryOwner::kGradient), trained * kFloat + tensors * 60);
     EXPECT_EQ(live(run.rt(), MemoryOwner::kMoment), 2 * trained * kFloat);
-    EXPECT_EQ(peak(run.rt(), MemoryOwner::kGradient), trained * kFloat);
+    EXPECT_LE(peak(run.rt(), MemoryOwner::kGradient), trained * kFloat + tensors * 60);
     EXPECT_EQ(peak(run.rt(), MemoryOwner::kMoment), 2 * trained * kFloat);
     EXPECT_EQ(live(run.rt(), MemoryOwner::kActivation), 0) << "a step leaves nothing behind";
     EXPECT_EQ(live(run.rt(), MemoryOwner::kInput), 0);

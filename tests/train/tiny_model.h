@@ -90,6 +90,7 @@ struct Options {
   StepOptions step;
   OptimizerConfig optimizer;
   double label_smoothing = 0.1;
+  parallel::Overlap overlap = {};
 };
 
 /// Global tensors by name.
@@ -120,11 +121,12 @@ inline Stream test_stream(int rank) {
   return Stream(Device{DeviceKind::kCuda, is("LYNCEUS_TEST_TRANSPORT", "nccl") ? rank : 0});
 }
 
-inline Runtime make_runtime(const parallel::GridShape& shape,
-                            std::unique_ptr<parallel::Communicator> world) {
+inline Runtime make_runtime(const Options& options, std::unique_ptr<parallel::Communicator> world) {
   const char* rank = std::getenv("OMPI_COMM_WORLD_RANK");
   const Stream stream = test_stream(rank == nullptr ? 0 : std::atoi(rank));
-  return {stream, parallel::make_grid(shape, std::move(world), stream)};
+  Runtime rt(stream, parallel::make_grid(options.grid, std::move(world), stream));
+  rt.overlap = options.overlap;
+  return rt;
 }
 
 /// One rank's part of a run.
@@ -132,7 +134,7 @@ class Run {
  public:
   Run(std::unique_ptr<parallel::Communicator> world, const Options& options)
       : options_(options),
-        rt_(make_runtime(options.grid, std::move(world))),
+        rt_(make_runtime(options, std::move(world))),
         model_(make_lynx(rt_, options.model,
                          partition_model(options.model, options.grid.pipeline, ""),
                          options.label_smoothing)) {
@@ -180,8 +182,13 @@ class Run {
   }
   const std::map<int64_t, int64_t>& encoded() const { return encoded_; }
 
+  /// Where the encoder runs ahead, it does so beside the update of the step before.
   StepResult step(const Batch& batch, double lr = 3e-3) {
     ReplicaBatch mine = replica_batch(batch);
+    if (rt_.overlaps(&parallel::Overlap::vision)) {
+      if (!beside_) beside_ = rt_.on(Stream(rt_.stream.device(), accelerator::Priority::kLow));
+      encode_ahead(rt_, *beside_, model_, &mine, pixels(batch, mine));
+    }
     return train_step(rt_, model_, &optimizer(), &mine, pixels(batch, mine), batch.reach(),
                       options_.step, lr);
   }
@@ -190,10 +197,10 @@ class Run {
   StepResult gradients(const Batch& batch) {
     ReplicaBatch mine = replica_batch(batch);
     StepResult result;
-    optimizer().zero_gradients();
-    const StepLoss loss =
-        accumulate_gradients(rt_, model_, &mine, pixels(batch, mine), options_.step, &result);
-    optimizer().reduce_gradients(batch.reach());
+    optimizer().begin_step(batch.reach());
+    const StepLoss loss = accumulate_gradients(rt_, model_, &optimizer(), &mine,
+                                               pixels(batch, mine), options_.step, &result);
+    optimizer().reduce_gradients();
     result.loss = rt_.grid.data->all_reduce(loss.sum);
     result.scored_tokens = rt_.grid.data->all_reduce(loss.scored);
     return result;
@@ -304,6 +311,7 @@ class Run {
   Runtime rt_;
   LynxModel model_;
   std::unique_ptr<Optimizer> optimizer_;
+  std::optional<Runtime> beside_;
   std::map<int64_t, int64_t> encoded_;
 };
 

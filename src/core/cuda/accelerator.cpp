@@ -2,6 +2,7 @@
 #include "core/accelerator.h"
 
 #include <cuda_runtime_api.h>
+#include <nvtx3/nvToolsExt.h>
 
 #include "core/cuda/cuda_call.h"
 
@@ -123,7 +124,9 @@ void* allocate(const Queue& queue, size_t bytes) {
 
 void release(const Queue& queue, void* data) { cudaFreeAsync(data, stream_of(queue)); }
 
-void* allocate_pinned(size_t bytes) {
+void* allocate_pinned(int index, size_t bytes) {
+  // On whichever thread: another device would open a context of its own, with memory of its own.
+  LYNCEUS_CUDA(cudaSetDevice(index));
   void* data = nullptr;
   const cudaError_t status = cudaHostAlloc(&data, bytes, cudaHostAllocPortable);
   if (status == cudaErrorMemoryAllocation) {
@@ -143,5 +146,12 @@ void copy(const Queue& queue, void* target, const void* source, size_t bytes) {
 void fill_zero(const Queue& queue, void* target, size_t bytes) {
   LYNCEUS_CUDA(cudaMemsetAsync(target, 0, bytes, stream_of(queue)));
 }
+
+bool begin_range(const char* name) {
+  nvtxRangePushA(name);
+  return true;
+}
+
+void end_range() { nvtxRangePop(); }
 
 }  // namespace lynceus::accelerator

@@ -25,9 +25,11 @@ bool is_done(const Event&) { not_built(); }
 double milliseconds_between(const Event&, const Event&) { not_built(); }
 void* allocate(const Queue&, size_t) { not_built(); }
 void release(const Queue&, void*) {}
-void* allocate_pinned(size_t) { not_built(); }
+void* allocate_pinned(int, size_t) { not_built(); }
 void release_pinned(void*) {}
 void copy(const Queue&, void*, const void*, size_t) { not_built(); }
 void fill_zero(const Queue&, void*, size_t) { not_built(); }
+bool begin_range(const char*) { return false; }
+void end_range() {}
 
 }  // namespace lynceus::accelerator

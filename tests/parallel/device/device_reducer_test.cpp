@@ -1,5 +1,7 @@
-// Gradients on a device, of two groups in one list, through buckets of several sizes: the sums are
-// exact, each over its own group, and the host waits for none of them.
+// Gradients on a device, of two groups by turns, through buckets of several sizes: the sums are
+// exact, each over its own group, and run beside what the stream is given after they set off.
+#include <deque>
+
 #include "parallel/gradient_reducer.h"
 #include "tests/parallel/device/device_test.h"
 
@@ -25,15 +27,28 @@ TEST(DeviceReducer, SumsEachGradientOverItsGroup) {
   Communicator* const groups[] = {grid.world.get(), grid.data.get()};
   const int64_t sizes[] = {3, 40, 1, 7, 0, 1000, 12, 5, 500, 5};
   for (const size_t bucket_bytes : {size_t{4}, size_t{64}, size_t{2000}, kGradientBucketBytes}) {
-    std::vector<GradientReduction> reductions;
-    for (int k = 0; k < 10; ++k)
-      reductions.push_back(
-          {tensor_of<float>(stream, whole_numbers(sizes[k], 100 * rank + k)), groups[k % 2]});
-    reduce_gradients(stream, reductions, bucket_bytes);
-    for (int k = 0; k < 10; ++k)
-      EXPECT_EQ(values_of<float>(reductions[static_cast<size_t>(k)].grad),
-                expected(sizes[k], k, *groups[k % 2]))
-          << "gradient " << k << ", buckets of " << bucket_bytes;
+    std::deque<Parameter> parameters;
+    std::vector<GradientMember> members;
+    for (int k = 0; k < 10; ++k) {
+      Parameter& parameter = parameters.emplace_back();
+      parameter.grad = Tensor::zeros(stream, {sizes[k]}, DType::kF32, MemoryOwner::kGradient);
+      members.push_back({&parameter, groups[k / 2 % 2], 0});
+    }
+    GradientReducer reducer(stream, members, bucket_bytes);
+    for (int step = 0; step < 3; ++step) {
+      reducer.begin([](int) { return true; });
+      for (size_t k = 0; k < 10; ++k) {
+        const auto n = static_cast<int>(k) + 10 * step;
+        parameters[k].grad.copy_from(
+            tensor_of<float>(stream, whole_numbers(sizes[k], 100 * rank + n)));
+        reducer.complete(k + 1);
+      }
+      reducer.finish();
+      for (size_t k = 0; k < 10; ++k)
+        EXPECT_EQ(values_of<float>(parameters[k].grad),
+                  expected(sizes[k], static_cast<int>(k) + 10 * step, *groups[k / 2 % 2]))
+            << "gradient " << k << ", buckets of " << bucket_bytes << ", step " << step;
+    }
   }
 }
 

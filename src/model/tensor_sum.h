@@ -1,0 +1,42 @@
+// The sum over tensor ranks that ends what a layer splits: y = Σ over grid.tensor of a product that
+// each rank has a part of. On a device it is cut into chunks of rows, and the sum of one chunk is
+// under way while the next is multiplied; each row is summed as it would be alone. Used by the
+// layers that are split over tensor ranks.
+#pragma once
+
+#include <algorithm>
+#include <vector>
+
+#include "parallel/runtime.h"
+
+namespace lynceus {
+
+/// Some rows of tensors that have the same number of them.
+struct Rows {
+  int64_t begin = 0;
+  int64_t count = 0;
+
+  Tensor of(const Tensor& all) const { return all.slice(begin, count); }
+};
+
+inline constexpr int64_t kTensorSumChunks = 4;
+inline constexpr int64_t kTensorSumGranule = 16;  ///< rows of a chunk are a multiple of it
+
+/// `part` writes this rank's part of the given rows of y [rows, width].
+template <typename Part>
+void sum_over_tensor_ranks(const Runtime& rt, const Tensor& y, const Part& part) {
+  const int64_t rows = y.dim(0);
+  const bool cut = rt.grid.tensor->size() > 1 && rt.overlaps(&parallel::Overlap::tensor);
+  const int64_t granules = (rows + kTensorSumGranule - 1) / kTensorSumGranule;
+  const int64_t chunk =
+      cut ? (granules + kTensorSumChunks - 1) / kTensorSumChunks * kTensorSumGranule : rows;
+  std::vector<parallel::Pending> sums;
+  for (int64_t begin = 0; begin < rows; begin += chunk) {
+    const Rows some{begin, std::min(chunk, rows - begin)};
+    part(some);
+    sums.push_back(rt.grid.tensor->all_reduce_async(some.of(y)));
+  }
+  for (parallel::Pending& sum : sums) sum.wait(rt.stream);
+}
+
+}  // namespace lynceus

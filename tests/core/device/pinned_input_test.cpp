@@ -1,0 +1,61 @@
+// Inputs beside a device lie in pinned memory: copies run while the host goes on, and memory that
+// the device has yet to read is not given out again.
+#include <gtest/gtest.h>
+
+#include "core/tensor.h"
+
+namespace lynceus {
+namespace {
+
+constexpr int64_t kSize = 5000;
+
+Tensor input_of(const Stream& host, float value) {
+  const Tensor input = Tensor::empty(host, {kSize}, DType::kF32, MemoryOwner::kInput);
+  for (float& element : input.span<float>()) element = value;
+  return input;
+}
+
+TEST(PinnedInput, IsNotGivenOutAgainBeforeTheDeviceHasReadIt) {
+  const Stream stream(Device{DeviceKind::kCuda, 0});
+  const Stream host = stream.host();
+  std::vector<Tensor> on_device;
+  for (int step = 0; step < 40; ++step) {
+    const Tensor input = input_of(host, static_cast<float>(step));
+    on_device.push_back(Tensor::empty(stream, {kSize}));
+    on_device.back().copy_from(input);  // and the input is let go of
+  }
+  for (int step = 0; step < 40; ++step)
+    EXPECT_EQ(on_device[static_cast<size_t>(step)].to_vector<float>(),
+              std::vector<float>(kSize, static_cast<float>(step)))
+        << "input " << step;
+}
+
+TEST(PinnedInput, IsGivenOutAgainOnceItWasRead) {
+  const Stream stream(Device{DeviceKind::kCuda, 0});
+  const Stream host = stream.host();
+  const Tensor target = Tensor::empty(stream, {kSize});
+  target.copy_from(input_of(host, 1));
+  stream.synchronize();
+  const size_t reserved = host.pool()->reserved_bytes();
+  for (int step = 0; step < 10; ++step) {
+    target.copy_from(input_of(host, 2));
+    stream.synchronize();
+  }
+  EXPECT_EQ(host.pool()->reserved_bytes(), reserved);
+  EXPECT_EQ(host.pool()->live_bytes(MemoryOwner::kInput), 0u);
+}
+
+TEST(PinnedInput, IsForInputsOfADeviceOnly) {
+  const Stream cpu;
+  const Stream host = cpu.host();
+  const MemoryPool::Block block = host.pool()->allocate(100, MemoryOwner::kInput);
+  EXPECT_FALSE(block.pinned);
+  host.pool()->release(block);
+  const Stream beside = Stream(Device{DeviceKind::kCuda, 0}).host();
+  const MemoryPool::Block other = beside.pool()->allocate(100, MemoryOwner::kActivation);
+  EXPECT_FALSE(other.pinned);
+  beside.pool()->release(other);
+}
+
+}  // namespace
+}  // namespace lynceus

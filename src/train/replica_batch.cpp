@@ -119,7 +119,7 @@ ReplicaBatch make_replica_batch(const Runtime& rt, const ModelConfig& config,
     const int64_t micro_batch = static_cast<int64_t>(replica.micro_batches.size());
     const int64_t per_window = limits.vision_window == 0 ? INT64_MAX : limits.vision_window;
     if (static_cast<int64_t>(replica.windows.size()) <= micro_batch / per_window)
-      replica.windows.push_back({static_cast<int>(micro_batch), 0, {}, 0});
+      replica.windows.push_back({static_cast<int>(micro_batch)});
     VisionWindow& window = replica.windows.back();
     window.micro_batches = static_cast<int>(micro_batch) - window.first_micro_batch + 1;
     add_items(config, sample, static_cast<int64_t>(s), micro_batch, &window);

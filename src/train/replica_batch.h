@@ -46,9 +46,9 @@ struct EncodedMedia {
 struct VisionWindow {
   int first_micro_batch = 0;
   int micro_batches = 0;
-  std::vector<MediaItem> items;
+  std::vector<MediaItem> items = {};
   int64_t visual_tokens = 0;
-  std::shared_ptr<EncodedMedia> encoded;  ///< null: not ahead of the step
+  std::shared_ptr<EncodedMedia> encoded = {};  ///< null: not ahead of the step
 };
 
 struct ReplicaBatch {

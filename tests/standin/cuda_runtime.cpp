@@ -154,7 +154,12 @@ cudaError_t cudaMallocAsync(void** data, size_t bytes, cudaStream_t stream) {
   const auto lock = locked();
   runtime().check(stream);
   *data = runtime().memory.allocate(bytes);
-  return *data == nullptr ? cudaErrorMemoryAllocation : cudaSuccess;
+  if (*data == nullptr) return cudaErrorMemoryAllocation;
+  // Until the stream comes to here the memory is still somebody else's: what another stream writes
+  // into it without having waited is gone.
+  runtime().push(stream,
+                 [block = *data, bytes] { lynceus::standin::DeviceMemory::poison(block, bytes); });
+  return cudaSuccess;
 }
 
 cudaError_t cudaFreeAsync(void* data, cudaStream_t stream) {

@@ -36,6 +36,8 @@ size_t DeviceMemory::limit() {
   return static_cast<size_t>(from_environment("LYNCEUS_STANDIN_MIB", 4096)) << 20;
 }
 
+void DeviceMemory::poison(void* data, size_t bytes) { std::memset(data, kPoison, bytes); }
+
 void* DeviceMemory::allocate(size_t bytes) {
   if (held_ + bytes > limit()) return nullptr;
   void* const data = std::aligned_alloc(256, with_zone(bytes));
@@ -54,7 +56,7 @@ void DeviceMemory::free(void* data) {
   check_allocated(data);
   const size_t bytes = blocks_.at(data);
   check_zone(data, bytes);
-  std::memset(data, kPoison, bytes);
+  poison(data, bytes);
   held_ -= bytes;
   blocks_.erase(data);
   graves_.emplace_back(data, bytes);

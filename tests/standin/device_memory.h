@@ -24,6 +24,7 @@ class DeviceMemory {
   Allocation find(const void* data) const;
   void check_not_freed(const void* data) const;
 
+  static void poison(void* data, size_t bytes);
   size_t held() const { return held_; }
   static size_t limit();
 

@@ -30,7 +30,7 @@ TEST(Overlap, ChangesTheOrderOfWorkAndNoResult) {
            {{1, 2, 2}, {1, 4, 1}}, {{2, 1, 2}, {4, 1, 1}}}) {
     std::vector<double> losses;
     Named values;
-    for (const char* const overlap : {"none", "gradients", "pipeline", "tensor", "vision", "all"}) {
+    for (const char* const overlap : {"none", "gradients,pipeline", "all"}) {
       tiny::Options options;
       options.grid = world->rank() < 4 ? first : second;
       SCOPED_TRACE(options.grid.to_string() + ", " + overlap);
@@ -39,7 +39,7 @@ TEST(Overlap, ChangesTheOrderOfWorkAndNoResult) {
       options.overlap = parallel::parse_overlap(overlap);
       tiny::Run run(parallel::split(*world, world->rank() / 4, world->rank()), options);
       std::vector<double> found;
-      for (uint64_t step = 0; step < 3; ++step)
+      for (uint64_t step = 0; step < 2; ++step)
         found.push_back(run.step(tiny::make_batch(step, kMixed)).loss);
       const Named end = run.gather(Part::kValue);
       EXPECT_EQ(run.differing_copy(), "");
@@ -50,7 +50,7 @@ TEST(Overlap, ChangesTheOrderOfWorkAndNoResult) {
         EXPECT_EQ(found, losses);
         EXPECT_EQ(end, values);
       } else {  // a sum in chunks may round differently
-        for (size_t step = 0; step < 3; ++step)
+        for (size_t step = 0; step < 2; ++step)
           EXPECT_NEAR(found[step], losses[step], 1e-6 * losses[step]);
         EXPECT_LE(tiny::relative_l2(end, values), 1e-5);
       }
@@ -70,14 +70,15 @@ TEST(Overlap, CutsSumsOverTensorRanksOnADevice) {
     run.step(batch);
     run.rt().grid.tensor->reset_counts();
     run.step(batch);
-    return run.rt().grid.tensor->counts();
+    const auto& counts = run.rt().grid.tensor->counts();
+    return std::pair(world->all_reduce(counts.all_reduces), world->all_reduce(counts.bytes));
   };
   const auto whole = counts_of("none"), cut = counts_of("tensor");
-  EXPECT_EQ(cut.bytes, whole.bytes);
+  EXPECT_EQ(cut.second, whole.second);
   if (!on_device())
-    EXPECT_EQ(cut.all_reduces, whole.all_reduces);
+    EXPECT_EQ(cut.first, whole.first);
   else
-    EXPECT_GT(cut.all_reduces, whole.all_reduces + 10);
+    EXPECT_GT(cut.first, whole.first + 100);
 }
 
 /// Events of a trace by name, and the names of its rows.
@@ -134,8 +135,7 @@ TEST(Overlap, ShowsInTheTrace) {
   }
   EXPECT_EQ(trace.rows_of("forward"), (std::set<std::string>{"", "device: compute"}));
   EXPECT_EQ(trace.rows_of("backward"), (std::set<std::string>{"", "device: compute"}));
-  EXPECT_EQ(trace.rows_of("exchange"),
-            (std::set<std::string>{"", "device: pipeline group", "device: replica group"}));
+  EXPECT_TRUE(trace.rows_of("exchange").contains("device: pipeline group"));
   EXPECT_EQ(
       trace.rows_of("all_reduce"),
       (std::set<std::string>{"device: tensor group", "device: data group", "device: world group"}));

@@ -2,6 +2,8 @@
 // turn: our entry points, raw dnnl_sgemm, and OpenBLAS (with a kernel for this processor: the
 // benchmark sets OPENBLAS_CORETYPE and starts itself again, since OpenBLAS reads it when loaded).
 // Prints GFLOP/s and, with --table [ROWS], one line a shape with the worst ratio; exit 1 below 0.9.
+// --bf16 [ROWS]: a table of our bf16 products beside the same done by widening to f32 and rounding,
+// which on a processor that does not multiply bf16 they are.
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
 #include <omp.h>
@@ -16,6 +18,8 @@
 #include <vector>
 
 #include "core/random.h"
+#include "kernels/cpu/bf16_gemm.h"
+#include "kernels/cpu/float32.h"
 #include "kernels/gemm.h"
 
 #ifdef LYNCEUS_HAVE_OPENBLAS
@@ -92,6 +96,42 @@ std::vector<Contender> contenders(const Stream& stream, const Problem& p) {
   list.insert(list.end(), peer.begin(), peer.end());
 #endif
   return list;
+}
+
+Tensor rounded(const Stream& stream, const Tensor& tensor) {
+  const Tensor result = Tensor::empty(stream, tensor.shape(), DType::kBf16);
+  kernels::cpu::convert(tensor, result);
+  return result;
+}
+
+std::vector<Contender> bf16_contenders(const Stream& stream, const Problem& p) {
+  using kernels::cpu::In, kernels::cpu::Out;
+  const Tensor x = rounded(stream, normal(stream, {p.rows, p.in}, "x"));
+  const Tensor w = rounded(stream, normal(stream, {p.out, p.in}, "w"));
+  const Tensor y = rounded(stream, normal(stream, {p.rows, p.out}, "y"));
+  const Tensor dw = Tensor::zeros(stream, {p.out, p.in});
+  const Tensor forward_out = Tensor::zeros(stream, {p.rows, p.out}, DType::kBf16);
+  const Tensor backward_out = Tensor::zeros(stream, {p.rows, p.in}, DType::kBf16);
+  const kernels::PackedWeight packed(stream, w);
+  return {
+      {"forward", "plain", [=] { kernels::linear_forward(stream, x, w, nullptr, forward_out); }},
+      {"forward", "packed",
+       [=] { kernels::linear_forward(stream, x, packed, nullptr, forward_out); }},
+      {"forward", "widened",
+       [=] {
+         kernels::linear_forward(stream, In(stream, x), In(stream, w), nullptr,
+                                 Out(stream, forward_out));
+       }},
+      {"input", "plain", [=] { kernels::linear_backward_input(stream, y, w, backward_out); }},
+      {"input", "widened",
+       [=] {
+         kernels::linear_backward_input(stream, In(stream, y), In(stream, w),
+                                        Out(stream, backward_out));
+       }},
+      {"weight", "plain", [=] { kernels::linear_backward_weight(stream, y, x, dw, nullptr); }},
+      {"weight", "widened",
+       [=] { kernels::linear_backward_weight(stream, In(stream, y), In(stream, x), dw, nullptr); }},
+  };
 }
 
 std::vector<Problem> problems(bool large) {
@@ -176,6 +216,26 @@ int print_table(bool large, int64_t only_rows) {
   return worst >= 0.9 ? 0 : 1;
 }
 
+int print_bf16_table(int64_t only_rows) {
+  const Stream stream;
+  fmt::print("this processor {} bf16\n",
+             kernels::cpu::has_bf16_products() ? "multiplies" : "does not multiply");
+  for (const Problem& p : problems(false)) {
+    if (only_rows != 0 && p.rows != only_rows) continue;
+    const auto list = bf16_contenders(stream, p);
+    const auto times = median_seconds(list, p);
+    std::string line = fmt::format("{:5} x {:5} x {:5}", p.rows, p.out, p.in);
+    for (size_t i = 0; i < list.size(); ++i)
+      line += fmt::format(
+          "{} {} {:.0f}",
+          i == 0 || list[i].direction != list[i - 1].direction ? " | " + list[i].direction : "",
+          list[i].name, p.flops() / times[i] / 1e9);
+    fmt::print("{}\n", line);
+    std::fflush(stdout);
+  }
+  return 0;
+}
+
 void register_benchmarks() {
   for (const Problem& p : {Problem{2048, 2752, 1024}, Problem{2048, 1024, 2752},
                            Problem{2048, 8000, 1024}, Problem{4112, 2048, 512}}) {
@@ -209,6 +269,7 @@ int main(int argc, char** argv) {
   const std::string mode = argc > 1 ? argv[1] : "";
   if (mode == "--table" || mode == "--table=7b")
     return lynceus::print_table(mode == "--table=7b", argc > 2 ? std::atoll(argv[2]) : 0);
+  if (mode == "--bf16") return lynceus::print_bf16_table(argc > 2 ? std::atoll(argv[2]) : 0);
   lynceus::register_benchmarks();
   benchmark::Initialize(&argc, argv);
   benchmark::RunSpecifiedBenchmarks();

@@ -5,11 +5,14 @@
 // each number of rows, and costs the bytes of the weight. Rows that would begin a multiple of 4 KiB
 // apart get a cache line more: they would all fall into the same few lines of the caches.
 //
-// A packed bf16 weight stays as it lies: widening one of 4096 x 4096 at each call is 8 % of a
-// product of 512 rows, 20 to 30 % of one of 64, and a widened copy would be twice its bytes.
+// In bf16 products go to kernels/cpu/bf16_gemm.h where the processor multiplies bf16 and they are
+// large enough; else the factors are widened. To be widened, a packed weight stays as it lies:
+// widening one of 4096 x 4096 at each call is 8 % of a product of 512 rows, 20 to 30 % of one of
+// 64, and a widened copy would be twice its bytes.
 #include "kernels/gemm.h"
 
 #include "kernels/checks.h"
+#include "kernels/cpu/bf16_gemm.h"
 #include "kernels/cpu/float32.h"
 #include "kernels/cpu/gemm.h"
 #include "kernels/cuda/gemm.h"
@@ -38,6 +41,29 @@ void forward_on_cpu(const Stream& stream, const Tensor& x, const cpu::GemmOperan
             {bias == nullptr ? nullptr : bias->data<float>(), activation == Activation::kGelu});
 }
 
+bool is_bf16_product(const Tensor& factor, int64_t m, int64_t n, int64_t k) {
+  return factor.dtype() == DType::kBf16 && cpu::pays_in_bf16(m, n, k);
+}
+
+cpu::Bf16Gemm forward_product(int64_t rows, int64_t out, int64_t in, Activation activation) {
+  return {
+      .m = rows, .n = out, .k = in, .b_transposed = true, .gelu = activation == Activation::kGelu};
+}
+
+/// dw += dyᵀ·x
+void weight_gradient_on_cpu(const Stream& stream, int64_t rows, const Tensor& dy, const Tensor& x,
+                            const Tensor& dw) {
+  const cpu::Bf16Gemm product{
+      .m = dy.cols(), .n = x.cols(), .k = rows, .a_transposed = true, .accumulate = true};
+  if (is_bf16_product(dy, product.m, product.n, product.k) &&
+      cpu::bf16_gemm(stream, product, dy, x, nullptr, dw))
+    return;
+  const cpu::In wide_dy(stream, dy), wide_x(stream, x);
+  const Tensor &rows_out = wide_dy, &rows_in = wide_x;
+  cpu::gemm_backward_weight(stream, dy.cols(), x.cols(), rows, rows_out.data<float>(),
+                            rows_in.data<float>(), dw.data<float>());
+}
+
 void check_weight(const char* kernel, const Tensor& w) {
   check_activation(kernel, "w", w, w.rows(), w.cols(), w.dtype());
   if (w.rank() != 2) throw InternalError("{}: w is {}, expected a matrix", kernel, description(w));
@@ -50,10 +76,14 @@ void linear_forward(const Stream& stream, const Tensor& x, const Tensor& w, cons
   check_weight("linear_forward", w);
   check_forward("linear_forward", x, w.dtype(), w.dim(0), w.cols(), bias, y);
   if (!stream.device().is_cpu()) return cuda::linear_forward(stream, x, w, bias, y, activation);
+  const int64_t rows = rows_of(x, y), out = w.dim(0), in = w.cols();
+  if (is_bf16_product(w, rows, out, in) &&
+      cpu::bf16_gemm(stream, forward_product(rows, out, in, activation), x, w, bias, y))
+    return;
   const cpu::In wide(stream, w);
   const Tensor& weight = wide;
-  forward_on_cpu(stream, cpu::In(stream, x), {weight.data<float>(), w.cols(), true}, w.dim(0),
-                 w.cols(), bias, cpu::Out(stream, y), activation);
+  forward_on_cpu(stream, cpu::In(stream, x), {weight.data<float>(), in, true}, out, in, bias,
+                 cpu::Out(stream, y), activation);
 }
 
 void linear_forward(const Stream& stream, const Tensor& x, const PackedWeight& w,
@@ -61,10 +91,16 @@ void linear_forward(const Stream& stream, const Tensor& x, const PackedWeight& w
   constexpr const char* kKernel = "linear_forward (packed)";
   if (!w.defined()) throw InternalError("{}: the packed weight is undefined", kKernel);
   if (w.plain().defined()) return linear_forward(stream, x, w.plain(), bias, y, activation);
-  check_forward(kKernel, x, DType::kF32, w.out_features(), w.in_features(), bias, y);
+  const int64_t out = w.out_features(), in = w.in_features();
+  if (w.bf16() != nullptr) {
+    check_forward(kKernel, x, DType::kBf16, out, in, bias, y);
+    const auto product = forward_product(rows_of(x, y), out, in, activation);
+    if (cpu::bf16_gemm(stream, product, x, *w.bf16(), bias, y)) return;
+    return linear_forward(stream, x, cpu::unpack_bf16(stream, *w.bf16()), bias, y, activation);
+  }
+  check_forward(kKernel, x, DType::kF32, out, in, bias, y);
   const Tensor& rows = w.transposed();
-  forward_on_cpu(stream, x, {rows.data<float>(), rows.cols()}, w.out_features(), w.in_features(),
-                 bias, y, activation);
+  forward_on_cpu(stream, x, {rows.data<float>(), rows.cols()}, out, in, bias, y, activation);
 }
 
 void linear_backward_input(const Stream& stream, const Tensor& dy, const Tensor& w,
@@ -75,6 +111,10 @@ void linear_backward_input(const Stream& stream, const Tensor& dy, const Tensor&
   check_activation(kKernel, "dy", dy, rows, w.dim(0), w.dtype());
   check_activation(kKernel, "dx", dx, rows, w.cols(), w.dtype());
   if (!stream.device().is_cpu()) return cuda::linear_backward_input(stream, dy, w, dx, accumulate);
+  const cpu::Bf16Gemm product{.m = rows, .n = w.cols(), .k = w.dim(0), .accumulate = accumulate};
+  if (is_bf16_product(w, rows, w.cols(), w.dim(0)) &&
+      cpu::bf16_gemm(stream, product, dy, w, nullptr, dx))
+    return;
   const cpu::In wide_dy(stream, dy), wide_w(stream, w);
   const cpu::InOut wide_dx(stream, dx);
   const Tensor &from = wide_dy, &weight = wide_w, &into = wide_dx;
@@ -90,14 +130,10 @@ void linear_backward_weight(const Stream& stream, const Tensor& dy, const Tensor
   check_activation(kKernel, "x", x, rows, x.cols(), dy.dtype());
   check_matrix(kKernel, "dw", dw, dy.cols(), x.cols());
   check_vector(kKernel, "dbias", dbias, dy.cols());
-  if (stream.device().is_cpu()) {
-    const cpu::In wide_dy(stream, dy), wide_x(stream, x);
-    const Tensor &rows_out = wide_dy, &rows_in = wide_x;
-    cpu::gemm_backward_weight(stream, dy.cols(), x.cols(), rows, rows_out.data<float>(),
-                              rows_in.data<float>(), dw.data<float>());
-  } else {
+  if (stream.device().is_cpu())
+    weight_gradient_on_cpu(stream, rows, dy, x, dw);
+  else
     cuda::linear_backward_weight(stream, dy, x, dw);
-  }
   if (dbias != nullptr) column_sum(stream, dy, *dbias);
 }
 
@@ -105,12 +141,20 @@ void search_products(const Stream& stream, bool search) {
   if (!stream.device().is_cpu()) cuda::search_products(stream, search);
 }
 
+bool searches_products(const Stream& stream) {
+  return !stream.device().is_cpu() && cuda::searches_products(stream);
+}
+
 PackedWeight::PackedWeight(const Stream& stream, const Tensor& w) {
   check_weight("PackedWeight", w);
   out_features_ = w.dim(0);
   in_features_ = w.cols();
   if (!stream.device().is_cpu() || w.dtype() != DType::kF32) {
-    plain_ = w;
+    // Packed, it is multiplied in bf16 whatever the rows: the number from which that pays decides.
+    constexpr int64_t kFewRows = 64;
+    if (stream.device().is_cpu() && is_bf16_product(w, kFewRows, out_features_, in_features_))
+      bf16_ = cpu::pack_bf16(stream, w);
+    if (bf16_ == nullptr) plain_ = w;
     return;
   }
   constexpr int64_t kPageFloats = 1024, kLineFloats = 16;
@@ -118,6 +162,11 @@ PackedWeight::PackedWeight(const Stream& stream, const Tensor& w) {
   transposed_ =
       Tensor::empty(stream, {in_features_, stride}, DType::kF32, MemoryOwner::kFrozenWeight);
   cpu::transpose(out_features_, in_features_, w.data<float>(), transposed_.data<float>(), stride);
+}
+
+size_t PackedWeight::bytes() const {
+  if (bf16_ != nullptr) return cpu::bytes_of(*bf16_);
+  return plain_.defined() ? plain_.bytes() : transposed_.bytes();
 }
 
 }  // namespace lynceus::kernels

@@ -6,9 +6,15 @@
 // Errors: InternalError when shapes or dtypes disagree.
 #pragma once
 
+#include <memory>
+
 #include "core/tensor.h"
 
 namespace lynceus::kernels {
+
+namespace cpu {
+struct Bf16Weight;
+}
 
 enum class Activation { kNone, kGelu };
 
@@ -30,25 +36,30 @@ void linear_backward_weight(const Stream& stream, const Tensor& dy, const Tensor
 /// is faster by a hair is noise, and with it the last bits may differ from run to run and among
 /// ranks that compute the same rows. CPUs have one way.
 void search_products(const Stream& stream, bool search);
+bool searches_products(const Stream& stream);
 
 /// A weight in the order that the forward product reads fastest, packed once because it is frozen.
-/// On CPUs in f32 it holds its own memory (MemoryOwner::kFrozenWeight), and the plain tensor may be
-/// freed; devices read the plain order as fast, and it shares the tensor.
+/// On CPUs in f32, and in bf16 where the processor multiplies bf16, it holds its own memory
+/// (MemoryOwner::kFrozenWeight), and the plain tensor may be freed; devices read the plain order as
+/// fast, and it shares the tensor.
 class PackedWeight {
  public:
   PackedWeight() = default;
   PackedWeight(const Stream& stream, const Tensor& w);
 
-  bool defined() const { return transposed_.defined() || plain_.defined(); }
+  bool defined() const { return transposed_.defined() || plain_.defined() || bf16_ != nullptr; }
   int64_t out_features() const { return out_features_; }
   int64_t in_features() const { return in_features_; }
-  size_t bytes() const { return plain_.defined() ? plain_.bytes() : transposed_.bytes(); }
+  size_t bytes() const;
   const Tensor& transposed() const { return transposed_; }
   const Tensor& plain() const { return plain_; }
+  const cpu::Bf16Weight* bf16() const { return bf16_.get(); }
 
  private:
-  Tensor transposed_;  // [in, out or a cache line more]; undefined where plain_ is there
+  // One of the three.
+  Tensor transposed_;  // [in, out or a cache line more]
   Tensor plain_;       // [out, in]
+  std::shared_ptr<const cpu::Bf16Weight> bf16_;
   int64_t out_features_ = 0;
   int64_t in_features_ = 0;
 };

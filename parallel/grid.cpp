@@ -40,8 +40,8 @@ Grid make_grid(const GridShape& shape, std::unique_ptr<Communicator> world, cons
   const int data_rank = shape.data_rank(rank);
   const int stage = shape.stage(rank);
   DeviceOptions chosen = options;
-  if (compute.device().kind == DeviceKind::kCuda)
-    chosen.transport = choose_transport(*world, compute.device(), options.transport);
+  agree(*world,
+        [&] { chosen.transport = choose_transport(*world, compute.device(), options.transport); });
   const auto group = [&](int color, int key, const char* name) {
     return make_device_communicator(split(*world, color, key), compute, chosen, name);
   };

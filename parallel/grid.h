@@ -45,7 +45,8 @@ struct Grid {
 
 /// Collective over world, which it takes over. Where the compute stream is a device's, the groups
 /// move its tensors too; where `options.transport` is kAuto it is chosen once, for all groups.
-/// Throws UsageError if the sizes do not multiply to the world's.
+/// Throws UsageError if the sizes do not multiply to the world's; agreed, where the transport that
+/// was asked for cannot be (choose_transport).
 Grid make_grid(const GridShape& shape, std::unique_ptr<Communicator> world,
                const Stream& compute = Stream(), const DeviceOptions& options = {});
 

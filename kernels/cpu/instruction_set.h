@@ -9,16 +9,23 @@
 #include <cstdlib>
 #include <string_view>
 
+namespace lynceus::kernels::cpu {
+/// Whether the environment says LYNCEUS_ISA=avx2.
+inline bool asked_for_avx2() {
+  const char* const asked = std::getenv("LYNCEUS_ISA");
+  return asked != nullptr && std::string_view(asked) == "avx2";
+}
+}  // namespace lynceus::kernels::cpu
+
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
 #define LYNCEUS_AVX512 \
   [[gnu::target("avx512f,avx512bw,avx512dq,avx512vl,avx512cd,prefer-vector-width=512")]]
 namespace lynceus::kernels::cpu {
 inline bool has_avx512() {
   static const bool found =
-      std::string_view(std::getenv("LYNCEUS_ISA") ? std::getenv("LYNCEUS_ISA") : "") != "avx2" &&
-      __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
-      __builtin_cpu_supports("avx512cd");
+      !asked_for_avx2() && __builtin_cpu_supports("avx512f") &&
+      __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+      __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512cd");
   return found;
 }
 }  // namespace lynceus::kernels::cpu

@@ -111,6 +111,7 @@ class Library {
   Library(const Library&) = delete;
   Library& operator=(const Library&) = delete;
 
+  bool searches() const { return search_; }
   void search(bool on) {
     std::lock_guard lock(mutex_);
     if (search_ != on) plans_.clear();
@@ -329,6 +330,10 @@ void linear_backward_weight(const Stream& stream, const Tensor& dy, const Tensor
 
 void search_products(const Stream& stream, bool search) {
   stream.pool()->library<Library>().search(search);
+}
+
+bool searches_products(const Stream& stream) {
+  return stream.pool()->library<Library>().searches();
 }
 
 }  // namespace lynceus::kernels::cuda

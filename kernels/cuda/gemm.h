@@ -15,5 +15,6 @@ void linear_backward_input(const Stream& stream, const Tensor& dy, const Tensor&
 void linear_backward_weight(const Stream& stream, const Tensor& dy, const Tensor& x,
                             const Tensor& dw);
 void search_products(const Stream& stream, bool search);
+bool searches_products(const Stream& stream);
 
 }  // namespace lynceus::kernels::cuda

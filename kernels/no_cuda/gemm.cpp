@@ -16,4 +16,5 @@ void linear_backward_weight(const Stream&, const Tensor&, const Tensor&, const T
   not_built();
 }
 void search_products(const Stream&, bool) { not_built(); }
+bool searches_products(const Stream&) { not_built(); }
 }  // namespace lynceus::kernels::cuda

@@ -23,6 +23,7 @@ struct DeviceConfig {
   std::string device = "auto";
   std::string precision = "f32";
   std::string transport = "auto";
+  std::string gemm = "heuristic";
 
   template <typename Visitor>
   void visit(Visitor& v) {
@@ -30,6 +31,9 @@ struct DeviceConfig {
             "where arithmetic runs: auto (a GPU where there is one), cpu or cuda");
     v.field("precision", precision, "of activations and frozen weights: f32 or bf16");
     v.field("transport", transport, "how tensors travel between GPUs: auto, nccl or staged");
+    v.field("gemm", gemm,
+            "how a GPU's library multiplies a shape: heuristic (its guess) or search (the fastest "
+            "of several, timed when first seen; last bits may differ from run to run)");
   }
   /// Throws UsageError for a value that is none of these.
   void validate() const;

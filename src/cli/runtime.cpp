@@ -8,6 +8,8 @@
 
 #include "cli/command.h"
 #include "core/accelerator.h"
+#include "core/log.h"
+#include "kernels/gemm.h"
 #include "parallel/device_communicator.h"
 
 namespace lynceus::cli {
@@ -37,6 +39,21 @@ int local_rank() {
   return 0;
 }
 
+/// `reasons`: why a rank has no device, empty where it has one.
+void say_why_on_cpus(const parallel::Communicator& world, const std::vector<std::string>& reasons) {
+  if (world.rank() != 0) return;
+  const auto lacks = [](const std::string& reason) { return !reason.empty(); };
+  const auto first = std::find_if(reasons.begin(), reasons.end(), lacks);
+  const auto lacking = std::count_if(reasons.begin(), reasons.end(), lacks);
+  if (lacking < static_cast<std::ptrdiff_t>(reasons.size()))
+    log::warn(
+        "device: all ranks compute on CPUs, because {} of {} have no GPU; the first of them is "
+        "rank {}: {}",
+        lacking, reasons.size(), first - reasons.begin(), *first);
+  else if (accelerator::is_built())
+    log::info("device: no GPU ({})", *first);
+}
+
 /// The device that this rank computes on. All ranks compute on the same kind.
 Device choose_device(parallel::Communicator& world, const DeviceConfig& config) {
   if (config.device == "cpu") return {};
@@ -45,7 +62,11 @@ Device choose_device(parallel::Communicator& world, const DeviceConfig& config) 
     if (config.device == "cuda" && count == 0)
       throw UsageError("device: cuda was asked for, but {}", accelerator::why_no_device());
   });
-  if (world.all_reduce(int64_t{count}, parallel::ReduceOp::kMin) == 0) return {};
+  const auto reasons = world.all_gather(count == 0 ? accelerator::why_no_device() : "");
+  if (std::any_of(reasons.begin(), reasons.end(), [](const auto& why) { return !why.empty(); })) {
+    say_why_on_cpus(world, reasons);
+    return {};
+  }
   // Launchers either show each rank the one device that is its own, or all ranks all of them.
   const int index = count == 1 ? 0 : local_rank() % count;
   return {DeviceKind::kCuda, index};
@@ -64,6 +85,7 @@ void DeviceConfig::validate() const {
   check_choice("device", device, {"auto", "cpu", "cuda"});
   check_choice("precision", precision, {"f32", "bf16"});
   check_choice("transport", transport, {"auto", "nccl", "staged"});
+  check_choice("gemm", gemm, {"heuristic", "search"});
 }
 
 std::string describe(const Runtime& rt) {
@@ -95,11 +117,8 @@ Runtime make_runtime(const ParallelConfig& config, const DeviceConfig& device) {
           shape.tensor, shape.pipeline, shape.data, shape.world(), world->size(), shape.world());
   });
   const Stream stream(choose_device(*world, device));
-  parallel::DeviceOptions options = device_options(device);
-  parallel::agree(*world, [&] {
-    options.transport = parallel::choose_transport(*world, stream.device(), options.transport);
-  });
-  auto grid = parallel::make_grid(shape, std::move(world), stream, options);
+  kernels::search_products(stream, device.gemm == "search");
+  auto grid = parallel::make_grid(shape, std::move(world), stream, device_options(device));
   Runtime rt(stream, std::move(grid), device.dtype());
   rt.overlap = parallel::parse_overlap(config.overlap);
   return rt;

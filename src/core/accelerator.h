@@ -20,6 +20,8 @@ struct Event {
 
 enum class Priority { kNormal, kLow };
 
+/// Whether this program can use devices at all.
+bool is_built();
 /// Devices this process may use: 0 without a driver or without CUDA in the build.
 int device_count();
 /// Why device_count() is 0: "built without CUDA", or what the runtime says.

@@ -19,6 +19,14 @@ struct Rows {
   std::vector<int32_t> token_ids, positions, begins{0}, visual_rows, scored_rows, scored_labels;
 };
 
+// Token ids become rows of the embedding and labels. Here they are in host memory on every device;
+// an embedding on a device would take an id that no rank holds for a visual row.
+void check_token_ids(const SampleInput& sample, int64_t vocab_size) {
+  for (const int32_t id : sample.token_ids)
+    LYNCEUS_CHECK(id >= 0 && id < vocab_size, "sample {} has token id {}, expected 0..{}",
+                  sample.index, id, vocab_size - 1);
+}
+
 void append_sample(const SampleInput& sample, int64_t visual, int32_t sample_index, Rows* rows,
                    PackedBatch* batch) {
   const int64_t text = static_cast<int64_t>(sample.token_ids.size());
@@ -113,6 +121,7 @@ ReplicaBatch make_replica_batch(const Runtime& rt, const ModelConfig& config,
   };
   for (size_t s = 0; s < replica.samples.size(); ++s) {
     const SampleInput& sample = replica.samples[s];
+    check_token_ids(sample, config.llm.vocab_size);
     const int64_t visual = visual_tokens_of(config, sample);
     const int64_t tokens = visual + static_cast<int64_t>(sample.token_ids.size());
     if (rows.begins.back() > 0 && rows.begins.back() + tokens > limits.micro_batch_tokens) close();

@@ -59,6 +59,7 @@ bool may_change_on_resume(const std::string& key) {
   static constexpr const char* kKeys[] = {
       // What this start is to do, and where; precision is not among it.
       "run", "resume", "stop-after", "init", "take-over", "allow-change", "device", "transport",
+      "gemm",
       // How the work is cut.
       "train.micro_batch_tokens", "train.vision_window", "train.recompute",
       "vision.images_per_pass", "data.loader_threads",

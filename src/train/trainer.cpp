@@ -11,6 +11,7 @@
 #include "core/trace.h"
 #include "io/file.h"
 #include "io/lease.h"
+#include "kernels/gemm.h"
 #include "parallel/dry_run.h"
 #include "train/lr_schedule.h"
 #include "train/metrics.h"
@@ -61,8 +62,10 @@ class Trainer {
     BatchLoader loader(rt_, config_.model, RunData::pointers(data_.training), data_.text(config_),
                        batch_limits(config_), transform_config(config_, true),
                        static_cast<int>(config_.data.loader_threads));
-    if (rt_.overlaps(&parallel::Overlap::vision))
+    if (rt_.overlaps(&parallel::Overlap::vision)) {
       beside_ = rt_.on(Stream(rt_.stream.device(), accelerator::Priority::kLow));
+      kernels::search_products(beside_->stream, kernels::searches_products(rt_.stream));
+    }
     TrainingData batches(&loader, make_mixture(), config_.train.global_batch_size, beside_ ? 3 : 2);
     Progress progress("train", last, "steps",
                       {.file = speaks() ? stderr : nullptr, .done_before = position_.step});

@@ -61,6 +61,21 @@ TEST_F(ReplicaBatchTest, KeepsGivenPositions) {
   EXPECT_THROW(make({padded}, {100, 0}), InternalError);
 }
 
+TEST_F(ReplicaBatchTest, RefusesTokensThatNoRankHasARowFor) {
+  SampleInput last = text({0, 66}, {1, 1});
+  EXPECT_EQ(make({last}, {100, 0}).micro_batches.size(), 1U);
+  for (const int32_t id : {-1, 67}) {
+    SampleInput beyond = text({1, id}, {1, 0});
+    beyond.index = 7;
+    EXPECT_THAT(
+        [&] {
+          make({last, beyond}, {100, 0});
+        },
+        testing::ThrowsMessage<InternalError>(
+            testing::HasSubstr(fmt::format("sample 7 has token id {}, expected 0..66", id))));
+  }
+}
+
 TEST_F(ReplicaBatchTest, FillsMicroBatchesInOrderUpToTheLimit) {
   const SampleInput four = text({1, 2, 3, 4}, {1, 1, 1, 1});
   const auto sizes = [&](int64_t limit) {

@@ -10,6 +10,7 @@ namespace {
 
 }  // namespace
 
+bool is_built() { return false; }
 int device_count() { return 0; }
 std::string why_no_device() { return "this program was built without CUDA"; }
 std::string device_name(int) { not_built(); }

@@ -111,7 +111,10 @@ class Library {
   Library(const Library&) = delete;
   Library& operator=(const Library&) = delete;
 
-  bool searches() const { return search_; }
+  bool searches() {
+    std::lock_guard lock(mutex_);
+    return search_;
+  }
   void search(bool on) {
     std::lock_guard lock(mutex_);
     if (search_ != on) plans_.clear();

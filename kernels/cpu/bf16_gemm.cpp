@@ -30,9 +30,10 @@ constexpr auto kFloat = memory::data_type::f32;
 
 /// What a primitive is compiled for.
 struct Key {
-  int64_t m, n, k;
-  bool a_transposed, b_transposed, b_packed, accumulate, gelu, bias, rounded;
-  int threads;
+  int64_t m = 0, n = 0, k = 0;
+  bool a_transposed = false, b_transposed = false, b_packed = false;
+  bool accumulate = false, gelu = false, bias = false, rounded = false;
+  int threads = 0;
   auto operator<=>(const Key&) const = default;
 };
 

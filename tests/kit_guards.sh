@@ -23,7 +23,7 @@ cat >"${bundle}/run" <<'END'
 case "$*" in
   kernels_bad_test*) echo "wrong in element 3" && exit 1 ;;
   kernels_slow_test*) sleep 300 & echo $! >slow.pid && wait ;;
-  *bench_step*) echo "a line of text" && echo '{"samples_per_s": 7.5}' ;;
+  *bench_*) echo "a line of text" && echo '{"samples_per_s": 7.5}' ;;
   *verify*)
     echo "one   loss            5.07e-08    1.0e-05  ok"
     echo "two   loss            4.00e-06    1.0e-05  ok"
@@ -32,7 +32,7 @@ case "$*" in
 esac
 END
 chmod +x "${bundle}/run"
-touch "${bundle}/bin/bench_step"
+touch "${bundle}"/bin/bench_{step,attention}
 
 # kit CODE ARGUMENTS...: the kit's words are in ${said}, its report in ${scratch}/out/gpu.json.
 kit() {
@@ -60,8 +60,15 @@ report '[f for f in r["figures"] if f["quantity"] == "loss"] == [{"part": "verif
     "quantity": "loss", "case": "two", "error": 4e-06, "tolerance": 1e-05, "share": 0.4, "verdict": "ok"}]'
 [[ $(tar -tf "${scratch}/out/logs.tar.xz") == *logs/kernels.good_test.log* ]] || fail "the logs lack one"
 
-kit 0 --rehearse --only 'figures.step.*'
-report 'r["figures"] == [{"part": "figures.step.mid", "samples_per_s": 7.5}]'
+cat >"${bundle}/gpu_figures.py" <<'END'
+import json, sys
+figures = json.load(open(sys.argv[2]))["figures"]
+print(json.dumps({"ratios": [{"ratio": figure["samples_per_s"] / 5} for figure in figures]}))
+END
+kit 0 --rehearse --only 'figures.*'
+report 'r["figures"] == [{"part": "figures.kernels", "samples_per_s": 7.5}]'
+report 'r["ratios"] == [{"ratio": 1.5}]'
+rm "${bundle}/gpu_figures.py"
 
 kit 1 --rehearse --only 'kernels.bad_test' --only 'kernels.good_test'
 report 'c["kernels.bad_test"] == dict(c["kernels.bad_test"], status="failed", exit=1)'

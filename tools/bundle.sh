@@ -56,18 +56,32 @@ mkdir -p "${folder}"/{bin,lib,share/lynceus} "${folder}"/openmpi/{bin,lib,share}
 # What is run: the program, the benchmarks, and of the tests those that run on a device: the others
 # tell nothing new of another machine. CPUs are measured where there are packages.
 programs=()
-take() { # take PROGRAM...: those that the build has
-  local file
-  for file in "$@"; do
-    [[ -x "${file}" && ! -d "${file}" && "${file}" != */bench_gemm ]] || continue
-    programs+=("${file}")
-    strip --strip-all -o "${folder}/bin/$(basename "${file}")" "${file}"
+absent=()
+take() { # take PROGRAM...
+  local program
+  for program in "$@"; do
+    if [[ -x "${build}/${program}" ]]; then
+      programs+=("${build}/${program}")
+      strip --strip-all -o "${folder}/bin/${program}" "${build}/${program}"
+    else
+      absent+=("${program}")
+    fi
   done
 }
-take "${build}/lynceus" "${build}"/bench_* "${build}"/gpu_*_test "${build}"/train_{grid_law,step}_mpi8_test
+take lynceus train_grid_law_mpi8_test train_step_mpi8_test
+for source in bench/bench_*.cpp; do
+  [[ "${source}" == */bench_gemm.cpp ]] || take "$(basename "${source}" .cpp)"
+done
 while IFS= read -r source; do
-  take "${build}/kernels_$(basename "${source}" .cpp)"
+  take "kernels_$(basename "${source}" .cpp)"
 done < <(grep -l 'test_stream()' tests/kernels/*_test.cpp)
+if readelf -d "${build}/lynceus" | grep -q libcudart; then
+  take gpu_matrix_test gpu_device_communicator_test gpu_device_reducer_test
+fi
+if ((${#absent[@]} > 0)); then
+  echo "bundle: ${build}: expected a whole build, found none of: ${absent[*]}" >&2
+  exit 3
+fi
 
 # Open MPI's runtime, which finds itself through OPAL_PREFIX, and its plug-ins: without those for
 # fabrics, whose libraries belong to a cluster, for other launchers and for OpenSHMEM.
@@ -100,8 +114,9 @@ needed_by() { readelf -d "$@" 2>/dev/null | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/
 
 c_library='^(ld-linux.*|lib(c|m|dl|rt|pthread|resolv|util))[.]so'
 cuda='^lib(cuda|cudart|cublas|cublasLt|nccl|nvrtc|nvJitLink)[.]so'
-# HDF5 alone has them, to read from S3, and they bring a fifth of the bundle.
-left_out='^lib(curl|crypto)[.]so'
+# What is never called here and brings a third of the bundle: HDF5 reads from S3 by the first two; a
+# step on the CPU is held against the third.
+left_out='^lib(curl|crypto|openblas)[.]so'
 declare -A taken
 waiting=("${roots[@]}")
 while ((${#waiting[@]} > 0)); do
@@ -125,27 +140,34 @@ while ((${#waiting[@]} > 0)); do
   done
 done
 
-# hold_place LIBRARY VERSION: in the place of one that is left out a library with those of its functions
-# that ours may call, each of which ends the program with a word.
+# hold_place LIBRARY: in the place of one that is left out a library with those of its functions that
+# ours name, each of which ends the program with a word.
 hold_place() {
-  local library=$1 version=$2 functions function
-  [[ -n "${taken[${library}]:-}" ]] || return 0
-  functions=$(nm -D --undefined-only "${folder}"/lib/*.so* 2>/dev/null |
-    sed -n "s/.* U \(.*\)@${version}\$/\1/p" | sort -u)
+  local library=$1 symbols version function
+  symbols=$(comm -12 \
+    <(nm -D --undefined-only "${folder}"/bin/* "${folder}"/lib/*.so* 2>/dev/null |
+      awk '$1 == "U" {print $2}' | sort -u) \
+    <(nm -D --defined-only "${place[${library}]}" | awk '{sub("@@", "@", $3); print $3}' | sort -u))
+  version=$(sed -n 's/.*@//p' <<<"${symbols}" | sort -u)
   {
     echo '#include <stdio.h>'
     echo '#include <stdlib.h>'
-    for function in ${functions}; do
+    for function in ${symbols//@${version:-@}/}; do
       printf 'void %s(void) {\n  fputs("%s: %s is not in this bundle\\n", stderr);\n  abort();\n}\n' \
         "${function}" "${library}" "${function}"
     done
   } >"${scratch}/place.c"
-  printf '%s { *; };\n' "${version}" >"${scratch}/place.map"
-  cc -shared -fPIC -O1 -w -fno-builtin -Wl,-soname,"${library}" \
-    -Wl,--version-script="${scratch}/place.map" -o "${folder}/lib/${library}" "${scratch}/place.c"
+  local script=()
+  if [[ -n "${version}" ]]; then
+    printf '%s { *; };\n' "${version}" >"${scratch}/place.map"
+    script=("-Wl,--version-script=${scratch}/place.map")
+  fi
+  cc -shared -fPIC -O1 -w -fno-builtin -Wl,-soname,"${library}" "${script[@]}" \
+    -o "${folder}/lib/${library}" "${scratch}/place.c"
 }
-hold_place libcurl.so.4 CURL_OPENSSL_4
-hold_place libcrypto.so.3 OPENSSL_3.0.0
+for library in "${!taken[@]}"; do
+  [[ ! "${library}" =~ ${left_out} ]] || hold_place "${library}"
+done
 touch "${folder}/lib/from-host"
 find "${folder}/lib" "${folder}/openmpi" -type f \( -name '*.so*' -o -path '*/bin/*' \) \
   -exec chmod u+w {} + -exec strip --strip-unneeded {} +

@@ -52,8 +52,8 @@ while IFS= read -r library; do
   add "${found}"
 done <"${here}/lib/from-host"
 if ((${#missing[@]} > 0)); then
-  echo "run: the programs need ${missing[*]} of CUDA and NCCL, and found none in the loader's list," \
-    "LD_LIBRARY_PATH, /usr/local/cuda*/lib64 or the wheels of python3" >&2
+  echo "run: the programs need ${missing[*]} of CUDA and NCCL, and they are not in the loader's list," \
+    "LD_LIBRARY_PATH, /usr/local/cuda*/lib64 or the wheels of python3 (nvidia/*/lib)" >&2
   exit 3
 fi
 # The driver; without it they run on the CPU.

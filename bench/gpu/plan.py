@@ -176,17 +176,18 @@ def benchmark_parts():
     """Ours and the peer's of one kind one after the other, so that both see the same clocks."""
     parts = []
     step = program("bench_step", "--device", "cuda", "--precision", "bf16", "--preset", "7b")
-    peer = ["python3", "peers/device_step.py", "--preset", "7b", "--modes", "eager,blocks"]
+    peer = ["python3", "peers/device_step.py", "--preset", "7b"]
+    modes = ("--modes", "eager,blocks", "--time-limit", "60")
+    # Mixed lengths: the peer pads, and 64 samples as long as the longest would be no fair one.
     work = {
-        "224": ("--image", "224", "--text", "32", "--batch", "64"),
-        "420": ("--image", "420", "--text", "32", "--batch", "32"),
-        "mix": ("--mix", "lengths", "--image", "224", "--batch", "64"),
+        "224": (("--image", "224", "--text", "32", "--batch", "64"), ()),
+        "420": (("--image", "420", "--text", "32", "--batch", "32"), ()),
+        "mix": (("--mix", "lengths", "--image", "224", "--batch", "64"), ("--micro-batch", "8")),
     }
-    for name, options in work.items():
+    for name, (options, padding) in work.items():
         parts.append(figure(f"figures.step.{name}", 60, [*step, *options], "bin/bench_step"))
-        parts.append(
-            figure(f"figures.step.{name}.peer", 90, [*peer, *options], "peers/device_step.py")
-        )
+        command = [*peer, *options, *padding, *modes]
+        parts.append(figure(f"figures.step.{name}.peer", 90, command, "peers/device_step.py"))
     return [
         *parts,
         figure("figures.attention", 30, program("bench_attention", "--json"), "bin/bench_attention"),
@@ -202,18 +203,9 @@ def benchmark_parts():
 
 def rehearsal_benchmarks():
     """Enough to see that figures are collected."""
-    step = program("bench_step", "--preset", "mid", "--batch", "1", "--text", "16")
-    small = ("--train.micro_batch_tokens", "64", "--steps", "1", "--warmup", "0")
-    once = ("--json", "--launches", "1", "--samples", "2")
-    return [
-        figure("figures.step.mid", 60, [*step, *small], "bin/bench_step"),
-        figure(
-            "figures.kernels",
-            60,
-            program("bench_kernels", *once, "--rows", "64"),
-            "bin/bench_attention",
-        ),
-    ]
+    small = ("--device", "cpu", "--rows", "64", "--launches", "1", "--samples", "2")
+    kernels = program("bench_kernels", "--json", *small)
+    return [figure("figures.kernels", 60, kernels, "bin/bench_attention")]
 
 
 def full_plan(folder, work):

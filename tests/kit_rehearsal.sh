@@ -21,7 +21,7 @@ mv "${scratch}/made" "${scratch}/moved"
 # All that is loaded is the bundle's, but for the C library, GCC's and CUDA's.
 loaded=$(bare ./run ldd bin/lynceus)
 [[ "${loaded}" != *"not found"* ]] || fail "libraries are missing: ${loaded}"
-foreign=$(grep -vE "${scratch}|linux-vdso|ld-linux|/lib(c|m|stdc\+\+|gcc_s|gomp|cudart|cublasLt|nccl)\." \
+foreign=$(grep -vE "${scratch}|linux-vdso|ld-linux|/lib(c|m|dl|rt|pthread|stdc\+\+|gcc_s|gomp|cudart|cublasLt|nccl)\." \
   <<<"${loaded}" || true)
 [[ -z "${foreign}" ]] || fail "libraries from elsewhere than the bundle: ${foreign}"
 

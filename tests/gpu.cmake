@@ -6,6 +6,7 @@
 # In the preset "cuda" the same kernel tests run on a GPU, where there is one.
 file(GLOB kernel_tests CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/kernels/*_test.cpp)
 if(LYNCEUS_CUDA)
+  add_subdirectory(${CMAKE_CURRENT_SOURCE_DIR}/simt)
   foreach(source ${kernel_tests})
     file(STRINGS ${source} asks REGEX "test_stream\\(\\)")
     get_filename_component(name ${source} NAME_WE)

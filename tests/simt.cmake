@@ -55,7 +55,8 @@ add_test(NAME simt.seeded COMMAND simt_seeded_test)
 set_tests_properties(simt.seeded PROPERTIES LABELS simt TIMEOUT 120)
 
 lynceus_simt_test(simt_simt_test ${CMAKE_CURRENT_SOURCE_DIR}/simt/simt_test.cpp
-                  ${CMAKE_CURRENT_SOURCE_DIR}/simt/matrix_test.cpp)
+                  ${CMAKE_CURRENT_SOURCE_DIR}/simt/matrix_test.cpp
+                  ${CMAKE_CURRENT_SOURCE_DIR}/simt/matrix.cu)
 lynceus_in_both_orders(simt.shim simt_simt_test)
 
 set(races_kernels ${CMAKE_CURRENT_SOURCE_DIR}/simt/races_block.cu
@@ -108,7 +109,8 @@ list(FILTER cuda_sources INCLUDE REGEX "\\.cu$")
 lynceus_race_objects(race_objects ${cuda_sources})
 lynceus_race_objects(races_objects ${races_kernels})
 lynceus_race_objects(shim_objects ${CMAKE_CURRENT_SOURCE_DIR}/simt/simt_test.cpp
-                     ${CMAKE_CURRENT_SOURCE_DIR}/simt/matrix_test.cpp)
+                     ${CMAKE_CURRENT_SOURCE_DIR}/simt/matrix_test.cpp
+                     ${CMAKE_CURRENT_SOURCE_DIR}/simt/matrix.cu)
 add_custom_target(lynceus_race_kernels DEPENDS ${race_objects} ${races_objects} ${shim_objects})
 
 file(GLOB race_sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/simt/race/*.cpp)

@@ -11,7 +11,7 @@ namespace lynceus::kernels {
 namespace {
 
 nlohmann::json fixture() {
-  std::ifstream file(std::string(LYNCEUS_SOURCE_DIR) + "/tests/data/adamw_torch.json");
+  std::ifstream file(test_data("adamw_torch.json"));
   return nlohmann::json::parse(file).at("cases");
 }
 

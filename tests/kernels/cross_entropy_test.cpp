@@ -95,7 +95,7 @@ std::vector<int32_t> some_labels(int64_t rows, int64_t vocabulary) {
 }
 
 TEST(CrossEntropy, EqualsTorch) {
-  std::ifstream file(std::string(LYNCEUS_SOURCE_DIR) + "/tests/data/cross_entropy_torch.json");
+  std::ifstream file(test_data("cross_entropy_torch.json"));
   const auto cases = nlohmann::json::parse(file).at("cases");
   for (const auto& one : cases)
     for (const int64_t shards : {1, 2, 3}) {

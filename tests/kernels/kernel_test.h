@@ -80,6 +80,13 @@ inline Stream test_stream() {
   return Stream(Device{cuda ? DeviceKind::kCuda : DeviceKind::kCpu, 0});
 }
 
+/// The path of a file of tests/data, or of LYNCEUS_TEST_DATA where the tests have left the
+/// repository.
+inline std::string test_data(const std::string& file) {
+  const char* folder = std::getenv("LYNCEUS_TEST_DATA");
+  return (folder != nullptr ? std::string(folder) : LYNCEUS_SOURCE_DIR "/tests/data") + "/" + file;
+}
+
 /// The values as the dtype has them: bf16 ones rounded.
 inline std::vector<float> as_stored(std::vector<float> values, DType dtype) {
   if (dtype == DType::kBf16)

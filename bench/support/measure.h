@@ -48,8 +48,8 @@ struct Spread {
   Json json(double scale = 1) const;
 };
 
-/// Seconds of one launch of `work`, `samples` times over `launches` of them, after one that does
-/// not count.
+/// Seconds of one launch of `work`, `samples` times over `launches` of them, after some that do not
+/// count.
 Spread seconds_per_launch(const Stream& stream, const std::function<void()>& work, int launches,
                           int samples);
 

@@ -1,13 +1,13 @@
 """From the lines of the device benchmarks to ratios with what they are measured against.
 
     python3 gpu_figures.py figures.jsonl...      a table; "-" reads stdin
-    python3 gpu_figures.py --json gpu.json       the ratios as JSON; gpu.json's "figures" are lines too
+    python3 gpu_figures.py --json gpu.json       the ratios as JSON; gpu.json lists its "figures"
 
 Steps: ours over PyTorch's by samples a second and by peak memory, for each of its modes and each
-workload that both have measured alike; required operations over the matrix rate. Attention: ours over
-the best SDPA backend, and over the matrix rate. Kernels: over the copy of the same run. A figure
-misses where it is below what is promised; --check then exits with 1. Where two lines measure the same
-thing the last one counts.
+workload that both have measured alike; required operations over the matrix rate. Attention: ours
+over the best SDPA backend, and over the matrix rate. Kernels: over the copy of the same run. A
+figure misses where it is below what is promised; --check then exits with 1. Where two lines measure
+the same thing the last one counts.
 """
 import argparse
 import json

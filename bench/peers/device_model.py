@@ -2,10 +2,10 @@
 batches of equal or of mixed lengths, AdamW on f32 masters.
 
 Equal lengths: [visual tokens; text] without padding, the head on the text rows alone.
-Mixed lengths: micro-batches of some samples, each padded on the right to the longest (rounded up to a
-multiple of 8), as collators pad; causal attention keeps what is right of a sample out of it, so that
-no mask is needed and every attention backend may run. The head runs on all rows, as Hugging Face's
-models do. Images and videos go through the resampler in a group each.
+Mixed lengths: micro-batches of some samples, each padded on the right to the longest (rounded up to
+a multiple of 8), as collators pad; causal attention keeps what is right of a sample out of it, so
+that no mask is needed and every attention backend may run. The head runs on all rows, as Hugging
+Face's models do. Images and videos go through the resampler in a group each.
 """
 import torch
 import torch.nn.functional as F
@@ -69,7 +69,7 @@ def make_model(config, frames, device, dtype):
 
 
 def compile_blocks(model):
-    """Each repeated block by itself (PyTorch's regional compilation): minutes less than the whole."""
+    """Each repeated block by itself: PyTorch's regional compilation, minutes less than the whole."""
     blocks = list(model.vision_encoder.blocks) + list(model.LLM.model.layers)
     for perceive, mlp in model.bridge.layers:
         blocks += [perceive, mlp]
@@ -97,7 +97,7 @@ class MasterAdamW:
         """After a micro-batch's backward: its gradients to the masters."""
         if not self.own_masters:
             return
-        kept, wide, new = [], [], []
+        kept, new = [], []
         for used, master in zip(self.used, self.masters):
             if used.grad is None:
                 continue
@@ -107,9 +107,8 @@ class MasterAdamW:
                 kept.append(master.grad)
                 new.append(used.grad)
             used.grad = None
-        wide = [gradient.float() for gradient in new]
         if kept:
-            torch._foreach_add_(kept, wide)
+            torch._foreach_add_(kept, [gradient.float() for gradient in new])
 
     def step(self):
         torch.nn.utils.clip_grad_norm_(self.masters, self.max_norm)

@@ -86,7 +86,7 @@ class Step:
         return time.perf_counter() - begin, total.item() / self.batches.scored
 
     def peak_mib(self):
-        """What the process has taken of the device since the start; of the host's memory on CPUs."""
+        """What the process has taken of the device since the start; on CPUs of the host's."""
         if self.on_gpu:
             return (self.free_at_start - torch.cuda.mem_get_info()[0]) / MIB
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -1,6 +1,6 @@
 """The samples of a measured step: the same as bench/support/workload.cpp draws from the seed.
 
-    python3 workload.py --batch 64 --seed 1    frames and text tokens of each mixed sample, a line each
+    python3 workload.py --batch 64 --seed 1    frames and text tokens of each mixed sample, a line
 
 `bench_step --mix lengths --samples` prints the same lines, which a test compares.
 """

@@ -1,8 +1,15 @@
 // Bandwidth of the memory-bound kernels beside a plain copy of the same arrays in the same run:
-//   bench_kernels            a table, one line a kernel
+//   bench_kernels            a table, one line a kernel: CPUs, f32
+//   bench_kernels --json     a JSON object a line: every kernel, on a device where there is one, in
+//   f32
+//                            and bf16 (bench_kernels --json --help)
 // GB/s counts every array that a kernel must read or write once; a kernel is good when it reaches
 // the copy's figure, and arithmetic (exp, square roots, divisions) is what keeps it below.
 #include <benchmark/benchmark.h>
+#include <fmt/format.h>
+
+#include <string>
+#include <vector>
 
 #include "core/random.h"
 #include "kernels/activation.h"
@@ -11,6 +18,7 @@
 #include "kernels/elementwise.h"
 #include "kernels/norm.h"
 #include "kernels/rope.h"
+#include "support/kernel_rates.h"
 
 namespace lynceus::kernels {
 namespace {
@@ -202,4 +210,18 @@ BENCHMARK(cross_entropy)->UseRealTime();
 }  // namespace
 }  // namespace lynceus::kernels
 
-BENCHMARK_MAIN();
+int main(int argc, char** argv) {
+  std::vector<std::string> arguments(argv + 1, argv + argc);
+  if (std::erase(arguments, "--json") > 0) {
+    try {
+      return lynceus::bench::print_kernel_rates(arguments);
+    } catch (const lynceus::Error& error) {
+      fmt::print(stderr, "bench_kernels: {}\n", error.what());
+      return static_cast<int>(error.code());
+    }
+  }
+  benchmark::Initialize(&argc, argv);
+  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
+  benchmark::RunSpecifiedBenchmarks();
+  return 0;
+}

@@ -5,69 +5,81 @@
 //   bench_step --preset mid --serve      a step for each line of stdin, its seconds out
 //   bench_step --preset mid --batch 8 --train.micro_batch_tokens 512
 //                                        any key of the config too
+//   bench_step --device cuda --precision bf16 --preset 7b --image 420
+//   bench_step --device cuda --precision bf16 --preset 7b --mix lengths
 //
-// share = required work of a sample · samples/s over the better of oneDNN and OpenBLAS in f32 at
-// 2048³, measured in the same run. The work is counted by the formula of required_flops(), not by
-// what was executed. Needs nothing from the environment. bench/compare_step.py runs it beside
-// peers.
+// On CPUs in f32: share = required work of a sample · samples/s over the better of oneDNN and
+// OpenBLAS in f32 at 2048³, measured in the same run. On a device, in bf16 and for mixed lengths:
+// mfu = the same over the rate of our own matrix product in the run's precision, measured in the
+// same run. The work is counted by the formula of required_flops(), not by what was executed. Needs
+// nothing from the environment. bench/compare_step.py and bench/peers/device_step.py are its peers.
 #include <fmt/format.h>
 #include <omp.h>
-#include <oneapi/dnnl/dnnl.h>
 #include <sys/resource.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
-#include <climits>
+#include <cmath>
 #include <cstdio>
-#include <cstdlib>
 #include <functional>
 #include <iostream>
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "core/accelerator.h"
 #include "core/config.h"
 #include "core/log.h"
 #include "core/random.h"
 #include "core/resource.h"
 #include "core/trace.h"
+#include "model/parameter_value.h"
+#include "support/cpu_ceiling.h"
+#include "support/measure.h"
+#include "support/workload.h"
 #include "train/session.h"
-
-#ifdef LYNCEUS_HAVE_OPENBLAS
-extern "C" {
-void cblas_sgemm(int order, int transpose_a, int transpose_b, int m, int n, int k, float alpha,
-                 const float* a, int lda, const float* b, int ldb, float beta, float* c, int ldc);
-void openblas_set_num_threads(int threads);
-}
-#endif
 
 namespace lynceus {
 namespace {
 
+using bench::SampleSize;
+
 constexpr int64_t kLlamaVocabulary = 32001;  // the tokenizer's pieces and [PAD]
 
 struct BenchOptions {
+  bench::Place place;
   std::string preset = "mid";
+  std::string mix = "none";
   int64_t batch = 64;
   int64_t text = 32;
   int64_t image = 0;
   int64_t steps = 7;
   int64_t warmup = 3;
+  int64_t matrix = 0;
   bool serve = false;
+  bool samples = false;
   std::string trace;
 
   template <typename Visitor>
   void visit(Visitor& v) {
-    v.choice("preset", preset, {"mid", "7b"},
-             "the model: configs/model/mid.ini, lynx-llama-7b.ini");
+    place.visit(v);
+    v.choice("preset", preset, {"tiny", "mid", "7b"},
+             "the model: configs/model/tiny.ini, mid.ini, lynx-llama-7b.ini");
     v.field("batch", batch, "samples a step");
+    v.choice("mix", mix, {"none", "lengths"},
+             "none: every sample one image and --text tokens; lengths: text, images and videos of "
+             "many lengths");
     v.field("text", text, "text tokens a sample, all scored but the first");
     v.field("image", image, "side of the images; 0: the model's");
     v.field("steps", steps, "steps that are timed");
     v.field("warmup", warmup, "steps before them");
+    v.field("matrix", matrix,
+            "size of the matrix product that mfu is a share of; 0: 8192 on a device, 2048 on CPUs");
     v.field("serve", serve, "one step for each line of stdin");
+    v.field("samples", samples, "print frames and text tokens of each sample, and leave");
     v.field("trace", trace, "file for a Chrome trace of the last step");
   }
+  bool mixed() const { return mix == "lengths"; }
 };
 
 double seconds_of(const std::function<void()>& work) {
@@ -76,112 +88,28 @@ double seconds_of(const std::function<void()>& work) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
 }
 
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
-}
-
-// ---- The ceiling -------------------------------------------------------------------------------
-
-/// GFLOP/s at 2048³ of the better library, in a process that was started with a fit
-/// OPENBLAS_CORETYPE.
-double measure_ceiling() {
-  constexpr int kSize = 2048, kRepeats = 5;
-  const Stream stream;
-  const auto matrix = [&](float value) {
-    const Tensor tensor = Tensor::empty(stream, {kSize, kSize});
-    std::fill_n(tensor.data<float>(), tensor.size(), value);
-    return tensor;
-  };
-  const Tensor a = matrix(0.5f), b = matrix(0.25f), c = matrix(0);
-  std::vector<std::function<void()>> libraries = {[&] {
-    dnnl_sgemm('N', 'N', kSize, kSize, kSize, 1.0f, a.data<float>(), kSize, b.data<float>(), kSize,
-               0.0f, c.data<float>(), kSize);
-  }};
-#ifdef LYNCEUS_HAVE_OPENBLAS
-  openblas_set_num_threads(omp_get_max_threads());
-  libraries.push_back([&] {
-    cblas_sgemm(101, 111, 111, kSize, kSize, kSize, 1.0f, a.data<float>(), kSize, b.data<float>(),
-                kSize, 0.0f, c.data<float>(), kSize);
-  });
-#endif
-  double best = 0;
-  for (const auto& multiply : libraries) {
-    multiply();
-    std::vector<double> seconds;
-    for (int i = 0; i < kRepeats; ++i) seconds.push_back(seconds_of(multiply));
-    best = std::max(best, 2e-9 * kSize * kSize * kSize / median(seconds));
-  }
-  return best;
-}
-
-/// The same in a child process: OpenBLAS reads OPENBLAS_CORETYPE when it is loaded, and its buffers
-/// shall not count as this program's memory.
-double ceiling_of_child() {
-  char self[PATH_MAX] = {};
-  if (readlink("/proc/self/exe", self, sizeof self - 1) < 0)
-    throw IoError("/proc/self/exe cannot be read");
-  setenv("OPENBLAS_CORETYPE", __builtin_cpu_supports("avx512f") ? "SKYLAKEX" : "HASWELL",
-         /*overwrite=*/0);
-  std::FILE* child = popen(fmt::format("'{}' --ceiling", self).c_str(), "r");
-  double gflops = 0;
-  const bool read = child != nullptr && std::fscanf(child, "%lf", &gflops) == 1;
-  if (child == nullptr || pclose(child) != 0 || !read)
-    throw IoError("{} --ceiling gave no number", self);
-  return gflops;
-}
-
-// ---- The work ----------------------------------------------------------------------------------
-
-/// Multiplications and additions that one sample (one image, `text` tokens) asks for: ViT forward;
-/// LLM forward and input gradients; three times forward for what is trained; attention over whole
-/// rows of scores, twice more in backward; the head on the text rows.
-double required_flops(const ModelConfig& config, int64_t text_tokens) {
-  const auto real = [](int64_t value) { return static_cast<double>(value); };
-  const LlmConfig& llm = config.llm;
-  const double hidden = real(llm.hidden_size), text = real(text_tokens);
-  const double latents = real(config.visual_tokens(1)), tokens = latents + text;
-
-  const VisionConfig& vision = config.vision;
-  const double patches = real(vision.tokens_per_image()), width = real(vision.hidden_size);
-  const double patch = 3 * real(vision.patch_size * vision.patch_size);
-  const double block = patches * (4 * width * width + 2 * width * real(vision.intermediate_size)) +
-                       2 * patches * patches * width;
-  const double encoder = 2 * ((patches - 1) * patch * width + real(vision.num_layers) * block);
-
-  double bridge = 0;
-  if (config.bridge.kind == "resampler") {
-    const double inner = real(config.bridge.num_heads * config.bridge.head_dim);
-    const double layer = latents * (2 * hidden * inner +
-                                    2 * hidden * hidden * real(config.bridge.intermediate_factor)) +
-                         patches * 2 * width * inner + 2 * latents * patches * inner;
-    bridge = 6 * real(config.bridge.num_layers) * layer;
-  }
-
-  const double kv_width = real(llm.kv_heads() * llm.head_dim());
-  const double weights =
-      2 * hidden * (hidden + kv_width) + 3 * hidden * real(llm.intermediate_size);
-  const double attention = 2 * tokens * tokens * hidden;
-  const double passes = llm.trains("llm") ? 6 : 4;
-  double decoder = real(llm.num_layers) * (passes * tokens * weights + 6 * attention) +
-                   passes * text * hidden * real(llm.vocab_size);
-  for (int64_t layer = 0; layer < llm.num_layers; ++layer)
-    if (config.adapter.at_layer(layer))
-      decoder +=
-          (llm.trains("adapter") ? 6 : 4) * tokens * 2 * hidden * real(config.bottleneck_size());
-  return encoder + bridge + decoder;
-}
-
 // ---- The step ----------------------------------------------------------------------------------
+
+std::string config_of_preset(const std::vector<std::string>& arguments) {
+  const auto preset = std::find(arguments.begin(), arguments.end(), "--preset");
+  const std::string name =
+      preset == arguments.end() || preset + 1 == arguments.end() ? "mid" : preset[1];
+  // Another name is refused by the reader, with the names that there are.
+  return name == "7b" ? "lynx-llama-7b" : name == "tiny" ? "tiny" : "mid";
+}
+
+/// What a device needs to be busy, unless it was said otherwise: the defaults are a CPU's.
+void suit_device(const ConfigReader& reader, RunConfig* config) {
+  if (reader.origin("train.micro_batch_tokens") == "default")
+    config->train.micro_batch_tokens = 4096;
+  if (reader.origin("vision.images_per_pass") == "default")
+    config->model.vision.images_per_pass = 32;
+}
 
 RunConfig read_config(const std::vector<std::string>& arguments, BenchOptions* options,
                       bool* help) {
-  const auto preset = std::find(arguments.begin(), arguments.end(), "--preset");
-  const bool large =
-      preset != arguments.end() && preset + 1 != arguments.end() && preset[1] == "7b";
   std::vector<std::string> all = {
-      "--config",
-      find_resource("--preset", "model", large ? "lynx-llama-7b" : "mid", ".ini").string()};
+      "--config", find_resource("--preset", "model", config_of_preset(arguments), ".ini").string()};
   all.insert(all.end(), arguments.begin(), arguments.end());
   RunConfig config;
   ConfigReader reader;
@@ -197,67 +125,102 @@ RunConfig read_config(const std::vector<std::string>& arguments, BenchOptions* o
         "expected --batch and --steps of 1 or more and --text of 2 or more, found {}, {} "
         "and {}",
         options->batch, options->steps, options->text);
+  if (!*help && !options->place.stream().device().is_cpu()) suit_device(reader, &config);
   config.validate();
   return config;
+}
+
+std::vector<SampleSize> samples_of(const RunConfig& config, const BenchOptions& options) {
+  return options.mixed() ? bench::mixed_samples(options.batch, config.model.vision.num_frames,
+                                                config.train.seed)
+                         : bench::equal_samples(options.batch, options.text);
+}
+
+/// On a device random values come from one tile that is copied about: `initialize` draws each of
+/// billions anew, on the host.
+LynxModel tiled_model(const Runtime& rt, const RunConfig& config) {
+  LynxModel model = make_lynx(rt, config.model, partition_model(config.model, 1, ""),
+                              config.train.label_smoothing);
+  bench::RandomValues random(rt.stream);
+  model.visit_parameters([&](Parameter& parameter) {
+    const bool vector = parameter.value.rank() == 1;
+    const bool llm = parameter.name.starts_with("LLM.");
+    if (vector && !parameter.name.ends_with("bias"))  // norm weights and the adapters' scaling
+      parameter.value.copy_from(
+          Tensor::from(rt.stream, parameter.value.shape(),
+                       std::vector<float>(static_cast<size_t>(parameter.value.size()), 1.0f)));
+    else if (!vector)
+      random.fill(parameter.value,
+                  llm ? config.model.llm.init_std
+                      : 1 / std::sqrt(static_cast<double>(parameter.value.cols())));
+  });
+  refresh_rounded(rt, &model);
+  model.pack(rt);
+  return model;
 }
 
 class Bench {
  public:
   Bench(const RunConfig& config, const BenchOptions& options)
-      : rt_{Stream(), parallel::make_grid({}, parallel::make_self_communicator())},
+      : rt_{options.place.stream(), parallel::make_grid({}, parallel::make_self_communicator()),
+            options.place.dtype()},
         config_(config),
-        options_(options) {
+        options_(options),
+        sizes_(samples_of(config, options)) {
     WeightOrigins origins;
-    model_ = build_model(rt_, config, /*tokenizer=*/"", &origins);
+    model_ =
+        on_cpu() ? build_model(rt_, config, /*tokenizer=*/"", &origins) : tiled_model(rt_, config);
     optimizer_ = std::make_unique<Optimizer>(rt_, &model_, config.optimizer);
-    const int64_t side = config.model.vision.image_size;
-    for (int64_t sample = 0; sample < options.batch; ++sample)
-      pixels_.push_back(
-          Tensor::empty(rt_.stream, {1, 3, side, side}, DType::kF32, MemoryOwner::kInput));
-    for (size_t sample = 0; sample < pixels_.size(); ++sample) {
-      const CounterRandom random(config.train.seed, fmt::format("pixels {}", sample));
-      const auto values = pixels_[sample].span<float>();
-      for (size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(random.normal(i));
+    for (const SampleSize& size : sizes_) {
+      reach_.any_media |= size.frames > 0;
+      reach_.any_video |= size.frames > 1;
     }
+    make_pixels();
+    rt_.stream.synchronize();
   }
 
   /// One step with new text -> its seconds. Laying out the batch counts, as it does in training.
   double step() {
     return seconds_of([&] {
-      ReplicaBatch batch =
-          make_replica_batch(rt_, config_.model, samples(), batch_limits(config_), 1);
+      ReplicaBatch batch = make_replica_batch(
+          rt_, config_.model,
+          bench::with_text(sizes_, config_.model.llm.vocab_size, config_.train.seed, steps_),
+          batch_limits(config_), 1);
       const StepResult result = train_step(
           rt_, model_, optimizer_.get(), &batch, [&](int64_t sample) { return pixels_[sample]; },
-          {true, true, false}, step_options(config_), config_.optimizer.lr);
+          reach_, step_options(config_), config_.optimizer.lr);
       if (!result.updated) throw NumericError("the step updated nothing");
       ++steps_;
+      rt_.stream.synchronize();
     });
   }
 
-  int64_t tokens() const {
-    return options_.batch * (options_.text + config_.model.visual_tokens(1));
-  }
+  const std::vector<SampleSize>& sizes() const { return sizes_; }
+  const Runtime& runtime() const { return rt_; }
+  bool on_cpu() const { return rt_.stream.device().is_cpu(); }
 
  private:
-  std::vector<SampleInput> samples() const {
-    const CounterRandom random(config_.train.seed, fmt::format("text {}", steps_));
-    std::vector<SampleInput> samples(static_cast<size_t>(options_.batch));
-    uint64_t index = 0;
-    for (SampleInput& sample : samples) {
-      sample.index = &sample - samples.data();
-      sample.item_frames = {1};
-      for (int64_t i = 0; i < options_.text; ++i) {
-        sample.token_ids.push_back(static_cast<int32_t>(
-            random.below(index++, static_cast<uint64_t>(config_.model.llm.vocab_size))));
-        sample.scored.push_back(i > 0);
+  void make_pixels() {
+    const int64_t side = config_.model.vision.image_size;
+    bench::RandomValues tiled(rt_.stream);
+    for (size_t sample = 0; sample < sizes_.size(); ++sample) {
+      pixels_.push_back(Tensor::empty(rt_.stream, {sizes_[sample].frames, 3, side, side},
+                                      DType::kF32, MemoryOwner::kInput));
+      if (!on_cpu()) {
+        tiled.fill(pixels_[sample], 1);
+        continue;
       }
+      const CounterRandom random(config_.train.seed, fmt::format("pixels {}", sample));
+      const auto values = pixels_[sample].span<float>();
+      for (size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(random.normal(i));
     }
-    return samples;
   }
 
   Runtime rt_;
   RunConfig config_;
   BenchOptions options_;
+  std::vector<SampleSize> sizes_;
+  GlobalReach reach_{true, false, false};
   LynxModel model_;
   std::unique_ptr<Optimizer> optimizer_;
   std::vector<Tensor> pixels_;
@@ -272,31 +235,109 @@ int serve(Bench* bench) {
   return 0;
 }
 
-void measure(Bench* bench, const RunConfig& config, const BenchOptions& options) {
-  for (int64_t i = 0; i < options.warmup; ++i) bench->step();
-  double ceiling = ceiling_of_child();
-  std::vector<double> seconds;
+bench::Spread timed_steps(Bench* bench, const BenchOptions& options) {
+  bench::Spread seconds;
   for (int64_t i = 0; i < options.steps; ++i) {
     const bool traced = !options.trace.empty() && i + 1 == options.steps;
     if (traced) trace::start(0);
-    seconds.push_back(bench->step());
+    seconds.samples.push_back(bench->step());
     if (traced) trace::stop_and_write(options.trace);
   }
-  ceiling = std::max(ceiling, ceiling_of_child());
-  const double middle = median(seconds);
-  const double samples_per_s = static_cast<double>(options.batch) / middle;
-  const double gflop = 1e-9 * required_flops(config.model, options.text);
+  return seconds;
+}
+
+double resident_mib() {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
+  return static_cast<double>(usage.ru_maxrss) / 1024;
+}
+
+/// CPUs in f32, every sample alike: what bench/compare_step.py and bench/results/ are made of.
+void measure_plain(Bench* bench, const RunConfig& config, const BenchOptions& options) {
+  for (int64_t i = 0; i < options.warmup; ++i) bench->step();
+  double ceiling = bench::cpu_ceiling_of_child();
+  const bench::Spread seconds = timed_steps(bench, options);
+  ceiling = std::max(ceiling, bench::cpu_ceiling_of_child());
+  const double middle = seconds.median();
+  const double samples_per_s = static_cast<double>(options.batch) / middle;
+  const double gflop = 1e-9 * bench::required_flops(config.model, bench->sizes().front());
   fmt::print(
       "{{\"program\": \"lynceus\", \"preset\": \"{}\", \"batch\": {}, \"threads\": {}, "
       "\"micro_batch_tokens\": {}, \"step_seconds\": [{:.4f}], \"samples_per_s\": {:.3f}, "
       "\"tokens_per_s\": {:.1f}, \"gflop_per_sample\": {:.3f}, \"gflops\": {:.1f}, "
       "\"gemm_ceiling_gflops\": {:.1f}, \"share\": {:.4f}, \"peak_mib\": {:.1f}}}\n",
       options.preset, options.batch, omp_get_max_threads(), config.train.micro_batch_tokens,
-      fmt::join(seconds, ", "), samples_per_s, static_cast<double>(bench->tokens()) / middle, gflop,
-      gflop * samples_per_s, ceiling, gflop * samples_per_s / ceiling,
-      static_cast<double>(usage.ru_maxrss) / 1024);
+      fmt::join(seconds.samples, ", "), samples_per_s,
+      static_cast<double>(bench::rows_of(config.model, bench->sizes())) / middle, gflop,
+      gflop * samples_per_s, ceiling, gflop * samples_per_s / ceiling, resident_mib());
+}
+
+/// Rates of our matrix product before and after the steps: the better median is the ceiling.
+bench::Spread better(const bench::Spread& a, const bench::Spread& b) {
+  return a.median() > b.median() ? a : b;
+}
+
+/// Bytes that tensors had at the most, by what they are for; and what the device lacks at the end,
+/// whose runtime keeps all that it ever gave: the figure that another program's compares with.
+bench::Json memory(const Bench& bench, size_t free_at_start) {
+  constexpr double kMiB = 1.0 / (1 << 20);
+  const MemoryPool& pool = *bench.runtime().stream.pool();
+  bench::Json peaks;
+  for (size_t i = 0; i < kMemoryOwners; ++i) {
+    const auto owner = static_cast<MemoryOwner>(i);
+    peaks[name_of(owner)] = static_cast<double>(pool.peak_bytes(owner)) * kMiB;
+  }
+  bench::Json json{{"peaks_mib", peaks}};
+  if (bench.on_cpu()) {
+    json["peak_mib"] = resident_mib();
+    return json;
+  }
+  const size_t free_at_end = accelerator::free_bytes(bench.runtime().stream.device().index);
+  json["peak_mib"] =
+      static_cast<double>(free_at_start - std::min(free_at_start, free_at_end)) * kMiB;
+  return json;
+}
+
+void measure(Bench* bench, const RunConfig& config, const BenchOptions& options,
+             size_t free_at_start) {
+  const Runtime& rt = bench->runtime();
+  for (int64_t i = 0; i < options.warmup; ++i) bench->step();
+  const bench::Spread seconds = timed_steps(bench, options);
+  const bench::Json peak = memory(*bench, free_at_start);
+  const int64_t size = options.matrix > 0 ? options.matrix : bench->on_cpu() ? 2048 : 8192;
+  const bench::Spread rate = better(bench::matrix_rate(rt.stream, rt.precision, size),
+                                    bench::matrix_rate(rt.stream, rt.precision, size));
+  const double middle = seconds.median();
+  const int64_t rows = bench::rows_of(config.model, bench->sizes());
+  const double flops = bench::required_flops(config.model, bench->sizes());
+  int64_t pictures = 0;
+  for (const SampleSize& sample : bench->sizes()) pictures += sample.frames;
+  bench::Json line{{"figure", "step"},
+                   {"program", "lynceus"},
+                   {"device", bench::name_of(rt.stream.device())},
+                   {"precision", name_of(rt.precision)},
+                   {"preset", options.preset},
+                   {"layers", config.model.llm.num_layers},
+                   {"vision_layers", config.model.vision.num_layers},
+                   {"image", config.model.vision.image_size},
+                   {"mix", options.mix},
+                   {"batch", options.batch},
+                   {"rows", rows},
+                   {"pictures", pictures},
+                   {"micro_batch_tokens", config.train.micro_batch_tokens},
+                   {"images_per_pass", config.model.vision.images_per_pass},
+                   {"recompute", config.train.recompute},
+                   {"step_seconds", seconds.samples},
+                   {"seconds", seconds.json()},
+                   {"samples_per_s", static_cast<double>(options.batch) / middle},
+                   {"tokens_per_s", static_cast<double>(rows) / middle},
+                   {"tflop_per_step", 1e-12 * flops},
+                   {"tflops", 1e-12 * flops / middle},
+                   {"matrix_size", size},
+                   {"matrix_tflops", rate.json(1e-12)},
+                   {"mfu", flops / middle / rate.median()}};
+  line.update(peak);
+  bench::print_line(line);
 }
 
 int run(const std::vector<std::string>& arguments) {
@@ -305,9 +346,19 @@ int run(const std::vector<std::string>& arguments) {
   bool help = false;
   const RunConfig config = read_config(arguments, &options, &help);
   if (help) return 0;
+  if (options.samples) {
+    for (const SampleSize& sample : samples_of(config, options))
+      fmt::print("{} {}\n", sample.frames, sample.text);
+    return 0;
+  }
+  const Device device = options.place.stream().device();
+  const size_t free_at_start = device.is_cpu() ? 0 : accelerator::free_bytes(device.index);
   Bench bench(config, options);
   if (options.serve) return serve(&bench);
-  measure(&bench, config, options);
+  if (bench.on_cpu() && options.place.dtype() == DType::kF32 && !options.mixed())
+    measure_plain(&bench, config, options);
+  else
+    measure(&bench, config, options, free_at_start);
   return 0;
 }
 
@@ -318,7 +369,7 @@ int main(int argc, char** argv) {
   const std::vector<std::string> arguments(argv + 1, argv + argc);
   try {
     if (arguments == std::vector<std::string>{"--ceiling"}) {
-      fmt::print("{:.2f}\n", lynceus::measure_ceiling());
+      fmt::print("{:.2f}\n", lynceus::bench::measure_cpu_ceiling());
       return 0;
     }
     return lynceus::run(arguments);

@@ -12,6 +12,15 @@ from torch import nn
 HAS_FUSED_ATTENTION = hasattr(F, "scaled_dot_product_attention")
 NOT_SCORED = -100
 
+# The presets of the trainer: configs/model/tiny.ini, mid.ini, lynx-llama-7b.ini.
+TINY = {
+    "vit": {"img_size": 84, "patch_size": 14, "embed_dim": 96, "depth": 2, "num_heads": 4,
+            "mlp_hidden": 384, "norm_eps": 1e-6},
+    "lynx": {"bridge_depth": 2, "num_bridge_tokens": 16, "bridge_dim_head": 32, "bridge_heads": 4,
+             "adapter_freq": 1, "adapter_bottleneck": 256},
+    "llm": {"hidden_size": 128, "intermediate_size": 344, "num_hidden_layers": 4,
+            "num_attention_heads": 4, "vocab_size": 32001, "rms_norm_eps": 1e-6},
+}
 MID = {
     "vit": {"img_size": 224, "patch_size": 14, "embed_dim": 512, "depth": 8, "num_heads": 8,
             "mlp_hidden": 2048, "norm_eps": 1e-6},
@@ -20,15 +29,23 @@ MID = {
     "llm": {"hidden_size": 1024, "intermediate_size": 2752, "num_hidden_layers": 8,
             "num_attention_heads": 16, "vocab_size": 8000, "rms_norm_eps": 1e-6},
 }
+SEVEN_B = {
+    "vit": {"img_size": 224, "patch_size": 14, "embed_dim": 1408, "depth": 39, "num_heads": 16,
+            "mlp_hidden": 6144, "norm_eps": 1e-6},
+    "lynx": {"bridge_depth": 3, "num_bridge_tokens": 32, "bridge_dim_head": 64, "bridge_heads": 8,
+             "adapter_freq": 2},
+    "llm": {"hidden_size": 4096, "intermediate_size": 11008, "num_hidden_layers": 32,
+            "num_attention_heads": 32, "vocab_size": 32001, "rms_norm_eps": 1e-6},
+}
 
 
-def attention(q, k, v, causal_bias=None):
-    """q [B, H, S, d], k and v [B, H, M, d] -> [B, S, H * d]; causal where a bias is given."""
+def attention(q, k, v, causal=False, causal_bias=None):
+    """q [B, H, S, d], k and v [B, H, M, d] -> [B, S, H * d]; the bias is for plain products."""
     if HAS_FUSED_ATTENTION:
-        y = F.scaled_dot_product_attention(q, k, v, is_causal=causal_bias is not None)
+        y = F.scaled_dot_product_attention(q, k, v, is_causal=causal)
     else:
         scores = q @ k.transpose(-1, -2) * q.shape[-1] ** -0.5
-        if causal_bias is not None:
+        if causal:
             scores = scores + causal_bias
         y = scores.softmax(-1) @ v
     return y.transpose(1, 2).flatten(2)
@@ -168,7 +185,7 @@ class LlamaAttention(nn.Module):
         q, k, v = (split_heads(f(x), self.heads) for f in (self.q_proj, self.k_proj, self.v_proj))
         q = q * cos + rotate_half(q) * sin
         k = k * cos + rotate_half(k) * sin
-        return self.o_proj(attention(q, k, v, causal_bias))
+        return self.o_proj(attention(q, k, v, True, causal_bias))
 
 
 class LlamaMlp(nn.Module):
@@ -183,11 +200,11 @@ class LlamaMlp(nn.Module):
 
 
 class Adapter(nn.Module):
-    def __init__(self, width):
+    def __init__(self, width, bottleneck):
         super().__init__()
         self.adapter_norm_before = nn.LayerNorm(width)
-        self.adapter_down = nn.Linear(width, width // 2)
-        self.adapter_up = nn.Linear(width // 2, width)
+        self.adapter_down = nn.Linear(width, bottleneck)
+        self.adapter_up = nn.Linear(bottleneck, width)
         self.scaling = nn.Parameter(torch.ones(1))
         for linear in (self.adapter_down, self.adapter_up):
             nn.init.normal_(linear.weight, std=0.02)
@@ -199,14 +216,14 @@ class Adapter(nn.Module):
 
 
 class LlamaLayer(nn.Module):
-    def __init__(self, config, with_adapter):
+    def __init__(self, config, bottleneck):
         super().__init__()
         width, eps = config["hidden_size"], config["rms_norm_eps"]
         self.input_layernorm = RmsNorm(width, eps)
         self.post_attention_layernorm = RmsNorm(width, eps)
         self.self_attn = LlamaAttention(width, config["num_attention_heads"])
         self.mlp = LlamaMlp(width, config["intermediate_size"])
-        self.output_adapter = Adapter(width) if with_adapter else nn.Identity()
+        self.output_adapter = Adapter(width, bottleneck) if bottleneck else nn.Identity()
 
     def forward(self, x, cos, sin, causal_bias):
         x = x + self.self_attn(self.input_layernorm(x), cos, sin, causal_bias)
@@ -215,29 +232,34 @@ class LlamaLayer(nn.Module):
 
 
 class LlamaModel(nn.Module):
-    def __init__(self, config, adapter_every):
+    def __init__(self, config, lynx):
         super().__init__()
+        every = lynx["adapter_freq"]
+        bottleneck = lynx.get("adapter_bottleneck", config["hidden_size"] // 2)
         self.head_dim = config["hidden_size"] // config["num_attention_heads"]
         self.embed_tokens = nn.Embedding(config["vocab_size"], config["hidden_size"])
-        self.layers = nn.ModuleList(LlamaLayer(config, layer % adapter_every == 0)
+        self.layers = nn.ModuleList(LlamaLayer(config, bottleneck if layer % every == 0 else 0)
                                     for layer in range(config["num_hidden_layers"]))
         self.norm = RmsNorm(config["hidden_size"], config["rms_norm_eps"])
 
     def forward(self, x):
         length = x.shape[1]
-        frequency = 10000.0 ** (-torch.arange(0, self.head_dim, 2).float() / self.head_dim)
-        angle = torch.outer(torch.arange(length).float(), frequency).repeat(1, 2)
-        cos, sin = angle.cos(), angle.sin()
-        causal_bias = torch.full((length, length), torch.finfo(x.dtype).min).triu(1)
+        pairs = torch.arange(0, self.head_dim, 2, device=x.device).float()
+        positions = torch.arange(length, device=x.device).float()
+        angle = torch.outer(positions, 10000.0 ** (-pairs / self.head_dim)).repeat(1, 2)
+        cos, sin = angle.cos().to(x.dtype), angle.sin().to(x.dtype)
+        causal_bias = None
+        if not HAS_FUSED_ATTENTION:
+            causal_bias = torch.full((length, length), torch.finfo(x.dtype).min).triu(1)
         for layer in self.layers:
             x = layer(x, cos, sin, causal_bias)
         return self.norm(x)
 
 
 class LlamaForCausalLM(nn.Module):
-    def __init__(self, config, adapter_every):
+    def __init__(self, config, lynx):
         super().__init__()
-        self.model = LlamaModel(config, adapter_every)
+        self.model = LlamaModel(config, lynx)
         self.lm_head = nn.Linear(config["hidden_size"], config["vocab_size"], bias=False)
 
     def forward(self, x):
@@ -252,7 +274,7 @@ class Lynx(nn.Module):
         lynx, width = config["lynx"], config["llm"]["hidden_size"]
         self.vision_encoder = VisionEncoder(config["vit"])
         self.bridge = Resampler(lynx, config["vit"]["embed_dim"], width)
-        self.LLM = LlamaForCausalLM(config["llm"], lynx["adapter_freq"])
+        self.LLM = LlamaForCausalLM(config["llm"], lynx)
         self.vision_encoder.requires_grad_(False)
         for name, parameter in self.LLM.named_parameters():
             parameter.requires_grad_("adapter" in name)

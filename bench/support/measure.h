@@ -1,0 +1,80 @@
+// What the benchmarks measure with: where they run, random values, times of a stream's work, the
+// rate of matrix products that all other figures are shares of, and one JSON object a line.
+//
+// On a device times are taken by events around many launches, so that the host's part is left out;
+// on CPUs by the clock.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/tensor.h"
+
+namespace lynceus::bench {
+
+using Json = nlohmann::ordered_json;
+
+/// Where a benchmark runs, as the program itself is told.
+struct Place {
+  std::string device = "auto";
+  std::string precision = "f32";
+
+  template <typename Visitor>
+  void visit(Visitor& v) {
+    v.choice("device", device, {"auto", "cpu", "cuda"},
+             "where arithmetic runs: auto (a GPU where there is one), cpu or cuda");
+    v.choice("precision", precision, {"f32", "bf16"}, "of activations and frozen weights");
+  }
+  DType dtype() const { return precision == "bf16" ? DType::kBf16 : DType::kF32; }
+  /// UsageError where a device was asked for and there is none.
+  Stream stream() const;
+};
+
+/// "NVIDIA H200" or "CPU"
+std::string name_of(Device device);
+
+/// Samples of one figure.
+struct Spread {
+  std::vector<double> samples;
+
+  double min() const;
+  double median() const;
+  double max() const;
+  /// {"min", "median", "max"}, each times `scale`.
+  Json json(double scale = 1) const;
+};
+
+/// Seconds of one launch of `work`, `samples` times over `launches` of them, after some that do not
+/// count.
+Spread seconds_per_launch(const Stream& stream, const std::function<void()>& work, int launches,
+                          int samples);
+
+/// Tensors of random values in a moment: copies of one tile of normal values, whose length is a
+/// prime, so that no two rows of a matrix are alike. As hard to multiply as any.
+class RandomValues {
+ public:
+  explicit RandomValues(Stream stream) : stream_(std::move(stream)) {}
+
+  void fill(const Tensor& tensor, double deviation);
+  Tensor normal(const Shape& shape, DType dtype, double deviation = 1,
+                MemoryOwner owner = MemoryOwner::kActivation);
+
+ private:
+  const Tensor& tile(double deviation, DType dtype);
+
+  Stream stream_;
+  std::vector<float> host_;
+  std::map<std::pair<double, DType>, Tensor> tiles_;
+};
+
+/// Operations a second of our own matrix product (kernels/gemm.h) at size³ on random normal values.
+Spread matrix_rate(const Stream& stream, DType dtype, int64_t size, int samples = 7);
+
+/// Writes one line to stdout, at once.
+void print_line(const Json& line);
+
+}  // namespace lynceus::bench

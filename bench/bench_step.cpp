@@ -177,6 +177,7 @@ class Bench {
     }
     make_pixels();
     rt_.stream.synchronize();
+    rt_.stream.pool()->reset_peaks();  // what steps need, not what filling the model took
   }
 
   /// One step with new text -> its seconds. Laying out the batch counts, as it does in training.

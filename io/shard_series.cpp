@@ -25,6 +25,12 @@ bool belongs(const std::string& file, const std::string& name) {
                             middle.find_first_not_of("0123456789", 1) == std::string::npos);
 }
 
+/// A temporary file of a shard of this series, which a killed run left.
+bool is_leftover(const std::string& file, const std::string& name) {
+  const size_t at = file.find(".h5.tmp.");
+  return at != std::string::npos && belongs(file.substr(0, at + 3), name);
+}
+
 void remove_shard(const fs::path& path) {
   std::error_code ignored;
   fs::remove(path, ignored);
@@ -87,6 +93,12 @@ void ShardSeries::close_shard() {
 void ShardSeries::close() {
   if (writer_) close_shard();
   closed_ = true;
+  std::error_code ignored;
+  std::vector<fs::path> leftovers;
+  for (const auto& entry : fs::directory_iterator(directory_, ignored)) {
+    if (is_leftover(entry.path().filename().string(), name_)) leftovers.push_back(entry.path());
+  }
+  for (const fs::path& file : leftovers) fs::remove(file, ignored);
   for (const fs::path& file : existing(directory_, name_)) {
     if (std::find(state_.files.begin(), state_.files.end(), file) == state_.files.end())
       remove_shard(file);

@@ -8,7 +8,7 @@ namespace {
 
 std::vector<Turn> alpaca_turns(const Json& row) {
   std::string question = text_of(row.at("instruction"));
-  if (const auto input = row.find("input")) {
+  if (const auto input = row.find("input"); input && !input->is_null()) {
     const std::string context = trimmed(input->string());
     if (!context.empty()) question += "\n" + context;
   }

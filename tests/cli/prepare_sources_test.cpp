@@ -212,12 +212,14 @@ TEST_F(RestartTest, AKilledRunGoesOn) {
   const Output anew = prepare(arguments("listless"));
   EXPECT_EQ(anew.code, 2) << anew.all();
 
+  std::ofstream(fs::path(out("other")) / "rows-99.h5.tmp.blobs") << "left by the killed run";
   const Output other = prepare(arguments("other") + Arguments{"--captions", "first"});
   EXPECT_EQ(other.code, 2);
   EXPECT_THAT(other.err, HasSubstr("unfinished run of another command"));
   const Output over = prepare(arguments("other") + Arguments{"--captions", "first", "--overwrite"});
   EXPECT_EQ(over.code, 0) << over.all();
   EXPECT_EQ(io::Dataset("x", out("other") + "/rows*.h5").size(), 72);
+  EXPECT_THAT(names(out("other")), testing::Not(testing::Contains(HasSubstr("tmp"))));
 }
 
 TEST_F(PrepareSourcesTest, TheNumberOfRanksChangesNothing) {

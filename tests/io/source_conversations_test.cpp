@@ -82,7 +82,7 @@ TEST_F(SourceConversationsTest, AlpacaAndShareGpt) {
   const std::string rows_text = fmt::format(
       R"({{"instruction": "Add.", "input": "2 2", "output": "4"}}
 {{"instruction": "what?", "input": "", "output": "grey"}}
-{{"instruction": "what?", "output": "grey"}}
+{{"instruction": "what?", "input": null, "output": "grey"}}
 {{"id": "g", "conversations": [{1}, {0}, {1}, {0}]}}
 )",
       kPlain, kGpt);

@@ -269,6 +269,15 @@ void check_jobs(const PrepareConfig& common, const InputConfig& config,
     throw UsageError("--train-tokenizer runs on one rank, {} were started", ranks);
 }
 
+/// Sources of JSON count their rows when they are opened: seconds for every gigabyte.
+void announce_opening(const PrepareJob& job) {
+  constexpr uint64_t kLargeBytes = 64 << 20;
+  std::error_code error;
+  const uint64_t size = fs::file_size(job.input, error);
+  if (!error && size >= kLargeBytes)
+    fmt::print(stderr, "prepare {}: opens {} MB\n", job.name, size / 1'000'000);
+}
+
 /// Writes this rank's datasets, and says afterwards what they are.
 class Writer {
  public:
@@ -320,8 +329,10 @@ void run_jobs(const PrepareConfig& common, const InputConfig& config,
   parallel::agree(world, [&] {
     check_jobs(common, config, jobs, world.size());
     for (size_t i = static_cast<size_t>(world.rank()); i < jobs.size();
-         i += static_cast<size_t>(world.size()))
+         i += static_cast<size_t>(world.size())) {
+      if (speaks) announce_opening(jobs[i]);
       mine.emplace_back(&jobs[i], jobs[i].open());
+    }
   });
   if (config.dry_run) {
     std::vector<DatasetAccount> accounts;

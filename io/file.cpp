@@ -167,6 +167,12 @@ bool file_exists(const fs::path& path) {
   fail("stat", path, errno);
 }
 
+void truncate_file(const fs::path& path, uint64_t size) {
+  std::error_code error;
+  fs::resize_file(path, size, error);
+  if (error) throw IoError("cannot cut {}: {}", path.string(), error.message());
+}
+
 void sync_file(const fs::path& path) { sync_by_name(path, O_RDONLY); }
 
 void sync_directory(const fs::path& path) { sync_by_name(path, O_RDONLY | O_DIRECTORY); }

@@ -62,6 +62,9 @@ class File {
 /// Whether something of that name is there. IoError when that cannot be told.
 bool file_exists(const std::filesystem::path& path);
 
+/// Cuts an existing file behind its first `size` bytes.
+void truncate_file(const std::filesystem::path& path, uint64_t size);
+
 /// fsync of an existing file or of a directory, by name.
 void sync_file(const std::filesystem::path& path);
 void sync_directory(const std::filesystem::path& path);

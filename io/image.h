@@ -3,7 +3,8 @@
 //
 // JPEG: libjpeg-turbo, slow integer DCT, fancy upsampling; grey is replicated, CMYK and YCCK follow
 // Adobe's inverted convention; the EXIF orientation is ignored. PNG: palettes and low depths are
-// expanded, 16-bit samples keep their upper byte, alpha is dropped without compositing.
+// expanded, 16-bit samples keep their upper byte, alpha is dropped without compositing. WebP: still
+// pictures, alpha dropped likewise.
 #pragma once
 
 #include <cstdint>
@@ -25,11 +26,17 @@ struct DecodeLimits {
   int64_t max_pixels = 64 << 20;
 };
 
-/// Decodes a JPEG or PNG held in memory. `name` stands in messages. InputError for anything that is
-/// not a complete, undamaged picture (a decoder's warning about corrupt data counts) or is too big.
-/// Thread-safe; a fresh decoder each call, because one that met damage may spoil its successors.
+/// Decodes a JPEG, PNG or WebP held in memory. `name` stands in messages. InputError for anything
+/// that is not a complete, undamaged picture (a decoder's warning about corrupt data counts) or is
+/// too big. Thread-safe; a fresh decoder each call, because one that met damage may spoil its
+/// successors.
 Image decode_image(std::string_view encoded, const std::string& name,
                    const DecodeLimits& limits = {});
+
+/// The same refusals as far as the header shows a reason for them: type and size. Fast;
+/// damage behind the header is not seen.
+void check_image_header(std::string_view encoded, const std::string& name,
+                        const DecodeLimits& limits = {});
 
 /// Baseline JPEG, 4:2:0, quality 1 to 100.
 std::string encode_jpeg(const Image& image, int quality);
@@ -37,6 +44,16 @@ std::string encode_jpeg(const Image& image, int quality);
 namespace internal {
 Image decode_jpeg(std::string_view encoded, const std::string& name, const DecodeLimits& limits);
 Image decode_png(std::string_view encoded, const std::string& name, const DecodeLimits& limits);
+Image decode_webp(std::string_view encoded, const std::string& name, const DecodeLimits& limits);
+void check_jpeg_header(std::string_view encoded, const std::string& name,
+                       const DecodeLimits& limits);
+void check_png_header(std::string_view encoded, const std::string& name,
+                      const DecodeLimits& limits);
+void check_webp_header(std::string_view encoded, const std::string& name,
+                       const DecodeLimits& limits);
+/// InputError if the size is empty or over the limit.
+void check_image_size(int64_t width, int64_t height, const std::string& name,
+                      const DecodeLimits& limits);
 /// An Image of the given size with its memory; InputError if the size is empty or over the limit.
 Image allocate_image(int64_t width, int64_t height, const std::string& name,
                      const DecodeLimits& limits);

@@ -154,6 +154,17 @@ Image decode_jpeg(std::string_view encoded, const std::string& name, const Decod
   return image;
 }
 
+void check_jpeg_header(std::string_view encoded, const std::string& name,
+                       const DecodeLimits& limits) {
+  Decoder decoder;
+  set_up(decoder.errors);
+  decoder.info.err = &decoder.errors.base;
+  if (!read_header(decoder, encoded)) {
+    throw InputError("{}: not a readable JPEG: {}", name, decoder.errors.message);
+  }
+  check_image_size(decoder.info.image_width, decoder.info.image_height, name, limits);
+}
+
 }  // namespace internal
 
 std::string encode_jpeg(const Image& image, int quality) {

@@ -1,96 +1,18 @@
-// The bounded JSON parser's event handler, and checked access to its values.
+// Checked access to the values of a JSON document. See json.h.
 #include "io/json.h"
 
 #include <algorithm>
 #include <cctype>
-#include <nlohmann/json.hpp>
 
 #include "core/error.h"
+#include "io/json_internal.h"
 
 namespace lynceus::io {
 namespace {
 
-using Value = nlohmann::json;
-
-/// Names in messages may come from hostile files.
-std::string cut(const std::string& text) {
-  constexpr size_t kMaxShown = 200;
-  return text.size() <= kMaxShown ? text : text.substr(0, kMaxShown) + "...";
-}
-
-/// Builds the document from the parser's events and stops at the limits, before the value that
-/// would pass them is made.
-class BoundedBuilder {
- public:
-  BoundedBuilder(const std::string& origin, const JsonLimits& limits)
-      : origin_(origin), limits_(limits) {}
-
-  Value take() { return std::move(root_); }
-
-  bool null() { return add(nullptr) != nullptr; }
-  bool boolean(bool value) { return add(value) != nullptr; }
-  bool number_integer(int64_t value) { return add(value) != nullptr; }
-  bool number_unsigned(uint64_t value) { return add(value) != nullptr; }
-  bool number_float(double value, const std::string&) { return add(value) != nullptr; }
-  bool string(std::string& value) { return add(std::move(value)) != nullptr; }
-  bool binary(Value::binary_t&) { return false; }  // not part of JSON text
-
-  bool start_object(size_t) { return open(Value::object()); }
-  bool end_object() { return close(); }
-  bool start_array(size_t) { return open(Value::array()); }
-  bool end_array() { return close(); }
-
-  bool key(std::string& name) {
-    const auto [place, inserted] = open_.back()->get_ref<Value::object_t&>().try_emplace(name);
-    if (!inserted && limits_.refuse_duplicate_keys)
-      throw InputError("{}: the key '{}' stands twice in one object", origin_, cut(name));
-    member_ = &place->second;
-    return true;
-  }
-
-  bool parse_error(size_t position, const std::string&, const nlohmann::detail::exception& error) {
-    // The library's text reads "[json.exception.parse_error.101] parse error at line ...: reason".
-    std::string_view reason = error.what();
-    if (const size_t end = reason.find("] "); end != std::string_view::npos)
-      reason.remove_prefix(end + 2);
-    throw InputError("{}: not valid JSON at byte {}: {}", origin_, position, reason.substr(0, 400));
-  }
-
- private:
-  Value* add(Value value) {
-    if (++count_ > limits_.max_values)
-      throw InputError("{}: more than {} JSON values", origin_, limits_.max_values);
-    if (open_.empty()) {
-      root_ = std::move(value);
-      return &root_;
-    }
-    if (open_.back()->is_object()) {
-      *member_ = std::move(value);
-      return member_;
-    }
-    auto& array = open_.back()->get_ref<Value::array_t&>();
-    array.push_back(std::move(value));
-    return &array.back();
-  }
-  bool open(Value value) {
-    if (static_cast<int>(open_.size()) >= limits_.max_depth)
-      throw InputError("{}: JSON nested deeper than {}", origin_, limits_.max_depth);
-    // An enclosing array does not grow before this value is closed, so the pointer stays good.
-    open_.push_back(add(std::move(value)));
-    return true;
-  }
-  bool close() {
-    open_.pop_back();
-    return true;
-  }
-
-  const std::string& origin_;
-  const JsonLimits& limits_;
-  Value root_;
-  std::vector<Value*> open_;
-  Value* member_ = nullptr;
-  uint64_t count_ = 0;
-};
+using internal::BoundedBuilder;
+using internal::cut;
+using internal::Value;
 
 const Value& of(const void* value) { return *static_cast<const Value*>(value); }
 
@@ -108,6 +30,13 @@ struct Json::Document {
   Value root;
 };
 
+Json internal::JsonMaker::make(std::string origin, Value root) {
+  auto document =
+      std::make_shared<Json::Document>(Json::Document{std::move(origin), std::move(root)});
+  const Value* value = &document->root;
+  return Json(std::move(document), value, "");
+}
+
 Json Json::parse(std::string_view text, const std::string& origin, const JsonLimits& limits) {
   if (text.size() > limits.max_bytes)
     throw InputError("{}: {} bytes of JSON, at most {} are accepted", origin, text.size(),
@@ -117,9 +46,7 @@ Json Json::parse(std::string_view text, const std::string& origin, const JsonLim
   BoundedBuilder builder(origin, limits);
   if (!Value::sax_parse(text.begin(), text.end(), &builder))
     throw InputError("{}: not valid JSON", origin);
-  auto document = std::make_shared<Document>(Document{origin, builder.take()});
-  const Value* root = &document->root;
-  return Json(std::move(document), root, "");
+  return internal::JsonMaker::make(origin, builder.take());
 }
 
 Json Json::read(const std::filesystem::path& path, const JsonLimits& limits) {
@@ -218,56 +145,30 @@ std::string Json::where() const {
   return key_.empty() ? document_->origin : fmt::format("{}: key {}", document_->origin, cut(key_));
 }
 
-JsonLines::JsonLines(const std::filesystem::path& path)
-    : file_(File::open(path)), size_(file_.size()) {}
-
-bool JsonLines::fill() {
-  constexpr uint64_t kChunkBytes = 1ull << 20;
-  const size_t count = std::min(kChunkBytes, size_ - offset_);
-  if (count == 0) return false;
-  buffer_.erase(0, begin_);
-  begin_ = 0;
-  const size_t old = buffer_.size();
-  buffer_.resize(old + count);
-  file_.read_at(offset_, buffer_.data() + old, count);
-  offset_ += count;
-  return true;
-}
-
-bool JsonLines::next_line(std::string& line) {
-  size_t searched = 0;
-  size_t end;
-  bool too_long = false;
-  while ((end = buffer_.find('\n', begin_ + searched)) == std::string::npos) {
-    searched = buffer_.size() - begin_;
-    if (searched > kMaxLineBytes) {  // what is refused is not kept, only its end is looked for
-      too_long = true;
-      begin_ = buffer_.size();
-      searched = 0;
+std::string json_quoted(std::string_view text) {
+  std::string quoted = "\"";
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (c == '"' || c == '\\' || byte < 0x20) {
+      quoted += fmt::format("\\u{:04x}", byte);
+    } else {
+      quoted += c;
     }
-    if (!fill()) break;
   }
-  if (end == std::string::npos) end = buffer_.size();
-  if (end == begin_ && end == buffer_.size() && !too_long) return false;
-  line.assign(buffer_, begin_, end - begin_);
-  begin_ = std::min(end + 1, buffer_.size());
-  ++line_number_;
-  if (too_long)
-    throw InputError("{}: line {} is longer than {} bytes", file_.path().string(), line_number_,
-                     kMaxLineBytes);
-  return true;
+  return quoted + '"';
 }
 
 std::optional<Json> JsonLines::next() {
   std::string line;
-  while (next_line(line)) {
+  while (lines_.next(line)) {
     const bool blank =
         std::all_of(line.begin(), line.end(), [](unsigned char c) { return std::isspace(c) != 0; });
     if (blank) continue;
     JsonLimits limits;
-    limits.max_bytes = kMaxLineBytes;
+    limits.max_bytes = Lines::kMaxBytes;
     limits.refuse_duplicate_keys = false;
-    return Json::parse(line, fmt::format("{}:{}", file_.path().string(), line_number_), limits);
+    return Json::parse(line, fmt::format("{}:{}", lines_.path().string(), lines_.line_number()),
+                       limits);
   }
   return std::nullopt;
 }

@@ -17,7 +17,7 @@
 #include <utility>
 #include <vector>
 
-#include "io/file.h"
+#include "io/lines.h"
 
 namespace lynceus::io {
 
@@ -28,6 +28,10 @@ struct JsonLimits {
   uint64_t max_values = 2'000'000;
   bool refuse_duplicate_keys = true;  ///< otherwise the last one counts
 };
+
+namespace internal {
+struct JsonMaker;
+}
 
 /// One value of a parsed document; a handle that keeps the document alive, cheap to copy.
 class Json {
@@ -71,6 +75,7 @@ class Json {
   std::string where() const;
 
  private:
+  friend internal::JsonMaker;
   struct Document;
   Json(std::shared_ptr<const Document> document, const void* value, std::string key)
       : document_(std::move(document)), value_(value), key_(std::move(key)) {}
@@ -81,29 +86,22 @@ class Json {
   std::string key_;
 };
 
+/// `text` as a JSON string. That it is UTF-8 is not checked: parse() of the result does that.
+std::string json_quoted(std::string_view text);
+
 /// The lines of a JSONL file, one value each; empty lines are skipped, a line is at most 16 MiB.
 class JsonLines {
  public:
-  static constexpr uint64_t kMaxLineBytes = 16ull << 20;
-
-  explicit JsonLines(const std::filesystem::path& path);
+  explicit JsonLines(const std::filesystem::path& path) : lines_(path) {}
 
   /// The next value; nothing at the end. After an InputError about a malformed line the next call
   /// goes on with the line behind it.
   std::optional<Json> next();
   /// Of the value that next() gave last, from 1.
-  int64_t line_number() const { return line_number_; }
+  int64_t line_number() const { return lines_.line_number(); }
 
  private:
-  bool next_line(std::string& line);
-  bool fill();
-
-  File file_;
-  uint64_t size_;
-  uint64_t offset_ = 0;  // of what is not yet in buffer_
-  std::string buffer_;
-  size_t begin_ = 0;  // of what is not yet taken from buffer_
-  int64_t line_number_ = 0;
+  Lines lines_;
 };
 
 }  // namespace lynceus::io

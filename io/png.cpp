@@ -68,12 +68,7 @@ bool read_pixels(Decoder& decoder, png_bytepp rows, size_t stride) {
   return true;
 }
 
-}  // namespace
-
-namespace internal {
-
-Image decode_png(std::string_view encoded, const std::string& name, const DecodeLimits& limits) {
-  Decoder decoder;
+void open(Decoder& decoder, std::string_view encoded, const std::string& name) {
   decoder.encoded = encoded;
   decoder.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &decoder, on_error, on_warning);
   if (decoder.png != nullptr) decoder.info = png_create_info_struct(decoder.png);
@@ -81,6 +76,15 @@ Image decode_png(std::string_view encoded, const std::string& name, const Decode
   if (!read_header(decoder)) {
     throw InputError("{}: not a readable PNG: {}", name, decoder.message);
   }
+}
+
+}  // namespace
+
+namespace internal {
+
+Image decode_png(std::string_view encoded, const std::string& name, const DecodeLimits& limits) {
+  Decoder decoder;
+  open(decoder, encoded, name);
   Image image = allocate_image(png_get_image_width(decoder.png, decoder.info),
                                png_get_image_height(decoder.png, decoder.info), name, limits);
   const size_t stride = static_cast<size_t>(image.width) * 3;
@@ -90,6 +94,14 @@ Image decode_png(std::string_view encoded, const std::string& name, const Decode
     throw InputError("{}: damaged PNG: {}", name, decoder.message);
   }
   return image;
+}
+
+void check_png_header(std::string_view encoded, const std::string& name,
+                      const DecodeLimits& limits) {
+  Decoder decoder;
+  open(decoder, encoded, name);
+  check_image_size(png_get_image_width(decoder.png, decoder.info),
+                   png_get_image_height(decoder.png, decoder.info), name, limits);
 }
 
 }  // namespace internal

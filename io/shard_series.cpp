@@ -25,6 +25,12 @@ bool belongs(const std::string& file, const std::string& name) {
                             middle.find_first_not_of("0123456789", 1) == std::string::npos);
 }
 
+/// A temporary file of a shard of this series, which a killed run left.
+bool is_leftover(const std::string& file, const std::string& name) {
+  const size_t at = file.find(".h5.tmp.");
+  return at != std::string::npos && belongs(file.substr(0, at + 3), name);
+}
+
 void remove_shard(const fs::path& path) {
   std::error_code ignored;
   fs::remove(path, ignored);
@@ -53,35 +59,49 @@ ShardSeries::ShardSeries(fs::path directory, std::string name, ShardInfo info, u
       max_bytes_(max_bytes) {}
 
 ShardSeries::~ShardSeries() {
-  if (closed_) return;
-  for (const fs::path& file : files_) remove_shard(file);
+  if (closed_ || on_shard_) return;
+  for (const fs::path& file : state_.files) remove_shard(file);
+}
+
+void ShardSeries::keep_shards(ShardSeriesState earlier,
+                              std::function<void(const ShardSeriesState&)> on_shard) {
+  state_ = std::move(earlier);
+  on_shard_ = std::move(on_shard);
 }
 
 void ShardSeries::add(const Sample& sample) {
   if (!writer_) writer_ = std::make_unique<ShardWriter>(current_path(), info_);
   writer_->add(sample);
-  ++samples_;
-  media_ += static_cast<int64_t>(sample.media.size());
-  for (const std::string& encoded : sample.media) media_bytes_ += encoded.size();
+  ++state_.samples;
+  state_.media += static_cast<int64_t>(sample.media.size());
+  for (const std::string& encoded : sample.media) state_.media_bytes += encoded.size();
   if (writer_->bytes() >= max_bytes_) close_shard();
 }
 
 fs::path ShardSeries::current_path() const {
-  const std::string number = files_.empty() ? "" : "-" + std::to_string(files_.size());
+  const std::string number = state_.files.empty() ? "" : "-" + std::to_string(state_.files.size());
   return directory_ / (name_ + number + ".h5");
 }
 
 void ShardSeries::close_shard() {
   writer_->close();
   writer_.reset();
-  files_.push_back(current_path());
+  state_.files.push_back(current_path());
+  if (on_shard_) on_shard_(state_);
 }
 
 void ShardSeries::close() {
   if (writer_) close_shard();
   closed_ = true;
+  std::error_code ignored;
+  std::vector<fs::path> leftovers;
+  for (const auto& entry : fs::directory_iterator(directory_, ignored)) {
+    if (is_leftover(entry.path().filename().string(), name_)) leftovers.push_back(entry.path());
+  }
+  for (const fs::path& file : leftovers) fs::remove(file, ignored);
   for (const fs::path& file : existing(directory_, name_)) {
-    if (std::find(files_.begin(), files_.end(), file) == files_.end()) remove_shard(file);
+    if (std::find(state_.files.begin(), state_.files.end(), file) == state_.files.end())
+      remove_shard(file);
   }
 }
 

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -12,6 +13,14 @@
 #include "io/shard_writer.h"
 
 namespace lynceus::io {
+
+/// What a series holds in complete shards.
+struct ShardSeriesState {
+  std::vector<std::filesystem::path> files;
+  int64_t samples = 0;
+  int64_t media = 0;
+  uint64_t media_bytes = 0;
+};
 
 class ShardSeries {
  public:
@@ -22,21 +31,25 @@ class ShardSeries {
   /// A shard ends with the sample that brings it to max_bytes of media, texts and keys.
   ShardSeries(std::filesystem::path directory, std::string name, ShardInfo info,
               uint64_t max_bytes);
-  /// Without close(): removes the shards that it wrote.
+  /// Without close(): removes the shards that it wrote, unless they are kept.
   ~ShardSeries();
   ShardSeries(const ShardSeries&) = delete;
   ShardSeries& operator=(const ShardSeries&) = delete;
 
+  /// Complete shards stay without close(), and `on_shard` is told of each once it is on disk. The
+  /// series goes on behind those of an earlier run.
+  void keep_shards(ShardSeriesState earlier, std::function<void(const ShardSeriesState&)> on_shard);
   void add(const Sample& sample);
   /// Completes the last shard and removes shards of this name that an earlier, larger series left.
   void close();
 
   const std::string& name() const { return name_; }
-  /// Of the whole series.
-  int64_t samples() const { return samples_; }
-  int64_t media() const { return media_; }
-  uint64_t media_bytes() const { return media_bytes_; }
-  const std::vector<std::filesystem::path>& files() const { return files_; }
+  /// Of the whole series: its files are complete, its counts of all that was added.
+  const ShardSeriesState& state() const { return state_; }
+  int64_t samples() const { return state_.samples; }
+  int64_t media() const { return state_.media; }
+  uint64_t media_bytes() const { return state_.media_bytes; }
+  const std::vector<std::filesystem::path>& files() const { return state_.files; }
 
  private:
   std::filesystem::path current_path() const;  ///< of the shard after the complete ones
@@ -47,11 +60,9 @@ class ShardSeries {
   ShardInfo info_;
   uint64_t max_bytes_;
   std::unique_ptr<ShardWriter> writer_;
-  std::vector<std::filesystem::path> files_;  // complete ones
+  ShardSeriesState state_;
+  std::function<void(const ShardSeriesState&)> on_shard_;
   bool closed_ = false;
-  int64_t samples_ = 0;
-  int64_t media_ = 0;
-  uint64_t media_bytes_ = 0;
 };
 
 }  // namespace lynceus::io

@@ -1,4 +1,4 @@
-// Samples from a JSONL file, one object a line. Used by `lynceus prepare jsonl`. Rows that it
+// Samples from a JSONL or TSV file, one row a line. Used by `lynceus prepare jsonl`. Rows that it
 // takes:
 //
 //   {"image": "a/b.jpg", "caption": "..."}             or "captions": ["...", ...]
@@ -7,53 +7,60 @@
 //
 // "images": [...] instead of "image": pictures with visual tokens each; "frames": [...]: those of
 // one video. A question needs no picture. "id" (text or integer), if there, names the sample. Other
-// keys are left alone. Pictures are taken as they came after they were decoded once.
+// keys are left alone. Pictures are taken as they came after they were decoded once. Where a file
+// calls these fields otherwise, a map says how; in a TSV file (its name ends in .tsv) the keys are
+// the cells of the first line, or the numbers of columns.
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "io/json.h"
 #include "io/sample.h"
+#include "io/source.h"
 
 namespace lynceus::io {
 
+/// Field of ours to key of the file.
+using FieldMap = std::map<std::string, std::string>;
+
+/// From "field=key" each. UsageError for an unknown field, one named twice, an empty key.
+FieldMap parse_field_map(const std::vector<std::string>& pairs);
+
 struct JsonlOptions {
-  std::filesystem::path file;
+  std::filesystem::path file = {};
   /// Where pictures' paths begin; they may not leave it. Empty: the file's folder.
-  std::filesystem::path root;
+  std::filesystem::path root = {};
   bool first_caption_only = false;  ///< otherwise one sample a caption
+  /// Empty: the fields' own names. Otherwise only fields named here are read.
+  FieldMap map = {};
+  PictureCheck check = PictureCheck::kDecode;
 };
 
-/// One line: its samples, or why there are none ("FILE:LINE: ...").
-struct JsonlRow {
-  std::vector<Sample> samples;
-  std::string problem;
-};
-
-class JsonlSource {
+class JsonlSource : public Source {
  public:
   /// IoError when the file or the root cannot be read.
   explicit JsonlSource(JsonlOptions options);
 
-  /// Lines of the file, empty ones included: what next() gives at most.
-  int64_t line_count() const { return line_count_; }
-  /// Nothing at the end. A malformed row or a missing, undecodable or outlying picture is the row's
-  /// problem, not an error.
-  std::optional<JsonlRow> next();
+  /// Lines of the file, empty ones included.
+  SourceExtent extent() const override { return {line_count_, "lines", line_count_}; }
+  void read(int64_t skip, const RowSink& sink) override;
 
  private:
-  std::vector<Sample> samples_of(const Json& row) const;
-  /// Fills media and kind.
-  void read_media(const Json& row, Sample& sample, std::string& name) const;
-  std::string read_picture(const Json& path) const;
+  template <typename RowLines>
+  void read_lines(RowLines lines, int64_t skip, const RowSink& sink);
+  std::optional<Json> find(const Json& row, const std::string& field) const;
+  std::vector<Sample> samples_of(const Json& row, int64_t line);
+  /// Fills media and kind; returns the name of the first.
+  std::string read_media(const Json& row, Sample& sample);
 
   JsonlOptions options_;
   int64_t line_count_;
-  JsonLines lines_;
+  PictureReader pictures_;
 };
 
 }  // namespace lynceus::io

@@ -1,10 +1,10 @@
 # Tests of the whole program: they start ranks of their own, so each takes both cores.
 foreach(name resume stage bad_input config_values stop help weights save_fault rank_fault takeover
-        photos layout)
+        photos layout prepare_sources)
   if(TARGET cli_${name}_test)
     add_dependencies(cli_${name}_test lynceus)
     set(labels unit mpi)
-    if(name MATCHES "stop|fault|takeover")
+    if(name MATCHES "stop|fault|takeover|sources")
       list(APPEND labels fault)
     endif()
     if(name STREQUAL photos)

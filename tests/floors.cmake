@@ -9,8 +9,11 @@ add_test(NAME install
          COMMAND ${BASH_PROGRAM} ${scripts}/install_check.sh ${CMAKE_COMMAND} ${CMAKE_BINARY_DIR})
 add_test(NAME setup COMMAND ${BASH_PROGRAM} ${scripts}/setup_check.sh ${CMAKE_SOURCE_DIR})
 add_test(NAME demo.guards COMMAND ${BASH_PROGRAM} ${scripts}/demo_check.sh ${CMAKE_SOURCE_DIR})
-set_tests_properties(floors floors.fires install setup demo.guards PROPERTIES LABELS unit TIMEOUT 60)
-set_property(TEST install APPEND PROPERTY ENVIRONMENT OMP_NUM_THREADS=1
+add_test(NAME docs
+         COMMAND ${BASH_PROGRAM} ${scripts}/docs_check.sh ${CMAKE_SOURCE_DIR} $<TARGET_FILE:lynceus>)
+set_tests_properties(floors floors.fires install setup demo.guards docs PROPERTIES LABELS unit
+                     TIMEOUT 60)
+set_property(TEST install docs APPEND PROPERTY ENVIRONMENT OMP_NUM_THREADS=1
              OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1)
 
 find_program(SHELLCHECK_PROGRAM shellcheck)

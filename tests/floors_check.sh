@@ -24,7 +24,7 @@ vendor_home() {
   case "$1" in
     mpi.h) echo "^(parallel|io)/" ;;
     hdf5.h | hdf5_hl.h | H5*.h) echo "^io/" ;;
-    jpeglib.h | jerror.h | turbojpeg.h | png.h) echo "^io/" ;;
+    jpeglib.h | jerror.h | turbojpeg.h | png.h | webp/* | archive.h | archive_entry.h) echo "^io/" ;;
     sentencepiece_*.h) echo "^io/" ;;
     dnnl* | oneapi/dnnl/* | cblas.h | openblas*) echo "^kernels/cpu/" ;;
     nccl.h) echo "^parallel/nccl" ;;

@@ -13,8 +13,9 @@ packages=(
   g++ cmake ninja-build ccache pkg-config git
   # to communicate
   libopenmpi-dev openmpi-bin
-  # files: HDF5, images, tokenizer, digests, JSON
-  libhdf5-openmpi-dev libjpeg-dev libpng-dev libsentencepiece-dev libxxhash-dev nlohmann-json3-dev
+  # files: HDF5, images, archives, tokenizer, digests, JSON
+  libhdf5-openmpi-dev libjpeg-dev libpng-dev libwebp-dev libarchive-dev libsentencepiece-dev
+  libxxhash-dev nlohmann-json3-dev
   # arithmetic; OpenBLAS is a peer of the benchmarks
   libdnnl-dev libopenblas-pthread-dev
   # command line and log

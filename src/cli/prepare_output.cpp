@@ -8,6 +8,8 @@
 #include <utility>
 
 #include "core/error.h"
+#include "io/reject_list.h"
+#include "io/shard.h"
 #include "io/tokenizer.h"
 #include "train/run_state.h"
 
@@ -16,22 +18,24 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int64_t kFewLines = 200;  // a share of fewer says little
-
 double megabytes(uint64_t bytes) { return static_cast<double>(bytes) * 1e-6; }
 
 }  // namespace
 
 void PrepareConfig::check() const {
-  if (output.empty()) throw UsageError("prepare: expected --output DIR, found none");
   if (!(shard_gib > 0 && shard_gib <= 1024))
     throw UsageError("--shard-gib: expected more than 0 and at most 1024, found {}", shard_gib);
   if (train_tokenizer < 0 || train_tokenizer > 1'000'000)
     throw UsageError("--train-tokenizer: expected 0 to 1000000 pieces, found {}", train_tokenizer);
 }
 
-PrepareOutput::PrepareOutput(const PrepareConfig& config)
-    : config_(config), directory_(config.output) {
+void PrepareConfig::check_output() const {
+  if (output.empty()) throw UsageError("prepare: expected --output DIR, found none");
+}
+
+PrepareOutput::PrepareOutput(const PrepareConfig& config, bool resumes)
+    : config_(config), resumes_(resumes), directory_(config.output) {
+  config.check_output();
   std::error_code error;
   fs::create_directories(directory_, error);
   if (error) throw IoError("--output {}: {}", config.output, error.message());
@@ -39,13 +43,18 @@ PrepareOutput::PrepareOutput(const PrepareConfig& config)
 }
 
 void PrepareOutput::refuse_existing(const fs::path& path) const {
-  if (!config_.overwrite && fs::exists(path))
+  if (!config_.overwrite && !resumes_ && fs::exists(path))
+    throw UsageError("{} is there already; --overwrite replaces it", path.string());
+}
+
+void PrepareOutput::refuse_existing_shards(const std::string& name) const {
+  if (config_.overwrite) return;
+  for (const fs::path& path : io::ShardSeries::existing(directory_, name))
     throw UsageError("{} is there already; --overwrite replaces it", path.string());
 }
 
 io::ShardSeries& PrepareOutput::open(const std::string& name, const std::string& task,
                                      const std::string& source) {
-  for (const fs::path& path : io::ShardSeries::existing(directory_, name)) refuse_existing(path);
   const auto bytes = static_cast<uint64_t>(config_.shard_gib * 0x1p30);
   return *series_.emplace_back(std::make_unique<io::ShardSeries>(
       directory_, name, io::ShardInfo{task, source, software_version()}, bytes));
@@ -61,6 +70,18 @@ void PrepareOutput::add(io::ShardSeries& series, const io::Sample& sample) {
   if (corpus_) corpus_->add(sample);
 }
 
+void PrepareOutput::add_texts_of(const io::ShardSeriesState& earlier) {
+  if (!corpus_) return;
+  for (const fs::path& file : earlier.files) {
+    const io::Shard shard(file);
+    io::Sample sample;
+    for (int64_t i = 0; i < shard.size(); ++i) {
+      sample.turns = shard.turns(i);
+      corpus_->add(sample);
+    }
+  }
+}
+
 void PrepareOutput::close() {
   if (config_.train_tokenizer > 0) {
     io::TokenizerTraining training;
@@ -72,48 +93,45 @@ void PrepareOutput::close() {
   if (corpus_) corpus_->close();
 }
 
-void PrepareOutput::print_summary(int64_t bad_lines) const {
-  int64_t samples = 0;
-  int64_t media = 0;
-  uint64_t bytes = 0;
-  size_t files = 0;
-  for (const auto& series : series_) {
-    fmt::print("{:<40} {:>8} samples {:>8} images {:>9.1f} MB  {} {}\n",
-               (directory_ / series->name()).string() + ".h5", series->samples(), series->media(),
-               megabytes(series->media_bytes()), series->files().size(),
-               series->files().size() == 1 ? "file" : "files");
-    samples += series->samples();
-    media += series->media();
-    bytes += series->media_bytes();
-    files += series->files().size();
-  }
+void PrepareOutput::print_account(const std::vector<DatasetAccount>& accounts,
+                                  bool with_rows) const {
+  const std::string sums = print_datasets(directory_, accounts, with_rows);
   if (corpus_) fmt::print("{:<40} texts\n", (directory_ / "corpus.txt").string());
   if (config_.train_tokenizer > 0)
     fmt::print("{:<40} {:>8} pieces\n", (directory_ / "tokenizer.model").string(),
                config_.train_tokenizer);
+  size_t files = 0;
+  for (const DatasetAccount& account : accounts) files += account.written.files.size();
   const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - begin_;
-  fmt::print("prepared {} samples, {} images ({:.1f} MB), {} bad lines, {} shard(s), {:.1f} s\n",
-             samples, media, megabytes(bytes), bad_lines, files, elapsed.count());
+  fmt::print("prepared {}, {} shard(s), {:.1f} s\n", sums, files, elapsed.count());
 }
 
-BadLines::BadLines(fs::path list, std::string file, double max_share, int64_t lines)
-    : list_(std::move(list)), file_(std::move(file)), max_share_(max_share), lines_(lines) {
-  std::error_code ignored;
-  fs::remove(list_, ignored);
-}
-
-void BadLines::add(const std::string& problem) {
-  if (count_++ == 0) {
-    output_ = io::File::create(list_);
-    first_ = problem;
+std::string print_datasets(const fs::path& directory, const std::vector<DatasetAccount>& accounts,
+                           bool with_rows) {
+  io::ShardSeriesState sum;
+  int64_t rejected = 0;
+  for (const DatasetAccount& account : accounts) {
+    const io::ShardSeriesState& written = account.written;
+    const std::string name = (directory / account.name).string();
+    fmt::print("{:<40} {:>8} samples {:>8} images {:>9.1f} MB", name + ".h5", written.samples,
+               written.media, megabytes(written.media_bytes));
+    if (!written.files.empty())
+      fmt::print("  {} {}", written.files.size(), written.files.size() == 1 ? "file" : "files");
+    fmt::print("\n");
+    sum.samples += written.samples;
+    sum.media += written.media;
+    sum.media_bytes += written.media_bytes;
+    if (!with_rows) continue;
+    int64_t rejected_here = 0;
+    for (const auto& [kind, rows] : account.rejected) rejected_here += rows;
+    rejected += rejected_here;
+    const std::string kinds = rejected_here == 0 ? "" : ": " + io::reject_text(account.rejected);
+    const std::string list =
+        rejected_here == 0 || written.files.empty() ? "" : "; see " + name + "-rejects.jsonl";
+    fmt::print("  read {} rows, rejected {}{}{}\n", account.rows, rejected_here, kinds, list);
   }
-  const std::string line = problem + "\n";
-  output_.append(line.data(), line.size());
-  if (static_cast<double>(count_) > max_share_ * static_cast<double>(std::max(lines_, kFewLines)))
-    throw InputError(
-        "{}: {} of {} lines are unusable, more than --max-bad {} allows; all so far "
-        "are listed in {}, the first is {}",
-        file_, count_, lines_, max_share_, list_.string(), first_);
+  return fmt::format("{} samples, {} images ({:.1f} MB), {} rejected", sum.samples, sum.media,
+                     megabytes(sum.media_bytes), rejected);
 }
 
 }  // namespace lynceus::cli

@@ -1,16 +1,16 @@
-// What every source of `lynceus prepare` writes to: shards, the list of unusable lines, the texts
-// for a tokenizer. Nothing that stands in the folder is replaced unasked.
+// What every source of `lynceus prepare` writes to: shards, the texts for a tokenizer, the account
+// at the end. Nothing that stands in the folder is replaced unasked.
 #pragma once
 
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "io/corpus_writer.h"
-#include "io/file.h"
 #include "io/shard_series.h"
 
 namespace lynceus::cli {
@@ -34,23 +34,44 @@ struct PrepareConfig {
   }
   /// UsageError naming the option.
   void check() const;
+  void check_output() const;
 };
+
+/// What became of one dataset.
+struct DatasetAccount {
+  std::string name;
+  io::ShardSeriesState written;
+  int64_t rows = 0;                              ///< read
+  std::map<std::string, int64_t> rejected = {};  ///< rows by kind
+};
+
+/// A line a dataset, and what was rejected of which rows (where there are rows); returns the sums.
+/// An account without files is of a dry run.
+std::string print_datasets(const std::filesystem::path& directory,
+                           const std::vector<DatasetAccount>& accounts, bool with_rows);
 
 class PrepareOutput {
  public:
-  /// Makes the folder. `config` must outlive this.
-  explicit PrepareOutput(const PrepareConfig& config);
+  /// Makes the folder. `config` must outlive this. `resumes`: texts and tokenizer that stand there
+  /// are of the run that goes on.
+  explicit PrepareOutput(const PrepareConfig& config, bool resumes = false);
 
-  /// Begins shards NAME.h5, NAME-1.h5 ...; UsageError when there are some already.
+  /// UsageError when shards of that name are there already.
+  void refuse_existing_shards(const std::string& name) const;
+  /// Begins shards NAME.h5, NAME-1.h5 ...
   io::ShardSeries& open(const std::string& name, const std::string& task,
                         const std::string& source);
   /// From now on all texts go to DIR/corpus.txt too; a tokenizer needs them.
   void keep_texts();
   void add(io::ShardSeries& series, const io::Sample& sample);
-  /// Trains the tokenizer, if asked, then gives every file its name. Without: leaves nothing.
+  /// Texts of complete shards of an earlier run, as if they had been added.
+  void add_texts_of(const io::ShardSeriesState& earlier);
+  /// Trains the tokenizer, if asked, then gives every file its name. Without: leaves nothing, but
+  /// for series that keep their shards.
   void close();
 
-  void print_summary(int64_t bad_lines) const;
+  /// The datasets, then the sums with texts, tokenizer and time.
+  void print_account(const std::vector<DatasetAccount>& accounts, bool with_rows) const;
   const std::vector<std::unique_ptr<io::ShardSeries>>& series() const { return series_; }
   const std::filesystem::path& directory() const { return directory_; }
 
@@ -58,31 +79,11 @@ class PrepareOutput {
   void refuse_existing(const std::filesystem::path& path) const;
 
   const PrepareConfig& config_;
+  bool resumes_;
   std::filesystem::path directory_;
   std::vector<std::unique_ptr<io::ShardSeries>> series_;
   std::unique_ptr<io::CorpusWriter> corpus_;
   std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
-};
-
-/// The lines of one file that gave no sample: a text file, made with the first of them.
-class BadLines {
- public:
-  /// `lines`: of the whole file; `list` of an earlier run is removed.
-  BadLines(std::filesystem::path list, std::string file, double max_share, int64_t lines);
-
-  /// InputError once more than max_share of the lines is bad; fewer than 200 count as 200, so that
-  /// one bad line does not stop a small file.
-  void add(const std::string& problem);
-  int64_t count() const { return count_; }
-
- private:
-  std::filesystem::path list_;
-  std::string file_;
-  double max_share_;
-  int64_t lines_;
-  io::File output_;
-  std::string first_;
-  int64_t count_ = 0;
 };
 
 }  // namespace lynceus::cli

@@ -69,7 +69,7 @@ TEST_F(PrepareTest, Photographs) {
   const Result result =
       run("jsonl --input " + photos_ + " --output " + path("out") + " --train-tokenizer 400");
   ASSERT_EQ(result.code, 0) << result.text;
-  EXPECT_THAT(result.text, HasSubstr("prepared 30 samples, 30 images (2.5 MB), 0 bad lines"));
+  EXPECT_THAT(result.text, HasSubstr("prepared 30 samples, 30 images (2.5 MB), 0 rejected"));
   const io::Dataset dataset("captions", path("out") + "/captions*.h5");
   ASSERT_EQ(dataset.size(), 30);
   EXPECT_EQ(dataset.info(0).task, "captions");
@@ -121,7 +121,7 @@ TEST_F(PrepareTest, NothingIsReplacedUnasked) {
   EXPECT_NE(io::read_text(path("out") + "/train-Color.h5"), before);
 }
 
-TEST_F(PrepareTest, BadLinesAreCountedListedAndLimited) {
+TEST_F(PrepareTest, BadRowsAreCountedListedAndLimited) {
   const std::string folder = fs::path(photos_).parent_path().string();
   const std::string good = R"({"image": "images/000000008762.jpg", "caption": "lights"})";
   const std::string input =
@@ -130,15 +130,17 @@ TEST_F(PrepareTest, BadLinesAreCountedListedAndLimited) {
   const std::string arguments = "jsonl --input " + input + " --root " + folder + " --output ";
   const Result some = run(arguments + path("some") + " --max-bad 0.5");
   ASSERT_EQ(some.code, 0) << some.text;
-  EXPECT_THAT(some.text, HasSubstr("prepared 3 samples, 3 images (0.1 MB), 2 bad lines"));
+  EXPECT_THAT(some.text, HasSubstr("prepared 3 samples, 3 images (0.1 MB), 2 rejected"));
   EXPECT_THAT(
-      io::read_text(path("some") + "/rows-bad.txt"),
-      AllOf(HasSubstr("rows.jsonl:3: key image"), HasSubstr("no.jpg"), HasSubstr("rows.jsonl:4")));
+      io::read_text(path("some") + "/rows-rejects.jsonl"),
+      AllOf(HasSubstr(R"({"row": 3, "reject": "missing picture", "problem": ")"),
+            HasSubstr("rows.jsonl:3: key image"), HasSubstr("no.jpg"), HasSubstr("rows.jsonl:4")));
 
   expect_refused(arguments + path("none") + " --max-bad 0", 3,
-                 "1 of 5 lines are unusable, more than --max-bad 0 allows");
+                 "1 of 5 rows are unusable, more than --max-bad 0 allows");
   EXPECT_FALSE(fs::exists(path("none") + "/rows.h5"));
-  EXPECT_TRUE(fs::exists(path("none") + "/rows-bad.txt"));
+  EXPECT_TRUE(fs::exists(path("none") + "/rows-rejects.jsonl"));
+  EXPECT_FALSE(fs::exists(path("none") + "/rows.unfinished"));
 }
 
 TEST_F(PrepareTest, OneBadPictureDoesNotStopASmallFile) {
@@ -156,17 +158,17 @@ TEST_F(PrepareTest, OneBadPictureDoesNotStopASmallFile) {
   const Result few = run(call + " --output " + path("few"));
   EXPECT_EQ(few.code, 0) << few.text;
   EXPECT_THAT(few.text, HasSubstr("prepared 80 samples, 80 images"));
-  EXPECT_THAT(few.text, HasSubstr("2 bad lines"));
+  EXPECT_THAT(few.text, HasSubstr("2 rejected"));
   write("rows.jsonl", rows(3));
   expect_refused(call + " --output " + path("more"), 3,
-                 "3 of 82 lines are unusable, more than --max-bad 0.01 allows");
+                 "3 of 82 rows are unusable, more than --max-bad 0.01 allows");
 }
 
 TEST_F(PrepareTest, WrongCallsSayWhatIsWrong) {
   const std::string out = " --output " + path("out");
-  expect_refused("", 2, "expected a source, jsonl or shapes, as the first word, found nothing");
+  expect_refused("", 2, "expected a source as the first word, one of jsonl, coco, llava");
   expect_refused("shape" + out, 2, "found 'shape'");
-  expect_refused("coco" + out, 2, "the source coco is not yet there");
+  expect_refused("video" + out, 2, "the source video is not yet there");
   expect_refused("shapes", 2, "expected --output DIR");
   expect_refused("shapes --count 0" + out, 2, "--count: expected 1 or more, found 0");
   expect_refused("shapes --count many" + out, 2, "count");
@@ -193,18 +195,18 @@ TEST_F(PrepareTest, UnusableFilesSayWhatIsWrong) {
   EXPECT_TRUE(fs::is_empty(path("out"))) << "an abandoned run left something";
 }
 
-TEST_F(PrepareTest, OneRankOnly) {
+TEST_F(PrepareTest, ShapesOnOneRankOnly) {
   const Result result =
       run("shapes --count 1 --output " + path("out"), "mpirun --oversubscribe -n 2");
   EXPECT_EQ(result.code, 2) << result.text;
-  EXPECT_THAT(result.text, HasSubstr("prepare runs on one rank, 2 were started"));
+  EXPECT_THAT(result.text, HasSubstr("prepare shapes runs on one rank, 2 were started"));
   EXPECT_FALSE(fs::exists(path("out")));
 }
 
 TEST_F(PrepareTest, HelpNamesWhatIsThere) {
   const Result all = run("--help");
   EXPECT_EQ(all.code, 0);
-  EXPECT_THAT(all.text, AllOf(HasSubstr("jsonl"), HasSubstr("shapes"), Not(HasSubstr("coco"))));
+  EXPECT_THAT(all.text, AllOf(HasSubstr("jsonl"), HasSubstr("shapes"), Not(HasSubstr("video"))));
   EXPECT_THAT(run("shapes --help").text, AllOf(HasSubstr("--count"), HasSubstr("--output")));
   EXPECT_THAT(run("jsonl --help").text, AllOf(HasSubstr("--max-bad"), Not(HasSubstr("--count"))));
 }

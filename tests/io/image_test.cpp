@@ -10,6 +10,7 @@
 
 #include <jpeglib.h>
 #include <png.h>
+#include <webp/encode.h>
 
 #include "core/error.h"
 #include "core/random.h"
@@ -173,8 +174,45 @@ TEST(Image, PngKinds) {
   }
 }
 
+std::string encode_webp(const Image& image) {
+  uint8_t* bytes = nullptr;
+  const size_t size =
+      WebPEncodeLosslessRGB(image.rgb.data(), image.width, image.height, image.width * 3, &bytes);
+  std::string encoded(reinterpret_cast<const char*>(bytes), size);
+  WebPFree(bytes);
+  return encoded;
+}
+
+TEST(Image, Webp) {
+  const Image image = gradient(37, 21);
+  const std::string encoded = encode_webp(image);
+  const Image decoded = decode_image(encoded, "webp");
+  EXPECT_EQ(decoded.width, 37);
+  EXPECT_EQ(decoded.height, 21);
+  EXPECT_EQ(decoded.rgb, image.rgb);
+  EXPECT_THAT(message_of(encoded.substr(0, 14)), HasSubstr("not a readable WebP"));
+  EXPECT_THAT(message_of(encoded.substr(0, encoded.size() / 2)), HasSubstr("damaged WebP"));
+  EXPECT_THAT(message_of(encoded, {.max_pixels = 776}), HasSubstr("found 37 x 21"));
+  std::string animated =
+      encoded.substr(0, 12) + std::string("VP8X\x0a\0\0\0\x02\0\0\0\x24\0\0\x14\0\0", 18);
+  EXPECT_THAT(message_of(animated), HasSubstr("animated WebP"));
+}
+
+TEST(Image, HeadersAlone) {
+  const std::string jpeg = encode_jpeg(gradient(64, 48), 90);
+  const std::string png = read_text(kSources / "camera_gray.png");
+  const std::string webp = encode_webp(gradient(64, 48));
+  for (const std::string& whole : {jpeg, png, webp}) {
+    check_image_header(whole, "whole");
+    check_image_header(whole.substr(0, whole.size() - 30), "cut");
+    EXPECT_THROW(check_image_header(whole.substr(0, 14), "no header"), InputError);
+    EXPECT_THROW(check_image_header(whole, "large", {.max_pixels = 3071}), InputError);
+  }
+  EXPECT_THROW(check_image_header("GIF89a", "other"), InputError);
+}
+
 TEST(Image, SaysWhatIsWrong) {
-  EXPECT_THAT(message_of(""), HasSubstr("picture.x: expected a JPEG or PNG image, found 0 bytes"));
+  EXPECT_THAT(message_of(""), HasSubstr("picture.x: expected a JPEG, PNG or WebP image, found 0"));
   EXPECT_THAT(message_of("GIF89a"), HasSubstr("47 49 46"));
   const std::string jpeg = encode_jpeg(gradient(64, 64), 90);
   EXPECT_THAT(message_of(jpeg.substr(0, jpeg.size() - 30)), HasSubstr("damaged JPEG"));

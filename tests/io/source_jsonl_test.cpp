@@ -38,12 +38,13 @@ class SourceJsonlTest : public testing::Test {
   }
   std::string bytes(const std::string& name) const { return read_text(directory_ / name); }
 
-  std::vector<JsonlRow> rows(const std::string& text, JsonlOptions options = {}) const {
-    write("x.jsonl", text);
-    options.file = directory_ / "x.jsonl";
+  std::vector<SourceRow> rows(const std::string& text, JsonlOptions options = {},
+                              int64_t skip = 0) const {
+    if (options.file.empty()) options.file = directory_ / "x.jsonl";
+    write(options.file.filename(), text);
     JsonlSource source(std::move(options));
-    std::vector<JsonlRow> all;
-    while (auto row = source.next()) all.push_back(std::move(*row));
+    std::vector<SourceRow> all;
+    source.read(skip, [&](SourceRow row) { all.push_back(std::move(row)); });
     return all;
   }
   Sample only_sample(const std::string& text) const {
@@ -108,13 +109,43 @@ TEST_F(SourceJsonlTest, SeveralPictures) {
   EXPECT_EQ(video.media.size(), 2u);
 }
 
+TEST_F(SourceJsonlTest, FieldsOfOtherNames) {
+  JsonlOptions options;
+  options.map = parse_field_map({"image=path", "caption=TEXT"});
+  const auto mapped =
+      rows(R"({"path": "images/a.jpg", "TEXT": "grey", "text": "unused"})", options);
+  ASSERT_EQ(mapped.at(0).problem, "");
+  EXPECT_THAT(mapped[0].samples.at(0).turns, ElementsAre(Turn{TurnRole::kAssistant, "grey"}));
+  EXPECT_THAT(rows(R"({"image": "images/a.jpg", "caption": "grey"})", options).at(0).problem,
+              HasSubstr("expected one of caption"));
+  EXPECT_THROW(parse_field_map({"captoin=x"}), UsageError);
+  EXPECT_THROW(parse_field_map({"caption"}), UsageError);
+  EXPECT_THROW(parse_field_map({"caption="}), UsageError);
+  EXPECT_THROW(parse_field_map({"caption=a", "caption=b"}), UsageError);
+}
+
+TEST_F(SourceJsonlTest, Tsv) {
+  JsonlOptions options;
+  options.file = directory_ / "x.tsv";
+  const auto named = rows("id\timage\tcaption\n7\timages/a.jpg\tgrey\nx\ty\n", options);
+  ASSERT_EQ(named.size(), 2u);
+  EXPECT_EQ(named[0].samples.at(0).key, "7");
+  EXPECT_THAT(named[0].samples[0].media, ElementsAre(bytes("images/a.jpg")));
+  EXPECT_THAT(named[1].problem, HasSubstr("x.tsv:3: expected 3 cells"));
+  EXPECT_EQ(named[1].done, 3);
+  options.map = parse_field_map({"caption=1", "image=2"});
+  const auto numbered = rows("grey\timages/a.jpg\ndark\timages/b.jpg\n", options, 1);
+  ASSERT_EQ(numbered.size(), 1u);
+  EXPECT_THAT(numbered[0].samples.at(0).media, ElementsAre(bytes("images/b.jpg")));
+}
+
 TEST_F(SourceJsonlTest, AnotherRoot) {
   JsonlOptions options;
   options.root = directory_ / "images";
   EXPECT_EQ(rows(R"({"image": "a.jpg", "caption": "grey"})", options).at(0).problem, "");
   options.root = directory_ / "absent";
   EXPECT_THROW(rows("{}", options), IoError);
-  EXPECT_THROW(JsonlSource({directory_ / "absent.jsonl", {}, false}), IoError);
+  EXPECT_THROW(JsonlSource({.file = directory_ / "absent.jsonl"}), IoError);
 }
 
 TEST_F(SourceJsonlTest, UnusableRowsSayWhy) {
@@ -126,7 +157,7 @@ TEST_F(SourceJsonlTest, UnusableRowsSayWhy) {
               HasSubstr("a path below"));
   EXPECT_THAT(problem(R"({"image": "/etc/passwd", "caption": "x"})"), HasSubstr("a path below"));
   EXPECT_NE(problem(R"({"image": "images", "caption": "x"})"), "");
-  EXPECT_THAT(problem(R"({"image": "x.jsonl", "caption": "x"})"), HasSubstr("a JPEG or PNG"));
+  EXPECT_THAT(problem(R"({"image": "x.jsonl", "caption": "x"})"), HasSubstr("a JPEG, PNG or WebP"));
   EXPECT_THAT(problem(R"({"image": "images/a.jpg"})"), HasSubstr("the keys image"));
   EXPECT_THAT(problem(R"({"caption": "x"})"), HasSubstr("a caption with image"));
   EXPECT_THAT(problem(R"({"images": [], "caption": "x"})"), HasSubstr("a caption with image"));
@@ -154,29 +185,29 @@ TEST_F(SourceJsonlTest, DamagedPicturesAreFound) {
 TEST_F(SourceJsonlTest, ABadRowDoesNotHarmItsNeighbours) {
   const std::string good = R"({"image": "images/a.jpg", "caption": "x"})";
   write("x.jsonl", good + "\n{broken\n" + good + "\n\n" + good);
-  JsonlSource source({directory_ / "x.jsonl", {}, false});
-  EXPECT_EQ(source.line_count(), 5);
+  JsonlSource source({.file = directory_ / "x.jsonl"});
+  EXPECT_EQ(source.extent().rows, 5);
   std::vector<size_t> samples;
   std::vector<std::string> problems;
-  while (const auto row = source.next()) {
-    samples.push_back(row->samples.size());
-    if (!row->problem.empty()) problems.push_back(row->problem);
-  }
+  source.read(0, [&](const SourceRow& row) {
+    samples.push_back(row.samples.size());
+    if (!row.problem.empty()) problems.push_back(row.problem);
+  });
   EXPECT_THAT(samples, ElementsAre(1, 0, 1, 1));
   EXPECT_THAT(problems, ElementsAre(HasSubstr("x.jsonl:2")));
 }
 
 TEST_F(SourceJsonlTest, Photographs) {
   const fs::path folder = fs::path(LYNCEUS_SOURCE_DIR) / "tests/data/photos";
-  JsonlSource source({folder / "captions.jsonl", {}, false});
+  JsonlSource source({.file = folder / "captions.jsonl"});
   size_t samples = 0;
   int64_t rows_read = 0;
-  while (const auto row = source.next()) {
-    EXPECT_EQ(row->problem, "");
-    samples += row->samples.size();
-    ++rows_read;
-  }
-  EXPECT_EQ(rows_read, source.line_count());
+  source.read(0, [&](const SourceRow& row) {
+    EXPECT_EQ(row.problem, "");
+    samples += row.samples.size();
+    EXPECT_EQ(row.done, ++rows_read);
+  });
+  EXPECT_EQ(rows_read, source.extent().total);
   EXPECT_EQ(rows_read, 6);
   EXPECT_EQ(samples, 30u);
 }

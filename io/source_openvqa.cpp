@@ -1,0 +1,77 @@
+// See source_openvqa.h.
+#include "io/source_openvqa.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/error.h"
+
+namespace lynceus::io {
+namespace {
+
+/// Empty: none that can be used.
+std::string class_of(const Json& row) {
+  if (!row.is_object()) return "";
+  const auto found = row.find("class");
+  return found && found->is_string() ? trimmed(found->string()) : "";
+}
+
+/// The class of the row at hand, for malformed lines too.
+std::string class_or_none(const std::function<Json()>& value) {
+  try {
+    return class_of(value());
+  } catch (const InputError&) {
+    return "";
+  }
+}
+
+}  // namespace
+
+std::vector<std::string> OpenVqaSource::classes(const std::filesystem::path& file) {
+  std::vector<std::string> names;
+  JsonRows(file).for_each([&](const std::function<Json()>& value) {
+    const std::string name = class_or_none(value);
+    if (!name.empty() && std::find(names.begin(), names.end(), name) == names.end())
+      names.push_back(name);
+  });
+  return names;
+}
+
+OpenVqaSource::OpenVqaSource(OpenVqaOptions options)
+    : options_(std::move(options)),
+      rows_(options_.file),
+      pictures_(options_.root.empty() ? options_.file.parent_path() : options_.root,
+                options_.check) {
+  rows_.for_each([&](const std::function<Json()>& value) {
+    if (is_ours(class_or_none(value))) ++count_;
+  });
+}
+
+bool OpenVqaSource::is_ours(const std::string& name) const {
+  return name.empty() ? options_.takes_malformed : name == options_.question_class;
+}
+
+void OpenVqaSource::read(int64_t skip, const RowSink& sink) {
+  int64_t index = 0;
+  rows_.for_each([&](const std::function<Json()>& value) {
+    if (!is_ours(class_or_none(value)) || index++ < skip) return;
+    SourceRow row = make_row([&]() -> std::vector<Sample> { return {sample_of(value())}; });
+    row.done = index;
+    sink(std::move(row));
+  });
+}
+
+Sample OpenVqaSource::sample_of(const Json& row) {
+  text_of(row.at("class"));
+  if (row.find("video"))
+    throw RejectedRow("video", "{}: videos are not read yet, found {}", row.where(),
+                      text_of(row.at("video")));
+  Sample sample;
+  sample.key = fmt::format("{}#{}", text_of(row.at("dataset")), row.at("index").integer());
+  sample.turns = {{TurnRole::kUser, text_of(row.at("question"))},
+                  {TurnRole::kAssistant, texts_of(row.at("answer"))[0]}};
+  sample.media.push_back(pictures_.read(row.at("image")));
+  return sample;
+}
+
+}  // namespace lynceus::io

@@ -1,0 +1,49 @@
+// Lynx's Open-VQA, one object a line with its keys as they are:
+//
+//   {"dataset": "Open_VQA_images", "question": "...", "answer": ["...", ...], "index": 1,
+//    "image": "a/b.jpg", "origin_dataset": "places365", "class": "Place"}
+//
+// Of the answers the first counts. Questions are scored by class, so each class is a source of its
+// own. Samples are named DATASET#INDEX. A row with "video" in the place of "image" is rejected:
+// videos are not read here. Used by `lynceus prepare openvqa`.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "io/json_stream.h"
+#include "io/source.h"
+
+namespace lynceus::io {
+
+struct OpenVqaOptions {
+  std::filesystem::path file = {};
+  std::filesystem::path root = {};  ///< where the pictures' paths begin; empty: the file's folder
+  std::string question_class = {};  ///< rows of this class are read, the others do not count
+  /// Rows that have no class, or are no objects, count here; for one of a file's sources.
+  bool takes_malformed = false;
+  PictureCheck check = PictureCheck::kDecode;
+};
+
+class OpenVqaSource : public Source {
+ public:
+  /// The classes of a file, in the order in which they come.
+  static std::vector<std::string> classes(const std::filesystem::path& file);
+
+  explicit OpenVqaSource(OpenVqaOptions options);
+
+  SourceExtent extent() const override { return {count_, "questions", count_}; }
+  void read(int64_t skip, const RowSink& sink) override;
+
+ private:
+  bool is_ours(const std::string& name) const;
+  Sample sample_of(const Json& row);
+
+  OpenVqaOptions options_;
+  JsonRows rows_;
+  PictureReader pictures_;
+  int64_t count_ = 0;
+};
+
+}  // namespace lynceus::io

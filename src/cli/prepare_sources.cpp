@@ -1,0 +1,216 @@
+// The sources of `lynceus prepare` that read files: their options and their datasets.
+#include <filesystem>
+
+#include "cli/prepare_command.h"
+#include "cli/prepare_pages.h"
+#include "cli/prepare_run.h"
+#include "io/source_coco.h"
+#include "io/source_jsonl.h"
+#include "io/source_llava.h"
+#include "io/source_openvqa.h"
+#include "io/source_text.h"
+#include "io/source_webdataset.h"
+
+namespace lynceus::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct CaptionConfig {
+  std::string captions = "all";
+
+  template <typename Visitor>
+  void visit(Visitor& v) {
+    v.choice("captions", captions, {"all", "first"},
+             "of a picture: one sample a caption, or only the first");
+  }
+  bool first_only() const { return captions == "first"; }
+};
+
+/// Options of a source: the parts that it has.
+template <typename... Parts>
+struct ConfigOf : Parts... {
+  template <typename Visitor>
+  void visit(Visitor& v) {
+    (Parts::visit(v), ...);
+  }
+};
+
+struct MapConfig {
+  std::vector<std::string> map;
+
+  template <typename Visitor>
+  void visit(Visitor& v) {
+    v.list("map", map, "field=key: what the file calls a field; then no other field is read");
+  }
+};
+
+/// Pictures that are in the input itself.
+struct PackedPictureConfig : PictureConfig {
+  template <typename Visitor>
+  void visit(Visitor& v) {
+    visit_check(v);
+  }
+};
+
+using JsonlConfig = ConfigOf<InputConfig, PictureConfig, CaptionConfig, MapConfig>;
+using CocoConfig = ConfigOf<InputConfig, PictureConfig, CaptionConfig>;
+using LlavaConfig = ConfigOf<InputConfig, PictureConfig>;
+using OpenVqaConfig = ConfigOf<InputConfig, PictureConfig>;
+using TextConfig = ConfigOf<InputConfig>;
+using WebdatasetConfig = ConfigOf<InputConfig, PackedPictureConfig, CaptionConfig>;
+
+/// The file's name without what says how it is packed.
+std::string dataset_name(const std::string& input) {
+  fs::path name = fs::path(input).stem();
+  if (fs::path(input).extension() == ".gz" && name.extension() == ".tar") name = name.stem();
+  return name.string();
+}
+
+/// A job for a file; `open` makes its source.
+PrepareJob job_of(const InputConfig& config, const std::string& input, const std::string& options,
+                  std::function<std::unique_ptr<io::Source>()> open) {
+  const std::string name = dataset_name(input);
+  return {name, config.task.empty() ? name : config.task, input, options, std::move(open)};
+}
+
+void check_input(const std::string& source, const InputConfig& config) {
+  if (config.input.empty())
+    throw UsageError("prepare {}: expected --input FILE, found none", source);
+}
+
+std::string options_of(const std::string& source, const PictureConfig& pictures) {
+  return fmt::format("{}, root '{}', check-pictures {}", source, pictures.root,
+                     pictures.check_pictures);
+}
+
+/// Makes the jobs, agreeing on what is wrong with the options, and runs them.
+void make_and_run(const PrepareConfig& common, const InputConfig& config, const char* source,
+                  parallel::Communicator& world,
+                  const std::function<void(std::vector<PrepareJob>&)>& make) {
+  std::vector<PrepareJob> jobs;
+  parallel::agree(world, [&] {
+    check_input(source, config);
+    make(jobs);
+  });
+  run_jobs(common, config, jobs, world);
+}
+
+void prepare_jsonl(const PrepareConfig& common, const JsonlConfig& config,
+                   parallel::Communicator& world) {
+  make_and_run(common, config, "jsonl", world, [&](std::vector<PrepareJob>& jobs) {
+    const io::FieldMap map = io::parse_field_map(config.map);
+    for (const std::string& input : config.input) {
+      const io::JsonlOptions options{input, config.root, config.first_only(), map, config.check()};
+      jobs.push_back(job_of(config, input,
+                            fmt::format("{}, captions {}, map {}", options_of("jsonl", config),
+                                        config.captions, fmt::join(config.map, " ")),
+                            [options] { return std::make_unique<io::JsonlSource>(options); }));
+    }
+  });
+}
+
+void prepare_coco(const PrepareConfig& common, const CocoConfig& config,
+                  parallel::Communicator& world) {
+  make_and_run(common, config, "coco", world, [&](std::vector<PrepareJob>& jobs) {
+    for (const std::string& input : config.input) {
+      const io::CocoOptions options{input, config.root, config.first_only(), config.check()};
+      jobs.push_back(
+          job_of(config, input,
+                 fmt::format("{}, captions {}", options_of("coco", config), config.captions),
+                 [options] { return std::make_unique<io::CocoSource>(options); }));
+    }
+  });
+}
+
+void prepare_llava(const PrepareConfig& common, const LlavaConfig& config,
+                   parallel::Communicator& world) {
+  make_and_run(common, config, "llava", world, [&](std::vector<PrepareJob>& jobs) {
+    for (const std::string& input : config.input) {
+      const io::LlavaOptions options{input, config.root, config.check()};
+      jobs.push_back(job_of(config, input, options_of("llava", config),
+                            [options] { return std::make_unique<io::LlavaSource>(options); }));
+    }
+  });
+}
+
+/// A class as part of a file's name: "Action(Y/N)" becomes "Action_Y_N".
+std::string file_text(const std::string& text) {
+  std::string name;
+  for (const char c : text) {
+    const bool is_plain =
+        (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+    if (is_plain) {
+      name += c;
+    } else if (!name.empty() && name.back() != '_') {
+      name += '_';
+    }
+  }
+  while (name.ends_with('_')) name.pop_back();
+  return name.empty() ? "class" : name.substr(0, 100);
+}
+
+void prepare_openvqa(const PrepareConfig& common, const OpenVqaConfig& config,
+                     parallel::Communicator& world) {
+  make_and_run(common, config, "openvqa", world, [&](std::vector<PrepareJob>& jobs) {
+    for (const std::string& input : config.input) {
+      io::OpenVqaOptions options{input, config.root, "", true, config.check()};
+      for (const std::string& name : io::OpenVqaSource::classes(input)) {
+        options.question_class = name;
+        PrepareJob job = job_of(config, input, options_of("openvqa " + name, config),
+                                [options] { return std::make_unique<io::OpenVqaSource>(options); });
+        job.name += "-" + file_text(name);
+        if (config.task.empty()) job.task = name;
+        jobs.push_back(std::move(job));
+        options.takes_malformed = false;
+      }
+      if (options.takes_malformed)
+        throw InputError("{}: expected questions with a class, found none", input);
+    }
+  });
+}
+
+void prepare_text(const PrepareConfig& common, const TextConfig& config,
+                  parallel::Communicator& world) {
+  make_and_run(common, config, "text", world, [&](std::vector<PrepareJob>& jobs) {
+    for (const std::string& input : config.input)
+      jobs.push_back(job_of(config, input, "text",
+                            [input] { return std::make_unique<io::TextSource>(input); }));
+  });
+}
+
+void prepare_webdataset(const PrepareConfig& common, const WebdatasetConfig& config,
+                        parallel::Communicator& world) {
+  make_and_run(common, config, "webdataset", world, [&](std::vector<PrepareJob>& jobs) {
+    for (const std::string& input : config.input) {
+      const io::WebdatasetOptions options{input, config.first_only(), config.check(), {}};
+      jobs.push_back(
+          job_of(config, input,
+                 fmt::format("{}, captions {}", options_of("webdataset", config), config.captions),
+                 [options] { return std::make_unique<io::WebdatasetSource>(options); }));
+    }
+  });
+}
+
+}  // namespace
+
+void run_jsonl(const Arguments& arguments, parallel::Communicator& world) {
+  run_source("jsonl", kJsonlHelp, arguments, world, prepare_jsonl);
+}
+void run_coco(const Arguments& arguments, parallel::Communicator& world) {
+  run_source("coco", kCocoHelp, arguments, world, prepare_coco);
+}
+void run_llava(const Arguments& arguments, parallel::Communicator& world) {
+  run_source("llava", kLlavaHelp, arguments, world, prepare_llava);
+}
+void run_openvqa(const Arguments& arguments, parallel::Communicator& world) {
+  run_source("openvqa", kOpenvqaHelp, arguments, world, prepare_openvqa);
+}
+void run_text(const Arguments& arguments, parallel::Communicator& world) {
+  run_source("text", kTextHelp, arguments, world, prepare_text);
+}
+void run_webdataset(const Arguments& arguments, parallel::Communicator& world) {
+  run_source("webdataset", kWebdatasetHelp, arguments, world, prepare_webdataset);
+}
+
+}  // namespace lynceus::cli

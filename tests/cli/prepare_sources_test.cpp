@@ -1,0 +1,268 @@
+// The sources of `lynceus prepare` as a user calls them: what each writes, a run that is killed and
+// started again, several ranks, counts without writing.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "../io/tar_fixture.h"
+#include "io/dataset.h"
+#include "io/file.h"
+#include "run_program.h"
+
+namespace lynceus::cli_test {
+namespace {
+
+using testing::AllOf;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::Not;
+
+const fs::path kPhotos = fs::path(LYNCEUS_SOURCE_DIR) / "tests/data/photos";
+
+class PrepareSourcesTest : public testing::Test {
+ protected:
+  std::string write(const std::string& name, const std::string& text) const {
+    std::ofstream(folder_ / name, std::ios::binary) << text;
+    return folder_ / name;
+  }
+  std::string out(const std::string& name) const { return folder_ / name; }
+  static Output prepare(const Arguments& arguments, const Launch& launch = {}) {
+    return run(Arguments{"prepare"} + arguments, launch);
+  }
+  /// Names and bytes of all that a folder holds.
+  static std::map<std::string, std::string> contents(const fs::path& directory) {
+    std::map<std::string, std::string> all;
+    for (const auto& entry : fs::directory_iterator(directory))
+      all[entry.path().filename()] = io::read_text(entry.path());
+    return all;
+  }
+  static std::vector<std::string> names(const fs::path& directory) {
+    std::vector<std::string> all;
+    for (const auto& [name, text] : contents(directory)) all.push_back(name);
+    return all;
+  }
+
+  const Folder folder_{"prepare_sources"};
+  const std::string root_ = (kPhotos / "images").string();
+};
+
+TEST_F(PrepareSourcesTest, EachSourceWritesItsShards) {
+  const std::string coco = write("coco.json", R"({"images": [{"id": 1,
+      "file_name": "000000008762.jpg"}], "annotations": [{"id": 3, "image_id": 1, "caption": "x"},
+      {"id": 4, "image_id": 2, "caption": "y"}]})");
+  Output output = prepare({"coco", "--input", coco, "--root", root_, "--output", out("coco")});
+  ASSERT_EQ(output.code, 0) << output.all();
+  EXPECT_THAT(output.out, AllOf(HasSubstr("read 2 rows, rejected 1: 1 unknown picture id; see "),
+                                HasSubstr("prepared 1 samples, 1 images")));
+  EXPECT_THAT(names(out("coco")), ElementsAre("coco-rejects.jsonl", "coco.h5", "coco.h5.xxh"));
+  EXPECT_EQ(io::Shard(out("coco") + "/coco.h5").key(0), "000000008762.jpg#3");
+
+  const std::string llava = write("llava.json", R"([{"id": "p", "image": "000000008762.jpg",
+      "conversations": [{"from": "human", "value": "<image>\nwhat?"}, {"from": "gpt",
+      "value": "lights"}, {"from": "human", "value": "where?"}, {"from": "gpt",
+      "value": "there"}]}])");
+  output = prepare(
+      {"llava", "--input", llava, "--root", root_, "--output", out("llava"), "--task", "dialogue"});
+  ASSERT_EQ(output.code, 0) << output.all();
+  const io::Shard dialogue(out("llava") + "/llava.h5");
+  EXPECT_EQ(dialogue.info().task, "dialogue");
+  EXPECT_EQ(dialogue.turns(0).size(), 4u);
+  EXPECT_EQ(dialogue.read_media(0, 0), io::read_text(fs::path(root_) / "000000008762.jpg"));
+
+  std::string questions;
+  for (const char* name : {"OCR", "Action(Y/N)", "OCR"})
+    questions += fmt::format(
+        "{{\"dataset\": \"D\", \"question\": \"q\", \"answer\": [\"a\"], \"index\": 1, \"image\": "
+        "\"000000008762.jpg\", \"origin_dataset\": \"o\", \"class\": \"{}\"}}\n",
+        name);
+  output = prepare(
+      {"openvqa", "--input", write("q.jsonl", questions), "--root", root_, "--output", out("q")});
+  ASSERT_EQ(output.code, 0) << output.all();
+  EXPECT_EQ(io::Shard(out("q") + "/q-OCR.h5").size(), 2);
+  EXPECT_EQ(io::Shard(out("q") + "/q-Action_Y_N.h5").info().task, "Action(Y/N)");
+
+  const std::string alpaca = write("a.json", R"([{"instruction": "x", "output": "y"}])");
+  output = prepare({"text", "--input", alpaca, "--output", out("a")});
+  ASSERT_EQ(output.code, 0) << output.all();
+  EXPECT_EQ(io::Shard(out("a") + "/a.h5").media_count(0), 0);
+
+  io::TarWriter(folder_ / "t.tar.gz")
+      .file("1.jpg", io::read_text(fs::path(root_) / "000000008762.jpg"))
+      .file("1.txt", "lights");
+  output = prepare({"webdataset", "--input", out("t.tar.gz"), "--output", out("t")});
+  ASSERT_EQ(output.code, 0) << output.all();
+  EXPECT_EQ(io::Shard(out("t") + "/t.h5").key(0), "1");
+
+  output = prepare({"jsonl", "--input", write("m.tsv", "lights\t000000008762.jpg\n"), "--map",
+                    "caption=1", "image=2", "--root", root_, "--output", out("m")});
+  ASSERT_EQ(output.code, 0) << output.all();
+  EXPECT_EQ(io::Shard(out("m") + "/m.h5").turns(0)[0].text, "lights");
+}
+
+TEST_F(PrepareSourcesTest, DryRunCountsAndWritesNothing) {
+  const std::string input = write("x.jsonl", "{\"text\": \"one\"}\n{\"text\": \"\"}\n{broken\n");
+  const Output output = prepare({"jsonl", "--input", input, "--dry-run", "--output", out("none")});
+  EXPECT_EQ(output.code, 0) << output.all();
+  EXPECT_THAT(output.out,
+              AllOf(HasSubstr("read 3 rows, rejected 2: 1 empty text, 1 malformed row\n"),
+                    HasSubstr("dry run: 1 samples, 0 images (0.0 MB), 2 rejected; nothing was")));
+  EXPECT_EQ(prepare({"jsonl", "--input", input, "--dry-run"}).out.substr(0, 2), "x.");
+  EXPECT_THAT(names(folder_.path()), ElementsAre("x.jsonl"));
+}
+
+TEST_F(PrepareSourcesTest, OpenVqaHasItsClasses) {
+  const Output output =
+      prepare({"openvqa", "--dry-run", "--input",
+               std::string(LYNCEUS_SOURCE_DIR) + "/tests/data/openvqa/Open_VQA_images.jsonl"});
+  ASSERT_EQ(output.code, 0) << output.all();
+  const std::map<std::string, int> published = {{"Others", 94},    {"OCR", 53},    {"Counting", 37},
+                                                {"Reasoning", 31}, {"Color", 30},  {"Place", 22},
+                                                {"Action", 20},    {"Spatial", 15}};
+  for (const auto& [name, count] : published)
+    EXPECT_THAT(output.out,
+                testing::ContainsRegex(fmt::format("Open_VQA_images-{}.h5 [^\n]*\n  read {} rows, "
+                                                   "rejected {}: {} missing picture",
+                                                   name, count, count, count)));
+  EXPECT_THAT(output.out, HasSubstr("302 rejected"));
+}
+
+TEST_F(PrepareSourcesTest, WrongCallsSayWhatIsWrong) {
+  const auto message = [&](const Arguments& arguments, int code) {
+    const Output output = prepare(arguments + Arguments{"--output", out("none")});
+    EXPECT_EQ(output.code, code) << output.all();
+    EXPECT_EQ(output.messages(), 1) << output.all();
+    return output.err;
+  };
+  EXPECT_THAT(message({"coco"}, 2), HasSubstr("prepare coco: expected --input FILE"));
+  EXPECT_THAT(message({"webdataset", "--input", "a.tar", "b/a.tar.gz"}, 2),
+              HasSubstr("two files are named a"));
+  EXPECT_THAT(message({"webdataset", "--input", "a.tar"}, 4), HasSubstr("a.tar"));
+  EXPECT_THAT(message({"text", "--input", "a.json", "a-1.json"}, 2),
+              HasSubstr("a-1.h5 would be of the shards of a as well as of a-1"));
+  EXPECT_THAT(message({"jsonl", "--input", "x", "--map", "captoin=x"}, 2), HasSubstr("captoin"));
+  EXPECT_THAT(message({"openvqa", "--input", write("e.jsonl", "{}\n")}, 3),
+              HasSubstr("expected questions with a class"));
+  EXPECT_THAT(message({"llava", "--input", write("t.json", "[{}, {")}, 3), HasSubstr("t.json"));
+  EXPECT_FALSE(fs::exists(out("none")));
+}
+
+/// Rows of the six photographs with five captions each, again and again, and rows without a file.
+class RestartTest : public PrepareSourcesTest {
+ protected:
+  RestartTest() {
+    const std::string photos = io::read_text(kPhotos / "captions.jsonl");
+    std::string text;
+    for (int i = 0; i < kTimes; ++i)
+      text += photos + "{\"image\": \"images/absent.jpg\", \"caption\": \"x\"}\n";
+    input_ = write("rows.jsonl", text);
+  }
+  Arguments arguments(const std::string& output) const {
+    return {"jsonl",     "--input",   input_, "--root",      kPhotos.string(), "--output",
+            out(output), "--max-bad", "0.5",  "--shard-gib", "0.0005"};
+  }
+  /// Starts a run and kills it when some shards are complete.
+  void run_and_kill(const std::string& output) const {
+    Program program(Arguments{"prepare"} + arguments(output));
+    const fs::path journal = fs::path(out(output)) / "rows.unfinished";
+    ASSERT_TRUE(
+        program.wait_until([&] { return fs::exists(journal) && lines_of(journal).size() > 10; }));
+    kill(program.ranks().at(0), SIGKILL);
+    EXPECT_EQ(program.wait().code, -1) << "it ended before it could be killed";
+    ASSERT_TRUE(fs::exists(journal));
+  }
+  void expect_completed(const std::string& output, const std::string& said) const {
+    const Output again = prepare(arguments(output));
+    ASSERT_EQ(again.code, 0) << again.all();
+    EXPECT_THAT(again.out, AllOf(HasSubstr(said), HasSubstr("prepared 360 samples, 360 images")));
+    const auto expected = contents(out("whole"));
+    const auto found = contents(out(output));
+    EXPECT_EQ(names(out(output)), names(out("whole")));
+    EXPECT_TRUE(found == expected) << "the bytes differ";
+  }
+
+  static constexpr int kTimes = 12;
+  std::string input_;
+};
+
+TEST_F(RestartTest, AKilledRunGoesOn) {
+  const Output whole = prepare(arguments("whole"));
+  ASSERT_EQ(whole.code, 0) << whole.all();
+  ASSERT_GT(names(out("whole")).size(), 60u);
+  EXPECT_THAT(whole.out, HasSubstr("read 84 rows, rejected 12: 12 missing picture"));
+
+  run_and_kill("killed");
+  const fs::path killed = out("killed");
+  for (const char* copy : {"torn", "holed", "listless", "other"}) fs::copy(killed, out(copy));
+  const auto written = fs::last_write_time(killed / "rows.h5");
+  expect_completed("killed", "goes on behind");
+  EXPECT_EQ(fs::last_write_time(killed / "rows.h5"), written) << "a complete shard was redone";
+  const Output third = prepare(arguments("killed"));
+  EXPECT_EQ(third.code, 2);
+  EXPECT_THAT(third.err, HasSubstr("is there already; --overwrite replaces it"));
+
+  // The last line of the journal was not written whole.
+  const fs::path journal = fs::path(out("torn")) / "rows.unfinished";
+  const std::string text = io::read_text(journal);
+  std::ofstream(journal, std::ios::binary) << text.substr(0, text.size() - 20);
+  expect_completed("torn", "goes on behind");
+  // A shard is gone: what is before it stays.
+  fs::remove(fs::path(out("holed")) / "rows-2.h5");
+  expect_completed("holed", "samples in 2 complete shards");
+  // The list of rejects is gone: what was rejected cannot be told any more, so nothing goes on.
+  fs::remove(fs::path(out("listless")) / "rows-rejects.jsonl");
+  const Output anew = prepare(arguments("listless"));
+  EXPECT_EQ(anew.code, 2) << anew.all();
+
+  std::ofstream(fs::path(out("other")) / "rows-99.h5.tmp.blobs") << "left by the killed run";
+  const Output other = prepare(arguments("other") + Arguments{"--captions", "first"});
+  EXPECT_EQ(other.code, 2);
+  EXPECT_THAT(other.err, HasSubstr("unfinished run of another command"));
+  const Output over = prepare(arguments("other") + Arguments{"--captions", "first", "--overwrite"});
+  EXPECT_EQ(over.code, 0) << over.all();
+  EXPECT_EQ(io::Dataset("x", out("other") + "/rows*.h5").size(), 72);
+  EXPECT_THAT(names(out("other")), testing::Not(testing::Contains(HasSubstr("tmp"))));
+}
+
+TEST_F(PrepareSourcesTest, TheNumberOfRanksChangesNothing) {
+  Arguments arguments = {"text", "--max-bad", "1", "--input"};
+  for (int i = 0; i < 5; ++i) {
+    std::string rows;
+    for (int k = 0; k <= i; ++k)
+      rows += fmt::format("{{\"instruction\": \"{}\", \"output\": \"{}\"}}\n{{}}\n", i, k);
+    arguments.push_back(write(fmt::format("t{}.jsonl", i), rows));
+  }
+  const auto summary = [](const Output& output) {
+    return output.out.substr(output.out.find("prepared"), 40);
+  };
+  const Output one = prepare(arguments + Arguments{"--output", out("one")});
+  ASSERT_EQ(one.code, 0) << one.all();
+  const Output three = prepare(arguments + Arguments{"--output", out("three")}, {.ranks = 3});
+  ASSERT_EQ(three.code, 0) << three.all();
+  EXPECT_EQ(contents(out("one")), contents(out("three")));
+  EXPECT_EQ(names(out("one")).size(), 15u);
+  EXPECT_EQ(summary(one), summary(three));
+  EXPECT_THAT(three.out, HasSubstr("prepared 15 samples, 0 images (0.0 MB), 15 rejected"));
+  EXPECT_THAT(three.out, HasSubstr("read 10 rows, rejected 5: 5 malformed row"));
+  const Output refused = prepare(
+      arguments + Arguments{"--output", out("four"), "--train-tokenizer", "300"}, {.ranks = 2});
+  EXPECT_EQ(refused.code, 2);
+  EXPECT_THAT(refused.err, HasSubstr("--train-tokenizer runs on one rank"));
+}
+
+TEST_F(PrepareSourcesTest, ATokenizerLearnsTheSameAfterARestart) {
+  // The first run fails at the tokenizer, behind complete shards; the second takes their texts.
+  const Arguments arguments = {"jsonl", "--input", (kPhotos / "captions.jsonl").string()};
+  const Output failed =
+      prepare(arguments + Arguments{"--output", out("t"), "--train-tokenizer", "50000"});
+  EXPECT_EQ(failed.code, 3) << failed.all();
+  EXPECT_THAT(names(out("t")), testing::Contains("captions.unfinished"));
+  const Output again =
+      prepare(arguments + Arguments{"--output", out("t"), "--train-tokenizer", "400"});
+  ASSERT_EQ(again.code, 0) << again.all();
+  const Output whole =
+      prepare(arguments + Arguments{"--output", out("w"), "--train-tokenizer", "400"});
+  ASSERT_EQ(whole.code, 0) << whole.all();
+  EXPECT_EQ(contents(out("t")), contents(out("w")));
+}
+
+}  // namespace
+}  // namespace lynceus::cli_test

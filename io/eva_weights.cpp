@@ -1,9 +1,12 @@
-// Thirds of fused tensors as tensors of their own.
+// Thirds of fused tensors as tensors of their own; the part of a checkpoint that the encoder is.
 #include "io/eva_weights.h"
 
 #include <algorithm>
+#include <charconv>
 #include <map>
 #include <optional>
+#include <set>
+#include <string_view>
 #include <utility>
 
 #include "core/error.h"
@@ -87,6 +90,43 @@ class SplitSource : public WeightSource {
   std::map<std::string, Part> parts_;
 };
 
+/// Whether a tensor stands behind the features that the model takes.
+bool is_unused_end(const std::string& name, int64_t num_layers) {
+  for (const char* end : {"norm.", "fc_norm.", "head."})
+    if (name.starts_with(end)) return true;
+  constexpr std::string_view kBlocks = "blocks.";
+  int64_t block = -1;
+  const char* const last = name.data() + name.size();
+  return name.starts_with(kBlocks) &&
+         std::from_chars(name.data() + kBlocks.size(), last, block).ec == std::errc() &&
+         block >= num_layers;
+}
+
+/// Some names of a source.
+class FilteredSource : public WeightSource {
+ public:
+  FilteredSource(WeightSourcePtr source, std::set<std::string> names)
+      : source_(std::move(source)), names_(std::move(names)) {}
+
+  std::vector<std::string> names() const override { return {names_.begin(), names_.end()}; }
+  bool has(const std::string& name) const override { return names_.contains(name); }
+  Shape shape(const std::string& name) const override { return source_->shape(shown(name)); }
+  void read(const std::string& name, const Slice& slice, const Tensor& out) const override {
+    source_->read(shown(name), slice, out);
+  }
+  std::string describe() const override { return source_->describe(); }
+  std::vector<std::filesystem::path> files() const override { return source_->files(); }
+
+ private:
+  const std::string& shown(const std::string& name) const {
+    if (!names_.contains(name)) throw InputError("{}: there is no tensor '{}'", describe(), name);
+    return name;
+  }
+
+  WeightSourcePtr source_;
+  std::set<std::string> names_;
+};
+
 }  // namespace
 
 bool has_fused_qkv(const WeightSource& source) {
@@ -97,6 +137,23 @@ bool has_fused_qkv(const WeightSource& source) {
 
 WeightSourcePtr split_fused_qkv(WeightSourcePtr source) {
   return std::make_shared<SplitSource>(std::move(source));
+}
+
+WeightSourcePtr vision_tower(WeightSourcePtr source) {
+  constexpr const char* kPrefix = "visual.";
+  const auto names = source->names();
+  if (std::none_of(names.begin(), names.end(),
+                   [](const std::string& name) { return name.starts_with(kPrefix); }))
+    return source;
+  return with_prefix(std::move(source), kPrefix, "");
+}
+
+WeightSourcePtr without_unused_ends(WeightSourcePtr source, int64_t num_layers) {
+  std::set<std::string> kept;
+  for (const std::string& name : source->names())
+    if (!is_unused_end(name, num_layers)) kept.insert(name);
+  if (kept.size() == source->names().size()) return source;
+  return std::make_shared<FilteredSource>(std::move(source), std::move(kept));
 }
 
 }  // namespace lynceus::io

@@ -117,6 +117,11 @@ void read_slice(const File& file, const StoredTensor& tensor, const Slice& slice
   // goes through the buffer in pieces.
   constexpr uint64_t kShortRun = 4096;
   const bool pick = runs.run < kShortRun && runs.outer > 1 && runs.stride <= kBufferBytes;
+  if (!pick && *dtype == out.dtype()) {  // straight to its place
+    for (uint64_t row = 0; row < runs.outer; ++row)
+      file.read_at(begin + row * runs.stride, target + row * runs.run, runs.run);
+    return;
+  }
   const uint64_t piece = pick ? 0 : std::min(runs.run, kBufferBytes / element * element);
   const uint64_t rows = pick ? std::min(runs.outer, kBufferBytes / runs.stride) : 0;
   std::vector<char> buffer(pick ? (rows - 1) * runs.stride + runs.run : piece);

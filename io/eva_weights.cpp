@@ -90,23 +90,26 @@ class SplitSource : public WeightSource {
   std::map<std::string, Part> parts_;
 };
 
-/// Whether a tensor stands behind the features that the model takes.
-bool is_unused_end(const std::string& name, int64_t num_layers) {
+/// The module of a tensor that stands behind the features which the model takes: "blocks.39.",
+/// "norm."; empty: it stands before them.
+std::string unused_end(const std::string& name, int64_t num_layers) {
   for (const char* end : {"norm.", "fc_norm.", "head."})
-    if (name.starts_with(end)) return true;
+    if (name.starts_with(end)) return end;
   constexpr std::string_view kBlocks = "blocks.";
   int64_t block = -1;
   const char* const last = name.data() + name.size();
-  return name.starts_with(kBlocks) &&
-         std::from_chars(name.data() + kBlocks.size(), last, block).ec == std::errc() &&
-         block >= num_layers;
+  const bool is_behind =
+      name.starts_with(kBlocks) &&
+      std::from_chars(name.data() + kBlocks.size(), last, block).ec == std::errc() &&
+      block >= num_layers;
+  return is_behind ? fmt::format("{}{}.", kBlocks, block) : "";
 }
 
 /// Some names of a source.
 class FilteredSource : public WeightSource {
  public:
-  FilteredSource(WeightSourcePtr source, std::set<std::string> names)
-      : source_(std::move(source)), names_(std::move(names)) {}
+  FilteredSource(WeightSourcePtr source, std::set<std::string> names, std::string without)
+      : source_(std::move(source)), names_(std::move(names)), without_(std::move(without)) {}
 
   std::vector<std::string> names() const override { return {names_.begin(), names_.end()}; }
   bool has(const std::string& name) const override { return names_.contains(name); }
@@ -114,7 +117,9 @@ class FilteredSource : public WeightSource {
   void read(const std::string& name, const Slice& slice, const Tensor& out) const override {
     source_->read(shown(name), slice, out);
   }
-  std::string describe() const override { return source_->describe(); }
+  std::string describe() const override {
+    return fmt::format("{} (without {})", source_->describe(), without_);
+  }
   std::vector<std::filesystem::path> files() const override { return source_->files(); }
 
  private:
@@ -125,6 +130,7 @@ class FilteredSource : public WeightSource {
 
   WeightSourcePtr source_;
   std::set<std::string> names_;
+  std::string without_;
 };
 
 }  // namespace
@@ -150,10 +156,17 @@ WeightSourcePtr vision_tower(WeightSourcePtr source) {
 
 WeightSourcePtr without_unused_ends(WeightSourcePtr source, int64_t num_layers) {
   std::set<std::string> kept;
-  for (const std::string& name : source->names())
-    if (!is_unused_end(name, num_layers)) kept.insert(name);
-  if (kept.size() == source->names().size()) return source;
-  return std::make_shared<FilteredSource>(std::move(source), std::move(kept));
+  std::set<std::string> ends;
+  for (const std::string& name : source->names()) {
+    const std::string end = unused_end(name, num_layers);
+    if (end.empty())
+      kept.insert(name);
+    else
+      ends.insert("'" + end + "'");
+  }
+  if (ends.empty()) return source;
+  return std::make_shared<FilteredSource>(std::move(source), std::move(kept),
+                                          fmt::format("{}", fmt::join(ends, ", ")));
 }
 
 }  // namespace lynceus::io

@@ -19,7 +19,8 @@ WeightSourcePtr split_fused_qkv(WeightSourcePtr source);
 /// The names behind "visual." if there are such names, otherwise the same source.
 WeightSourcePtr vision_tower(WeightSourcePtr source);
 
-/// Without "blocks.N." of num_layers and above, "norm.", "fc_norm." and "head.".
+/// Without "blocks.N." of num_layers and above, "norm.", "fc_norm." and "head."; describe() says
+/// which of them there were.
 WeightSourcePtr without_unused_ends(WeightSourcePtr source, int64_t num_layers);
 
 }  // namespace lynceus::io

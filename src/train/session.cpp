@@ -223,6 +223,7 @@ LynxModel build_model(const Runtime& rt, const RunConfig& config, const std::str
   };
   const auto load = [&](const io::WeightSourcePtr& source, const NameFilter& filter,
                         const std::vector<std::filesystem::path>& more = {}) {
+    log::info("weights from {}", source->describe());
     load_weights(rt, &model, *source, filter);
     std::vector<std::filesystem::path> files = source->files();
     files.insert(files.end(), more.begin(), more.end());

@@ -189,6 +189,8 @@ TEST(EvaFile, IsTheReleasedEncoder) {
   // All blocks are wanted: then only the norm and the head are not.
   EXPECT_TRUE(without_unused_ends(eva, 3)->has("blocks.2.attn.q_bias"));
   EXPECT_FALSE(without_unused_ends(eva, 3)->has("norm.weight"));
+  EXPECT_THAT(without_unused_ends(eva, 2)->describe(),
+              HasSubstr("(without 'blocks.2.', 'head.', 'norm.')"));
   const auto lynx = open_weights(files() / "eva/lynx.safetensors");
   EXPECT_EQ(vision_tower(lynx), lynx);
   EXPECT_EQ(without_unused_ends(lynx, 2), lynx);

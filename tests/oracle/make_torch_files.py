@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Torch files as their writers leave them, and the same tensors as safetensors.
 
-    python3 make_torch_files.py [--seed N] [--scale N] DIRECTORY
+    python3 make_torch_files.py [--seed N] [--scale N] [--micro] DIRECTORY
 
 torch.save is the oracle: what it writes must read back bit for bit as the safetensors file beside
 it. The folders are
@@ -13,7 +13,7 @@ it. The folders are
     eva/     lynx.safetensors (released names of two blocks), eva.pt (EVA-CLIP of three)
     lynx/    lynx.safetensors, pretrain_lynx.pt (under "model.")
 
---scale makes the matrices larger. ../data/torch was made by seed 1 and scale 1.
+--scale makes the matrices larger; --micro writes models to train from. ../data/torch was made by seed 1 and scale 1.
 """
 import argparse
 import collections
@@ -105,10 +105,9 @@ def rotary_to_meta(weight, heads):
     return halves.transpose(1, 2).reshape(rows, columns).contiguous()
 
 
-def make_llama(folder, scale):
-    """A LLaMA with grouped heads, as Hugging Face stores it and as Meta does."""
-    heads, kv_heads, head_dim, layers = 4, 2, 4 * scale, scale
-    dim, mlp, vocabulary = heads * head_dim, 12 * scale, 10
+def llama_state(heads, kv_heads, head_dim, mlp, layers, vocabulary):
+    """A random LLaMA under Hugging Face's names."""
+    dim = heads * head_dim
     state = {"model.embed_tokens.weight": torch.randn(vocabulary, dim),
              "model.norm.weight": torch.randn(dim), "lm_head.weight": torch.randn(vocabulary, dim)}
     for layer in range(layers):
@@ -122,13 +121,16 @@ def make_llama(folder, scale):
         state[at + "mlp.down_proj.weight"] = torch.randn(dim, mlp)
         state[at + "input_layernorm.weight"] = torch.randn(dim)
         state[at + "post_attention_layernorm.weight"] = torch.randn(dim)
-    state = {name: tensor.half() for name, tensor in state.items()}
-    save_tensors(f"{folder}/hf.safetensors", state)
+    return {name: tensor.half() for name, tensor in state.items()}
 
-    meta = {"tok_embeddings.weight": (state["model.embed_tokens.weight"], 1),
+
+def save_pieces(folder, state, heads, kv_heads, layers, count, embedding_axis):
+    """The same model as Meta stores it, in `count` pieces."""
+    dim = state["model.norm.weight"].numel()
+    meta = {"tok_embeddings.weight": (state["model.embed_tokens.weight"], embedding_axis),
             "norm.weight": (state["model.norm.weight"], None),
             "output.weight": (state["lm_head.weight"], 0),
-            "rope.freqs": (torch.ones(head_dim // 2), None)}
+            "rope.freqs": (torch.ones(dim // heads // 2), None)}
     for layer in range(layers):
         at, to = f"model.layers.{layer}.", f"layers.{layer}."
         attention, mlp_at = at + "self_attn.", at + "mlp."
@@ -143,18 +145,55 @@ def make_llama(folder, scale):
         meta[to + "feed_forward.w3.weight"] = (state[mlp_at + "up_proj.weight"], 0)
         meta[to + "attention_norm.weight"] = (state[at + "input_layernorm.weight"], None)
         meta[to + "ffn_norm.weight"] = (state[at + "post_attention_layernorm.weight"], None)
-    params = {"dim": dim, "n_heads": heads, "n_kv_heads": kv_heads, "n_layers": layers,
-              "multiple_of": 4, "norm_eps": 1e-5, "vocab_size": -1}
+    for piece in range(count):
+        cut = {name: tensor if axis is None else tensor.chunk(count, axis)[piece].clone()
+               for name, (tensor, axis) in meta.items()}
+        save(f"{folder}/consolidated.{piece:02}.pth", cut)
+    with open(f"{folder}/params.json", "w") as file:
+        json.dump({"dim": dim, "n_heads": heads, "n_kv_heads": kv_heads, "n_layers": layers,
+                   "multiple_of": 4, "norm_eps": 1e-5, "vocab_size": -1}, file)
+
+
+def make_llama(folder, scale):
+    """A LLaMA with grouped heads, as Hugging Face stores it and as Meta does."""
+    heads, kv_heads, layers = 4, 2, scale
+    state = llama_state(heads, kv_heads, 4 * scale, 12 * scale, layers, 10)
+    save_tensors(f"{folder}/hf.safetensors", state)
     for name, count, embedding_axis in (("pieces1", 1, 1), ("pieces2", 2, 1), ("pieces3", 2, 0)):
-        axes = {key: embedding_axis if key == "tok_embeddings.weight" else axis
-                for key, (_, axis) in meta.items()}
-        for piece in range(count):
-            cut = {key: (tensor if axes[key] is None
-                         else tensor.chunk(count, axes[key])[piece].clone())
-                   for key, (tensor, _) in meta.items()}
-            save(f"{folder}/{name}/consolidated.{piece:02}.pth", cut)
-        with open(f"{folder}/{name}/params.json", "w") as file:
-            json.dump(params, file)
+        save_pieces(f"{folder}/{name}", state, heads, kv_heads, layers, count, embedding_axis)
+
+
+def make_micro(folder):
+    """LLM and encoder of ../data/micro.ini, to train from: each in every form."""
+    heads, kv_heads, layers, dim, mlp, vocabulary = 4, 2, 2, 32, 64, 320
+    state = llama_state(heads, kv_heads, dim // heads, mlp, layers, vocabulary)
+    state = {name: tensor if "norm" in name else tensor * 0.1 for name, tensor in state.items()}
+    config = {"model_type": "llama", "hidden_size": dim, "intermediate_size": mlp,
+              "num_hidden_layers": layers, "num_attention_heads": heads,
+              "num_key_value_heads": kv_heads, "vocab_size": vocabulary, "rms_norm_eps": 1e-5}
+    save_tensors(f"{folder}/safetensors/model.safetensors", state)
+    save(f"{folder}/bin/pytorch_model.bin", state)
+    for form in ("safetensors", "bin"):
+        with open(f"{folder}/{form}/config.json", "w") as file:
+            json.dump(config, file)
+    save_pieces(f"{folder}/pieces", state, heads, kv_heads, layers, 2, 1)
+
+    eva = {"cls_token": (1, 1, dim), "pos_embed": (1, 5, dim),
+           "patch_embed.proj.weight": (dim, 3, 14, 14), "patch_embed.proj.bias": (dim,)}
+    ends = {"norm.weight": (dim,), "head.bias": (3,)}
+    for block, shapes in (("blocks.0.", eva), ("blocks.1.", ends)):
+        for name, shape in {"norm1.weight": (dim,), "norm1.bias": (dim,), "norm2.weight": (dim,),
+                            "norm2.bias": (dim,), "attn.qkv.weight": (3 * dim, dim),
+                            "attn.q_bias": (dim,), "attn.v_bias": (dim,),
+                            "attn.proj.weight": (dim, dim), "attn.proj.bias": (dim,),
+                            "mlp.fc1.weight": (mlp, dim), "mlp.fc1.bias": (mlp,),
+                            "mlp.fc2.weight": (dim, mlp), "mlp.fc2.bias": (dim,)}.items():
+            shapes[block + name] = shape
+    eva = {name: torch.randn(shape).half() * 0.1 for name, shape in eva.items()}
+    save_tensors(f"{folder}/eva.safetensors", eva)
+    ends = {name: torch.randn(shape).half() for name, shape in ends.items()}
+    save(f"{folder}/eva_clip.pt", {"state_dict": {"logit_scale": torch.tensor(1.0), **{
+        "visual." + name: tensor for name, tensor in {**eva, **ends}.items()}}})
 
 
 def make_eva(folder, scale):
@@ -195,8 +234,12 @@ def main():
     parser.add_argument("directory")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--scale", type=int, default=1)
+    parser.add_argument("--micro", action="store_true", help="the models of micro.ini instead")
     options = parser.parse_args()
     torch.manual_seed(options.seed)
+    if options.micro:
+        make_micro(options.directory)
+        return
     make_plain(f"{options.directory}/plain", options.scale)
     make_llama(f"{options.directory}/llama", options.scale)
     make_eva(f"{options.directory}/eva", options.scale)

@@ -3,6 +3,7 @@
 
 #include <bit>
 #include <cstring>
+#include <type_traits>
 
 #include "core/check.h"
 
@@ -18,28 +19,20 @@ struct F16 {
   uint16_t bits;
 };
 
+// To the narrowest of f32 and f64 that holds it, so that halves become f32 in vectors.
 double widen(double value) { return value; }
-double widen(float value) { return value; }
-double widen(Bf16 value) { return f32_of_bf16(value.bits); }
-double widen(F16 value) { return f32_of_f16(value.bits); }
+float widen(float value) { return value; }
+float widen(Bf16 value) { return f32_of_bf16(value.bits); }
+float widen(F16 value) { return f32_of_f16(value.bits); }
 
-template <typename To>
-To narrow(double value);
-template <>
-double narrow<double>(double value) {
-  return value;
-}
-template <>
-float narrow<float>(double value) {
-  return static_cast<float>(value);
-}
-template <>
-Bf16 narrow<Bf16>(double value) {
-  return {bf16_of_f32(static_cast<float>(value))};
-}
-template <>
-F16 narrow<F16>(double value) {
-  return {f16_of_f32(static_cast<float>(value))};
+template <typename To, typename Wide>
+To narrow(Wide value) {
+  if constexpr (std::is_same_v<To, Bf16>)
+    return {bf16_of_f32(static_cast<float>(value))};
+  else if constexpr (std::is_same_v<To, F16>)
+    return {f16_of_f32(static_cast<float>(value))};
+  else
+    return static_cast<To>(value);
 }
 
 template <typename From, typename To>
@@ -80,11 +73,11 @@ float f32_of_bf16(uint16_t bits) { return std::bit_cast<float>(static_cast<uint3
 float f32_of_f16(uint16_t bits) {
   const uint32_t sign = static_cast<uint32_t>(bits & 0x8000u) << 16;
   const uint32_t magnitude = bits & 0x7FFFu;
-  if (magnitude >= 0x7C00u)  // infinity, NaN
-    return std::bit_cast<float>(sign | 0x7F800000u | (magnitude & 0x03FFu) << 13);
   // Shifted into place the exponent is 112 too small; multiplying repairs it, subnormals included.
   const float value = std::bit_cast<float>(magnitude << 13) * 0x1.0p112f;
-  return std::bit_cast<float>(std::bit_cast<uint32_t>(value) | sign);
+  // Of infinity and NaN the exponent has all its bits. No branch, so that loops become vectors.
+  const uint32_t exponent = 0x7F800000u & -static_cast<uint32_t>(magnitude >= 0x7C00u);
+  return std::bit_cast<float>(std::bit_cast<uint32_t>(value) | exponent | sign);
 }
 
 uint16_t bf16_of_f32(float value) {

@@ -1,9 +1,12 @@
-// Thirds of fused tensors as tensors of their own.
+// Thirds of fused tensors as tensors of their own; the part of a checkpoint that the encoder is.
 #include "io/eva_weights.h"
 
 #include <algorithm>
+#include <charconv>
 #include <map>
 #include <optional>
+#include <set>
+#include <string_view>
 #include <utility>
 
 #include "core/error.h"
@@ -87,6 +90,49 @@ class SplitSource : public WeightSource {
   std::map<std::string, Part> parts_;
 };
 
+/// The module of a tensor that stands behind the features which the model takes: "blocks.39.",
+/// "norm."; empty: it stands before them.
+std::string unused_end(const std::string& name, int64_t num_layers) {
+  for (const char* end : {"norm.", "fc_norm.", "head."})
+    if (name.starts_with(end)) return end;
+  constexpr std::string_view kBlocks = "blocks.";
+  int64_t block = -1;
+  const char* const last = name.data() + name.size();
+  const bool is_behind =
+      name.starts_with(kBlocks) &&
+      std::from_chars(name.data() + kBlocks.size(), last, block).ec == std::errc() &&
+      block >= num_layers;
+  return is_behind ? fmt::format("{}{}.", kBlocks, block) : "";
+}
+
+/// Some names of a source.
+class FilteredSource : public WeightSource {
+ public:
+  FilteredSource(WeightSourcePtr source, std::set<std::string> names, std::string without)
+      : source_(std::move(source)), names_(std::move(names)), without_(std::move(without)) {}
+
+  std::vector<std::string> names() const override { return {names_.begin(), names_.end()}; }
+  bool has(const std::string& name) const override { return names_.contains(name); }
+  Shape shape(const std::string& name) const override { return source_->shape(shown(name)); }
+  void read(const std::string& name, const Slice& slice, const Tensor& out) const override {
+    source_->read(shown(name), slice, out);
+  }
+  std::string describe() const override {
+    return fmt::format("{} (without {})", source_->describe(), without_);
+  }
+  std::vector<std::filesystem::path> files() const override { return source_->files(); }
+
+ private:
+  const std::string& shown(const std::string& name) const {
+    if (!names_.contains(name)) throw InputError("{}: there is no tensor '{}'", describe(), name);
+    return name;
+  }
+
+  WeightSourcePtr source_;
+  std::set<std::string> names_;
+  std::string without_;
+};
+
 }  // namespace
 
 bool has_fused_qkv(const WeightSource& source) {
@@ -97,6 +143,30 @@ bool has_fused_qkv(const WeightSource& source) {
 
 WeightSourcePtr split_fused_qkv(WeightSourcePtr source) {
   return std::make_shared<SplitSource>(std::move(source));
+}
+
+WeightSourcePtr vision_tower(WeightSourcePtr source) {
+  constexpr const char* kPrefix = "visual.";
+  const auto names = source->names();
+  if (std::none_of(names.begin(), names.end(),
+                   [](const std::string& name) { return name.starts_with(kPrefix); }))
+    return source;
+  return with_prefix(std::move(source), kPrefix, "");
+}
+
+WeightSourcePtr without_unused_ends(WeightSourcePtr source, int64_t num_layers) {
+  std::set<std::string> kept;
+  std::set<std::string> ends;
+  for (const std::string& name : source->names()) {
+    const std::string end = unused_end(name, num_layers);
+    if (end.empty())
+      kept.insert(name);
+    else
+      ends.insert("'" + end + "'");
+  }
+  if (ends.empty()) return source;
+  return std::make_shared<FilteredSource>(std::move(source), std::move(kept),
+                                          fmt::format("{}", fmt::join(ends, ", ")));
 }
 
 }  // namespace lynceus::io

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/error.h"
+#include "io/llama_pieces.h"
 
 namespace lynceus::io {
 namespace {
@@ -115,10 +116,17 @@ LlamaConfig parse_llama_config(const Json& json) {
   return config;
 }
 
+std::filesystem::path llama_config_file(const std::filesystem::path& path) {
+  std::error_code ignored;  // what cannot be looked at fails when it is opened
+  if (!std::filesystem::is_directory(path, ignored)) return path;
+  const std::filesystem::path params = path / kParamsName;
+  return !file_exists(path / "config.json") && file_exists(params) ? params : path / "config.json";
+}
+
 LlamaConfig read_llama_config(const std::filesystem::path& path) {
-  std::error_code ignored;  // what cannot be looked at fails below, when it is opened
-  const bool directory = std::filesystem::is_directory(path, ignored);
-  return parse_llama_config(Json::read(directory ? path / "config.json" : path));
+  const std::filesystem::path file = llama_config_file(path);
+  if (file.filename() == kParamsName) return read_llama_params(file.parent_path());
+  return parse_llama_config(Json::read(file));
 }
 
 }  // namespace lynceus::io

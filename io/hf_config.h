@@ -32,7 +32,10 @@ struct LlamaConfig {
 
 /// From the object with the keys.
 LlamaConfig parse_llama_config(const Json& json);
-/// From a config.json, or a directory that holds one.
+/// From a config.json, a directory that holds one, or a directory of LLaMA's original files
+/// (llama_pieces.h).
 LlamaConfig read_llama_config(const std::filesystem::path& path);
+/// The file that it reads: `path` itself, its config.json or its params.json.
+std::filesystem::path llama_config_file(const std::filesystem::path& path);
 
 }  // namespace lynceus::io

@@ -20,39 +20,9 @@
 
 #include "core/tensor.h"
 #include "io/file.h"
+#include "io/stored_tensor.h"
 
 namespace lynceus::io {
-
-/// A part of a named tensor: `count` indices of one axis from `begin`. axis -1: all of it.
-struct Slice {
-  int axis = -1;
-  int64_t begin = 0;
-  int64_t count = 0;
-
-  /// The shape of that part of `whole`; InternalError if it reaches outside.
-  Shape of(const Shape& whole) const;
-};
-
-/// Element types of the format, of which DType can hold the common ones.
-enum class FileType : uint8_t {
-  kF64,
-  kF32,
-  kF16,
-  kBf16,
-  kF8E4M3,
-  kF8E5M2,
-  kI64,
-  kI32,
-  kI16,
-  kI8,
-  kU64,
-  kU32,
-  kU16,
-  kU8,
-  kBool
-};
-const char* name_of(FileType type);  ///< "F32", as in the header
-size_t size_of(FileType type);       ///< bytes an element
 
 struct SafetensorsEntry {
   std::string name;

@@ -1,13 +1,16 @@
-// Weight sources on disk: one safetensors file, or several under an index.
+// Weight sources on disk: one file of tensors, or several under an index.
 #include <algorithm>
+#include <array>
 #include <map>
-#include <optional>
 #include <system_error>
 #include <utility>
 
 #include "core/error.h"
 #include "io/generated_weights.h"
 #include "io/json.h"
+#include "io/llama_pieces.h"
+#include "io/released_names.h"
+#include "io/torch_file.h"
 #include "io/weights.h"
 
 namespace lynceus::io {
@@ -49,6 +52,14 @@ fs::path shard_path(const fs::path& directory, const Json& value) {
   return directory / shard;
 }
 
+/// A file of tensors by the end of its name; nothing if it is something else.
+WeightSourcePtr open_tensors(const fs::path& path) {
+  const std::string name = path.filename().string();
+  if (name.ends_with(".safetensors")) return std::make_shared<SafetensorsSource>(path);
+  if (is_torch_name(name)) return open_torch_file(path);
+  return nullptr;
+}
+
 /// The shards that an index names; every name must lie where the index says.
 WeightSourcePtr open_index(const fs::path& index) {
   const fs::path directory = index.parent_path();
@@ -61,7 +72,10 @@ WeightSourcePtr open_index(const fs::path& index) {
   std::vector<WeightSourcePtr> shards;
   std::string missing;
   for (const auto& [file, names] : names_of) {
-    shards.push_back(std::make_shared<SafetensorsSource>(file));
+    shards.push_back(open_tensors(file));
+    if (!shards.back())
+      throw InputError("{}: expected *.safetensors, *.bin, *.pt or *.pth, found '{}'", map.where(),
+                       file.filename().string());
     for (const std::string& name : names)
       if (!shards.back()->has(name))
         missing += fmt::format("\n  {} is not in {}", name, file.string());
@@ -71,35 +85,35 @@ WeightSourcePtr open_index(const fs::path& index) {
   return shards.size() == 1 ? shards.front() : combine(std::move(shards));
 }
 
-std::optional<fs::path> weights_in(const fs::path& directory) {
-  for (const char* name : {"model.safetensors", "model.safetensors.index.json",
-                           "weights.safetensors", "weights.gen.json"}) {
-    std::error_code error;
-    if (fs::exists(directory / name, error)) return directory / name;
-    if (error) throw IoError("stat '{}': {}", (directory / name).string(), error.message());
+// In this order: what is safest to read comes first.
+constexpr std::array<const char*, 7> kWeightNames = {
+    "model.safetensors",   "model.safetensors.index.json",
+    "pytorch_model.bin",   "pytorch_model.bin.index.json",
+    "consolidated.00.pth", "weights.safetensors",
+    "weights.gen.json"};
+
+WeightSourcePtr open_directory(const fs::path& directory) {
+  std::string expected;
+  for (const char* name : kWeightNames) {
+    if (file_exists(directory / name))
+      return name == kPieceName ? open_llama_pieces(directory) : open_weights(directory / name);
+    expected += (expected.empty() ? "" : ", ") + std::string(name);
   }
-  return std::nullopt;
+  throw InputError("{}: no weights here: expected one of {}", directory.string(), expected);
 }
 
 }  // namespace
 
 WeightSourcePtr open_weights(const fs::path& path) {
   std::error_code ignored;  // what cannot be looked at fails below, when it is opened
-  if (fs::is_directory(path, ignored)) {
-    const auto found = weights_in(path);
-    if (!found)
-      throw InputError(
-          "{}: no weights here: expected model.safetensors, "
-          "model.safetensors.index.json, weights.safetensors or weights.gen.json",
-          path.string());
-    return open_weights(*found);
-  }
+  if (fs::is_directory(path, ignored)) return open_directory(path);
   const std::string name = path.filename().string();
   if (name.ends_with(".index.json")) return open_index(path);
   if (name.ends_with(".gen.json")) return open_generated_weights(path);
-  if (name.ends_with(".safetensors")) return std::make_shared<SafetensorsSource>(path);
-  throw InputError("{}: expected a directory, *.safetensors, *.index.json or *.gen.json",
-                   path.string());
+  if (WeightSourcePtr source = open_tensors(path)) return without_model_prefix(std::move(source));
+  throw InputError(
+      "{}: expected a directory, *.safetensors, *.bin, *.pt, *.pth, *.index.json or *.gen.json",
+      path.string());
 }
 
 }  // namespace lynceus::io

@@ -20,8 +20,9 @@ packages=(
   libdnnl-dev libopenblas-pthread-dev
   # command line and log
   libboost-program-options-dev libspdlog-dev libfmt-dev
-  # tests and benchmarks; of CUDA kernels on the host: threads as fibers, the search for races
-  libgtest-dev libgmock-dev libbenchmark-dev libboost-context-dev clang
+  # tests and benchmarks; of CUDA kernels on the host: threads as fibers, the search for races;
+  # readers of foreign files under libFuzzer
+  libgtest-dev libgmock-dev libbenchmark-dev libboost-context-dev clang libclang-rt-14-dev
 )
 
 if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then

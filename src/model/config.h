@@ -36,7 +36,8 @@ struct LlmConfig {
   void visit(Visitor& v) {
     v.section("model", "the LLM: LLaMA family");
     v.field("model.weights", weights,
-            "Hugging Face directory (config.json, safetensors); empty: random values");
+            "directory as Hugging Face (config.json) or Meta (params.json) lays it out; empty: "
+            "random values");
     v.field("model.vocab_size", given_vocab_size,
             "rows of the embedding, or auto: tokenizer + [PAD]");
     v.field("model.hidden_size", hidden_size, "width of the residual stream");
@@ -76,7 +77,7 @@ struct VisionConfig {
   void visit(Visitor& v) {
     v.section("vision", "the frozen vision encoder: EVA ViT");
     v.field("vision.weights", weights,
-            "safetensors file or directory, Lynx or EVA names; empty: random values");
+            "file or directory, safetensors or torch, Lynx or EVA names; empty: random values");
     v.field("vision.image_size", image_size, "side of the square input, pixels");
     v.field("vision.patch_size", patch_size, "side of a patch, pixels");
     v.field("vision.hidden_size", hidden_size, "width");

@@ -28,9 +28,10 @@ struct RunOptions {
     v.field("resume", resume, "auto: the newest whole checkpoint, if any; never; or a step");
     v.field("stop-after", stop_after,
             "end after that step with a committed checkpoint; 0: train.steps");
-    v.field(
-        "init", init,
-        "checkpoint whose values, frozen ones too, a new run starts from (stage 2 from stage 1)");
+    v.field("init", init,
+            "checkpoint whose values, frozen ones too, a new run starts from (stage 2 from stage "
+            "1); or a "
+            "released pretrain_lynx.pt, whose trained values it starts from");
     v.field("take-over", take_over, "take the run from a process that still holds it");
     v.list(
         "allow-change", allow_change,

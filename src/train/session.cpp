@@ -66,7 +66,7 @@ void take_from_weights(const RunConfig& config, ConfigReader* reader,
   const LlmConfig& llm = config.model.llm;
   const io::LlamaConfig file =
       under_key("model.weights", [&] { return io::read_llama_config(llm.weights); });
-  const std::string origin = (std::filesystem::path(llm.weights) / "config.json").string();
+  const std::string origin = io::llama_config_file(llm.weights).string();
   const auto take = [&](const char* key, auto given, auto found) {
     if (given == found) return;
     if (reader->origin(key) != "default")
@@ -108,9 +108,11 @@ io::WeightSourcePtr open_backbone(const RunConfig& config) {
 io::WeightSourcePtr open_encoder(const RunConfig& config) {
   io::WeightSourcePtr source =
       under_key("vision.weights", [&] { return io::open_weights(config.model.vision.weights); });
+  source = io::vision_tower(std::move(source));
   if (io::has_fused_qkv(*source)) source = io::split_fused_qkv(std::move(source));
   for (const std::string& name : source->names())
     if (name.starts_with("vision_encoder.")) return source;
+  source = io::without_unused_ends(std::move(source), config.model.vision.num_layers);
   return io::with_prefix(std::move(source), "", "vision_encoder.");
 }
 
@@ -221,6 +223,7 @@ LynxModel build_model(const Runtime& rt, const RunConfig& config, const std::str
   };
   const auto load = [&](const io::WeightSourcePtr& source, const NameFilter& filter,
                         const std::vector<std::filesystem::path>& more = {}) {
+    log::info("weights from {}", source->describe());
     load_weights(rt, &model, *source, filter);
     std::vector<std::filesystem::path> files = source->files();
     files.insert(files.end(), more.begin(), more.end());
@@ -229,8 +232,7 @@ LynxModel build_model(const Runtime& rt, const RunConfig& config, const std::str
   std::string backbone = random(llm.init_std);
   if (!llm.weights.empty())
     // Its config.json too: the same tensors under another rope_theta are another model.
-    backbone = load(open_backbone(config), is_backbone,
-                    {std::filesystem::path(llm.weights) / "config.json"});
+    backbone = load(open_backbone(config), is_backbone, {io::llama_config_file(llm.weights)});
   else if (!llm.init_from.empty())
     backbone = load_backbone(rt, &model, llm.init_from, {tokenizer, config.options.allow_change});
   else

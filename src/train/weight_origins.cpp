@@ -3,8 +3,10 @@
 
 #include <algorithm>
 #include <set>
+#include <system_error>
 
 #include "core/log.h"
+#include "io/shared_digest.h"
 #include "model/load_weights.h"
 #include "model/parameter_value.h"
 
@@ -84,6 +86,46 @@ void load_module(const Runtime& rt, LynxModel* model, const std::string& module,
   }
 }
 
+/// What a file of weights (the released pretrain_lynx.pt, say) holds of what this run trains. Of
+/// its frozen parts the run has its own, from model.weights and vision.weights.
+void initialize_from_file(const Runtime& rt, LynxModel* model, const std::string& file,
+                          WeightOrigins* origins) {
+  io::WeightSourcePtr source;
+  std::set<std::string> trained;
+  std::set<std::string> frozen;
+  parallel::agree(*rt.grid.world, [&] {
+    source = io::open_weights(file);
+    std::vector<std::string> elsewhere;
+    for (const std::string& name : source->names()) {
+      const std::string module = module_of(name);
+      if (model->config.llm.trains(module)) {
+        trained.insert(module);
+      } else {
+        frozen.insert(module);
+        elsewhere.push_back(name);
+      }
+    }
+    std::vector<io::ExpectedTensor> expected;
+    for (const io::ExpectedTensor& tensor : expected_tensors(model->config))
+      if (trained.contains(module_of(tensor.name)) &&
+          (source->has(tensor.name) || !may_be_new(tensor.name)))
+        expected.push_back(tensor);
+    io::match_weights(*source, expected, elsewhere);
+    if (trained.empty())
+      throw InputError("{}: nothing in it is trained here (model.train)", source->describe());
+  });
+  load_weights(rt, model, *source, [&](const std::string& name) {
+    return trained.contains(module_of(name)) && source->has(name);
+  });
+  const std::string digest = io::digest_files(source->files(), *rt.grid.world).hex();
+  for (const std::string& module : trained) {
+    (*origins)[module] = {digest, ""};
+    log::info("the {} is that of {}", module, source->describe());
+  }
+  for (const std::string& module : frozen)
+    log::info("the frozen {} in {} is left alone", module, source->describe());
+}
+
 }  // namespace
 
 std::string module_of(const std::string& parameter) {
@@ -128,6 +170,11 @@ void refuse_differences(const std::string& checkpoint, const io::Manifest& manif
 
 void initialize_from(const Runtime& rt, LynxModel* model, const std::string& checkpoint,
                      const CheckpointTerms& terms, WeightOrigins* origins) {
+  // A checkpoint is a directory; rank 0 looks for all.
+  std::error_code ignored;
+  const char* mine = fs::is_regular_file(checkpoint, ignored) ? "file" : "";
+  if (!rt.grid.world->all_gather(mine)[0].empty())
+    return initialize_from_file(rt, model, checkpoint, origins);
   std::set<std::string> elsewhere;  // modules that the checkpoint knows but does not hold
   std::string place;                // a link may point to another one later
   io::LoadOptions load;

@@ -38,6 +38,8 @@ void refuse_differences(const std::string& checkpoint, const io::Manifest& manif
 /// 2 from stage 1), and what the run behind it had from others. `origins` says so afterwards.
 /// Missing are at most modules of the same origin, and the frame positions of a stage without
 /// video.
+/// `checkpoint` may also be a file of weights, as the released Lynx code writes them: what this run
+/// trains is taken from there, what is frozen is left alone.
 void initialize_from(const Runtime& rt, LynxModel* model, const std::string& checkpoint,
                      const CheckpointTerms& terms, WeightOrigins* origins);
 

@@ -93,8 +93,8 @@ TEST_F(WeightsTest, WhatIsNoWeights) {
               ThrowsMessage<InputError>(
                   AllOf(HasSubstr(folder_.string()), HasSubstr("model.safetensors.index.json"))));
   EXPECT_THROW(open_weights(folder_ / "gone.safetensors"), IoError);
-  text("model.bin", "x");
-  EXPECT_THAT([&] { open_weights(folder_ / "model.bin"); },
+  text("model.onnx", "x");
+  EXPECT_THAT([&] { open_weights(folder_ / "model.onnx"); },
               ThrowsMessage<InputError>(HasSubstr("*.safetensors")));
 }
 
@@ -125,6 +125,7 @@ TEST_F(WeightsTest, BadIndices) {
   refused(R"({"a":"one.safetensors","b":"two.safetensors"})", "from two places");
   refused("{}", "names no tensor");
   refused(R"({"a":1})", "weight_map.a");
+  refused(R"({"a":"config.json"})", "*.pth, found 'config.json'");
   text("model.safetensors.index.json", "{}");
   EXPECT_THAT([&] { open_weights(folder_); }, ThrowsMessage<InputError>(HasSubstr("weight_map")));
   text("model.safetensors.index.json", R"({"weight_map":{"a":"gone.safetensors"}})");

@@ -1,0 +1,80 @@
+// Python pickles as data: a machine of the few opcodes that torch.save writes for state dicts
+// (protocols 2 to 5), which builds a description and never runs anything. Where Python would look
+// up a name and call it, the description says "this name, on these arguments"; names that are not
+// on the reader's list are an error. The one exception is collections.OrderedDict, a dict.
+//
+// Bounded: bytes of the pickle, values, depth of nesting, entries of the memo, height of the stack.
+// Values lie in one table and refer to each other by index: a pickle that contains itself is a
+// harmless loop of numbers, and nothing here follows one. Used by torch_file.
+//
+// Errors: InputError naming file and byte.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace lynceus::io {
+
+enum class PickleKind : uint8_t {
+  kNone,
+  kBoolean,
+  kInteger,
+  kReal,
+  kText,
+  kBytes,
+  kTuple,
+  kList,
+  kDict,        ///< dict and OrderedDict; items are key, value, key, value, ..
+  kGlobal,      ///< "module.name"
+  kCall,        ///< items: the global, the tuple of arguments
+  kPersistent,  ///< items: what stands for something outside of the pickle
+};
+const char* name_of(PickleKind kind);  ///< "an integer"
+
+struct PickleValue {
+  PickleKind kind = PickleKind::kNone;
+  uint8_t depth = 1;    ///< of what it contains
+  int64_t integer = 0;  ///< also of a boolean
+  double real = 0;
+  std::string_view text;             ///< of texts and bytes, inside Pickle's bytes
+  std::string global;                ///< "collections.OrderedDict"
+  std::vector<uint32_t> items = {};  ///< indices of values
+};
+
+struct PickleLimits {
+  uint64_t max_bytes = 64ull << 20;
+  size_t max_values = 1'000'000;
+  size_t max_memo = 1'000'000;
+  size_t max_stack = 1'000'000;
+  int max_depth = 64;
+};
+
+/// What a pickle says. Not copyable: texts point into its bytes.
+class Pickle {
+ public:
+  /// `origin` names the pickle in messages; `allowed` says whether a global may be named.
+  Pickle(std::string bytes, std::string origin,
+         const std::function<bool(const std::string& global)>& allowed,
+         const PickleLimits& limits = {});
+  Pickle(const Pickle&) = delete;
+  Pickle& operator=(const Pickle&) = delete;
+
+  const PickleValue& root() const { return values_[root_]; }
+  const PickleValue& at(uint32_t index) const { return values_[index]; }
+  const PickleValue& item(const PickleValue& of, size_t position) const {
+    return values_[of.items.at(position)];
+  }
+
+ private:
+  friend class PickleMachine;
+
+  std::string bytes_;
+  std::vector<PickleValue> values_;
+  uint32_t root_ = 0;
+};
+
+}  // namespace lynceus::io

@@ -1,0 +1,54 @@
+#!/usr/bin/env bash
+# What torch writes now reads back as the same tensors, with other numbers and larger than in
+# tests/data/torch; and a model trains alike from safetensors, torch files and LLaMA's pieces.
+# Exit code 77: no python3 here has torch.
+#
+#   oracle_torch.sh SOURCE_DIR TEST_PROGRAM LYNCEUS MPIRUN
+set -euo pipefail
+export PATH LC_ALL=C
+source_dir=$1 program=$2 lynceus=$3 mpirun=$4
+
+python=
+for candidate in python3 /usr/bin/python3; do
+  if "${candidate}" -c 'import torch' 2>/dev/null; then
+    python=${candidate}
+    break
+  fi
+done
+if [[ -z "${python}" ]]; then
+  echo "oracle_torch: no python3 with torch (Debian: python3-torch): not run"
+  exit 77
+fi
+
+folder=$(mktemp -d)
+trap 'rm -rf "${folder}"' EXIT
+seed=$((RANDOM + 2))
+make_files() {  # make_files DIRECTORY [OPTION...]
+  local directory=$1
+  shift
+  echo "oracle_torch: make_torch_files.py --seed ${seed} $*"
+  "${python}" "${source_dir}/tests/oracle/make_torch_files.py" --seed "${seed}" "$@" "${directory}"
+}
+
+for scale in 1 3; do
+  make_files "${folder}/${scale}" --scale "${scale}"
+  LYNCEUS_TORCH_FILES="${folder}/${scale}" "${program}"
+done
+
+make_files "${folder}/micro" --micro
+"${lynceus}" prepare shapes --seed 5 --count 12 --train-tokenizer 320 --output "${folder}/shapes"
+train() {  # train RUN WEIGHTS ENCODER
+  "${mpirun}" --oversubscribe -n 2 "${lynceus}" train --config "${source_dir}/tests/data/micro.ini" \
+    --data.tokenizer "${folder}/shapes/tokenizer.model" --parallel.tensor 2 --train.steps 3 \
+    --data.source "captions:1:${folder}/shapes/train-captions.h5" --run "${folder}/$1" \
+    --model.weights "${folder}/micro/$2" --vision.weights "${folder}/micro/$3"
+  grep -o '"loss": [0-9.e+-]*' "${folder}/$1/metrics.jsonl" >"${folder}/$1.losses"
+  [[ $(wc -l <"${folder}/$1.losses") == 3 ]]
+}
+train safetensors safetensors eva.safetensors
+cat "${folder}/safetensors.losses"
+for form in bin pieces; do
+  train "${form}" "${form}" eva_clip.pt
+  diff "${folder}/safetensors.losses" "${folder}/${form}.losses"
+done
+echo "oracle_torch: bin and pieces train as safetensors do"

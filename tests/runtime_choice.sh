@@ -33,16 +33,16 @@ expect 0 'no GPU'
 expect 1 '3 x host stand-in'
 
 verify 0 0 0 --device auto || failed=1
-expect 1 ' I 0  device: no GPU (no device is visible)'
+expect 1 ' I 0  device: no GPU (no CUDA-capable device is detected)'
 expect 1 '3 x CPU'
 
 verify 1 0 0 || failed=1
-expect 1 ' W 0  .*CPUs, because 2 of 3 have no GPU; the first of them is rank 1: no device is visible'
+expect 1 ' W 0  .*CPUs, because 2 of 3 have no GPU; the first of them is rank 1: no CUDA-capable device is detected'
 expect 1 'no GPU'
 expect 1 '3 x CPU'
 
 verify 1 0 1 --device cuda && failed=1
-expect 1 '^lynceus: device: cuda was asked for, but no device is visible'
+expect 1 '^lynceus: device: cuda was asked for, but no CUDA-capable device is detected'
 
 verify 0 0 0 --device cpu || failed=1
 expect 0 'no GPU'

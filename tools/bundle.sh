@@ -114,9 +114,9 @@ needed_by() { readelf -d "$@" 2>/dev/null | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/
 
 c_library='^(ld-linux.*|lib(c|m|dl|rt|pthread|resolv|util))[.]so'
 cuda='^lib(cuda|cudart|cublas|cublasLt|nccl|nvrtc|nvJitLink)[.]so'
-# What is never called here and brings a third of the bundle: HDF5 reads from S3 by the first two; a
-# step on the CPU is held against the third.
-left_out='^lib(curl|crypto|openblas)[.]so'
+# What is never called here and brings half of the bundle: HDF5 reads from S3 by the first two; a step
+# on the CPU is held against the third; corpora in tar files are read by the fourth.
+left_out='^lib(curl|crypto|openblas|archive)[.]so'
 declare -A taken
 waiting=("${roots[@]}")
 while ((${#waiting[@]} > 0)); do

@@ -41,7 +41,7 @@ GradientReducer::GradientReducer(const Stream& stream, std::vector<GradientMembe
       buckets_.back().end_member = i + 1;
       buckets_.back().end = end;
     } else if (group->size() > 1) {
-      buckets_.push_back({group, part, i, i + 1, begin, end});
+      buckets_.push_back({group, part, i + 1, begin, end});
     }
     begin = end;
   }

@@ -44,7 +44,6 @@ class GradientReducer {
   struct Bucket {
     Communicator* group;
     int part;
-    size_t first_member;
     size_t end_member;
     int64_t begin;  // in flat_
     int64_t end;

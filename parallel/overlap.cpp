@@ -1,9 +1,7 @@
 // See overlap.h.
 #include "parallel/overlap.h"
 
-#include <fmt/format.h>
-
-#include <vector>
+#include <algorithm>
 
 #include "core/error.h"
 
@@ -40,14 +38,6 @@ Overlap parse_overlap(std::string_view text) {
     begin = end + 1;
   }
   return overlap;
-}
-
-std::string to_string(const Overlap& overlap) {
-  if (overlap == Overlap{}) return "all";
-  std::vector<std::string> names;
-  for (const Part& part : kParts)
-    if (overlap.*part.on) names.emplace_back(part.name);
-  return names.empty() ? "none" : fmt::format("{}", fmt::join(names, ","));
 }
 
 }  // namespace lynceus::parallel

@@ -4,7 +4,6 @@
 // are the same as none.
 #pragma once
 
-#include <string>
 #include <string_view>
 
 namespace lynceus::parallel {
@@ -21,6 +20,5 @@ struct Overlap {
 
 /// "all", "none", or parts by name: "gradients,vision". Anything else is a UsageError.
 Overlap parse_overlap(std::string_view text);
-std::string to_string(const Overlap& overlap);
 
 }  // namespace lynceus::parallel

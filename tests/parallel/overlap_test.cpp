@@ -16,11 +16,6 @@ TEST(Overlap, IsAllOrNoneOrSomePartsByName) {
   EXPECT_EQ(parse_overlap("pipeline,tensor"), (Overlap{false, true, true, false}));
 }
 
-TEST(Overlap, PrintsWhatItParses) {
-  for (const char* const text : {"all", "none", "gradients,pipeline", "vision"})
-    EXPECT_EQ(to_string(parse_overlap(text)), text);
-}
-
 TEST(Overlap, RefusesWhatItDoesNotKnow) {
   for (const char* const text : {"", "everything", "gradients,", "gradients vision", ",tensor"})
     EXPECT_THAT([&] { parse_overlap(text); },

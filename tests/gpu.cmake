@@ -52,7 +52,7 @@ target_link_libraries(lynceus_gpu_standin PUBLIC lynceus_core lynceus_parallel B
                       OpenMP::OpenMP_CXX dnnl::dnnl)
 
 # The program itself, on the stand-in.
-add_executable(lynceus_standin ${CMAKE_SOURCE_DIR}/src/cli/main.cpp)
+add_executable(lynceus_standin $<TARGET_OBJECTS:lynceus>)
 target_link_libraries(lynceus_standin PRIVATE lynceus_cli lynceus_gpu_standin)
 
 foreach(source ${kernel_tests})
@@ -61,7 +61,7 @@ foreach(source ${kernel_tests})
     continue()
   endif()
   get_filename_component(name ${source} NAME_WE)
-  add_executable(simt_${name} ${source})
+  add_executable(simt_${name} $<TARGET_OBJECTS:kernels_${name}>)
   target_link_libraries(simt_${name} PRIVATE lynceus_kernels lynceus_gpu_standin lynceus_test_main)
   foreach(order ascending descending)
     add_test(NAME simt.${name}.${order} COMMAND simt_${name})
@@ -85,7 +85,7 @@ endforeach()
 # The step on the CUDA path: the grid law, what holds of one step and what overlaps, eight ranks sharing
 # the device.
 foreach(name grid_law_mpi8_test step_mpi8_test overlap_mpi8_test)
-  add_executable(simt_train_${name} train/${name}.cpp)
+  add_executable(simt_train_${name} $<TARGET_OBJECTS:train_${name}>)
   target_link_libraries(simt_train_${name} PRIVATE lynceus_train lynceus_gpu_standin
                         lynceus_test_main)
   add_test(NAME simt.train.${name} COMMAND ${MPIEXEC_EXECUTABLE} --oversubscribe -n 8

@@ -153,22 +153,28 @@ TEST_P(CrossEntropy, EqualsTheReference) {
   const auto labels = some_labels(rows, vocabulary);
   const Result result = sharded(logits, labels, vocabulary, shards, padding, smoothing);
 
+  // A column of the reference is a pass over its row: of long rows every seventh, another one in
+  // each row, and the label's.
+  const int64_t apart = vocabulary > 1000 ? 7 : 1;
   std::vector<double> loss(static_cast<size_t>(rows));
-  std::vector<double> gradient(logits.size());
+  std::vector<float> found;
+  std::vector<double> gradient;
   auto point = widen<Complex>(logits);
   for (int64_t r = 0; r < rows; ++r) {
     if (labels[r] == kNotScored) continue;
     Complex* const row = point.data() + r * vocabulary;
     loss[r] = reference::cross_entropy(vocabulary, row, labels[r], double{smoothing}).real();
     for (int64_t c = 0; c < vocabulary; ++c) {
+      if (c % apart != r % apart && c != labels[r]) continue;
       row[c] += Complex(0, kStep);
-      gradient[r * vocabulary + c] =
-          reference::cross_entropy(vocabulary, row, labels[r], double{smoothing}).imag() / kStep;
+      gradient.push_back(
+          reference::cross_entropy(vocabulary, row, labels[r], double{smoothing}).imag() / kStep);
+      found.push_back(result.gradient[r * vocabulary + c]);
       row[c] = row[c].real();
     }
   }
   expect_close(result.loss, loss, 1e-6, "loss");
-  expect_close(result.gradient, gradient, 5e-7, "gradient");
+  expect_close(found, gradient, 5e-7, "gradient");
   for (int64_t r = 0; r < rows; ++r)
     for (int64_t c = 0; c < vocabulary && labels[r] == kNotScored; ++c)
       EXPECT_EQ(result.gradient[r * vocabulary + c], 0.0f);

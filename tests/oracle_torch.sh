@@ -72,3 +72,4 @@ done
 # Written once, it trains as base and delta do.
 train written ../export/f32 eva_clip.pt
 diff "${folder}/delta.losses" "${folder}/written.losses"
+echo "oracle_torch: base and delta train as their sum, and are exported as torch adds and rounds"

@@ -9,6 +9,8 @@
 namespace lynceus::io {
 namespace {
 
+constexpr int64_t kElementsAtOnce = 1 << 20;
+
 bool is_ignored(const std::string& name) {
   return std::any_of(kIgnoredWeights.begin(), kIgnoredWeights.end(),
                      [&](const std::string& pattern) { return matches_pattern(name, pattern); });
@@ -29,11 +31,16 @@ class SummedSource : public WeightSource {
 
   void read(const std::string& name, const Slice& slice, const Tensor& out) const override {
     base_->read(name, slice, out);
-    const Tensor added = Tensor::empty(Stream{}, out.shape());
-    delta_->read(name, slice, added);
-    float* sum = out.data<float>();
-    const float* summand = added.data<float>();
-    for (int64_t i = 0; i < out.size(); ++i) sum[i] += summand[i];
+    const int64_t rows = out.rank() == 0 ? 0 : out.dim(0);
+    if (slice.axis > 0 || rows == 0) return add(name, slice, out);
+    // A few rows at a time, so that a large tensor is not in memory twice.
+    const int64_t first = slice.axis == 0 ? slice.begin : 0;
+    const int64_t most =
+        std::max<int64_t>(1, kElementsAtOnce / std::max<int64_t>(1, out.size() / rows));
+    for (int64_t row = 0; row < rows; row += most) {
+      const int64_t count = std::min(most, rows - row);
+      add(name, {0, first + row, count}, out.slice(row, count));
+    }
   }
 
   std::string describe() const override {
@@ -47,6 +54,14 @@ class SummedSource : public WeightSource {
   }
 
  private:
+  void add(const std::string& name, const Slice& slice, const Tensor& out) const {
+    const Tensor added = Tensor::empty(Stream{}, out.shape());
+    delta_->read(name, slice, added);
+    float* sum = out.data<float>();
+    const float* summand = added.data<float>();
+    for (int64_t i = 0; i < out.size(); ++i) sum[i] += summand[i];
+  }
+
   WeightSourcePtr base_;
   WeightSourcePtr delta_;
 };

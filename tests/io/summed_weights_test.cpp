@@ -57,6 +57,20 @@ TEST_F(SummedWeights, AddsSliceBySlice) {
               ElementsAre(folder_ / "base.safetensors", folder_ / "delta.safetensors"));
 }
 
+TEST_F(SummedWeights, AddsALargeTensorInPieces) {
+  const int64_t columns = 600000;
+  const auto base = stored("base.safetensors", {{"a", {4, columns}}}, 1);
+  const auto sum = sum_of(base, stored("delta.safetensors", {{"a", {4, columns}}}, 2));
+  const auto expect_from = [](const Tensor& found, int64_t first) {
+    for (int64_t i = 0; i < found.size(); ++i)
+      ASSERT_EQ(found.data<float>()[i], static_cast<float>(2 * (first + i) + 3)) << i;
+  };
+  expect_from(sum->read_whole(Stream{}, "a"), 0);
+  const Tensor rows = Tensor::empty(Stream{}, {3, columns});
+  sum->read("a", Slice{0, 1, 3}, rows);
+  expect_from(rows, columns);
+}
+
 TEST_F(SummedWeights, AllThatDoesNotFitIsToldAtOnce) {
   const auto base = stored("base.safetensors",
                            {{"missing", {2}}, {"rows", {4, 2}}, {"shape", {3}}, {"same", {2}}}, 0);

@@ -9,10 +9,10 @@ namespace lynceus::cli {
 namespace {
 
 constexpr const char* kHelp =
-    R"(usage: lynceus export --checkpoint RUN_OR_CHECKPOINT --output DIR [--option VALUE]...
+    R"(usage: lynceus export --checkpoint RUN_OR_CHECKPOINT --output DIR [OPTION VALUE]...
 
 Writes what a run trained as safetensors under the released Lynx names, model.safetensors, or with
---what merged a Hugging Face directory that transformers and --model.weights read: config.json,
+--what merged a Hugging Face directory that transformers and model.weights read: config.json,
 tokenizer.model, the LLM in model.safetensors, the bridge and the adapters beside it in
 lynx.safetensors. More than --shard-gib make several files and an index. Runs on one rank; the
 directory appears when it is complete.
@@ -34,7 +34,7 @@ ExitCode run_export(const Arguments& arguments) {
   CommandLine line;
   parallel::agree(*world, [&] {
     line = reader.read(arguments);
-    if (line.help) return;
+    if (line.help || line.print_config) return;
     if (!line.positionals.empty())
       throw UsageError("export: expected options only, found '{}'", line.positionals.front());
     ConfigFaults faults;

@@ -9,6 +9,8 @@
 
 namespace lynceus::io {
 
+namespace fs = std::filesystem;
+
 namespace {
 
 /// Selects rows in a dataset's space; a scalar has only all.
@@ -148,6 +150,43 @@ Digest128 digest_frame(const std::filesystem::path& path, const std::vector<Byte
     total += range.size;
   }
   return combine_digests(digests, total);
+}
+
+Manifest read_whole_manifest(const fs::path& checkpoint) {
+  const Manifest manifest = read_manifest(checkpoint);
+  const std::string name = checkpoint.filename();
+  const std::string expected = checkpoint_path("", manifest.step).filename();
+  if (name.starts_with("step-") && name != expected)
+    throw InputError("{}: not a committed checkpoint: its manifest is that of {}",
+                     checkpoint.string(), expected);
+  const fs::path state = checkpoint / kStateFileName;
+  if (!file_exists(state)) throw InputError("{}: is not there", state.string());
+  if (const uint64_t found = File::open(state).size(); found != manifest.file_bytes)
+    throw InputError("{}: {} bytes by the manifest, found {}", state.string(), manifest.file_bytes,
+                     found);
+  if (const Digest128 found = digest_frame(state, manifest.frame); found != manifest.frame_digest)
+    throw InputError("{}: damaged outside of the tensors: expected digest {}, found {}",
+                     state.string(), manifest.frame_digest.hex(), found.hex());
+  return manifest;
+}
+
+hdf5::Handle open_state(const std::string& path) {
+  const hdf5::Handle access = hdf5::property_list(H5P_FILE_ACCESS, path);
+  hdf5::check(H5Pset_file_locking(access, false, true), "cannot go without locks", path);
+  return hdf5::open_file_read_only(path, access);
+}
+
+void check_rows(const TensorPlan& plan, const OwnedRows& range, const Tensor& owned,
+                const ManifestTensor& expected, const std::string& path) {
+  size_t block = static_cast<size_t>(range.begin / plan.block_rows());
+  for (const Digest128& found : digest_owned(plan, owned)) {
+    if (found != expected.blocks.at(block))
+      throw InputError("{}: {} is damaged in rows {} to {}: expected digest {}, found {}", path,
+                       plan.name, static_cast<int64_t>(block) * plan.block_rows(),
+                       std::min(static_cast<int64_t>(block + 1) * plan.block_rows(), plan.rows()),
+                       expected.blocks[block].hex(), found.hex());
+    ++block;
+  }
 }
 
 }  // namespace lynceus::io

@@ -41,4 +41,14 @@ std::vector<ByteRange> frame_of(std::vector<ByteRange> tensors, uint64_t file_by
                                 const std::string& path);
 Digest128 digest_frame(const std::filesystem::path& path, const std::vector<ByteRange>& frame);
 
+/// The manifest of a committed checkpoint whose state.h5 may be opened: the manifest's own digest,
+/// its step, the file's size and the digest of its frame hold. InputError saying what does not.
+Manifest read_whole_manifest(const std::filesystem::path& checkpoint);
+/// state.h5, read only and without locks: a committed checkpoint never changes.
+hdf5::Handle open_state(const std::string& path);
+/// The digests of `owned`, which begins and ends with a block, against the manifest's; InputError
+/// naming the rows.
+void check_rows(const TensorPlan& plan, const OwnedRows& range, const Tensor& owned,
+                const ManifestTensor& expected, const std::string& path);
+
 }  // namespace lynceus::io

@@ -15,6 +15,7 @@ namespace lynceus::cli {
 using Arguments = std::vector<std::string>;
 ExitCode run_prepare(const Arguments& arguments);
 ExitCode run_evaluate(const Arguments& arguments);
+ExitCode run_export(const Arguments& arguments);
 ExitCode run_train(const Arguments& arguments);
 ExitCode run_verify(const Arguments& arguments);
 

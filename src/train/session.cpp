@@ -11,6 +11,7 @@
 #include "io/hf_config.h"
 #include "io/pad_row.h"
 #include "io/shared_digest.h"
+#include "io/summed_weights.h"
 #include "model/load_weights.h"
 
 namespace lynceus {
@@ -98,13 +99,6 @@ void refuse_long_videos(const std::string& key, const std::vector<io::Dataset>& 
                          dataset.describe(sample), most_frames, frames);
 }
 
-io::WeightSourcePtr open_backbone(const RunConfig& config) {
-  return under_key("model.weights", [&] {
-    const auto source = io::with_prefix(io::open_weights(config.model.llm.weights), "", "LLM.");
-    return io::with_pad_row(source, config.model.llm.vocab_size);
-  });
-}
-
 io::WeightSourcePtr open_encoder(const RunConfig& config) {
   io::WeightSourcePtr source =
       under_key("vision.weights", [&] { return io::open_weights(config.model.vision.weights); });
@@ -117,6 +111,26 @@ io::WeightSourcePtr open_encoder(const RunConfig& config) {
 }
 
 }  // namespace
+
+io::WeightSourcePtr open_backbone(const LlmConfig& config, const DeltaConfig& delta) {
+  return under_key("model.weights", [&] {
+    io::WeightSourcePtr source = io::open_weights(config.weights);
+    if (!delta.weights_delta.empty()) {
+      source = io::sum_of(std::move(source), under_key("model.weights_delta", [&] {
+                            return io::open_weights(delta.weights_delta);
+                          }));
+    }
+    return io::with_pad_row(io::with_prefix(std::move(source), "", "LLM."), config.vocab_size);
+  });
+}
+
+std::string backbone_digest(const LlmConfig& config, const io::WeightSource& source,
+                            parallel::Communicator& world) {
+  std::vector<std::filesystem::path> files = source.files();
+  // Its config.json too: the same tensors under another rope_theta are another model.
+  files.push_back(io::llama_config_file(config.weights));
+  return io::digest_files(files, world).hex();
+}
 
 void RunConfig::validate() const {
   ConfigFaults faults;
@@ -134,6 +148,8 @@ void RunConfig::validate() const {
                 fmt::format("'{}'", model.llm.train));
   faults.expect(model.llm.weights.empty() || model.llm.init_from.empty(), "model.init_from",
                 "nothing beside model.weights", fmt::format("'{}'", model.llm.init_from));
+  faults.expect(delta.weights_delta.empty() || !model.llm.weights.empty(), "model.weights_delta",
+                "nothing without model.weights", fmt::format("'{}'", delta.weights_delta));
   faults.raise();
 }
 
@@ -205,7 +221,7 @@ void resolve_config(RunConfig* config, ConfigReader* reader, const io::Tokenizer
                          const NameFilter& filter) {
     under_key(key, [&] { check_weights(config->model, *source, filter); });
   };
-  if (!llm.weights.empty()) check("model.weights", open_backbone(*config), is_backbone);
+  if (!llm.weights.empty()) check("model.weights", open_backbone(llm, config->delta), is_backbone);
   if (!config->model.vision.weights.empty())
     check("vision.weights", open_encoder(*config), is_vision);
 }
@@ -221,25 +237,23 @@ LynxModel build_model(const Runtime& rt, const RunConfig& config, const std::str
   const auto random = [&](double std) {
     return fmt::format("random {} {}", config.train.seed, std);
   };
-  const auto load = [&](const io::WeightSourcePtr& source, const NameFilter& filter,
-                        const std::vector<std::filesystem::path>& more = {}) {
+  const auto load = [&](const io::WeightSourcePtr& source, const NameFilter& filter) {
     log::info("weights from {}", source->describe());
     load_weights(rt, &model, *source, filter);
-    std::vector<std::filesystem::path> files = source->files();
-    files.insert(files.end(), more.begin(), more.end());
-    return io::digest_files(files, *rt.grid.world).hex();
+    return source;
   };
   std::string backbone = random(llm.init_std);
   if (!llm.weights.empty())
-    // Its config.json too: the same tensors under another rope_theta are another model.
-    backbone = load(open_backbone(config), is_backbone, {io::llama_config_file(llm.weights)});
+    backbone =
+        backbone_digest(llm, *load(open_backbone(llm, config.delta), is_backbone), *rt.grid.world);
   else if (!llm.init_from.empty())
     backbone = load_backbone(rt, &model, llm.init_from, {tokenizer, config.options.allow_change});
   else
     log::info("the LLM starts from random values: model.weights names none");
   std::string encoder = random(config.model.vision.init_std);
   if (!config.model.vision.weights.empty())
-    encoder = load(open_encoder(config), is_vision);
+    encoder =
+        io::digest_files(load(open_encoder(config), is_vision)->files(), *rt.grid.world).hex();
   else
     log::info("the vision encoder has random values: vision.weights names none");
   *origins = {{"llm", {backbone, ""}},

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/config.h"
+#include "io/weights.h"
 #include "train/data_pipeline.h"
 #include "train/run_options.h"
 #include "train/run_state.h"
@@ -16,10 +17,24 @@
 
 namespace lynceus {
 
+/// Vicuna as a difference from LLaMA: a key of [model] that only whoever opens its files needs.
+struct DeltaConfig {
+  std::string weights_delta;
+
+  template <typename Visitor>
+  void visit(Visitor& v) {
+    v.section("model", "the LLM: LLaMA family");
+    v.field("model.weights_delta", weights_delta,
+            "what is added to model.weights, tensor by tensor (a Vicuna given as a delta); empty: "
+            "nothing");
+  }
+};
+
 /// Every section of the configuration.
 struct RunConfig {
   RunOptions options;
   ModelConfig model;
+  DeltaConfig delta;
   DataConfig data;
   ParallelConfig parallel;
   TrainConfig train;
@@ -31,6 +46,7 @@ struct RunConfig {
   void visit(Visitor& v) {
     options.visit(v);
     model.visit(v);
+    delta.visit(v);
     data.visit(v);
     parallel.visit(v);
     train.visit(v);
@@ -57,6 +73,13 @@ struct RunData {
 /// Opens everything that data.* names and looks at every sample's media count. Not collective;
 /// errors are the caller's to agree on.
 RunData open_data(const RunConfig& config, bool with_training);
+
+/// The LLM's tensors that model.weights and model.weights_delta name, under Lynx's names, [PAD]
+/// row included.
+io::WeightSourcePtr open_backbone(const LlmConfig& config, const DeltaConfig& delta);
+/// What tells them from others, as checkpoints keep it. Collective.
+std::string backbone_digest(const LlmConfig& config, const io::WeightSource& source,
+                            parallel::Communicator& world);
 
 /// Fills in what the config leaves to files and to the world: config.json of model.weights, whose
 /// numbers win over given ones, vocab_size = auto, parallel.data = 0. `reader` has filled `config`

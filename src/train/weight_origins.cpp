@@ -25,20 +25,6 @@ bool is_of(const std::string& module, const std::string& tensor) {
   return is_value(tensor) && module_of(tensor) == module;
 }
 
-bool holds(const io::Manifest& manifest, const std::string& module) {
-  return std::any_of(manifest.tensors.begin(), manifest.tensors.end(),
-                     [&](const io::ManifestTensor& tensor) { return is_of(module, tensor.name); });
-}
-
-/// Of the values of a module in a checkpoint.
-std::string digest_of(const io::Manifest& manifest, const std::string& module) {
-  std::string digests;
-  for (const io::ManifestTensor& tensor : manifest.tensors)
-    if (is_of(module, tensor.name))
-      for (const io::Digest128& block : tensor.blocks) digests += block.hex();
-  return io::digest128(digests.data(), digests.size()).hex();
-}
-
 /// A stage without video has no frame positions to give.
 bool may_be_new(const std::string& tensor) {
   return tensor.starts_with("absolute_frame_pos_embed");
@@ -69,7 +55,7 @@ void load_module(const Runtime& rt, LynxModel* model, const std::string& module,
                  const io::FrozenWeights& weights) {
   io::LoadOptions load;
   load.accept = [&](const io::Manifest& manifest) {
-    if (const std::string found = digest_of(manifest, module); found != weights.identity)
+    if (const std::string found = module_digest(manifest, module); found != weights.identity)
       throw InputError("{}: expected digest {}, found {}", weights.checkpoint, weights.identity,
                        found);
   };
@@ -136,6 +122,19 @@ std::string module_of(const std::string& parameter) {
 
 bool is_value(const std::string& tensor) { return tensor.ends_with("/value"); }
 
+bool holds(const io::Manifest& manifest, const std::string& module) {
+  return std::any_of(manifest.tensors.begin(), manifest.tensors.end(),
+                     [&](const io::ManifestTensor& tensor) { return is_of(module, tensor.name); });
+}
+
+std::string module_digest(const io::Manifest& manifest, const std::string& module) {
+  std::string digests;
+  for (const io::ManifestTensor& tensor : manifest.tensors)
+    if (is_of(module, tensor.name))
+      for (const io::Digest128& block : tensor.blocks) digests += block.hex();
+  return io::digest128(digests.data(), digests.size()).hex();
+}
+
 std::vector<std::string> differences(const io::Manifest& manifest, const WeightOrigins& mine,
                                      const CheckpointTerms& terms) {
   std::vector<std::string> faults;
@@ -193,7 +192,7 @@ void initialize_from(const Runtime& rt, LynxModel* model, const std::string& che
       rt, model, checkpoint, [](const std::string& parameter) { return !is_vision(parameter); },
       load);
   for (auto& [module, weights] : *origins)
-    if (holds(loaded.manifest, module)) weights = {digest_of(loaded.manifest, module), place};
+    if (holds(loaded.manifest, module)) weights = {module_digest(loaded.manifest, module), place};
   load_frozen(rt, model, loaded.manifest, origins);
 }
 
@@ -214,7 +213,7 @@ std::string load_backbone(const Runtime& rt, LynxModel* model, const std::string
     refuse_differences(checkpoint, manifest, {}, terms);
   };
   load.may_be_unused = [](const std::string& tensor) { return !is_of("llm", tensor); };
-  return digest_of(load_from(rt, model, checkpoint, is_backbone, load).manifest, "llm");
+  return module_digest(load_from(rt, model, checkpoint, is_backbone, load).manifest, "llm");
 }
 
 void tell_random(const LynxModel& model, const WeightOrigins& origins) {

@@ -19,6 +19,10 @@ using WeightOrigins = std::map<std::string, io::FrozenWeights>;
 std::string module_of(const std::string& parameter);
 /// Whether a tensor of a checkpoint is a parameter's value and no moment.
 bool is_value(const std::string& tensor);
+/// Whether a checkpoint has values of `module`, and the digest of them that FrozenWeights::identity
+/// keeps.
+bool holds(const io::Manifest& manifest, const std::string& module);
+std::string module_digest(const io::Manifest& manifest, const std::string& module);
 
 /// What a checkpoint is held against before its values are used.
 struct CheckpointTerms {

@@ -40,7 +40,8 @@ TEST(Help, NamesWhatIsThere) {
                                            {"prepare", "llava"},  {"prepare", "openvqa"},
                                            {"prepare", "text"},   {"prepare", "webdataset"},
                                            {"prepare", "shapes"}, {"train"},
-                                           {"evaluate"},          {"verify"}};
+                                           {"evaluate"},          {"verify"},
+                                           {"export"}};
   for (const Arguments& command : commands) {
     EXPECT_THAT(help.out, HasSubstr("\n  " + command[0] + " "));
     const Output page = run(command + Arguments{"--help"});

@@ -1,0 +1,60 @@
+// lynceus export: a checkpoint's weights for other programs.
+#include <chrono>
+
+#include "cli/command.h"
+#include "core/log.h"
+#include "train/export.h"
+
+namespace lynceus::cli {
+namespace {
+
+constexpr const char* kHelp =
+    R"(usage: lynceus export --checkpoint RUN_OR_CHECKPOINT --output DIR [OPTION VALUE]...
+
+Writes what a run trained as safetensors under the released Lynx names, model.safetensors, or with
+--what merged a Hugging Face directory that transformers and model.weights read: config.json,
+tokenizer.model, the LLM in model.safetensors, the bridge and the adapters beside it in
+lynx.safetensors. More than --shard-gib make several files and an index. Runs on one rank; the
+directory appears when it is complete.
+
+  lynceus export --checkpoint runs/stage1 --output export/stage1
+  lynceus export --checkpoint runs/stage1/checkpoints/step-00000600 --output export/stage1 \
+      --dtype bf16 --overwrite
+  lynceus export --checkpoint runs/stage1 --output export/merged --what merged --dtype f16
+
+)";
+
+}  // namespace
+
+ExitCode run_export(const Arguments& arguments) {
+  ExportConfig config;
+  ConfigReader reader;
+  reader.add(config);
+  const auto world = parallel::make_world();
+  CommandLine line;
+  parallel::agree(*world, [&] {
+    line = reader.read(arguments);
+    if (line.help || line.print_config) return;
+    if (!line.positionals.empty())
+      throw UsageError("export: expected options only, found '{}'", line.positionals.front());
+    ConfigFaults faults;
+    config.check(&faults);
+    faults.raise();
+    if (world->size() != 1) throw UsageError("export runs on one rank, found {}", world->size());
+  });
+  if (line.help || line.print_config) {
+    if (world->rank() == 0)
+      fmt::print("{}{}", line.help ? kHelp : "", line.help ? reader.help() : reader.print());
+    return ExitCode::kDone;
+  }
+  log::set_up(world->rank(), world->size(), "warn");
+  const auto begin = std::chrono::steady_clock::now();
+  const ExportAccount account = export_checkpoint(config);
+  for (const std::string& sentence : account.left_out) fmt::print("{}\n", sentence);
+  fmt::print("exported {} tensors of {} ({:.1f} MB) to {}, {:.1f} s\n", account.tensors,
+             account.checkpoint.string(), static_cast<double>(account.bytes) / 1e6, config.output,
+             std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
+  return ExitCode::kDone;
+}
+
+}  // namespace lynceus::cli

@@ -1,0 +1,181 @@
+// What `export` writes is what was trained: a run that starts from it has the same bits, under the
+// names and shapes of the released code; and what cannot be exported leaves nothing behind.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <map>
+
+#include "evaluate/reference_case.h"
+#include "io/safetensors.h"
+#include "io/weights.h"
+#include "model/load_weights.h"
+#include "run_program.h"
+
+namespace lynceus::cli_test {
+namespace {
+
+using testing::HasSubstr;
+
+const Arguments kTrainAll = {"--model.train", "bridge,adapter,llm"};
+/// A step that moves nothing.
+const Arguments kStill = {
+    "--train.steps", "1", "--optimizer.lr", "0", "--optimizer.warmup_start_lr", "0"};
+
+/// Every tensor of a file, as f32.
+std::map<std::string, std::vector<float>> tensors_of(const fs::path& file) {
+  const io::WeightSourcePtr source = io::open_weights(file);
+  std::map<std::string, std::vector<float>> tensors;
+  for (const std::string& name : source->names())
+    tensors[name] = source->read_whole(Stream{}, name).to_vector<float>();
+  return tensors;
+}
+
+class Export : public testing::Test {
+ protected:
+  Output train(const std::string& name, const Arguments& more) const {
+    const Output output = run(train_arguments(folder_ / name) + more);
+    EXPECT_EQ(output.code, 0) << output.all();
+    return output;
+  }
+  Output export_run(const std::string& name, const std::string& output, const Arguments& more = {},
+                    const Launch& launch = {}) const {
+    return run(
+        Arguments{"export", "--checkpoint", folder_ / name, "--output", folder_ / output} + more,
+        launch);
+  }
+  std::vector<std::string> values_of(const std::string& name, int64_t step) const {
+    return digests_of(folder_ / name, step, "/value");
+  }
+  void expect_nothing(const std::string& output) const {
+    for (const char* ending : {"", ".partial", ".replaced"})
+      EXPECT_FALSE(fs::exists(folder_ / (output + ending))) << output << ending;
+  }
+
+  const Folder folder_{"export"};
+};
+
+TEST_F(Export, ARunThatStartsFromItHasTheSameBits) {
+  train("run", {"--train.steps", "2"});
+  const Output whole = export_run("run", "whole");
+  ASSERT_EQ(whole.code, 0) << whole.all();
+  EXPECT_THAT(whole.out, HasSubstr("the frozen llm is not in it: it has random values\n"));
+  const Output cut = export_run("run/checkpoints/step-00000002", "cut", {"--shard-gib", "1e-5"});
+  ASSERT_EQ(cut.code, 0) << cut.all();
+  EXPECT_FALSE(fs::exists(folder_ / "cut" / "model.safetensors"));
+
+  train("from-whole", kStill + Arguments{"--init", folder_ / "whole" / "model.safetensors"});
+  train("from-cut", kStill + Arguments{"--init", folder_ / "cut" / "model.safetensors.index.json"});
+  train("other", kStill);
+  EXPECT_EQ(values_of("from-whole", 1), values_of("run", 2));
+  EXPECT_EQ(values_of("from-cut", 1), values_of("run", 2));
+  EXPECT_NE(values_of("other", 1), values_of("run", 2));
+}
+
+TEST_F(Export, MergedIsADirectoryOfWeights) {
+  train("run", kTrainAll + Arguments{"--train.steps", "2"});
+  ASSERT_EQ(export_run("run", "merged", {"--what", "merged", "--shard-gib", "1e-5"}).code, 0);
+  EXPECT_TRUE(fs::exists(folder_ / "merged" / "lynx.safetensors.index.json"));
+  const Output again = export_run("run", "merged", {"--what", "merged", "--overwrite"});
+  ASSERT_EQ(again.code, 0) << again.all();
+  EXPECT_FALSE(fs::exists(folder_ / "merged" / "lynx.safetensors.index.json"));
+  EXPECT_EQ(io::read_text(folder_ / "merged" / "tokenizer.model"),
+            io::read_text(shapes_data() / "tokenizer.model"));
+
+  const Arguments use = {"--model.weights", folder_ / "merged", "--init",
+                         folder_ / "merged" / "lynx.safetensors"};
+  train("again", kTrainAll + kStill + use);
+  EXPECT_EQ(values_of("again", 1), values_of("run", 2));
+
+  // The frozen LLM of a later stage comes from the checkpoint or the files that it was read from.
+  train("stage", Arguments{"--train.steps", "1", "--init", checkpoint(folder_ / "run", 2)});
+  train("frozen", Arguments{"--train.steps", "1"} + use);
+  for (const char* name : {"stage", "frozen"}) {
+    const Output output = export_run(name, std::string(name) + "-merged", {"--what", "merged"});
+    ASSERT_EQ(output.code, 0) << output.all();
+    EXPECT_EQ(tensors_of(folder_ / (std::string(name) + "-merged") / "model.safetensors"),
+              tensors_of(folder_ / "merged" / "model.safetensors"));
+  }
+  fs::resize_file(folder_ / "merged" / "config.json",
+                  fs::file_size(folder_ / "merged" / "config.json") - 1);
+  const Output changed = export_run("frozen", "changed", {"--what", "merged"});
+  EXPECT_EQ(changed.code, 3) << changed.all();
+  EXPECT_THAT(changed.err, HasSubstr("not what the checkpoint was trained with: expected digest "));
+  expect_nothing("changed");
+}
+
+TEST_F(Export, WhatCannotBeExportedLeavesNothing) {
+  train("run", {"--train.steps", "1"});
+  const auto expect_refused = [&](const Output& output, int code, const std::string& message) {
+    EXPECT_EQ(output.code, code) << output.all();
+    EXPECT_EQ(output.messages(), 1) << output.all();
+    EXPECT_THAT(output.err, HasSubstr(message));
+  };
+  expect_refused(run({"export"}), 2, "checkpoint: expected a run or a checkpoint, found nothing");
+  expect_refused(export_run("gone", "out"), 3, "expected a checkpoint or a run, found neither");
+  expect_refused(export_run("run", "out", {"--what", "merged"}), 3, "nothing to merge");
+  expect_refused(export_run("run", "out", {}, {.ranks = 2}), 2, "export runs on one rank, found 2");
+  // `ulimit` counts in blocks of 512 bytes.
+  expect_refused(export_run("run", "out", {}, {.shell = "ulimit -f 8; exec \"$@\""}), 4,
+                 "out.partial/model.safetensors.tmp");
+  expect_nothing("out");
+
+  ASSERT_EQ(export_run("run", "out").code, 0);
+  expect_refused(export_run("run", "out"), 2, "is there already (--overwrite replaces it)");
+  EXPECT_EQ(export_run("run", "out", {"--overwrite"}).code, 0);
+  std::ofstream(folder_ / "out" / "notes.txt") << "mine";
+  expect_refused(export_run("run", "out", {"--overwrite"}), 2, "is not replaced: no export wrote");
+  EXPECT_TRUE(fs::exists(folder_ / "out" / "model.safetensors"));
+
+  // One bit of one value in the checkpoint.
+  const auto latents = tensors_of(folder_ / "out" / "model.safetensors").at("bridge.latents");
+  const std::string bytes(reinterpret_cast<const char*>(latents.data()), 64);
+  const fs::path state = checkpoint(folder_ / "run", 1) / "state.h5";
+  std::string text = io::read_text(state);
+  const size_t at = text.find(bytes);
+  ASSERT_NE(at, std::string::npos);
+  text[at] = static_cast<char>(text[at] ^ 1);
+  std::ofstream(state, std::ios::binary) << text;
+  expect_refused(export_run("run", "damaged"), 3, "bridge.latents/value is damaged in rows 0 to ");
+  expect_nothing("damaged");
+}
+
+/// A model's numbers as options.
+struct AsOptions {
+  Arguments options;
+
+  void section(const std::string&, const std::string&) {}
+  template <typename Value>
+  void field(const std::string& key, Value& value, const std::string&) {
+    options.push_back(fmt::format("--{}={}", key, value));
+  }
+  void field(const std::string&, std::optional<int64_t>&, const std::string&) {}
+  void field(const std::string&, std::string&, const std::string&) {}
+  void choice(const std::string& key, std::string& value, std::vector<std::string>,
+              const std::string&) {
+    options.push_back(fmt::format("--{}={}", key, value));
+  }
+};
+
+/// load_state_dict(strict=False) of the released code would report no unexpected key, no other
+/// shape, and only frozen keys missing: a case's weights are that code's whole state dict.
+TEST_F(Export, NamesAndShapesAreThoseOfTheReleasedStateDict) {
+  for (const std::string name : {"prefix_image", "prefix_video", "bridge_affine", "bridge_mlp"}) {
+    ReferenceCase reference =
+        read_reference_case(fs::path(LYNCEUS_SOURCE_DIR) / "tests/golden" / name, Stream{});
+    AsOptions model;
+    reference.model.visit(model);
+    train(name, model.options + Arguments{"--train.steps", "1"});
+    ASSERT_EQ(export_run(name, name + "-out").code, 0);
+    const io::SafetensorsFile exported(folder_ / (name + "-out") / "model.safetensors");
+    for (const io::SafetensorsEntry& entry : exported.entries()) {
+      ASSERT_TRUE(reference.weights->has(entry.name)) << name << ": unexpected " << entry.name;
+      EXPECT_EQ(entry.shape, reference.weights->shape(entry.name)) << name << ": " << entry.name;
+    }
+    for (const std::string& key : reference.weights->names())
+      EXPECT_TRUE(exported.has(key) || is_backbone(key) || is_vision(key))
+          << name << ": missing " << key;
+  }
+}
+
+}  // namespace
+}  // namespace lynceus::cli_test

@@ -1,0 +1,45 @@
+#!/usr/bin/env bash
+# Hugging Face transformers as the judge: a random LLaMA that it saves (f32 and bf16, heads grouped and
+# not, in shards) trains here and is exported again, bit by bit the same; transformers loads the export,
+# and its logits are ours within 1e-4, its loss and gradients within what `verify` allows.
+# Takes transformers from PyPI into a folder of its own, beside Debian's python3-torch.
+# Exit code 77: not run, for want of either.
+#
+#   tools/check_transformers.sh [LYNCEUS] [VENV]     VENV is kept, and used again if it is there
+set -euo pipefail
+export PATH LC_ALL=C OMP_NUM_THREADS=1 OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+lynceus=${1:-${root}/build/release/lynceus}
+folder=$(mktemp -d)
+trap 'rm -rf "${folder}"' EXIT
+venv=${2:-${folder}/venv}
+
+if ! /usr/bin/python3 -c 'import torch, venv' 2>/dev/null; then
+  echo "check_transformers: /usr/bin/python3 has no torch (Debian: python3-torch python3-venv): not run"
+  exit 77
+fi
+python=${venv}/bin/python
+if [[ ! -x ${python} ]]; then
+  /usr/bin/python3 -m venv --system-site-packages "${venv}"
+  # The last transformers for Debian's torch 1.13.
+  if ! "${python}" -m pip install -q 'transformers==4.38.2' safetensors 'numpy<2'; then
+    echo "check_transformers: PyPI is not reached: not run"
+    exit 77
+  fi
+fi
+check() { "${python}" "${root}/tests/oracle/check_transformers.py" "$@"; }
+
+"${lynceus}" prepare shapes --seed 5 --count 12 --train-tokenizer 320 --output "${folder}/shapes"
+for form in "f32 4 4" "f32 4 2" "bf16 4 2"; do
+  place=${folder}/${form// /-}
+  read -r dtype heads kv_heads <<<"${form}"
+  echo "check_transformers: ${dtype}, ${heads} heads, ${kv_heads} key/value heads"
+  check save "${place}/saved" "${dtype}" "${heads}" "${kv_heads}"
+  "${lynceus}" train --config "${root}/tests/data/micro.ini" --run "${place}/run" --train.steps 1 \
+    --data.tokenizer "${folder}/shapes/tokenizer.model" --log.level warn \
+    --data.source "captions:1:${folder}/shapes/train-captions.h5" --model.weights "${place}/saved"
+  "${lynceus}" export --checkpoint "${place}/run" --output "${place}/merged" --what merged
+  check judge "${place}/saved" "${place}/merged" "${root}/tests/golden/text_only" "${place}/case"
+  "${lynceus}" verify "${place}/case"
+done
+echo "check_transformers: all as transformers has it"

@@ -37,4 +37,25 @@ double imbalance(const std::vector<Cost>& load) {
   return most * static_cast<double>(load.size()) / total;
 }
 
+/// Means over steps of how the busiest compared with the mean.
+class BalanceAccount {
+ public:
+  /// One step: of the replicas' planned work, and of the ranks' patch tokens, `most` of `total` on
+  /// `ranks` ranks.
+  void add(double replicas, int64_t most, int64_t total, int ranks) {
+    ++steps_;
+    replicas_ += replicas;
+    ranks_ += total == 0 ? 1
+                         : static_cast<double>(most) * static_cast<double>(ranks) /
+                               static_cast<double>(total);
+  }
+  int64_t steps() const { return steps_; }
+  double replicas() const { return replicas_ / static_cast<double>(steps_); }
+  double ranks() const { return ranks_ / static_cast<double>(steps_); }
+
+ private:
+  int64_t steps_ = 0;
+  double replicas_ = 0, ranks_ = 0;
+};
+
 }  // namespace lynceus

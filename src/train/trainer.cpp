@@ -13,6 +13,7 @@
 #include "io/lease.h"
 #include "kernels/gemm.h"
 #include "parallel/dry_run.h"
+#include "train/balance.h"
 #include "train/lr_schedule.h"
 #include "train/metrics.h"
 #include "train/sample_lines.h"
@@ -259,11 +260,7 @@ class Trainer {
     const int64_t damaged = rt_.grid.data->all_reduce(batch.damaged_in_replica);
     if (damaged > 0) list_damaged(batch, damaged);
     if (config_.log.samples) list_samples(batch);
-    replica_imbalance_ += batch.replica_imbalance;
-    media_imbalance_ += patch_tokens == 0
-                            ? 1
-                            : static_cast<double>(most_patches) /
-                                  static_cast<double>(patch_tokens) * rt_.grid.world->size();
+    balance_.add(batch.replica_imbalance, most_patches, patch_tokens, rt_.grid.world->size());
     if (!result.updated) log::warn("step {}: no scored token, nothing was updated", position_.step);
     progress->note(fmt::format("loss {:.4f}", result.loss));
     progress->advance();
@@ -304,12 +301,11 @@ class Trainer {
 
   /// How evenly the steps of this start were spread.
   void tell_balance() const {
-    const auto steps = static_cast<double>(position_.step - first_step_);
-    if (rt_.grid.world->size() > 1 && steps > 0)
-      log::info(
-          "busiest over mean, of {} steps: replicas {:.3f} by planned work, ranks {:.3f} by "
-          "patch tokens",
-          position_.step - first_step_, replica_imbalance_ / steps, media_imbalance_ / steps);
+    if (rt_.grid.world->size() == 1 || balance_.steps() == 0) return;
+    log::info(
+        "busiest over mean, of {} steps: replicas {:.3f} by planned work, ranks {:.3f} by "
+        "patch tokens",
+        balance_.steps(), balance_.replicas(), balance_.ranks());
   }
 
   /// Damaged media was replaced and is not scored; here it is listed and counted.
@@ -411,7 +407,7 @@ class Trainer {
   int64_t first_step_ = 0;
   int64_t saved_step_ = -1;
   int failures_ = 0;
-  double replica_imbalance_ = 0, media_imbalance_ = 0;  // summed over the steps of this start
+  BalanceAccount balance_;
   TraceRange trace_;
   std::optional<Runtime> beside_;      // where the encoder runs ahead; empty: it does not
   std::optional<PreparedStep> ahead_;  // behind the step at hand

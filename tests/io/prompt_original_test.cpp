@@ -1,6 +1,8 @@
 // The shipped templates against what their originals write, character by character: FastChat's
 // conversation template "vicuna_v1.1" (system text, separators " " and "</s>"), the released Lynx's
 // "User: {question}\nBot:", and plain text. What is scored is marked in the expected string itself.
+// Behind an end token, and where an answer begins, SentencePiece puts its space, as LLaMA's
+// tokenizer does for FastChat.
 #include <gtest/gtest.h>
 
 #include "core/error.h"
@@ -41,8 +43,14 @@ class PromptOriginal : public testing::Test {
     EXPECT_EQ(sample.token_ids.size(), sample.scored.size());
     std::string text;
     std::vector<int32_t> run;
+    // Decoding takes the space off the front, so a stretch is decoded behind the token before it.
+    std::vector<int32_t> before_run;
     const auto flush = [&] {
-      text += tokenizer_->decode(run);
+      const size_t known = tokenizer_->decode(before_run).size();
+      std::vector<int32_t> both = before_run;
+      both.insert(both.end(), run.begin(), run.end());
+      text += tokenizer_->decode(both).substr(known);
+      if (!run.empty()) before_run = {run.back()};
       run.clear();
     };
     for (size_t i = 0; i < sample.token_ids.size(); ++i) {
@@ -75,7 +83,7 @@ TEST_F(PromptOriginal, VicunaAsFastChatWritesIt) {
   const std::string system = kVicunaSystem;
   EXPECT_EQ(shown("vicuna", one_), "<s>" + system + " USER: What is it? ASSISTANT:[ A cat.</s>]");
   EXPECT_EQ(shown("vicuna", two_), "<s>" + system +
-                                       " USER: What is it? ASSISTANT:[ A cat.</s>]USER: Is it "
+                                       " USER: What is it? ASSISTANT:[ A cat.</s>] USER: Is it "
                                        "black? ASSISTANT:[ Yes, it is.</s>]");
   std::vector<Turn> own_system = one_;
   own_system.insert(own_system.begin(), {TurnRole::kSystem, "Be brief."});
@@ -85,12 +93,13 @@ TEST_F(PromptOriginal, VicunaAsFastChatWritesIt) {
 TEST_F(PromptOriginal, LynxAsReleased) {
   EXPECT_EQ(shown("lynx", one_), "<s>User: what is it?\nBot:[ A cat.</s>]");
   EXPECT_EQ(shown("lynx", two_),
-            "<s>User: what is it?\nBot:[ A cat.</s>]\nUser: is it black?\nBot:[ Yes, it is.</s>]");
+            "<s>User: what is it?\nBot:[ A cat.</s>] \nUser: is it black?\nBot:[ Yes, it is.</s>]");
 }
 
 TEST_F(PromptOriginal, PlainLlama) {
-  EXPECT_EQ(shown("plain", one_), "<s>What is it?\n[A cat.</s>]");
-  EXPECT_EQ(shown("plain", two_), "<s>What is it?\n[A cat.</s>]\nIs it black?\n[Yes, it is.</s>]");
+  EXPECT_EQ(shown("plain", one_), "<s>What is it?\n[ A cat.</s>]");
+  EXPECT_EQ(shown("plain", two_),
+            "<s>What is it?\n[ A cat.</s>] \nIs it black?\n[ Yes, it is.</s>]");
   EXPECT_EQ(shown("plain", {{TurnRole::kText, "Once upon a time"}}), "<s>[Once upon a time</s>]");
 }
 

@@ -171,7 +171,7 @@ TEST(ShippedMixtures, EveryFamilyHasWordingsForWhatItsSamplesAre) {
         io::PromptList::load(kRoot / "configs/prompts" / (std::string(family) + ".txt"));
     EXPECT_GE(list.size(), 8u) << family;
     EXPECT_EQ(*list.first_only().pick(true, 1, 1), "{text}") << family << ": a question as it is";
-    ASSERT_NE(list.pick(false, 1, 1), nullptr) << family;
+    EXPECT_EQ(list.pick(false, 1, 1) == nullptr, family == "vqa") << family << ": a bare answer";
   }
   for (const char* name : {"pretrain-224", "pretrain-420", "finetune-420"}) {
     const DataConfig config = shipped(name);

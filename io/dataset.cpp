@@ -10,12 +10,10 @@
 #include "core/error.h"
 
 namespace lynceus::io {
-namespace {
 
-/// Sorted by bytes, whatever the locale.
 std::vector<std::string> files_matching(const std::string& pattern) {
   glob_t matches{};
-  const int result = ::glob(pattern.c_str(), GLOB_NOSORT, nullptr, &matches);
+  const int result = ::glob(pattern.c_str(), GLOB_NOSORT | GLOB_BRACE, nullptr, &matches);
   std::vector<std::string> files(matches.gl_pathv, matches.gl_pathv + matches.gl_pathc);
   ::globfree(&matches);
   if (result != 0 && result != GLOB_NOMATCH) {
@@ -24,8 +22,6 @@ std::vector<std::string> files_matching(const std::string& pattern) {
   std::sort(files.begin(), files.end());
   return files;
 }
-
-}  // namespace
 
 Dataset::Dataset(std::string name, const std::string& pattern) : name_(std::move(name)) {
   const std::vector<std::string> files = files_matching(pattern);

@@ -11,9 +11,13 @@
 
 namespace lynceus::io {
 
+/// The files that `pattern` (as in a shell: * ? [...] {a,b}) matches, sorted by bytes. IoError
+/// where a folder cannot be listed.
+std::vector<std::string> files_matching(const std::string& pattern);
+
 class Dataset {
  public:
-  /// Opens every file that `pattern` (as in a shell: * ? [...]) matches, in the order of their
+  /// Opens every file that `pattern` matches (files_matching), in the order of their
   /// names. InputError when there is none, or when one cannot be accepted.
   Dataset(std::string name, const std::string& pattern);
 

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "io/sample.h"
@@ -34,23 +35,36 @@ struct PromptStyle {
   static PromptStyle load(const std::filesystem::path& path);
 };
 
-/// Instructions of which each sample gets one, so that a model does not learn a single wording.
+/// What each list of configs/prompts is for; also what a shard's task may be to be given one.
+constexpr std::string_view kPromptFamilies[] = {
+    "caption", "vqa", "ocr", "classification", "video", "dialogue", "instruction"};
+
+/// Wordings of which each sample gets one, so that a model does not learn a single one: wordings
+/// of a question hold {text}, where the user's own turn goes; instructions do not, and are put
+/// before an answer that nobody asked for.
 class PromptList {
  public:
-  /// One instruction a line; empty lines and lines that begin with # are skipped. An instruction
-  /// may hold {text} once: there the user's own turn goes. InputError when there is none.
+  /// One a line; empty lines and lines that begin with # are skipped. InputError when there is
+  /// none, or {text} stands twice in one.
   static PromptList load(const std::filesystem::path& path);
   explicit PromptList(std::vector<std::string> prompts);
 
-  size_t size() const { return prompts_.size(); }
-  /// A pure function of its arguments; sample_index is the sample's place in the whole run.
-  const std::string& pick(uint64_t seed, uint64_t sample_index) const;
-  /// The turns with one instruction: around the first user turn where it holds {text}, else as a
-  /// user turn before an assistant that was not asked. Turns that fit neither stay as they are.
+  /// The first wording and the first instruction alone.
+  PromptList first_only() const;
+  size_t size() const { return wordings_.size() + instructions_.size(); }
+  /// A wording for a sample that is `asked` something, an instruction for one that is not; nullptr:
+  /// the list has none. A pure function of its arguments; sample_index is the sample's place in the
+  /// whole run.
+  const std::string* pick(bool asked, uint64_t seed, uint64_t sample_index) const;
+  /// The turns with what pick() gives: around the first user turn, or as a user turn before the
+  /// first assistant's. Plain text stays as it is.
   std::vector<Turn> apply(std::vector<Turn> turns, uint64_t seed, uint64_t sample_index) const;
+  /// One value for all of the texts.
+  std::string fingerprint() const;
 
  private:
-  std::vector<std::string> prompts_;
+  std::vector<std::string> wordings_;      // with {text}
+  std::vector<std::string> instructions_;  // without
 };
 
 struct TokenizedSample {

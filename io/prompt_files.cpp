@@ -6,6 +6,7 @@
 #include "core/check.h"
 #include "core/error.h"
 #include "core/random.h"
+#include "io/digest.h"
 #include "io/file.h"
 #include "io/prompt.h"
 
@@ -111,8 +112,11 @@ PromptStyle PromptStyle::load(const std::filesystem::path& path) {
   return style;
 }
 
-PromptList::PromptList(std::vector<std::string> prompts) : prompts_(std::move(prompts)) {
-  LYNCEUS_CHECK(!prompts_.empty(), "a list of no prompts");
+PromptList::PromptList(std::vector<std::string> prompts) {
+  LYNCEUS_CHECK(!prompts.empty(), "a list of no prompts");
+  for (std::string& prompt : prompts) {
+    (count_places(prompt) > 0 ? wordings_ : instructions_).push_back(std::move(prompt));
+  }
 }
 
 PromptList PromptList::load(const std::filesystem::path& path) {
@@ -130,31 +134,45 @@ PromptList PromptList::load(const std::filesystem::path& path) {
   return PromptList(std::move(prompts));
 }
 
-const std::string& PromptList::pick(uint64_t seed, uint64_t sample_index) const {
+PromptList PromptList::first_only() const {
+  PromptList list = *this;
+  for (auto* prompts : {&list.wordings_, &list.instructions_}) {
+    if (prompts->size() > 1) prompts->resize(1);
+  }
+  return list;
+}
+
+const std::string* PromptList::pick(bool asked, uint64_t seed, uint64_t sample_index) const {
+  const std::vector<std::string>& prompts = asked ? wordings_ : instructions_;
+  if (prompts.empty()) return nullptr;
   const CounterRandom random(seed, "prompt");
-  return prompts_[random.below(sample_index, prompts_.size())];
+  return &prompts[random.below(sample_index, prompts.size())];
 }
 
 std::vector<Turn> PromptList::apply(std::vector<Turn> turns, uint64_t seed,
                                     uint64_t sample_index) const {
-  const std::string& prompt = pick(seed, sample_index);
-  const size_t place = prompt.find(kPlace);
-  for (size_t i = 0; i < turns.size(); ++i) {
-    if (turns[i].role == TurnRole::kUser) {
-      if (place != std::string::npos) {
-        turns[i].text =
-            prompt.substr(0, place) + turns[i].text + prompt.substr(place + kPlace.size());
-      }
-      break;
-    }
-    if (turns[i].role == TurnRole::kAssistant) {
-      if (place == std::string::npos) {
-        turns.insert(turns.begin() + static_cast<std::ptrdiff_t>(i), {TurnRole::kUser, prompt});
-      }
-      break;
-    }
+  const auto first = std::find_if(turns.begin(), turns.end(), [](const Turn& turn) {
+    return turn.role == TurnRole::kUser || turn.role == TurnRole::kAssistant;
+  });
+  if (first == turns.end()) return turns;
+  const bool asked = first->role == TurnRole::kUser;
+  const std::string* prompt = pick(asked, seed, sample_index);
+  if (prompt == nullptr) return turns;
+  if (asked) {
+    const size_t place = prompt->find(kPlace);
+    first->text = prompt->substr(0, place) + first->text + prompt->substr(place + kPlace.size());
+  } else {
+    turns.insert(first, {TurnRole::kUser, *prompt});
   }
   return turns;
+}
+
+std::string PromptList::fingerprint() const {
+  std::string text;
+  for (const auto* prompts : {&wordings_, &instructions_}) {
+    for (const std::string& prompt : *prompts) text += prompt + "\n";
+  }
+  return digest128(text.data(), text.size()).hex();
 }
 
 }  // namespace lynceus::io

@@ -44,11 +44,11 @@ replay() {
 }
 
 faults=0
-pages=("${root}"/docs/prepare*.md "${root}/docs/export.md")
+pages=("${root}"/docs/prepare*.md "${root}"/docs/{data,export}.md)
 for page in "${pages[@]}"; do
   place="${work}/$(basename "${page}" .md)"
   mkdir -p "${place}/build/release"
-  ln -s "${root}/tests" "${place}/tests"
+  ln -s "${root}/tests" "${root}/configs" "${place}"
   ln -s "${lynceus}" "${place}/build/release/lynceus"
   (cd "${place}" && replay <"${page}" >"${work}/page")
   if [[ "${update}" == --update ]]; then

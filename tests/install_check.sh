@@ -31,7 +31,7 @@ help=$("${lynceus}" --help)
 "${lynceus}" prepare shapes --count 8 --seed 1 --output data --train-tokenizer 300 >log 2>&1 ||
   { cat log; fail "prepare shapes failed"; }
 "${lynceus}" train --config "${configs}/model/tiny.ini" --data.tokenizer data/tokenizer.model \
-  --data.source 'color:1:data/train-Color.h5' --data.prompt vicuna --data.caption_prompts question \
+  --data.source 'color:1:data/train-Color.h5' --data.prompt vicuna --data.caption_prompts vqa \
   --train.steps 1 --train.global_batch_size 4 --run run >log 2>&1 || { cat log; fail "train failed"; }
 [[ -d run/checkpoints/step-00000001 ]] || fail "train: expected a checkpoint of step 1, found none"
 echo "installed, moved, and it runs"

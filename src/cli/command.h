@@ -42,7 +42,7 @@ struct DeviceConfig {
 };
 
 /// Gives this rank its share of the node's cores as OpenMP threads, at least one, unless
-/// OMP_NUM_THREADS says otherwise. Ranks that the launcher bound to cores keep those.
+/// OMP_NUM_THREADS says otherwise. Ranks that the launcher bound to fewer keep those.
 void share_threads();
 
 /// The process grid of the config over all ranks that were started, on their devices;

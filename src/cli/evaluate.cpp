@@ -87,8 +87,8 @@ ExitCode run_evaluate(const Arguments& arguments) {
   LynxModel model = build_model(rt, config, tokenizer, &origins);
   const int64_t step = load_trained(rt, &model, config.options, tokenizer, &origins);
   const auto datasets = RunData::pointers(data.validation);
-  BatchLoader loader(rt, config.model, datasets, data.text(config), batch_limits(config),
-                     transform_config(config, false), static_cast<int>(config.data.loader_threads));
+  BatchLoader loader(rt, config.model, datasets, data.text(config, false), batch_limits(config),
+                     transform_config(config, false), loader_threads(rt, config));
   const auto scores = validate(rt, model, &loader, datasets, config.train.validation_samples,
                                config.train.global_batch_size);
   if (speaks) print_scores(scores, step);

@@ -20,7 +20,7 @@ Each FILE becomes DIR/NAME.h5 (then NAME-1.h5 ... when it grows large) with NAME
 that cannot be used are listed in DIR/NAME-rejects.jsonl.
 
   lynceus prepare jsonl --input coco/captions.jsonl --output data/coco
-  lynceus prepare jsonl --input vqa.jsonl --root /data/vqa --task question --output data/vqa
+  lynceus prepare jsonl --input vqa.jsonl --root /data/vqa --task vqa --output data/vqa
   lynceus prepare jsonl --input texts.jsonl --output data/texts --train-tokenizer 8000
   lynceus prepare jsonl --input pairs.tsv --map caption=1 image=2 --output data/pairs
 

@@ -4,10 +4,10 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <thread>
 
 #include "cli/command.h"
 #include "core/accelerator.h"
+#include "core/cores.h"
 #include "core/log.h"
 #include "kernels/gemm.h"
 #include "parallel/device_communicator.h"
@@ -15,13 +15,7 @@
 namespace lynceus::cli {
 
 void share_threads() {
-  if (std::getenv("OMP_NUM_THREADS") != nullptr) return;
-  const int allowed = omp_get_num_procs();
-  const int cores = static_cast<int>(std::thread::hardware_concurrency());
-  if (allowed < cores) return omp_set_num_threads(allowed);
-  const char* local = std::getenv("OMPI_COMM_WORLD_LOCAL_SIZE");
-  const int ranks = local == nullptr ? 1 : std::max(1, std::atoi(local));
-  omp_set_num_threads(std::max(1, cores / ranks));
+  if (std::getenv("OMP_NUM_THREADS") == nullptr) omp_set_num_threads(cores_of_this_rank());
 }
 
 namespace {

@@ -57,7 +57,7 @@ void OptimizerConfig::check(ConfigFaults* faults) const {
 
 void DataConfig::check(ConfigFaults* faults) const {
   faults->at_least("data.max_tokens", max_tokens, 1);
-  faults->within("data.loader_threads", loader_threads, 1, kMostThreads);
+  faults->within("data.loader_threads", loader_threads, 0, kMostThreads);
   faults->expect(max_bad >= 0 && max_bad <= 1, "data.max_bad", "a share from 0 to 1", max_bad);
 }
 

@@ -98,28 +98,44 @@ struct OptimizerConfig {
 
 struct DataConfig {
   std::vector<std::string> sources;
+  std::vector<std::string> mixture;
+  std::string root;
+  std::string missing = "skip";
   std::vector<std::string> validation;
   std::string tokenizer;
   std::string prompt = "lynx";
+  std::string prompts = "none";
   std::string caption_prompts;
   int64_t max_tokens = 512;
   bool augment = true;
-  int64_t loader_threads = 1;
+  int64_t loader_threads = 0;
   double max_bad = 0.01;
 
   template <typename Visitor>
   void visit(Visitor& v) {
     v.section("data", "what is learned from");
     v.list("data.source", sources, "NAME:WEIGHT:GLOB of dataset shards, repeatable");
+    v.list(
+        "data.mixture", mixture,
+        "NAME:WEIGHT:FAMILY of shards named NAME below data.root, repeatable; FAMILY: their list "
+        "of prompts, a file or a name in configs/prompts; :GLOB behind it names them otherwise");
+    v.field("data.root", root,
+            "folder of the datasets of data.mixture; empty: the mixture is not used");
+    v.choice("data.missing", missing, {"skip", "refuse"},
+             "datasets of data.mixture that are not there: left out, or the run does not start");
     v.list("data.validation", validation, "NAME:GLOB of held-out shards, repeatable");
     v.field("data.tokenizer", tokenizer, "SentencePiece model");
     v.field("data.prompt", prompt, "prompt template: a file, or a name in configs/prompts");
+    v.choice(
+        "data.prompts", prompts, {"none", "single", "diverse"},
+        "wordings from the list of a dataset's family: none, always the first, or one by chance");
     v.field("data.caption_prompts", caption_prompts,
-            "list of instructions for samples without a question: a file, or a name in "
-            "configs/prompts; empty: none");
+            "list of prompts for datasets without a family: a file, or a name in configs/prompts; "
+            "empty: none");
     v.field("data.max_tokens", max_tokens, "most text tokens of a sample");
     v.field("data.augment", augment, "random resized crop in training");
-    v.field("data.loader_threads", loader_threads, "threads a rank that decode images");
+    v.field("data.loader_threads", loader_threads,
+            "threads a rank that decode images; 0: by its cores");
     v.field("data.max_bad", max_bad,
             "share of samples with damaged media above which the run stops");
   }
@@ -151,6 +167,7 @@ struct LogConfig {
   std::string level = "info";
   int64_t every = 10;
   bool schedule = false;
+  bool samples = false;
   std::string trace;
 
   template <typename Visitor>
@@ -159,6 +176,9 @@ struct LogConfig {
     v.choice("log.level", level, {"debug", "info", "warn", "error"}, "what the terminal shows");
     v.field("log.every", every, "steps between lines of the log");
     v.field("log.schedule", schedule, "print the pipeline schedule of the first step");
+    v.field("log.samples", samples,
+            "list every sample of every step in samples.tsv: step, index, dataset, key, digests of "
+            "its tokens and pixels");
     v.field("log.trace", trace, "FIRST:LAST steps of which each rank writes a Chrome trace");
   }
   void check(ConfigFaults* faults) const;

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "core/trace.h"
+#include "train/balance.h"
 
 namespace lynceus {
 
@@ -15,14 +16,12 @@ PixelSource PreparedStep::pixel_source() const {
   };
 }
 
-std::vector<int> assign_replicas(const std::vector<PlannedSample>& samples, int replicas) {
-  std::vector<double> load(replicas, 0);
-  std::vector<int> replica_of;
-  for (const PlannedSample& sample : samples) {
-    const auto least = std::min_element(load.begin(), load.end());
-    *least += sample.cost;
-    replica_of.push_back(static_cast<int>(least - load.begin()));
-  }
+std::vector<int> assign_replicas(const std::vector<PlannedSample>& samples, int replicas,
+                                 double* imbalance) {
+  std::vector<double> load(replicas, 0), costs;
+  for (const PlannedSample& sample : samples) costs.push_back(sample.cost);
+  std::vector<int> replica_of = spread_evenly(costs, &load);
+  if (imbalance != nullptr) *imbalance = lynceus::imbalance(load);
   return replica_of;
 }
 
@@ -69,9 +68,9 @@ PlannedSample BatchLoader::plan_sample(int64_t index, const MixtureSample& choic
 SampleInput BatchLoader::tokenize(const PlannedSample& planned, int64_t position,
                                   int64_t* cut) const {
   std::vector<io::Turn> turns = datasets_[planned.dataset]->turns(planned.sample);
-  if (text_.caption_prompts)
-    turns = text_.caption_prompts->apply(std::move(turns), text_.seed,
-                                         static_cast<uint64_t>(planned.index));
+  if (!text_.prompts.empty() && text_.prompts.at(planned.dataset) != nullptr)
+    turns = text_.prompts[planned.dataset]->apply(std::move(turns), text_.seed,
+                                                  static_cast<uint64_t>(planned.index));
   io::TokenizedSample tokens =
       io::tokenize_sample(*text_.tokenizer, text_.style, turns, text_.max_tokens);
   *cut += tokens.cut;
@@ -87,7 +86,8 @@ SampleInput BatchLoader::tokenize(const PlannedSample& planned, int64_t position
 void BatchLoader::begin(const std::vector<PlannedSample>& global_batch) {
   LYNCEUS_TRACE("plan");
   PreparedStep step;
-  const std::vector<int> replica_of = assign_replicas(global_batch, rt_.grid.data->size());
+  const std::vector<int> replica_of =
+      assign_replicas(global_batch, rt_.grid.data->size(), &step.replica_imbalance);
   std::vector<SampleInput> mine;
   for (size_t i = 0; i < global_batch.size(); ++i) {
     const PlannedSample& planned = global_batch[i];

@@ -42,6 +42,8 @@ struct PreparedStep {
   std::vector<DamagedSample> damaged;  ///< found by this rank
   int64_t damaged_in_replica = 0;
   int64_t cut_tokens = 0;  ///< text tokens that data.max_tokens cut off
+  /// Estimated work of the busiest replica over the mean; the same on every rank.
+  double replica_imbalance = 1;
 
   PixelSource pixel_source() const;
 };
@@ -50,13 +52,15 @@ struct PreparedStep {
 struct TextOptions {
   const io::Tokenizer* tokenizer = nullptr;
   io::PromptStyle style;
-  std::optional<io::PromptList> caption_prompts;
+  std::vector<const io::PromptList*> prompts;  ///< by dataset; empty or null: as in the shard
   int64_t max_tokens = 512;
   uint64_t seed = 1;
 };
 
-/// Gives samples to replicas in order, each to the one with the least work so far.
-std::vector<int> assign_replicas(const std::vector<PlannedSample>& samples, int replicas);
+/// The replica of each sample, its cost spread evenly (train/balance.h). `imbalance`, where wanted,
+/// becomes the work of the busiest replica over the mean.
+std::vector<int> assign_replicas(const std::vector<PlannedSample>& samples, int replicas,
+                                 double* imbalance = nullptr);
 
 /// Plans and loads batches of one list of datasets for this rank.
 class BatchLoader {

@@ -2,8 +2,9 @@
 // batch loader and verify.
 #include "train/replica_batch.h"
 
-#include <algorithm>
 #include <numeric>
+
+#include "train/balance.h"
 
 namespace lynceus {
 namespace {
@@ -65,20 +66,19 @@ void finish_micro_batch(const Runtime& rt, Rows rows, PackedBatch* batch) {
   batch->sequences = kernels::CumulativeLengths(rt.stream, std::move(rows.begins));
 }
 
-/// Gives each sample's whole media to the rank with the least work so far, `load` patch tokens by
+/// Spreads the window's media, each sample's as a whole, over the ranks; `load` is patch tokens by
 /// rank over the windows of the step.
 void assign_owners(const ModelConfig& config, VisionWindow* window, std::vector<int64_t>* load) {
-  for (size_t i = 0; i < window->items.size();) {
-    size_t end = i;
-    int64_t cost = 0;
-    for (; end < window->items.size() && window->items[end].sample == window->items[i].sample;
-         ++end)
-      cost += window->items[end].frames * config.vision.tokens_per_image();
-    const auto least = std::min_element(load->begin(), load->end());
-    const int owner = static_cast<int>(least - load->begin());
-    *least += cost;
-    for (; i < end; ++i) window->items[i].owner = owner;
+  std::vector<int64_t> costs;
+  std::vector<size_t> unit_of;  // by item
+  for (size_t i = 0; i < window->items.size(); ++i) {
+    const MediaItem& item = window->items[i];
+    if (i == 0 || item.sample != window->items[i - 1].sample) costs.push_back(0);
+    costs.back() += item.frames * config.vision.tokens_per_image();
+    unit_of.push_back(costs.size() - 1);
   }
+  const std::vector<int> owners = spread_evenly(costs, load);
+  for (size_t i = 0; i < unit_of.size(); ++i) window->items[i].owner = owners[unit_of[i]];
 }
 
 void add_items(const ModelConfig& config, const SampleInput& sample, int64_t sample_position,

@@ -64,9 +64,8 @@ struct BatchLimits {
 };
 
 /// Packs samples in order, lays out sequences, spreads the media over the `ranks` ranks of the
-/// replica: the unit is one sample's whole media, given in order, window after window, to the rank
-/// with the least work (patch tokens), so over the step no rank has more than the mean plus the
-/// largest unit.
+/// replica: the unit is one sample's whole media, its work patch tokens, spread window after window
+/// (train/balance.h), so over the step no rank has more than the mean plus the largest unit.
 ReplicaBatch make_replica_batch(const Runtime& rt, const ModelConfig& config,
                                 std::vector<SampleInput> samples, const BatchLimits& limits,
                                 int ranks);

@@ -42,6 +42,28 @@ std::optional<io::LoadedCheckpoint> load_asked(const Runtime& rt, const RunOptio
   return loaded;
 }
 
+/// What is not the same of the datasets of a checkpoint and of a run, by name.
+std::vector<std::string> differences_of_data(const std::map<std::string, std::string>& theirs,
+                                             const std::map<std::string, std::string>& mine) {
+  std::vector<std::string> faults;
+  for (const auto& [name, fingerprint] : mine) {
+    const auto found = theirs.find(name);
+    if (found == theirs.end())
+      faults.push_back(
+          fmt::format("data.source {}: the checkpoint was trained without it, it is "
+                      "there now",
+                      name));
+    else if (found->second != fingerprint)
+      faults.push_back(fmt::format("data.source {}: the checkpoint has {}, this run {}", name,
+                                   found->second, fingerprint));
+  }
+  for (const auto& [name, fingerprint] : theirs)
+    if (!mine.contains(name))
+      faults.push_back(fmt::format(
+          "data.source {}: the checkpoint was trained with it, it is not there now", name));
+  return faults;
+}
+
 std::vector<std::string> texts_of(const std::vector<ConfigValue>& config, const std::string& key) {
   std::vector<std::string> texts;
   for (const ConfigValue& value : config)
@@ -63,6 +85,8 @@ bool may_change_on_resume(const std::string& key) {
       // How the work is cut.
       "train.micro_batch_tokens", "train.vision_window", "train.recompute",
       "vision.images_per_pass", "data.loader_threads",
+      // Where the data lies; that it is the same is compared by content.
+      "data.root", "data.missing",
       // What looks on without touching what is trained: validation, when to give up.
       "train.validate_every", "train.validation_samples", "data.validation", "data.max_bad"};
   return std::find(std::begin(kKeys), std::end(kKeys), key) != std::end(kKeys);
@@ -131,15 +155,17 @@ void RunState::accept(const io::Manifest& manifest, const RunOptions& options) c
   for (const std::string& fault :
        differences(manifest, identity_.origins, {identity_.tokenizer, /*allow_change=*/{}}))
     faults.push_back(fault + " (never permitted within a run)");
-  for (const auto& [name, fingerprint] : identity_.datasets) {
-    if (allowed("data.source")) break;
-    const auto found = manifest.datasets.find(name);
-    differ("data.source " + name, found == manifest.datasets.end() ? "" : found->second,
-           fingerprint);
-  }
-  if (!faults.empty())
-    throw UsageError("cannot resume from step {} (--allow-change KEY permits a key to differ):\n{}",
-                     manifest.step, fmt::join(faults, "\n"));
+  const bool same_config = faults.empty();
+  if (!allowed("data.source") && !allowed("data.mixture"))
+    for (std::string& fault : differences_of_data(manifest.datasets, identity_.datasets))
+      faults.push_back(std::move(fault));
+  if (faults.empty()) return;
+  const std::string message =
+      fmt::format("cannot resume from step {} (--allow-change KEY permits a key to differ):\n{}",
+                  manifest.step, fmt::join(faults, "\n"));
+  // The same command on other files.
+  if (same_config) throw InputError("{}", message);
+  throw UsageError("{}", message);
 }
 
 std::optional<RunPosition> RunState::resume(const RunOptions& options) {

@@ -46,7 +46,7 @@ class RunState {
   /// Collective: fills values, moments and step counts from the run's checkpoint that
   /// `options.resume` asks for, and frozen values from where the run had them. Nothing: there is
   /// none. UsageError when the config differs in a key that may not, or weights, tokenizer, data
-  /// are others; each difference is named.
+  /// are others; each difference is named. InputError when only data differs.
   std::optional<RunPosition> resume(const RunOptions& options);
 
   /// Collective: the values of the checkpoint that `options.init` names, without moments

@@ -2,63 +2,20 @@
 // first collective, so that what is wrong is told once.
 #include "train/session.h"
 
-#include <charconv>
 #include <sstream>
 
+#include "core/cores.h"
 #include "core/log.h"
-#include "core/resource.h"
 #include "io/eva_weights.h"
 #include "io/hf_config.h"
 #include "io/pad_row.h"
 #include "io/shared_digest.h"
 #include "io/summed_weights.h"
 #include "model/load_weights.h"
+#include "train/under_key.h"
 
 namespace lynceus {
 namespace {
-
-struct SourceText {
-  std::string name, glob;
-  double weight = 1;
-};
-
-/// NAME:WEIGHT:GLOB or, without weight, NAME:GLOB.
-SourceText parse_source(const std::string& key, const std::string& text, bool weighted) {
-  SourceText source;
-  const size_t first = text.find(':');
-  const size_t second = weighted && first != std::string::npos ? text.find(':', first + 1) : first;
-  if (first == std::string::npos || second == std::string::npos || first == 0)
-    throw UsageError("{}: expected {}, found '{}'", key,
-                     weighted ? "NAME:WEIGHT:GLOB" : "NAME:GLOB", text);
-  source.name = text.substr(0, first);
-  source.glob = text.substr(second + 1);
-  if (weighted) {
-    const char* begin = text.data() + first + 1;
-    const char* end = text.data() + second;
-    const auto parsed = std::from_chars(begin, end, source.weight);
-    if (parsed.ec != std::errc() || parsed.ptr != end || !(source.weight > 0))
-      throw UsageError("{} {}: expected a positive weight, found '{}'", key, source.name,
-                       std::string(begin, end));
-  }
-  return source;
-}
-
-void refuse_twice(const std::string& key, const std::vector<io::Dataset>& datasets) {
-  for (size_t i = 0; i < datasets.size(); ++i)
-    for (size_t j = 0; j < i; ++j)
-      if (datasets[i].name() == datasets[j].name())
-        throw UsageError("{}: two sources are named '{}'", key, datasets[i].name());
-}
-
-/// step(), its errors headed by the key that named the file.
-template <typename Step>
-auto under_key(const std::string& key, const Step& step) {
-  try {
-    return step();
-  } catch (const Error& error) {
-    throw Error(error.code(), fmt::format("{}: {}", key, error.what()));
-  }
-}
 
 /// The numbers of config.json are those of the tensors beside it: they hold, and what was given
 /// else is told.
@@ -86,17 +43,6 @@ void take_from_weights(const RunConfig& config, ConfigReader* reader,
     throw InputError("{}: vocab_size is {}, but {} has {} pieces: expected {}, or {} with [PAD]",
                      llm.weights, file.vocab_size, config.data.tokenizer, tokenizer.size(),
                      tokenizer.size(), with_pad);
-}
-
-/// Every sample of every rank has a place in the plan: looked at here, before any step.
-void refuse_long_videos(const std::string& key, const std::vector<io::Dataset>& datasets,
-                        int64_t most_frames) {
-  for (const io::Dataset& dataset : datasets)
-    for (int64_t sample = 0; sample < dataset.size(); ++sample)
-      if (const int64_t frames = dataset.media_count(sample);
-          frames > most_frames && dataset.kind(sample) == io::MediaKind::kFrames)
-        throw InputError("{}: {}: expected at most vision.num_frames = {} frames, found {}", key,
-                         dataset.describe(sample), most_frames, frames);
 }
 
 io::WeightSourcePtr open_encoder(const RunConfig& config) {
@@ -151,49 +97,6 @@ void RunConfig::validate() const {
   faults.expect(delta.weights_delta.empty() || !model.llm.weights.empty(), "model.weights_delta",
                 "nothing without model.weights", fmt::format("'{}'", delta.weights_delta));
   faults.raise();
-}
-
-TextOptions RunData::text(const RunConfig& config) const {
-  return {tokenizer.get(), style, caption_prompts, config.data.max_tokens, config.train.seed};
-}
-
-std::vector<const io::Dataset*> RunData::pointers(const std::vector<io::Dataset>& datasets) {
-  std::vector<const io::Dataset*> pointers;
-  for (const io::Dataset& dataset : datasets) pointers.push_back(&dataset);
-  return pointers;
-}
-
-RunData open_data(const RunConfig& config, bool with_training) {
-  RunData data;
-  if (config.data.tokenizer.empty())
-    throw UsageError("data.tokenizer: expected a SentencePiece model, found nothing");
-  data.tokenizer = under_key(
-      "data.tokenizer", [&] { return std::make_unique<io::Tokenizer>(config.data.tokenizer); });
-  data.style =
-      io::PromptStyle::load(find_resource("data.prompt", "prompts", config.data.prompt, ".ini"));
-  if (!config.data.caption_prompts.empty())
-    data.caption_prompts = io::PromptList::load(
-        find_resource("data.caption_prompts", "prompts", config.data.caption_prompts, ".txt"));
-  if (with_training) {
-    for (const std::string& text : config.data.sources) {
-      const SourceText source = parse_source("data.source", text, true);
-      data.training.push_back(
-          under_key("data.source", [&] { return io::Dataset(source.name, source.glob); }));
-      data.weights.push_back(source.weight);
-    }
-    if (data.training.empty())
-      throw UsageError("data.source: expected one source at least, found none");
-  }
-  for (const std::string& text : config.data.validation) {
-    const SourceText source = parse_source("data.validation", text, false);
-    data.validation.push_back(
-        under_key("data.validation", [&] { return io::Dataset(source.name, source.glob); }));
-  }
-  refuse_twice("data.source", data.training);
-  refuse_twice("data.validation", data.validation);
-  refuse_long_videos("data.source", data.training, config.model.vision.num_frames);
-  refuse_long_videos("data.validation", data.validation, config.model.vision.num_frames);
-  return data;
 }
 
 void resolve_config(RunConfig* config, ConfigReader* reader, const io::Tokenizer& tokenizer,
@@ -302,6 +205,11 @@ io::TransformConfig transform_config(const RunConfig& config, bool training) {
   transform.augment = training && config.data.augment;
   transform.seed = config.train.seed;
   return transform;
+}
+
+int loader_threads(const Runtime& rt, const RunConfig& config) {
+  if (config.data.loader_threads > 0) return static_cast<int>(config.data.loader_threads);
+  return decode_threads(cores_of_this_rank(), !rt.stream.device().is_cpu());
 }
 
 }  // namespace lynceus

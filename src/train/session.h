@@ -62,11 +62,19 @@ struct RunConfig {
 struct RunData {
   std::unique_ptr<io::Tokenizer> tokenizer;
   std::vector<io::Dataset> training, validation;
-  std::vector<double> weights;  ///< of the training sets
+  std::vector<double> weights;      ///< of the training sets
+  std::vector<std::string> absent;  ///< names of the mixture's that are not there
   io::PromptStyle style;
-  std::optional<io::PromptList> caption_prompts;
+  /// The lists that data.prompts leaves of the families of these sets, by name; held-out sets have
+  /// the first wordings alone, so that scores compare.
+  std::map<std::string, io::PromptList> prompts, held_out_prompts;
+  std::vector<std::string> families, held_out_families;  ///< by set; empty: none
 
-  TextOptions text(const RunConfig& config) const;
+  TextOptions text(const RunConfig& config, bool training) const;
+  /// What a resume compares of each training set: its content and its prompts.
+  std::map<std::string, std::string> fingerprints() const;
+  /// Who is in the mixture with which share and prompts, and who is not; one line.
+  std::string describe() const;
   static std::vector<const io::Dataset*> pointers(const std::vector<io::Dataset>& datasets);
 };
 
@@ -100,5 +108,7 @@ void check_same_everywhere(const Runtime& rt, const RunIdentity& identity);
 StepOptions step_options(const RunConfig& config);
 BatchLimits batch_limits(const RunConfig& config);
 io::TransformConfig transform_config(const RunConfig& config, bool training);
+/// data.loader_threads, or what fits this rank's cores.
+int loader_threads(const Runtime& rt, const RunConfig& config);
 
 }  // namespace lynceus

@@ -13,8 +13,10 @@
 #include "io/lease.h"
 #include "kernels/gemm.h"
 #include "parallel/dry_run.h"
+#include "train/balance.h"
 #include "train/lr_schedule.h"
 #include "train/metrics.h"
+#include "train/sample_lines.h"
 #include "train/signals.h"
 #include "train/validation.h"
 
@@ -30,8 +32,8 @@ double seconds_since(std::chrono::steady_clock::time_point begin) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
 }
 
-/// The step of a line of damaged.tsv.
-std::optional<int64_t> step_of_damaged(const std::string& line) {
+/// The step of a line of damaged.tsv or samples.tsv.
+std::optional<int64_t> step_of_row(const std::string& line) {
   int64_t step = 0;
   const char* end = line.data() + line.size();
   const auto parsed = std::from_chars(line.data(), end, step);
@@ -47,7 +49,8 @@ class Trainer {
         run_(config_.options.run),
         stop_(run_),
         metrics_(run_),
-        damaged_(run_, "damaged", ".tsv", step_of_damaged) {
+        damaged_(run_, "damaged", ".tsv", step_of_row),
+        samples_(run_, "samples", ".tsv", step_of_row) {
     set_up(reader);
   }
 
@@ -59,9 +62,9 @@ class Trainer {
       log::info("step {} is already done: nothing to train", position_.step);
       return ExitCode::kDone;
     }
-    BatchLoader loader(rt_, config_.model, RunData::pointers(data_.training), data_.text(config_),
-                       batch_limits(config_), transform_config(config_, true),
-                       static_cast<int>(config_.data.loader_threads));
+    BatchLoader loader(rt_, config_.model, RunData::pointers(data_.training),
+                       data_.text(config_, true), batch_limits(config_),
+                       transform_config(config_, true), loader_threads(rt_, config_));
     if (rt_.overlaps(&parallel::Overlap::vision)) {
       beside_ = rt_.on(Stream(rt_.stream.device(), accelerator::Priority::kLow));
       kernels::search_products(beside_->stream, kernels::searches_products(rt_.stream));
@@ -87,6 +90,7 @@ class Trainer {
       if (reason == StopReason::kLeaseLost) leave_to_successor();
       if (reason == StopReason::kRequested) {
         progress.finish();
+        tell_balance();
         write_trace(position_.step);
         save_now();
         if (speaks()) stop_.clear();
@@ -95,6 +99,7 @@ class Trainer {
       }
     }
     progress.finish();
+    tell_balance();
     write_trace(position_.step);
     save_now();
     return ExitCode::kDone;
@@ -118,9 +123,9 @@ class Trainer {
     identity.config = reader->values();
     identity.seed = config_.train.seed;
     identity.tokenizer = data_.tokenizer->describe();
-    for (const io::Dataset& dataset : data_.training)
-      identity.datasets[dataset.name()] = dataset.fingerprint();
+    identity.datasets = data_.fingerprints();
     check_same_everywhere(rt_, identity);
+    log::info("{}", data_.describe());
     std::erase_if(identity.config, [](const ConfigValue& value) {
       return std::count(kOptionsOfOneStart.begin(), kOptionsOfOneStart.end(), value.key) > 0;
     });
@@ -169,6 +174,7 @@ class Trainer {
       if (!speaks()) return;
       metrics_.cut_after(position_.step);
       damaged_.cut_after(position_.step);
+      samples_.cut_after(position_.step);
     });
     log::info("{}: {} on {} samples, {} trained parameters on rank 0", run_.string(),
               rt_.grid.shape.to_string(), total_samples(), trained_elements());
@@ -253,6 +259,8 @@ class Trainer {
     if (position_.step == first_step_ + 1) tell_shares(result);
     const int64_t damaged = rt_.grid.data->all_reduce(batch.damaged_in_replica);
     if (damaged > 0) list_damaged(batch, damaged);
+    if (config_.log.samples) list_samples(batch);
+    balance_.add(batch.replica_imbalance, most_patches, patch_tokens, rt_.grid.world->size());
     if (!result.updated) log::warn("step {}: no scored token, nothing was updated", position_.step);
     progress->note(fmt::format("loss {:.4f}", result.loss));
     progress->advance();
@@ -268,7 +276,8 @@ class Trainer {
                        {"samples_per_s", samples / seconds},
                        {"tokens_per_s", static_cast<double>(rows) / seconds},
                        {"patch_tokens", patch_tokens},
-                       {"patch_tokens_most", most_patches}};
+                       {"patch_tokens_most", most_patches},
+                       {"replica_imbalance", batch.replica_imbalance}};
     if (cut > 0) metrics.push_back({"cut_tokens", cut});
     if (damaged > 0) metrics.push_back({"damaged_samples", damaged});
     metrics_.append(metrics);
@@ -282,6 +291,21 @@ class Trainer {
     const auto shares = rt_.grid.world->all_gather(
         fmt::format("{} ({})", result.vision.patch_tokens, result.most_saved));
     log::info("patch tokens encoded (micro-batches held) by rank: {}", fmt::join(shares, ", "));
+  }
+
+  void list_samples(const PreparedStep& batch) {
+    const std::string lines =
+        sample_lines(rt_, position_.step, batch, RunData::pointers(data_.training));
+    if (speaks()) samples_.append(lines);
+  }
+
+  /// How evenly the steps of this start were spread.
+  void tell_balance() const {
+    if (rt_.grid.world->size() == 1 || balance_.steps() == 0) return;
+    log::info(
+        "busiest over mean, of {} steps: replicas {:.3f} by planned work, ranks {:.3f} by "
+        "patch tokens",
+        balance_.steps(), balance_.replicas(), balance_.ranks());
   }
 
   /// Damaged media was replaced and is not scored; here it is listed and counted.
@@ -309,9 +333,9 @@ class Trainer {
   void validate_now() {
     if (data_.validation.empty()) return;
     const auto datasets = RunData::pointers(data_.validation);
-    BatchLoader loader(rt_, config_.model, datasets, data_.text(config_), batch_limits(config_),
-                       transform_config(config_, false),
-                       static_cast<int>(config_.data.loader_threads));
+    BatchLoader loader(rt_, config_.model, datasets, data_.text(config_, false),
+                       batch_limits(config_), transform_config(config_, false),
+                       loader_threads(rt_, config_));
     const auto scores = validate(rt_, model_, &loader, datasets, config_.train.validation_samples,
                                  config_.train.global_batch_size);
     if (!speaks()) return;
@@ -372,7 +396,7 @@ class Trainer {
   fs::path run_;
   const StopRequests stop_;  // from the start: a request while weights are loaded counts too
   MetricsFile metrics_;
-  StepLines damaged_;
+  StepLines damaged_, samples_;
   RunData data_;
   std::unique_ptr<io::Lease> lease_;
   LynxModel model_;
@@ -383,6 +407,7 @@ class Trainer {
   int64_t first_step_ = 0;
   int64_t saved_step_ = -1;
   int failures_ = 0;
+  BalanceAccount balance_;
   TraceRange trace_;
   std::optional<Runtime> beside_;      // where the encoder runs ahead; empty: it does not
   std::optional<PreparedStep> ahead_;  // behind the step at hand

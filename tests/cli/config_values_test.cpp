@@ -29,7 +29,7 @@ std::vector<Output> refused(const Arguments& more) {
 TEST(ConfigValues, OutOfRangeAreToldTogether) {
   // Each value is just outside: nothing here is another one's fault.
   const std::vector<std::array<const char*, 3>> cases = {
-      {"data.loader_threads", "0", "1 to 1024"},
+      {"data.loader_threads", "-1", "0 to 1024"},
       {"data.max_tokens", "0", "1 or more"},
       {"data.max_bad", "1.5", "a share from 0 to 1"},
       {"bridge.num_latents", "0", "1 to 16777216"},

@@ -162,27 +162,46 @@ TEST_F(PromptTest, AQuestionWithoutItsAnswerIsDropped) {
 }
 
 TEST_F(PromptTest, ListsGiveEachSampleItsWording) {
-  const PromptList captions = PromptList::load(kRoot / "configs/prompts/caption.txt");
-  const PromptList questions = PromptList::load(kRoot / "configs/prompts/question.txt");
-  EXPECT_GE(captions.size(), 3u);
-  EXPECT_GE(questions.size(), 3u);
-  std::set<std::string> seen;
-  for (uint64_t i = 0; i < 200; ++i) {
-    seen.insert(captions.pick(1, i));
-    EXPECT_EQ(captions.pick(1, i), captions.pick(1, i));
+  const PromptList list({"Look.", "{text}", "Say.", "Now: {text}", "See: {text} Well?"});
+  EXPECT_EQ(list.size(), 5u);
+  std::set<std::string> instructions, wordings;
+  for (uint64_t i = 0; i < 100; ++i) {
+    instructions.insert(*list.pick(false, 1, i));
+    wordings.insert(*list.pick(true, 1, i));
+    EXPECT_EQ(*list.pick(true, 1, i), *list.pick(true, 1, i));
   }
-  EXPECT_EQ(seen.size(), captions.size());
+  EXPECT_EQ(instructions, (std::set<std::string>{"Look.", "Say."}));
+  EXPECT_EQ(wordings, (std::set<std::string>{"{text}", "Now: {text}", "See: {text} Well?"}));
+  int differ = 0;
+  for (uint64_t i = 0; i < 100; ++i) differ += *list.pick(true, 1, i) != *list.pick(true, 2, i);
+  EXPECT_GT(differ, 30) << "another seed, other wordings";
 
-  const auto caption = captions.apply({{TurnRole::kAssistant, "a cat"}}, 1, 7);
-  ASSERT_EQ(caption.size(), 2u);
-  EXPECT_EQ(caption[0], (Turn{TurnRole::kUser, captions.pick(1, 7)}));
-  EXPECT_EQ(caption[1].text, "a cat");
-  const std::vector<Turn> asked{{TurnRole::kUser, "Why?"}, {TurnRole::kAssistant, "so"}};
-  EXPECT_EQ(captions.apply(asked, 1, 7), asked);
-  const PromptList wrapped({"Look: {text} Now."});
-  EXPECT_EQ(wrapped.apply(asked, 1, 7)[0].text, "Look: Why? Now.");
+  const PromptList first = list.first_only();
+  EXPECT_EQ(first.size(), 2u);
+  for (uint64_t i = 0; i < 20; ++i) {
+    EXPECT_EQ(*first.pick(false, 1, i), "Look.");
+    EXPECT_EQ(*first.pick(true, 1, i), "{text}");
+  }
+  EXPECT_NE(first.fingerprint(), list.fingerprint());
+  EXPECT_EQ(PromptList({"Look.", "{text}"}).fingerprint(), first.fingerprint());
+}
+
+TEST_F(PromptTest, ListsStandAroundTheFirstTurn) {
+  const PromptList list({"Look: {text} Now.", "Describe it."});
+  const Turn answer{TurnRole::kAssistant, "a cat"}, system{TurnRole::kSystem, "Be brief."};
+  const std::vector<Turn> asked{
+      {TurnRole::kUser, "Why?"}, answer, {TurnRole::kUser, "So?"}, answer};
+  std::vector<Turn> wrapped = asked;
+  wrapped[0].text = "Look: Why? Now.";
+  EXPECT_EQ(list.apply(asked, 1, 7), wrapped);
+  EXPECT_EQ(list.apply({system, answer}, 1, 7),
+            (std::vector<Turn>{system, {TurnRole::kUser, "Describe it."}, answer}));
   const std::vector<Turn> text{{TurnRole::kText, "t"}};
-  EXPECT_EQ(wrapped.apply(text, 1, 7), text);
+  EXPECT_EQ(list.apply(text, 1, 7), text);
+  EXPECT_TRUE(list.apply({}, 1, 7).empty());
+  // What a list lacks leaves the sample as it is.
+  EXPECT_EQ(PromptList({"Describe it."}).apply(asked, 1, 7), asked);
+  EXPECT_EQ(PromptList({"Look: {text}"}).apply({answer}, 1, 7), std::vector<Turn>{answer});
 }
 
 TEST_F(PromptTest, WrongFilesSayWhere) {

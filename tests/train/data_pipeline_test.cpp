@@ -28,11 +28,15 @@ std::vector<PlannedSample> planned_with(const std::vector<double>& costs) {
   return samples;
 }
 
-TEST(AssignReplicas, GivesEachSampleToTheReplicaWithTheLeastWork) {
-  EXPECT_THAT(assign_replicas(planned_with({3, 1, 1, 1, 5}), 2), ElementsAre(0, 1, 1, 1, 0));
+TEST(AssignReplicas, GivesTheLargestFirstToTheReplicaWithTheLeastWork) {
+  double imbalance = 0;
+  EXPECT_THAT(assign_replicas(planned_with({3, 1, 1, 1, 5}), 2, &imbalance),
+              ElementsAre(1, 1, 1, 0, 0));
+  EXPECT_DOUBLE_EQ(imbalance, 6 / 5.5);
   EXPECT_THAT(assign_replicas(planned_with({1, 1, 1, 1, 1}), 2), ElementsAre(0, 1, 0, 1, 0));
   EXPECT_THAT(assign_replicas(planned_with({2, 2}), 4), ElementsAre(0, 1)) << "two have nothing";
-  EXPECT_TRUE(assign_replicas({}, 3).empty());
+  EXPECT_TRUE(assign_replicas({}, 3, &imbalance).empty());
+  EXPECT_EQ(imbalance, 1) << "no work is spread evenly";
 }
 
 TEST(AssignReplicas, NoneHasMoreThanTheMeanPlusTheLargest) {

@@ -5,6 +5,7 @@
 
 #include <compare>
 
+#include "tests/train/all_grids.h"
 #include "tests/train/tiny_model.h"
 
 namespace lynceus {
@@ -107,33 +108,6 @@ void expect_equal(const Trace& found, const Trace& reference) {
   EXPECT_LT(std::sqrt(difference / moved), 1e-3) << "final parameters";
 }
 
-/// A grid and the ranks it runs on.
-struct Seat {
-  GridShape shape;
-  int first_rank = 0;
-};
-
-/// All grids of up to eight ranks, packed into rounds that run side by side.
-std::vector<std::vector<Seat>> rounds_of_all_grids() {
-  std::vector<std::vector<Seat>> rounds;
-  std::vector<int> used;
-  for (int world = 8; world >= 1; --world)
-    for (int tensor = 1; tensor <= world; ++tensor)
-      for (int pipeline = 1; tensor * pipeline <= world; ++pipeline) {
-        if (world % (tensor * pipeline) != 0) continue;
-        const GridShape shape{tensor, pipeline, world / (tensor * pipeline)};
-        size_t round = 0;
-        while (round < rounds.size() && used[round] + world > 8) ++round;
-        if (round == rounds.size()) {
-          rounds.emplace_back();
-          used.push_back(0);
-        }
-        rounds[round].push_back({shape, used[round]});
-        used[round] += world;
-      }
-  return rounds;
-}
-
 /// The variant that the grid of this number runs: every other triple trains the LLM, and every
 /// third grid shares key/value heads where its tensor ranks can.
 Variant variant_of(const GridShape& shape, int number) {
@@ -164,13 +138,13 @@ TEST(GridLaw, EveryGridOfUpToEightRanksGivesTheLossesOfOneRank) {
   const std::map<Variant, Trace> expected = references(*world, variants);
   std::map<Variant, int> times;
   int number = 0;
-  for (const std::vector<Seat>& round : rounds_of_all_grids()) {
+  for (const std::vector<tiny::Seat>& round : tiny::rounds_of_all_grids()) {
     int color = static_cast<int>(round.size());
     std::string name = "idle";
     tiny::Options options;
     Variant variant;
     for (size_t i = 0; i < round.size(); ++i, ++number) {
-      const Seat& seat = round[i];
+      const tiny::Seat& seat = round[i];
       ++times[variant_of(seat.shape, number)];
       if (world->rank() < seat.first_rank || world->rank() >= seat.first_rank + seat.shape.world())
         continue;

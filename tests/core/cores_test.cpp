@@ -1,0 +1,37 @@
+// How a node's cores are shared by its ranks, and how many threads decode pictures.
+#include "core/cores.h"
+
+#include <gtest/gtest.h>
+
+namespace lynceus {
+namespace {
+
+TEST(Cores, ARankHasItsShareOfTheNode) {
+  EXPECT_EQ(cores_of_rank(16, 16, 1), 16);
+  EXPECT_EQ(cores_of_rank(16, 16, 8), 2) << "nothing bound: the node is divided";
+  EXPECT_EQ(cores_of_rank(2, 16, 8), 2) << "each bound to its own two";
+  EXPECT_EQ(cores_of_rank(1, 16, 2), 1) << "bound to one core";
+  EXPECT_EQ(cores_of_rank(8, 16, 8), 2) << "four ranks bound to one socket share it";
+  EXPECT_EQ(cores_of_rank(16, 16, 3), 5);
+  EXPECT_EQ(cores_of_rank(2, 2, 8), 1) << "more ranks than cores";
+  EXPECT_EQ(cores_of_rank(0, 0, 0), 1) << "a machine that says nothing";
+}
+
+TEST(Cores, DecodeThreadsFollowTheRanksCores) {
+  const auto threads = [](int ranks_on_node, bool on_device) {
+    return decode_threads(cores_of_rank(16, 16, ranks_on_node), on_device);
+  };
+  EXPECT_EQ(threads(1, false), 2);
+  EXPECT_EQ(threads(2, false), 1);
+  EXPECT_EQ(threads(8, false), 1);
+  EXPECT_EQ(threads(1, true), 8);
+  EXPECT_EQ(threads(4, true), 3);
+  EXPECT_EQ(threads(8, true), 1);
+  EXPECT_EQ(threads(64, true), 1);
+  EXPECT_EQ(decode_threads(128, false), 8);
+}
+
+TEST(Cores, ThisProcessHasSome) { EXPECT_GE(cores_of_this_rank(), 1); }
+
+}  // namespace
+}  // namespace lynceus

@@ -1,16 +1,19 @@
-// Pillow-exact bicubic resampling, two passes in fixed point. See resize.h.
+// Pillow-exact bicubic weights, and which part of an image two passes of them read. See resize.h.
 #include "io/resize.h"
 
 #include <algorithm>
 #include <cmath>
+#include <memory>
 
 #include "core/check.h"
+#include "io/resample_rows.h"
 
 namespace lynceus::io {
 namespace {
 
-constexpr int kPrecisionBits = 32 - 8 - 2;  // 8 bits of pixel, 2 of head room for overshoot
-constexpr int kHalf = 1 << (kPrecisionBits - 1);
+using internal::RgbRows;
+using internal::Taps;
+
 constexpr double kSupport = 2.0;
 
 double cubic(double x) {
@@ -22,15 +25,6 @@ double cubic(double x) {
 }
 
 /// The weights of the output pixels [first, first + count) of one axis.
-struct Taps {
-  std::vector<int> begin;        // [count] first input pixel
-  std::vector<int> length;       // [count] how many input pixels
-  std::vector<int32_t> weights;  // [count, stride] fixed point
-  int stride = 0;
-
-  const int32_t* of(int i) const { return weights.data() + static_cast<size_t>(i) * stride; }
-};
-
 Taps make_taps(int input_size, int output_size, int first, int count) {
   const double scale = static_cast<double>(input_size) / output_size;
   const double filter_scale = std::max(scale, 1.0);
@@ -54,7 +48,7 @@ Taps make_taps(int input_size, int output_size, int first, int count) {
     }
     int32_t* weights = taps.weights.data() + static_cast<size_t>(i) * taps.stride;
     for (int k = 0; k < end - begin; ++k) {
-      const double fixed = (sum != 0.0 ? exact[k] / sum : exact[k]) * (1 << kPrecisionBits);
+      const double fixed = (sum != 0.0 ? exact[k] / sum : exact[k]) * (1 << internal::kWeightBits);
       weights[k] = static_cast<int32_t>(fixed + (fixed < 0 ? -0.5 : 0.5));
     }
     taps.begin[i] = begin;
@@ -63,77 +57,47 @@ Taps make_taps(int input_size, int output_size, int first, int count) {
   return taps;
 }
 
-uint8_t to_byte(int32_t fixed) {
-  return static_cast<uint8_t>(std::clamp(fixed >> kPrecisionBits, 0, 255));
+void copy_rows_of(const RgbRows& rows, size_t first_byte, size_t bytes, uint8_t* target,
+                  size_t target_stride) {
+  for (int y = 0; y < rows.height; ++y)
+    std::copy_n(rows.first + rows.stride * static_cast<size_t>(y) + first_byte, bytes,
+                target + target_stride * static_cast<size_t>(y));
 }
-
-/// One row of RGB pixels resampled along x. source points at the row's first pixel.
-void resample_row(const uint8_t* source, const Taps& taps, int count, uint8_t* target) {
-  for (int i = 0; i < count; ++i) {
-    const uint8_t* pixel = source + static_cast<size_t>(taps.begin[i]) * 3;
-    const int32_t* weights = taps.of(i);
-    int32_t red = kHalf;
-    int32_t green = kHalf;
-    int32_t blue = kHalf;
-    for (int k = 0; k < taps.length[i]; ++k, pixel += 3) {
-      red += pixel[0] * weights[k];
-      green += pixel[1] * weights[k];
-      blue += pixel[2] * weights[k];
-    }
-    target[3 * i + 0] = to_byte(red);
-    target[3 * i + 1] = to_byte(green);
-    target[3 * i + 2] = to_byte(blue);
-  }
-}
-
-/// What is read: rows of `stride` bytes, from the first pixel of the input region.
-struct Source {
-  const uint8_t* first;
-  size_t stride;
-  int width;
-  int height;
-};
 
 /// Pixels [box) of the source resized to width x height; the box lies inside.
-Image resample(const Source& source, int width, int height, const CropBox& box) {
+Image resample(const RgbRows& source, int width, int height, const CropBox& box) {
   const bool copy_columns = width == source.width;
   const bool copy_rows = height == source.height;
-  const Taps across = make_taps(source.width, width, box.left, copy_columns ? 0 : box.width);
   const Taps down = make_taps(source.height, height, box.top, copy_rows ? 0 : box.height);
-  const size_t row_bytes = static_cast<size_t>(box.width) * 3;
   // Only the rows that the second pass reads.
   const int first_row = copy_rows ? box.top : down.begin.front();
   const int last_row = copy_rows ? box.top + box.height : down.begin.back() + down.length.back();
-  std::vector<uint8_t> middle(row_bytes * static_cast<size_t>(last_row - first_row));
-  for (int y = first_row; y < last_row; ++y) {
-    const uint8_t* row = source.first + source.stride * static_cast<size_t>(y);
-    uint8_t* target = middle.data() + row_bytes * static_cast<size_t>(y - first_row);
-    if (copy_columns) {
-      std::copy_n(row + static_cast<size_t>(box.left) * 3, row_bytes, target);
-    } else {
-      resample_row(row, across, box.width, target);
-    }
+  RgbRows read = source;
+  read.first += source.stride * static_cast<size_t>(first_row);
+  read.height = last_row - first_row;
+
+  const size_t row_bytes = static_cast<size_t>(box.width) * 3;
+  const size_t stride = internal::padded_row_bytes(box.width);
+  const auto middle =
+      std::make_unique_for_overwrite<uint8_t[]>(stride * static_cast<size_t>(read.height));
+  if (copy_columns) {
+    copy_rows_of(read, static_cast<size_t>(box.left) * 3, row_bytes, middle.get(), stride);
+  } else {
+    const Taps across = make_taps(source.width, width, box.left, box.width);
+    internal::resample_across(read, across, middle.get());
   }
   Image result{box.width, box.height, {}};
-  if (copy_rows) {
-    result.rgb = std::move(middle);
-    return result;
-  }
   result.rgb.resize(row_bytes * static_cast<size_t>(box.height));
-  std::vector<int32_t> sums(row_bytes);
-  for (int y = 0; y < box.height; ++y) {
-    std::fill(sums.begin(), sums.end(), kHalf);
-    for (int k = 0; k < down.length[y]; ++k) {
-      const int32_t weight = down.of(y)[k];
-      const uint8_t* row =
-          middle.data() + row_bytes * static_cast<size_t>(down.begin[y] + k - first_row);
-      for (size_t x = 0; x < row_bytes; ++x) sums[x] += row[x] * weight;
-    }
-    uint8_t* target = result.rgb.data() + row_bytes * static_cast<size_t>(y);
-    for (size_t x = 0; x < row_bytes; ++x) target[x] = to_byte(sums[x]);
+  if (copy_rows) {
+    const RgbRows made{middle.get(), stride, box.width, box.height, nullptr};
+    copy_rows_of(made, 0, row_bytes, result.rgb.data(), row_bytes);
+  } else {
+    internal::resample_down(middle.get(), box.width, down, first_row, result.rgb.data());
   }
   return result;
 }
+
+const uint8_t* end_of(const Image& image) { return image.rgb.data() + image.rgb.size(); }
 
 void check_size(int width, int height) {
   LYNCEUS_CHECK(width > 0 && height > 0, "resize to {} x {}", width, height);
@@ -154,7 +118,8 @@ Image resize_bicubic(const Image& image, const CropBox& box, int width, int heig
   const size_t stride = static_cast<size_t>(image.width) * 3;
   const uint8_t* first =
       image.rgb.data() + stride * static_cast<size_t>(box.top) + static_cast<size_t>(box.left) * 3;
-  return resample({first, stride, box.width, box.height}, width, height, {0, 0, width, height});
+  return resample({first, stride, box.width, box.height, end_of(image)}, width, height,
+                  {0, 0, width, height});
 }
 
 Image resize_bicubic_crop(const Image& image, int width, int height, const CropBox& box) {
@@ -164,7 +129,7 @@ Image resize_bicubic_crop(const Image& image, int width, int height, const CropB
   const int right = std::min(width, box.left + box.width);
   const int bottom = std::min(height, box.top + box.height);
   const size_t stride = static_cast<size_t>(image.width) * 3;
-  const Source source{image.rgb.data(), stride, image.width, image.height};
+  const RgbRows source{image.rgb.data(), stride, image.width, image.height, end_of(image)};
   if (left == box.left && top == box.top && right == box.left + box.width &&
       bottom == box.top + box.height) {
     return resample(source, width, height, box);

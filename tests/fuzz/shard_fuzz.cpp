@@ -198,6 +198,12 @@ void read(const std::filesystem::path& path) {
 
 }  // namespace
 
+extern "C" int LLVMFuzzerInitialize(int*, char***) {
+  // Memory that the library keeps for later looks like a leak of this input.
+  H5set_free_list_limits(0, 0, 0, 0, 0, 0);
+  return 0;
+}
+
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const auto path = fuzz::folder().path() / "fuzzed.h5";
   const std::string input = fuzz::text_of(data, size);

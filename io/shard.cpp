@@ -112,7 +112,16 @@ struct Shard::Reader {
 Shard::Shard(const std::filesystem::path& path)
     : file_(File::open(path)), sidecar_(ShardSidecar::read(path)) {
   sidecar_.check(file_);
-  const std::string name = path.string();
+  try {
+    read_structure();
+  } catch (const IoError& error) {
+    // Every byte was just read for the digest: what HDF5 does not find was never there.
+    throw InputError("{}", error.what());
+  }
+}
+
+void Shard::read_structure() {
+  const std::string name = path().string();
   const hdf5::Handle access = hdf5::property_list(H5P_FILE_ACCESS, name);
   // Nobody writes to a finished shard, and many cluster file systems know no locks.
   hdf5::check(H5Pset_file_locking(access, false, true), "cannot switch off locking", name);

@@ -50,6 +50,7 @@ class Shard {
  private:
   struct Reader;
 
+  void read_structure();
   size_t at(int64_t sample) const;
 
   File file_;

@@ -21,53 +21,93 @@ if(NOT FUZZ_WORKS)
   return()
 endif()
 
-set(fuzz_flags -std=c++20 -O1 -g -fno-omit-frame-pointer
+# fmt and spdlog as their packages' libraries, as in all of the tree.
+set(fuzz_flags -std=c++20 -O1 -gline-tables-only -fno-omit-frame-pointer
     -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
     -DFMT_SHARED -DSPDLOG_COMPILED_LIB -DSPDLOG_FMT_EXTERNAL -DSPDLOG_SHARED_LIB
     -I${CMAKE_SOURCE_DIR} -I${CMAKE_SOURCE_DIR}/src -I${CMAKE_CURRENT_SOURCE_DIR})
+foreach(directory ${HDF5_INCLUDE_DIRS} ${MPI_C_INCLUDE_DIRS})
+  list(APPEND fuzz_flags -isystem ${directory})
+endforeach()
+set(fuzz_libraries -Wl,--as-needed ${HDF5_C_LIBRARIES} ${MPI_C_LIBRARIES} -ljpeg -lpng -lwebp
+    -larchive -lz -lxxhash -lboost_program_options -lspdlog -lfmt)
 
-# lynceus_fuzz(NAME SOURCES <of the tree>... SEEDS <folder>... [LIBRARIES ...] [MAX_LENGTH bytes])
+# lynceus_fuzz_object(RESULT SOURCE): what clang makes of a source; appended to the list RESULT.
+function(lynceus_fuzz_object result source)
+  file(RELATIVE_PATH path ${CMAKE_SOURCE_DIR} ${source})
+  string(REPLACE "/" "_" path ${path})
+  set(object ${CMAKE_CURRENT_BINARY_DIR}/fuzz/${path}.o)
+  add_custom_command(
+    OUTPUT ${object}
+    COMMAND ${CMAKE_CXX_COMPILER_LAUNCHER} ${FUZZ_CLANG} ${fuzz_flags} -MD -MF ${object}.d
+            -MT ${object} -c ${source} -o ${object}
+    DEPENDS ${source} DEPFILE ${object}.d
+    COMMENT "Compiling ${path} for the fuzzers" VERBATIM)
+  set(${result} ${${result}} ${object} PARENT_SCOPE)
+endfunction()
+
+# The readers, compiled once for all targets.
+set(fuzz_objects)
+file(MAKE_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR}/fuzz)
+foreach(name
+    io/archive io/convert io/digest io/file io/generated_weights io/hdf5 io/hf_config io/image
+    io/jpeg io/json io/json_stream io/lines io/llama_pieces io/manifest io/pickle io/png
+    io/released_names io/safetensors io/safetensors_writer io/shard io/shard_sidecar io/source
+    io/source_coco io/source_jsonl io/source_llava io/source_openvqa io/source_text
+    io/source_webdataset io/stored_tensor io/torch_file io/tsv io/weight_files io/weights io/webp
+    io/zip_entries src/core/config src/core/config_visitor src/core/memory
+    src/core/no_cuda/accelerator src/core/tensor)
+  lynceus_fuzz_object(fuzz_objects ${CMAKE_SOURCE_DIR}/${name}.cpp)
+endforeach()
+set(fuzz_library ${CMAKE_CURRENT_BINARY_DIR}/fuzz/libreaders.a)
+add_custom_command(OUTPUT ${fuzz_library}
+                   COMMAND ${CMAKE_COMMAND} -E rm -f ${fuzz_library}
+                   COMMAND ${CMAKE_AR} rcs ${fuzz_library} ${fuzz_objects}
+                   DEPENDS ${fuzz_objects} VERBATIM)
+add_custom_target(fuzz_readers DEPENDS ${fuzz_library})
+
+# lynceus_fuzz(NAME MAX_LENGTH bytes [SEEDS <folder of tests/>...] [WORDS <dictionary>]); the folder
+# fuzz/corpus/NAME is taken when it is there.
 function(lynceus_fuzz name)
-  cmake_parse_arguments(FUZZ "" "MAX_LENGTH" "SOURCES;SEEDS;LIBRARIES" ${ARGN})
+  cmake_parse_arguments(FUZZ "" "MAX_LENGTH;WORDS" "SEEDS" ${ARGN})
   set(objects)
-  list(TRANSFORM FUZZ_SOURCES PREPEND ${CMAKE_SOURCE_DIR}/)
-  foreach(source ${CMAKE_CURRENT_SOURCE_DIR}/fuzz/${name}_fuzz.cpp ${FUZZ_SOURCES})
-    file(RELATIVE_PATH path ${CMAKE_SOURCE_DIR} ${source})
-    string(REPLACE "/" "_" path ${path})
-    set(object ${CMAKE_CURRENT_BINARY_DIR}/fuzz/${name}/${path}.o)
-    add_custom_command(
-      OUTPUT ${object}
-      COMMAND ${CMAKE_CXX_COMPILER_LAUNCHER} ${FUZZ_CLANG} ${fuzz_flags} -MD -MF ${object}.d
-              -MT ${object} -c ${source} -o ${object}
-      DEPENDS ${source} DEPFILE ${object}.d
-      COMMENT "Compiling ${path} for the fuzzer ${name}" VERBATIM)
-    list(APPEND objects ${object})
-  endforeach()
-  file(MAKE_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR}/fuzz/${name} ${CMAKE_BINARY_DIR}/fuzz/${name})
+  lynceus_fuzz_object(objects ${CMAKE_CURRENT_SOURCE_DIR}/fuzz/${name}_fuzz.cpp)
   set(program ${CMAKE_BINARY_DIR}/${name}_fuzz)
   add_custom_command(OUTPUT ${program}
                      COMMAND ${FUZZ_CLANG} -fsanitize=fuzzer,address,undefined ${objects}
-                             ${FUZZ_LIBRARIES} -lfmt -lspdlog -o ${program}
-                     DEPENDS ${objects} VERBATIM)
+                             ${fuzz_library} ${fuzz_libraries} -o ${program}
+                     DEPENDS ${objects} ${fuzz_library} VERBATIM)
   add_custom_target(${name}_fuzz_program ALL DEPENDS ${program})
+  add_dependencies(${name}_fuzz_program fuzz_readers)
 
+  set(found ${CMAKE_BINARY_DIR}/fuzz/${name})
+  file(MAKE_DIRECTORY ${found})
+  if(EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/fuzz/corpus/${name})
+    list(APPEND FUZZ_SEEDS fuzz/corpus/${name})
+  endif()
   list(TRANSFORM FUZZ_SEEDS PREPEND ${CMAKE_CURRENT_SOURCE_DIR}/)
   set(options -rss_limit_mb=512 -malloc_limit_mb=512 -timeout=5 -print_final_stats=1
       -artifact_prefix=${CMAKE_BINARY_DIR}/fuzz/${name}- -max_len=${FUZZ_MAX_LENGTH})
-  if(EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/fuzz/${name}.dict)
-    list(APPEND options -dict=${CMAKE_CURRENT_SOURCE_DIR}/fuzz/${name}.dict)
+  if(FUZZ_WORDS)
+    list(APPEND options -dict=${CMAKE_CURRENT_SOURCE_DIR}/fuzz/${FUZZ_WORDS})
   endif()
-  add_test(NAME fuzz.${name} COMMAND ${program} -max_total_time=20 ${options}
-                                     ${CMAKE_BINARY_DIR}/fuzz/${name} ${FUZZ_SEEDS})
+  add_test(NAME fuzz.${name} COMMAND ${program} -max_total_time=20 ${options} ${found} ${FUZZ_SEEDS})
   set_tests_properties(fuzz.${name} PROPERTIES LABELS fuzz TIMEOUT 120)
   add_test(NAME fuzz_full.${name} CONFIGURATIONS full
-           COMMAND ${program} -max_total_time=1800 ${options} ${CMAKE_BINARY_DIR}/fuzz/${name}
-                   ${FUZZ_SEEDS})
+           COMMAND ${program} -max_total_time=1800 ${options} ${found} ${FUZZ_SEEDS})
   set_tests_properties(fuzz_full.${name} PROPERTIES LABELS fuzz_full TIMEOUT 2400)
 endfunction()
 
-lynceus_fuzz(torch_file MAX_LENGTH 8192
-             SEEDS data/torch fuzz/corpus/torch_file
-             SOURCES io/torch_file.cpp io/pickle.cpp io/zip_entries.cpp io/stored_tensor.cpp
-                     io/convert.cpp io/file.cpp src/core/tensor.cpp src/core/memory.cpp
-                     src/core/no_cuda/accelerator.cpp)
+lynceus_fuzz(archive MAX_LENGTH 8192)
+lynceus_fuzz(config MAX_LENGTH 2048)
+lynceus_fuzz(hf_config MAX_LENGTH 2048 WORDS json.dict)
+lynceus_fuzz(image MAX_LENGTH 8192)
+lynceus_fuzz(json MAX_LENGTH 4096 WORDS json.dict)
+lynceus_fuzz(json_stream MAX_LENGTH 4096 WORDS json.dict)
+lynceus_fuzz(manifest MAX_LENGTH 8192 WORDS json.dict)
+lynceus_fuzz(rows MAX_LENGTH 4096 WORDS json.dict)
+lynceus_fuzz(safetensors MAX_LENGTH 4096 WORDS json.dict SEEDS data/safetensors)
+lynceus_fuzz(shard MAX_LENGTH 512)
+lynceus_fuzz(source MAX_LENGTH 4096 WORDS json.dict)
+lynceus_fuzz(torch_file MAX_LENGTH 8192 WORDS torch_file.dict SEEDS data/torch)
+lynceus_fuzz(weight_index MAX_LENGTH 4096 WORDS json.dict SEEDS data/generated_weights)

@@ -1,29 +1,14 @@
 // Torch files of any bytes: what opens is read, what does not is one InputError. An input that
 // begins as a zip archive is a file; any other is the pickle of an archive that is otherwise sound,
 // so that mutations need not keep lengths and offsets in step.
-#include <sys/mman.h>
-#include <unistd.h>
-
-#include <cstdint>
-#include <cstdlib>
-
-#include "core/error.h"
-#include "io/torch_archive.h"
 #include "io/torch_file.h"
 
-namespace {
+#include "fuzz/fuzz.h"
+#include "io/torch_archive.h"
 
 using namespace lynceus;
 
-/// The bytes as a file in memory; its path.
-std::string as_file(const std::string& bytes) {
-  static const int descriptor = memfd_create("fuzz", 0);
-  const auto size = static_cast<ssize_t>(bytes.size());
-  if (descriptor < 0 || ftruncate(descriptor, size) != 0 ||
-      pwrite(descriptor, bytes.data(), bytes.size(), 0) != size)
-    std::abort();
-  return "/proc/self/fd/" + std::to_string(descriptor);
-}
+namespace {
 
 std::string archive_of(const std::string& pickle) {
   const std::string storage(24, '\0');
@@ -47,15 +32,13 @@ void read(const io::WeightSource& source, const std::string& name) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  const std::string input(reinterpret_cast<const char*>(data), size);
-  const std::string path = as_file(input.starts_with("PK") ? input : archive_of(input));
-  try {
+  const std::string input = fuzz::text_of(data, size);
+  const auto path =
+      fuzz::folder().file("fuzzed-tensors.pt", input.starts_with("PK") ? input : archive_of(input));
+  fuzz::accepts([&] {
     const io::WeightSourcePtr source = io::open_torch_file(path);
-    for (const std::string& name : source->names()) try {
-        read(*source, name);
-      } catch (const InputError&) {  // an integer type, say
-      }
-  } catch (const InputError&) {
-  }
+    for (const std::string& name : source->names())
+      fuzz::accepts([&] { read(*source, name); });  // an integer type, say, is refused
+  });
   return 0;
 }

@@ -256,7 +256,7 @@ TEST_F(DatasetTest, WronglyMadeShards) {
     tamper(file, change);
     try {
       Shard shard(file);
-    } catch (const Error& error) {
+    } catch (const InputError& error) {
       return std::string(error.what());
     }
     return std::string("no error");
@@ -291,6 +291,11 @@ TEST_F(DatasetTest, WronglyMadeShards) {
               HasSubstr("media/digest: expected unsigned integers of 8 bytes"));
   EXPECT_THAT(refused([](hid_t f) { H5Ldelete(f, "text/role", H5P_DEFAULT); }),
               HasSubstr("text/role"));
+  EXPECT_THAT(refused([](hid_t f) {
+                H5Adelete(f, "format");
+                hdf5::write_attribute(f, "format", int64_t{1}, "test");
+              }),
+              HasSubstr("attribute format: expected one string"));
   EXPECT_THAT(refused([](hid_t f) {
                 H5Adelete(f, "version");
                 hdf5::write_attribute(f, "version", int64_t{2}, "test");

@@ -1,0 +1,79 @@
+// What the targets of libFuzzer share: bytes as a file of their own folder, and the one error that
+// any bytes may end in.
+#pragma once
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+#include "core/error.h"
+
+namespace lynceus::fuzz {
+
+inline std::string text_of(const uint8_t* data, size_t size) {
+  return {reinterpret_cast<const char*>(data), size};
+}
+
+/// What must hold whatever the input is; libFuzzer keeps the input when it does not.
+inline void require(bool holds, const char* what) {
+  if (holds) return;
+  std::fprintf(stderr, "does not hold: %s\n", what);
+  std::abort();
+}
+
+/// Any input may be refused, with this one error; whatever else `read` throws ends the program.
+template <typename Read>
+bool accepts(const Read& read) {
+  try {
+    read();
+    return true;
+  } catch (const InputError&) {
+    return false;
+  }
+}
+
+/// A folder of this process, gone at its end, in memory where the system has such a place.
+class Folder {
+ public:
+  Folder() {
+    const bool has_memory = access("/dev/shm", W_OK) == 0;
+    std::string name = (has_memory ? "/dev/shm" : std::filesystem::temp_directory_path().string());
+    name += "/lynceus-fuzz-XXXXXX";
+    require(mkdtemp(name.data()) != nullptr, "a folder can be made");
+    path_ = name;
+  }
+  ~Folder() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
+  Folder(const Folder&) = delete;
+  Folder& operator=(const Folder&) = delete;
+
+  const std::filesystem::path& path() const { return path_; }
+  /// Writes `bytes` to the file of that name; its path.
+  std::filesystem::path file(const std::string& name, std::string_view bytes) const {
+    const std::filesystem::path path = path_ / name;
+    const int descriptor = open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    require(descriptor >= 0 &&
+                write(descriptor, bytes.data(), bytes.size()) == static_cast<ssize_t>(bytes.size()),
+            "a file can be written");
+    close(descriptor);
+    return path;
+  }
+
+ private:
+  std::filesystem::path path_;
+};
+
+inline const Folder& folder() {
+  static const Folder one;
+  return one;
+}
+
+}  // namespace lynceus::fuzz

@@ -1,0 +1,57 @@
+// Files of JSON arrays, read an element at a time. Where the whole parses as one document, its
+// elements are those of the stream.
+#include "io/json_stream.h"
+
+#include "fuzz/fuzz.h"
+
+using namespace lynceus;
+
+namespace {
+
+constexpr const char* kArrays[] = {"a", "images"};
+
+/// The elements that the stream must give; nothing when the document is not such.
+std::optional<std::string> elements_of(const std::string& input, bool top_level) {
+  std::string all;
+  const bool parsed = fuzz::accepts([&] {
+    const io::Json json =
+        io::Json::parse(input, "whole", {.max_depth = 62, .refuse_duplicate_keys = false});
+    if (top_level) {
+      for (const io::Json& element : json.elements()) all += element.dump() + "\n";
+    } else {
+      for (const char* name : kArrays)
+        if (const auto array = json.find(name))
+          for (const io::Json& element : array->elements()) all += element.dump() + "\n";
+    }
+  });
+  return parsed ? std::optional(all) : std::nullopt;
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  const std::string input = fuzz::text_of(data, size);
+  const auto path = fuzz::folder().file("stream.json", input);
+  std::string streamed;
+  const bool is_array = fuzz::accepts([&] {
+    io::read_json_elements(path, {""}, [&](const std::string&, const io::Json& element) {
+      streamed += element.dump() + "\n";
+    });
+  });
+  const auto whole = elements_of(input, true);
+  if (is_array && whole) fuzz::require(streamed == *whole, "elements of a streamed array");
+  fuzz::accepts([&] {
+    io::read_json_elements(path, {kArrays[0], kArrays[1]},
+                           [&](const std::string&, const io::Json& element) { element.dump(); });
+  });
+  fuzz::accepts([&] {
+    const io::JsonRows rows(path);
+    int64_t count = 0;
+    rows.for_each([&](const std::function<io::Json()>& value) {
+      ++count;
+      fuzz::accepts([&] { value().dump(); });
+    });
+    fuzz::require(count == rows.count(), "rows counted twice");
+  });
+  return 0;
+}

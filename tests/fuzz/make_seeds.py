@@ -1,0 +1,149 @@
+#!/usr/bin/env python3
+"""Small seeds for the fuzz targets: pictures of every kind that the decoders tell apart, tar archives,
+texts. Needs Pillow (Debian: python3-pil) for the pictures.
+
+    python3 make_seeds.py DIRECTORY      wrote corpus/{archive,config,...}
+"""
+import argparse
+import io
+import json
+import os
+import tarfile
+
+from PIL import Image
+
+
+def pictures():
+    rgb = Image.new("RGB", (19, 11))
+    rgb.putdata([(x * 13, y * 23, x * y) for y in range(11) for x in range(19)])
+    alpha = rgb.convert("RGBA")
+    alpha.putalpha(rgb.convert("L"))
+    deep = Image.frombytes("I;16", (4, 3), bytes(range(24)))
+    forms = {
+        "rgb.jpg": (rgb, {"quality": 60}),
+        "progressive.jpg": (rgb, {"quality": 60, "progressive": True}),
+        "restart.jpg": (rgb, {"quality": 90, "subsampling": 0, "optimize": True}),
+        "grey.jpg": (rgb.convert("L"), {"quality": 60}),
+        "cmyk.jpg": (rgb.convert("CMYK"), {"quality": 60}),
+        "rgb.png": (rgb, {}),
+        "alpha.png": (alpha, {}),
+        "grey_alpha.png": (alpha.convert("LA"), {}),
+        "palette.png": (rgb.quantize(8), {"bits": 4}),
+        "transparent.png": (rgb.quantize(8), {"transparency": 1}),
+        "bits.png": (rgb.convert("1"), {}),
+        "deep.png": (deep, {}),
+        "lossy.webp": (rgb, {"quality": 50}),
+        "lossless.webp": (rgb, {"lossless": True}),
+        "alpha.webp": (alpha, {"quality": 50}),
+    }
+    for name, (picture, options) in forms.items():
+        buffer = io.BytesIO()
+        form = {"jpg": "JPEG", "png": "PNG", "webp": "WEBP"}[name.split(".")[1]]
+        picture.save(buffer, form, **options)
+        yield name, buffer.getvalue()
+
+
+def archives():
+    for name, mode, form in (("pax.tar", "w", tarfile.PAX_FORMAT), ("gnu.tar", "w", tarfile.GNU_FORMAT),
+                             ("ustar.tar.gz", "w:gz", tarfile.USTAR_FORMAT)):
+        buffer = io.BytesIO()
+        with tarfile.open(fileobj=buffer, mode=mode, format=form) as tar:
+            def add(entry, data=b"", kind=tarfile.REGTYPE, link=""):
+                info = tarfile.TarInfo(entry)
+                info.size, info.type, info.linkname = len(data), kind, link
+                tar.addfile(info, io.BytesIO(data))
+            add("0.jpg", b"\xff\xd8\xff")
+            add("0.txt", b"a caption")
+            if form != tarfile.USTAR_FORMAT:
+                add("long/" * 30 + "1.json", b'{"caption": "b"}')
+            add("s", kind=tarfile.SYMTYPE, link="0.jpg")
+            add("h", kind=tarfile.LNKTYPE, link="0.jpg")
+        data = buffer.getvalue()
+        yield name, data if name.endswith("gz") else data.rstrip(b"\0") + bytes(1024)
+
+
+HF = {"model_type": "llama", "hidden_act": "silu", "hidden_size": 64, "intermediate_size": 128,
+      "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2, "vocab_size": 100,
+      "rms_norm_eps": 1e-6, "rope_theta": 10000.0, "max_position_embeddings": 64, "bos_token_id": 1,
+      "eos_token_id": [2, 3], "pad_token_id": None, "rope_scaling": None, "tie_word_embeddings": False,
+      "head_dim": 16, "rope_parameters": {"rope_type": "default", "rope_theta": 5e5}}
+
+DOCUMENTS = {
+    "values": '{"a": [1, -2, 3.5e-3, true, false, null, "x\\u00e9\\n\\ud83d\\ude00"], "b": {"a": {}}}',
+    "duplicate": '{"a": 1, "a": 2}',
+    "numbers": '[0, -0.0, 18446744073709551615, -9223372036854775808, 1e308, 0.1]',
+    "nested": "[" * 30 + "]" * 30,
+}
+
+STREAMS = {
+    "array": '[{"a": 1}, [2, "x"], 3, null]',
+    "members": '{"info": {"x": [1]}, "a": [1, {"b": []}], "images": [{"id": 1}], "c": 2}',
+    "lines": '{"a": 1}\n\n{"a": [2]}\nbroken\n{}',
+    "scalar": " 12",
+}
+
+ROWS = {
+    "jsonl": '{"a": 1}\n\n[1, 2]\r\n"x"\n{',
+    "tsv": "image\tcaption\na.png\twords\nb.png\n\t\n",
+    "numbered": "1\t2\t3\n4\t5\t6",
+}
+
+SOURCES = {
+    "0caption": '0{"image": "a.png", "caption": "x"}\n{"images": ["a.png"], "captions": ["x", "y"], "id": 3}',
+    "0text": '0{"text": "x"}\n{"question": "q", "answer": ["x", "y"]}\n{"frames": ["a.png", "a.png"], "caption": "z"}',
+    "1tsv": "1image\tcaption\na.png\twords\n../a.png\tx\n",
+    "9mapped": "9a.png\twords\n",
+    "2coco": '2{"images": [{"id": 1, "file_name": "a.png"}], "annotations": [{"id": 2, "image_id": 1, '
+             '"caption": "x"}, {"id": 3, "image_id": 4, "caption": "y"}]}',
+    "3llava": '3[{"id": "1", "image": "a.png", "conversations": [{"from": "human", "value": "<image>\\nq"}, '
+              '{"from": "gpt", "value": "x"}]}, {"id": 2, "conversations": []}]',
+    "4openvqa": '4{"image": "a.png", "dataset": "d", "index": 1, "question": "q", "answer": ["x"], "class": "c"}\n{}',
+    "5alpaca": '5[{"instruction": "i", "input": "", "output": "o"}]',
+    "5sharegpt": '5{"id": "a", "conversations": [{"from": "system", "value": "s"}, {"from": "human", "value": '
+                 '"q"}, {"from": "gpt", "value": "x"}]}\n',
+}
+
+CONFIGS = {
+    "ini": "flag = true\n[s]\nsmall = 3  # why\nlarge=-4\npositive = 5 ; x\nreal = 1e-3\ntext = a b\n"
+           "[t]\nabsent = 7\none = layer\nmany = x\nmany = y\n",
+    "wrong": "[s\nsmal = x\n[u]\nx\n= 3\n",
+    "options": "--flag\n--s.small=3\n--t.many\na\nb\n--s.text\nx\n--\nword\n--help",
+}
+
+INDICES = {
+    "index": json.dumps({"metadata": {"total_size": 24},
+                         "weight_map": {"a": "1.safetensors", "b": "1.safetensors", "c": "2.safetensors"}}),
+    "outside": '{"weight_map": {"a": "../1.safetensors"}}',
+    "rule": json.dumps({"seed": 3, "tensors": [
+        {"name": "a", "shape": [2, 3], "offset": 1, "shift": 2, "exp": -9},
+        {"name": "b", "shape": [], "const": 0.5}]}),
+}
+
+TENSORS = {
+    "two": '{"a":{"dtype":"F32","shape":[1,2],"data_offsets":[0,8]},"b":{"dtype":"BF16","shape":[2],'
+           '"data_offsets":[8,12]},"__metadata__":{"format":"pt"}}' + "\0" * 12,
+    "empty": '{"a":{"dtype":"I64","shape":[0,9],"data_offsets":[0,0]}}',
+}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("directory")
+    directory = parser.parse_args().directory
+    texts = {"hf_config": {"llama": json.dumps(HF)}, "json": DOCUMENTS, "json_stream": STREAMS,
+             "rows": ROWS, "source": SOURCES, "config": CONFIGS, "weight_index": INDICES,
+             "safetensors": TENSORS}
+    corpora = {name: [(key, text.encode()) for key, text in seeds.items()]
+               for name, seeds in texts.items()}
+    corpora["image"] = pictures()
+    corpora["archive"] = archives()
+    for name, seeds in corpora.items():
+        os.makedirs(f"{directory}/{name}", exist_ok=True)
+        for key, data in seeds:
+            with open(f"{directory}/{name}/{key}", "wb") as file:
+                file.write(data)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,21 @@
+// Manifests of checkpoints: the text as it is, and with its own digest set right, so that what
+// stands behind the digest is reached. What is accepted is written and read back as the same.
+#include "io/manifest.h"
+
+#include "fuzz/fuzz.h"
+
+using namespace lynceus;
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  const std::string input = fuzz::text_of(data, size);
+  fuzz::accepts([&] { io::parse_manifest(input, "MANIFEST.json"); });
+  fuzz::accepts([&] {
+    const std::string digest = io::digest128(input.data(), input.size()).hex();
+    const io::Manifest manifest =
+        io::parse_manifest(input + ",\n\"digest\": \"" + digest + "\"\n}\n", "MANIFEST.json");
+    const std::string text = io::to_text(manifest);
+    fuzz::require(io::to_text(io::parse_manifest(text, "again")) == text,
+                  "a manifest written and read again");
+  });
+  return 0;
+}

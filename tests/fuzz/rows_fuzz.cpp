@@ -1,0 +1,40 @@
+// Lines, rows of JSONL and rows of TSV. A refused row does not end the file: the next call goes on.
+#include "fuzz/fuzz.h"
+#include "io/lines.h"
+#include "io/tsv.h"
+
+using namespace lynceus;
+
+namespace {
+
+/// All rows, refused ones too, none of which may stand still.
+template <typename Rows>
+void read_rows(Rows rows) {
+  int64_t before = 0;
+  for (bool more = true; more;) {
+    fuzz::accepts([&] {
+      const auto row = rows.next();
+      more = row.has_value();
+      if (more) row->dump();
+    });
+    if (more) fuzz::require(rows.line_number() > before, "a row is a line further");
+    before = rows.line_number();
+  }
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  const std::string input = fuzz::text_of(data, size);
+  const auto path = fuzz::folder().file("rows", input);
+  io::Lines lines(path);
+  std::string joined;
+  for (std::string line; lines.next(line);) joined += line + "\n";
+  if (!input.empty() && !input.ends_with('\n')) joined.pop_back();
+  fuzz::require(joined == input, "lines joined again");
+  fuzz::require(lines.line_number() == io::count_lines(path), "lines counted");
+  read_rows(io::JsonLines(path));
+  read_rows(io::TsvLines(path, /*has_header=*/true));
+  read_rows(io::TsvLines(path, /*has_header=*/false));
+  return 0;
+}

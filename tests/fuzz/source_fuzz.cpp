@@ -1,0 +1,69 @@
+// The sources of `prepare` on foreign JSON, JSONL and TSV: every row ends in samples or in a
+// reason. The first byte says which source reads the others.
+#include "fuzz/fuzz.h"
+#include "io/source_coco.h"
+#include "io/source_jsonl.h"
+#include "io/source_llava.h"
+#include "io/source_openvqa.h"
+#include "io/source_text.h"
+
+using namespace lynceus;
+
+namespace {
+
+// One grey pixel.
+constexpr std::string_view kPicture(
+    "\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\1\0\0\0\1\b\0\0\0\0:~"
+    "\x9bU\0\0\0\nIDATx\x9c\x63h\0\0\0\x82\0"
+    "\x81w\xcdr\xb6\0\0\0\0IEND\xae\x42\x60\x82",
+    67);
+
+void read(io::Source&& source) {
+  const int64_t total = source.extent().total;
+  for (const int64_t skip : {0, 1}) {
+    int64_t rows = 0;
+    source.read(skip, [&](const io::SourceRow& row) {
+      ++rows;
+      fuzz::require(row.done <= total, "no row behind the end");
+      fuzz::require(row.reject.empty() || row.samples.empty(), "samples or a reason");
+      for (const io::Sample& sample : row.samples)
+        fuzz::require(!sample.turns.empty(), "a sample has text");
+    });
+    if (source.extent().rows > 0) fuzz::require(rows <= total, "as many rows as were counted");
+  }
+}
+
+void read_from(char choice, const std::string& text) {
+  const auto json = fuzz::folder().file("rows.json", text);
+  constexpr auto kHeader = io::PictureCheck::kHeader;
+  const bool first = (choice & 8) != 0;
+  switch (choice & 7) {
+    case 0:
+      return read(io::JsonlSource({.file = json, .first_caption_only = first, .check = kHeader}));
+    case 1:
+      return read(io::JsonlSource(
+          {.file = fuzz::folder().file("rows.tsv", text),
+           .map = first ? io::FieldMap{{"image", "1"}, {"caption", "2"}} : io::FieldMap{},
+           .check = kHeader}));
+    case 2:
+      return read(io::CocoSource({.file = json, .first_caption_only = first, .check = kHeader}));
+    case 3:
+      return read(io::LlavaSource({.file = json, .check = kHeader}));
+    case 4:
+      for (const std::string& name : io::OpenVqaSource::classes(json))
+        read(io::OpenVqaSource(
+            {.file = json, .question_class = name, .takes_malformed = first, .check = kHeader}));
+      return;
+    default:
+      return read(io::TextSource(json));
+  }
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  if (size == 0) return 0;
+  static const auto picture = fuzz::folder().file("a.png", kPicture);
+  fuzz::accepts([&] { read_from(static_cast<char>(data[0]), fuzz::text_of(data + 1, size - 1)); });
+  return 0;
+}

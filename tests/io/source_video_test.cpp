@@ -89,6 +89,19 @@ TEST_F(SourceVideoTest, GivesTheRightFramesOfEachContainer) {
   }
 }
 
+TEST_F(SourceVideoTest, CountsFramesAndNotPackets) {
+  // The second of three packets says that nothing is to be shown: in MPEG-4 a bit behind the type
+  // (2), the time (1 + 1 + 4) and a marker (1).
+  std::string skips = video("short.mp4");
+  const std::string start("\0\0\1\xb6", 4);
+  const size_t second = skips.find(start, skips.find(start) + 4);
+  ASSERT_NE(second, std::string::npos);
+  skips[second + 5] = static_cast<char>(skips[second + 5] & ~0x40);
+  write("skips.mp4", skips);
+  EXPECT_THAT(flat_indices(VideoReader(options(directory_)).read("skips.mp4", "x")),
+              ElementsAre(0, 0, 0, 2, 2));
+}
+
 TEST_F(SourceVideoTest, TurnsAVideoUpright) {
   const auto jpegs = VideoReader(options()).read("turned.mp4", "x");
   const Image image = decode_image(jpegs.at(0), "frame");
@@ -120,9 +133,9 @@ TEST_F(SourceVideoTest, RefusesWhatIsNoWholeVideo) {
   EXPECT_THAT(refused("a.mp4"), HasSubstr("not a video in mp4, avi or webm"));
   // Playlists lead to other files, which would be read: by name, by content.
   write("clip.mp4", video("flat.mp4"));
-  for (const std::string& list : {"ffconcat version 1.0\nfile clip.mp4\n",
-                                  "#EXTM3U\n#EXT-X-TARGETDURATION:3\n#EXTINF:2.3,\nclip.mp4\n"
-                                  "#EXT-X-ENDLIST\n"}) {
+  for (const char* list : {"ffconcat version 1.0\nfile clip.mp4\n",
+                           "#EXTM3U\n#EXT-X-TARGETDURATION:3\n#EXTINF:2.3,\nclip.mp4\n"
+                           "#EXT-X-ENDLIST\n"}) {
     write("list.mp4", list);
     EXPECT_THAT(refused("list.mp4"), HasSubstr("not a video in mp4, avi or webm"));
   }

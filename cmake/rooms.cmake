@@ -18,14 +18,16 @@ function(lynceus_room name)
   target_link_libraries(lynceus_${name} ${scope} ${ROOM_LINKS} lynceus_flags)
 endfunction()
 
+add_library(lynceus_warnings INTERFACE)
 add_library(lynceus_flags INTERFACE)
+target_link_libraries(lynceus_flags INTERFACE lynceus_warnings)
 # GCC 12 reports std::string concatenation as overlapping copies (its bug 105651): no -Wrestrict.
 # nvcc has other words.
-target_compile_options(lynceus_flags INTERFACE
+target_compile_options(lynceus_warnings INTERFACE
                        "$<$<COMPILE_LANGUAGE:C,CXX>:-Wall;-Wextra;-Wpedantic;-Wshadow;-Wno-restrict>"
                        $<$<COMPILE_LANGUAGE:CXX>:-Wnon-virtual-dtor>)
 if(LYNCEUS_WERROR)
-  target_compile_options(lynceus_flags INTERFACE $<$<COMPILE_LANGUAGE:C,CXX>:-Werror>)
+  target_compile_options(lynceus_warnings INTERFACE $<$<COMPILE_LANGUAGE:C,CXX>:-Werror>)
 endif()
 if(LYNCEUS_SANITIZE)
   # GCC's own advice: instrumented code makes it see values "maybe uninitialized" in its library.

@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "io/lines.h"
+#include "io/ordered_rows.h"
 #include "io/tsv.h"
 
 namespace lynceus::io {
@@ -13,8 +14,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kFields[] = {"image",    "images", "frames", "caption", "captions",
-                                   "question", "answer", "text",   "id"};
+const std::vector<std::string> kPictureFields = {
+    "image", "images", "frames", "caption", "captions", "question", "answer", "text", "id"};
+const std::vector<std::string> kVideoFields = {"video",    "caption", "captions",
+                                               "question", "answer",  "id"};
 
 bool is_number(const std::string& text) {
   return !text.empty() && text.find_first_not_of("0123456789") == std::string::npos;
@@ -28,15 +31,17 @@ bool has_header(const FieldMap& map) {
 
 }  // namespace
 
-FieldMap parse_field_map(const std::vector<std::string>& pairs) {
+FieldMap parse_field_map(const std::vector<std::string>& pairs, RowMedia media) {
+  const std::vector<std::string>& fields =
+      media == RowMedia::kPictures ? kPictureFields : kVideoFields;
   FieldMap map;
   for (const std::string& pair : pairs) {
     const size_t equals = pair.find('=');
     const std::string field = pair.substr(0, equals);
     if (equals == std::string::npos || equals + 1 == pair.size())
       throw UsageError("--map: expected field=key, found '{}'", pair);
-    if (std::find(std::begin(kFields), std::end(kFields), field) == std::end(kFields))
-      throw UsageError("--map {}: expected one of {}, found '{}'", pair, fmt::join(kFields, ", "),
+    if (std::find(fields.begin(), fields.end(), field) == fields.end())
+      throw UsageError("--map {}: expected one of {}, found '{}'", pair, fmt::join(fields, ", "),
                        field);
     if (!map.emplace(field, pair.substr(equals + 1)).second)
       throw UsageError("--map: the field {} is given twice", field);
@@ -60,17 +65,24 @@ void JsonlSource::read(int64_t skip, const RowSink& sink) {
 
 template <typename RowLines>
 void JsonlSource::read_lines(RowLines lines, int64_t skip, const RowSink& sink) {
+  OrderedRows rows(options_.videos ? options_.videos->workers() : 1, sink);
   for (bool at_end = false; !at_end;) {
-    SourceRow row = make_row([&]() -> std::vector<Sample> {
-      const std::optional<Json> value = lines.next();
+    std::optional<Json> value;
+    SourceRow malformed = make_row([&]() -> std::vector<Sample> {
+      value = lines.next();
       at_end = !value;
-      if (!value || skip > 0) return {};
-      return samples_of(*value, lines.line_number());
+      return {};
     });
     if (at_end || skip-- > 0) continue;
-    row.done = lines.line_number();
-    sink(std::move(row));
+    const int64_t line = lines.line_number();
+    if (value) {
+      rows.add(line, [this, value, line] { return samples_of(*value, line); });
+    } else {
+      malformed.done = line;
+      rows.add(std::move(malformed));
+    }
   }
+  rows.finish();
 }
 
 std::optional<Json> JsonlSource::find(const Json& row, const std::string& field) const {
@@ -103,13 +115,24 @@ std::string JsonlSource::read_media(const Json& row, Sample& sample) {
   return name;
 }
 
+std::string JsonlSource::read_video(const Json& row, Sample& sample) {
+  const auto video = find(row, "video");
+  if (!video) {
+    throw InputError("{}: the key 'video' is missing, found the keys {}", row.where(),
+                     keys_of(row));
+  }
+  sample.kind = MediaKind::kFrames;
+  sample.media = options_.videos->read(*video);
+  return video->string();
+}
+
 std::vector<Sample> JsonlSource::samples_of(const Json& row, int64_t line) {
   const auto captions = find(row, find(row, "captions") ? "captions" : "caption");
   const auto question = find(row, "question");
-  const auto text = find(row, "text");
+  const auto text = options_.videos ? std::nullopt : find(row, "text");
   if ((captions ? 1 : 0) + (question ? 1 : 0) + (text ? 1 : 0) != 1) {
-    throw InputError("{}: expected one of caption, captions, question, text, found the keys {}",
-                     row.where(), keys_of(row));
+    throw InputError("{}: expected one of caption, captions, question{}, found the keys {}",
+                     row.where(), options_.videos ? "" : ", text", keys_of(row));
   }
   Sample sample;
   std::vector<std::string> answers;
@@ -124,7 +147,7 @@ std::vector<Sample> JsonlSource::samples_of(const Json& row, int64_t line) {
     answers = texts_of(*captions);
     if (options_.first_caption_only) answers.resize(1);
   }
-  std::string name = read_media(row, sample);
+  std::string name = options_.videos ? read_video(row, sample) : read_media(row, sample);
   if (sample.media.empty() != text.has_value() && !question) {
     throw InputError("{}: expected {}, found the keys {}", row.where(),
                      text ? "a text without pictures" : "a caption with image, images or frames",

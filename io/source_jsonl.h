@@ -1,9 +1,12 @@
-// Samples from a JSONL or TSV file, one row a line. Used by `lynceus prepare jsonl`. Rows that it
-// takes:
+// Samples from a JSONL or TSV file, one row a line. Used by `lynceus prepare jsonl` and, with
+// videos, by `lynceus prepare video`. Rows that it takes:
 //
 //   {"image": "a/b.jpg", "caption": "..."}             or "captions": ["...", ...]
 //   {"image": "a/b.jpg", "question": "...", "answer": "..."}   or a list, of which the first counts
 //   {"text": "..."}                                    plain text, every token is learned
+//
+// With videos, "video": "a/b.mp4" stands in every row in the place of pictures, and there are no
+// texts without one.
 //
 // "images": [...] instead of "image": pictures with visual tokens each; "frames": [...]: those of
 // one video. A question needs no picture. "id" (text or integer), if there, names the sample. Other
@@ -15,6 +18,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -22,14 +26,19 @@
 #include "io/json.h"
 #include "io/sample.h"
 #include "io/source.h"
+#include "io/video.h"
 
 namespace lynceus::io {
 
 /// Field of ours to key of the file.
 using FieldMap = std::map<std::string, std::string>;
 
+/// Whether rows name pictures or videos.
+enum class RowMedia { kPictures, kVideos };
+
 /// From "field=key" each. UsageError for an unknown field, one named twice, an empty key.
-FieldMap parse_field_map(const std::vector<std::string>& pairs);
+FieldMap parse_field_map(const std::vector<std::string>& pairs,
+                         RowMedia media = RowMedia::kPictures);
 
 struct JsonlOptions {
   std::filesystem::path file = {};
@@ -39,6 +48,8 @@ struct JsonlOptions {
   /// Empty: the fields' own names. Otherwise only fields named here are read.
   FieldMap map = {};
   PictureCheck check = PictureCheck::kDecode;
+  /// Rows name videos, below the root of this; null: pictures.
+  std::shared_ptr<VideoReader> videos = nullptr;
 };
 
 class JsonlSource : public Source {
@@ -57,6 +68,7 @@ class JsonlSource : public Source {
   std::vector<Sample> samples_of(const Json& row, int64_t line);
   /// Fills media and kind; returns the name of the first.
   std::string read_media(const Json& row, Sample& sample);
+  std::string read_video(const Json& row, Sample& sample);
 
   JsonlOptions options_;
   int64_t line_count_;

@@ -2,9 +2,11 @@
 #include "io/source_openvqa.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "core/error.h"
+#include "io/ordered_rows.h"
 
 namespace lynceus::io {
 namespace {
@@ -23,6 +25,16 @@ std::string class_or_none(const std::function<Json()>& value) {
   } catch (const InputError&) {
     return "";
   }
+}
+
+/// The row at hand if it names a video: those are worth several threads.
+std::optional<Json> video_row(const std::function<Json()>& value) {
+  try {
+    Json row = value();
+    if (row.is_object() && row.find("video")) return row;
+  } catch (const InputError&) {
+  }
+  return std::nullopt;
 }
 
 }  // namespace
@@ -53,24 +65,33 @@ bool OpenVqaSource::is_ours(const std::string& name) const {
 
 void OpenVqaSource::read(int64_t skip, const RowSink& sink) {
   int64_t index = 0;
+  OrderedRows rows(options_.videos ? options_.videos->workers() : 1, sink);
   rows_.for_each([&](const std::function<Json()>& value) {
     if (!is_ours(class_or_none(value)) || index++ < skip) return;
+    if (const auto video = video_row(value)) {
+      rows.add(index, [this, video]() -> std::vector<Sample> { return {sample_of(*video)}; });
+      return;
+    }
     SourceRow row = make_row([&]() -> std::vector<Sample> { return {sample_of(value())}; });
     row.done = index;
-    sink(std::move(row));
+    rows.add(std::move(row));
   });
+  rows.finish();
 }
 
 Sample OpenVqaSource::sample_of(const Json& row) {
   text_of(row.at("class"));
-  if (row.find("video"))
-    throw RejectedRow("video", "{}: videos are not read yet, found {}", row.where(),
-                      text_of(row.at("video")));
   Sample sample;
   sample.key = fmt::format("{}#{}", text_of(row.at("dataset")), row.at("index").integer());
   sample.turns = {{TurnRole::kUser, text_of(row.at("question"))},
                   {TurnRole::kAssistant, texts_of(row.at("answer"))[0]}};
-  sample.media.push_back(pictures_.read(row.at("image")));
+  if (const auto video = row.find("video")) {
+    if (!options_.videos)
+      throw RejectedRow("video", "{}: expected a picture, found a video", video->where());
+    sample.media = options_.videos->read(*video);
+  } else {
+    sample.media.push_back(pictures_.read(row.at("image")));
+  }
   return sample;
 }
 

@@ -4,16 +4,18 @@
 //    "image": "a/b.jpg", "origin_dataset": "places365", "class": "Place"}
 //
 // Of the answers the first counts. Questions are scored by class, so each class is a source of its
-// own. Samples are named DATASET#INDEX. A row with "video" in the place of "image" is rejected:
-// videos are not read here. Used by `lynceus prepare openvqa`.
+// own. Samples are named DATASET#INDEX. Where "video" stands in the place of "image", some frames
+// of it are taken (io/video.h). Used by `lynceus prepare openvqa`.
 #pragma once
 
 #include <filesystem>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "io/json_stream.h"
 #include "io/source.h"
+#include "io/video.h"
 
 namespace lynceus::io {
 
@@ -24,6 +26,7 @@ struct OpenVqaOptions {
   /// Rows that have no class, or are no objects, count here; for one of a file's sources.
   bool takes_malformed = false;
   PictureCheck check = PictureCheck::kDecode;
+  std::shared_ptr<VideoReader> videos = nullptr;  ///< null: rows with a video are rejected
 };
 
 class OpenVqaSource : public Source {

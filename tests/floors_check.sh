@@ -16,6 +16,7 @@ declare -A allowed=(
   [model]="core kernels parallel io model"
   [train]="core kernels parallel io model train"
   [evaluate]="core kernels parallel io model train evaluate"
+  [frames]="core io frames"
   [cli]="core kernels parallel io model train evaluate cli"
 )
 
@@ -27,6 +28,7 @@ vendor_home() {
     jpeglib.h | jerror.h | turbojpeg.h | png.h | webp/* | archive.h | archive_entry.h) echo "^io/" ;;
     sentencepiece_*.h) echo "^io/" ;;
     dnnl* | oneapi/dnnl/* | cblas.h | openblas*) echo "^kernels/cpu/" ;;
+    libav*/* | libsw*/*) echo "^src/frames/" ;;
     nccl.h) echo "^parallel/nccl" ;;
     cuda.h | cuda_*.h | cuda/* | cublas* | cub/* | mma.h) echo "/cuda" ;;
   esac
@@ -41,7 +43,7 @@ complain() {
 }
 
 rooms=()
-for directory in src/core kernels parallel io src/model src/train src/evaluate src/cli; do
+for directory in src/core kernels parallel io src/model src/train src/evaluate src/frames src/cli; do
   [[ -d "${directory}" ]] && rooms+=("${directory}")
 done
 if ((${#rooms[@]} == 0)); then

@@ -5,7 +5,7 @@ check="$(dirname "${BASH_SOURCE[0]}")/floors_check.sh"
 tree=$(mktemp -d)
 trap 'rm -rf "${tree}"' EXIT
 
-mkdir -p "${tree}"/{src/{core,model,train,evaluate,cli},kernels/{cpu,cuda},parallel,io}
+mkdir -p "${tree}"/{src/{core,model,train,evaluate,frames,cli},kernels/{cpu,cuda},parallel,io}
 plant() { printf '%s\n' "$2" >"${tree}/$1"; }
 
 plant src/core/a.h '#include <vector>'
@@ -17,6 +17,7 @@ plant io/a.cpp $'#include <hdf5.h>\n#include <jpeglib.h>\n#include "parallel/a.h
 plant src/model/a.h $'#include "io/a.h"\n#include "kernels/a.h"'
 plant src/train/a.h '#include "model/a.h"'
 plant src/evaluate/a.h $'#include "model/a.h"\n#include "train/a.h"'
+plant src/frames/a.cpp $'#include <libavformat/avformat.h>\n#include "io/a.h"'
 plant src/cli/a.cpp $'#include "train/a.h"\n#include "evaluate/a.h"'
 if ! bash "${check}" "${tree}"; then
   echo "a clean tree was refused"
@@ -49,6 +50,8 @@ must_fire kernels/bad.cpp '#include <dnnl.hpp>'
 must_fire kernels/cpu/bad.cpp '#include <cublas_v2.h>'
 must_fire parallel/bad.cpp '#include <nccl.h>'
 must_fire src/train/bad.cpp '#include <png.h>'
+must_fire io/bad.cpp '#include <libavformat/avformat.h>'
+must_fire src/frames/bad.h '#include "train/a.h"'
 
 if bash "${check}" "${tree}/src/core" >/dev/null; then
   echo "not found: a tree without rooms"

@@ -28,6 +28,10 @@ mkdir "${prefix}/elsewhere"
 cd "${prefix}/elsewhere"
 help=$("${lynceus}" --help)
 [[ "${help}" == *lynceus* ]] || fail "lynceus --help: expected a help page, found '${help}'"
+if [[ -x "${build}/lynceus-frames" ]]; then
+  version=$("${prefix}/second/bin/lynceus-frames" --version) || fail "lynceus-frames: not installed"
+  [[ "${version}" == "lynceus-frames 1" ]] || fail "lynceus-frames --version: found '${version}'"
+fi
 "${lynceus}" prepare shapes --count 8 --seed 1 --output data --train-tokenizer 300 >log 2>&1 ||
   { cat log; fail "prepare shapes failed"; }
 "${lynceus}" train --config "${configs}/model/tiny.ini" --data.tokenizer data/tokenizer.model \

@@ -16,6 +16,8 @@ packages=(
   # files: HDF5, images, archives, tokenizer, digests, JSON
   libhdf5-openmpi-dev libjpeg-dev libpng-dev libwebp-dev libarchive-dev libsentencepiece-dev
   libxxhash-dev nlohmann-json3-dev
+  # videos, in a program of its own
+  libavformat-dev libavcodec-dev libswscale-dev libavutil-dev
   # arithmetic; OpenBLAS is a peer of the benchmarks
   libdnnl-dev libopenblas-pthread-dev
   # command line and log

@@ -17,6 +17,7 @@ tokenizer on their texts when asked. Sources:
   openvqa     Open-VQA's JSONL, one dataset a class of questions
   text        instructions without pictures, in the shapes of Alpaca and ShareGPT
   webdataset  tar files of pictures and captions, as img2dataset writes them
+  video       rows of video and captions, or of question and answer; some frames of each
   shapes      a generated world of colored shapes with captions and questions
 
 A run that was interrupted goes on behind its last complete shard when it is started again. Under
@@ -30,9 +31,9 @@ struct NamedSource {
 };
 
 constexpr NamedSource kSources[] = {
-    {"jsonl", run_jsonl},     {"coco", run_coco}, {"llava", run_llava},
-    {"openvqa", run_openvqa}, {"text", run_text}, {"webdataset", run_webdataset},
-    {"shapes", run_shapes},
+    {"jsonl", run_jsonl},     {"coco", run_coco},     {"llava", run_llava},
+    {"openvqa", run_openvqa}, {"text", run_text},     {"webdataset", run_webdataset},
+    {"video", run_video},     {"shapes", run_shapes},
 };
 
 std::string names() {
@@ -54,7 +55,6 @@ ExitCode run_prepare(const Arguments& arguments) {
   const auto* source = std::find_if(std::begin(kSources), std::end(kSources),
                                     [&](const NamedSource& one) { return one.name == name; });
   parallel::agree(*world, [&] {
-    if (name == "video") throw UsageError("prepare: the source video is not yet there");
     if (source == std::end(kSources))
       throw UsageError("prepare: expected a source as the first word, one of {}; found {}", names(),
                        name.empty() ? "nothing" : "'" + name + "'");

@@ -22,6 +22,7 @@ RunSource run_llava;
 RunSource run_openvqa;
 RunSource run_text;
 RunSource run_webdataset;
+RunSource run_video;
 
 /// Reads options of all sources and of this one; then, unless a page was asked for, goes on.
 template <typename Config>

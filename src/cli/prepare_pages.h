@@ -61,10 +61,11 @@ constexpr const char* kOpenvqaHelp =
 
 Lynx's Open-VQA, one object a line with the keys dataset, question, answer, index, image,
 origin_dataset, class. Questions are scored by class, so each class becomes a dataset of its own,
-DIR/NAME-CLASS.h5, whose task is the class. Of several answers the first counts. Rows with "video"
-are rejected: videos are not read yet.
+DIR/NAME-CLASS.h5, whose task is the class. Of several answers the first counts. Of a video, named by
+"video" in the place of "image", --frames frames are stored.
 
   lynceus prepare openvqa --input Open_VQA_images.jsonl --root /data/open_vqa --output data/openvqa
+  lynceus prepare openvqa --input Open_VQA_videos.jsonl --root /data/open_vqa --output data/openvqa
   lynceus prepare openvqa --input Open_VQA_images.jsonl --root /data/open_vqa --dry-run
 
 )";
@@ -96,6 +97,28 @@ are passed over; nothing is extracted. Each FILE becomes DIR/NAME.h5.
   lynceus prepare webdataset --input cc3m/*.tar --output data/cc3m
   mpirun -n 16 lynceus prepare webdataset --input laion/*.tar --check-pictures header \
       --output data/laion
+
+)";
+
+constexpr const char* kVideoHelp =
+    R"(usage: lynceus prepare video --input FILE... --output DIR [options]
+
+One object a line; videos are mp4 (mov), avi or webm (mkv) files named relative to the file's folder:
+
+  {"video": "clips/1.mp4", "captions": ["a dog runs", "a brown dog runs"]}     one sample a caption
+  {"video": "clips/2.webm", "question": "what happens?", "answer": "a cat sleeps"}
+
+Of each video --frames frames are stored as JPEG, those that the released Lynx code takes: it is cut
+into so many runs of equal length, and the first frame of each stands for it; a shorter video gives
+some of its frames more than once. --map field=key and TSV files as in the source jsonl.
+
+A video is decoded by the program lynceus-frames beside this one, several at a time. One that crashes
+it, takes longer than --video-timeout or wants too much memory is listed in DIR/NAME-rejects.jsonl as
+other rows that cannot be used are.
+
+  lynceus prepare video --input msrvtt.jsonl --root /data/msrvtt --task question --output data/msrvtt
+  lynceus prepare video --input clips.tsv --map video=path caption=text --frames 8 --output data/clips
+  mpirun -n 4 lynceus prepare video --input part-*.jsonl --root clips --output data/clips
 
 )";
 

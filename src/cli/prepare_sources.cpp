@@ -1,4 +1,6 @@
 // The sources of `lynceus prepare` that read files: their options and their datasets.
+#include <omp.h>
+
 #include <filesystem>
 
 #include "cli/prepare_command.h"
@@ -45,6 +47,54 @@ struct MapConfig {
   }
 };
 
+/// Of sources that read videos.
+struct VideoConfig {
+  int frames = 5;
+  int jpeg_quality = 95;
+  double video_timeout = 60;
+  int video_workers = 0;
+
+  template <typename Visitor>
+  void visit(Visitor& v) {
+    v.field("frames", frames, "stored of each video; a run's vision.num_frames must not be less");
+    v.field("jpeg-quality", jpeg_quality, "of the stored frames, 1 to 100");
+    v.field("video-timeout", video_timeout, "seconds for one video, then its row is rejected");
+    v.field("video-workers", video_workers,
+            "videos decoded at a time; 0: as many as the rank has threads");
+  }
+  std::shared_ptr<io::VideoReader> reader(const std::string& root, const std::string& input) const {
+    const auto check = [](bool holds, const char* option, const char* expected, auto found) {
+      if (!holds) throw UsageError("--{}: expected {}, found {}", option, expected, found);
+    };
+    check(frames >= 1 && frames <= 1024, "frames", "1 to 1024", frames);
+    check(jpeg_quality >= 1 && jpeg_quality <= 100, "jpeg-quality", "1 to 100", jpeg_quality);
+    check(video_timeout > 0 && video_timeout <= 86400, "video-timeout",
+          "more than 0, 86400 at most", video_timeout);
+    check(video_workers >= 0 && video_workers <= 1024, "video-workers", "0 to 1024", video_workers);
+    io::VideoOptions options;
+    options.root = root.empty() ? fs::path(input).parent_path() : fs::path(root);
+    options.frames = frames;
+    options.jpeg_quality = jpeg_quality;
+    options.timeout_seconds = video_timeout;
+    options.workers = video_workers > 0 ? video_workers : omp_get_max_threads();
+    return std::make_shared<io::VideoReader>(std::move(options));
+  }
+  /// What of it decides the shards.
+  std::string described() const {
+    return fmt::format("frames {}, jpeg-quality {}", frames, jpeg_quality);
+  }
+};
+
+/// Where videos are; nothing of them is looked at but by decoding.
+struct VideoRootConfig {
+  std::string root;
+
+  template <typename Visitor>
+  void visit(Visitor& v) {
+    v.field("root", root, "where the paths of videos begin; empty: the input file's folder");
+  }
+};
+
 /// Pictures that are in the input itself.
 struct PackedPictureConfig : PictureConfig {
   template <typename Visitor>
@@ -56,8 +106,10 @@ struct PackedPictureConfig : PictureConfig {
 using JsonlConfig = ConfigOf<InputConfig, PictureConfig, CaptionConfig, MapConfig>;
 using CocoConfig = ConfigOf<InputConfig, PictureConfig, CaptionConfig>;
 using LlavaConfig = ConfigOf<InputConfig, PictureConfig>;
-using OpenVqaConfig = ConfigOf<InputConfig, PictureConfig>;
+using OpenVqaConfig = ConfigOf<InputConfig, PictureConfig, VideoConfig>;
 using TextConfig = ConfigOf<InputConfig>;
+using VideoRowsConfig =
+    ConfigOf<InputConfig, VideoRootConfig, CaptionConfig, MapConfig, VideoConfig>;
 using WebdatasetConfig = ConfigOf<InputConfig, PackedPictureConfig, CaptionConfig>;
 
 /// The file's name without what says how it is packed.
@@ -101,7 +153,8 @@ void prepare_jsonl(const PrepareConfig& common, const JsonlConfig& config,
   make_and_run(common, config, "jsonl", world, [&](std::vector<PrepareJob>& jobs) {
     const io::FieldMap map = io::parse_field_map(config.map);
     for (const std::string& input : config.input) {
-      const io::JsonlOptions options{input, config.root, config.first_only(), map, config.check()};
+      const io::JsonlOptions options{input, config.root,    config.first_only(),
+                                     map,   config.check(), nullptr};
       jobs.push_back(job_of(config, input,
                             fmt::format("{}, captions {}, map {}", options_of("jsonl", config),
                                         config.captions, fmt::join(config.map, " ")),
@@ -154,11 +207,14 @@ void prepare_openvqa(const PrepareConfig& common, const OpenVqaConfig& config,
                      parallel::Communicator& world) {
   make_and_run(common, config, "openvqa", world, [&](std::vector<PrepareJob>& jobs) {
     for (const std::string& input : config.input) {
-      io::OpenVqaOptions options{input, config.root, "", true, config.check()};
+      io::OpenVqaOptions options{input, config.root,    "",
+                                 true,  config.check(), config.reader(config.root, input)};
       for (const std::string& name : io::OpenVqaSource::classes(input)) {
         options.question_class = name;
-        PrepareJob job = job_of(config, input, options_of("openvqa " + name, config),
-                                [options] { return std::make_unique<io::OpenVqaSource>(options); });
+        PrepareJob job =
+            job_of(config, input,
+                   fmt::format("{}, {}", options_of("openvqa " + name, config), config.described()),
+                   [options] { return std::make_unique<io::OpenVqaSource>(options); });
         job.name += "-" + file_text(name);
         if (config.task.empty()) job.task = name;
         jobs.push_back(std::move(job));
@@ -192,6 +248,26 @@ void prepare_webdataset(const PrepareConfig& common, const WebdatasetConfig& con
   });
 }
 
+void prepare_video(const PrepareConfig& common, const VideoRowsConfig& config,
+                   parallel::Communicator& world) {
+  make_and_run(common, config, "video", world, [&](std::vector<PrepareJob>& jobs) {
+    const io::FieldMap map = io::parse_field_map(config.map, io::RowMedia::kVideos);
+    for (const std::string& input : config.input) {
+      const io::JsonlOptions options{.file = input,
+                                     .root = config.root,
+                                     .first_caption_only = config.first_only(),
+                                     .map = map,
+                                     .videos = config.reader(config.root, input)};
+      options.videos->check_program();
+      jobs.push_back(
+          job_of(config, input,
+                 fmt::format("video, root '{}', captions {}, map {}, {}", config.root,
+                             config.captions, fmt::join(config.map, " "), config.described()),
+                 [options] { return std::make_unique<io::JsonlSource>(options); }));
+    }
+  });
+}
+
 }  // namespace
 
 void run_jsonl(const Arguments& arguments, parallel::Communicator& world) {
@@ -208,6 +284,9 @@ void run_openvqa(const Arguments& arguments, parallel::Communicator& world) {
 }
 void run_text(const Arguments& arguments, parallel::Communicator& world) {
   run_source("text", kTextHelp, arguments, world, prepare_text);
+}
+void run_video(const Arguments& arguments, parallel::Communicator& world) {
+  run_source("video", kVideoHelp, arguments, world, prepare_video);
 }
 void run_webdataset(const Arguments& arguments, parallel::Communicator& world) {
   run_source("webdataset", kWebdatasetHelp, arguments, world, prepare_webdataset);

@@ -93,11 +93,6 @@ TEST(ConfigValues, WhatIsNotYetThere) {
     EXPECT_THAT(output.err, HasSubstr(fmt::format("the command {} is not yet there", command)));
     EXPECT_THAT(help.out, Not(HasSubstr(command)));
   }
-  const Output sources = run({"prepare", "--help"});
-  const Output video = run({"prepare", "video", "--input", "x", "--output", "y"});
-  EXPECT_EQ(video.code, 2) << video.all();
-  EXPECT_THAT(video.err, HasSubstr("the source video is not yet there"));
-  EXPECT_THAT(sources.out, Not(HasSubstr("\n  video ")));
 }
 
 }  // namespace

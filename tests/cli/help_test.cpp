@@ -36,11 +36,17 @@ std::set<std::string> keys_of(const std::string& printed) {
 TEST(Help, NamesWhatIsThere) {
   const Output help = run({"--help"});
   EXPECT_EQ(help.code, 0);
-  const std::vector<Arguments> commands = {{"prepare", "jsonl"},  {"prepare", "coco"},
-                                           {"prepare", "llava"},  {"prepare", "openvqa"},
-                                           {"prepare", "text"},   {"prepare", "webdataset"},
-                                           {"prepare", "shapes"}, {"train"},
-                                           {"evaluate"},          {"verify"},
+  const std::vector<Arguments> commands = {{"prepare", "jsonl"},
+                                           {"prepare", "coco"},
+                                           {"prepare", "llava"},
+                                           {"prepare", "openvqa"},
+                                           {"prepare", "text"},
+                                           {"prepare", "webdataset"},
+                                           {"prepare", "video"},
+                                           {"prepare", "shapes"},
+                                           {"train"},
+                                           {"evaluate"},
+                                           {"verify"},
                                            {"export"}};
   for (const Arguments& command : commands) {
     EXPECT_THAT(help.out, HasSubstr("\n  " + command[0] + " "));

@@ -168,7 +168,7 @@ TEST_F(PrepareTest, WrongCallsSayWhatIsWrong) {
   const std::string out = " --output " + path("out");
   expect_refused("", 2, "expected a source as the first word, one of jsonl, coco, llava");
   expect_refused("shape" + out, 2, "found 'shape'");
-  expect_refused("video" + out, 2, "the source video is not yet there");
+  expect_refused("video" + out, 2, "prepare video: expected --input FILE, found none");
   expect_refused("shapes", 2, "expected --output DIR");
   expect_refused("shapes --count 0" + out, 2, "--count: expected 1 or more, found 0");
   expect_refused("shapes --count many" + out, 2, "count");
@@ -206,7 +206,7 @@ TEST_F(PrepareTest, ShapesOnOneRankOnly) {
 TEST_F(PrepareTest, HelpNamesWhatIsThere) {
   const Result all = run("--help");
   EXPECT_EQ(all.code, 0);
-  EXPECT_THAT(all.text, AllOf(HasSubstr("jsonl"), HasSubstr("shapes"), Not(HasSubstr("video"))));
+  EXPECT_THAT(all.text, AllOf(HasSubstr("jsonl"), HasSubstr("shapes"), HasSubstr("video")));
   EXPECT_THAT(run("shapes --help").text, AllOf(HasSubstr("--count"), HasSubstr("--output")));
   EXPECT_THAT(run("jsonl --help").text, AllOf(HasSubstr("--max-bad"), Not(HasSubstr("--count"))));
 }

@@ -40,7 +40,8 @@ class SplitSource : public WeightSource {
       return source_->read(found.inner, Slice{0, begin + slice.begin, slice.count}, out);
     // Columns of a third: the columns of the whole, then its rows. Tensor ranks read the vision
     // encoder whole, so this is rare enough to be simple.
-    const Tensor columns = Tensor::empty(Stream{}, slice.of(source_->shape(found.inner)));
+    const Tensor columns =
+        Tensor::empty(Stream{}, slice.of(source_->shape(found.inner)), out.dtype());
     source_->read(found.inner, slice, columns);
     out.copy_from(columns.slice(begin, rows));
   }

@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <map>
+#include <type_traits>
 #include <utility>
 
 #include "core/error.h"
@@ -86,12 +87,18 @@ class GeneratedSource : public WeightSource {
     const int64_t run = whole ? part.elements() : slice.count * inner;
     const int64_t stride = whole ? run : found.shape[axis] * inner;
     const int64_t first = whole ? 0 : slice.begin * inner;
-    float* target = out.data<float>();
     if (run == 0) return;
-    for (int64_t row = 0; row < part.elements() / run; ++row) {
-      uint64_t z = found.start + static_cast<uint64_t>(first + row * stride) * kGolden;
-      for (int64_t i = 0; i < run; ++i) *target++ = found.values[mix64(z += kGolden) >> 56];
-    }
+    const auto fill = [&](auto* target) {
+      for (int64_t row = 0; row < part.elements() / run; ++row) {
+        uint64_t z = found.start + static_cast<uint64_t>(first + row * stride) * kGolden;
+        for (int64_t i = 0; i < run; ++i)
+          *target++ = std::decay_t<decltype(*target)>(found.values[mix64(z += kGolden) >> 56]);
+      }
+    };
+    if (out.dtype() == DType::kBf16)
+      fill(out.data<BFloat16>());
+    else
+      fill(out.data<float>());
   }
 
   std::string describe() const override { return path_.string(); }

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <map>
 #include <optional>
 #include <utility>
@@ -94,11 +95,19 @@ std::optional<Meaning> meaning_of(const std::string& name) {
   return std::nullopt;
 }
 
+/// Elements of one tensor to a place in another of the same type.
+void copy_elements(const Tensor& from, int64_t first, int64_t count, const Tensor& to,
+                   int64_t place) {
+  const auto bytes = static_cast<int64_t>(size_of(from.dtype()));
+  std::memcpy(static_cast<char*>(to.raw()) + place * bytes,
+              static_cast<const char*>(from.raw()) + first * bytes,
+              static_cast<size_t>(count * bytes));
+}
+
 /// Columns [begin, begin + part.dim(1)) of `whole` become `part`.
 void put_columns(const Tensor& part, const Tensor& whole, int64_t begin) {
   for (int64_t row = 0; row < part.dim(0); ++row)
-    std::copy_n(part.data<float>() + row * part.dim(1), part.dim(1),
-                whole.data<float>() + row * whole.dim(1) + begin);
+    copy_elements(part, row * part.dim(1), part.dim(1), whole, row * whole.dim(1) + begin);
 }
 
 class PiecesSource : public WeightSource {
@@ -240,7 +249,7 @@ class PiecesSource : public WeightSource {
                            const Slice& slice, const Tensor& out, int64_t column) {
     constexpr int64_t kBlockElements = 1 << 20;
     if (local.count != piece.shape(joined.meta)[1]) {
-      const Tensor part = Tensor::empty(Stream{}, {out.dim(0), local.count});
+      const Tensor part = Tensor::empty(Stream{}, {out.dim(0), local.count}, out.dtype());
       piece.read(joined.meta, local, part);
       return put_columns(part, out, column);
     }
@@ -248,7 +257,7 @@ class PiecesSource : public WeightSource {
     const int64_t block = std::max<int64_t>(1, kBlockElements / local.count);
     for (int64_t row = 0; row < out.dim(0); row += block) {
       const int64_t rows = std::min(block, out.dim(0) - row);
-      const Tensor part = Tensor::empty(Stream{}, {rows, local.count});
+      const Tensor part = Tensor::empty(Stream{}, {rows, local.count}, out.dtype());
       piece.read(joined.meta, Slice{0, first + row, rows}, part);
       put_columns(part, out.slice(row, rows), column);
     }
@@ -263,7 +272,7 @@ class PiecesSource : public WeightSource {
     const int64_t columns = out.dim(1);
     for (int64_t head = begin / head_dim; head * head_dim < end; ++head) {
       const Slice rows{0, head * head_dim, head_dim};
-      const Tensor all = Tensor::empty(Stream{}, {head_dim, joined.shape[1]});
+      const Tensor all = Tensor::empty(Stream{}, {head_dim, joined.shape[1]}, out.dtype());
       read_joined(joined, rows, all);
       const int64_t from = std::max(begin, rows.begin);
       const int64_t to = std::min(end, rows.begin + head_dim);
@@ -271,8 +280,7 @@ class PiecesSource : public WeightSource {
       for (int64_t row = from; row < to; ++row) {
         const int64_t inside = row - rows.begin;
         const int64_t meta = inside % half * 2 + inside / half;
-        std::copy_n(all.data<float>() + meta * joined.shape[1] + skipped, columns,
-                    out.data<float>() + (row - begin) * columns);
+        copy_elements(all, meta * joined.shape[1] + skipped, columns, out, (row - begin) * columns);
       }
     }
   }

@@ -6,6 +6,8 @@
 #include <mutex>
 #include <utility>
 
+#include "io/convert.h"
+
 namespace lynceus::io {
 namespace {
 
@@ -43,8 +45,9 @@ class PadRowSource : public WeightSource {
     }
     if (end <= inner[0] || begin >= end) return;
     const std::vector<float>& mean = mean_row(name);
-    const auto first = mean.begin() + (slice.axis == 1 ? slice.begin : 0);
-    std::copy_n(first, part[1], out.slice(inner[0] - begin, 1).data<float>());
+    const float* first = mean.data() + (slice.axis == 1 ? slice.begin : 0);
+    convert(first, DType::kF32, out.slice(inner[0] - begin, 1).raw(), out.dtype(),
+            static_cast<size_t>(part[1]));
   }
 
   std::string describe() const override { return source_->describe(); }

@@ -12,7 +12,8 @@
 namespace lynceus::io {
 namespace {
 
-constexpr uint64_t kBufferBytes = 4ull << 20;
+/// What is read at once to be converted: it stays in a core's own cache until it is.
+constexpr uint64_t kBufferBytes = 256ull << 10;
 
 struct TypeRow {
   const char* name;
@@ -113,10 +114,11 @@ void read_slice(const File& file, const StoredTensor& tensor, const Slice& slice
     target += count / element * size_of(out.dtype());
   };
 
-  // Short runs cost more in system calls than in bytes: take whole rows and pick. A lone long run
-  // goes through the buffer in pieces.
+  // Short runs of short rows cost more in system calls than in bytes: take whole rows and pick. A
+  // lone long run goes through the buffer in pieces.
   constexpr uint64_t kShortRun = 4096;
-  const bool pick = runs.run < kShortRun && runs.outer > 1 && runs.stride <= kBufferBytes;
+  constexpr uint64_t kShortRow = 16384;
+  const bool pick = runs.run < kShortRun && runs.outer > 1 && runs.stride <= kShortRow;
   if (!pick && *dtype == out.dtype()) {  // straight to its place
     for (uint64_t row = 0; row < runs.outer; ++row)
       file.read_at(begin + row * runs.stride, target + row * runs.run, runs.run);

@@ -28,7 +28,8 @@ class WeightSource {
   virtual bool has(const std::string& name) const = 0;
   /// Of the global tensor; InputError if there is none of that name.
   virtual Shape shape(const std::string& name) const = 0;
-  /// A part of the global tensor into `out`: host, f32, slice.of(shape(name)). Thread-safe.
+  /// A part of the global tensor into `out`: host, slice.of(shape(name)), f32 or bf16, to which
+  /// what is stored is rounded. Thread-safe.
   virtual void read(const std::string& name, const Slice& slice, const Tensor& out) const = 0;
   /// For messages: the file or directory.
   virtual std::string describe() const = 0;

@@ -3,6 +3,7 @@
 #include "model/load_weights.h"
 
 #include <cmath>
+#include <exception>
 
 #include "model/parameter_value.h"
 #include "model/position_interpolation.h"
@@ -21,14 +22,36 @@ bool is_other_resolution(const std::string& name, const Shape& found, const Shap
 
 void read_parameter(const Runtime& rt, const VisionConfig& vision, const io::WeightSource& source,
                     const Parameter& parameter) {
-  if (source.shape(parameter.name) == parameter.global_shape()) {
-    const Tensor values = to_fill(rt, parameter.value);
-    source.read_shard(parameter.name, parameter.shard, values);
-    set_from_host(rt, values, parameter.value);
-  } else {
-    parameter.value.copy_from(interpolate_position(
-        rt.host(), source.read_whole(rt.host(), parameter.name), vision.grid()));
+  const Tensor& value = parameter.value;
+  if (!(source.shape(parameter.name) == parameter.global_shape())) {
+    const Tensor whole = source.read_whole(rt.host(), parameter.name);
+    return set_from_host(rt, interpolate_position(rt.host(), whole, vision.grid()), value);
   }
+  // Straight to its place and in its type: a copy of the largest tensor in f32 is half a gigabyte.
+  if (value.device() == rt.host().device())
+    return source.read_shard(parameter.name, parameter.shard, value);
+  const Tensor here =
+      Tensor::empty(rt.host(), value.shape(), value.dtype(), MemoryOwner::kFrozenWeight);
+  source.read_shard(parameter.name, parameter.shard, here);
+  value.copy_from(here);
+}
+
+/// On the rank's threads where the values lie in host memory; of several errors the first
+/// parameter's is thrown.
+void read_parameters(const Runtime& rt, const VisionConfig& vision, const io::WeightSource& source,
+                     const std::vector<const Parameter*>& parameters) {
+  std::vector<std::exception_ptr> errors(parameters.size());
+  const auto count = static_cast<int64_t>(parameters.size());
+#pragma omp parallel for schedule(dynamic) if (rt.stream.device().is_cpu())
+  for (int64_t i = 0; i < count; ++i) {
+    try {
+      read_parameter(rt, vision, source, *parameters[i]);
+    } catch (...) {
+      errors[i] = std::current_exception();
+    }
+  }
+  for (const std::exception_ptr& error : errors)
+    if (error) std::rethrow_exception(error);
 }
 
 }  // namespace
@@ -73,10 +96,10 @@ void load_weights(const Runtime& rt, LynxModel* model, const io::WeightSource& s
     return in_vision_branch(parameter) ? rt.grid.world->rank() == 0 : rt.grid.data->rank() == 0;
   };
   // Errors of any reader are agreed before the first broadcast, so that nobody waits for it.
-  parallel::agree(*rt.grid.world, [&] {
-    for (const Parameter* parameter : wanted)
-      if (reads(*parameter)) read_parameter(rt, model->config.vision, source, *parameter);
-  });
+  std::vector<const Parameter*> mine;
+  for (const Parameter* parameter : wanted)
+    if (reads(*parameter)) mine.push_back(parameter);
+  parallel::agree(*rt.grid.world, [&] { read_parameters(rt, model->config.vision, source, mine); });
   for (const Parameter* parameter : wanted) {
     const bool vision = in_vision_branch(*parameter);
     (vision ? rt.grid.world : rt.grid.data)->broadcast(parameter->value, 0);

@@ -5,6 +5,7 @@
 
 #include <bit>
 #include <cmath>
+#include <cstring>
 #include <limits>
 #include <vector>
 
@@ -80,6 +81,34 @@ TEST(Convert, Arrays) {
   std::vector<int64_t> integers(3);
   EXPECT_FALSE(convertible(DType::kF32, DType::kI64));
   EXPECT_THROW(convert(floats.data(), DType::kF32, integers.data(), DType::kI64, 3), InternalError);
+}
+
+/// Every half, from places that are aligned to nothing, short and long enough for every way to
+/// write: each is what one value alone becomes.
+TEST(Convert, ArraysOfHalvesEqualSingleValues) {
+  constexpr size_t kAll = 0x10000;
+  std::vector<uint16_t> halves(kAll + 1);
+  for (size_t i = 0; i < halves.size(); ++i) halves[i] = static_cast<uint16_t>(i * 40503);
+  std::vector<char> wide((kAll + 2) * sizeof(float));
+  for (const DType from : {DType::kBf16, DType::kF16}) {
+    for (const size_t count : {kAll, size_t{20001}, size_t{13}, size_t{8}, size_t{1}, size_t{0}}) {
+      for (const size_t shift : {0, 1, 4}) {  // bytes, of the target
+        std::fill(wide.begin(), wide.end(), 'x');
+        convert(halves.data() + 1, from, wide.data() + shift, DType::kF32, count);
+        for (size_t i = 0; i < count; ++i) {
+          const uint16_t half = halves[i + 1];
+          const float expected = from == DType::kBf16 ? f32_of_bf16(half) : f32_of_f16(half);
+          float found = 0;
+          std::memcpy(&found, wide.data() + shift + i * sizeof(float), sizeof(float));
+          if (std::isnan(expected))
+            ASSERT_TRUE(std::isnan(found)) << half;
+          else
+            ASSERT_EQ(std::bit_cast<uint32_t>(found), std::bit_cast<uint32_t>(expected)) << half;
+        }
+        EXPECT_EQ(wide[shift + count * sizeof(float)], 'x') << "nothing behind the last";
+      }
+    }
+  }
 }
 
 }  // namespace

@@ -109,6 +109,78 @@ TEST(ImageTransform, NormalizedPixelsEqualTheTable) {
   }
 }
 
+/// One axis as resize.h describes it, pixel by pixel: rows of RGB along x, `width` becomes `to`.
+Image resampled_across(const Image& image, int to) {
+  const double scale = static_cast<double>(image.width) / to;
+  const double stretch = std::max(scale, 1.0);
+  const auto keys = [](double x) {
+    x = std::abs(x);
+    if (x < 1) return (1.5 * x - 2.5) * x * x + 1;
+    return x < 2 ? (((x - 5) * x + 8) * x - 4) * -0.5 : 0;
+  };
+  Image result{to, image.height, std::vector<uint8_t>(static_cast<size_t>(to * image.height * 3))};
+  for (int i = 0; i < to; ++i) {
+    const double center = (i + 0.5) * scale;
+    const int begin = std::max(0, static_cast<int>(center - 2 * stretch + 0.5));
+    const int end = std::min(image.width, static_cast<int>(center + 2 * stretch + 0.5));
+    std::vector<double> weights;
+    for (int x = begin; x < end; ++x) weights.push_back(keys((x - center + 0.5) * (1 / stretch)));
+    double sum = 0;
+    for (const double weight : weights) sum += weight;
+    for (int y = 0; y < image.height; ++y) {
+      for (int c = 0; c < 3; ++c) {
+        int64_t fixed = 1 << 21;
+        for (int x = begin; x < end; ++x)
+          fixed += std::lround(weights[x - begin] / sum * (1 << 22)) *
+                   image.rgb[(y * image.width + x) * 3 + c];
+        result.rgb[(y * to + i) * 3 + c] =
+            static_cast<uint8_t>(std::clamp<int64_t>(fixed >> 22, 0, 255));
+      }
+    }
+  }
+  return result;
+}
+
+Image transposed(const Image& image) {
+  Image result{image.height, image.width, std::vector<uint8_t>(image.rgb.size())};
+  for (int y = 0; y < image.height; ++y)
+    for (int x = 0; x < image.width; ++x)
+      std::copy_n(&image.rgb[(y * image.width + x) * 3], 3,
+                  &result.rgb[(x * image.height + y) * 3]);
+  return result;
+}
+
+/// Widths and heights of every remainder, ratios from a fortieth to forty, whole and as a box of a
+/// larger image, in noise and in black and white, which overshoots.
+TEST(ImageTransform, ResizeEqualsTheFormula) {
+  uint32_t state = 1;
+  const auto draw = [&](int most) {
+    state = state * 1664525U + 1013904223U;
+    return static_cast<int>((state >> 8) % static_cast<uint32_t>(most));
+  };
+  for (int round = 0; round < 400; ++round) {
+    Image image{1 + draw(41), 1 + draw(41), {}};
+    image.rgb.resize(static_cast<size_t>(image.width * image.height * 3));
+    for (uint8_t& byte : image.rgb)
+      byte = static_cast<uint8_t>(round % 2 == 0 ? draw(256) : 255 * draw(2));
+    CropBox box{draw(image.width), draw(image.height), 0, 0};
+    if (round % 4 < 2) box = {0, 0, 0, 0};
+    box.width = image.width - box.left - (round % 4 < 2 ? 0 : draw(image.width - box.left));
+    box.height = image.height - box.top - (round % 4 < 2 ? 0 : draw(image.height - box.top));
+    const int width = 1 + draw(41), height = 1 + draw(41);
+    Image cut{box.width, box.height, {}};
+    for (int y = box.top; y < box.top + box.height; ++y)
+      cut.rgb.insert(cut.rgb.end(), &image.rgb[(y * image.width + box.left) * 3],
+                     &image.rgb[(y * image.width + box.left) * 3] + box.width * 3);
+    if (width != box.width) cut = resampled_across(cut, width);
+    if (height != box.height) cut = transposed(resampled_across(transposed(cut), height));
+    const Image found = resize_bicubic(image, box, width, height);
+    ASSERT_EQ(max_difference(found, cut), 0)
+        << image.width << " x " << image.height << ", box of " << box.width << " x " << box.height
+        << " to " << width << " x " << height;
+  }
+}
+
 TEST(ImageTransform, PartOfAResizeEqualsTheWhole) {
   Image image{37, 23, std::vector<uint8_t>(37 * 23 * 3)};
   for (size_t i = 0; i < image.rgb.size(); ++i) image.rgb[i] = static_cast<uint8_t>(i * 7919 >> 3);

@@ -49,6 +49,20 @@ TEST_P(StoredTensorTest, SlicesOfEveryAxis) {
   }
 }
 
+/// Straight to bf16, with no f32 in between, and rounded alike.
+TEST_P(StoredTensorTest, IntoBf16) {
+  const Shape shape{300, 40};
+  const StoredTensor tensor = store(shape);
+  for (const Slice& slice : {Slice{}, Slice{0, 7, 100}, Slice{1, 3, 30}}) {
+    const Tensor wide = Tensor::empty(Stream{}, slice.of(shape));
+    const Tensor half = Tensor::empty(Stream{}, slice.of(shape), DType::kBf16);
+    read_slice(file_, tensor, slice, wide);
+    read_slice(file_, tensor, slice, half);
+    for (int64_t i = 0; i < wide.size(); ++i)
+      ASSERT_EQ(half.data<BFloat16>()[i].bits, BFloat16(wide.data<float>()[i]).bits) << i;
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Types, StoredTensorTest,
                          testing::Values(FileType::kF32, FileType::kF16, FileType::kF64),
                          [](const auto& type) { return name_of(type.param); });

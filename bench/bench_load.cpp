@@ -1,0 +1,218 @@
+// Gigabytes a second at which the weights of an LLM get from a warm file into a model, beside what
+// plain reads of the same file give in the same run.
+//
+//   bench_load                                each stored type into a run in f32 and one in bf16
+//   mpirun -n 2 bench_load --stored bf16      two tensor ranks, each reads its slices
+//
+// Loading is load_weights() as `lynceus train` calls it: open the file, read every slice to its
+// place, round to the run's precision, agree. A plain read is what dd does: each rank its share of
+// the file, a mebibyte at a time into one buffer, on one thread. Both count the file's bytes; both
+// find them in the page cache.
+#include <fmt/format.h>
+#include <omp.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "core/config.h"
+#include "core/random.h"
+#include "io/convert.h"
+#include "io/file.h"
+#include "io/stored_tensor.h"
+#include "model/load_weights.h"
+#include "support/measure.h"
+
+namespace lynceus {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct BenchOptions {
+  std::string folder;
+  std::string stored = "all";
+  std::string precision = "all";
+  int64_t layers = 4;
+  int64_t rounds = 7;
+
+  template <typename Visitor>
+  void visit(Visitor& v) {
+    v.field("folder", folder, "where the file is made and removed; empty: the system's for such");
+    v.choice("stored", stored, {"all", "f32", "f16", "bf16"}, "type of the numbers in the file");
+    v.choice("precision", precision, {"all", "f32", "bf16"}, "of the run that loads them");
+    v.field("layers", layers, "decoder layers of width 2048; each 100 MB in halves");
+    v.field("rounds", rounds, "plain reads and loads that count");
+  }
+};
+
+ModelConfig model_config(int64_t layers) {
+  ModelConfig config;
+  config.llm.hidden_size = 2048;
+  config.llm.intermediate_size = 5504;
+  config.llm.num_layers = layers;
+  config.llm.num_heads = 16;
+  config.llm.vocab_size = 32000;
+  // As little as can be of what is not loaded.
+  config.vision.image_size = 28;
+  config.vision.hidden_size = 16;
+  config.vision.num_layers = 1;
+  config.vision.num_heads = 1;
+  config.vision.intermediate_size = 16;
+  config.bridge.kind = "affine";
+  config.adapter.every = 0;
+  return config;
+}
+
+io::FileType type_of(const std::string& stored) {
+  if (stored == "f32") return io::FileType::kF32;
+  return stored == "f16" ? io::FileType::kF16 : io::FileType::kBf16;
+}
+
+/// The LLM's tensors as safetensors, of normal values. Not made durable: it lives for this run.
+void write_weights(const fs::path& path, const ModelConfig& config, io::FileType type) {
+  std::string header;
+  uint64_t end = 0;
+  for (const io::ExpectedTensor& tensor : expected_tensors(config)) {
+    if (!is_backbone(tensor.name)) continue;
+    const uint64_t begin = end;
+    end += *io::bytes_of(tensor.shape, io::size_of(type));
+    header += fmt::format(R"({}"{}":{{"dtype":"{}","shape":{},"data_offsets":[{},{}]}})",
+                          header.empty() ? "{" : ",", tensor.name, io::name_of(type),
+                          tensor.shape.to_string(), begin, end);
+  }
+  header += "}";
+  header.resize((header.size() + 7) / 8 * 8, ' ');
+  constexpr size_t kTile = 4194301;  // a prime
+  const CounterRandom random(1, "bench_load");
+  std::vector<float> values(kTile);
+  for (size_t i = 0; i < kTile; ++i) values[i] = 0.02F * static_cast<float>(random.normal(i));
+  std::vector<char> tile(kTile * io::size_of(type));
+  io::convert(values.data(), DType::kF32, tile.data(), *io::dtype_of(type), kTile);
+  const uint64_t length = header.size();
+  io::File file = io::File::create(path);
+  file.append(&length, sizeof(length));
+  file.append(header.data(), header.size());
+  for (uint64_t done = 0; done < end; done += tile.size())
+    file.append(tile.data(), std::min<uint64_t>(tile.size(), end - done));
+}
+
+class LoadBench {
+ public:
+  LoadBench(const Runtime& rt, const ModelConfig& config, fs::path path)
+      : rt_(rt),
+        path_(std::move(path)),
+        model_(make_lynx(rt, config, partition_model(config, 1, ""), 0)),
+        buffer_(size_t{1} << 20) {}
+
+  double plain_read() {
+    return timed([&] {
+      const io::File file = io::File::open(path_);
+      const uint64_t ranks = static_cast<uint64_t>(rt_.grid.world->size());
+      const uint64_t share = file.size() / ranks;
+      uint64_t at = share * static_cast<uint64_t>(rt_.grid.world->rank());
+      for (const uint64_t end = at + share; at < end;) {
+        const uint64_t count = std::min<uint64_t>(buffer_.size(), end - at);
+        file.read_at(at, buffer_.data(), count);
+        at += count;
+      }
+    });
+  }
+  double load() {
+    return timed([&] { load_weights(rt_, &model_, *io::open_weights(path_), is_backbone); });
+  }
+
+ private:
+  /// Seconds until the last rank is done.
+  template <typename Work>
+  double timed(const Work& work) {
+    rt_.grid.world->barrier();
+    const auto begin = std::chrono::steady_clock::now();
+    work();
+    rt_.grid.world->barrier();
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  }
+
+  const Runtime& rt_;
+  fs::path path_;
+  LynxModel model_;
+  std::vector<char> buffer_;
+};
+
+void measure(const Runtime& rt, const BenchOptions& options, const std::string& stored,
+             const fs::path& path) {
+  LoadBench bench(rt, model_config(options.layers), path);
+  const double bytes = static_cast<double>(fs::file_size(path));
+  bench::Spread plain, load, share;
+  for (int64_t round = -1; round < options.rounds; ++round) {
+    // In turn, the other one first every second time.
+    double read = round % 2 == 0 ? bench.plain_read() : 0;
+    const double loaded = bench.load();
+    if (round % 2 != 0) read = bench.plain_read();
+    if (round < 0) continue;
+    plain.samples.push_back(1e-9 * bytes / read);
+    load.samples.push_back(1e-9 * bytes / loaded);
+    share.samples.push_back(read / loaded);
+  }
+  if (rt.grid.world->rank() != 0) return;
+  bench::print_line({{"figure", "load"},
+                     {"ranks", rt.grid.world->size()},
+                     {"threads", omp_get_max_threads()},
+                     {"stored", stored},
+                     {"precision", name_of(rt.precision)},
+                     {"mib", bytes / (1 << 20)},
+                     {"gb_per_s", load.median()},
+                     {"plain_gb_per_s", plain.median()},
+                     {"share", share.json()},
+                     {"load", load.json()},
+                     {"plain", plain.json()}});
+}
+
+int run(const std::vector<std::string>& arguments) {
+  BenchOptions options;
+  ConfigReader reader;
+  reader.add(options);
+  const bool help = reader.read(arguments).help;
+  const auto world = parallel::make_world();
+  if (help) {
+    if (world->rank() == 0) fmt::print("{}", reader.help());
+    return 0;
+  }
+  if (options.layers < 1 || options.rounds < 1)
+    throw UsageError("expected --layers and --rounds of 1 or more");
+  const fs::path folder =
+      options.folder.empty() ? fs::temp_directory_path() : fs::path(options.folder);
+  const fs::path path =
+      folder / world->broadcast(fmt::format("bench-load-{}.safetensors", getpid()), 0);
+  for (const std::string stored : {"f32", "f16", "bf16"}) {
+    if (options.stored != "all" && options.stored != stored) continue;
+    parallel::agree(*world, [&] {
+      if (world->rank() == 0) write_weights(path, model_config(options.layers), type_of(stored));
+    });
+    for (const DType precision : {DType::kF32, DType::kBf16}) {
+      if (options.precision != "all" && options.precision != name_of(precision)) continue;
+      const Runtime rt(Stream(), parallel::make_grid({world->size(), 1, 1}, parallel::make_world()),
+                       precision);
+      measure(rt, options, stored, path);
+    }
+    world->barrier();
+    if (world->rank() == 0) fs::remove(path);
+  }
+  return 0;
+}
+
+}  // namespace
+}  // namespace lynceus
+
+int main(int argc, char** argv) {
+  using lynceus::parallel::MpiSession;
+  const MpiSession session(&argc, &argv);
+  try {
+    return lynceus::run({argv + 1, argv + argc});
+  } catch (const lynceus::Error& error) {
+    fmt::print(stderr, "bench_load: {}\n", error.what());
+    MpiSession::abort(static_cast<int>(error.code()));
+  }
+}

@@ -2,10 +2,12 @@
 #include "io/checkpoint_source.h"
 
 #include <algorithm>
+#include <mutex>
 #include <string_view>
 
 #include "core/error.h"
 #include "io/checkpoint_file.h"
+#include "io/convert.h"
 
 namespace lynceus::io {
 namespace {
@@ -34,6 +36,7 @@ class CheckpointSource : public WeightSource {
   Shape shape(const std::string& name) const override { return stored(name).shape; }
 
   void read(const std::string& name, const Slice& slice, const Tensor& out) const override {
+    const std::lock_guard lock(mutex_);  // the HDF5 library is one thread's at a time
     const ManifestTensor& tensor = stored(name);
     LYNCEUS_CHECK(out.shape() == slice.of(tensor.shape) && tensor.dtype == DType::kF32, "'{}'",
                   name);
@@ -76,15 +79,18 @@ class CheckpointSource : public WeightSource {
       count = slice.count * element;
     }
     const float* source = rows.data<float>();
-    float* target = out.data<float>() + at * pieces * count;
+    const auto bytes = count * static_cast<int64_t>(size_of(out.dtype()));
+    char* target = static_cast<char*>(out.raw()) + at * pieces * bytes;
     for (int64_t piece = 0; piece < rows.dim(0) * pieces; ++piece)
-      std::copy_n(source + piece * inner + begin, count, target + piece * count);
+      convert(source + piece * inner + begin, DType::kF32, target + piece * bytes, out.dtype(),
+              static_cast<size_t>(count));
   }
 
   std::filesystem::path checkpoint_;
   std::string path_;
   Manifest manifest_;
   hdf5::Handle file_;
+  mutable std::mutex mutex_;
 };
 
 }  // namespace

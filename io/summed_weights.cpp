@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "core/error.h"
+#include "io/convert.h"
 
 namespace lynceus::io {
 namespace {
@@ -30,16 +31,15 @@ class SummedSource : public WeightSource {
   Shape shape(const std::string& name) const override { return base_->shape(name); }
 
   void read(const std::string& name, const Slice& slice, const Tensor& out) const override {
-    base_->read(name, slice, out);
     const int64_t rows = out.rank() == 0 ? 0 : out.dim(0);
-    if (slice.axis > 0 || rows == 0) return add(name, slice, out);
+    if (slice.axis > 0 || rows == 0) return read_sum(name, slice, out);
     // A few rows at a time, so that a large tensor is not in memory twice.
     const int64_t first = slice.axis == 0 ? slice.begin : 0;
     const int64_t most =
         std::max<int64_t>(1, kElementsAtOnce / std::max<int64_t>(1, out.size() / rows));
     for (int64_t row = 0; row < rows; row += most) {
       const int64_t count = std::min(most, rows - row);
-      add(name, {0, first + row, count}, out.slice(row, count));
+      read_sum(name, {0, first + row, count}, out.slice(row, count));
     }
   }
 
@@ -54,12 +54,18 @@ class SummedSource : public WeightSource {
   }
 
  private:
-  void add(const std::string& name, const Slice& slice, const Tensor& out) const {
+  /// Added in f32, then rounded once.
+  void read_sum(const std::string& name, const Slice& slice, const Tensor& out) const {
+    const bool in_place = out.dtype() == DType::kF32;
+    const Tensor total = in_place ? out : Tensor::empty(Stream{}, out.shape());
     const Tensor added = Tensor::empty(Stream{}, out.shape());
+    base_->read(name, slice, total);
     delta_->read(name, slice, added);
-    float* sum = out.data<float>();
+    float* sum = total.data<float>();
     const float* summand = added.data<float>();
     for (int64_t i = 0; i < out.size(); ++i) sum[i] += summand[i];
+    if (!in_place)
+      convert(sum, DType::kF32, out.raw(), out.dtype(), static_cast<size_t>(out.size()));
   }
 
   WeightSourcePtr base_;

@@ -95,6 +95,25 @@ class CheckpointSource : public WeightSource {
 
 }  // namespace
 
+void check_checkpoint(const std::filesystem::path& checkpoint,
+                      const std::function<void(uint64_t bytes)>& on_bytes) {
+  const std::string path = (checkpoint / kStateFileName).string();
+  const Manifest manifest = read_whole_manifest(checkpoint);
+  const hdf5::Handle file = open_state(path);
+  for (const ManifestTensor& tensor : manifest.tensors) {
+    const TensorPlan plan{tensor.name, tensor.shape, tensor.dtype, -1, {}, {}};
+    const hdf5::Handle dataset = hdf5::open_dataset(file, plan.name, path);
+    for (int64_t begin = 0; begin < plan.rows(); begin += plan.block_rows()) {
+      const OwnedRows range{0, begin, std::min(begin + plan.block_rows(), plan.rows())};
+      const Tensor block =
+          Tensor::empty(Stream{}, {range.end - begin, plan.row_elements()}, plan.dtype);
+      read_rows(dataset, plan, range, block, path);
+      check_rows(plan, range, block, tensor, path);
+      on_bytes(block.bytes());
+    }
+  }
+}
+
 WeightSourcePtr open_checkpoint_values(const std::filesystem::path& checkpoint) {
   return std::make_shared<CheckpointSource>(checkpoint);
 }

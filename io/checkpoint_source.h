@@ -3,7 +3,9 @@
 // against its digest. Used by `export`.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
+#include <functional>
 
 #include "io/manifest.h"
 #include "io/weights.h"
@@ -14,5 +16,10 @@ namespace lynceus::io {
 /// InputError when the manifest or anything outside of the tensors is damaged, and, from read(),
 /// when a tensor is. Not for two threads: the HDF5 library is behind it.
 WeightSourcePtr open_checkpoint_values(const std::filesystem::path& checkpoint);
+
+/// Holds every block of every tensor, moments too, against its digest; `on_bytes` hears how many
+/// bytes were good since it was called last. InputError naming the first that is not.
+void check_checkpoint(const std::filesystem::path& checkpoint,
+                      const std::function<void(uint64_t bytes)>& on_bytes);
 
 }  // namespace lynceus::io

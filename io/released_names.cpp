@@ -41,6 +41,9 @@ class UnwrappedSource : public WeightSource {
   }
   bool has(const std::string& name) const override { return inner_.contains(name); }
   Shape shape(const std::string& name) const override { return source_->shape(inner(name)); }
+  std::optional<FileType> stored_type(const std::string& name) const override {
+    return source_->stored_type(inner(name));
+  }
   void read(const std::string& name, const Slice& slice, const Tensor& out) const override {
     source_->read(inner(name), slice, out);
   }

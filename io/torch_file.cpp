@@ -326,6 +326,9 @@ class TorchSource : public WeightSource {
   }
   bool has(const std::string& name) const override { return tensors_.contains(name); }
   Shape shape(const std::string& name) const override { return tensor(name).shape; }
+  std::optional<FileType> stored_type(const std::string& name) const override {
+    return tensor(name).type;
+  }
   void read(const std::string& name, const Slice& slice, const Tensor& out) const override {
     read_slice(file_, tensor(name), slice, out);
   }

@@ -30,6 +30,9 @@ class SafetensorsSource : public WeightSource {
   }
   bool has(const std::string& name) const override { return file_.has(name); }
   Shape shape(const std::string& name) const override { return file_.entry(name).shape; }
+  std::optional<FileType> stored_type(const std::string& name) const override {
+    return file_.entry(name).type;
+  }
   void read(const std::string& name, const Slice& slice, const Tensor& out) const override {
     file_.read(name, slice, out);
   }

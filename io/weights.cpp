@@ -27,6 +27,9 @@ class PrefixedSource : public WeightSource {
     return name.starts_with(add_) && source_->has(inner(name));
   }
   Shape shape(const std::string& name) const override { return source_->shape(inner(name)); }
+  std::optional<FileType> stored_type(const std::string& name) const override {
+    return source_->stored_type(inner(name));
+  }
   void read(const std::string& name, const Slice& slice, const Tensor& out) const override {
     source_->read(inner(name), slice, out);
   }
@@ -64,6 +67,9 @@ class CombinedSource : public WeightSource {
   }
   bool has(const std::string& name) const override { return owner_.contains(name); }
   Shape shape(const std::string& name) const override { return owner(name).shape(name); }
+  std::optional<FileType> stored_type(const std::string& name) const override {
+    return owner(name).stored_type(name);
+  }
   void read(const std::string& name, const Slice& slice, const Tensor& out) const override {
     owner(name).read(name, slice, out);
   }
@@ -93,6 +99,8 @@ class CombinedSource : public WeightSource {
 };
 
 }  // namespace
+
+std::optional<FileType> WeightSource::stored_type(const std::string&) const { return {}; }
 
 Tensor WeightSource::read_whole(const Stream& stream, const std::string& name,
                                 MemoryOwner owner) const {

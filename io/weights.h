@@ -9,6 +9,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -28,6 +29,8 @@ class WeightSource {
   virtual bool has(const std::string& name) const = 0;
   /// Of the global tensor; InputError if there is none of that name.
   virtual Shape shape(const std::string& name) const = 0;
+  /// Of the elements as they are stored; nothing where they are made or joined from others.
+  virtual std::optional<FileType> stored_type(const std::string& name) const;
   /// A part of the global tensor into `out`: host, slice.of(shape(name)), f32 or bf16, to which
   /// what is stored is rounded. Thread-safe.
   virtual void read(const std::string& name, const Slice& slice, const Tensor& out) const = 0;

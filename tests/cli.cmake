@@ -1,6 +1,7 @@
 # Tests of the whole program: they start ranks of their own, so each takes both cores.
 foreach(name resume stage bad_input config_values stop help weights save_fault rank_fault takeover
-        photos layout prepare_sources prepare_video export mixture)
+        photos layout prepare_sources prepare_video export inspect
+        mixture)
   if(TARGET cli_${name}_test)
     add_dependencies(cli_${name}_test lynceus)
     set(labels unit mpi)

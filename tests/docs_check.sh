@@ -44,7 +44,7 @@ replay() {
 }
 
 faults=0
-pages=("${root}"/docs/prepare*.md "${root}"/docs/{data,export}.md)
+pages=("${root}"/docs/prepare*.md "${root}"/docs/{data,export,inspect}.md)
 for page in "${pages[@]}"; do
   place="${work}/$(basename "${page}" .md)"
   mkdir -p "${place}/build/release"

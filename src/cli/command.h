@@ -16,6 +16,7 @@ using Arguments = std::vector<std::string>;
 ExitCode run_prepare(const Arguments& arguments);
 ExitCode run_evaluate(const Arguments& arguments);
 ExitCode run_export(const Arguments& arguments);
+ExitCode run_inspect(const Arguments& arguments);
 ExitCode run_train(const Arguments& arguments);
 ExitCode run_verify(const Arguments& arguments);
 

@@ -23,12 +23,14 @@ constexpr Command kCommands[] = {
     {"prepare", "turn images, captions, questions and texts into dataset shards", run_prepare},
     {"train", "train a model on all ranks; resumes by itself", run_train},
     {"evaluate", "held-out accuracy of a run's checkpoint, one JSON line a task", run_evaluate},
+    {"inspect", "what is in a dataset shard, a checkpoint, a run or a file of weights",
+     run_inspect},
     {"verify", "compare this build, on this machine and grid, with reference cases", run_verify},
     {"export", "write a checkpoint's weights for other programs", run_export},
 };
 
 /// Commands to come.
-constexpr const char* kLater[] = {"generate", "inspect", "plan", "report", "doctor"};
+constexpr const char* kLater[] = {"generate", "plan", "report", "doctor"};
 
 void print_help() {
   fmt::print("lynceus: trains Lynx-style multimodal LLMs on many ranks\n\n");

@@ -47,6 +47,7 @@ TEST(Help, NamesWhatIsThere) {
                                            {"train"},
                                            {"evaluate"},
                                            {"verify"},
+                                           {"inspect"},
                                            {"export"}};
   for (const Arguments& command : commands) {
     EXPECT_THAT(help.out, HasSubstr("\n  " + command[0] + " "));

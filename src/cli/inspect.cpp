@@ -1,0 +1,128 @@
+// lynceus inspect: what is in the files that the other commands read and write.
+#include <algorithm>
+
+#include "cli/command.h"
+#include "cli/inspect_report.h"
+#include "core/log.h"
+#include "io/file.h"
+#include "io/manifest.h"
+
+namespace lynceus::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr size_t kFirstRows = 20;
+
+constexpr const char* kHelp =
+    R"(usage: lynceus inspect PATH... [OPTION VALUE]...
+
+Says what is in a dataset shard (*.h5), a checkpoint, a run directory, or weights as they lie
+(safetensors, torch files, an index, a directory of them): counts, shapes, types, where it came
+from. Opening a shard or a checkpoint already checks its frame; --verify reads every byte. Ends with
+3 when something is damaged. Runs on one rank.
+
+  lynceus inspect data/coco/captions.h5
+  lynceus inspect data/coco/captions.h5 --sample 0 --extract 0 --output pictures
+  lynceus inspect runs/stage1 --verify
+  lynceus inspect ~/vicuna-7b --names '*.layers.0.*'
+  lynceus inspect runs/stage1/checkpoints/step-00000600 --json
+
+)";
+
+Report inspect(const fs::path& path, const InspectConfig& config) {
+  const bool is_folder = fs::is_directory(path);
+  if (!is_folder && !io::file_exists(path))
+    throw InputError("{}: expected a file or a directory, found none", path.string());
+  if (path.filename() == io::kStateFileName)
+    throw InputError("{}: a checkpoint's tensors: give the directory that it is in", path.string());
+  const bool is_shard = path.extension() == ".h5";
+  if (!is_shard && (config.sample >= 0 || config.extract >= 0))
+    throw UsageError("{}: --sample and --extract expect a dataset shard (*.h5)", path.string());
+  if (is_shard) return inspect_shard(path, config);
+  if (is_folder && io::file_exists(path / io::kManifestName))
+    return inspect_checkpoint(path, config);
+  if (is_folder && fs::is_directory(path / "checkpoints")) return inspect_run(path, config);
+  return inspect_weights(path, config);
+}
+
+std::string as_text(const Report& value) {
+  return value.is_string() ? value.get<std::string>() : value.dump();
+}
+
+/// One row an object, a column a key of the first.
+void print_table(const std::string& title, const Report& rows, bool all) {
+  fmt::print("  {} ({})\n", title, rows.size());
+  const size_t shown = all ? rows.size() : std::min(rows.size(), kFirstRows);
+  std::vector<size_t> widths;
+  for (size_t r = 0; r < shown; ++r) {
+    size_t column = 0;
+    for (const auto& [key, value] : rows[r].items()) {
+      if (column == widths.size()) widths.push_back(0);
+      widths[column] = std::max(widths[column], as_text(value).size());
+      ++column;
+    }
+  }
+  for (size_t r = 0; r < shown; ++r) {
+    std::string line = "   ";
+    size_t column = 0;
+    for (const auto& [key, value] : rows[r].items())
+      line += value.is_number() ? fmt::format(" {:>{}} ", as_text(value), widths[column++])
+                                : fmt::format(" {:<{}} ", as_text(value), widths[column++]);
+    line.erase(line.find_last_not_of(' ') + 1);
+    fmt::print("{}\n", line);
+  }
+  if (shown < rows.size())
+    fmt::print("    ... {} more: --all lists them, --names PATTERN some\n", rows.size() - shown);
+}
+
+void print_text(const Report& report, bool all) {
+  fmt::print("{}: {}\n", as_text(report.at("path")), as_text(report.at("kind")));
+  for (const auto& [key, value] : report.items()) {
+    if (key == "path" || key == "kind") continue;
+    if (value.is_array())
+      print_table(key, value, all);
+    else
+      fmt::print("  {:<14} {}\n", key, as_text(value));
+  }
+}
+
+}  // namespace
+
+std::string in_megabytes(uint64_t bytes) {
+  return fmt::format("{:.1f} MB", static_cast<double>(bytes) / 1e6);
+}
+
+ExitCode run_inspect(const Arguments& arguments) {
+  InspectConfig config;
+  ConfigReader reader;
+  reader.add(config);
+  const auto world = parallel::make_world();
+  CommandLine line;
+  parallel::agree(*world, [&] {
+    line = reader.read(arguments);
+    if (line.help || line.print_config) return;
+    if (line.positionals.empty())
+      throw UsageError(
+          "inspect: expected a path, found none; `lynceus inspect --help` has examples");
+    if ((config.extract >= 0) != !config.output.empty())
+      throw UsageError("inspect: --extract and --output go together");
+    if (world->size() != 1) throw UsageError("inspect runs on one rank, found {}", world->size());
+  });
+  if (line.help || line.print_config) {
+    if (world->rank() == 0)
+      fmt::print("{}{}", line.help ? kHelp : "", line.help ? reader.help() : reader.print());
+    return ExitCode::kDone;
+  }
+  log::set_up(world->rank(), world->size(), "warn");
+  for (const std::string& path : line.positionals) {
+    const Report report = inspect(path, config);
+    if (config.json)
+      fmt::print("{}\n", report.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+    else
+      print_text(report, config.all);
+  }
+  return ExitCode::kDone;
+}
+
+}  // namespace lynceus::cli

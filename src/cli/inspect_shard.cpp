@@ -1,0 +1,125 @@
+// A dataset shard: how much of what it has, one sample of it, its pictures as they came.
+#include <algorithm>
+
+#include "cli/inspect_report.h"
+#include "core/error.h"
+#include "core/progress.h"
+#include "io/file.h"
+#include "io/shard.h"
+
+namespace lynceus::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+const char* name_of(io::TurnRole role) {
+  switch (role) {
+    case io::TurnRole::kText:
+      return "text";
+    case io::TurnRole::kUser:
+      return "user";
+    case io::TurnRole::kAssistant:
+      return "assistant";
+    case io::TurnRole::kSystem:
+      return "system";
+  }
+  return "?";
+}
+
+/// The ending of a file of these bytes.
+const char* suffix_of(const std::string& bytes) {
+  if (bytes.starts_with("\xff\xd8")) return "jpg";
+  if (bytes.starts_with("\x89PNG")) return "png";
+  if (bytes.starts_with("RIFF") && bytes.substr(8, 4) == "WEBP") return "webp";
+  return "bin";
+}
+
+void check_number(const io::Shard& shard, const char* option, int64_t sample) {
+  if (sample >= shard.size())
+    throw UsageError("{}: --{} {}: expected a number below {}", shard.path().string(), option,
+                     sample, shard.size());
+}
+
+void add_sample(const io::Shard& shard, int64_t sample, Report* report) {
+  (*report)["sample"] = sample;
+  (*report)["key"] = shard.key(sample);
+  Report media = Report::array(), turns = Report::array();
+  for (int i = 0; i < shard.media_count(sample); ++i) {
+    const std::string bytes = shard.read_media(sample, i);
+    media.push_back({{"type", suffix_of(bytes)}, {"bytes", bytes.size()}});
+  }
+  for (const io::Turn& turn : shard.turns(sample))
+    turns.push_back({{"role", name_of(turn.role)}, {"text", turn.text}});
+  const bool frames = shard.kind(sample) == io::MediaKind::kFrames && media.size() > 1;
+  (*report)[frames ? "frames" : "images"] = std::move(media);
+  (*report)["turns"] = std::move(turns);
+}
+
+void extract(const io::Shard& shard, const InspectConfig& config, Report* report) {
+  const fs::path folder = config.output;
+  std::error_code error;
+  fs::create_directories(folder, error);
+  if (error) throw IoError("{}: {}", folder.string(), error.message());
+  Report written = Report::array();
+  for (int i = 0; i < shard.media_count(config.extract); ++i) {
+    const std::string bytes = shard.read_media(config.extract, i);
+    const fs::path file = folder / fmt::format("{}-{}-{}.{}", shard.path().stem().string(),
+                                               config.extract, i, suffix_of(bytes));
+    if (io::file_exists(file) && !config.overwrite)
+      throw UsageError("{}: is there already (--overwrite replaces it)", file.string());
+    io::atomic_write_text(file, bytes);
+    written.push_back({{"file", file.string()}, {"bytes", bytes.size()}});
+  }
+  (*report)["extracted"] = std::move(written);
+}
+
+void verify(const io::Shard& shard) {
+  Progress progress("verify", shard.size(), "samples");
+  for (int64_t sample = 0; sample < shard.size(); ++sample) {
+    for (int i = 0; i < shard.media_count(sample); ++i) shard.read_media(sample, i);
+    progress.advance();
+  }
+  progress.finish();
+}
+
+}  // namespace
+
+Report inspect_shard(const fs::path& path, const InspectConfig& config) {
+  const io::Shard shard(path);
+  check_number(shard, "sample", config.sample);
+  check_number(shard, "extract", config.extract);
+  int64_t media = 0, videos = 0, without = 0, turns = 0;
+  uint64_t text = 0;
+  for (int64_t sample = 0; sample < shard.size(); ++sample) {
+    const int count = shard.media_count(sample);
+    media += count;
+    without += count == 0;
+    videos += count > 1 && shard.kind(sample) == io::MediaKind::kFrames;
+    text += static_cast<uint64_t>(shard.text_length(sample));
+    turns += static_cast<int64_t>(shard.turns(sample).size());
+  }
+  const io::ShardSidecar& sidecar = shard.sidecar();
+  Report report = {{"path", path.string()},
+                   {"kind", fmt::format("dataset shard, version {}", io::kShardVersion)},
+                   {"task", shard.info().task},
+                   {"source", shard.info().source},
+                   {"created_by", shard.info().created_by},
+                   {"samples", shard.size()},
+                   {"text only", without},
+                   {"videos", videos},
+                   {"pictures", media},
+                   {"turns", turns},
+                   {"text bytes", text},
+                   {"picture bytes", sidecar.blobs_end - sidecar.blobs_begin},
+                   {"file bytes", sidecar.size},
+                   {"digest", sidecar.outside.hex()}};
+  if (config.verify) {
+    verify(shard);
+    report["verified"] = "every byte";
+  }
+  if (config.sample >= 0) add_sample(shard, config.sample, &report);
+  if (config.extract >= 0) extract(shard, config, &report);
+  return report;
+}
+
+}  // namespace lynceus::cli

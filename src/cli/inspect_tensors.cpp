@@ -1,0 +1,178 @@
+// Tensors under their names: in a checkpoint, in the checkpoints of a run, in files of weights.
+#include <algorithm>
+#include <cmath>
+#include <optional>
+
+#include "cli/inspect_report.h"
+#include "core/error.h"
+#include "core/progress.h"
+#include "io/checkpoint.h"
+#include "io/checkpoint_source.h"
+#include "io/weights.h"
+
+namespace lynceus::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int64_t kElementsAtOnce = 1 << 22;
+
+/// A progress line in MB that is fed with bytes.
+class Megabytes {
+ public:
+  Megabytes(const std::string& what, uint64_t bytes)
+      : progress_(what, static_cast<int64_t>(bytes / 1000000), "MB") {}
+  void add(uint64_t bytes) {
+    left_ += bytes;
+    progress_.advance(static_cast<int64_t>(left_ / 1000000));
+    left_ %= 1000000;
+  }
+  void finish() { progress_.finish(); }
+
+ private:
+  Progress progress_;
+  uint64_t left_ = 0;
+};
+
+uint64_t bytes_of(const io::Manifest& manifest) {
+  uint64_t bytes = 0;
+  for (const io::ManifestTensor& tensor : manifest.tensors) bytes += tensor.bytes();
+  return bytes;
+}
+
+void verify(const fs::path& checkpoint, uint64_t bytes) {
+  Megabytes progress("verify " + checkpoint.filename().string(), bytes);
+  io::check_checkpoint(checkpoint, [&](uint64_t good) { progress.add(good); });
+  progress.finish();
+}
+
+std::string value_of(const io::Manifest& manifest, const std::string& key) {
+  for (const auto& [name, value] : manifest.config)
+    if (name == key) return value;
+  return "";
+}
+
+/// Whether a tensor stored so (nothing: made) can be read as numbers that could be none.
+bool is_floating(std::optional<io::FileType> type) {
+  if (!type) return true;
+  const std::optional<DType> dtype = io::dtype_of(*type);
+  return dtype == DType::kF32 || dtype == DType::kF64 || dtype == DType::kBf16 ||
+         dtype == DType::kF16;
+}
+
+/// How many values of a tensor are no numbers.
+int64_t not_finite(const io::WeightSource& source, const std::string& name) {
+  const Shape shape = source.shape(name);
+  const int64_t rows = shape.rank() == 0 ? 1 : shape[0];
+  const int64_t step = std::max<int64_t>(
+      1, kElementsAtOnce / std::max<int64_t>(1, shape.elements() / std::max<int64_t>(1, rows)));
+  int64_t count = 0;
+  for (int64_t row = 0; row < rows; row += step) {
+    const io::Slice slice =
+        shape.rank() == 0 ? io::Slice{} : io::Slice{0, row, std::min(step, rows - row)};
+    const Tensor part = Tensor::empty(Stream{}, slice.of(shape));
+    source.read(name, slice, part);
+    const float* values = part.data<float>();
+    count += std::count_if(values, values + part.size(), [](float x) { return !std::isfinite(x); });
+  }
+  return count;
+}
+
+void verify(const io::WeightSource& source, const Report& tensors, uint64_t bytes) {
+  Megabytes progress("verify", bytes);
+  std::string faults;
+  for (const Report& tensor : tensors) {
+    const auto name = tensor.at("name").get<std::string>();
+    if (!is_floating(source.stored_type(name))) continue;
+    if (const int64_t count = not_finite(source, name); count > 0)
+      faults += fmt::format("\n  {}: {} values that are no finite numbers", name, count);
+    progress.add(tensor.at("bytes").get<uint64_t>());
+  }
+  progress.finish();
+  if (!faults.empty()) throw InputError("{}:{}", source.describe(), faults);
+}
+
+}  // namespace
+
+Report inspect_checkpoint(const fs::path& path, const InspectConfig& config) {
+  const io::Manifest manifest = io::read_manifest(path);
+  int64_t parameters = 0;
+  Report tensors = Report::array();
+  for (const io::ManifestTensor& tensor : manifest.tensors) {
+    if (tensor.name.ends_with("/value")) parameters += tensor.shape.elements();
+    if (io::matches_pattern(tensor.name, config.names))
+      tensors.push_back({{"name", tensor.name},
+                         {"shape", tensor.shape.to_string()},
+                         {"type", name_of(tensor.dtype)},
+                         {"bytes", tensor.bytes()}});
+  }
+  Report report = {{"path", path.string()},           {"kind", "checkpoint"},
+                   {"step", manifest.step},           {"samples_seen", manifest.samples_seen},
+                   {"created_by", manifest.software}, {"trains", value_of(manifest, "model.train")},
+                   {"parameters", parameters},        {"tensor bytes", bytes_of(manifest)},
+                   {"tokenizer", manifest.tokenizer}};
+  for (const auto& [module, frozen] : manifest.frozen_weights)
+    report["frozen " + module] =
+        frozen.identity + (frozen.checkpoint.empty() ? "" : " in " + frozen.checkpoint);
+  for (const auto& [name, fingerprint] : manifest.datasets) report["dataset " + name] = fingerprint;
+  if (config.verify) {
+    verify(path, bytes_of(manifest));
+    report["verified"] = "every block";
+  }
+  report["tensors"] = std::move(tensors);
+  return report;
+}
+
+Report inspect_run(const fs::path& path, const InspectConfig& config) {
+  Report checkpoints = Report::array();
+  std::string damaged;
+  for (const fs::path& checkpoint : io::committed_checkpoints(path)) {
+    try {
+      const io::Manifest manifest = io::read_manifest(checkpoint);
+      if (config.verify) verify(checkpoint, bytes_of(manifest));
+      checkpoints.push_back({{"name", checkpoint.filename().string()},
+                             {"samples_seen", manifest.samples_seen},
+                             {"size", in_megabytes(manifest.file_bytes)},
+                             {"created_by", manifest.software}});
+    } catch (const InputError& error) {
+      damaged += fmt::format("\n  {}", error.what());
+    }
+  }
+  if (!damaged.empty()) throw InputError("{}: damaged checkpoints:{}", path.string(), damaged);
+  Report report = {{"path", path.string()}, {"kind", "run"}};
+  if (config.verify) report["verified"] = "every block of every checkpoint";
+  report["checkpoints, newest first"] = std::move(checkpoints);
+  return report;
+}
+
+Report inspect_weights(const fs::path& path, const InspectConfig& config) {
+  const io::WeightSourcePtr source = io::open_weights(path);
+  Report tensors = Report::array();
+  int64_t parameters = 0;
+  uint64_t bytes = 0;
+  size_t all = 0;
+  for (const std::string& name : source->names()) {
+    const Shape shape = source->shape(name);
+    const auto type = source->stored_type(name);
+    const uint64_t size = static_cast<uint64_t>(shape.elements()) * (type ? size_of(*type) : 4);
+    parameters += shape.elements();
+    bytes += size;
+    ++all;
+    if (io::matches_pattern(name, config.names))
+      tensors.push_back({{"name", name},
+                         {"shape", shape.to_string()},
+                         {"type", type ? io::name_of(*type) : "made"},
+                         {"bytes", size}});
+  }
+  Report report = {{"path", path.string()},           {"kind", "weights"},
+                   {"read from", source->describe()}, {"tensors in all", all},
+                   {"parameters", parameters},        {"tensor bytes", bytes}};
+  if (config.verify) {
+    verify(*source, tensors, bytes);
+    report["verified"] = "every value is a finite number (no digests in such files)";
+  }
+  report["tensors"] = std::move(tensors);
+  return report;
+}
+
+}  // namespace lynceus::cli

@@ -50,11 +50,11 @@ endfunction()
 set(fuzz_objects)
 file(MAKE_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR}/fuzz)
 foreach(name
-    io/archive io/convert io/digest io/file io/generated_weights io/hdf5 io/hf_config io/image
-    io/jpeg io/json io/json_stream io/lines io/llama_pieces io/manifest io/pickle io/png
+    io/archive io/child_process io/convert io/digest io/file io/frame_choice io/generated_weights io/hdf5 io/hf_config io/image
+    io/jpeg io/json io/json_stream io/lines io/llama_pieces io/manifest io/ordered_rows io/pickle io/png
     io/released_names io/safetensors io/safetensors_writer io/shard io/shard_sidecar io/source
     io/source_coco io/source_jsonl io/source_llava io/source_openvqa io/source_text
-    io/source_webdataset io/stored_tensor io/torch_file io/tsv io/weight_files io/weights io/webp
+    io/source_webdataset io/stored_tensor io/torch_file io/tsv io/video io/weight_files io/weights io/webp
     io/zip_entries src/core/config src/core/config_visitor src/core/memory
     src/core/no_cuda/accelerator src/core/tensor)
   lynceus_fuzz_object(fuzz_objects ${CMAKE_SOURCE_DIR}/${name}.cpp)

@@ -86,7 +86,7 @@ TEST(ConfigValues, WhatIsNotYetThere) {
   for (const auto& [arguments, message] : values)
     for (const Output& output : refused(arguments)) EXPECT_THAT(output.err, HasSubstr(message));
   const Output help = run({"--help"});
-  for (const char* command : {"generate", "inspect", "plan", "report", "doctor"}) {
+  for (const char* command : {"generate", "plan", "report", "doctor"}) {
     const Output output = run({command, "--help"}, {.ranks = 2});
     EXPECT_EQ(output.code, 2) << output.all();
     EXPECT_EQ(output.messages(), 1) << output.all();

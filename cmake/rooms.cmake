@@ -1,6 +1,6 @@
-# Headers of others that nearly every file reads, compiled once a target. The preset "ci" does so to be
-# done sooner; elsewhere it would keep ccache from sharing what two checkouts compile, and hide that a
-# file misses an #include.
+# Headers of others that nearly every file reads, compiled once a target: a build from nothing is done
+# sooner. Not by default: it keeps ccache from sharing what two checkouts compile, and hides that a file
+# misses an #include.
 option(LYNCEUS_PCH "Precompile the headers of libraries" OFF)
 set(LYNCEUS_PCH_HEADERS <fmt/format.h> <algorithm> <filesystem> <functional> <map> <memory> <string>
     <vector>)

@@ -108,7 +108,7 @@ Report inspect_shard(const fs::path& path, const InspectConfig& config) {
                    {"text only", without},
                    {"videos", videos},
                    {"pictures", media},
-                   {"turns", turns},
+                   {"turns in all", turns},
                    {"text bytes", text},
                    {"picture bytes", sidecar.blobs_end - sidecar.blobs_begin},
                    {"file bytes", sidecar.size},

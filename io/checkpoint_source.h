@@ -14,7 +14,7 @@ namespace lynceus::io {
 
 /// Its parameters under their own names ("NAME/value" is shown as "NAME"); moments are hidden.
 /// InputError when the manifest or anything outside of the tensors is damaged, and, from read(),
-/// when a tensor is. Not for two threads: the HDF5 library is behind it.
+/// when a tensor is. Its reads take turns; nothing else may use the HDF5 library meanwhile.
 WeightSourcePtr open_checkpoint_values(const std::filesystem::path& checkpoint);
 
 /// Holds every block of every tensor, moments too, against its digest; `on_bytes` hears how many

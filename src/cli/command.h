@@ -20,6 +20,11 @@ ExitCode run_inspect(const Arguments& arguments);
 ExitCode run_train(const Arguments& arguments);
 ExitCode run_verify(const Arguments& arguments);
 
+/// Prints the page that the command line asks for, if it does: help, or every value with its
+/// origin.
+bool print_page(const CommandLine& line, const char* help, const ConfigReader& reader,
+                const parallel::Communicator& world);
+
 /// Where the program runs: the options in front of all sections.
 struct DeviceConfig {
   std::string device = "auto";

@@ -68,11 +68,7 @@ ExitCode run_evaluate(const Arguments& arguments) {
   CommandLine line;
   parallel::agree(*world, [&] { line = read_config(arguments, &reader, &config, &device); });
   const bool speaks = world->rank() == 0;
-  if (line.help || line.print_config) {
-    if (speaks)
-      fmt::print("{}{}", line.help ? kHelp : "", line.help ? reader.help() : reader.print());
-    return ExitCode::kDone;
-  }
+  if (print_page(line, kHelp, reader, *world)) return ExitCode::kDone;
   log::set_up(world->rank(), world->size(), "warn");
   const Runtime rt = make_runtime(config.parallel, device);
   RunData data;

@@ -42,11 +42,7 @@ ExitCode run_export(const Arguments& arguments) {
     faults.raise();
     if (world->size() != 1) throw UsageError("export runs on one rank, found {}", world->size());
   });
-  if (line.help || line.print_config) {
-    if (world->rank() == 0)
-      fmt::print("{}{}", line.help ? kHelp : "", line.help ? reader.help() : reader.print());
-    return ExitCode::kDone;
-  }
+  if (print_page(line, kHelp, reader, *world)) return ExitCode::kDone;
   log::set_up(world->rank(), world->size(), "warn");
   const auto begin = std::chrono::steady_clock::now();
   const ExportAccount account = export_checkpoint(config);

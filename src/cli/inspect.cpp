@@ -109,11 +109,7 @@ ExitCode run_inspect(const Arguments& arguments) {
       throw UsageError("inspect: --extract and --output go together");
     if (world->size() != 1) throw UsageError("inspect runs on one rank, found {}", world->size());
   });
-  if (line.help || line.print_config) {
-    if (world->rank() == 0)
-      fmt::print("{}{}", line.help ? kHelp : "", line.help ? reader.help() : reader.print());
-    return ExitCode::kDone;
-  }
+  if (print_page(line, kHelp, reader, *world)) return ExitCode::kDone;
   log::set_up(world->rank(), world->size(), "warn");
   for (const std::string& path : line.positionals) {
     const Report report = inspect(path, config);

@@ -14,6 +14,14 @@
 
 namespace lynceus::cli {
 
+bool print_page(const CommandLine& line, const char* help, const ConfigReader& reader,
+                const parallel::Communicator& world) {
+  if (!line.help && !line.print_config) return false;
+  if (world.rank() == 0)
+    fmt::print("{}{}", line.help ? help : "", line.help ? reader.help() : reader.print());
+  return true;
+}
+
 void share_threads() {
   if (std::getenv("OMP_NUM_THREADS") == nullptr) omp_set_num_threads(cores_of_this_rank());
 }

@@ -40,12 +40,7 @@ ExitCode run_train(const Arguments& arguments) {
       throw UsageError("train: expected options only, found '{}'", line.positionals.front());
     if (!line.help) config.validate();
   });
-  const bool speaks = world->rank() == 0;
-  if (line.help || line.print_config) {
-    if (speaks)
-      fmt::print("{}{}", line.help ? kHelp : "", line.help ? reader.help() : reader.print());
-    return ExitCode::kDone;
-  }
+  if (print_page(line, kHelp, reader, *world)) return ExitCode::kDone;
   log::set_up(world->rank(), world->size(), config.log.level);
   const Runtime rt = make_runtime(config.parallel, device);
   log::info("computing on {}", describe(rt));

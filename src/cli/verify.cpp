@@ -93,11 +93,7 @@ ExitCode run_verify(const Arguments& arguments) {
       throw UsageError("verify: expected one case directory at least, found none");
   });
   const bool speaks = world->rank() == 0;
-  if (line.help || line.print_config) {
-    if (speaks)
-      fmt::print("{}{}", line.help ? kHelp : "", line.help ? reader.help() : reader.print());
-    return ExitCode::kDone;
-  }
+  if (print_page(line, kHelp, reader, *world)) return ExitCode::kDone;
   if (config.tolerances) {
     if (speaks) print_tolerances(tolerances_of(device.dtype()));
     return ExitCode::kDone;

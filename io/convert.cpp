@@ -1,5 +1,5 @@
-// bf16 and f16 by their bits, and element-wise conversion; halves become f32 by AVX2 and F16C where
-// they are compiled for (CMakeLists.txt): that is what most files hold and most runs compute in.
+// bf16 and f16 by their bits, and element-wise conversion; to f32 and bf16, in which runs compute, by
+// AVX2 and F16C where they are compiled for (CMakeLists.txt).
 #include "io/convert.h"
 
 #include <bit>
@@ -10,7 +10,7 @@
 
 #if defined(__AVX2__) && defined(__F16C__)
 #include <immintrin.h>
-#define LYNCEUS_WIDEN_BY_VECTORS 1
+#define LYNCEUS_CONVERT_BY_VECTORS 1
 #endif
 
 namespace lynceus::io {
@@ -53,61 +53,100 @@ void convert_elements(const void* source, void* target, size_t count) {
   }
 }
 
+#ifdef LYNCEUS_CONVERT_BY_VECTORS
+
+constexpr size_t kLanes = 8;
+
+__m128i eight_halves(const char* in) {
+  return _mm_loadu_si128(reinterpret_cast<const __m128i*>(in));
+}
+__m256 widen_eight(const char* in, float) {
+  return _mm256_loadu_ps(reinterpret_cast<const float*>(in));
+}
+__m256 widen_eight(const char* in, Bf16) {
+  return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(eight_halves(in)), 16));
+}
+__m256 widen_eight(const char* in, F16) { return _mm256_cvtph_ps(eight_halves(in)); }
+
+/// bf16_of_f32() of eight values, each in the low half of its 32 bits.
+__m256i narrow_eight(__m256 values) {
+  const __m256i bits = _mm256_castps_si256(values);
+  const __m256i upper = _mm256_srli_epi32(bits, 16);
+  const __m256i is_odd = _mm256_and_si256(upper, _mm256_set1_epi32(1));
+  const __m256i half = _mm256_add_epi32(_mm256_set1_epi32(0x7FFF), is_odd);
+  const __m256i rounded = _mm256_srli_epi32(_mm256_add_epi32(bits, half), 16);
+  const __m256i quiet_nan = _mm256_or_si256(upper, _mm256_set1_epi32(0x40));
+  const __m256 is_nan = _mm256_cmp_ps(values, values, _CMP_UNORD_Q);
+  return _mm256_blendv_epi8(rounded, quiet_nan, _mm256_castps_si256(is_nan));
+}
+
+/// One vector of the target from as many elements of the source as it has.
+template <typename From>
+__m256i convert_vector(const char* in, float) {
+  return _mm256_castps_si256(widen_eight(in, From{}));
+}
+template <typename From>
+__m256i convert_vector(const char* in, Bf16) {
+  const __m256i first = narrow_eight(widen_eight(in, From{}));
+  const __m256i second = narrow_eight(widen_eight(in + kLanes * sizeof(From), From{}));
+  // Packing goes by halves of the vector: first, second, first, second.
+  return _mm256_permute4x64_epi64(_mm256_packus_epi32(first, second), _MM_SHUFFLE(3, 1, 2, 0));
+}
+
+/// Past the caches where there is much to write: weights are read in pieces that fit a cache and
+/// written to memory that nobody looks at for a while, which is then not fetched first.
+template <typename From, typename To>
+void convert_vectors(const void* source, void* target, size_t count) {
+  constexpr size_t kVector = sizeof(__m256i) / sizeof(To);
+  constexpr size_t kMuch = 16384;
+  const char* in = static_cast<const char*>(source);
+  char* out = static_cast<char*>(target);
+  const size_t misplaced = reinterpret_cast<uintptr_t>(target) % sizeof(__m256i);
+  size_t left = count;
+  const auto step = [&](size_t elements) {
+    in += elements * sizeof(From);
+    out += elements * sizeof(To);
+    left -= elements;
+  };
+  if (count >= kMuch && misplaced % sizeof(To) == 0) {
+    const size_t head = misplaced == 0 ? 0 : (sizeof(__m256i) - misplaced) / sizeof(To);
+    convert_elements<From, To>(in, out, head);
+    step(head);
+    for (; left >= kVector; step(kVector))
+      _mm256_stream_si256(reinterpret_cast<__m256i*>(out), convert_vector<From>(in, To{}));
+    _mm_sfence();
+  }
+  for (; left >= kVector; step(kVector))
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(out), convert_vector<From>(in, To{}));
+  convert_elements<From, To>(in, out, left);
+}
+
+#else
+
+template <typename From, typename To>
+void convert_vectors(const void* source, void* target, size_t count) {
+  convert_elements<From, To>(source, target, count);
+}
+
+#endif
+
 template <typename From>
 void convert_from(const void* source, void* target, DType to, size_t count) {
   switch (to) {
     case DType::kF64:
       return convert_elements<From, double>(source, target, count);
-    case DType::kBf16:
-      return convert_elements<From, Bf16>(source, target, count);
     case DType::kF16:
       return convert_elements<From, F16>(source, target, count);
+    case DType::kBf16:
+      if constexpr (!std::is_same_v<From, double>)
+        return convert_vectors<From, Bf16>(source, target, count);
+      return convert_elements<From, Bf16>(source, target, count);
     default:
+      if constexpr (!std::is_same_v<From, double>)
+        return convert_vectors<From, float>(source, target, count);
       return convert_elements<From, float>(source, target, count);
   }
 }
-
-#ifdef LYNCEUS_WIDEN_BY_VECTORS
-
-__m256 widen_eight(__m128i values, Bf16) {
-  return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(values), 16));
-}
-__m256 widen_eight(__m128i values, F16) { return _mm256_cvtph_ps(values); }
-
-/// Past the caches where there is much to write: weights are read in pieces that fit a cache and
-/// written to memory that nobody looks at for a while, which is then not fetched first.
-template <typename From>
-void widen_elements(const void* source, void* target, size_t count) {
-  constexpr size_t kVector = 8;
-  constexpr size_t kMuch = 16384;
-  const char* in = static_cast<const char*>(source);
-  char* out = static_cast<char*>(target);
-  const auto load = [&] { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(in)); };
-  const size_t misplaced = reinterpret_cast<uintptr_t>(target) % sizeof(__m256);
-  size_t left = count;
-  if (count >= kMuch && misplaced % sizeof(float) == 0) {
-    const size_t head = misplaced == 0 ? 0 : (sizeof(__m256) - misplaced) / sizeof(float);
-    convert_elements<From, float>(in, out, head);
-    in += head * sizeof(From);
-    out += head * sizeof(float);
-    left -= head;
-    for (; left >= kVector; left -= kVector, in += sizeof(__m128i), out += sizeof(__m256))
-      _mm256_stream_ps(reinterpret_cast<float*>(out), widen_eight(load(), From{}));
-    _mm_sfence();
-  }
-  for (; left >= kVector; left -= kVector, in += sizeof(__m128i), out += sizeof(__m256))
-    _mm256_storeu_ps(reinterpret_cast<float*>(out), widen_eight(load(), From{}));
-  convert_elements<From, float>(in, out, left);
-}
-
-#else
-
-template <typename From>
-void widen_elements(const void* source, void* target, size_t count) {
-  convert_elements<From, float>(source, target, count);
-}
-
-#endif
 
 bool is_floating(DType dtype) {
   return dtype == DType::kF32 || dtype == DType::kF64 || dtype == DType::kBf16 ||
@@ -161,8 +200,6 @@ void convert(const void* source, DType from, void* target, DType to, size_t coun
     if (count > 0) std::memcpy(target, source, count * size_of(from));
     return;
   }
-  if (to == DType::kF32 && from == DType::kBf16) return widen_elements<Bf16>(source, target, count);
-  if (to == DType::kF32 && from == DType::kF16) return widen_elements<F16>(source, target, count);
   switch (from) {
     case DType::kF64:
       return convert_from<double>(source, target, to, count);

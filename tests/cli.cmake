@@ -1,4 +1,5 @@
-# Tests of the whole program: they start ranks of their own, so each takes both cores.
+# Tests of the whole program: they start ranks of their own. Those that compute or ask how soon
+# something is noticed have both cores.
 foreach(name resume stage bad_input config_values stop help weights save_fault rank_fault takeover
         photos layout prepare_sources prepare_video export inspect
         mixture)
@@ -11,6 +12,10 @@ foreach(name resume stage bad_input config_values stop help weights save_fault r
     if(name STREQUAL photos)
       set(labels mpi slow)
     endif()
-    set_tests_properties(cli.${name}_test PROPERTIES LABELS "${labels}" PROCESSORS 2)
+    set(load ${waits})
+    if(name MATCHES "photos|rank_fault|stop|takeover")
+      set(load ${both_cores})
+    endif()
+    set_tests_properties(cli.${name}_test PROPERTIES LABELS "${labels}" PROCESSORS ${load})
   endif()
 endforeach()

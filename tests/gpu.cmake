@@ -90,6 +90,6 @@ foreach(name grid_law_mpi8_test step_mpi8_test overlap_mpi8_test)
                         lynceus_test_main)
   add_test(NAME simt.train.${name} COMMAND ${MPIEXEC_EXECUTABLE} --oversubscribe -n 8
                                            $<TARGET_FILE:simt_train_${name}>)
-  set_tests_properties(simt.train.${name} PROPERTIES LABELS "mpi;simt" TIMEOUT 600 PROCESSORS 2
+  set_tests_properties(simt.train.${name} PROPERTIES LABELS "mpi;simt" TIMEOUT 600 PROCESSORS ${both_cores}
     ENVIRONMENT "${mpi_environment};LYNCEUS_TEST_DEVICE=cuda")
 endforeach()

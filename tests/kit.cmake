@@ -12,4 +12,4 @@ add_test(NAME kit.guards
 add_test(NAME kit.rehearsal
          COMMAND ${BASH_PROGRAM} ${CMAKE_CURRENT_SOURCE_DIR}/kit_rehearsal.sh ${CMAKE_SOURCE_DIR}
                  ${CMAKE_BINARY_DIR})
-set_tests_properties(kit.guards kit.rehearsal PROPERTIES LABELS unit TIMEOUT 180 PROCESSORS 2)
+set_tests_properties(kit.guards kit.rehearsal PROPERTIES LABELS unit TIMEOUT 180 PROCESSORS ${both_cores})

@@ -5,5 +5,5 @@ if(TARGET model_load_memory_mpi4_test)
                    $<TARGET_FILE:model_load_memory_mpi4_test>)
   set_tests_properties(model.load_memory_on_two_ranks
                        PROPERTIES LABELS mpi ENVIRONMENT "${mpi_environment}" TIMEOUT 300
-                                  PROCESSORS 2)
+                                  PROCESSORS ${both_cores})
 endif()

@@ -29,7 +29,7 @@ foreach(source ${device_tests})
                                     $<TARGET_FILE:${target}>)
       set(environment ${device_environment} LYNCEUS_TEST_TRANSPORT=${transport}
                       LYNCEUS_STANDIN_SEED=${ranks})
-      set_tests_properties(${test} PROPERTIES LABELS "mpi;simt" TIMEOUT 60 PROCESSORS 2
+      set_tests_properties(${test} PROPERTIES LABELS "mpi;simt" TIMEOUT 60 PROCESSORS ${both_cores}
                            ENVIRONMENT "${environment}")
     endforeach()
   endforeach()
@@ -55,7 +55,7 @@ if(NCCL_INCLUDE_DIR)
            COMMAND ${MPIEXEC_EXECUTABLE} --oversubscribe -n 8 $<TARGET_FILE:lynceus_standin> verify
                    --device cuda --transport nccl --parallel.tensor 2 --parallel.pipeline 2
                    --train.micro_batch_tokens 1 ${verify_on_nccl})
-  set_tests_properties(verify.cuda.nccl PROPERTIES LABELS "mpi;simt" TIMEOUT 300 PROCESSORS 2
+  set_tests_properties(verify.cuda.nccl PROPERTIES LABELS "mpi;simt" TIMEOUT 300 PROCESSORS ${both_cores}
                        ENVIRONMENT "${device_environment}")
 endif()
 
@@ -66,7 +66,7 @@ function(lynceus_device_fault test says)
                    $<TARGET_FILE:parallel_device_failure_test>
                    --gtest_filter=Fault.DISABLED_${test} --gtest_also_run_disabled_tests)
   set_tests_properties(parallel.device_fault.${test} PROPERTIES LABELS "mpi;simt;fault" TIMEOUT 30
-                       PROCESSORS 2 PASS_REGULAR_EXPRESSION "${says}"
+                       PROCESSORS ${both_cores} PASS_REGULAR_EXPRESSION "${says}"
                        ENVIRONMENT "${device_environment};LYNCEUS_TEST_TRANSPORT=nccl")
 endfunction()
 

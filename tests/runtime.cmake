@@ -4,6 +4,6 @@ if(TARGET lynceus_standin)
            COMMAND ${BASH_PROGRAM} ${CMAKE_CURRENT_SOURCE_DIR}/runtime_choice.sh
                    ${MPIEXEC_EXECUTABLE} $<TARGET_FILE:lynceus_standin>
                    ${CMAKE_CURRENT_SOURCE_DIR}/golden/text_only)
-  set_tests_properties(cli.runtime_choice PROPERTIES LABELS "mpi;simt" TIMEOUT 120 PROCESSORS 2
+  set_tests_properties(cli.runtime_choice PROPERTIES LABELS "mpi;simt" TIMEOUT 120 PROCESSORS ${both_cores}
                        ENVIRONMENT "${mpi_environment}")
 endif()

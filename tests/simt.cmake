@@ -20,7 +20,7 @@ add_test(NAME simt.ptxas.fires
          COMMAND ${BASH_PROGRAM} ${scripts}/simt_ptxas_fires.sh ${NVCC_PROGRAM})
 set_tests_properties(simt.ptxas simt.ptxas.fires PROPERTIES LABELS simt TIMEOUT 1800
                      SKIP_RETURN_CODE 77)
-set_tests_properties(simt.ptxas PROPERTIES PROCESSORS 2)
+set_tests_properties(simt.ptxas PROPERTIES PROCESSORS ${both_cores})
 
 if(NOT TARGET lynceus_gpu_standin)
   return()

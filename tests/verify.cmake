@@ -15,12 +15,16 @@ set(large_cases bigger bridge_affine bridge_mlp left_pad llm_trained prefix_imag
 # lynceus_verify(NAME GRID REFUSED OPTIONS CASE...)
 set(verify_program lynceus)
 function(lynceus_verify name grid refused options)
+  set(load ${both_cores})
+  if(grid STREQUAL "1 1 1")
+    set(load ${one_core})
+  endif()
   add_test(NAME verify.${name}
            COMMAND ${BASH_PROGRAM} ${CMAKE_CURRENT_SOURCE_DIR}/verify_grids.sh
                    ${MPIEXEC_EXECUTABLE} $<TARGET_FILE:${verify_program}> ${grid} "${refused}"
                    -- ${options} -- ${ARGN})
   set_tests_properties(verify.${name} PROPERTIES LABELS mpi ENVIRONMENT "${mpi_environment}"
-                       TIMEOUT 300 PROCESSORS 2 SKIP_RETURN_CODE 77)
+                       TIMEOUT 300 PROCESSORS ${load} SKIP_RETURN_CODE 77)
 endfunction()
 
 set(one_by_one --train.micro_batch_tokens 1)
@@ -49,7 +53,7 @@ foreach(grid "1 1 1" "2 1 1" "1 2 1" "1 1 2" "2 2 1" "2 2 2")
            COMMAND ${BASH_PROGRAM} ${large} ${MPIEXEC_EXECUTABLE} $<TARGET_FILE:lynceus> ${grid}
                    ${large_cases})
   set_tests_properties(verify.large.${grid_name} PROPERTIES LABELS mpi
-                       ENVIRONMENT "${mpi_environment}" TIMEOUT 300 PROCESSORS 2
+                       ENVIRONMENT "${mpi_environment}" TIMEOUT 300 PROCESSORS ${both_cores}
                        SKIP_RETURN_CODE 77)
 endforeach()
 lynceus_verify(odd_heads.3x1x1 "3 1 1" "" "${one_by_one}"
@@ -69,7 +73,7 @@ add_test(NAME verify.exit_codes
          COMMAND ${BASH_PROGRAM} ${CMAKE_CURRENT_SOURCE_DIR}/verify_exit.sh ${MPIEXEC_EXECUTABLE}
                  $<TARGET_FILE:lynceus> ${CMAKE_CURRENT_SOURCE_DIR}/golden/smoothing)
 set_tests_properties(verify.exit_codes PROPERTIES LABELS mpi ENVIRONMENT "${mpi_environment}"
-                     TIMEOUT 120 PROCESSORS 2)
+                     TIMEOUT 120 PROCESSORS ${both_cores})
 
 lynceus_verify(bf16.cpu "1 1 1" "" "--precision;bf16" ${verify_cases})
 

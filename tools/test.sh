@@ -14,4 +14,4 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 tools/setup.sh
 cmake --preset ci
 cmake --build --preset ci --parallel "$(nproc)"
-exec ctest --test-dir build/release --output-on-failure -j2 "$@"
+exec ctest --test-dir build/release --output-on-failure -j "$((2 * $(nproc)))" "$@"

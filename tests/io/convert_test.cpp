@@ -111,5 +111,34 @@ TEST(Convert, ArraysOfHalvesEqualSingleValues) {
   }
 }
 
+/// The same of what becomes bf16: floats around every bf16 and its ties, and every half.
+TEST(Convert, ArraysOfBf16EqualSingleValues) {
+  std::vector<float> floats;
+  std::vector<uint16_t> halves;
+  for (uint32_t upper = 0; upper < 0x10000; ++upper) {
+    halves.push_back(static_cast<uint16_t>(upper));
+    for (const uint32_t lower : {0x0000u, 0x0001u, 0x7FFFu, 0x8000u, 0x8001u, 0xFFFFu})
+      floats.push_back(std::bit_cast<float>(upper << 16 | lower));
+  }
+  const auto expect = [](DType from, const void* source, size_t all, const auto& single) {
+    std::vector<char> narrow((all + 2) * sizeof(uint16_t));
+    for (const size_t count : {all, size_t{20001}, size_t{17}, size_t{16}, size_t{1}, size_t{0}})
+      for (const size_t shift : {0, 1, 2}) {  // bytes, of the target
+        std::fill(narrow.begin(), narrow.end(), 'x');
+        convert(source, from, narrow.data() + shift, DType::kBf16, count);
+        for (size_t i = 0; i < count; ++i) {
+          uint16_t found = 0;
+          std::memcpy(&found, narrow.data() + shift + i * sizeof(found), sizeof(found));
+          ASSERT_EQ(found, single(i)) << name_of(from) << " " << i;
+        }
+        EXPECT_EQ(narrow[shift + count * sizeof(uint16_t)], 'x') << "nothing behind the last";
+      }
+  };
+  expect(DType::kF32, floats.data(), floats.size(),
+         [&](size_t i) { return bf16_of_f32(floats[i]); });
+  expect(DType::kF16, halves.data(), halves.size(),
+         [&](size_t i) { return bf16_of_f32(f32_of_f16(halves[i])); });
+}
+
 }  // namespace
 }  // namespace lynceus::io

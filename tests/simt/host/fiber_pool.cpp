@@ -12,14 +12,18 @@ namespace {
 constexpr size_t kMostFibers = 1024;
 constexpr size_t kStackBytes = 128 * 1024;
 constexpr size_t kGuardBytes = 4096;
+// Stacks that begin at one offset of a page would share the few ways of one set of the cache.
+constexpr size_t kStackStagger = 5 * 64;
+constexpr size_t kStackOffsets = 128;
 
 /// A stack of the pool's range, which is never given back.
 struct Given {
   unsigned char* begin;
+  size_t offset;
   boost::context::stack_context allocate() {
     boost::context::stack_context stack;
-    stack.size = kStackBytes - kGuardBytes;
-    stack.sp = begin + kStackBytes;
+    stack.size = kStackBytes - kGuardBytes - offset;
+    stack.sp = begin + kStackBytes - offset;
     return stack;
   }
   void deallocate(boost::context::stack_context&) {}
@@ -40,9 +44,10 @@ void FiberPool::grow() {
   if (fibers_.size() == kMostFibers) fail("more than {} threads wait", kMostFibers);
   auto* const begin = const_cast<unsigned char*>(stacks_.begin) + fibers_.size() * kStackBytes;
   if (mprotect(begin, kGuardBytes, PROT_NONE) != 0) fail("no guard page below a stack");
+  const size_t offset = fibers_.size() % kStackOffsets * kStackStagger;
   Fiber* const fiber = fibers_.emplace_back(std::make_unique<Fiber>()).get();
   fiber->self = boost::context::fiber(
-      std::allocator_arg, Given{begin},
+      std::allocator_arg, Given{begin, offset},
       [this, fiber](boost::context::fiber&& scheduler) -> boost::context::fiber {
         fiber->scheduler = std::move(scheduler);
         for (;;) {

@@ -31,7 +31,7 @@ exec "\$@"
 EOS
 chmod +x "${fake}"/bin/{apt-get,dpkg-query,sudo}
 
-run() { env -i PATH="${fake}/bin" "${BASH}" "${root}/tools/setup.sh" >"${fake}/out" 2>&1; }
+run() { env -i PATH="${fake}/bin" "${BASH}" "${root}/tools/setup.sh" "$@" >"${fake}/out" 2>&1; }
 fail() {
   echo "$1"
   cat "${fake}/out"
@@ -47,6 +47,15 @@ printf '%s\n' g++ ccache >"${fake}/missing"
 run || fail "two missing: expected exit 0"
 grep -q "install .* g++ ccache$" "${fake}/calls" || fail "two missing: expected both, only both"
 grep -q "installing with apt-get: g++ ccache$" "${fake}/out" || fail "two missing: must say so"
+
+printf '%s\n' python3-h5py >"${fake}/missing"
+: >"${fake}/calls"
+run || fail "no checkers asked for: expected exit 0"
+[[ ! -s "${fake}/calls" ]] || fail "no checkers asked for: apt-get was called"
+run --checkers || fail "a checker missing: expected exit 0"
+grep -q "install .* python3-h5py$" "${fake}/calls" || fail "a checker missing: expected it"
+if run --check; then fail "an unknown option: expected a failure"; fi
+grep -q "expected nothing or --checkers, found '--check'" "${fake}/out" || fail "must name the option"
 
 rm "${fake}/bin/apt-get"
 if run; then fail "no apt-get: expected a failure"; fi

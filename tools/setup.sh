@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Installs what Lynceus needs to build and to test, from the distribution's own packages.
 #
-#   tools/setup.sh
+#   tools/setup.sh              to build, to run and to test
+#   tools/setup.sh --checkers   and what some tests compare with: PyTorch, h5py, shellcheck
 #
 # Debian 12 is tested. Ubuntu 24.04 has packages of the same names (in main and universe) and is
 # untested. Root, or sudo, is needed only when something is missing.
@@ -26,6 +27,14 @@ packages=(
   # readers of foreign files under libFuzzer
   libgtest-dev libgmock-dev libbenchmark-dev libboost-context-dev clang libclang-rt-14-dev
 )
+case "${1:-}" in
+  "") ;;
+  --checkers) packages+=(python3-torch python3-h5py shellcheck) ;;
+  *)
+    echo "setup: expected nothing or --checkers, found '$1'" >&2
+    exit 2
+    ;;
+esac
 
 if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
   echo "setup: expected Debian 12 or Ubuntu 24.04 (dpkg and apt), found neither tool;" \

@@ -3,7 +3,6 @@
 #include "train/trainer.h"
 
 #include <algorithm>
-#include <charconv>
 #include <chrono>
 
 #include "core/log.h"
@@ -13,10 +12,8 @@
 #include "io/lease.h"
 #include "kernels/gemm.h"
 #include "parallel/dry_run.h"
-#include "train/balance.h"
 #include "train/lr_schedule.h"
-#include "train/metrics.h"
-#include "train/sample_lines.h"
+#include "train/run_report.h"
 #include "train/signals.h"
 #include "train/validation.h"
 
@@ -26,19 +23,9 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int kSaveFailuresInARow = 3;
-constexpr int64_t kFewSamples = 200;  // before this many, a share of bad ones says little
 
 double seconds_since(std::chrono::steady_clock::time_point begin) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-}
-
-/// The step of a line of damaged.tsv or samples.tsv.
-std::optional<int64_t> step_of_row(const std::string& line) {
-  int64_t step = 0;
-  const char* end = line.data() + line.size();
-  const auto parsed = std::from_chars(line.data(), end, step);
-  if (parsed.ec != std::errc() || parsed.ptr == end || *parsed.ptr != '\t') return std::nullopt;
-  return step;
 }
 
 class Trainer {
@@ -48,9 +35,7 @@ class Trainer {
         config_(*config),
         run_(config_.options.run),
         stop_(run_),
-        metrics_(run_),
-        damaged_(run_, "damaged", ".tsv", step_of_row),
-        samples_(run_, "samples", ".tsv", step_of_row) {
+        report_(rt, config_, run_) {
     set_up(reader);
   }
 
@@ -90,7 +75,7 @@ class Trainer {
       if (reason == StopReason::kLeaseLost) leave_to_successor();
       if (reason == StopReason::kRequested) {
         progress.finish();
-        tell_balance();
+        report_.tell_balance();
         write_trace(position_.step);
         save_now();
         if (speaks()) stop_.clear();
@@ -99,7 +84,7 @@ class Trainer {
       }
     }
     progress.finish();
-    tell_balance();
+    report_.tell_balance();
     write_trace(position_.step);
     save_now();
     return ExitCode::kDone;
@@ -171,10 +156,7 @@ class Trainer {
       log::info("log.trace: step {} is done already: no trace is written", trace_.first);
     store_->set_aside_newer(position_.step);
     parallel::agree(*rt_.grid.world, [&] {
-      if (!speaks()) return;
-      metrics_.cut_after(position_.step);
-      damaged_.cut_after(position_.step);
-      samples_.cut_after(position_.step);
+      if (speaks()) report_.cut_after(position_.step);
     });
     log::info("{}: {} on {} samples, {} trained parameters on rank 0", run_.string(),
               rt_.grid.shape.to_string(), total_samples(), trained_elements());
@@ -231,7 +213,8 @@ class Trainer {
                    batch->reach, step_options(config_), lr, meanwhile);
     position_.step = number;
     position_.samples_seen += config_.train.global_batch_size;
-    report(*batch, result, lr, seconds_since(begin), progress);
+    report_.tell_step({*batch, result, lr, seconds_since(begin)},
+                      RunData::pointers(data_.training), &position_, progress);
     if (number == trace_.last) write_trace(number);
   }
 
@@ -247,89 +230,6 @@ class Trainer {
     trace_ = {};
   }
 
-  void report(const PreparedStep& batch, const StepResult& result, double lr, double seconds,
-              Progress* progress) {
-    int64_t rows = 0;
-    for (const PackedBatch& micro_batch : batch.batch.micro_batches) rows += micro_batch.tokens();
-    rows = rt_.grid.data->all_reduce(rows);
-    const int64_t cut = rt_.grid.data->all_reduce(batch.cut_tokens);
-    const int64_t patches = result.vision.patch_tokens;
-    const int64_t patch_tokens = rt_.grid.world->all_reduce(patches);
-    const int64_t most_patches = rt_.grid.world->all_reduce(patches, parallel::ReduceOp::kMax);
-    if (position_.step == first_step_ + 1) tell_shares(result);
-    const int64_t damaged = rt_.grid.data->all_reduce(batch.damaged_in_replica);
-    if (damaged > 0) list_damaged(batch, damaged);
-    if (config_.log.samples) list_samples(batch);
-    balance_.add(batch.replica_imbalance, most_patches, patch_tokens, rt_.grid.world->size());
-    if (!result.updated) log::warn("step {}: no scored token, nothing was updated", position_.step);
-    progress->note(fmt::format("loss {:.4f}", result.loss));
-    progress->advance();
-    if (!speaks()) return;
-    const double samples = static_cast<double>(config_.train.global_batch_size);
-    Metrics metrics = {{"step", position_.step},
-                       {"samples_seen", position_.samples_seen},
-                       {"loss", result.loss},
-                       {"scored_tokens", result.scored_tokens},
-                       {"grad_norm", result.gradient_norm},
-                       {"lr", lr},
-                       {"step_seconds", seconds},
-                       {"samples_per_s", samples / seconds},
-                       {"tokens_per_s", static_cast<double>(rows) / seconds},
-                       {"patch_tokens", patch_tokens},
-                       {"patch_tokens_most", most_patches},
-                       {"replica_imbalance", batch.replica_imbalance}};
-    if (cut > 0) metrics.push_back({"cut_tokens", cut});
-    if (damaged > 0) metrics.push_back({"damaged_samples", damaged});
-    metrics_.append(metrics);
-    if (config_.log.every > 0 && position_.step % config_.log.every == 0)
-      log::info("step {}  loss {:.4f}  norm {:.3f}  lr {:.2e}  {:.1f} samples/s", position_.step,
-                result.loss, result.gradient_norm, lr, samples / seconds);
-  }
-
-  /// How the first step was spread: patch tokens that each rank encoded, micro-batches it held.
-  void tell_shares(const StepResult& result) {
-    const auto shares = rt_.grid.world->all_gather(
-        fmt::format("{} ({})", result.vision.patch_tokens, result.most_saved));
-    log::info("patch tokens encoded (micro-batches held) by rank: {}", fmt::join(shares, ", "));
-  }
-
-  void list_samples(const PreparedStep& batch) {
-    const std::string lines =
-        sample_lines(rt_, position_.step, batch, RunData::pointers(data_.training));
-    if (speaks()) samples_.append(lines);
-  }
-
-  /// How evenly the steps of this start were spread.
-  void tell_balance() const {
-    if (rt_.grid.world->size() == 1 || balance_.steps() == 0) return;
-    log::info(
-        "busiest over mean, of {} steps: replicas {:.3f} by planned work, ranks {:.3f} by "
-        "patch tokens",
-        balance_.steps(), balance_.replicas(), balance_.ranks());
-  }
-
-  /// Damaged media was replaced and is not scored; here it is listed and counted.
-  void list_damaged(const PreparedStep& batch, int64_t damaged) {
-    std::string mine;
-    for (const DamagedSample& sample : batch.damaged)
-      mine += fmt::format("{}\t{}\t{}\n", position_.step, sample.index, sample.reason);
-    const auto all = rt_.grid.world->all_gather(mine);
-    if (speaks()) {
-      damaged_.append(fmt::format("{}", fmt::join(all, "")));
-      for (const std::string& text : all)
-        if (!text.empty()) log::warn("damaged media, replaced and not scored: {}", text);
-    }
-    position_.damaged_samples += damaged;
-    const auto samples = static_cast<double>(position_.samples_seen);
-    if (position_.samples_seen >= kFewSamples &&
-        static_cast<double>(position_.damaged_samples) / samples > config_.data.max_bad)
-      throw parallel::AgreedError(
-          ExitCode::kInput,
-          fmt::format("{} of {} samples have damaged media, more than data.max_bad = {}: see {}",
-                      position_.damaged_samples, position_.samples_seen, config_.data.max_bad,
-                      damaged_.path().string()));
-  }
-
   void validate_now() {
     if (data_.validation.empty()) return;
     const auto datasets = RunData::pointers(data_.validation);
@@ -338,21 +238,7 @@ class Trainer {
                        loader_threads(rt_, config_));
     const auto scores = validate(rt_, model_, &loader, datasets, config_.train.validation_samples,
                                  config_.train.global_batch_size);
-    if (!speaks()) return;
-    for (const auto& [task, score] : scores) {
-      metrics_.append({{"step", position_.step},
-                       {"validation", task},
-                       {"samples", score.samples},
-                       {"damaged_samples", score.damaged_samples},
-                       {"loss", score.loss()},
-                       {"token_accuracy", score.token_accuracy()},
-                       {"answer_accuracy", score.answer_accuracy()},
-                       {"baseline", score.baseline()}});
-      log::info(
-          "validation {}: loss {:.4f}, tokens {:.1f} %, answers {:.1f} % (majority {:.1f} %) of {}",
-          task, score.loss(), 100 * score.token_accuracy(), 100 * score.answer_accuracy(),
-          100 * score.baseline(), score.samples);
-    }
+    report_.tell_validation(position_.step, scores);
   }
 
   /// Another process trains here now: whatever this one saved would be refused.
@@ -395,8 +281,7 @@ class Trainer {
   RunConfig& config_;
   fs::path run_;
   const StopRequests stop_;  // from the start: a request while weights are loaded counts too
-  MetricsFile metrics_;
-  StepLines damaged_, samples_;
+  RunReport report_;
   RunData data_;
   std::unique_ptr<io::Lease> lease_;
   LynxModel model_;
@@ -407,7 +292,6 @@ class Trainer {
   int64_t first_step_ = 0;
   int64_t saved_step_ = -1;
   int failures_ = 0;
-  BalanceAccount balance_;
   TraceRange trace_;
   std::optional<Runtime> beside_;      // where the encoder runs ahead; empty: it does not
   std::optional<PreparedStep> ahead_;  // behind the step at hand

@@ -3,8 +3,8 @@
 //
 //   bench_input --images DIR --threads N            one JSON line a size
 //   bench_input --images DIR --serve                "224 evaluation" on stdin, seconds of a pass
-//   out bench_input --loader SHARD.h5 --threads N       the prefetching loader against a bare loop
-//   that
+//   bench_input --images DIR --scaled true          with data.scaled_decode
+//   bench_input --loader SHARD.h5 --threads N       the prefetching loader against a bare loop that
 //                                                   decodes and transforms the same pictures
 //
 // A pass takes every picture once. Files are in the page cache: a pass that does not count comes
@@ -47,6 +47,7 @@ struct BenchOptions {
   std::string size = "224,420";
   int64_t rounds = 7;
   int64_t batch = 32;
+  bool scaled = false;
   bool serve = false;
 
   template <typename Visitor>
@@ -57,6 +58,7 @@ struct BenchOptions {
     v.field("size", size, "sides of the result, pixels, with commas between them");
     v.field("rounds", rounds, "passes that count, for each size and transform");
     v.field("batch", batch, "with --loader: samples a batch");
+    v.field("scaled", scaled, "with --images: decode no larger than needed, as data.scaled_decode");
     v.field("serve", serve, "one pass for each line of stdin");
   }
 };
@@ -104,7 +106,7 @@ struct Pass {
 
 class Pictures {
  public:
-  explicit Pictures(const std::string& folder) {
+  Pictures(const std::string& folder, bool scaled) : scaled_(scaled) {
     std::error_code error;
     for (const auto& entry : fs::directory_iterator(folder, error))
       if (entry.is_regular_file()) files_.push_back(entry.path());
@@ -126,7 +128,8 @@ class Pictures {
     on_threads(threads, files_.size(), [&](size_t item, int64_t thread) {
       Worker& worker = workers[static_cast<size_t>(thread)];
       std::array<Clock::time_point, 4> at{Clock::now()};
-      const io::Image image = io::decode_image(io::read_text(files_[item]), files_[item].string());
+      const io::Image image = io::decode_image(io::read_text(files_[item]), files_[item].string(),
+                                               {}, scaled_ ? size : 0);
       at[1] = Clock::now();
       const io::Image square = training ? io::training_transform(image, size, 1, item, 0)
                                         : io::evaluation_transform(image, size);
@@ -144,6 +147,7 @@ class Pictures {
   }
 
  private:
+  bool scaled_;
   std::vector<fs::path> files_;
 };
 
@@ -174,12 +178,13 @@ bench::Json measure_transform(const Pictures& pictures, const BenchOptions& opti
 }
 
 void measure(const BenchOptions& options, const std::vector<int>& sizes) {
-  const Pictures pictures(options.images);
+  const Pictures pictures(options.images, options.scaled);
   for (const int size : sizes) {
     const bench::Json evaluation = measure_transform(pictures, options, size, false);
     bench::print_line({{"figure", "input"},
                        {"size", size},
                        {"threads", options.threads},
+                       {"scaled", options.scaled},
                        {"images", pictures.count()},
                        {"images_per_s", evaluation["images_per_s"]["median"]},
                        {"transform", "evaluation"},
@@ -189,7 +194,7 @@ void measure(const BenchOptions& options, const std::vector<int>& sizes) {
 }
 
 void serve(const BenchOptions& options) {
-  const Pictures pictures(options.images);
+  const Pictures pictures(options.images, options.scaled);
   for (std::string line; std::getline(std::cin, line);) {
     int size = 0;
     std::string transform;

@@ -43,8 +43,9 @@ bool is_webp(std::string_view encoded) {
 
 }  // namespace
 
-Image decode_image(std::string_view encoded, const std::string& name, const DecodeLimits& limits) {
-  if (is_jpeg(encoded)) return internal::decode_jpeg(encoded, name, limits);
+Image decode_image(std::string_view encoded, const std::string& name, const DecodeLimits& limits,
+                   int kept_side) {
+  if (is_jpeg(encoded)) return internal::decode_jpeg(encoded, name, limits, kept_side);
   if (is_png(encoded)) return internal::decode_png(encoded, name, limits);
   if (is_webp(encoded)) return internal::decode_webp(encoded, name, limits);
   refuse(encoded, name);

@@ -4,8 +4,10 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <limits>
 
 #include "core/check.h"
+#include "core/error.h"
 #include "core/random.h"
 
 namespace lynceus::io {
@@ -57,7 +59,11 @@ EvaluationGeometry evaluation_geometry(int width, int height, int size) {
   const bool upright = width <= height;
   const double shorter = upright ? width : height;
   const double longer = upright ? height : width;
-  const int resized_longer = static_cast<int>(size * longer / shorter);
+  const double exact = size * longer / shorter;
+  if (exact > std::numeric_limits<int>::max())
+    throw InputError("an image of {} x {}, its shorter side resized to {}, is too long", width,
+                     height, size);
+  const int resized_longer = static_cast<int>(exact);
   EvaluationGeometry geometry;
   geometry.resized_width = upright ? size : resized_longer;
   geometry.resized_height = upright ? resized_longer : size;

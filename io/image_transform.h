@@ -16,6 +16,7 @@ struct EvaluationGeometry {
   int resized_height = 0;
   CropBox crop;  ///< in the resized image, size x size
 };
+/// InputError where the longer side would be more than an int holds.
 EvaluationGeometry evaluation_geometry(int width, int height, int size);
 
 /// Resize(size, bicubic) and CenterCrop(size); size x size.

@@ -2,6 +2,7 @@
 //
 // libjpeg reports errors by calling a function that must not return. It is C and may not be unwound
 // by an exception, so we jump: every function that calls setjmp holds plain data only.
+#include <algorithm>
 #include <csetjmp>
 #include <cstdio>
 #include <cstdlib>
@@ -75,6 +76,15 @@ bool read_header(Decoder& decoder, std::string_view encoded) {
   return true;
 }
 
+/// By how much the inverse transform may shrink: 1, 2, 4 or 8.
+unsigned shrink_of(JDIMENSION width, JDIMENSION height, int kept_side) {
+  if (kept_side <= 0) return 1;
+  unsigned shrink = 8;
+  while (shrink > 1 && std::min(width, height) / shrink < static_cast<JDIMENSION>(kept_side))
+    shrink /= 2;
+  return shrink;
+}
+
 /// Adobe writes CMYK inverted: what is stored is 255 - ink. Rounding as PIL's cmyk2rgb.
 void cmyk_to_rgb(const uint8_t* cmyk, uint8_t* rgb, int width) {
   for (int x = 0; x < width; ++x) {
@@ -138,14 +148,19 @@ bool write_pixels(Encoder& encoder, const uint8_t* rgb, int width, int height, i
 
 namespace internal {
 
-Image decode_jpeg(std::string_view encoded, const std::string& name, const DecodeLimits& limits) {
+Image decode_jpeg(std::string_view encoded, const std::string& name, const DecodeLimits& limits,
+                  int kept_side) {
   Decoder decoder;
   set_up(decoder.errors);
   decoder.info.err = &decoder.errors.base;
   if (!read_header(decoder, encoded)) {
     throw InputError("{}: not a readable JPEG: {}", name, decoder.errors.message);
   }
-  Image image = allocate_image(decoder.info.image_width, decoder.info.image_height, name, limits);
+  check_image_size(decoder.info.image_width, decoder.info.image_height, name, limits);
+  decoder.info.scale_denom =
+      shrink_of(decoder.info.image_width, decoder.info.image_height, kept_side);
+  jpeg_calc_output_dimensions(&decoder.info);
+  Image image = allocate_image(decoder.info.output_width, decoder.info.output_height, name, limits);
   std::vector<uint8_t> cmyk_row(
       decoder.info.num_components == 4 ? static_cast<size_t>(image.width) * 4 : 0);
   if (!read_pixels(decoder, image.rgb.data(), cmyk_row.data())) {

@@ -119,7 +119,8 @@ void MediaLoader::load_image(const MediaRequest& request, int index, float* pixe
   }
   try {
     const std::string name = fmt::format("{}, media {}", dataset.describe(request.sample), index);
-    const Image image = decode_image(encoded, name, config_.limits);
+    const Image image =
+        decode_image(encoded, name, config_.limits, config_.scaled_decode ? config_.image_size : 0);
     // Frames are cut alike; separate images are not related.
     const bool frames = dataset.kind(request.sample) == MediaKind::kFrames;
     const auto media_index = frames ? 0 : static_cast<uint64_t>(index);

@@ -37,6 +37,7 @@ struct TransformConfig {
   int image_size = 224;  ///< R
   bool augment = false;  ///< RandomResizedCrop instead of Resize + CenterCrop
   uint64_t seed = 0;     ///< of the random crops
+  bool scaled_decode = false;  ///< decode JPEG no larger than needed: faster, other pixels
   DecodeLimits limits = {};
   int depth = 2;  ///< batches that are worked on ahead of take()
 };

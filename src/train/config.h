@@ -108,6 +108,7 @@ struct DataConfig {
   std::string caption_prompts;
   int64_t max_tokens = 512;
   bool augment = true;
+  bool scaled_decode = false;
   int64_t loader_threads = 0;
   double max_bad = 0.01;
 
@@ -134,6 +135,9 @@ struct DataConfig {
             "empty: none");
     v.field("data.max_tokens", max_tokens, "most text tokens of a sample");
     v.field("data.augment", augment, "random resized crop in training");
+    v.field("data.scaled_decode", scaled_decode,
+            "decode a JPEG at 1/2, 1/4 or 1/8 where that is no smaller than the encoder's input: "
+            "faster, and not the released code's pixels");
     v.field("data.loader_threads", loader_threads,
             "threads a rank that decode images; 0: by its cores");
     v.field("data.max_bad", max_bad,

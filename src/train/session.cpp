@@ -204,6 +204,7 @@ io::TransformConfig transform_config(const RunConfig& config, bool training) {
   transform.image_size = static_cast<int>(config.model.vision.image_size);
   transform.augment = training && config.data.augment;
   transform.seed = config.train.seed;
+  transform.scaled_decode = config.data.scaled_decode;
   return transform;
 }
 

@@ -121,6 +121,48 @@ TEST(Image, JpegPixelsEqualPillows) {
   std::printf("rocket.jpg: max difference %d\n", difference);
 }
 
+/// Means over squares of `shrink` x `shrink` pixels; the last ones may be smaller.
+Image averaged(const Image& image, int shrink) {
+  Image small{(image.width + shrink - 1) / shrink, (image.height + shrink - 1) / shrink, {}};
+  for (int y = 0; y < small.height; ++y)
+    for (int x = 0; x < small.width; ++x)
+      for (int c = 0; c < 3; ++c) {
+        int sum = 0, count = 0;
+        for (int v = y * shrink; v < std::min(image.height, (y + 1) * shrink); ++v)
+          for (int u = x * shrink; u < std::min(image.width, (x + 1) * shrink); ++u, ++count)
+            sum += image.rgb[static_cast<size_t>(3 * (v * image.width + u) + c)];
+        small.rgb.push_back(static_cast<uint8_t>(sum / count));
+      }
+  return small;
+}
+
+TEST(Image, JpegComesSmallerWhereThatIsAllowed) {
+  const std::string encoded = read_text(kSources / "rocket.jpg");
+  const Image whole = decode_image(encoded, "rocket.jpg");
+  const int side = std::min(whole.width, whole.height);
+  for (const int shrink : {1, 2, 4, 8}) {
+    const Image expected = averaged(whole, shrink);
+    // The longest side that this allows, and the shortest.
+    for (const int kept : {side / shrink, side / (2 * shrink) + 1}) {
+      if (shrink == 8 && kept != side / shrink) continue;
+      const Image found = decode_image(encoded, "rocket.jpg", {}, kept);
+      ASSERT_EQ(found.width, expected.width) << kept;
+      ASSERT_EQ(found.height, expected.height) << kept;
+      double difference = 0;
+      for (size_t i = 0; i < found.rgb.size(); ++i)
+        difference += std::abs(found.rgb[i] - expected.rgb[i]);
+      EXPECT_LT(difference / static_cast<double>(found.rgb.size()), 2.5) << kept;
+    }
+  }
+  EXPECT_EQ(decode_image(encoded, "rocket.jpg", {}, side + 1).rgb, whole.rgb);
+  EXPECT_EQ(decode_image(encoded, "rocket.jpg", {}, 1).width, (whole.width + 7) / 8);
+  DecodeLimits limits;
+  limits.max_pixels = int64_t{whole.width} * whole.height - 1;
+  EXPECT_THROW(decode_image(encoded, "rocket.jpg", limits, 1), InputError) << "the header counts";
+  const std::string torn = encoded.substr(0, encoded.size() / 2);
+  EXPECT_THROW(decode_image(torn, "torn", {}, 1), InputError);
+}
+
 TEST(Image, JpegRoundTripIsClose) {
   const Image image = gradient(50, 31);
   const Image back = decode_image(encode_jpeg(image, 95), "gradient");

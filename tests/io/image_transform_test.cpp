@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "core/error.h"
 #include "io/file.h"
 
 namespace lynceus::io {
@@ -45,6 +46,12 @@ std::vector<float> golden_table() {
   std::memcpy(table.data(), bytes.data() + bytes.size() - table.size() * sizeof(float),
               table.size() * sizeof(float));
   return table;
+}
+
+TEST(ImageTransform, AnImageTooLongForItsHeightIsRefused) {
+  EXPECT_THROW(evaluation_geometry(64 << 20, 1, 420), InputError);
+  EXPECT_THROW(evaluation_geometry(1, 64 << 20, 420), InputError);
+  EXPECT_EQ(evaluation_geometry(4 << 20, 1, 420).resized_width, 420 * (4 << 20));
 }
 
 TEST(ImageTransform, GeometryEqualsTorchvision) {

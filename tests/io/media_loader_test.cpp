@@ -81,6 +81,31 @@ class MediaLoaderTest : public testing::Test {
   Stream stream_;
 };
 
+TEST_F(MediaLoaderTest, DecodesNoLargerThanNeededWhereThatIsAsked) {
+  Image stripes{5 * kSize, 4 * kSize, {}};
+  for (int i = 0; i < stripes.width * stripes.height; ++i)
+    for (int c = 0; c < 3; ++c) stripes.rgb.push_back(static_cast<uint8_t>((i / 7 % 3 + c) * 60));
+  const Dataset dataset = make("stripes", {encode_jpeg(stripes, 95)});
+  for (const bool augment : {false, true}) {
+    std::vector<std::vector<float>> found;
+    for (const bool scaled : {false, true}) {
+      const TransformConfig config{
+          .image_size = kSize, .augment = augment, .scaled_decode = scaled};
+      MediaLoader loader({&dataset}, config, 1, stream_);
+      loader.request({{0, 0, 3}});
+      found.push_back(loader.take().at(0).pixels.to_vector<float>());
+      const Image image = decode_image(dataset.read_media(0, 0), "x", {}, scaled ? kSize : 0);
+      EXPECT_EQ(image.width, scaled ? 5 * kSize / 4 : 5 * kSize);
+      std::vector<float> expected(3 * kSize * kSize);
+      normalize(
+          augment ? training_transform(image, kSize, 0, 3, 0) : evaluation_transform(image, kSize),
+          expected.data());
+      EXPECT_EQ(found.back(), expected);
+    }
+    EXPECT_NE(found[0], found[1]);
+  }
+}
+
 TEST_F(MediaLoaderTest, BatchesComeInOrderWithAnyNumberOfThreads) {
   for (const bool augment : {false, true}) {
     const TransformConfig config{.image_size = kSize, .augment = augment, .seed = 9};

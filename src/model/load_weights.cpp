@@ -2,8 +2,10 @@
 // broadcasts them to the others. Used before training, evaluation and verification.
 #include "model/load_weights.h"
 
+#include <algorithm>
 #include <cmath>
 #include <exception>
+#include <numeric>
 
 #include "model/parameter_value.h"
 #include "model/position_interpolation.h"
@@ -36,14 +38,18 @@ void read_parameter(const Runtime& rt, const VisionConfig& vision, const io::Wei
   value.copy_from(here);
 }
 
-/// On the rank's threads where the values lie in host memory; of several errors the first
-/// parameter's is thrown.
+/// On the rank's threads where the values lie in host memory, the largest first, so that no thread
+/// is left with one at the end; of several errors the first parameter's is thrown.
 void read_parameters(const Runtime& rt, const VisionConfig& vision, const io::WeightSource& source,
                      const std::vector<const Parameter*>& parameters) {
   std::vector<std::exception_ptr> errors(parameters.size());
-  const auto count = static_cast<int64_t>(parameters.size());
+  std::vector<size_t> order(parameters.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) {
+    return parameters[a]->value.size() > parameters[b]->value.size();
+  });
 #pragma omp parallel for schedule(dynamic) if (rt.stream.device().is_cpu())
-  for (int64_t i = 0; i < count; ++i) {
+  for (const size_t i : order) {
     try {
       read_parameter(rt, vision, source, *parameters[i]);
     } catch (...) {

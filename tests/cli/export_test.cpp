@@ -10,6 +10,7 @@
 #include "io/weights.h"
 #include "model/load_weights.h"
 #include "run_program.h"
+#include "train/weight_origins.h"
 
 namespace lynceus::cli_test {
 namespace {
@@ -101,6 +102,49 @@ TEST_F(Export, MergedIsADirectoryOfWeights) {
   EXPECT_EQ(changed.code, 3) << changed.all();
   EXPECT_THAT(changed.err, HasSubstr("not what the checkpoint was trained with: expected digest "));
   expect_nothing("changed");
+}
+
+TEST_F(Export, WhatALaterStageFroze) {
+  train("first", kTrainAll + Arguments{"--train.steps", "2"});
+  ASSERT_EQ(export_run("first", "first-out").code, 0);
+  const auto before = tensors_of(folder_ / "first-out" / "model.safetensors");
+  const fs::path origin = checkpoint(folder_ / "first", 2);
+  for (const std::string trained : {"adapter,llm", "bridge,llm", "llm"}) {
+    SCOPED_TRACE(trained);
+    train(trained, {"--train.steps", "1", "--init", origin, "--model.train", trained});
+    const Output own = export_run(trained, trained + "-out");
+    ASSERT_EQ(own.code, 0) << own.all();
+    const Output merged = export_run(trained, trained + "-merged", {"--what", "merged"});
+    ASSERT_EQ(merged.code, 0) << merged.all();
+    const auto after = tensors_of(folder_ / (trained + "-out") / "model.safetensors");
+    auto lynx = tensors_of(folder_ / (trained + "-merged") / "lynx.safetensors");
+    for (const std::string module : {"bridge", "adapter"}) {
+      const bool frozen = trained.find(module) == std::string::npos;
+      const std::string sentence =
+          fmt::format("the frozen {} is not in it: it is that of ", module);
+      EXPECT_EQ(own.out.find(sentence + origin.string() + "\n") != std::string::npos, frozen);
+      EXPECT_THAT(merged.out, testing::Not(HasSubstr(sentence)));
+      int changed = 0;
+      for (const auto& [name, values] : before) {
+        if (module_of(name) != module) continue;
+        EXPECT_EQ(after.contains(name), !frozen) << name;
+        EXPECT_EQ(lynx.at(name), frozen ? values : after.at(name)) << name;
+        changed += lynx.at(name) != values ? 1 : 0;
+        lynx.erase(name);
+      }
+      EXPECT_EQ(changed > 0, !frozen) << module;
+    }
+    EXPECT_TRUE(lynx.empty()) << lynx.begin()->first;
+  }
+  // Another checkpoint in its place is told from it.
+  train("other", kTrainAll + Arguments{"--train.steps", "2", "--train.seed", "3"});
+  fs::rename(origin, folder_ / "aside");
+  fs::rename(checkpoint(folder_ / "other", 2), origin);
+  const Output replaced = export_run("llm", "replaced", {"--what", "merged"});
+  EXPECT_EQ(replaced.code, 3) << replaced.all();
+  EXPECT_THAT(replaced.err,
+              HasSubstr("not what the checkpoint was trained with: expected digest "));
+  expect_nothing("replaced");
 }
 
 TEST_F(Export, WhatCannotBeExportedLeavesNothing) {

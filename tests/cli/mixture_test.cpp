@@ -164,6 +164,9 @@ TEST_F(MixtureTest, SamplesDependNeitherOnTheGridNorOnResumes) {
                   grid(1, 1, 3) + Arguments{"--stop-after", "4", "--data.loader_threads", "3"}, 3)
                 .code,
             0);
+  // Before the next start takes the lines of these replicas away.
+  EXPECT_EQ(samples("stopped"),
+            std::vector<std::string>(straight.begin(), straight.begin() + 4 * 8));
   // Back to an older step: its lines come again, once.
   const Output last = start("stopped", grid(1, 2, 1) + Arguments{"--resume", "1"}, 2);
   ASSERT_EQ(last.code, 0) << last.all();

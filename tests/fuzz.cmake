@@ -52,7 +52,7 @@ file(MAKE_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR}/fuzz)
 foreach(name
     io/archive io/child_process io/convert io/digest io/file io/frame_choice io/generated_weights io/hdf5 io/hf_config io/image
     io/jpeg io/json io/json_stream io/lines io/llama_pieces io/manifest io/ordered_rows io/pickle io/png
-    io/released_names io/safetensors io/safetensors_writer io/shard io/shard_sidecar io/source
+    io/prompt_files io/released_names io/safetensors io/safetensors_writer io/shard io/shard_sidecar io/source
     io/source_coco io/source_jsonl io/source_llava io/source_openvqa io/source_text
     io/source_webdataset io/stored_tensor io/torch_file io/tsv io/video io/weight_files io/weights io/webp
     io/zip_entries src/core/config src/core/config_visitor src/core/memory
@@ -104,10 +104,14 @@ lynceus_fuzz(hf_config MAX_LENGTH 2048 WORDS json.dict)
 lynceus_fuzz(image MAX_LENGTH 8192)
 lynceus_fuzz(json MAX_LENGTH 4096 WORDS json.dict)
 lynceus_fuzz(json_stream MAX_LENGTH 4096 WORDS json.dict)
+lynceus_fuzz(llama MAX_LENGTH 2048 WORDS llama.dict)
 lynceus_fuzz(manifest MAX_LENGTH 8192 WORDS json.dict)
+lynceus_fuzz(prompts MAX_LENGTH 1024 WORDS prompts.dict)
 lynceus_fuzz(rows MAX_LENGTH 4096 WORDS json.dict)
 lynceus_fuzz(safetensors MAX_LENGTH 4096 WORDS json.dict SEEDS data/safetensors)
 lynceus_fuzz(shard MAX_LENGTH 512)
 lynceus_fuzz(source MAX_LENGTH 4096 WORDS json.dict)
 lynceus_fuzz(torch_file MAX_LENGTH 8192 WORDS torch_file.dict SEEDS data/torch)
+lynceus_fuzz(video MAX_LENGTH 2048 WORDS video.dict)
+lynceus_fuzz(webdataset MAX_LENGTH 4096 WORDS webdataset.dict)
 lynceus_fuzz(weight_index MAX_LENGTH 4096 WORDS json.dict SEEDS data/generated_weights)

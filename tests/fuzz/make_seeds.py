@@ -126,6 +126,43 @@ TENSORS = {
 }
 
 
+PARAMS = '{"dim": 4, "n_heads": 2, "n_kv_heads": 1, "n_layers": 1, "norm_eps": 1e-05}'
+
+LLAMAS = {
+    "whole": PARAMS + "\ntok_embeddings.weight 5 4\nlayers.0.attention.wq.weight 4 4\n"
+             "layers.0.attention.wk.weight 2 4\nlayers.0.attention.wo.weight 4 4\n"
+             "layers.0.feed_forward.w1.weight 6 4\nlayers.0.feed_forward.w2.weight 4 6\n"
+             "layers.0.ffn_norm.weight 4\nnorm.weight 4\noutput.weight 5 4\nrope.freqs 1\n",
+    "columns": PARAMS + "\ntok_embeddings.weight 5 2\nlayers.0.attention.wo.weight 4 2\n"
+               "-\ntok_embeddings.weight 5 2\nlayers.0.attention.wo.weight 4 2\n",
+    "nothing": PARAMS + "\nlayers.0.feed_forward.w1.weight 3 4\noutput.weight 0 4\n",
+    "rows": PARAMS + "\nlayers.0.attention.wq.weight 3 4\nlayers.0.feed_forward.w1.weight 3 4\n"
+            "output.weight 2 4\ntok_embeddings.weight 2 4\n"
+            "-\nlayers.0.attention.wq.weight 1 4\nlayers.0.feed_forward.w1.weight 5 4\n"
+            "output.weight 3 4\ntok_embeddings.weight 3 4\n",
+}
+
+PROMPTS = {
+    "style": '# a comment\nname = a\ndefault_system = "says \\"x\\" "\nsystem = {text} \n'
+             'user = "U: {text}\\n"\nassistant = A: {text}\\\\\nlower_case = true\n',
+    "list": "# wordings\n{text}\nLook: {text}!\n; and instructions\nDescribe it.\n",
+    "unclosed": 'user = "{text}\nassistant = {text}{text}\n',
+}
+
+FRAMES = {
+    "one": "\0decoded 1\nframe 0 1 1\nRGBend\n",
+    "twice": "\1decoded 1\nframe 0 2 1\nRGBRGBend\n",
+    "two": "\1decoded 5\nframe 0 1 1\nRGBframe 3 1 2\nRGBRGBend\n",
+    "damaged": "\1damaged no video stream\n",
+}
+
+ENTRIES = {
+    "captions": 'a.jpg @\na.txt words\nb.json {"captions": ["x", "y"]}\nb.png @\nc.cls 3\n',
+    "answers": '!d/a.png @\nd/a.json {"question": "q", "answer": "x"}\nd/b.PNG @\n',
+    "rejected": "a.txt x\n../b.png @\nb.txt x\nc.png x\nc.txt y\nd.png @\nd.jpg @\n",
+}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -133,7 +170,8 @@ def main():
     directory = parser.parse_args().directory
     texts = {"hf_config": {"llama": json.dumps(HF)}, "json": DOCUMENTS, "json_stream": STREAMS,
              "rows": ROWS, "source": SOURCES, "config": CONFIGS, "weight_index": INDICES,
-             "safetensors": TENSORS}
+             "safetensors": TENSORS, "llama": LLAMAS, "prompts": PROMPTS, "video": FRAMES,
+             "webdataset": ENTRIES}
     corpora = {name: [(key, text.encode()) for key, text in seeds.items()]
                for name, seeds in texts.items()}
     corpora["image"] = pictures()

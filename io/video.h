@@ -31,8 +31,8 @@ struct VideoOptions {
   std::filesystem::path program = {};
 };
 
-/// The decoder's output on a video that it could decode (src/frames/main.cpp) as JPEGs: all frames,
-/// those that were chosen more than once as often; none unless the output is whole and nothing else.
+/// What the decoder says of a video that it could decode (src/frames/main.cpp), as JPEGs: all
+/// frames, those that were chosen more than once as often; none unless it is whole.
 std::vector<std::string> jpegs_of(std::string_view output, const VideoOptions& options);
 
 /// Thread-safe.

@@ -73,8 +73,8 @@ void read(const io::WeightSource& source, const std::string& name) {
   const Tensor whole = source.read_whole(Stream{}, name);
   for (int axis = 0; axis < shape.rank(); ++axis) {
     const int64_t extent = shape[axis];
-    for (const io::Slice& slice : {io::Slice{axis, 0, (extent + 1) / 2},
-                                   io::Slice{axis, extent / 3, extent - extent / 3}}) {
+    for (const io::Slice& slice :
+         {io::Slice{axis, 0, (extent + 1) / 2}, io::Slice{axis, extent / 3, extent - extent / 3}}) {
       const Tensor part = Tensor::empty(Stream{}, slice.of(shape));
       source.read(name, slice, part);
       compare(whole, part, slice);
@@ -93,8 +93,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   write_pieces(lines);
   fuzz::accepts([&] {
     const io::LlamaConfig config = io::read_llama_params(directory);
-    fuzz::require(config.hidden_size > 0 && config.num_hidden_layers > 0 &&
-                      config.vocab_size > 0 && config.intermediate_size > 0,
+    fuzz::require(config.hidden_size > 0 && config.num_hidden_layers > 0 && config.vocab_size > 0 &&
+                      config.intermediate_size > 0,
                   "sizes are positive");
     fuzz::require(config.head_dim() * config.num_attention_heads == config.hidden_size &&
                       config.head_dim() % 2 == 0 && config.num_key_value_heads > 0 &&

@@ -8,6 +8,7 @@ import argparse
 import io
 import json
 import os
+import struct
 import tarfile
 
 from PIL import Image
@@ -163,6 +164,36 @@ ENTRIES = {
 }
 
 
+def field(number, value):
+    """A field of a protocol buffer: an integer, a float or bytes (below 2^14)."""
+    def varint(n):
+        return bytes([n]) if n < 128 else bytes([n & 127 | 128, n >> 7])
+    if isinstance(value, int):
+        return varint(number << 3) + varint(value)
+    if isinstance(value, float):
+        return varint(number << 3 | 5) + struct.pack("<f", value)
+    return varint(number << 3 | 2) + varint(len(value)) + value
+
+
+def charsmap():
+    """A double array that maps "A" to "a", as SentencePiece packs it."""
+    units = [0] * 256  # label in the low 8 bits, a leaf below in bit 8, offset from bit 10
+    units[ord("A")] = ord("A") | 1 << 8 | 0x80 << 10
+    units[ord("A") ^ 0x80] = 1 << 31  # the leaf: begin of the text
+    return struct.pack("<I256I", 4 * len(units), *units) + b"a\0"
+
+
+def tokenizers():
+    normal, unknown, control, user_defined, unused = 1, 2, 3, 4, 5
+    pieces = [("<unk>", unknown), ("<s>", control), ("</s>", control), ("\u2581", normal), ("a", normal),
+              ("b", normal), ("ab", normal), ("\u2581a", unused), ("aa", user_defined), ("aaa", user_defined)]
+    table = b"".join(field(1, field(1, text.encode()) + field(2, -float(i)) + field(3, kind))
+                     for i, (text, kind) in enumerate(pieces))
+    for name, model_type in (("unigram", 1), ("bpe", 2), ("word", 3), ("char", 4)):
+        yield name, table + field(2, field(3, model_type))
+    yield "charsmap", table + field(3, field(1, b"own") + field(2, charsmap()) + field(4, 0))
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -176,6 +207,7 @@ def main():
                for name, seeds in texts.items()}
     corpora["image"] = pictures()
     corpora["archive"] = archives()
+    corpora["tokenizer"] = tokenizers()
     for name, seeds in corpora.items():
         os.makedirs(f"{directory}/{name}", exist_ok=True)
         for key, data in seeds:

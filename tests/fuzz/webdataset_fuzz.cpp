@@ -70,7 +70,8 @@ void read(const std::filesystem::path& path, bool first_caption_only) {
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string input = fuzz::text_of(data, size);
-  const auto path = is_archive(input) ? fuzz::folder().file("fuzzed.tar", input) : archive_of(input);
+  const auto path =
+      is_archive(input) ? fuzz::folder().file("fuzzed.tar", input) : archive_of(input);
   if (path) fuzz::accepts([&] { read(*path, size % 2 == 0); });
   return 0;
 }

@@ -52,8 +52,9 @@ struct Params {
   int64_t head_dim() const { return dim / num_heads; }
 };
 
+constexpr int64_t kMax = 1 << 24;  // of every size
+
 Params read_params(const fs::path& directory) {
-  constexpr int64_t kMax = 1 << 24;
   const Json json = Json::read(directory / kParamsName);
   Params params;
   params.dim = json.at("dim").integer(1, kMax);
@@ -291,6 +292,14 @@ class PiecesSource : public WeightSource {
   std::map<std::string, Joined> tensors_;  // by Hugging Face's name
 };
 
+/// A size that params.json leaves to a tensor.
+int64_t rows_of(const WeightSource& source, const std::string& name) {
+  const int64_t rows = source.shape(name)[0];
+  if (rows < 1 || rows > kMax)
+    throw InputError("{}: '{}' has {} rows, expected 1 to {}", source.describe(), name, rows, kMax);
+  return rows;
+}
+
 }  // namespace
 
 WeightSourcePtr open_llama_pieces(const fs::path& directory) {
@@ -302,11 +311,11 @@ LlamaConfig read_llama_params(const fs::path& directory) {
   const WeightSourcePtr source = open_llama_pieces(directory);
   LlamaConfig config;
   config.hidden_size = params.dim;
-  config.intermediate_size = source->shape("model.layers.0.mlp.gate_proj.weight")[0];
+  config.intermediate_size = rows_of(*source, "model.layers.0.mlp.gate_proj.weight");
   config.num_hidden_layers = params.num_layers;
   config.num_attention_heads = params.num_heads;
   config.num_key_value_heads = params.num_kv_heads;
-  config.vocab_size = source->shape("lm_head.weight")[0];
+  config.vocab_size = rows_of(*source, "lm_head.weight");
   config.rms_norm_eps = params.norm_eps;
   config.rope_theta = params.rope_theta;
   if (!(config.rms_norm_eps >= 0) || !(config.rope_theta > 0))

@@ -22,10 +22,10 @@ Digest128 digest_outside(const File& shard, uint64_t size, uint64_t begin, uint6
   const std::unique_ptr<XXH3_state_t, decltype(&XXH3_freeState)> state(XXH3_createState(),
                                                                        XXH3_freeState);
   XXH3_128bits_reset(state.get());
-  std::vector<char> buffer(kBufferBytes);
+  std::vector<char> buffer(std::min<uint64_t>(size, kBufferBytes));
   const auto add = [&](uint64_t from, uint64_t to) {
     while (from < to) {
-      const size_t count = static_cast<size_t>(std::min<uint64_t>(to - from, kBufferBytes));
+      const size_t count = static_cast<size_t>(std::min<uint64_t>(to - from, buffer.size()));
       shard.read_at(from, buffer.data(), count);
       XXH3_128bits_update(state.get(), buffer.data(), count);
       from += count;

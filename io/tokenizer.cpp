@@ -10,6 +10,7 @@
 #include "core/error.h"
 #include "io/digest.h"
 #include "io/file.h"
+#include "io/sentencepiece_check.h"
 
 namespace lynceus::io {
 namespace {
@@ -37,6 +38,7 @@ class LineIterator : public sentencepiece::SentenceIterator {
 Tokenizer::Tokenizer(const std::filesystem::path& path)
     : path_(path), processor_(std::make_unique<sentencepiece::SentencePieceProcessor>()) {
   const std::string bytes = read_text(path, kMaxModelBytes);
+  check_sentencepiece_model(bytes, path.string());
   const auto status = processor_->LoadFromSerializedProto(bytes);
   if (!status.ok() || processor_->GetPieceSize() == 0) {
     throw InputError("{}: expected a SentencePiece model, found {} bytes it cannot read: {}",

@@ -18,7 +18,8 @@ namespace lynceus::io {
 
 class Tokenizer {
  public:
-  /// InputError when the file is not a SentencePiece model.
+  /// InputError when the file is not a SentencePiece model, or one that the library might not
+  /// survive (sentencepiece_check.h).
   explicit Tokenizer(const std::filesystem::path& path);
   ~Tokenizer();
   Tokenizer(Tokenizer&&) noexcept;

@@ -71,8 +71,9 @@ std::optional<std::string> take_jpeg(Answer& answer, int64_t index, const VideoO
   return encode_jpeg(image, options.jpeg_quality);
 }
 
-/// All frames, those that were chosen more than once as often; empty if the answer is not complete.
-std::vector<std::string> jpegs_of(const std::string& output, const VideoOptions& options) {
+}  // namespace
+
+std::vector<std::string> jpegs_of(std::string_view output, const VideoOptions& options) {
   Answer answer(output);
   std::vector<std::string> jpegs;
   if (!answer.take_word("decoded ")) return {};
@@ -92,8 +93,6 @@ std::vector<std::string> jpegs_of(const std::string& output, const VideoOptions&
   if (!answer.take_word("end\n") || !answer.done()) return {};
   return jpegs;
 }
-
-}  // namespace
 
 struct VideoReader::Result {
   std::vector<std::string> jpegs;  // empty: it cannot be used

@@ -12,6 +12,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "io/json.h"
@@ -29,6 +30,10 @@ struct VideoOptions {
   /// Empty: lynceus-frames beside the running program.
   std::filesystem::path program = {};
 };
+
+/// What the decoder says of a video that it could decode (src/frames/main.cpp), as JPEGs: all
+/// frames, those that were chosen more than once as often; none unless it is whole.
+std::vector<std::string> jpegs_of(std::string_view output, const VideoOptions& options);
 
 /// Thread-safe.
 class VideoReader {

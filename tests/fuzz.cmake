@@ -30,7 +30,23 @@ foreach(directory ${HDF5_INCLUDE_DIRS} ${MPI_C_INCLUDE_DIRS})
   list(APPEND fuzz_flags -isystem ${directory})
 endforeach()
 set(fuzz_libraries -Wl,--as-needed ${HDF5_C_LIBRARIES} ${MPI_C_LIBRARIES} -ljpeg -lpng -lwebp
-    -larchive -lz -lxxhash -lboost_program_options -lspdlog -lfmt)
+    -larchive -lz -lxxhash -lsentencepiece -lsentencepiece_train -lboost_program_options -lspdlog -lfmt)
+
+# Their headers of libraries once for all, like the other targets'.
+set(fuzz_pch)
+if(LYNCEUS_PCH)
+  set(fuzz_pch ${CMAKE_CURRENT_BINARY_DIR}/fuzz/libraries.pch)
+  list(TRANSFORM LYNCEUS_PCH_HEADERS PREPEND "#include " OUTPUT_VARIABLE includes)
+  list(JOIN includes "\n" includes)
+  file(CONFIGURE OUTPUT fuzz/libraries.h CONTENT "${includes}\n")
+  add_custom_command(
+    OUTPUT ${fuzz_pch}
+    COMMAND ${FUZZ_CLANG} ${fuzz_flags} -MD -MF ${fuzz_pch}.d -MT ${fuzz_pch} -x c++-header
+            ${CMAKE_CURRENT_BINARY_DIR}/fuzz/libraries.h -o ${fuzz_pch}
+    DEPFILE ${fuzz_pch}.d
+    COMMENT "Precompiling headers for the fuzzers" VERBATIM)
+  list(APPEND fuzz_flags -include-pch ${fuzz_pch})
+endif()
 
 # lynceus_fuzz_object(RESULT SOURCE): what clang makes of a source; appended to the list RESULT.
 function(lynceus_fuzz_object result source)
@@ -41,7 +57,7 @@ function(lynceus_fuzz_object result source)
     OUTPUT ${object}
     COMMAND ${CMAKE_CXX_COMPILER_LAUNCHER} ${FUZZ_CLANG} ${fuzz_flags} -MD -MF ${object}.d
             -MT ${object} -c ${source} -o ${object}
-    DEPENDS ${source} DEPFILE ${object}.d
+    DEPENDS ${source} ${fuzz_pch} DEPFILE ${object}.d
     COMMENT "Compiling ${path} for the fuzzers" VERBATIM)
   set(${result} ${${result}} ${object} PARENT_SCOPE)
 endfunction()
@@ -52,9 +68,9 @@ file(MAKE_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR}/fuzz)
 foreach(name
     io/archive io/child_process io/convert io/digest io/file io/frame_choice io/generated_weights io/hdf5 io/hf_config io/image
     io/jpeg io/json io/json_stream io/lines io/llama_pieces io/manifest io/ordered_rows io/pickle io/png
-    io/released_names io/safetensors io/safetensors_writer io/shard io/shard_sidecar io/source
+    io/prompt_files io/released_names io/safetensors io/safetensors_writer io/sentencepiece_check io/shard io/shard_sidecar io/source
     io/source_coco io/source_jsonl io/source_llava io/source_openvqa io/source_text
-    io/source_webdataset io/stored_tensor io/torch_file io/tsv io/video io/weight_files io/weights io/webp
+    io/source_webdataset io/stored_tensor io/tokenizer io/torch_file io/tsv io/video io/weight_files io/weights io/webp
     io/zip_entries src/core/config src/core/config_visitor src/core/memory
     src/core/no_cuda/accelerator src/core/tensor)
   lynceus_fuzz_object(fuzz_objects ${CMAKE_SOURCE_DIR}/${name}.cpp)
@@ -104,10 +120,15 @@ lynceus_fuzz(hf_config MAX_LENGTH 2048 WORDS json.dict)
 lynceus_fuzz(image MAX_LENGTH 8192)
 lynceus_fuzz(json MAX_LENGTH 4096 WORDS json.dict)
 lynceus_fuzz(json_stream MAX_LENGTH 4096 WORDS json.dict)
+lynceus_fuzz(llama MAX_LENGTH 2048 WORDS llama.dict)
 lynceus_fuzz(manifest MAX_LENGTH 8192 WORDS json.dict)
+lynceus_fuzz(prompts MAX_LENGTH 1024 WORDS prompts.dict)
 lynceus_fuzz(rows MAX_LENGTH 4096 WORDS json.dict)
 lynceus_fuzz(safetensors MAX_LENGTH 4096 WORDS json.dict SEEDS data/safetensors)
 lynceus_fuzz(shard MAX_LENGTH 512)
 lynceus_fuzz(source MAX_LENGTH 4096 WORDS json.dict)
+lynceus_fuzz(tokenizer MAX_LENGTH 2048 WORDS tokenizer.dict)
 lynceus_fuzz(torch_file MAX_LENGTH 8192 WORDS torch_file.dict SEEDS data/torch)
+lynceus_fuzz(video MAX_LENGTH 2048 WORDS video.dict)
+lynceus_fuzz(webdataset MAX_LENGTH 4096 WORDS webdataset.dict)
 lynceus_fuzz(weight_index MAX_LENGTH 4096 WORDS json.dict SEEDS data/generated_weights)

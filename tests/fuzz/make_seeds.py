@@ -8,6 +8,7 @@ import argparse
 import io
 import json
 import os
+import struct
 import tarfile
 
 from PIL import Image
@@ -126,6 +127,73 @@ TENSORS = {
 }
 
 
+PARAMS = '{"dim": 4, "n_heads": 2, "n_kv_heads": 1, "n_layers": 1, "norm_eps": 1e-05}'
+
+LLAMAS = {
+    "whole": PARAMS + "\ntok_embeddings.weight 5 4\nlayers.0.attention.wq.weight 4 4\n"
+             "layers.0.attention.wk.weight 2 4\nlayers.0.attention.wo.weight 4 4\n"
+             "layers.0.feed_forward.w1.weight 6 4\nlayers.0.feed_forward.w2.weight 4 6\n"
+             "layers.0.ffn_norm.weight 4\nnorm.weight 4\noutput.weight 5 4\nrope.freqs 1\n",
+    "columns": PARAMS + "\ntok_embeddings.weight 5 2\nlayers.0.attention.wo.weight 4 2\n"
+               "-\ntok_embeddings.weight 5 2\nlayers.0.attention.wo.weight 4 2\n",
+    "nothing": PARAMS + "\nlayers.0.feed_forward.w1.weight 3 4\noutput.weight 0 4\n",
+    "rows": PARAMS + "\nlayers.0.attention.wq.weight 3 4\nlayers.0.feed_forward.w1.weight 3 4\n"
+            "output.weight 2 4\ntok_embeddings.weight 2 4\n"
+            "-\nlayers.0.attention.wq.weight 1 4\nlayers.0.feed_forward.w1.weight 5 4\n"
+            "output.weight 3 4\ntok_embeddings.weight 3 4\n",
+}
+
+PROMPTS = {
+    "style": '# a comment\nname = a\ndefault_system = "says \\"x\\" "\nsystem = {text} \n'
+             'user = "U: {text}\\n"\nassistant = A: {text}\\\\\nlower_case = true\n',
+    "list": "# wordings\n{text}\nLook: {text}!\n; and instructions\nDescribe it.\n",
+    "unclosed": 'user = "{text}\nassistant = {text}{text}\n',
+}
+
+FRAMES = {
+    "one": "\0decoded 1\nframe 0 1 1\nRGBend\n",
+    "twice": "\1decoded 1\nframe 0 2 1\nRGBRGBend\n",
+    "two": "\1decoded 5\nframe 0 1 1\nRGBframe 3 1 2\nRGBRGBend\n",
+    "damaged": "\1damaged no video stream\n",
+}
+
+ENTRIES = {
+    "captions": 'a.jpg @\na.txt words\nb.json {"captions": ["x", "y"]}\nb.png @\nc.cls 3\n',
+    "answers": '!d/a.png @\nd/a.json {"question": "q", "answer": "x"}\nd/b.PNG @\n',
+    "rejected": "a.txt x\n../b.png @\nb.txt x\nc.png x\nc.txt y\nd.png @\nd.jpg @\n",
+}
+
+
+def field(number, value):
+    """A field of a protocol buffer: an integer, a float or bytes (below 2^14)."""
+    def varint(n):
+        return bytes([n]) if n < 128 else bytes([n & 127 | 128, n >> 7])
+    if isinstance(value, int):
+        return varint(number << 3) + varint(value)
+    if isinstance(value, float):
+        return varint(number << 3 | 5) + struct.pack("<f", value)
+    return varint(number << 3 | 2) + varint(len(value)) + value
+
+
+def charsmap():
+    """A double array that maps "A" to "a", as SentencePiece packs it."""
+    units = [0] * 256  # label in the low 8 bits, a leaf below in bit 8, offset from bit 10
+    units[ord("A")] = ord("A") | 1 << 8 | 0x80 << 10
+    units[ord("A") ^ 0x80] = 1 << 31  # the leaf: begin of the text
+    return struct.pack("<I256I", 4 * len(units), *units) + b"a\0"
+
+
+def tokenizers():
+    normal, unknown, control, user_defined, unused = 1, 2, 3, 4, 5
+    pieces = [("<unk>", unknown), ("<s>", control), ("</s>", control), ("\u2581", normal), ("a", normal),
+              ("b", normal), ("ab", normal), ("\u2581a", unused), ("aa", user_defined), ("aaa", user_defined)]
+    table = b"".join(field(1, field(1, text.encode()) + field(2, -float(i)) + field(3, kind))
+                     for i, (text, kind) in enumerate(pieces))
+    for name, model_type in (("unigram", 1), ("bpe", 2), ("word", 3), ("char", 4)):
+        yield name, table + field(2, field(3, model_type))
+    yield "charsmap", table + field(3, field(1, b"own") + field(2, charsmap()) + field(4, 0))
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -133,11 +201,13 @@ def main():
     directory = parser.parse_args().directory
     texts = {"hf_config": {"llama": json.dumps(HF)}, "json": DOCUMENTS, "json_stream": STREAMS,
              "rows": ROWS, "source": SOURCES, "config": CONFIGS, "weight_index": INDICES,
-             "safetensors": TENSORS}
+             "safetensors": TENSORS, "llama": LLAMAS, "prompts": PROMPTS, "video": FRAMES,
+             "webdataset": ENTRIES}
     corpora = {name: [(key, text.encode()) for key, text in seeds.items()]
                for name, seeds in texts.items()}
     corpora["image"] = pictures()
     corpora["archive"] = archives()
+    corpora["tokenizer"] = tokenizers()
     for name, seeds in corpora.items():
         os.makedirs(f"{directory}/{name}", exist_ok=True)
         for key, data in seeds:

@@ -1,6 +1,7 @@
 // The sources of `prepare` on foreign JSON, JSONL and TSV: every row ends in samples or in a
 // reason. The first byte says which source reads the others.
 #include "fuzz/fuzz.h"
+#include "fuzz/picture.h"
 #include "io/source_coco.h"
 #include "io/source_jsonl.h"
 #include "io/source_llava.h"
@@ -10,13 +11,6 @@
 using namespace lynceus;
 
 namespace {
-
-// One grey pixel.
-constexpr std::string_view kPicture(
-    "\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\1\0\0\0\1\b\0\0\0\0:~"
-    "\x9bU\0\0\0\nIDATx\x9c\x63h\0\0\0\x82\0"
-    "\x81w\xcdr\xb6\0\0\0\0IEND\xae\x42\x60\x82",
-    67);
 
 void read(io::Source&& source) {
   const int64_t total = source.extent().total;
@@ -63,7 +57,7 @@ void read_from(char choice, const std::string& text) {
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size == 0) return 0;
-  static const auto picture = fuzz::folder().file("a.png", kPicture);
+  static const auto picture = fuzz::folder().file("a.png", fuzz::kPicture);
   fuzz::accepts([&] { read_from(static_cast<char>(data[0]), fuzz::text_of(data + 1, size - 1)); });
   return 0;
 }

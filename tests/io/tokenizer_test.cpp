@@ -4,8 +4,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <cstdlib>
+#include <cstring>
 #include <fstream>
+#include <functional>
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
@@ -77,6 +80,96 @@ TEST(Tokenizer, SaysThatAFileIsNoModel) {
   }
   fs::remove(file);
   EXPECT_THROW(Tokenizer{file}, IoError);
+}
+
+/// A field of a protocol buffer, of bytes, a small integer or a float.
+std::string field(int number, const std::string& bytes) {
+  std::string size;
+  for (size_t rest = bytes.size(); rest > 0 || size.empty(); rest >>= 7)
+    size += static_cast<char>((rest & 0x7F) | (rest > 0x7F ? 0x80 : 0));
+  return static_cast<char>(number << 3 | 2) + size + bytes;
+}
+std::string field(int number, char value) { return {static_cast<char>(number << 3), value}; }
+std::string field(int number, float value) {
+  std::string bytes(sizeof(value), '\0');
+  std::memcpy(bytes.data(), &value, sizeof(value));
+  return static_cast<char>(number << 3 | 5) + bytes;
+}
+
+constexpr char kNormal = 1, kUnknown = 2, kUserDefined = 4;
+
+std::string piece(const std::string& text, char kind, float score = 0) {
+  return field(1, field(1, text) + field(2, score) + field(3, kind));
+}
+
+/// A double array: units[0] is the root, whose children are at their own byte.
+struct CharacterMap {
+  std::vector<uint32_t> units = std::vector<uint32_t>(256);
+  std::string texts = std::string("a\0", 2);
+
+  CharacterMap& put(uint32_t index, char label, bool has_entry, uint32_t offset) {
+    units[index] = static_cast<uint8_t>(label) | uint32_t{has_entry} << 8 | offset << 10;
+    return *this;
+  }
+  CharacterMap& entry(uint32_t index, uint32_t text) {
+    units[index] = 1u << 31 | text;
+    return *this;
+  }
+  std::string bytes() const {
+    const auto size = static_cast<uint32_t>(units.size() * sizeof(uint32_t));
+    std::string all(reinterpret_cast<const char*>(&size), sizeof(size));
+    return all.append(reinterpret_cast<const char*>(units.data()), size) + texts;
+  }
+};
+
+class HostileModel : public testing::Test {
+ protected:
+  void TearDown() override { fs::remove(file_); }
+  Tokenizer open(const std::string& bytes) const {
+    std::ofstream(file_, std::ios::binary) << piece("<unk>", kUnknown) << bytes;
+    return Tokenizer(file_);
+  }
+  Tokenizer open(const CharacterMap& map, int spec = 3) const {
+    return open(piece("a", kNormal) + field(spec, field(2, map.bytes()) + field(3, '\0')));
+  }
+  void refused(const std::function<void()>& opens, const std::string& says) const {
+    EXPECT_THAT(opens, testing::ThrowsMessage<InputError>(
+                           AllOf(HasSubstr(file_.string()), HasSubstr(says))));
+  }
+
+ private:
+  fs::path file_ = fs::path(testing::TempDir()) / "lynceus_hostile.model";
+};
+
+TEST_F(HostileModel, CharactersLeadNowhereElse) {
+  const uint32_t kEntry = 'A' ^ 0x80;
+  const auto sound = CharacterMap().put('A', 'A', true, 0x80).entry(kEntry, 0);
+  EXPECT_EQ(open(sound).encode("Aa"), (std::vector<int32_t>{1, 1}));
+  for (const int spec : {3, 5}) {
+    refused([&] { open(CharacterMap(sound).put('A', 'A', true, 0x180), spec); }, "leads outside");
+    refused([&] { open(CharacterMap(sound).put(0, '\0', false, 1 << 20), spec); }, "leads outside");
+    refused([&] { open(CharacterMap(sound).entry(kEntry, 2), spec); }, "without a text");
+  }
+  // Every "A" leads to the place it came from.
+  refused([&] { open(CharacterMap().put('A', 'A', true, 'A')); }, "begin alike");
+  CharacterMap damaged = sound;
+  damaged.texts = "a";
+  refused([&] { open(damaged); }, "its size");
+  damaged.texts.clear();
+  refused([&] { open(damaged); }, "its size");
+  refused([&] { open(piece("a", kNormal) + field(3, field(2, std::string("\0\0\0", 3)))); },
+          "its size");
+}
+
+TEST_F(HostileModel, PiecesAreTextsWithScores) {
+  EXPECT_EQ(open(piece("a", kNormal)).size(), 2);
+  refused([&] { open(piece("", kNormal)); }, "with a text");
+  refused([&] { open(piece(std::string("a\0b", 3), kUserDefined)); }, "with a NUL");
+  refused([&] { open(piece("a", kNormal, std::nanf(""))); }, "score");
+  std::string symbols;
+  for (int i = 1; i <= 64; ++i) symbols += piece(std::string(i, 'a'), kUserDefined);
+  EXPECT_EQ(open(symbols).encode(std::string(64, 'a')).size(), 2u) << "the space before it";
+  refused([&] { open(symbols + piece(std::string(65, 'a'), kUserDefined)); }, "begin alike");
 }
 
 std::vector<std::string> little_corpus() {

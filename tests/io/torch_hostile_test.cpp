@@ -7,6 +7,7 @@
 #include <fstream>
 
 #include "core/error.h"
+#include "io/llama_pieces.h"
 #include "io/pickle.h"
 #include "io/torch_file.h"
 #include "io/zip_entries.h"
@@ -305,6 +306,24 @@ TEST_F(TorchHostile, PiecesThatDoNotFit) {
   store(torch_archive(py_dict({{"layers.0.attention.wo.weight", flat.text()}})).bytes(),
         "consolidated.00.pth");
   refused_pieces("has shape [6], expected 2 axes");
+}
+
+TEST_F(TorchHostile, PiecesWithoutVocabulary) {
+  store(R"({"dim": 4, "n_heads": 1, "n_layers": 1, "norm_eps": 1e-5})", "params.json");
+  const auto with_rows = [&](int64_t mlp, int64_t vocabulary) {
+    const PyTensor gate{.shape = {mlp, 1}, .strides = {1, 1}};
+    const PyTensor output{.shape = {vocabulary, 0}, .strides = {1, 1}};
+    store(torch_archive(py_dict({{"layers.0.feed_forward.w1.weight", gate.text()},
+                                 {"output.weight", output.text()}}))
+              .bytes(),
+          "consolidated.00.pth");
+    return read_llama_params(folder_);
+  };
+  EXPECT_EQ(with_rows(3, 7).vocab_size, 7);
+  for (const int64_t rows : {int64_t{0}, int64_t{1} << 60})
+    EXPECT_THAT([&] { with_rows(3, rows); },
+                ThrowsMessage<InputError>(HasSubstr("'lm_head.weight' has")));
+  EXPECT_THAT([&] { with_rows(0, 7); }, ThrowsMessage<InputError>(HasSubstr("has 0 rows")));
 }
 
 }  // namespace

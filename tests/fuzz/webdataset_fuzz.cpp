@@ -1,0 +1,77 @@
+// WebDataset shards: every row ends in samples or in a reason, the same whatever was skipped before
+// it. An input that begins as gzip, or has a tar header, is the archive; any other is a line an
+// entry, NAME CONTENTS, of an archive that is otherwise sound ("@" stands for a picture), packed
+// where the first byte is '!'.
+#include "io/source_webdataset.h"
+
+#include <sstream>
+
+#include "fuzz/fuzz.h"
+#include "fuzz/picture.h"
+#include "io/tar_fixture.h"
+
+using namespace lynceus;
+
+namespace {
+
+bool is_archive(const std::string& input) {
+  constexpr size_t kMagic = 257;
+  return input.starts_with("\x1f\x8b") ||
+         (input.size() > kMagic && input.compare(kMagic, 5, "ustar") == 0);
+}
+
+/// The path; nothing when the library would not write such an entry.
+std::optional<std::filesystem::path> archive_of(const std::string& input) {
+  const bool packed = input.starts_with('!');
+  const auto path = fuzz::folder().path() / (packed ? "made.tar.gz" : "made.tar");
+  std::istringstream lines(input.substr(packed ? 1 : 0));
+  try {
+    io::TarWriter tar(path);
+    for (std::string line; std::getline(lines, line);) {
+      const size_t space = std::min(line.find(' '), line.size());
+      const std::string contents = line.substr(std::min(space + 1, line.size()));
+      tar.file(line.substr(0, space), contents == "@" ? std::string(fuzz::kPicture) : contents);
+    }
+  } catch (const InternalError&) {
+    return std::nullopt;
+  }
+  return path;
+}
+
+/// A text for each row: its keys or why it has none.
+std::vector<std::string> rows_of(io::Source& source, int64_t skip) {
+  const int64_t total = source.extent().total;
+  std::vector<std::string> rows;
+  source.read(skip, [&](const io::SourceRow& row) {
+    fuzz::require(row.done <= total, "no row behind the end");
+    fuzz::require(row.reject.empty() != row.samples.empty(), "samples or a reason");
+    std::string text = row.reject;
+    for (const io::Sample& sample : row.samples) {
+      fuzz::require(!sample.turns.empty() && sample.media.size() == 1, "a picture and a text");
+      text += sample.key + "\n";
+    }
+    rows.push_back(std::move(text));
+  });
+  return rows;
+}
+
+void read(const std::filesystem::path& path, bool first_caption_only) {
+  io::WebdatasetSource source({.file = path,
+                               .first_caption_only = first_caption_only,
+                               .check = io::PictureCheck::kHeader,
+                               .limits = {.max_bytes = 1 << 20}});
+  std::vector<std::string> all = rows_of(source, 0);
+  const std::vector<std::string> later = rows_of(source, 1);
+  if (!all.empty()) all.erase(all.begin());
+  fuzz::require(all == later, "the same rows behind one that is skipped");
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  const std::string input = fuzz::text_of(data, size);
+  const auto path =
+      is_archive(input) ? fuzz::folder().file("fuzzed.tar", input) : archive_of(input);
+  if (path) fuzz::accepts([&] { read(*path, size % 2 == 0); });
+  return 0;
+}

@@ -1,5 +1,5 @@
-// `lynceus prepare video` as a user calls it: shards of frames, ranks, rows whose video does harm,
-// and a program that lacks its decoder.
+// `lynceus prepare video` as a user calls it: shards of frames, a run on them, ranks, rows whose
+// video does harm, and a program that lacks its decoder.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -74,6 +74,27 @@ TEST_F(PrepareVideoTest, WritesFrames) {
   EXPECT_NEAR(io::decode_image(shard.read_media(2, 3), "x").rgb[0], 20 + 9 * 2, 4);
   EXPECT_THAT(io::read_text(out("o") + "/clips-rejects.jsonl"),
               AllOf(HasSubstr("missing video"), HasSubstr("absent.mp4")));
+}
+
+TEST_F(PrepareVideoTest, ARunTrainsOnItsShards) {
+  ASSERT_EQ(
+      prepare({"--input", write("clips.jsonl", kRows), "--output", out("o"), "--frames", "2"}).code,
+      0);
+  const auto train = [&](const std::string& name, const Arguments& more, int ranks) {
+    const Arguments common = {"--data.source", "clips:1:" + out("o") + "/*.h5", "--train.steps",
+                              "4", "--log.samples=true"};
+    const Output output = run(train_arguments(out(name)) + common + more, {.ranks = ranks});
+    EXPECT_EQ(output.code, 0) << output.all();
+    return output;
+  };
+  train("straight", {}, 0);
+  train("stopped", {"--stop-after", "2"}, 2);
+  EXPECT_THAT(train("stopped", {"--parallel.tensor", "2"}, 2).err,
+              HasSubstr("resumed from step 2, 16 samples seen"));
+  EXPECT_EQ(io::read_text(folder_ / "straight" / "samples.tsv"),
+            io::read_text(folder_ / "stopped" / "samples.tsv"));
+  const io::Manifest manifest = io::read_manifest(checkpoint(folder_ / "stopped", 4));
+  EXPECT_EQ(manifest.parameter_steps.at("absolute_frame_pos_embed"), 4);
 }
 
 TEST_F(PrepareVideoTest, RanksAndWorkersChangeNothing) {

@@ -45,6 +45,7 @@ void use(const io::PromptList& list) {
     fuzz::require(asked ? said[0].text.size() + 6 == prompt->size() + turns[0].text.size()
                         : said[0].text == *prompt,
                   "the prompt around the question");
+    fuzz::require(said[0].text.find("{text}") == std::string::npos, "one place for a question");
   }
 }
 

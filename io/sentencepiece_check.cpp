@@ -29,7 +29,8 @@ struct Field {
 /// The fields of a message of a protocol buffer, one by one.
 class Message {
  public:
-  Message(std::string_view bytes, const std::string& name) : rest_(bytes), name_(name) {}
+  Message(std::string_view bytes, const std::string& name)
+      : rest_(bytes), size_(bytes.size()), name_(name) {}
 
   bool next(Field* field) {
     if (rest_.empty()) return false;
@@ -56,7 +57,9 @@ class Message {
 
  private:
   [[noreturn]] void refuse() const {
-    throw InputError("{}: expected a SentencePiece model, found no protocol buffer", name_);
+    throw InputError(
+        "{}: expected a SentencePiece model, found {} bytes that are no protocol buffer", name_,
+        size_);
   }
   std::string_view take(uint64_t size) {
     if (size > rest_.size()) refuse();
@@ -75,6 +78,7 @@ class Message {
   }
 
   std::string_view rest_;
+  size_t size_;
   const std::string& name_;
 };
 

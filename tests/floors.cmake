@@ -12,7 +12,7 @@ add_test(NAME demo.guards COMMAND ${BASH_PROGRAM} ${scripts}/demo_check.sh ${CMA
 add_test(NAME docs
          COMMAND ${BASH_PROGRAM} ${scripts}/docs_check.sh ${CMAKE_SOURCE_DIR} $<TARGET_FILE:lynceus>)
 set_tests_properties(floors floors.fires install setup demo.guards docs PROPERTIES LABELS unit
-                     TIMEOUT 60)
+                     TIMEOUT 180)
 set_property(TEST install docs APPEND PROPERTY ENVIRONMENT OMP_NUM_THREADS=1
              OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1)
 

@@ -157,10 +157,10 @@ Image decode_jpeg(std::string_view encoded, const std::string& name, const Decod
     throw InputError("{}: not a readable JPEG: {}", name, decoder.errors.message);
   }
   check_image_size(decoder.info.image_width, decoder.info.image_height, name, limits);
-  decoder.info.scale_denom =
-      shrink_of(decoder.info.image_width, decoder.info.image_height, kept_side);
-  jpeg_calc_output_dimensions(&decoder.info);
-  Image image = allocate_image(decoder.info.output_width, decoder.info.output_height, name, limits);
+  const unsigned shrink = shrink_of(decoder.info.image_width, decoder.info.image_height, kept_side);
+  decoder.info.scale_denom = shrink;
+  Image image = allocate_image((decoder.info.image_width + shrink - 1) / shrink,
+                               (decoder.info.image_height + shrink - 1) / shrink, name, limits);
   std::vector<uint8_t> cmyk_row(
       decoder.info.num_components == 4 ? static_cast<size_t>(image.width) * 4 : 0);
   if (!read_pixels(decoder, image.rgb.data(), cmyk_row.data())) {

@@ -28,7 +28,9 @@ struct Result {
 /// In an environment of its own: this test is an MPI program too.
 Result run(const std::string& arguments, const std::string& launcher = "") {
   const std::string command =
-      "env -i PATH=\"$PATH\" HOME=/tmp OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 " +
+      "env -i PATH=\"$PATH\" HOME=/tmp "
+      "${OMPI_MCA_orte_tmpdir_base:+OMPI_MCA_orte_tmpdir_base=$OMPI_MCA_orte_tmpdir_base} "
+      "OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 " +
       launcher + " '" + std::string(LYNCEUS_BINARY) + "' prepare " + arguments + " 2>&1";
   std::FILE* pipe = popen(command.c_str(), "r");
   if (pipe == nullptr) return {-1, "cannot start " + command};

@@ -69,7 +69,7 @@ class Program {
                                        "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1", "OMP_NUM_THREADS=1",
                                        "OMPI_MCA_odls_base_sigkill_timeout=0"};
     for (const char* name : {"PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH", "ASAN_OPTIONS",
-                             "LSAN_OPTIONS", "UBSAN_OPTIONS"})
+                             "LSAN_OPTIONS", "UBSAN_OPTIONS", "OMPI_MCA_orte_tmpdir_base"})
       if (const char* value = std::getenv(name))
         environment.push_back(std::string(name) + "=" + value);
     start(command, environment);

@@ -1,20 +1,32 @@
 // Gigabytes a second at which the weights of an LLM get from a warm file into a model, beside what
-// plain reads of the same file give in the same run.
+// dd reads of the same file in the same run.
 //
 //   bench_load                                each stored type into a run in f32 and one in bf16
 //   mpirun -n 2 bench_load --stored bf16      two tensor ranks, each reads its slices
 //
 // Loading is load_weights() as `lynceus train` calls it: open the file, read every slice to its
-// place, round to the run's precision, agree. A plain read is what dd does: each rank its share of
-// the file, a mebibyte at a time into one buffer, on one thread. Both count the file's bytes; both
-// find them in the page cache.
+// place, round to the run's precision, agree. Three things stand beside it, in turn with it:
+//
+//   dd      `dd of=/dev/null bs=1M`, one process however many ranks load, by its own account
+//   plain   reads of a mebibyte into one buffer, each rank its share on one thread: as many dds as
+//           ranks, without a process to start
+//   memory  the same numbers from memory to memory, converted by the same threads: what is left of
+//           loading where there is no file
+//
+// All count the file's bytes, and find them in the page cache. dd and plain reads write to a buffer
+// that stays in a core's cache, loading writes to memory: where `memory` is not far above loading,
+// the memory is what limits it.
 #include <fmt/format.h>
 #include <omp.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
 #include <filesystem>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -44,7 +56,7 @@ struct BenchOptions {
     v.choice("stored", stored, {"all", "f32", "f16", "bf16"}, "type of the numbers in the file");
     v.choice("precision", precision, {"all", "f32", "bf16"}, "of the run that loads them");
     v.field("layers", layers, "decoder layers of width 2048; each 100 MB in halves");
-    v.field("rounds", rounds, "plain reads and loads that count");
+    v.field("rounds", rounds, "of each that count");
   }
 };
 
@@ -99,29 +111,69 @@ void write_weights(const fs::path& path, const ModelConfig& config, io::FileType
     file.append(tile.data(), std::min<uint64_t>(tile.size(), end - done));
 }
 
+/// What dd says it took to read the file.
+double seconds_of_dd(const fs::path& path) {
+  const std::string command =
+      fmt::format("LC_ALL=C dd if='{}' of=/dev/null bs=1M 2>&1", path.string());
+  const std::unique_ptr<FILE, int (*)(FILE*)> pipe(popen(command.c_str(), "r"), pclose);
+  if (!pipe) throw IoError("popen '{}'", command);
+  std::string said(4096, '\0');
+  said.resize(fread(said.data(), 1, said.size(), pipe.get()));
+  const size_t copied = said.find("copied, ");
+  if (copied == std::string::npos) throw IoError("'{}' says: {}", command, said);
+  return std::strtod(said.c_str() + copied + std::strlen("copied, "), nullptr);
+}
+
 class LoadBench {
  public:
-  LoadBench(const Runtime& rt, const ModelConfig& config, fs::path path)
+  LoadBench(const Runtime& rt, const ModelConfig& config, fs::path path, DType stored)
       : rt_(rt),
         path_(std::move(path)),
         model_(make_lynx(rt, config, partition_model(config, 1, ""), 0)),
-        buffer_(size_t{1} << 20) {}
+        buffer_(size_t{1} << 20) {
+    const io::File file = io::File::open(path_);
+    share_ = file.size() / static_cast<uint64_t>(rt.grid.world->size());
+    const Shape shape{static_cast<int64_t>(share_ / size_of(stored))};
+    stored_ = Tensor::empty(rt.host(), shape, stored, MemoryOwner::kFrozenWeight);
+    loaded_ = Tensor::empty(rt.host(), shape, rt.precision, MemoryOwner::kFrozenWeight);
+    file.read_at(0, stored_.raw(), static_cast<uint64_t>(stored_.bytes()));
+  }
 
+  double load() {
+    return timed([&] { load_weights(rt_, &model_, *io::open_weights(path_), is_backbone); });
+  }
+  /// Of rank 0; 0 elsewhere.
+  double dd() {
+    double seconds = 0;
+    timed([&] {
+      if (rt_.grid.world->rank() == 0) seconds = seconds_of_dd(path_);
+    });
+    return seconds;
+  }
   double plain_read() {
     return timed([&] {
       const io::File file = io::File::open(path_);
-      const uint64_t ranks = static_cast<uint64_t>(rt_.grid.world->size());
-      const uint64_t share = file.size() / ranks;
-      uint64_t at = share * static_cast<uint64_t>(rt_.grid.world->rank());
-      for (const uint64_t end = at + share; at < end;) {
+      uint64_t at = share_ * static_cast<uint64_t>(rt_.grid.world->rank());
+      for (const uint64_t end = at + share_; at < end;) {
         const uint64_t count = std::min<uint64_t>(buffer_.size(), end - at);
         file.read_at(at, buffer_.data(), count);
         at += count;
       }
     });
   }
-  double load() {
-    return timed([&] { load_weights(rt_, &model_, *io::open_weights(path_), is_backbone); });
+  double memory() {
+    constexpr int64_t kPiece = 65536;  // elements
+    const char* from = static_cast<const char*>(stored_.raw());
+    char* to = static_cast<char*>(loaded_.raw());
+    return timed([&] {
+#pragma omp parallel for schedule(static)
+      for (int64_t at = 0; at < stored_.size(); at += kPiece) {
+        const auto count = static_cast<size_t>(std::min(kPiece, stored_.size() - at));
+        io::convert(from + static_cast<size_t>(at) * size_of(stored_.dtype()), stored_.dtype(),
+                    to + static_cast<size_t>(at) * size_of(loaded_.dtype()), loaded_.dtype(),
+                    count);
+      }
+    });
   }
 
  private:
@@ -139,22 +191,29 @@ class LoadBench {
   fs::path path_;
   LynxModel model_;
   std::vector<char> buffer_;
+  uint64_t share_ = 0;  ///< of the file, in bytes
+  Tensor stored_, loaded_;
 };
 
 void measure(const Runtime& rt, const BenchOptions& options, const std::string& stored,
              const fs::path& path) {
-  LoadBench bench(rt, model_config(options.layers), path);
+  LoadBench bench(rt, model_config(options.layers), path, *io::dtype_of(type_of(stored)));
   const double bytes = static_cast<double>(fs::file_size(path));
-  bench::Spread plain, load, share;
+  bench::Spread load, dd, plain, memory, share_of_dd, share_of_memory;
   for (int64_t round = -1; round < options.rounds; ++round) {
     // In turn, the other one first every second time.
-    double read = round % 2 == 0 ? bench.plain_read() : 0;
-    const double loaded = bench.load();
-    if (round % 2 != 0) read = bench.plain_read();
+    const double before = round % 2 == 0 ? bench.dd() : 0;
+    const double loading = bench.load();
+    const double reading = round % 2 == 0 ? before : bench.dd();
+    const double plainly = bench.plain_read();
+    const double in_memory = bench.memory();
     if (round < 0) continue;
-    plain.samples.push_back(1e-9 * bytes / read);
-    load.samples.push_back(1e-9 * bytes / loaded);
-    share.samples.push_back(read / loaded);
+    load.samples.push_back(1e-9 * bytes / loading);
+    dd.samples.push_back(1e-9 * bytes / reading);
+    plain.samples.push_back(1e-9 * bytes / plainly);
+    memory.samples.push_back(1e-9 * bytes / in_memory);
+    share_of_dd.samples.push_back(reading / loading);
+    share_of_memory.samples.push_back(in_memory / loading);
   }
   if (rt.grid.world->rank() != 0) return;
   bench::print_line({{"figure", "load"},
@@ -163,11 +222,12 @@ void measure(const Runtime& rt, const BenchOptions& options, const std::string& 
                      {"stored", stored},
                      {"precision", name_of(rt.precision)},
                      {"mib", bytes / (1 << 20)},
-                     {"gb_per_s", load.median()},
-                     {"plain_gb_per_s", plain.median()},
-                     {"share", share.json()},
-                     {"load", load.json()},
-                     {"plain", plain.json()}});
+                     {"gb_per_s", load.json()},
+                     {"dd_gb_per_s", dd.json()},
+                     {"plain_gb_per_s", plain.json()},
+                     {"memory_gb_per_s", memory.json()},
+                     {"share_of_dd", share_of_dd.json()},
+                     {"share_of_memory", share_of_memory.json()}});
 }
 
 int run(const std::vector<std::string>& arguments) {

@@ -1,5 +1,6 @@
-// bf16 and f16 by their bits, and element-wise conversion; to f32 and bf16, in which runs compute, by
-// AVX2 and F16C where they are compiled for (CMakeLists.txt).
+// bf16 and f16 by their bits, and element-wise conversion; to f32 and bf16, in which runs compute,
+// by AVX2 and F16C where they are compiled for (CMakeLists.txt), and much of f16 to bf16 by AVX-512
+// where the processor has it.
 #include "io/convert.h"
 
 #include <bit>
@@ -56,6 +57,7 @@ void convert_elements(const void* source, void* target, size_t count) {
 #ifdef LYNCEUS_CONVERT_BY_VECTORS
 
 constexpr size_t kLanes = 8;
+constexpr size_t kCacheLine = 64;
 
 __m128i eight_halves(const char* in) {
   return _mm_loadu_si128(reinterpret_cast<const __m128i*>(in));
@@ -93,6 +95,24 @@ __m256i convert_vector(const char* in, Bf16) {
   return _mm256_permute4x64_epi64(_mm256_packus_epi32(first, second), _MM_SHUFFLE(3, 1, 2, 0));
 }
 
+/// Elements [0, count rounded down to 32) from f16 to bf16, past the caches; returns how many.
+/// `out` begins a cache line. AVX-512 narrows in one instruction what narrow_eight() does, but
+/// takes subnormal floats for zero: none of them comes of an f16.
+__attribute__((target("avx512f,avx512bf16"))) size_t stream_bf16_of_f16(const char* in, char* out,
+                                                                        size_t count) {
+  constexpr size_t kVector = sizeof(__m512i) / sizeof(Bf16);
+  const size_t end = count / kVector * kVector;
+  for (size_t i = 0; i < end; i += kVector) {
+    const auto* halves = reinterpret_cast<const __m256i*>(in + i * sizeof(F16));
+    // Masked by nothing: GCC 12 warns of its own unmasked form.
+    const __m512 first = _mm512_maskz_cvtph_ps(0xFFFF, _mm256_loadu_si256(halves));
+    const __m512 second = _mm512_maskz_cvtph_ps(0xFFFF, _mm256_loadu_si256(halves + 1));
+    _mm512_stream_si512(reinterpret_cast<__m512i*>(out + i * sizeof(Bf16)),
+                        reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(second, first)));
+  }
+  return end;
+}
+
 /// Past the caches where there is much to write: weights are read in pieces that fit a cache and
 /// written to memory that nobody looks at for a while, which is then not fetched first.
 template <typename From, typename To>
@@ -101,7 +121,7 @@ void convert_vectors(const void* source, void* target, size_t count) {
   constexpr size_t kMuch = 16384;
   const char* in = static_cast<const char*>(source);
   char* out = static_cast<char*>(target);
-  const size_t misplaced = reinterpret_cast<uintptr_t>(target) % sizeof(__m256i);
+  const size_t misplaced = reinterpret_cast<uintptr_t>(target) % kCacheLine;
   size_t left = count;
   const auto step = [&](size_t elements) {
     in += elements * sizeof(From);
@@ -109,9 +129,11 @@ void convert_vectors(const void* source, void* target, size_t count) {
     left -= elements;
   };
   if (count >= kMuch && misplaced % sizeof(To) == 0) {
-    const size_t head = misplaced == 0 ? 0 : (sizeof(__m256i) - misplaced) / sizeof(To);
+    const size_t head = misplaced == 0 ? 0 : (kCacheLine - misplaced) / sizeof(To);
     convert_elements<From, To>(in, out, head);
     step(head);
+    if constexpr (std::is_same_v<From, F16> && std::is_same_v<To, Bf16>)
+      if (__builtin_cpu_supports("avx512bf16")) step(stream_bf16_of_f16(in, out, left));
     for (; left >= kVector; step(kVector))
       _mm256_stream_si256(reinterpret_cast<__m256i*>(out), convert_vector<From>(in, To{}));
     _mm_sfence();

@@ -8,17 +8,8 @@ set -euo pipefail
 export PATH LC_ALL=C
 source_dir=$1 lynceus=$2 mpirun=$3
 
-python=
-for candidate in python3 /usr/bin/python3; do
-  if "${candidate}" -c 'import h5py' 2>/dev/null; then
-    python=${candidate}
-    break
-  fi
-done
-if [[ -z "${python}" ]]; then
-  echo "oracle_h5py: no python3 with h5py (Debian: python3-h5py): not run"
-  exit 77
-fi
+. "${source_dir}/tests/oracle/find_python.sh"
+find_python h5py
 check() { "${python}" "${source_dir}/tests/oracle/check_hdf5.py" "$@"; }
 
 folder=$(mktemp -d)

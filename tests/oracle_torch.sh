@@ -9,17 +9,8 @@ set -euo pipefail
 export PATH LC_ALL=C
 source_dir=$1 program=$2 lynceus=$3 mpirun=$4
 
-python=
-for candidate in python3 /usr/bin/python3; do
-  if "${candidate}" -c 'import torch' 2>/dev/null; then
-    python=${candidate}
-    break
-  fi
-done
-if [[ -z "${python}" ]]; then
-  echo "oracle_torch: no python3 with torch (Debian: python3-torch): not run"
-  exit 77
-fi
+. "${source_dir}/tests/oracle/find_python.sh"
+find_python torch
 
 folder=$(mktemp -d)
 trap 'rm -rf "${folder}"' EXIT

@@ -61,11 +61,22 @@ std::string as_pattern(const std::string& text) {
   return pattern;
 }
 
+/// NAME.h5, NAME-<digits>.h5 as `lynceus prepare` numbers shards, and whatever NAME/ holds. A
+/// pattern has no "digits only": each length is one alternative.
+std::string shards_of(const std::string& name) {
+  constexpr int kMostDigits = 6;
+  std::string pattern = "{" + name;
+  std::string number;
+  for (int digits = 1; digits <= kMostDigits; ++digits) {
+    number += "[0-9]";
+    pattern += "," + name + "-" + number;
+  }
+  return pattern + "," + name + "/*}.h5";
+}
+
 std::string below(const std::string& root, const SourceLine& line) {
-  const std::string name = as_pattern(line.name);
-  return fmt::format(
-      "{}/{}", as_pattern(root),
-      line.pattern.empty() ? fmt::format("{{{0},{0}-[0-9]*,{0}/*}}.h5", name) : line.pattern);
+  return fmt::format("{}/{}", as_pattern(root),
+                     line.pattern.empty() ? shards_of(as_pattern(line.name)) : line.pattern);
 }
 
 void choose_of_mixture(const DataConfig& config, const std::vector<SourceLine>& mixture,

@@ -53,8 +53,9 @@ class Sources : public testing::Test {
 };
 
 TEST_F(Sources, AMixtureTakesWhatIsThere) {
-  for (const char* file : {"coco.h5", "coco-1.h5", "coco-12.h5", "coco-validation.h5", "cocoa.h5",
-                           "cc3m/00000.h5", "cc3m/00001.h5", "cc3m/notes.txt", "odd/deep/x.h5"})
+  for (const char* file : {"coco.h5", "coco-1.h5", "coco-12.h5", "coco-validation.h5",
+                           "coco-1-validation.h5", "coco-2a.h5", "cocoa.h5", "cc3m/00000.h5",
+                           "cc3m/00001.h5", "cc3m/notes.txt", "odd/deep/x.h5"})
     touch(file);
   config_.mixture = {"coco:3:caption", "sbu:1:caption", "cc3m:1", "deep:2:vqa:odd/*/x.h5"};
   const ChosenSources chosen = choose_sources(config_);

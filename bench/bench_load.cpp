@@ -14,8 +14,7 @@
 //           loading where there is no file
 //
 // All count the file's bytes, and find them in the page cache. dd and plain reads write to a buffer
-// that stays in a core's cache, loading writes to memory: where `memory` is not far above loading,
-// the memory is what limits it.
+// that stays in a core's cache, loading writes to memory: `memory` is what it could reach at most.
 #include <fmt/format.h>
 #include <omp.h>
 #include <unistd.h>

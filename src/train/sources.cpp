@@ -62,7 +62,8 @@ std::string as_pattern(const std::string& text) {
 }
 
 /// NAME.h5, NAME-<digits>.h5 as `lynceus prepare` numbers shards (io/shard_series.h), up to a
-/// million, and whatever NAME/ holds. A pattern has no "digits only": each length is an alternative.
+/// million, and whatever NAME/ holds. A pattern has no "digits only": each length is an
+/// alternative.
 std::string shards_of(const std::string& name) {
   constexpr int kMostDigits = 6;
   std::string pattern = "{" + name;

@@ -28,10 +28,10 @@
 
 #include "core/config.h"
 #include "core/error.h"
-#include "io/dataset.h"
-#include "io/file.h"
-#include "io/image_transform.h"
-#include "io/media_loader.h"
+#include "io/dataset/dataset.h"
+#include "io/files/file.h"
+#include "io/media/image_transform.h"
+#include "io/media/media_loader.h"
 #include "support/measure.h"
 
 namespace lynceus {

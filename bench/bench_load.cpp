@@ -31,9 +31,9 @@
 
 #include "core/config.h"
 #include "core/random.h"
-#include "io/convert.h"
-#include "io/file.h"
-#include "io/stored_tensor.h"
+#include "io/files/file.h"
+#include "io/weights/convert.h"
+#include "io/weights/stored_tensor.h"
 #include "model/load_weights.h"
 #include "support/measure.h"
 
@@ -59,8 +59,8 @@ struct BenchOptions {
   }
 };
 
-ModelConfig model_config(int64_t layers) {
-  ModelConfig config;
+model::ModelConfig model_config(int64_t layers) {
+  model::ModelConfig config;
   config.llm.hidden_size = 2048;
   config.llm.intermediate_size = 5504;
   config.llm.num_layers = layers;
@@ -83,11 +83,11 @@ io::FileType type_of(const std::string& stored) {
 }
 
 /// The LLM's tensors as safetensors, of normal values. Not made durable: it lives for this run.
-void write_weights(const fs::path& path, const ModelConfig& config, io::FileType type) {
+void write_weights(const fs::path& path, const model::ModelConfig& config, io::FileType type) {
   std::string header;
   uint64_t end = 0;
-  for (const io::ExpectedTensor& tensor : expected_tensors(config)) {
-    if (!is_backbone(tensor.name)) continue;
+  for (const io::ExpectedTensor& tensor : model::expected_tensors(config)) {
+    if (!model::is_backbone(tensor.name)) continue;
     const uint64_t begin = end;
     end += *io::bytes_of(tensor.shape, io::size_of(type));
     header += fmt::format(R"({}"{}":{{"dtype":"{}","shape":{},"data_offsets":[{},{}]}})",
@@ -125,10 +125,10 @@ double seconds_of_dd(const fs::path& path) {
 
 class LoadBench {
  public:
-  LoadBench(const Runtime& rt, const ModelConfig& config, fs::path path, DType stored)
+  LoadBench(const Runtime& rt, const model::ModelConfig& config, fs::path path, DType stored)
       : rt_(rt),
         path_(std::move(path)),
-        model_(make_lynx(rt, config, partition_model(config, 1, ""), 0)),
+        model_(model::make_lynx(rt, config, model::partition_model(config, 1, ""), 0)),
         buffer_(size_t{1} << 20) {
     const io::File file = io::File::open(path_);
     share_ = file.size() / static_cast<uint64_t>(rt.grid.world->size());
@@ -139,7 +139,7 @@ class LoadBench {
   }
 
   double load() {
-    return timed([&] { load_weights(rt_, &model_, *io::open_weights(path_), is_backbone); });
+    return timed([&] { model::load_weights(rt_, &model_, *io::open_weights(path_), is_backbone); });
   }
   /// Of rank 0; 0 elsewhere.
   double dd() {
@@ -188,7 +188,7 @@ class LoadBench {
 
   const Runtime& rt_;
   fs::path path_;
-  LynxModel model_;
+  model::LynxModel model_;
   std::vector<char> buffer_;
   uint64_t share_ = 0;  ///< of the file, in bytes
   Tensor stored_, loaded_;

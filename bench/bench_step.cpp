@@ -37,7 +37,7 @@
 #include "support/cpu_ceiling.h"
 #include "support/measure.h"
 #include "support/workload.h"
-#include "train/session.h"
+#include "train/run/session.h"
 
 namespace lynceus {
 namespace {
@@ -99,25 +99,25 @@ std::string config_of_preset(const std::vector<std::string>& arguments) {
 }
 
 /// What a device needs to be busy, unless it was said otherwise: the defaults are a CPU's.
-void suit_device(const ConfigReader& reader, RunConfig* config) {
+void suit_device(const ConfigReader& reader, train::RunConfig* config) {
   if (reader.origin("train.micro_batch_tokens") == "default")
     config->train.micro_batch_tokens = 4096;
   if (reader.origin("vision.images_per_pass") == "default")
     config->model.vision.images_per_pass = 32;
 }
 
-RunConfig read_config(const std::vector<std::string>& arguments, BenchOptions* options,
-                      bool* help) {
+train::RunConfig read_config(const std::vector<std::string>& arguments, BenchOptions* options,
+                             bool* help) {
   std::vector<std::string> all = {
       "--config", find_resource("--preset", "model", config_of_preset(arguments), ".ini").string()};
   all.insert(all.end(), arguments.begin(), arguments.end());
-  RunConfig config;
+  train::RunConfig config;
   ConfigReader reader;
   reader.add(*options);
   reader.add(config);
   *help = reader.read(all).help;
   if (*help) fmt::print("{}", reader.help());
-  LlmConfig& llm = config.model.llm;
+  model::LlmConfig& llm = config.model.llm;
   llm.vocab_size = llm.given_vocab_size.value_or(kLlamaVocabulary);
   if (options->image > 0) config.model.vision.image_size = options->image;
   if (options->batch < 1 || options->text < 2 || options->steps < 1)
@@ -130,7 +130,7 @@ RunConfig read_config(const std::vector<std::string>& arguments, BenchOptions* o
   return config;
 }
 
-std::vector<SampleSize> samples_of(const RunConfig& config, const BenchOptions& options) {
+std::vector<SampleSize> samples_of(const train::RunConfig& config, const BenchOptions& options) {
   return options.mixed() ? bench::mixed_samples(options.batch, config.model.vision.num_frames,
                                                 config.train.seed)
                          : bench::equal_samples(options.batch, options.text);
@@ -138,9 +138,9 @@ std::vector<SampleSize> samples_of(const RunConfig& config, const BenchOptions& 
 
 /// On a device random values come from one tile that is copied about: `initialize` draws each of
 /// billions anew, on the host.
-LynxModel tiled_model(const Runtime& rt, const RunConfig& config) {
-  LynxModel model = make_lynx(rt, config.model, partition_model(config.model, 1, ""),
-                              config.train.label_smoothing);
+model::LynxModel tiled_model(const Runtime& rt, const train::RunConfig& config) {
+  model::LynxModel model = model::make_lynx(
+      rt, config.model, model::partition_model(config.model, 1, ""), config.train.label_smoothing);
   bench::RandomValues random(rt.stream);
   model.visit_parameters([&](Parameter& parameter) {
     const bool vector = parameter.value.rank() == 1;
@@ -154,23 +154,23 @@ LynxModel tiled_model(const Runtime& rt, const RunConfig& config) {
                   llm ? config.model.llm.init_std
                       : 1 / std::sqrt(static_cast<double>(parameter.value.cols())));
   });
-  refresh_rounded(rt, &model);
+  model::refresh_rounded(rt, &model);
   model.pack(rt);
   return model;
 }
 
 class Bench {
  public:
-  Bench(const RunConfig& config, const BenchOptions& options)
+  Bench(const train::RunConfig& config, const BenchOptions& options)
       : rt_{options.place.stream(), parallel::make_grid({}, parallel::make_self_communicator()),
             options.place.dtype()},
         config_(config),
         options_(options),
         sizes_(samples_of(config, options)) {
-    WeightOrigins origins;
-    model_ =
-        on_cpu() ? build_model(rt_, config, /*tokenizer=*/"", &origins) : tiled_model(rt_, config);
-    optimizer_ = std::make_unique<Optimizer>(rt_, &model_, config.optimizer);
+    train::WeightOrigins origins;
+    model_ = on_cpu() ? train::build_model(rt_, config, /*tokenizer=*/"", &origins)
+                      : tiled_model(rt_, config);
+    optimizer_ = std::make_unique<train::Optimizer>(rt_, &model_, config.optimizer);
     for (const SampleSize& size : sizes_) {
       reach_.any_media |= size.frames > 0;
       reach_.any_video |= size.frames > 1;
@@ -183,13 +183,13 @@ class Bench {
   /// One step with new text -> its seconds. Laying out the batch counts, as it does in training.
   double step() {
     return seconds_of([&] {
-      ReplicaBatch batch = make_replica_batch(
+      train::ReplicaBatch batch = train::make_replica_batch(
           rt_, config_.model,
           bench::with_text(sizes_, config_.model.llm.vocab_size, config_.train.seed, steps_),
-          batch_limits(config_), 1);
-      const StepResult result = train_step(
+          train::batch_limits(config_), 1);
+      const train::StepResult result = train::train_step(
           rt_, model_, optimizer_.get(), &batch, [&](int64_t sample) { return pixels_[sample]; },
-          reach_, step_options(config_), config_.optimizer.lr);
+          reach_, train::step_options(config_), config_.optimizer.lr);
       if (!result.updated) throw NumericError("the step updated nothing");
       ++steps_;
       rt_.stream.synchronize();
@@ -218,12 +218,12 @@ class Bench {
   }
 
   Runtime rt_;
-  RunConfig config_;
+  train::RunConfig config_;
   BenchOptions options_;
   std::vector<SampleSize> sizes_;
-  GlobalReach reach_{true, false, false};
-  LynxModel model_;
-  std::unique_ptr<Optimizer> optimizer_;
+  train::GlobalReach reach_{true, false, false};
+  model::LynxModel model_;
+  std::unique_ptr<train::Optimizer> optimizer_;
   std::vector<Tensor> pixels_;
   int64_t steps_ = 0;
 };
@@ -254,7 +254,7 @@ double resident_mib() {
 }
 
 /// CPUs in f32, every sample alike: what bench/compare_step.py and bench/results/ are made of.
-void measure_plain(Bench* bench, const RunConfig& config, const BenchOptions& options) {
+void measure_plain(Bench* bench, const train::RunConfig& config, const BenchOptions& options) {
   for (int64_t i = 0; i < options.warmup; ++i) bench->step();
   double ceiling = bench::cpu_ceiling_of_child();
   const bench::Spread seconds = timed_steps(bench, options);
@@ -299,7 +299,7 @@ bench::Json memory(const Bench& bench, size_t free_at_start) {
   return json;
 }
 
-void measure(Bench* bench, const RunConfig& config, const BenchOptions& options,
+void measure(Bench* bench, const train::RunConfig& config, const BenchOptions& options,
              size_t free_at_start) {
   const Runtime& rt = bench->runtime();
   for (int64_t i = 0; i < options.warmup; ++i) bench->step();
@@ -345,7 +345,7 @@ int run(const std::vector<std::string>& arguments) {
   log::set_up(0, 1, "info");
   BenchOptions options;
   bool help = false;
-  const RunConfig config = read_config(arguments, &options, &help);
+  const train::RunConfig config = read_config(arguments, &options, &help);
   if (help) return 0;
   if (options.samples) {
     for (const SampleSize& sample : samples_of(config, options))

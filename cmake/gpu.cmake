@@ -16,8 +16,8 @@ function(lynceus_gpu_globs result)
   set(${result} ${files} PARENT_SCOPE)
 endfunction()
 
-lynceus_gpu_globs(no_gpu_sources src/core/no_cuda/*.cpp kernels/no_cuda/*.cpp parallel/no_nccl/*.cpp)
-lynceus_gpu_globs(LYNCEUS_GPU_SOURCES src/core/cuda/*.cpp kernels/cuda/*.cpp kernels/cuda/*.cu)
+lynceus_gpu_globs(no_gpu_sources core/no_cuda/*.cpp kernels/no_cuda/*.cpp parallel/no_nccl/*.cpp)
+lynceus_gpu_globs(LYNCEUS_GPU_SOURCES core/cuda/*.cpp kernels/cuda/*.cpp kernels/cuda/*.cu)
 lynceus_gpu_globs(LYNCEUS_NCCL_SOURCES parallel/nccl/*.cpp)
 lynceus_gpu_globs(LYNCEUS_NO_NCCL_SOURCES parallel/no_nccl/*.cpp)
 

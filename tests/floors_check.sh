@@ -15,9 +15,11 @@ declare -A allowed=(
   [io]="core parallel io"
   [model]="core kernels parallel io model"
   [train]="core kernels parallel io model train"
-  [evaluate]="core kernels parallel io model train evaluate"
+  [verify]="core kernels parallel io model train verify"
+  [export]="core kernels parallel io model train export"
+  [prepare]="core parallel io prepare"
   [frames]="core io frames"
-  [cli]="core kernels parallel io model train evaluate cli"
+  [cli]="core kernels parallel io model train verify export prepare cli"
 )
 
 # Where a vendor's header may stand, as a pattern of paths; empty: anywhere.
@@ -43,7 +45,8 @@ complain() {
 }
 
 rooms=()
-for directory in src/core kernels parallel io src/model src/train src/evaluate src/frames src/cli; do
+for directory in core kernels parallel io src/model src/train src/verify src/export src/prepare \
+  src/frames src/cli; do
   [[ -d "${directory}" ]] && rooms+=("${directory}")
 done
 if ((${#rooms[@]} == 0)); then

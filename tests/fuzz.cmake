@@ -67,13 +67,13 @@ endfunction()
 set(fuzz_objects)
 file(MAKE_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR}/fuzz)
 foreach(name
-    io/archive io/child_process io/convert io/digest io/file io/frame_choice io/generated_weights io/hdf5 io/hf_config io/image
-    io/jpeg io/json io/json_stream io/lines io/llama_pieces io/manifest io/ordered_rows io/pickle io/png
-    io/prompt_files io/released_names io/safetensors io/safetensors_writer io/sentencepiece_check io/shard io/shard_sidecar io/source
-    io/source_coco io/source_jsonl io/source_llava io/source_openvqa io/source_text
-    io/source_webdataset io/stored_tensor io/tokenizer io/torch_file io/tsv io/video io/weight_files io/weights io/webp
-    io/zip_entries src/core/config src/core/config_visitor src/core/memory
-    src/core/no_cuda/accelerator src/core/tensor)
+    io/files/archive src/prepare/child_process io/weights/convert io/files/digest io/files/file io/media/frame_choice io/weights/generated_weights io/files/hdf5 io/weights/hf_config io/media/image
+    io/media/jpeg io/files/json src/prepare/json_stream io/files/lines io/weights/llama_pieces io/checkpoint/manifest src/prepare/ordered_rows io/weights/pickle io/media/png
+    io/text/prompt_files io/weights/released_names io/weights/safetensors io/weights/safetensors_writer io/text/sentencepiece_check io/dataset/shard io/dataset/shard_sidecar src/prepare/source
+    src/prepare/sources/coco src/prepare/sources/jsonl src/prepare/sources/llava src/prepare/sources/openvqa src/prepare/sources/text
+    src/prepare/sources/webdataset io/weights/stored_tensor io/text/tokenizer io/weights/torch_file src/prepare/tsv src/prepare/video io/weights/weight_files io/weights/weights io/media/webp
+    io/files/zip_entries core/config core/config_visitor core/memory
+    core/no_cuda/accelerator core/tensor)
   lynceus_fuzz_object(fuzz_objects ${CMAKE_SOURCE_DIR}/${name}.cpp)
 endforeach()
 set(fuzz_library ${CMAKE_CURRENT_BINARY_DIR}/fuzz/libreaders.a)

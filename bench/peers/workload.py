@@ -25,7 +25,7 @@ def hash_name(name):
 
 
 class CounterRandom:
-    """src/core/random.h: every value is a function of seed, name and index."""
+    """core/random.h: every value is a function of seed, name and index."""
 
     def __init__(self, seed, name):
         self.key = mix64(hash_name(name) ^ mix64((seed + 0x9E3779B97F4A7C15) & MASK))

@@ -12,7 +12,7 @@ namespace {
 double real(int64_t value) { return static_cast<double>(value); }
 
 /// Of one picture.
-double encoder_flops(const VisionConfig& vision) {
+double encoder_flops(const model::VisionConfig& vision) {
   const double patches = real(vision.tokens_per_image()), width = real(vision.hidden_size);
   const double patch = 3 * real(vision.patch_size * vision.patch_size);
   const double block = patches * (4 * width * width + 2 * width * real(vision.intermediate_size)) +
@@ -20,7 +20,7 @@ double encoder_flops(const VisionConfig& vision) {
   return 2 * ((patches - 1) * patch * width + real(vision.num_layers) * block);
 }
 
-double bridge_flops(const ModelConfig& config, double latents, double media_tokens) {
+double bridge_flops(const model::ModelConfig& config, double latents, double media_tokens) {
   if (config.bridge.kind != "resampler") return 0;
   const double hidden = real(config.llm.hidden_size), width = real(config.vision.hidden_size);
   const double inner = real(config.bridge.num_heads * config.bridge.head_dim);
@@ -30,8 +30,8 @@ double bridge_flops(const ModelConfig& config, double latents, double media_toke
   return 6 * real(config.bridge.num_layers) * layer;
 }
 
-double decoder_flops(const ModelConfig& config, double tokens, double text) {
-  const LlmConfig& llm = config.llm;
+double decoder_flops(const model::ModelConfig& config, double tokens, double text) {
+  const model::LlmConfig& llm = config.llm;
   const double hidden = real(llm.hidden_size);
   const double kv_width = real(llm.kv_heads() * llm.head_dim());
   const double weights =
@@ -75,13 +75,13 @@ std::vector<SampleSize> mixed_samples(int64_t count, int64_t video_frames, uint6
   return samples;
 }
 
-std::vector<SampleInput> with_text(const std::vector<SampleSize>& sizes, int64_t vocab_size,
-                                   uint64_t seed, int64_t step) {
+std::vector<train::SampleInput> with_text(const std::vector<SampleSize>& sizes, int64_t vocab_size,
+                                          uint64_t seed, int64_t step) {
   const CounterRandom random(seed, fmt::format("text {}", step));
-  std::vector<SampleInput> samples(sizes.size());
+  std::vector<train::SampleInput> samples(sizes.size());
   uint64_t index = 0;
   for (size_t s = 0; s < sizes.size(); ++s) {
-    SampleInput& sample = samples[s];
+    train::SampleInput& sample = samples[s];
     sample.index = static_cast<int64_t>(s);
     if (sizes[s].frames > 0) sample.item_frames = {sizes[s].frames};
     sample.is_video = sizes[s].frames > 1;
@@ -94,13 +94,13 @@ std::vector<SampleInput> with_text(const std::vector<SampleSize>& sizes, int64_t
   return samples;
 }
 
-int64_t rows_of(const ModelConfig& config, const std::vector<SampleSize>& sizes) {
+int64_t rows_of(const model::ModelConfig& config, const std::vector<SampleSize>& sizes) {
   int64_t rows = 0;
   for (const SampleSize& size : sizes) rows += config.visual_tokens(size.frames) + size.text;
   return rows;
 }
 
-double required_flops(const ModelConfig& config, const SampleSize& sample) {
+double required_flops(const model::ModelConfig& config, const SampleSize& sample) {
   const double text = real(sample.text), visual = real(config.visual_tokens(sample.frames));
   const double media = real(sample.frames * config.vision.tokens_per_image());
   const double vision = sample.frames == 0 ? 0
@@ -109,7 +109,7 @@ double required_flops(const ModelConfig& config, const SampleSize& sample) {
   return vision + decoder_flops(config, visual + text, text);
 }
 
-double required_flops(const ModelConfig& config, const std::vector<SampleSize>& samples) {
+double required_flops(const model::ModelConfig& config, const std::vector<SampleSize>& samples) {
   double flops = 0;
   for (const SampleSize& sample : samples) flops += required_flops(config, sample);
   return flops;

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "model/config.h"
-#include "train/replica_batch.h"
+#include "train/data/replica_batch.h"
 
 namespace lynceus::bench {
 
@@ -25,16 +25,16 @@ std::vector<SampleSize> equal_samples(int64_t count, int64_t text);
 std::vector<SampleSize> mixed_samples(int64_t count, int64_t video_frames, uint64_t seed);
 
 /// The samples with random text, all of it scored but the first token. `step` draws the text.
-std::vector<SampleInput> with_text(const std::vector<SampleSize>& sizes, int64_t vocab_size,
-                                   uint64_t seed, int64_t step);
+std::vector<train::SampleInput> with_text(const std::vector<SampleSize>& sizes, int64_t vocab_size,
+                                          uint64_t seed, int64_t step);
 
 /// Rows of the LLM that the samples have together.
-int64_t rows_of(const ModelConfig& config, const std::vector<SampleSize>& sizes);
+int64_t rows_of(const model::ModelConfig& config, const std::vector<SampleSize>& sizes);
 
 /// Multiplications and additions that one sample asks for: ViT forward; LLM forward and input
 /// gradients; three times forward for what is trained; attention over whole rows of scores, twice
 /// more in backward; the head on the text rows.
-double required_flops(const ModelConfig& config, const SampleSize& sample);
-double required_flops(const ModelConfig& config, const std::vector<SampleSize>& samples);
+double required_flops(const model::ModelConfig& config, const SampleSize& sample);
+double required_flops(const model::ModelConfig& config, const std::vector<SampleSize>& samples);
 
 }  // namespace lynceus::bench

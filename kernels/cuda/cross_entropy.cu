@@ -13,12 +13,12 @@ namespace {
 
 constexpr int kThreads = 512;
 
-struct Shard {
+struct VocabularyShard {
   int64_t begin, valid, cols;
 };
 
 /// The target's column in this shard, or -1.
-LYNCEUS_DEVICE int64_t local_target(int32_t label, const Shard& shard) {
+LYNCEUS_DEVICE int64_t local_target(int32_t label, const VocabularyShard& shard) {
   const int64_t column = label - shard.begin;
   return label != kNotScored && column >= 0 && column < shard.valid ? column : -1;
 }
@@ -53,7 +53,7 @@ LYNCEUS_DEVICE void see(const T* logits, int64_t column, int64_t before, Seen& s
 
 template <int kPack, typename T>
 __global__ void __launch_bounds__(kThreads)
-    partial_kernel(const T* logits, const int32_t* labels, Shard shard, float* row_max,
+    partial_kernel(const T* logits, const int32_t* labels, VocabularyShard shard, float* row_max,
                    float* partial) {
   BlockScratch& scratch = simt::static_shared<BlockScratch>();
   const int64_t row = blockIdx.x;
@@ -108,7 +108,7 @@ LYNCEUS_DEVICE void write_row_results(const Finish& finish, int64_t row, bool sc
 
 template <int kPack, typename T>
 __global__ void __launch_bounds__(kThreads)
-    finish_kernel(T* logits, const int32_t* labels, Shard shard, const float* row_max,
+    finish_kernel(T* logits, const int32_t* labels, VocabularyShard shard, const float* row_max,
                   const float* partial, Finish finish) {
   const int64_t row = blockIdx.x;
   const float largest = row_max[row];
@@ -166,7 +166,7 @@ void cross_entropy_partial(const Stream& stream, const Tensor& logits, const Ten
     using T = decltype(type);
     simt::launch(partial_kernel<decltype(pack)::value, T>, rows_of(row_max), kThreads, 0, stream,
                  pointer<T>(logits), pointer<int32_t>(labels),
-                 Shard{shard.begin, shard.valid, logits.cols()}, pointer<float>(row_max),
+                 VocabularyShard{shard.begin, shard.valid, logits.cols()}, pointer<float>(row_max),
                  pointer<float>(partial));
   });
 }
@@ -188,7 +188,7 @@ void cross_entropy_finish(const Stream& stream, const Tensor& logits, const Tens
     using T = decltype(type);
     simt::launch(finish_kernel<decltype(pack)::value, T>, rows_of(row_max), kThreads, 0, stream,
                  pointer<T>(logits), pointer<int32_t>(labels),
-                 Shard{shard.begin, shard.valid, logits.cols()}, pointer<float>(row_max),
+                 VocabularyShard{shard.begin, shard.valid, logits.cols()}, pointer<float>(row_max),
                  pointer<float>(partial), finish);
   });
 }

@@ -116,8 +116,8 @@ __global__ void __launch_bounds__(kThreads)
 
 constexpr int64_t kSquaresBlock = 16384;
 
-__global__ void __launch_bounds__(kThreads)
-    squares(const float* x, int64_t count, double* partial) {
+__global__ void __launch_bounds__(kThreads) squares(const float* x, int64_t count,
+                                                            double* partial) {
   const int64_t begin = blockIdx.x * kSquaresBlock;
   const int64_t end = begin + kSquaresBlock < count ? begin + kSquaresBlock : count;
   double sum = 0;

@@ -54,7 +54,7 @@ void share_threads();
 /// The process grid of the config over all ranks that were started, on their devices;
 /// parallel.data = 0 becomes what is left of the world. Collective; errors are agreed. UsageError
 /// where a device was asked for and a rank has none.
-Runtime make_runtime(const ParallelConfig& config, const DeviceConfig& device);
+Runtime make_runtime(const train::ParallelConfig& config, const DeviceConfig& device);
 /// "2 x NVIDIA H200, bf16", for the log.
 std::string describe(const Runtime& rt);
 

@@ -1,9 +1,9 @@
 // lynceus evaluate: held-out accuracy of a run's checkpoint, one JSON line a task.
 #include "cli/command.h"
 #include "core/log.h"
-#include "train/metrics.h"
-#include "train/session.h"
-#include "train/validation.h"
+#include "train/run/metrics.h"
+#include "train/run/session.h"
+#include "train/run/validation.h"
 
 namespace lynceus::cli {
 namespace {
@@ -21,10 +21,10 @@ config.ini is read first, so only what differs need be given.
 )";
 
 /// Reads the run's config.ini, then what was given. The grid and the options are this job's.
-CommandLine read_config(const Arguments& arguments, ConfigReader* reader, RunConfig* config,
+CommandLine read_config(const Arguments& arguments, ConfigReader* reader, train::RunConfig* config,
                         DeviceConfig* device) {
   // The run's own values come first, so the run must be known before they are read.
-  RunConfig given;
+  train::RunConfig given;
   DeviceConfig ignored;
   ConfigReader first;
   first.add(ignored);
@@ -44,22 +44,22 @@ CommandLine read_config(const Arguments& arguments, ConfigReader* reader, RunCon
   return line;
 }
 
-void print_scores(const std::map<std::string, TaskScore>& scores, int64_t step) {
+void print_scores(const std::map<std::string, train::TaskScore>& scores, int64_t step) {
   for (const auto& [task, score] : scores)
-    fmt::print("{}\n", to_json({{"class", task},
-                                {"accuracy", score.answer_accuracy()},
-                                {"baseline", score.baseline()},
-                                {"count", score.samples},
-                                {"damaged_samples", score.damaged_samples},
-                                {"token_accuracy", score.token_accuracy()},
-                                {"loss", score.loss()},
-                                {"step", step}}));
+    fmt::print("{}\n", train::to_json({{"class", task},
+                                       {"accuracy", score.answer_accuracy()},
+                                       {"baseline", score.baseline()},
+                                       {"count", score.samples},
+                                       {"damaged_samples", score.damaged_samples},
+                                       {"token_accuracy", score.token_accuracy()},
+                                       {"loss", score.loss()},
+                                       {"step", step}}));
 }
 
 }  // namespace
 
 ExitCode run_evaluate(const Arguments& arguments) {
-  RunConfig config;
+  train::RunConfig config;
   DeviceConfig device;
   ConfigReader reader;
   reader.add(device);
@@ -71,22 +71,23 @@ ExitCode run_evaluate(const Arguments& arguments) {
   if (print_page(line, kHelp, reader, *world)) return ExitCode::kDone;
   log::set_up(world->rank(), world->size(), "warn");
   const Runtime rt = make_runtime(config.parallel, device);
-  RunData data;
+  train::RunData data;
   parallel::agree(*rt.grid.world, [&] {
-    data = open_data(config, /*with_training=*/false);
+    data = train::open_data(config, /*with_training=*/false);
     if (data.validation.empty())
       throw UsageError("data.validation: expected one set at least, found none");
-    resolve_config(&config, &reader, *data.tokenizer, rt);
+    train::resolve_config(&config, &reader, *data.tokenizer, rt);
   });
   const std::string tokenizer = data.tokenizer->describe();
-  WeightOrigins origins;
-  LynxModel model = build_model(rt, config, tokenizer, &origins);
-  const int64_t step = load_trained(rt, &model, config.options, tokenizer, &origins);
-  const auto datasets = RunData::pointers(data.validation);
-  BatchLoader loader(rt, config.model, datasets, data.text(config, false), batch_limits(config),
-                     transform_config(config, false), loader_threads(rt, config));
-  const auto scores = validate(rt, model, &loader, datasets, config.train.validation_samples,
-                               config.train.global_batch_size);
+  train::WeightOrigins origins;
+  model::LynxModel model = train::build_model(rt, config, tokenizer, &origins);
+  const int64_t step = train::load_trained(rt, &model, config.options, tokenizer, &origins);
+  const auto datasets = train::RunData::pointers(data.validation);
+  train::BatchLoader loader(rt, config.model, datasets, data.text(config, false),
+                            train::batch_limits(config), train::transform_config(config, false),
+                            train::loader_threads(rt, config));
+  const auto scores = train::validate(rt, model, &loader, datasets, config.train.validation_samples,
+                                      config.train.global_batch_size);
   if (speaks) print_scores(scores, step);
   return ExitCode::kDone;
 }

@@ -3,7 +3,7 @@
 
 #include "cli/command.h"
 #include "core/log.h"
-#include "train/export.h"
+#include "export/export.h"
 
 namespace lynceus::cli {
 namespace {
@@ -27,7 +27,7 @@ directory appears when it is complete.
 }  // namespace
 
 ExitCode run_export(const Arguments& arguments) {
-  ExportConfig config;
+  weight_export::ExportConfig config;
   ConfigReader reader;
   reader.add(config);
   const auto world = parallel::make_world();
@@ -45,7 +45,7 @@ ExitCode run_export(const Arguments& arguments) {
   if (print_page(line, kHelp, reader, *world)) return ExitCode::kDone;
   log::set_up(world->rank(), world->size(), "warn");
   const auto begin = std::chrono::steady_clock::now();
-  const ExportAccount account = export_checkpoint(config);
+  const weight_export::ExportAccount account = weight_export::export_checkpoint(config);
   for (const std::string& sentence : account.left_out) fmt::print("{}\n", sentence);
   fmt::print("exported {} tensors of {} ({:.1f} MB) to {}, {:.1f} s\n", account.tensors,
              account.checkpoint.string(), static_cast<double>(account.bytes) / 1e6, config.output,

@@ -4,8 +4,8 @@
 #include "cli/command.h"
 #include "cli/inspect_report.h"
 #include "core/log.h"
-#include "io/file.h"
-#include "io/manifest.h"
+#include "io/checkpoint/manifest.h"
+#include "io/files/file.h"
 
 namespace lynceus::cli {
 namespace {

@@ -4,8 +4,8 @@
 #include "cli/inspect_report.h"
 #include "core/error.h"
 #include "core/progress.h"
-#include "io/file.h"
-#include "io/shard.h"
+#include "io/dataset/shard.h"
+#include "io/files/file.h"
 
 namespace lynceus::cli {
 namespace {
@@ -34,13 +34,13 @@ const char* suffix_of(const std::string& bytes) {
   return "bin";
 }
 
-void check_number(const io::Shard& shard, const char* option, int64_t sample) {
+void check_number(const io::ShardReader& shard, const char* option, int64_t sample) {
   if (sample >= shard.size())
     throw UsageError("{}: --{} {}: expected a number below {}", shard.path().string(), option,
                      sample, shard.size());
 }
 
-void add_sample(const io::Shard& shard, int64_t sample, Report* report) {
+void add_sample(const io::ShardReader& shard, int64_t sample, Report* report) {
   (*report)["sample"] = sample;
   (*report)["key"] = shard.key(sample);
   Report media = Report::array(), turns = Report::array();
@@ -55,7 +55,7 @@ void add_sample(const io::Shard& shard, int64_t sample, Report* report) {
   (*report)["turns"] = std::move(turns);
 }
 
-void extract(const io::Shard& shard, const InspectConfig& config, Report* report) {
+void extract(const io::ShardReader& shard, const InspectConfig& config, Report* report) {
   const fs::path folder = config.output;
   std::error_code error;
   fs::create_directories(folder, error);
@@ -73,7 +73,7 @@ void extract(const io::Shard& shard, const InspectConfig& config, Report* report
   (*report)["extracted"] = std::move(written);
 }
 
-void verify(const io::Shard& shard) {
+void verify(const io::ShardReader& shard) {
   Progress progress("verify", shard.size(), "samples");
   for (int64_t sample = 0; sample < shard.size(); ++sample) {
     for (int i = 0; i < shard.media_count(sample); ++i) shard.read_media(sample, i);
@@ -85,7 +85,7 @@ void verify(const io::Shard& shard) {
 }  // namespace
 
 Report inspect_shard(const fs::path& path, const InspectConfig& config) {
-  const io::Shard shard(path);
+  const io::ShardReader shard(path);
   check_number(shard, "sample", config.sample);
   check_number(shard, "extract", config.extract);
   int64_t media = 0, videos = 0, without = 0, turns = 0;

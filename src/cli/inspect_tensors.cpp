@@ -6,9 +6,9 @@
 #include "cli/inspect_report.h"
 #include "core/error.h"
 #include "core/progress.h"
-#include "io/checkpoint.h"
-#include "io/checkpoint_source.h"
-#include "io/weights.h"
+#include "io/checkpoint/checkpoint.h"
+#include "io/checkpoint/values.h"
+#include "io/weights/weights.h"
 
 namespace lynceus::cli {
 namespace {

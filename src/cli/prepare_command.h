@@ -6,10 +6,10 @@
 #include <string>
 
 #include "cli/command.h"
-#include "cli/prepare_output.h"
 #include "core/config.h"
 #include "core/error.h"
 #include "parallel/communicator.h"
+#include "prepare/output.h"
 
 namespace lynceus::cli {
 
@@ -28,8 +28,9 @@ RunSource run_video;
 template <typename Config>
 void run_source(const std::string& source, const char* help, const Arguments& arguments,
                 parallel::Communicator& world,
-                void (*prepare)(const PrepareConfig&, const Config&, parallel::Communicator&)) {
-  PrepareConfig common;
+                void (*prepare)(const prepare::PrepareConfig&, const Config&,
+                                parallel::Communicator&)) {
+  prepare::PrepareConfig common;
   Config config;
   bool has_spoken = false;
   parallel::agree(world, [&] {

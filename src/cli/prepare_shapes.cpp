@@ -2,10 +2,10 @@
 #include <filesystem>
 
 #include "cli/prepare_command.h"
-#include "cli/prepare_output.h"
 #include "core/progress.h"
-#include "io/majority_answer.h"
-#include "io/source_shapes.h"
+#include "prepare/majority_answer.h"
+#include "prepare/output.h"
+#include "prepare/sources/shapes.h"
 
 namespace lynceus::cli {
 namespace {
@@ -39,14 +39,14 @@ struct ShapesConfig {
   }
 };
 
-void print_baselines(const PrepareOutput& output) {
+void print_baselines(const prepare::PrepareOutput& output) {
   fmt::print("{:<24} {:>8} {:>8}  {:>9}  {}\n", "questions", "count", "answers", "baseline",
              "majority answer");
   for (const auto& series : output.series()) {
-    io::AnswerCounts counts;
+    prepare::AnswerCounts counts;
     std::string task;
     for (const fs::path& file : series->files()) {
-      const io::Shard shard(file);
+      const io::ShardReader shard(file);
       counts.add(shard);
       task = shard.info().task;
     }
@@ -56,43 +56,43 @@ void print_baselines(const PrepareOutput& output) {
   }
 }
 
-void prepare_shapes(const PrepareConfig& common, const ShapesConfig& config) {
+void prepare_shapes(const prepare::PrepareConfig& common, const ShapesConfig& config) {
   common.check_output();
   if (config.count < 1) throw UsageError("--count: expected 1 or more, found {}", config.count);
-  if (config.size < io::kMinSceneSize || config.size > 4096)
-    throw UsageError("--size: expected {} to 4096 pixels, found {}", io::kMinSceneSize,
+  if (config.size < prepare::kMinSceneSize || config.size > 4096)
+    throw UsageError("--size: expected {} to 4096 pixels, found {}", prepare::kMinSceneSize,
                      config.size);
   const bool with_corpus = config.split == "train";
   if (common.train_tokenizer > 0 && !with_corpus)
     throw UsageError("--train-tokenizer: expected --split train, found {}", config.split);
-  PrepareOutput output(common);
+  prepare::PrepareOutput output(common);
   if (with_corpus) output.keep_texts();
   std::vector<io::ShardSeries*> series;
-  for (const io::ShapesClass shapes_class : io::kAllShapesClasses) {
-    const std::string task(io::shapes_class_name(shapes_class));
-    const std::string plural = shapes_class == io::ShapesClass::kCaption ? "s" : "";
+  for (const prepare::ShapesClass shapes_class : prepare::kAllShapesClasses) {
+    const std::string task(prepare::shapes_class_name(shapes_class));
+    const std::string plural = shapes_class == prepare::ShapesClass::kCaption ? "s" : "";
     const std::string name = fmt::format("{}-{}{}", config.split, task, plural);
     output.refuse_existing_shards(name);
     series.push_back(
         &output.open(name, task, fmt::format("shapes, seed {}, {}", config.seed, config.split)));
   }
-  const io::ShapesWorld world(config.seed, config.split, config.size);
+  const prepare::ShapesWorld world(config.seed, config.split, config.size);
   Progress progress("prepare shapes", config.count * std::ssize(series), "samples");
   for (size_t c = 0; c < series.size(); ++c) {
     for (int64_t i = 0; i < config.count; ++i) {
-      output.add(*series[c], world.sample(io::kAllShapesClasses[c], static_cast<uint64_t>(i)));
+      output.add(*series[c], world.sample(prepare::kAllShapesClasses[c], static_cast<uint64_t>(i)));
       progress.advance();
     }
   }
   progress.finish();
   output.close();
-  std::vector<DatasetAccount> accounts;
+  std::vector<prepare::DatasetAccount> accounts;
   for (const io::ShardSeries* one : series) accounts.push_back({one->name(), one->state()});
   output.print_account(accounts, false);
   print_baselines(output);
 }
 
-void prepare_on_one_rank(const PrepareConfig& common, const ShapesConfig& config,
+void prepare_on_one_rank(const prepare::PrepareConfig& common, const ShapesConfig& config,
                          parallel::Communicator& world) {
   parallel::agree(world, [&] {
     if (world.size() > 1)

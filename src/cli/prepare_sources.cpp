@@ -5,13 +5,13 @@
 
 #include "cli/prepare_command.h"
 #include "cli/prepare_pages.h"
-#include "cli/prepare_run.h"
-#include "io/source_coco.h"
-#include "io/source_jsonl.h"
-#include "io/source_llava.h"
-#include "io/source_openvqa.h"
-#include "io/source_text.h"
-#include "io/source_webdataset.h"
+#include "prepare/run.h"
+#include "prepare/sources/coco.h"
+#include "prepare/sources/jsonl.h"
+#include "prepare/sources/llava.h"
+#include "prepare/sources/openvqa.h"
+#include "prepare/sources/text.h"
+#include "prepare/sources/webdataset.h"
 
 namespace lynceus::cli {
 namespace {
@@ -62,7 +62,8 @@ struct VideoConfig {
     v.field("video-workers", video_workers,
             "videos decoded at a time; 0: as many as the rank has threads");
   }
-  std::shared_ptr<io::VideoReader> reader(const std::string& root, const std::string& input) const {
+  std::shared_ptr<prepare::VideoReader> reader(const std::string& root,
+                                               const std::string& input) const {
     const auto check = [](bool holds, const char* option, const char* expected, auto found) {
       if (!holds) throw UsageError("--{}: expected {}, found {}", option, expected, found);
     };
@@ -71,13 +72,13 @@ struct VideoConfig {
     check(video_timeout > 0 && video_timeout <= 86400, "video-timeout",
           "more than 0, 86400 at most", video_timeout);
     check(video_workers >= 0 && video_workers <= 1024, "video-workers", "0 to 1024", video_workers);
-    io::VideoOptions options;
+    prepare::VideoOptions options;
     options.root = root.empty() ? fs::path(input).parent_path() : fs::path(root);
     options.frames = frames;
     options.jpeg_quality = jpeg_quality;
     options.timeout_seconds = video_timeout;
     options.workers = video_workers > 0 ? video_workers : omp_get_max_threads();
-    return std::make_shared<io::VideoReader>(std::move(options));
+    return std::make_shared<prepare::VideoReader>(std::move(options));
   }
   /// What of it decides the shards.
   std::string described() const {
@@ -96,21 +97,22 @@ struct VideoRootConfig {
 };
 
 /// Pictures that are in the input itself.
-struct PackedPictureConfig : PictureConfig {
+struct PackedPictureConfig : prepare::PictureConfig {
   template <typename Visitor>
   void visit(Visitor& v) {
     visit_check(v);
   }
 };
 
-using JsonlConfig = ConfigOf<InputConfig, PictureConfig, CaptionConfig, MapConfig>;
-using CocoConfig = ConfigOf<InputConfig, PictureConfig, CaptionConfig>;
-using LlavaConfig = ConfigOf<InputConfig, PictureConfig>;
-using OpenVqaConfig = ConfigOf<InputConfig, PictureConfig, VideoConfig>;
-using TextConfig = ConfigOf<InputConfig>;
+using JsonlConfig =
+    ConfigOf<prepare::InputConfig, prepare::PictureConfig, CaptionConfig, MapConfig>;
+using CocoConfig = ConfigOf<prepare::InputConfig, prepare::PictureConfig, CaptionConfig>;
+using LlavaConfig = ConfigOf<prepare::InputConfig, prepare::PictureConfig>;
+using OpenVqaConfig = ConfigOf<prepare::InputConfig, prepare::PictureConfig, VideoConfig>;
+using TextConfig = ConfigOf<prepare::InputConfig>;
 using VideoRowsConfig =
-    ConfigOf<InputConfig, VideoRootConfig, CaptionConfig, MapConfig, VideoConfig>;
-using WebdatasetConfig = ConfigOf<InputConfig, PackedPictureConfig, CaptionConfig>;
+    ConfigOf<prepare::InputConfig, VideoRootConfig, CaptionConfig, MapConfig, VideoConfig>;
+using WebdatasetConfig = ConfigOf<prepare::InputConfig, PackedPictureConfig, CaptionConfig>;
 
 /// The file's name without what says how it is packed.
 std::string dataset_name(const std::string& input) {
@@ -120,69 +122,70 @@ std::string dataset_name(const std::string& input) {
 }
 
 /// A job for a file; `open` makes its source.
-PrepareJob job_of(const InputConfig& config, const std::string& input, const std::string& options,
-                  std::function<std::unique_ptr<io::Source>()> open) {
+prepare::PrepareJob job_of(const prepare::InputConfig& config, const std::string& input,
+                           const std::string& options,
+                           std::function<std::unique_ptr<prepare::Source>()> open) {
   const std::string name = dataset_name(input);
   return {name, config.task.empty() ? name : config.task, input, options, std::move(open)};
 }
 
-void check_input(const std::string& source, const InputConfig& config) {
+void check_input(const std::string& source, const prepare::InputConfig& config) {
   if (config.input.empty())
     throw UsageError("prepare {}: expected --input FILE, found none", source);
 }
 
-std::string options_of(const std::string& source, const PictureConfig& pictures) {
+std::string options_of(const std::string& source, const prepare::PictureConfig& pictures) {
   return fmt::format("{}, root '{}', check-pictures {}", source, pictures.root,
                      pictures.check_pictures);
 }
 
 /// Makes the jobs, agreeing on what is wrong with the options, and runs them.
-void make_and_run(const PrepareConfig& common, const InputConfig& config, const char* source,
-                  parallel::Communicator& world,
-                  const std::function<void(std::vector<PrepareJob>&)>& make) {
-  std::vector<PrepareJob> jobs;
+void make_and_run(const prepare::PrepareConfig& common, const prepare::InputConfig& config,
+                  const char* source, parallel::Communicator& world,
+                  const std::function<void(std::vector<prepare::PrepareJob>&)>& make) {
+  std::vector<prepare::PrepareJob> jobs;
   parallel::agree(world, [&] {
     check_input(source, config);
     make(jobs);
   });
-  run_jobs(common, config, jobs, world);
+  prepare::run_jobs(common, config, jobs, world);
 }
 
-void prepare_jsonl(const PrepareConfig& common, const JsonlConfig& config,
+void prepare_jsonl(const prepare::PrepareConfig& common, const JsonlConfig& config,
                    parallel::Communicator& world) {
-  make_and_run(common, config, "jsonl", world, [&](std::vector<PrepareJob>& jobs) {
-    const io::FieldMap map = io::parse_field_map(config.map);
+  make_and_run(common, config, "jsonl", world, [&](std::vector<prepare::PrepareJob>& jobs) {
+    const prepare::FieldMap map = prepare::parse_field_map(config.map);
     for (const std::string& input : config.input) {
-      const io::JsonlOptions options{input, config.root,    config.first_only(),
-                                     map,   config.check(), nullptr};
+      const prepare::JsonlOptions options{input, config.root,    config.first_only(),
+                                          map,   config.check(), nullptr};
       jobs.push_back(job_of(config, input,
                             fmt::format("{}, captions {}, map {}", options_of("jsonl", config),
                                         config.captions, fmt::join(config.map, " ")),
-                            [options] { return std::make_unique<io::JsonlSource>(options); }));
+                            [options] { return std::make_unique<prepare::JsonlSource>(options); }));
     }
   });
 }
 
-void prepare_coco(const PrepareConfig& common, const CocoConfig& config,
+void prepare_coco(const prepare::PrepareConfig& common, const CocoConfig& config,
                   parallel::Communicator& world) {
-  make_and_run(common, config, "coco", world, [&](std::vector<PrepareJob>& jobs) {
+  make_and_run(common, config, "coco", world, [&](std::vector<prepare::PrepareJob>& jobs) {
     for (const std::string& input : config.input) {
-      const io::CocoOptions options{input, config.root, config.first_only(), config.check()};
+      const prepare::CocoOptions options{input, config.root, config.first_only(), config.check()};
       jobs.push_back(
           job_of(config, input,
                  fmt::format("{}, captions {}", options_of("coco", config), config.captions),
-                 [options] { return std::make_unique<io::CocoSource>(options); }));
+                 [options] { return std::make_unique<prepare::CocoSource>(options); }));
     }
   });
 }
 
-void prepare_llava(const PrepareConfig& common, const LlavaConfig& config,
+void prepare_llava(const prepare::PrepareConfig& common, const LlavaConfig& config,
                    parallel::Communicator& world) {
-  make_and_run(common, config, "llava", world, [&](std::vector<PrepareJob>& jobs) {
+  make_and_run(common, config, "llava", world, [&](std::vector<prepare::PrepareJob>& jobs) {
     for (const std::string& input : config.input) {
-      const io::LlavaOptions options{input, config.root, config.check()};
+      const prepare::LlavaOptions options{input, config.root, config.check()};
       jobs.push_back(job_of(config, input, options_of("llava", config),
-                            [options] { return std::make_unique<io::LlavaSource>(options); }));
+                            [options] { return std::make_unique<prepare::LlavaSource>(options); }));
     }
   });
 }
@@ -203,18 +206,18 @@ std::string file_text(const std::string& text) {
   return name.empty() ? "class" : name.substr(0, 100);
 }
 
-void prepare_openvqa(const PrepareConfig& common, const OpenVqaConfig& config,
+void prepare_openvqa(const prepare::PrepareConfig& common, const OpenVqaConfig& config,
                      parallel::Communicator& world) {
-  make_and_run(common, config, "openvqa", world, [&](std::vector<PrepareJob>& jobs) {
+  make_and_run(common, config, "openvqa", world, [&](std::vector<prepare::PrepareJob>& jobs) {
     for (const std::string& input : config.input) {
-      io::OpenVqaOptions options{input, config.root,    "",
-                                 true,  config.check(), config.reader(config.root, input)};
-      for (const std::string& name : io::OpenVqaSource::classes(input)) {
+      prepare::OpenVqaOptions options{input, config.root,    "",
+                                      true,  config.check(), config.reader(config.root, input)};
+      for (const std::string& name : prepare::OpenVqaSource::classes(input)) {
         options.question_class = name;
-        PrepareJob job =
+        prepare::PrepareJob job =
             job_of(config, input,
                    fmt::format("{}, {}", options_of("openvqa " + name, config), config.described()),
-                   [options] { return std::make_unique<io::OpenVqaSource>(options); });
+                   [options] { return std::make_unique<prepare::OpenVqaSource>(options); });
         job.name += "-" + file_text(name);
         if (config.task.empty()) job.task = name;
         jobs.push_back(std::move(job));
@@ -226,44 +229,44 @@ void prepare_openvqa(const PrepareConfig& common, const OpenVqaConfig& config,
   });
 }
 
-void prepare_text(const PrepareConfig& common, const TextConfig& config,
+void prepare_text(const prepare::PrepareConfig& common, const TextConfig& config,
                   parallel::Communicator& world) {
-  make_and_run(common, config, "text", world, [&](std::vector<PrepareJob>& jobs) {
+  make_and_run(common, config, "text", world, [&](std::vector<prepare::PrepareJob>& jobs) {
     for (const std::string& input : config.input)
       jobs.push_back(job_of(config, input, "text",
-                            [input] { return std::make_unique<io::TextSource>(input); }));
+                            [input] { return std::make_unique<prepare::TextSource>(input); }));
   });
 }
 
-void prepare_webdataset(const PrepareConfig& common, const WebdatasetConfig& config,
+void prepare_webdataset(const prepare::PrepareConfig& common, const WebdatasetConfig& config,
                         parallel::Communicator& world) {
-  make_and_run(common, config, "webdataset", world, [&](std::vector<PrepareJob>& jobs) {
+  make_and_run(common, config, "webdataset", world, [&](std::vector<prepare::PrepareJob>& jobs) {
     for (const std::string& input : config.input) {
-      const io::WebdatasetOptions options{input, config.first_only(), config.check(), {}};
+      const prepare::WebdatasetOptions options{input, config.first_only(), config.check(), {}};
       jobs.push_back(
           job_of(config, input,
                  fmt::format("{}, captions {}", options_of("webdataset", config), config.captions),
-                 [options] { return std::make_unique<io::WebdatasetSource>(options); }));
+                 [options] { return std::make_unique<prepare::WebdatasetSource>(options); }));
     }
   });
 }
 
-void prepare_video(const PrepareConfig& common, const VideoRowsConfig& config,
+void prepare_video(const prepare::PrepareConfig& common, const VideoRowsConfig& config,
                    parallel::Communicator& world) {
-  make_and_run(common, config, "video", world, [&](std::vector<PrepareJob>& jobs) {
-    const io::FieldMap map = io::parse_field_map(config.map, io::RowMedia::kVideos);
+  make_and_run(common, config, "video", world, [&](std::vector<prepare::PrepareJob>& jobs) {
+    const prepare::FieldMap map = prepare::parse_field_map(config.map, prepare::RowMedia::kVideos);
     for (const std::string& input : config.input) {
-      const io::JsonlOptions options{.file = input,
-                                     .root = config.root,
-                                     .first_caption_only = config.first_only(),
-                                     .map = map,
-                                     .videos = config.reader(config.root, input)};
+      const prepare::JsonlOptions options{.file = input,
+                                          .root = config.root,
+                                          .first_caption_only = config.first_only(),
+                                          .map = map,
+                                          .videos = config.reader(config.root, input)};
       options.videos->check_program();
       jobs.push_back(
           job_of(config, input,
                  fmt::format("video, root '{}', captions {}, map {}, {}", config.root,
                              config.captions, fmt::join(config.map, " "), config.described()),
-                 [options] { return std::make_unique<io::JsonlSource>(options); }));
+                 [options] { return std::make_unique<prepare::JsonlSource>(options); }));
     }
   });
 }

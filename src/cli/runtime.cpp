@@ -96,7 +96,7 @@ std::string describe(const Runtime& rt) {
   return fmt::format("{} x {}, {}", rt.grid.world->size(), where, name_of(rt.precision));
 }
 
-Runtime make_runtime(const ParallelConfig& config, const DeviceConfig& device) {
+Runtime make_runtime(const train::ParallelConfig& config, const DeviceConfig& device) {
   auto world = parallel::make_world();
   parallel::GridShape shape;
   parallel::agree(*world, [&] {

@@ -1,7 +1,7 @@
 // lynceus train: the run.
 #include "cli/command.h"
 #include "core/log.h"
-#include "train/trainer.h"
+#include "train/run/trainer.h"
 
 namespace lynceus::cli {
 namespace {
@@ -25,7 +25,7 @@ run directory; starting it again goes on.
 }  // namespace
 
 ExitCode run_train(const Arguments& arguments) {
-  RunConfig config;
+  train::RunConfig config;
   DeviceConfig device;
   ConfigReader reader;
   reader.add(device);
@@ -44,7 +44,7 @@ ExitCode run_train(const Arguments& arguments) {
   log::set_up(world->rank(), world->size(), config.log.level);
   const Runtime rt = make_runtime(config.parallel, device);
   log::info("computing on {}", describe(rt));
-  return train(rt, &config, &reader);
+  return train::train(rt, &config, &reader);
 }
 
 }  // namespace lynceus::cli

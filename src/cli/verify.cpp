@@ -1,5 +1,5 @@
 // lynceus verify: this build, on this machine and grid, against reference cases.
-#include "evaluate/verify.h"
+#include "verify/verify.h"
 #include "cli/command.h"
 #include "core/log.h"
 
@@ -38,7 +38,7 @@ struct VerifyConfig {
   }
 };
 
-void print_tolerances(const Tolerances& t) {
+void print_tolerances(const verify::Tolerances& t) {
   fmt::print("loss                  {:g} {}\n", t.loss,
              t.loss_is_relative ? "relative" : "absolute");
   if (t.logits) fmt::print("logits                {:g} absolute, attended rows\n", *t.logits);
@@ -62,9 +62,10 @@ void print_tolerances(const Tolerances& t) {
   if (t.vision_features) fmt::print("vision features       {:g} absolute\n", *t.vision_features);
 }
 
-bool print_findings(const std::string& name, const std::vector<Finding>& findings, bool speaks) {
+bool print_findings(const std::string& name, const std::vector<verify::Finding>& findings,
+                    bool speaks) {
   bool passed = true;
-  for (const Finding& finding : findings) {
+  for (const verify::Finding& finding : findings) {
     passed = passed && finding.passed();
     if (speaks)
       fmt::print("{:<16} {:<36} {:>10.2e} {:>10.1e}  {}{}\n", name, finding.what, finding.error,
@@ -77,7 +78,7 @@ bool print_findings(const std::string& name, const std::vector<Finding>& finding
 }  // namespace
 
 ExitCode run_verify(const Arguments& arguments) {
-  ParallelConfig parallel_config;
+  train::ParallelConfig parallel_config;
   DeviceConfig device;
   VerifyConfig config;
   ConfigReader reader;
@@ -95,15 +96,16 @@ ExitCode run_verify(const Arguments& arguments) {
   const bool speaks = world->rank() == 0;
   if (print_page(line, kHelp, reader, *world)) return ExitCode::kDone;
   if (config.tolerances) {
-    if (speaks) print_tolerances(tolerances_of(device.dtype()));
+    if (speaks) print_tolerances(verify::tolerances_of(device.dtype()));
     return ExitCode::kDone;
   }
 
   log::set_up(world->rank(), world->size(), "info");
   const Runtime rt = make_runtime(parallel_config, device);
-  VerifyOptions options;
+  verify::VerifyOptions options;
   options.step.schedule = parallel::parse_schedule_kind(parallel_config.schedule);
-  options.step.recompute = config.recompute == "layer" ? Recompute::kLayer : Recompute::kNone;
+  options.step.recompute =
+      config.recompute == "layer" ? model::Recompute::kLayer : model::Recompute::kNone;
   options.micro_batch_tokens = config.micro_batch_tokens;
   options.vision_window = config.vision_window;
   options.layers = parallel_config.layers;
@@ -112,7 +114,8 @@ ExitCode run_verify(const Arguments& arguments) {
                rt.grid.shape.to_string(), describe(rt));
   bool passed = true;
   for (const std::string& directory : line.positionals) {
-    const auto findings = verify_case(rt, directory, options, tolerances_of(rt.precision));
+    const auto findings =
+        verify::verify_case(rt, directory, options, verify::tolerances_of(rt.precision));
     const auto name = std::filesystem::path(directory).lexically_normal();
     passed &= print_findings((name.has_filename() ? name : name.parent_path()).filename().string(),
                              findings, speaks);

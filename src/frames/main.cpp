@@ -1,7 +1,7 @@
 // lynceus-frames: the frames that stand for a video, as RGB on standard output. `lynceus prepare`
-// starts one for each video (io/video.h), so that a decoder that crashes, hangs or wants all memory
-// ends nothing but itself. It reads its standard input, opens no file and is held to limits of its
-// own.
+// starts one for each video (src/prepare/video.h), so that a decoder that crashes, hangs or wants
+// all memory ends nothing but itself. It reads its standard input, opens no file and is held to
+// limits of its own.
 //
 //   lynceus-frames --frames N --max-pixels P --memory-mib M < VIDEO
 //

@@ -15,7 +15,7 @@ extern "C" {
 
 #include "frames/container.h"
 #include "frames/rgb.h"
-#include "io/frame_choice.h"
+#include "io/media/frame_choice.h"
 
 namespace lynceus::frames {
 namespace {

@@ -1,5 +1,5 @@
-// A video behind a descriptor, through FFmpeg: which frames stand for it (io/frame_choice.h), as
-// RGB.
+// A video behind a descriptor, through FFmpeg: which frames stand for it (io/media/frame_choice.h),
+// as RGB.
 //
 // A frame's index counts what the decoder gives, in the order in which it is shown; times do not
 // count, so a variable rate is as good as any. The rotation that a phone writes beside the video is

@@ -6,7 +6,7 @@
 #include "kernels/elementwise.h"
 #include "model/tensor_sum.h"
 
-namespace lynceus {
+namespace lynceus::model {
 
 Tensor Adapter::forward(const Runtime& rt, const Tensor& x, Saved* saved) const {
   const Tensor normed = norm.forward(rt, x, saved ? &saved->norm : nullptr);
@@ -15,8 +15,8 @@ Tensor Adapter::forward(const Runtime& rt, const Tensor& x, Saved* saved) const 
   kernels::silu_forward(rt.stream, bottleneck, activated);
   up.keep(activated, saved ? &saved->up : nullptr);
   const Tensor reduced = rt.activation(x.shape());
-  sum_over_tensor_ranks(rt, reduced,
-                        [&](Rows rows) { up.forward(rt, rows.of(activated), rows.of(reduced)); });
+  sum_over_tensor_ranks(
+      rt, reduced, [&](RowRange rows) { up.forward(rt, rows.of(activated), rows.of(reduced)); });
 
   Tensor y = rt.activation(x.shape());
   kernels::adapter_epilogue_forward(rt.stream, x, reduced, up_bias.value, scaling.value, y);
@@ -41,7 +41,7 @@ void Adapter::backward(const Runtime& rt, const Saved& saved, const Tensor& dy,
   kernels::silu_backward(rt.stream, saved.bottleneck, dbottleneck, dbottleneck);
   down.backward_weight(rt, saved.down, dbottleneck);
   const Tensor dnormed = rt.activation(dy.shape());
-  sum_over_tensor_ranks(rt, dnormed, [&](Rows rows) {
+  sum_over_tensor_ranks(rt, dnormed, [&](RowRange rows) {
     down.backward_input(rt, rows.of(dbottleneck), rows.of(dnormed));
   });
 
@@ -69,4 +69,4 @@ Adapter make_adapter(const ParameterMaker& make, const ModelConfig& config) {
   return adapter;
 }
 
-}  // namespace lynceus
+}  // namespace lynceus::model

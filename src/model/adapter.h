@@ -6,7 +6,7 @@
 #include "model/linear.h"
 #include "model/norm.h"
 
-namespace lynceus {
+namespace lynceus::model {
 
 struct Adapter {
   LayerNorm norm;
@@ -30,4 +30,4 @@ struct Adapter {
 
 Adapter make_adapter(const ParameterMaker& make, const ModelConfig& config);
 
-}  // namespace lynceus
+}  // namespace lynceus::model

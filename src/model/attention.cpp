@@ -7,7 +7,7 @@
 #include "kernels/rope.h"
 #include "model/tensor_sum.h"
 
-namespace lynceus {
+namespace lynceus::model {
 
 Tensor SelfAttention::forward(const Runtime& rt, const PackedBatch& batch, const Tensor& x,
                               Saved* saved) const {
@@ -31,7 +31,8 @@ Tensor SelfAttention::forward(const Runtime& rt, const PackedBatch& batch, const
   }
   o_proj.keep(out, saved ? &saved->o_proj : nullptr);
   Tensor y = rt.activation({x.rows(), o_proj.out_features()});
-  sum_over_tensor_ranks(rt, y, [&](Rows rows) { o_proj.forward(rt, rows.of(out), rows.of(y)); });
+  sum_over_tensor_ranks(rt, y,
+                        [&](RowRange rows) { o_proj.forward(rt, rows.of(out), rows.of(y)); });
   return y;
 }
 
@@ -52,7 +53,7 @@ Tensor SelfAttention::backward(const Runtime& rt, const PackedBatch& batch, cons
   k_proj.backward_weight(rt, saved.k_proj, dk);
   v_proj.backward_weight(rt, saved.v_proj, dv);
   Tensor dx = rt.activation({dy.rows(), q_proj.in_features()});
-  sum_over_tensor_ranks(rt, dx, [&](Rows rows) {
+  sum_over_tensor_ranks(rt, dx, [&](RowRange rows) {
     q_proj.backward_input(rt, rows.of(dq), rows.of(dx));
     k_proj.backward_input(rt, rows.of(dk), rows.of(dx), /*accumulate=*/true);
     v_proj.backward_input(rt, rows.of(dv), rows.of(dx), /*accumulate=*/true);
@@ -82,4 +83,4 @@ SelfAttention make_self_attention(const ParameterMaker& make, const LlmConfig& c
   return attention;
 }
 
-}  // namespace lynceus
+}  // namespace lynceus::model

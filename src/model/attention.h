@@ -7,7 +7,7 @@
 #include "model/linear.h"
 #include "model/packed_batch.h"
 
-namespace lynceus {
+namespace lynceus::model {
 
 struct SelfAttention {
   Linear q_proj;  // [heads_local · head_dim, hidden]
@@ -33,4 +33,4 @@ struct SelfAttention {
 
 SelfAttention make_self_attention(const ParameterMaker& make, const LlmConfig& config);
 
-}  // namespace lynceus
+}  // namespace lynceus::model

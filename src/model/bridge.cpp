@@ -5,7 +5,7 @@
 #include "kernels/activation.h"
 #include "kernels/elementwise.h"
 
-namespace lynceus {
+namespace lynceus::model {
 namespace {
 
 template <typename Visit>
@@ -166,4 +166,4 @@ Bridge make_bridge(const Runtime& rt, const ModelConfig& config) {
   return bridge;
 }
 
-}  // namespace lynceus
+}  // namespace lynceus::model

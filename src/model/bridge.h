@@ -8,7 +8,7 @@
 
 #include "model/resampler.h"
 
-namespace lynceus {
+namespace lynceus::model {
 
 /// y = affine(ln_vision(x)), ln_vision where configured.
 struct AffineBridge {
@@ -72,4 +72,4 @@ struct Bridge {
 
 Bridge make_bridge(const Runtime& rt, const ModelConfig& config);
 
-}  // namespace lynceus
+}  // namespace lynceus::model

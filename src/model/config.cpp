@@ -6,7 +6,7 @@
 #include <sstream>
 #include <vector>
 
-namespace lynceus {
+namespace lynceus::model {
 namespace {
 
 constexpr int64_t kMost = 1 << 24;  // products of two sizes stay far below 64 bits
@@ -140,4 +140,4 @@ void validate_layout(const ModelConfig& config, int tensor, int pipeline) {
   faults.raise();
 }
 
-}  // namespace lynceus
+}  // namespace lynceus::model

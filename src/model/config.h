@@ -9,7 +9,7 @@
 
 #include "core/config_faults.h"
 
-namespace lynceus {
+namespace lynceus::model {
 
 /// LLaMA family. Defaults: LLaMA-7B.
 struct LlmConfig {
@@ -175,4 +175,4 @@ struct ModelConfig {
 /// sentence a fault, saying which number to change.
 void validate_layout(const ModelConfig& config, int tensor, int pipeline);
 
-}  // namespace lynceus
+}  // namespace lynceus::model

@@ -5,7 +5,7 @@
 #include "core/trace.h"
 #include "kernels/elementwise.h"
 
-namespace lynceus {
+namespace lynceus::model {
 
 Tensor DecoderLayer::forward(const Runtime& rt, const PackedBatch& batch, const Tensor& x,
                              Saved* saved) const {
@@ -63,4 +63,4 @@ DecoderLayer make_decoder_layer(const Runtime& rt, const ModelConfig& config, in
   return decoder;
 }
 
-}  // namespace lynceus
+}  // namespace lynceus::model

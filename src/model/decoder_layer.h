@@ -12,7 +12,7 @@
 #include "model/mlp.h"
 #include "model/norm.h"
 
-namespace lynceus {
+namespace lynceus::model {
 
 struct DecoderLayer {
   RmsNorm input_norm;
@@ -38,4 +38,4 @@ struct DecoderLayer {
 
 DecoderLayer make_decoder_layer(const Runtime& rt, const ModelConfig& config, int64_t layer);
 
-}  // namespace lynceus
+}  // namespace lynceus::model

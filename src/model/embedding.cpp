@@ -4,7 +4,7 @@
 
 #include "kernels/embedding.h"
 
-namespace lynceus {
+namespace lynceus::model {
 
 Tensor Embedding::forward(const Runtime& rt, const PackedBatch& batch, const Tensor& visual) const {
   Tensor h = rt.activation({batch.tokens(), weight.value.cols()});
@@ -27,4 +27,4 @@ Embedding make_embedding(const Runtime& rt, const LlmConfig& config) {
   return {make.padded_rows("embed_tokens.weight", {config.vocab_size, config.hidden_size})};
 }
 
-}  // namespace lynceus
+}  // namespace lynceus::model

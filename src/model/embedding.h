@@ -6,7 +6,7 @@
 #include "model/packed_batch.h"
 #include "model/parameter_maker.h"
 
-namespace lynceus {
+namespace lynceus::model {
 
 struct Embedding {
   Parameter weight;  // [vocab_local, hidden], padded at the end of the last shard
@@ -22,4 +22,4 @@ struct Embedding {
 
 Embedding make_embedding(const Runtime& rt, const LlmConfig& config);
 
-}  // namespace lynceus
+}  // namespace lynceus::model

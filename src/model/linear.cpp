@@ -2,7 +2,7 @@
 // runs forward. Used by every layer with a matrix.
 #include "model/linear.h"
 
-namespace lynceus {
+namespace lynceus::model {
 
 Tensor Linear::forward(const Runtime& rt, const Tensor& x, Saved* saved,
                        kernels::Activation activation) const {
@@ -50,4 +50,4 @@ void Linear::visit_parameters(const ParameterVisitor& visit) {
   if (bias) visit(*bias);
 }
 
-}  // namespace lynceus
+}  // namespace lynceus::model

@@ -7,7 +7,7 @@
 #include "kernels/gemm.h"
 #include "model/parameter_maker.h"
 
-namespace lynceus {
+namespace lynceus::model {
 
 struct Linear {
   Parameter weight;  // [out, in]; a convolution's kernel: [out, channels, height, width]
@@ -55,4 +55,4 @@ struct Linear {
   void visit_parameters(const ParameterVisitor& visit);
 };
 
-}  // namespace lynceus
+}  // namespace lynceus::model

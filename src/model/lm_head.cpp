@@ -5,7 +5,7 @@
 #include "core/trace.h"
 #include "kernels/embedding.h"
 
-namespace lynceus {
+namespace lynceus::model {
 
 LmHead::Loss LmHead::forward(const Runtime& rt, const PackedBatch& batch, const Tensor& h,
                              Saved* saved) const {
@@ -68,4 +68,4 @@ LmHead make_lm_head(const Runtime& rt, const LlmConfig& config, double label_smo
   return head;
 }
 
-}  // namespace lynceus
+}  // namespace lynceus::model

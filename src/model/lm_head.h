@@ -10,7 +10,7 @@
 #include "model/norm.h"
 #include "model/packed_batch.h"
 
-namespace lynceus {
+namespace lynceus::model {
 
 struct LmHead {
   RmsNorm norm;
@@ -39,4 +39,4 @@ struct LmHead {
 
 LmHead make_lm_head(const Runtime& rt, const LlmConfig& config, double label_smoothing);
 
-}  // namespace lynceus
+}  // namespace lynceus::model

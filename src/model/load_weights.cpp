@@ -10,7 +10,7 @@
 #include "model/parameter_value.h"
 #include "model/position_interpolation.h"
 
-namespace lynceus {
+namespace lynceus::model {
 namespace {
 
 constexpr const char* kPosition = "vision_encoder.pos_embed";
@@ -113,4 +113,4 @@ void load_weights(const Runtime& rt, LynxModel* model, const io::WeightSource& s
   refresh_rounded(rt, model);
 }
 
-}  // namespace lynceus
+}  // namespace lynceus::model

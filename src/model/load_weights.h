@@ -6,10 +6,10 @@
 #include <string>
 #include <vector>
 
-#include "io/weights.h"
+#include "io/weights/weights.h"
 #include "model/lynx.h"
 
-namespace lynceus {
+namespace lynceus::model {
 
 /// Which parameters a source is to supply.
 using NameFilter = std::function<bool(const std::string& name)>;
@@ -29,4 +29,4 @@ void check_weights(const ModelConfig& config, const io::WeightSource& source,
 void load_weights(const Runtime& rt, LynxModel* model, const io::WeightSource& source,
                   const NameFilter& filter);
 
-}  // namespace lynceus
+}  // namespace lynceus::model

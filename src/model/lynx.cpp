@@ -7,7 +7,7 @@
 #include "core/random.h"
 #include "model/parameter_value.h"
 
-namespace lynceus {
+namespace lynceus::model {
 namespace {
 
 /// Deviation of a weight's random start: the config's, or 1 / sqrt(fan in) where that is 0.
@@ -106,4 +106,4 @@ void initialize(const Runtime& rt, LynxModel* model, uint64_t seed) {
   refresh_rounded(rt, model);
 }
 
-}  // namespace lynceus
+}  // namespace lynceus::model

@@ -9,7 +9,7 @@
 #include "model/vision_encoder.h"
 #include "parallel/layer_partition.h"
 
-namespace lynceus {
+namespace lynceus::model {
 
 /// Which samples make a parameter part of a step. Decided from the plan of the global batch, never
 /// from zero values: what is not reached is neither reduced, decayed nor moved.
@@ -44,4 +44,4 @@ Reach reach_of(const Parameter& parameter);
 /// 1, biases 0, as a pure function of (seed, name, global flat index).
 void initialize(const Runtime& rt, LynxModel* model, uint64_t seed);
 
-}  // namespace lynceus
+}  // namespace lynceus::model

@@ -5,7 +5,7 @@
 #include "kernels/activation.h"
 #include "model/tensor_sum.h"
 
-namespace lynceus {
+namespace lynceus::model {
 
 Tensor Mlp::forward(const Runtime& rt, const Tensor& x, Saved* saved) const {
   const Tensor gate = gate_proj.forward(rt, x, saved ? &saved->gate_proj : nullptr);
@@ -19,8 +19,8 @@ Tensor Mlp::forward(const Runtime& rt, const Tensor& x, Saved* saved) const {
   }
   down_proj.keep(product, saved ? &saved->down_proj : nullptr);
   Tensor y = rt.activation({x.rows(), down_proj.out_features()});
-  sum_over_tensor_ranks(rt, y,
-                        [&](Rows rows) { down_proj.forward(rt, rows.of(product), rows.of(y)); });
+  sum_over_tensor_ranks(
+      rt, y, [&](RowRange rows) { down_proj.forward(rt, rows.of(product), rows.of(y)); });
   return y;
 }
 
@@ -35,7 +35,7 @@ Tensor Mlp::backward(const Runtime& rt, const Saved& saved, const Tensor& dy) co
   gate_proj.backward_weight(rt, saved.gate_proj, dgate);
   up_proj.backward_weight(rt, saved.up_proj, dup);
   Tensor dx = rt.activation({dy.rows(), gate_proj.in_features()});
-  sum_over_tensor_ranks(rt, dx, [&](Rows rows) {
+  sum_over_tensor_ranks(rt, dx, [&](RowRange rows) {
     gate_proj.backward_input(rt, rows.of(dgate), rows.of(dx));
     up_proj.backward_input(rt, rows.of(dup), rows.of(dx), /*accumulate=*/true);
   });
@@ -57,4 +57,4 @@ Mlp make_mlp(const ParameterMaker& make, const LlmConfig& config) {
   return mlp;
 }
 
-}  // namespace lynceus
+}  // namespace lynceus::model

@@ -5,7 +5,7 @@
 #include "model/config.h"
 #include "model/linear.h"
 
-namespace lynceus {
+namespace lynceus::model {
 
 struct Mlp {
   Linear gate_proj;  // [intermediate_local, hidden]
@@ -26,4 +26,4 @@ struct Mlp {
 
 Mlp make_mlp(const ParameterMaker& make, const LlmConfig& config);
 
-}  // namespace lynceus
+}  // namespace lynceus::model

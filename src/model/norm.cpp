@@ -4,7 +4,7 @@
 
 #include "kernels/norm.h"
 
-namespace lynceus {
+namespace lynceus::model {
 
 Tensor RmsNorm::forward(const Runtime& rt, const Tensor& x, Saved* saved) const {
   Tensor y = rt.activation(x.shape());
@@ -53,4 +53,4 @@ RmsNorm make_rms_norm(const ParameterMaker& make, int64_t width, double eps) {
   return {make.replicated("weight", {width}), static_cast<float>(eps)};
 }
 
-}  // namespace lynceus
+}  // namespace lynceus::model

@@ -3,7 +3,7 @@
 
 #include "model/parameter_maker.h"
 
-namespace lynceus {
+namespace lynceus::model {
 
 /// y = x / sqrt(mean(x²) + eps) · weight
 struct RmsNorm {
@@ -47,4 +47,4 @@ struct LayerNorm {
 LayerNorm make_layer_norm(const ParameterMaker& make, int64_t width, double eps);
 RmsNorm make_rms_norm(const ParameterMaker& make, int64_t width, double eps);
 
-}  // namespace lynceus
+}  // namespace lynceus::model

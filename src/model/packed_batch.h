@@ -5,7 +5,7 @@
 #include "kernels/attention.h"
 #include "kernels/cross_entropy.h"
 
-namespace lynceus {
+namespace lynceus::model {
 
 struct PackedBatch {
   Tensor token_ids;                       // i32 [tokens]; -1 on visual rows
@@ -24,4 +24,4 @@ struct PackedBatch {
   int64_t visual_tokens() const { return visual_rows.defined() ? visual_rows.dim(0) : 0; }
 };
 
-}  // namespace lynceus
+}  // namespace lynceus::model

@@ -2,10 +2,10 @@
 // by the make_ functions of the layers.
 #include "model/parameter_maker.h"
 
-namespace lynceus {
+namespace lynceus::model {
 
-Parameter ParameterMaker::make(const std::string& name, const Shape& local, const Shard& shard,
-                               DType precision) const {
+Parameter ParameterMaker::make(const std::string& name, const Shape& local,
+                               const TensorShard& shard, DType precision) const {
   Parameter parameter;
   parameter.name = prefix_ + name;
   parameter.shard = shard;
@@ -21,11 +21,11 @@ Parameter ParameterMaker::make(const std::string& name, const Shape& local, cons
 }
 
 Parameter ParameterMaker::replicated(const std::string& name, const Shape& global) const {
-  return make(name, global, Shard{}, DType::kF32);
+  return make(name, global, TensorShard{}, DType::kF32);
 }
 
 Parameter ParameterMaker::replicated_matrix(const std::string& name, const Shape& global) const {
-  return make(name, global, Shard{}, rt_.precision);
+  return make(name, global, TensorShard{}, rt_.precision);
 }
 
 Parameter ParameterMaker::split(const std::string& name, const Shape& global, int axis) const {
@@ -34,7 +34,7 @@ Parameter ParameterMaker::split(const std::string& name, const Shape& global, in
                 global.to_string(), ranks);
   Shape local = global;
   local.set(axis, global[axis] / ranks);
-  return make(name, local, Shard{axis, local[axis] * rt_.grid.tensor->rank(), global[axis]},
+  return make(name, local, TensorShard{axis, local[axis] * rt_.grid.tensor->rank(), global[axis]},
               precision_of(global));
 }
 
@@ -42,7 +42,8 @@ Parameter ParameterMaker::padded_rows(const std::string& name, const Shape& glob
   const int64_t ranks = rt_.grid.tensor->size();
   Shape local = global;
   local.set(0, (global[0] + ranks - 1) / ranks);
-  return make(name, local, Shard{0, local[0] * rt_.grid.tensor->rank(), global[0]}, rt_.precision);
+  return make(name, local, TensorShard{0, local[0] * rt_.grid.tensor->rank(), global[0]},
+              rt_.precision);
 }
 
-}  // namespace lynceus
+}  // namespace lynceus::model

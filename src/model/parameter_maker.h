@@ -10,7 +10,7 @@
 #include "core/parameter.h"
 #include "parallel/runtime.h"
 
-namespace lynceus {
+namespace lynceus::model {
 
 class ParameterMaker {
  public:
@@ -39,7 +39,7 @@ class ParameterMaker {
   bool trainable() const { return trainable_; }
 
  private:
-  Parameter make(const std::string& name, const Shape& local, const Shard& shard,
+  Parameter make(const std::string& name, const Shape& local, const TensorShard& shard,
                  DType precision) const;
   /// A matrix's; biases are split too.
   DType precision_of(const Shape& shape) const {
@@ -54,4 +54,4 @@ class ParameterMaker {
 /// What visit_parameters calls, in forward order.
 using ParameterVisitor = std::function<void(Parameter&)>;
 
-}  // namespace lynceus
+}  // namespace lynceus::model

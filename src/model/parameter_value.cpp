@@ -3,7 +3,7 @@
 
 #include "kernels/cast.h"
 
-namespace lynceus {
+namespace lynceus::model {
 
 Tensor on_host(const Runtime& rt, const Tensor& tensor) {
   const Tensor here = tensor.on(rt.host());
@@ -44,4 +44,4 @@ void HostTensors::write_back() const {
   for (size_t i = 0; i < own_.size(); ++i) set_from_host(rt_, on_host_[i].local, own_[i]);
 }
 
-}  // namespace lynceus
+}  // namespace lynceus::model

@@ -5,10 +5,10 @@
 #include <span>
 #include <vector>
 
-#include "io/checkpoint.h"
+#include "io/checkpoint/checkpoint.h"
 #include "model/lynx.h"
 
-namespace lynceus {
+namespace lynceus::model {
 
 /// `tensor` (f32 or bf16, any device) as f32 in host memory; itself where it is that already.
 Tensor on_host(const Runtime& rt, const Tensor& tensor);
@@ -41,4 +41,4 @@ class HostTensors {
   std::vector<io::CheckpointTensor> on_host_;
 };
 
-}  // namespace lynceus
+}  // namespace lynceus::model

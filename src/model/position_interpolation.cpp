@@ -7,7 +7,7 @@
 #include <cmath>
 #include <vector>
 
-namespace lynceus {
+namespace lynceus::model {
 namespace {
 
 /// The four taps of one output coordinate.
@@ -64,4 +64,4 @@ Tensor interpolate_position(const Stream& stream, const Tensor& position, int64_
   return result;
 }
 
-}  // namespace lynceus
+}  // namespace lynceus::model

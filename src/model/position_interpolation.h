@@ -3,7 +3,7 @@
 
 #include "core/tensor.h"
 
-namespace lynceus {
+namespace lynceus::model {
 
 /// position [1, 1 + from², width] -> [1, 1 + to², width]. The class row is copied; the grid is
 /// interpolated bicubically as torch.nn.functional.interpolate(mode="bicubic",
@@ -11,4 +11,4 @@ namespace lynceus {
 /// borders clamped, no antialiasing. Computed in f64. Equal grids: a plain copy.
 Tensor interpolate_position(const Stream& stream, const Tensor& position, int64_t to);
 
-}  // namespace lynceus
+}  // namespace lynceus::model

@@ -10,7 +10,7 @@
 #include "kernels/embedding.h"
 #include "kernels/gemm.h"
 
-namespace lynceus {
+namespace lynceus::model {
 namespace {
 
 /// Sequences of `each` rows.
@@ -189,4 +189,4 @@ Resampler make_resampler(const ParameterMaker& make, const ModelConfig& config) 
   return resampler;
 }
 
-}  // namespace lynceus
+}  // namespace lynceus::model

@@ -15,7 +15,7 @@
 #include "model/linear.h"
 #include "model/norm.h"
 
-namespace lynceus {
+namespace lynceus::model {
 
 struct ResamplerLayer {
   LayerNorm norm_media;    // [vision width]
@@ -74,4 +74,4 @@ struct Resampler {
 
 Resampler make_resampler(const ParameterMaker& make, const ModelConfig& config);
 
-}  // namespace lynceus
+}  // namespace lynceus::model

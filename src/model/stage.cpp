@@ -4,7 +4,7 @@
 
 #include "kernels/rope.h"
 
-namespace lynceus {
+namespace lynceus::model {
 
 void LlmStage::prepare(const Runtime& rt, PackedBatch* batch) const {
   batch->cos = Tensor::empty(rt.stream, {batch->tokens(), head_dim / 2});
@@ -72,4 +72,4 @@ LlmStage make_stage(const Runtime& rt, const ModelConfig& config, int64_t first,
   return stage;
 }
 
-}  // namespace lynceus
+}  // namespace lynceus::model

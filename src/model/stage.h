@@ -10,7 +10,7 @@
 #include "model/embedding.h"
 #include "model/lm_head.h"
 
-namespace lynceus {
+namespace lynceus::model {
 
 enum class Recompute {
   kNone,  ///< keep what backward needs
@@ -58,4 +58,4 @@ struct LlmStage {
 LlmStage make_stage(const Runtime& rt, const ModelConfig& config, int64_t first, int64_t last,
                     double label_smoothing);
 
-}  // namespace lynceus
+}  // namespace lynceus::model

@@ -9,10 +9,10 @@
 
 #include "parallel/runtime.h"
 
-namespace lynceus {
+namespace lynceus::model {
 
 /// Some rows of tensors that have the same number of them.
-struct Rows {
+struct RowRange {
   int64_t begin = 0;
   int64_t count = 0;
 
@@ -32,11 +32,11 @@ void sum_over_tensor_ranks(const Runtime& rt, const Tensor& y, const Part& part)
       cut ? (granules + kTensorSumChunks - 1) / kTensorSumChunks * kTensorSumGranule : rows;
   std::vector<parallel::Pending> sums;
   for (int64_t begin = 0; begin < rows; begin += chunk) {
-    const Rows some{begin, std::min(chunk, rows - begin)};
+    const RowRange some{begin, std::min(chunk, rows - begin)};
     part(some);
     sums.push_back(rt.grid.tensor->all_reduce_async(some.of(y)));
   }
   for (parallel::Pending& sum : sums) sum.wait(rt.stream);
 }
 
-}  // namespace lynceus
+}  // namespace lynceus::model

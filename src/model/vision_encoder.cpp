@@ -9,7 +9,7 @@
 #include "kernels/elementwise.h"
 #include "kernels/patchify.h"
 
-namespace lynceus {
+namespace lynceus::model {
 namespace {
 
 constexpr int64_t kChannels = 3;
@@ -121,4 +121,4 @@ VisionEncoder make_vision_encoder(const Runtime& rt, const VisionConfig& config)
   return encoder;
 }
 
-}  // namespace lynceus
+}  // namespace lynceus::model

@@ -10,7 +10,7 @@
 #include "model/linear.h"
 #include "model/norm.h"
 
-namespace lynceus {
+namespace lynceus::model {
 
 struct VisionBlock {
   LayerNorm norm1;
@@ -41,4 +41,4 @@ struct VisionEncoder {
 
 VisionEncoder make_vision_encoder(const Runtime& rt, const VisionConfig& config);
 
-}  // namespace lynceus
+}  // namespace lynceus::model

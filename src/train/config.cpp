@@ -8,7 +8,7 @@
 #include "parallel/overlap.h"
 #include "parallel/schedule.h"
 
-namespace lynceus {
+namespace lynceus::train {
 namespace {
 
 constexpr int64_t kMostThreads = 1024;
@@ -80,4 +80,4 @@ TraceRange LogConfig::trace_range() const {
   return read == 2 && range.first >= 1 && range.last >= range.first ? range : TraceRange{};
 }
 
-}  // namespace lynceus
+}  // namespace lynceus::train

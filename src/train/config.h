@@ -8,7 +8,7 @@
 
 #include "core/config_faults.h"
 
-namespace lynceus {
+namespace lynceus::train {
 
 struct ParallelConfig {
   int64_t tensor = 1;
@@ -190,4 +190,4 @@ struct LogConfig {
   TraceRange trace_range() const;
 };
 
-}  // namespace lynceus
+}  // namespace lynceus::train

@@ -7,7 +7,7 @@
 
 #include "core/error.h"
 
-namespace lynceus {
+namespace lynceus::train {
 
 /// step(), its errors headed by `key`.
 template <typename Step>
@@ -19,4 +19,4 @@ auto under_key(const std::string& key, const Step& step) {
   }
 }
 
-}  // namespace lynceus
+}  // namespace lynceus::train

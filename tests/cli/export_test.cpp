@@ -5,12 +5,12 @@
 
 #include <map>
 
-#include "evaluate/reference_case.h"
-#include "io/safetensors.h"
-#include "io/weights.h"
+#include "io/weights/safetensors.h"
+#include "io/weights/weights.h"
 #include "model/load_weights.h"
 #include "run_program.h"
-#include "train/weight_origins.h"
+#include "train/run/weight_origins.h"
+#include "verify/reference_case.h"
 
 namespace lynceus::cli_test {
 namespace {
@@ -56,7 +56,7 @@ class Export : public testing::Test {
 };
 
 TEST_F(Export, ARunThatStartsFromItHasTheSameBits) {
-  train("run", {"--train.steps", "2"});
+  train::train("run", {"--train.steps", "2"});
   const Output whole = export_run("run", "whole");
   ASSERT_EQ(whole.code, 0) << whole.all();
   EXPECT_THAT(whole.out, HasSubstr("the frozen llm is not in it: it has random values\n"));
@@ -64,16 +64,17 @@ TEST_F(Export, ARunThatStartsFromItHasTheSameBits) {
   ASSERT_EQ(cut.code, 0) << cut.all();
   EXPECT_FALSE(fs::exists(folder_ / "cut" / "model.safetensors"));
 
-  train("from-whole", kStill + Arguments{"--init", folder_ / "whole" / "model.safetensors"});
-  train("from-cut", kStill + Arguments{"--init", folder_ / "cut" / "model.safetensors.index.json"});
-  train("other", kStill);
+  train::train("from-whole", kStill + Arguments{"--init", folder_ / "whole" / "model.safetensors"});
+  train::train("from-cut",
+               kStill + Arguments{"--init", folder_ / "cut" / "model.safetensors.index.json"});
+  train::train("other", kStill);
   EXPECT_EQ(values_of("from-whole", 1), values_of("run", 2));
   EXPECT_EQ(values_of("from-cut", 1), values_of("run", 2));
   EXPECT_NE(values_of("other", 1), values_of("run", 2));
 }
 
 TEST_F(Export, MergedIsADirectoryOfWeights) {
-  train("run", kTrainAll + Arguments{"--train.steps", "2"});
+  train::train("run", kTrainAll + Arguments{"--train.steps", "2"});
   ASSERT_EQ(export_run("run", "merged", {"--what", "merged", "--shard-gib", "1e-5"}).code, 0);
   EXPECT_TRUE(fs::exists(folder_ / "merged" / "lynx.safetensors.index.json"));
   const Output again = export_run("run", "merged", {"--what", "merged", "--overwrite"});
@@ -84,12 +85,12 @@ TEST_F(Export, MergedIsADirectoryOfWeights) {
 
   const Arguments use = {"--model.weights", folder_ / "merged", "--init",
                          folder_ / "merged" / "lynx.safetensors"};
-  train("again", kTrainAll + kStill + use);
+  train::train("again", kTrainAll + kStill + use);
   EXPECT_EQ(values_of("again", 1), values_of("run", 2));
 
   // The frozen LLM of a later stage comes from the checkpoint or the files that it was read from.
-  train("stage", Arguments{"--train.steps", "1", "--init", checkpoint(folder_ / "run", 2)});
-  train("frozen", Arguments{"--train.steps", "1"} + use);
+  train::train("stage", Arguments{"--train.steps", "1", "--init", checkpoint(folder_ / "run", 2)});
+  train::train("frozen", Arguments{"--train.steps", "1"} + use);
   for (const char* name : {"stage", "frozen"}) {
     const Output output = export_run(name, std::string(name) + "-merged", {"--what", "merged"});
     ASSERT_EQ(output.code, 0) << output.all();
@@ -105,13 +106,13 @@ TEST_F(Export, MergedIsADirectoryOfWeights) {
 }
 
 TEST_F(Export, WhatALaterStageFroze) {
-  train("first", kTrainAll + Arguments{"--train.steps", "2"});
+  train::train("first", kTrainAll + Arguments{"--train.steps", "2"});
   ASSERT_EQ(export_run("first", "first-out").code, 0);
   const auto before = tensors_of(folder_ / "first-out" / "model.safetensors");
   const fs::path origin = checkpoint(folder_ / "first", 2);
   for (const std::string trained : {"adapter,llm", "bridge,llm", "llm"}) {
     SCOPED_TRACE(trained);
-    train(trained, {"--train.steps", "1", "--init", origin, "--model.train", trained});
+    train::train(trained, {"--train.steps", "1", "--init", origin, "--model.train", trained});
     const Output own = export_run(trained, trained + "-out");
     ASSERT_EQ(own.code, 0) << own.all();
     const Output merged = export_run(trained, trained + "-merged", {"--what", "merged"});
@@ -126,7 +127,7 @@ TEST_F(Export, WhatALaterStageFroze) {
       EXPECT_THAT(merged.out, testing::Not(HasSubstr(sentence)));
       int changed = 0;
       for (const auto& [name, values] : before) {
-        if (module_of(name) != module) continue;
+        if (train::module_of(name) != module) continue;
         EXPECT_EQ(after.contains(name), !frozen) << name;
         EXPECT_EQ(lynx.at(name), frozen ? values : after.at(name)) << name;
         changed += lynx.at(name) != values ? 1 : 0;
@@ -137,7 +138,7 @@ TEST_F(Export, WhatALaterStageFroze) {
     EXPECT_TRUE(lynx.empty()) << lynx.begin()->first;
   }
   // Another checkpoint in its place is told from it.
-  train("other", kTrainAll + Arguments{"--train.steps", "2", "--train.seed", "3"});
+  train::train("other", kTrainAll + Arguments{"--train.steps", "2", "--train.seed", "3"});
   fs::rename(origin, folder_ / "aside");
   fs::rename(checkpoint(folder_ / "other", 2), origin);
   const Output replaced = export_run("llm", "replaced", {"--what", "merged"});
@@ -148,7 +149,7 @@ TEST_F(Export, WhatALaterStageFroze) {
 }
 
 TEST_F(Export, WhatCannotBeExportedLeavesNothing) {
-  train("run", {"--train.steps", "1"});
+  train::train("run", {"--train.steps", "1"});
   const auto expect_refused = [&](const Output& output, int code, const std::string& message) {
     EXPECT_EQ(output.code, code) << output.all();
     EXPECT_EQ(output.messages(), 1) << output.all();
@@ -204,11 +205,11 @@ struct AsOptions {
 /// shape, and only frozen keys missing: a case's weights are that code's whole state dict.
 TEST_F(Export, NamesAndShapesAreThoseOfTheReleasedStateDict) {
   for (const std::string name : {"prefix_image", "prefix_video", "bridge_affine", "bridge_mlp"}) {
-    ReferenceCase reference =
-        read_reference_case(fs::path(LYNCEUS_SOURCE_DIR) / "tests/golden" / name, Stream{});
+    verify::ReferenceCase reference =
+        verify::read_reference_case(fs::path(LYNCEUS_SOURCE_DIR) / "tests/golden" / name, Stream{});
     AsOptions model;
     reference.model.visit(model);
-    train(name, model.options + Arguments{"--train.steps", "1"});
+    train::train(name, model.options + Arguments{"--train.steps", "1"});
     ASSERT_EQ(export_run(name, name + "-out").code, 0);
     const io::SafetensorsFile exported(folder_ / (name + "-out") / "model.safetensors");
     for (const io::SafetensorsEntry& entry : exported.entries()) {
@@ -216,7 +217,7 @@ TEST_F(Export, NamesAndShapesAreThoseOfTheReleasedStateDict) {
       EXPECT_EQ(entry.shape, reference.weights->shape(entry.name)) << name << ": " << entry.name;
     }
     for (const std::string& key : reference.weights->names())
-      EXPECT_TRUE(exported.has(key) || is_backbone(key) || is_vision(key))
+      EXPECT_TRUE(exported.has(key) || model::is_backbone(key) || model::is_vision(key))
           << name << ": missing " << key;
   }
 }

@@ -3,9 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "io/json.h"
-#include "io/safetensors.h"
-#include "io/shard.h"
+#include "io/dataset/shard.h"
+#include "io/files/json.h"
+#include "io/weights/safetensors.h"
 #include "run_program.h"
 
 namespace lynceus::cli_test {
@@ -55,7 +55,7 @@ class Inspect : public testing::Test {
 
 TEST_F(Inspect, ShardSampleAndPicture) {
   const fs::path path = shard();
-  const io::Shard expected(path);
+  const io::ShardReader expected(path);
   const io::Json found = report(
       {path, "--verify", "--sample", "2", "--extract", "2", "--output", folder_ / "pictures"});
   EXPECT_EQ(found.at("samples").integer(), expected.size());

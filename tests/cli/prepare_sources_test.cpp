@@ -4,8 +4,8 @@
 #include <gtest/gtest.h>
 
 #include "../io/tar_fixture.h"
-#include "io/dataset.h"
-#include "io/file.h"
+#include "io/dataset/dataset.h"
+#include "io/files/file.h"
 #include "run_program.h"
 
 namespace lynceus::cli_test {
@@ -54,7 +54,7 @@ TEST_F(PrepareSourcesTest, EachSourceWritesItsShards) {
   EXPECT_THAT(output.out, AllOf(HasSubstr("read 2 rows, rejected 1: 1 unknown picture id; see "),
                                 HasSubstr("prepared 1 samples, 1 images")));
   EXPECT_THAT(names(out("coco")), ElementsAre("coco-rejects.jsonl", "coco.h5", "coco.h5.xxh"));
-  EXPECT_EQ(io::Shard(out("coco") + "/coco.h5").key(0), "000000008762.jpg#3");
+  EXPECT_EQ(io::ShardReader(out("coco") + "/coco.h5").key(0), "000000008762.jpg#3");
 
   const std::string llava = write("llava.json", R"([{"id": "p", "image": "000000008762.jpg",
       "conversations": [{"from": "human", "value": "<image>\nwhat?"}, {"from": "gpt",
@@ -63,7 +63,7 @@ TEST_F(PrepareSourcesTest, EachSourceWritesItsShards) {
   output = prepare(
       {"llava", "--input", llava, "--root", root_, "--output", out("llava"), "--task", "dialogue"});
   ASSERT_EQ(output.code, 0) << output.all();
-  const io::Shard dialogue(out("llava") + "/llava.h5");
+  const io::ShardReader dialogue(out("llava") + "/llava.h5");
   EXPECT_EQ(dialogue.info().task, "dialogue");
   EXPECT_EQ(dialogue.turns(0).size(), 4u);
   EXPECT_EQ(dialogue.read_media(0, 0), io::read_text(fs::path(root_) / "000000008762.jpg"));
@@ -77,25 +77,25 @@ TEST_F(PrepareSourcesTest, EachSourceWritesItsShards) {
   output = prepare(
       {"openvqa", "--input", write("q.jsonl", questions), "--root", root_, "--output", out("q")});
   ASSERT_EQ(output.code, 0) << output.all();
-  EXPECT_EQ(io::Shard(out("q") + "/q-OCR.h5").size(), 2);
-  EXPECT_EQ(io::Shard(out("q") + "/q-Action_Y_N.h5").info().task, "Action(Y/N)");
+  EXPECT_EQ(io::ShardReader(out("q") + "/q-OCR.h5").size(), 2);
+  EXPECT_EQ(io::ShardReader(out("q") + "/q-Action_Y_N.h5").info().task, "Action(Y/N)");
 
   const std::string alpaca = write("a.json", R"([{"instruction": "x", "output": "y"}])");
   output = prepare({"text", "--input", alpaca, "--output", out("a")});
   ASSERT_EQ(output.code, 0) << output.all();
-  EXPECT_EQ(io::Shard(out("a") + "/a.h5").media_count(0), 0);
+  EXPECT_EQ(io::ShardReader(out("a") + "/a.h5").media_count(0), 0);
 
   io::TarWriter(folder_ / "t.tar.gz")
       .file("1.jpg", io::read_text(fs::path(root_) / "000000008762.jpg"))
       .file("1.txt", "lights");
   output = prepare({"webdataset", "--input", out("t.tar.gz"), "--output", out("t")});
   ASSERT_EQ(output.code, 0) << output.all();
-  EXPECT_EQ(io::Shard(out("t") + "/t.h5").key(0), "1");
+  EXPECT_EQ(io::ShardReader(out("t") + "/t.h5").key(0), "1");
 
   output = prepare({"jsonl", "--input", write("m.tsv", "lights\t000000008762.jpg\n"), "--map",
                     "caption=1", "image=2", "--root", root_, "--output", out("m")});
   ASSERT_EQ(output.code, 0) << output.all();
-  EXPECT_EQ(io::Shard(out("m") + "/m.h5").turns(0)[0].text, "lights");
+  EXPECT_EQ(io::ShardReader(out("m") + "/m.h5").turns(0)[0].text, "lights");
 }
 
 TEST_F(PrepareSourcesTest, DryRunCountsAndWritesNothing) {

@@ -8,9 +8,9 @@
 #include <filesystem>
 #include <fstream>
 
-#include "io/dataset.h"
-#include "io/file.h"
-#include "io/tokenizer.h"
+#include "io/dataset/dataset.h"
+#include "io/files/file.h"
+#include "io/text/tokenizer.h"
 
 namespace lynceus {
 namespace {
@@ -98,7 +98,7 @@ TEST_F(PrepareTest, ShapesBothSplits) {
   ASSERT_EQ(validation.code, 0) << validation.text;
   for (const std::string split : {"train", "validation"})
     for (const std::string name : {"captions", "text", "Color", "Counting", "Spatial", "Others"}) {
-      const io::Shard shard(path("out") + "/" + split + "-" + name + ".h5");
+      const io::ShardReader shard(path("out") + "/" + split + "-" + name + ".h5");
       EXPECT_EQ(shard.size(), 24);
       EXPECT_EQ(shard.info().task, name == "captions" ? "caption" : name);
       EXPECT_EQ(shard.media_count(3), name == "text" ? 0 : 1);

@@ -5,9 +5,9 @@
 
 #include <map>
 
-#include "io/file.h"
-#include "io/image.h"
-#include "io/shard.h"
+#include "io/dataset/shard.h"
+#include "io/files/file.h"
+#include "io/media/image.h"
 #include "run_program.h"
 
 namespace lynceus::cli_test {
@@ -65,7 +65,7 @@ TEST_F(PrepareVideoTest, WritesFrames) {
       prepare({"--input", input, "--output", out("o"), "--frames", "4", "--jpeg-quality", "80"});
   ASSERT_EQ(output.code, 0) << output.all();
   EXPECT_THAT(output.out, HasSubstr("prepared 3 samples, 12 images"));
-  const io::Shard shard(out("o") + "/clips.h5");
+  const io::ShardReader shard(out("o") + "/clips.h5");
   ASSERT_EQ(shard.size(), 3);
   EXPECT_EQ(shard.key(1), "flat.mp4#2");
   EXPECT_EQ(shard.kind(2), io::MediaKind::kFrames);
@@ -87,9 +87,9 @@ TEST_F(PrepareVideoTest, ARunTrainsOnItsShards) {
     EXPECT_EQ(output.code, 0) << output.all();
     return output;
   };
-  train("straight", {}, 0);
-  train("stopped", {"--stop-after", "2"}, 2);
-  EXPECT_THAT(train("stopped", {"--parallel.tensor", "2"}, 2).err,
+  train::train("straight", {}, 0);
+  train::train("stopped", {"--stop-after", "2"}, 2);
+  EXPECT_THAT(train::train("stopped", {"--parallel.tensor", "2"}, 2).err,
               HasSubstr("resumed from step 2, 16 samples seen"));
   EXPECT_EQ(io::read_text(folder_ / "straight" / "samples.tsv"),
             io::read_text(folder_ / "stopped" / "samples.tsv"));
@@ -134,7 +134,7 @@ TEST_F(PrepareVideoTest, AHarmfulVideoIsARejectedRow) {
   ASSERT_EQ(output.code, 0) << output.all();
   EXPECT_THAT(output.out, HasSubstr("read 5 rows, rejected 3: 1 damaged video, 1 decoder crashed, "
                                     "1 video took too long; see "));
-  const io::Shard shard(out("h") + "/rows.h5");
+  const io::ShardReader shard(out("h") + "/rows.h5");
   ASSERT_EQ(shard.size(), 2);
   EXPECT_EQ(shard.key(0), "flat.avi");
   EXPECT_EQ(shard.key(1), "short.mp4");

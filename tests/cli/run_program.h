@@ -17,8 +17,8 @@
 #include <thread>
 #include <vector>
 
-#include "io/file.h"
-#include "io/manifest.h"
+#include "io/checkpoint/manifest.h"
+#include "io/files/file.h"
 
 namespace lynceus::cli_test {
 
@@ -93,8 +93,8 @@ class Program {
 
   /// Waits until `holds` or the end of the program; false if it never held.
   bool wait_until(const std::function<bool()>& holds) {
-    while (!holds()) {
-      if (!running()) return holds();
+    while (!train::holds()) {
+      if (!running()) return train::holds();
       std::this_thread::sleep_for(std::chrono::milliseconds(5));
     }
     return true;
@@ -205,11 +205,11 @@ inline std::vector<std::string> lines_of(const fs::path& file) {
 }
 
 /// metrics.jsonl without what a clock says; the lines of validations by themselves.
-struct Metrics {
+struct train::Metrics {
   std::vector<std::string> steps, validations;
 };
-inline Metrics metrics_of(const fs::path& run_directory) {
-  Metrics metrics;
+inline train::Metrics metrics_of(const fs::path& run_directory) {
+  train::Metrics metrics;
   for (const std::string& line : lines_of(run_directory / "metrics.jsonl")) {
     if (!member(line, "validation").empty()) {
       metrics.validations.push_back(line);

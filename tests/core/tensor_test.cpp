@@ -147,7 +147,7 @@ TEST(Tensor, EmptyTensorsGoThroughEveryOperation) {
 TEST(Parameter, NoGradientIsFrozenAndPaddingIsNotReal) {
   const Stream stream;
   Parameter parameter{"lm_head.weight", Tensor::zeros(stream, {4, 2}), Tensor(),
-                      Shard{.axis = 0, .offset = 8, .global_extent = 11}};
+                      TensorShard{.axis = 0, .offset = 8, .global_extent = 11}};
   EXPECT_FALSE(parameter.trainable());
   EXPECT_TRUE(parameter.sharded());
   EXPECT_EQ(parameter.global_shape(), (Shape{11, 2}));

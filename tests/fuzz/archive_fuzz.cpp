@@ -1,6 +1,6 @@
 // Tar archives, plain and gzip: as they are, and with the checksum of every header set right, so
 // that mutated headers are read.
-#include "io/archive.h"
+#include "io/files/archive.h"
 
 #include <cstdio>
 

@@ -1,6 +1,6 @@
 // JPEG, PNG and WebP: as they are, and with the checksums of PNG's chunks set right, so that
 // mutated chunks are read. A picture that decodes has a header that is accepted.
-#include "io/image.h"
+#include "io/media/image.h"
 
 #include <zlib.h>
 

@@ -1,6 +1,6 @@
 // JSON of any bytes: every value of what parses answers every question with an answer or an
 // InputError, and what it is written as parses to the same.
-#include "io/json.h"
+#include "io/files/json.h"
 
 #include "fuzz/fuzz.h"
 

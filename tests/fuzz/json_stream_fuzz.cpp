@@ -1,6 +1,6 @@
 // Files of JSON arrays, read an element at a time. Where the whole parses as one document, its
 // elements are those of the stream.
-#include "io/json_stream.h"
+#include "prepare/json_stream.h"
 
 #include "fuzz/fuzz.h"
 
@@ -34,18 +34,19 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const auto path = fuzz::folder().file("stream.json", input);
   std::string streamed;
   const bool is_array = fuzz::accepts([&] {
-    io::read_json_elements(path, {""}, [&](const std::string&, const io::Json& element) {
+    prepare::read_json_elements(path, {""}, [&](const std::string&, const io::Json& element) {
       streamed += element.dump() + "\n";
     });
   });
   const auto whole = elements_of(input, true);
   if (is_array && whole) fuzz::require(streamed == *whole, "elements of a streamed array");
   fuzz::accepts([&] {
-    io::read_json_elements(path, {kArrays[0], kArrays[1]},
-                           [&](const std::string&, const io::Json& element) { element.dump(); });
+    prepare::read_json_elements(
+        path, {kArrays[0], kArrays[1]},
+        [&](const std::string&, const io::Json& element) { element.dump(); });
   });
   fuzz::accepts([&] {
-    const io::JsonRows rows(path);
+    const prepare::JsonRows rows(path);
     int64_t count = 0;
     rows.for_each([&](const std::function<io::Json()>& value) {
       ++count;

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "fuzz/fuzz.h"
-#include "io/hf_config.h"
+#include "io/weights/hf_config.h"
 
 namespace lynceus::fuzz {
 

@@ -1,6 +1,6 @@
 // Prompt templates and lists of prompts. A template that is accepted, printed and read again is the
 // same; a list that is accepted gives each sample one of its lines.
-#include "io/prompt.h"
+#include "io/text/prompt.h"
 
 #include "fuzz/fuzz.h"
 

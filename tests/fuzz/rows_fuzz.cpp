@@ -1,15 +1,15 @@
 // Lines, rows of JSONL and rows of TSV. A refused row does not end the file: the next call goes on.
 #include "fuzz/fuzz.h"
-#include "io/lines.h"
-#include "io/tsv.h"
+#include "io/files/lines.h"
+#include "prepare/tsv.h"
 
 using namespace lynceus;
 
 namespace {
 
 /// All rows, refused ones too, none of which may stand still.
-template <typename Rows>
-void read_rows(Rows rows) {
+template <typename model::Rows>
+void read_rows(model::Rows rows) {
   int64_t before = 0;
   for (bool more = true; more;) {
     fuzz::accepts([&] {
@@ -34,7 +34,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   fuzz::require(joined == input, "lines joined again");
   fuzz::require(lines.line_number() == io::count_lines(path), "lines counted");
   read_rows(io::JsonLines(path));
-  read_rows(io::TsvLines(path, /*has_header=*/true));
-  read_rows(io::TsvLines(path, /*has_header=*/false));
+  read_rows(prepare::TsvLines(path, /*has_header=*/true));
+  read_rows(prepare::TsvLines(path, /*has_header=*/false));
   return 0;
 }

@@ -1,6 +1,6 @@
 // Safetensors of any bytes. An input that begins with a brace is a header and, behind its last
 // brace, the data, so that mutations need not keep the header's length in step.
-#include "io/safetensors.h"
+#include "io/weights/safetensors.h"
 
 #include "fuzz/fuzz.h"
 

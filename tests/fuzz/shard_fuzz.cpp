@@ -3,13 +3,13 @@
 // HDF5's own structure is mutated, because the library does not survive that: it is the sidecar's
 // digest that keeps damaged structure from it. An input that begins as a sidecar is the sidecar of
 // a sound shard.
-#include "io/shard.h"
+#include "io/dataset/shard.h"
 
 #include <fuzzer/FuzzedDataProvider.h>
 #include <xxhash.h>
 
 #include "fuzz/fuzz.h"
-#include "io/hdf5.h"
+#include "io/files/hdf5.h"
 
 using namespace lynceus;
 namespace hdf5 = io::hdf5;
@@ -185,7 +185,7 @@ std::string sidecar_of(const std::filesystem::path& path, FuzzedDataProvider& by
 }
 
 void read(const std::filesystem::path& path) {
-  const io::Shard shard(path);
+  const io::ShardReader shard(path);
   for (int64_t sample = 0; sample < shard.size(); ++sample) {
     shard.key(sample);
     shard.turns(sample);

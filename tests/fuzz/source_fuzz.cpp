@@ -2,21 +2,21 @@
 // reason. The first byte says which source reads the others.
 #include "fuzz/fuzz.h"
 #include "fuzz/picture.h"
-#include "io/source_coco.h"
-#include "io/source_jsonl.h"
-#include "io/source_llava.h"
-#include "io/source_openvqa.h"
-#include "io/source_text.h"
+#include "prepare/sources/coco.h"
+#include "prepare/sources/jsonl.h"
+#include "prepare/sources/llava.h"
+#include "prepare/sources/openvqa.h"
+#include "prepare/sources/text.h"
 
 using namespace lynceus;
 
 namespace {
 
-void read(io::Source&& source) {
+void read(prepare::Source&& source) {
   const int64_t total = source.extent().total;
   for (const int64_t skip : {0, 1}) {
     int64_t rows = 0;
-    source.read(skip, [&](const io::SourceRow& row) {
+    source.read(skip, [&](const prepare::SourceRow& row) {
       ++rows;
       fuzz::require(row.done <= total, "no row behind the end");
       fuzz::require(row.reject.empty() || row.samples.empty(), "samples or a reason");
@@ -29,27 +29,29 @@ void read(io::Source&& source) {
 
 void read_from(char choice, const std::string& text) {
   const auto json = fuzz::folder().file("rows.json", text);
-  constexpr auto kHeader = io::PictureCheck::kHeader;
+  constexpr auto kHeader = prepare::PictureCheck::kHeader;
   const bool first = (choice & 8) != 0;
   switch (choice & 7) {
     case 0:
-      return read(io::JsonlSource({.file = json, .first_caption_only = first, .check = kHeader}));
+      return read(
+          prepare::JsonlSource({.file = json, .first_caption_only = first, .check = kHeader}));
     case 1:
-      return read(io::JsonlSource(
+      return read(prepare::JsonlSource(
           {.file = fuzz::folder().file("rows.tsv", text),
-           .map = first ? io::FieldMap{{"image", "1"}, {"caption", "2"}} : io::FieldMap{},
+           .map = first ? prepare::FieldMap{{"image", "1"}, {"caption", "2"}} : prepare::FieldMap{},
            .check = kHeader}));
     case 2:
-      return read(io::CocoSource({.file = json, .first_caption_only = first, .check = kHeader}));
+      return read(
+          prepare::CocoSource({.file = json, .first_caption_only = first, .check = kHeader}));
     case 3:
-      return read(io::LlavaSource({.file = json, .check = kHeader}));
+      return read(prepare::LlavaSource({.file = json, .check = kHeader}));
     case 4:
-      for (const std::string& name : io::OpenVqaSource::classes(json))
-        read(io::OpenVqaSource(
+      for (const std::string& name : prepare::OpenVqaSource::classes(json))
+        read(prepare::OpenVqaSource(
             {.file = json, .question_class = name, .takes_malformed = first, .check = kHeader}));
       return;
     default:
-      return read(io::TextSource(json));
+      return read(prepare::TextSource(json));
   }
 }
 

@@ -1,6 +1,6 @@
 // SentencePiece models: what is accepted splits any text into its pieces and joins them again. The
 // library is not instrumented: a model that it does not survive must be refused before.
-#include "io/tokenizer.h"
+#include "io/text/tokenizer.h"
 
 #include "fuzz/fuzz.h"
 

@@ -1,7 +1,7 @@
 // Torch files of any bytes: what opens is read, what does not is one InputError. An input that
 // begins as a zip archive is a file; any other is the pickle of an archive that is otherwise sound,
 // so that mutations need not keep lengths and offsets in step.
-#include "io/torch_file.h"
+#include "io/weights/torch_file.h"
 
 #include "fuzz/fuzz.h"
 #include "io/torch_archive.h"

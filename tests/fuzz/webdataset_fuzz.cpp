@@ -2,7 +2,7 @@
 // it. An input that begins as gzip, or has a tar header, is the archive; any other is a line an
 // entry, NAME CONTENTS, of an archive that is otherwise sound ("@" stands for a picture), packed
 // where the first byte is '!'.
-#include "io/source_webdataset.h"
+#include "prepare/sources/webdataset.h"
 
 #include <sstream>
 
@@ -39,10 +39,10 @@ std::optional<std::filesystem::path> archive_of(const std::string& input) {
 }
 
 /// A text for each row: its keys or why it has none.
-std::vector<std::string> rows_of(io::Source& source, int64_t skip) {
+std::vector<std::string> rows_of(prepare::Source& source, int64_t skip) {
   const int64_t total = source.extent().total;
   std::vector<std::string> rows;
-  source.read(skip, [&](const io::SourceRow& row) {
+  source.read(skip, [&](const prepare::SourceRow& row) {
     fuzz::require(row.done <= total, "no row behind the end");
     fuzz::require(row.reject.empty() != row.samples.empty(), "samples or a reason");
     std::string text = row.reject;
@@ -56,10 +56,10 @@ std::vector<std::string> rows_of(io::Source& source, int64_t skip) {
 }
 
 void read(const std::filesystem::path& path, bool first_caption_only) {
-  io::WebdatasetSource source({.file = path,
-                               .first_caption_only = first_caption_only,
-                               .check = io::PictureCheck::kHeader,
-                               .limits = {.max_bytes = 1 << 20}});
+  prepare::WebdatasetSource source({.file = path,
+                                    .first_caption_only = first_caption_only,
+                                    .check = prepare::PictureCheck::kHeader,
+                                    .limits = {.max_bytes = 1 << 20}});
   std::vector<std::string> all = rows_of(source, 0);
   const std::vector<std::string> later = rows_of(source, 1);
   if (!all.empty()) all.erase(all.begin());

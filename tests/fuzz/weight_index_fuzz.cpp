@@ -2,7 +2,7 @@
 #include <algorithm>
 
 #include "fuzz/fuzz.h"
-#include "io/weights.h"
+#include "io/weights/weights.h"
 
 using namespace lynceus;
 

@@ -8,12 +8,12 @@
 #include <fstream>
 #include <string>
 
-#include "io/convert.h"
-#include "io/file.h"
+#include "io/files/file.h"
+#include "io/weights/convert.h"
 #include "model/load_weights.h"
 #include "model/parameter_value.h"
 
-namespace lynceus {
+namespace lynceus::model {
 namespace {
 
 namespace fs = std::filesystem;
@@ -168,4 +168,4 @@ TEST(LoadMemory, SlicesAndAQuarterOfAGibibyte) {
 }
 
 }  // namespace
-}  // namespace lynceus
+}  // namespace lynceus::model

@@ -6,11 +6,11 @@
 
 #include <cmath>
 
-#include "io/json.h"
-#include "io/safetensors.h"
+#include "io/files/json.h"
+#include "io/weights/safetensors.h"
 #include "model/lynx.h"
 
-namespace lynceus {
+namespace lynceus::model {
 namespace {
 
 namespace fs = std::filesystem;
@@ -72,4 +72,4 @@ TEST(LoadWeights, ImageSizeAloneMakesAnEncoderOfAnotherResolution) {
 }
 
 }  // namespace
-}  // namespace lynceus
+}  // namespace lynceus::model

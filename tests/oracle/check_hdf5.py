@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""h5py's word on the HDF5 files of Lynceus: they hold what io/shard.h and io/checkpoint.h say.
+"""h5py's word on the HDF5 files of Lynceus: they hold what io/dataset/shard.h and io/checkpoint/checkpoint.h say.
 
     python3 check_hdf5.py rows SHARD JSONL           a shard of `prepare jsonl`: rows and pictures
     python3 check_hdf5.py shapes DIRECTORY SEED      all of `prepare shapes`: lines of corpus.txt

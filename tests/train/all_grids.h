@@ -6,7 +6,7 @@
 
 #include "parallel/grid.h"
 
-namespace lynceus::tiny {
+namespace lynceus::train::tiny {
 
 /// A grid and the ranks it runs on.
 struct Seat {
@@ -35,4 +35,4 @@ inline std::vector<std::vector<Seat>> rounds_of_all_grids() {
   return rounds;
 }
 
-}  // namespace lynceus::tiny
+}  // namespace lynceus::train::tiny

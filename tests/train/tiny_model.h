@@ -13,14 +13,14 @@
 #include "core/random.h"
 #include "model/parameter_value.h"
 #include "parallel/device_communicator.h"
-#include "train/step.h"
+#include "train/step/step.h"
 
-namespace lynceus::tiny {
+namespace lynceus::train::tiny {
 
 /// 8 layers, adapters behind 0, 2, 4, 6; 67 tokens divide by no number of ranks. Everything that is
 /// split is a multiple of `heads`.
-inline ModelConfig config(int64_t heads = 8) {
-  ModelConfig config;
+inline model::ModelConfig config(int64_t heads = 8) {
+  model::ModelConfig config;
   config.llm.hidden_size = 4 * heads;
   config.llm.intermediate_size = 5 * heads;
   config.llm.num_layers = 8;
@@ -84,7 +84,7 @@ inline Batch make_batch(uint64_t seed, const std::vector<Kind>& kinds, int64_t v
 }
 
 struct Options {
-  ModelConfig model = config();
+  model::ModelConfig model = config();
   parallel::GridShape grid;
   BatchLimits limits{40, 0};
   StepOptions step;
@@ -135,19 +135,19 @@ class Run {
   Run(std::unique_ptr<parallel::Communicator> world, const Options& options)
       : options_(options),
         rt_(make_runtime(options, std::move(world))),
-        model_(make_lynx(rt_, options.model,
-                         partition_model(options.model, options.grid.pipeline, ""),
-                         options.label_smoothing)) {
-    validate_layout(options.model, options.grid.tensor, options.grid.pipeline);
-    initialize(rt_, &model_, 7);
+        model_(model::make_lynx(rt_, options.model,
+                                model::partition_model(options.model, options.grid.pipeline, ""),
+                                options.label_smoothing)) {
+    model::validate_layout(options.model, options.grid.tensor, options.grid.pipeline);
+    model::initialize(rt_, &model_, 7);
     model_.visit_parameters([&](Parameter& parameter) { disturb(rt_, parameter); });
-    refresh_rounded(rt_, &model_);
+    model::refresh_rounded(rt_, &model_);
   }
   Run(const Run&) = delete;
   Run& operator=(const Run&) = delete;
 
   const Runtime& rt() const { return rt_; }
-  LynxModel& model() { return model_; }
+  model::LynxModel& model() { return model_; }
   const Options& options() const { return options_; }
   Optimizer& optimizer() {
     if (!optimizer_) {  // made late, so that a test may change the weights first
@@ -218,7 +218,7 @@ class Run {
     const Tensor flat = Tensor::zeros(rt_.host(), {total});
     for (const TrainedParameter& trained : optimizer().parameters())
       if (trained.counts_in_norm && rt_.grid.data->rank() == 0)
-        place(*trained.parameter, on_host(rt_, part_of(trained, part)),
+        place(*trained.parameter, model::on_host(rt_, part_of(trained, part)),
               flat.data<float>() + offsets.at(trained.parameter->name));
     rt_.grid.world->all_reduce(flat);
     Named named;
@@ -238,7 +238,7 @@ class Run {
       for (const TrainedParameter& trained : optimizer().parameters()) {
         const Parameter& parameter = *trained.parameter;
         if (!belongs(parameter)) continue;
-        const Tensor here = on_host(rt_, parameter.value);
+        const Tensor here = model::on_host(rt_, parameter.value);
         const auto* values = static_cast<const int32_t*>(here.raw());
         bits.insert(bits.end(), values, values + parameter.value.size());
         names.insert(names.end(), static_cast<size_t>(parameter.value.size()), parameter.name);
@@ -251,10 +251,11 @@ class Run {
         if (most.data<int32_t>()[i] != least.data<int32_t>()[i]) return names[i];
       return std::string();
     };
-    const std::string over_tensor = compare(
-        *rt_.grid.tensor, [](const Parameter& p) { return !in_vision_branch(p) && !p.sharded(); });
+    const std::string over_tensor = compare(*rt_.grid.tensor, [](const Parameter& p) {
+      return !model::in_vision_branch(p) && !p.sharded();
+    });
     const std::string over_data =
-        compare(*rt_.grid.data, [](const Parameter& p) { return !in_vision_branch(p); });
+        compare(*rt_.grid.data, [](const Parameter& p) { return !model::in_vision_branch(p); });
     const std::string over_world = compare(*rt_.grid.world, in_vision_branch);
     return over_tensor + over_data + over_world;
   }
@@ -263,21 +264,22 @@ class Run {
   /// Biases and norm weights start as 0 and 1; other values find more mistakes.
   static void disturb(const Runtime& rt, Parameter& parameter) {
     if (parameter.value.rank() != 1) return;
-    const Tensor values = on_host(rt, parameter.value);
+    const Tensor values = model::on_host(rt, parameter.value);
     const CounterRandom random(11, parameter.name);
     for (int64_t i = 0; i < parameter.valid_extent(); ++i) {
       const auto index =
           static_cast<uint64_t>(i + (parameter.sharded() ? parameter.shard.offset : 0));
       values.data<float>()[i] += static_cast<float>(0.2 * random.normal(index));
     }
-    set_from_host(rt, values, parameter.value);
+    model::set_from_host(rt, values, parameter.value);
   }
 
   /// Names and global shapes of everything that is trained, on all stages.
   std::vector<std::pair<std::string, Shape>> trained_tensors() const {
     const Runtime nowhere{Stream(Device{DeviceKind::kNone, 0}),
                           parallel::make_grid({}, parallel::make_self_communicator())};
-    LynxModel whole = make_lynx(nowhere, options_.model, partition_model(options_.model, 1, ""), 0);
+    model::LynxModel whole =
+        model::make_lynx(nowhere, options_.model, model::partition_model(options_.model, 1, ""), 0);
     std::vector<std::pair<std::string, Shape>> tensors;
     whole.visit_parameters([&](Parameter& parameter) {
       if (parameter.trainable()) tensors.emplace_back(parameter.name, parameter.global_shape());
@@ -309,10 +311,10 @@ class Run {
 
   Options options_;
   Runtime rt_;
-  LynxModel model_;
+  model::LynxModel model_;
   std::unique_ptr<Optimizer> optimizer_;
   std::optional<Runtime> beside_;
   std::map<int64_t, int64_t> encoded_;
 };
 
-}  // namespace lynceus::tiny
+}  // namespace lynceus::train::tiny

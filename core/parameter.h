@@ -1,0 +1,46 @@
+// Parameter: a named weight. It has a gradient buffer or it does not; not having one *is* frozen.
+// TensorShard says where the local tensor sits in the named global one: loading, checkpoints,
+// resharding and the planner all work from it.
+#pragma once
+
+#include <string>
+#include <utility>
+
+#include "core/tensor.h"
+
+namespace lynceus {
+
+struct TensorShard {
+  int axis = -1;       ///< the axis that is split over grid.tensor; -1: replicated
+  int64_t offset = 0;  ///< where the local rows (columns) begin in the global tensor
+  /// Extent of the axis in the global tensor, as on disk. The local tensor may reach past it: those
+  /// rows are padding, never saved (the vocabulary need not divide).
+  int64_t global_extent = 0;
+};
+
+struct Parameter {
+  std::string name;  ///< the released Lynx / Hugging Face name, unchanged
+  Tensor value;      ///< the local part; what is trained is f32
+  Tensor grad;       ///< undefined: frozen
+  TensorShard shard;
+  Tensor rounded = {};  ///< bf16 copy of a trained matrix where arithmetic is in bf16
+
+  bool trainable() const { return grad.defined(); }
+  /// What layers compute with.
+  const Tensor& used() const { return rounded.defined() ? rounded : value; }
+  bool sharded() const { return shard.axis >= 0; }
+  /// The shape of the named tensor on disk.
+  Shape global_shape() const {
+    Shape shape = value.shape();
+    if (sharded()) shape.set(shard.axis, shard.global_extent);
+    return shape;
+  }
+  /// How many rows (columns) of the local tensor are real, i.e. not padding.
+  int64_t valid_extent() const {
+    if (!sharded()) return value.rank() == 0 ? 1 : value.dim(0);
+    return std::max<int64_t>(0,
+                             std::min(value.dim(shard.axis), shard.global_extent - shard.offset));
+  }
+};
+
+}  // namespace lynceus

@@ -1,0 +1,7 @@
+#include "core/version.h"
+
+namespace lynceus {
+
+std::string software_version() { return "lynceus " LYNCEUS_VERSION; }
+
+}  // namespace lynceus

@@ -1,0 +1,192 @@
+// Agreement on failures, block digests, hyperslabs, the frame of state.h5.
+#include "io/checkpoint/file.h"
+
+#include <algorithm>
+#include <exception>
+
+#include "core/error.h"
+#include "io/files/file.h"
+
+namespace lynceus::io {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+/// Selects rows in a dataset's space; a scalar has only all.
+hdf5::Handle select_rows(hid_t dataset, const TensorPlan& plan, const OwnedRows& range,
+                         const std::string& path) {
+  hdf5::Handle space(hdf5::check(H5Dget_space(dataset), "no dataspace of " + plan.name, path),
+                     H5Sclose);
+  if (plan.shape.rank() == 0) return space;
+  std::vector<hsize_t> start(static_cast<size_t>(plan.shape.rank()), 0);
+  std::vector<hsize_t> count = hdf5_extents(plan.shape);
+  start[0] = static_cast<hsize_t>(range.begin);
+  count[0] = static_cast<hsize_t>(range.end - range.begin);
+  hdf5::check(
+      H5Sselect_hyperslab(space, H5S_SELECT_SET, start.data(), nullptr, count.data(), nullptr),
+      "cannot select rows of " + plan.name, path);
+  return space;
+}
+
+/// Calls `transfer(rows, elements, memory)` for successive parts of the owned rows: MPI-IO counts
+/// bytes in int, and not every version beneath cuts larger transfers itself.
+template <typename Transfer>
+void for_each_part(const TensorPlan& plan, const OwnedRows& range, const Tensor& owned,
+                   const Transfer& transfer) {
+  constexpr int64_t kMaxBytes = int64_t{512} << 20;
+  const auto element = static_cast<int64_t>(size_of(plan.dtype));
+  const int64_t most = std::max<int64_t>(1, kMaxBytes / (plan.row_elements() * element));
+  for (int64_t begin = range.begin; begin < range.end; begin += most) {
+    const OwnedRows part{range.rank, begin, std::min(begin + most, range.end)};
+    const int64_t skipped = (begin - range.begin) * plan.row_elements() * element;
+    transfer(part, static_cast<hsize_t>((part.end - part.begin) * plan.row_elements()),
+             static_cast<char*>(owned.raw()) + skipped);
+  }
+}
+
+}  // namespace
+
+std::string failure_of(const std::function<void()>& step) {
+  try {
+    step();
+    return {};
+  } catch (const std::exception& error) {
+    return error.what();
+  }
+}
+
+std::string agreed_failure(parallel::Communicator& world, const std::string& failure) {
+  const int64_t none = world.size();
+  const int64_t first =
+      world.all_reduce(failure.empty() ? none : world.rank(), parallel::ReduceOp::kMin);
+  if (first == none) return {};
+  return world.broadcast(fmt::format("rank {}: {}", first, failure), static_cast<int>(first));
+}
+
+hid_t hdf5_type(DType dtype) {
+  switch (dtype) {
+    case DType::kF32:
+      return H5T_IEEE_F32LE;
+    case DType::kF64:
+      return H5T_IEEE_F64LE;
+    case DType::kI32:
+      return H5T_STD_I32LE;
+    case DType::kI64:
+      return H5T_STD_I64LE;
+    case DType::kU8:
+      return H5T_STD_U8LE;
+    default:
+      throw InternalError("a checkpoint does not hold {}", name_of(dtype));
+  }
+}
+
+std::vector<hsize_t> hdf5_extents(const Shape& shape) {
+  std::vector<hsize_t> extents;
+  for (const int64_t extent : shape.to_vector()) extents.push_back(static_cast<hsize_t>(extent));
+  return extents;
+}
+
+std::vector<Digest128> digest_owned(const TensorPlan& plan, const Tensor& owned) {
+  std::vector<Digest128> digests;
+  if (!owned.defined()) return digests;
+  const auto* bytes = static_cast<const char*>(owned.raw());
+  const size_t block =
+      static_cast<size_t>(plan.block_rows() * plan.row_elements()) * size_of(plan.dtype);
+  for (size_t begin = 0; begin < owned.bytes(); begin += block)
+    digests.push_back(digest128(bytes + begin, std::min(block, owned.bytes() - begin)));
+  return digests;
+}
+
+void write_rows(hid_t dataset, const TensorPlan& plan, const OwnedRows& range, const Tensor& owned,
+                const std::string& path) {
+  for_each_part(plan, range, owned, [&](const OwnedRows& part, hsize_t elements, char* data) {
+    const hdf5::Handle file_space = select_rows(dataset, plan, part, path);
+    const hdf5::Handle memory_space = hdf5::simple_space({elements}, path);
+    hdf5::check(
+        H5Dwrite(dataset, hdf5_type(plan.dtype), memory_space, file_space, H5P_DEFAULT, data),
+        "cannot write " + plan.name, path);
+  });
+}
+
+void read_rows(hid_t dataset, const TensorPlan& plan, const OwnedRows& range, const Tensor& owned,
+               const std::string& path) {
+  for_each_part(plan, range, owned, [&](const OwnedRows& part, hsize_t elements, char* data) {
+    const hdf5::Handle file_space = select_rows(dataset, plan, part, path);
+    const hdf5::Handle memory_space = hdf5::simple_space({elements}, path);
+    hdf5::check(
+        H5Dread(dataset, hdf5_type(plan.dtype), memory_space, file_space, H5P_DEFAULT, data),
+        "cannot read " + plan.name, path);
+  });
+}
+
+std::vector<ByteRange> frame_of(std::vector<ByteRange> tensors, uint64_t file_bytes,
+                                const std::string& path) {
+  std::sort(tensors.begin(), tensors.end(),
+            [](const ByteRange& a, const ByteRange& b) { return a.offset < b.offset; });
+  std::vector<ByteRange> frame;
+  uint64_t end = 0;
+  for (const ByteRange& tensor : tensors) {
+    if (tensor.offset < end || tensor.offset > file_bytes ||
+        tensor.size > file_bytes - tensor.offset)
+      throw IoError("{}: {} bytes long, but a tensor lies at {} + {} (the one before ends at {})",
+                    path, file_bytes, tensor.offset, tensor.size, end);
+    if (tensor.offset > end) frame.push_back({end, tensor.offset - end});
+    end = tensor.offset + tensor.size;
+  }
+  if (end < file_bytes) frame.push_back({end, file_bytes - end});
+  return frame;
+}
+
+Digest128 digest_frame(const std::filesystem::path& path, const std::vector<ByteRange>& frame) {
+  const File file = File::open(path);
+  std::vector<Digest128> digests;
+  std::string bytes;
+  uint64_t total = 0;
+  for (const ByteRange& range : frame) {
+    bytes.resize(range.size);
+    file.read_at(range.offset, bytes.data(), bytes.size());
+    digests.push_back(digest128(bytes.data(), bytes.size()));
+    total += range.size;
+  }
+  return combine_digests(digests, total);
+}
+
+Manifest read_whole_manifest(const fs::path& checkpoint) {
+  const Manifest manifest = read_manifest(checkpoint);
+  const std::string name = checkpoint.filename();
+  const std::string expected = checkpoint_path("", manifest.step).filename();
+  if (name.starts_with("step-") && name != expected)
+    throw InputError("{}: not a committed checkpoint: its manifest is that of {}",
+                     checkpoint.string(), expected);
+  const fs::path state = checkpoint / kStateFileName;
+  if (!file_exists(state)) throw InputError("{}: is not there", state.string());
+  if (const uint64_t found = File::open(state).size(); found != manifest.file_bytes)
+    throw InputError("{}: {} bytes by the manifest, found {}", state.string(), manifest.file_bytes,
+                     found);
+  if (const Digest128 found = digest_frame(state, manifest.frame); found != manifest.frame_digest)
+    throw InputError("{}: damaged outside of the tensors: expected digest {}, found {}",
+                     state.string(), manifest.frame_digest.hex(), found.hex());
+  return manifest;
+}
+
+hdf5::Handle open_state(const std::string& path) {
+  const hdf5::Handle access = hdf5::property_list(H5P_FILE_ACCESS, path);
+  hdf5::check(H5Pset_file_locking(access, false, true), "cannot go without locks", path);
+  return hdf5::open_file_read_only(path, access);
+}
+
+void check_rows(const TensorPlan& plan, const OwnedRows& range, const Tensor& owned,
+                const ManifestTensor& expected, const std::string& path) {
+  size_t block = static_cast<size_t>(range.begin / plan.block_rows());
+  for (const Digest128& found : digest_owned(plan, owned)) {
+    if (found != expected.blocks.at(block))
+      throw InputError("{}: {} is damaged in rows {} to {}: expected digest {}, found {}", path,
+                       plan.name, static_cast<int64_t>(block) * plan.block_rows(),
+                       std::min(static_cast<int64_t>(block + 1) * plan.block_rows(), plan.rows()),
+                       expected.blocks[block].hex(), found.hex());
+    ++block;
+  }
+}
+
+}  // namespace lynceus::io

@@ -1,0 +1,186 @@
+// From what the ranks hold to who owns which rows. Owners get consecutive whole blocks, so that
+// each rank writes one contiguous range a tensor; a row shard owns the blocks that begin in it, so
+// that most blocks need no message; replicas share the blocks of what they replicate.
+#include "io/checkpoint/layout.h"
+
+#include <algorithm>
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "core/error.h"
+
+namespace lynceus::io {
+
+namespace {
+
+struct Holding {
+  int rank;
+  int64_t offset;
+  int64_t extent;
+};
+
+struct Group {
+  nlohmann::json shape_and_type;  // of the first rank that named the tensor
+  int first_rank = 0;
+  std::vector<Holding> holdings;
+};
+
+Shape global_shape_of(const CheckpointTensor& tensor) {
+  Shape shape = tensor.local.shape();
+  if (tensor.shard.axis >= 0) shape.set(tensor.shard.axis, tensor.shard.global_extent);
+  return shape;
+}
+
+int64_t valid_extent_of(const CheckpointTensor& tensor) {
+  return std::clamp<int64_t>(tensor.shard.global_extent - tensor.shard.offset, 0,
+                             tensor.local.dim(tensor.shard.axis));
+}
+
+std::vector<TensorSlice> slices_of(const std::vector<Holding>& holdings) {
+  std::map<std::pair<int64_t, int64_t>, std::vector<int>> by_place;
+  for (const Holding& holding : holdings)
+    if (holding.extent > 0) by_place[{holding.offset, holding.extent}].push_back(holding.rank);
+  std::vector<TensorSlice> slices;
+  slices.reserve(by_place.size());
+  for (auto& [place, holders] : by_place)
+    slices.push_back({place.first, place.second, std::move(holders)});
+  return slices;
+}
+
+/// Empty if the slices tile [0, extent).
+std::string tiling_fault(const TensorPlan& plan) {
+  const int64_t extent = plan.axis < 0 ? 1 : plan.shape[plan.axis];
+  int64_t end = 0;
+  for (const TensorSlice& slice : plan.slices) {
+    if (slice.offset != end)
+      return fmt::format("{}: {} along axis {} between {} and {} (rank {})", plan.name,
+                         slice.offset > end ? "a gap" : "an overlap", plan.axis,
+                         std::min(end, slice.offset), std::max(end, slice.offset),
+                         slice.holders.front());
+    end += slice.extent;
+  }
+  if (end == extent) return {};
+  return fmt::format("{}: the shards end at {} of {} along axis {}", plan.name, end, extent,
+                     plan.axis);
+}
+
+/// Shares blocks [first, last) among `ranks`, beginning with another rank for each `turn`.
+void share_blocks(TensorPlan& plan, int64_t first, int64_t last, const std::vector<int>& ranks,
+                  size_t turn) {
+  const auto count = static_cast<int64_t>(ranks.size());
+  for (int64_t i = 0; i < count; ++i) {
+    const int64_t begin = first + (last - first) * i / count;
+    const int64_t end = first + (last - first) * (i + 1) / count;
+    if (begin == end) continue;
+    plan.owners.push_back({ranks[(static_cast<size_t>(i) + turn) % ranks.size()],
+                           begin * plan.block_rows(),
+                           std::min(end * plan.block_rows(), plan.rows())});
+  }
+}
+
+void assign_owners(TensorPlan& plan, size_t turn) {
+  if (plan.axis == 0) {
+    const auto block_at = [&plan](int64_t row) {
+      return (row + plan.block_rows() - 1) / plan.block_rows();
+    };
+    for (const TensorSlice& slice : plan.slices)
+      share_blocks(plan, block_at(slice.offset), block_at(slice.offset + slice.extent),
+                   slice.holders, turn);
+    return;
+  }
+  std::vector<int> ranks;
+  for (const TensorSlice& slice : plan.slices)
+    ranks.insert(ranks.end(), slice.holders.begin(), slice.holders.end());
+  share_blocks(plan, 0, digest_blocks(plan.shape, plan.dtype), ranks, turn);
+}
+
+DType dtype_named(const std::string& name) {
+  for (const DType dtype : {DType::kF32, DType::kF64, DType::kI32, DType::kI64, DType::kU8})
+    if (name == name_of(dtype)) return dtype;
+  throw InternalError("a checkpoint holds f32, f64, i32, i64 and u8, not {}", name);
+}
+
+}  // namespace
+
+OwnedRows TensorPlan::rows_in_slice(const OwnedRows& owned, const TensorSlice& slice) const {
+  if (axis != 0) return owned;
+  const int64_t begin = std::max(owned.begin, slice.offset);
+  const int64_t end = std::min(owned.end, slice.offset + slice.extent);
+  return {owned.rank, begin, std::max(begin, end)};
+}
+
+OwnedRows TensorPlan::owned_by(int rank) const {
+  for (const OwnedRows& owned : owners)
+    if (owned.rank == rank) return owned;
+  return {rank, 0, 0};
+}
+
+std::string describe_tensors(std::span<const CheckpointTensor> tensors) {
+  nlohmann::json list = nlohmann::json::array();
+  for (const CheckpointTensor& tensor : tensors) {
+    LYNCEUS_CHECK(tensor.local.defined(), "{}: no local tensor", tensor.name);
+    const TensorShard& shard = tensor.shard;
+    LYNCEUS_CHECK(shard.axis < tensor.local.rank(), "{}: axis {} of a tensor {}", tensor.name,
+                  shard.axis, tensor.local.shape().to_string());
+    const Shape shape = global_shape_of(tensor);
+    LYNCEUS_CHECK(shape.elements() > 0, "{}: {} has no elements", tensor.name, shape.to_string());
+    const bool sharded = shard.axis >= 0;
+    list.push_back({tensor.name, name_of(tensor.local.dtype()), shape.to_vector(), shard.axis,
+                    sharded ? shard.offset : 0, sharded ? valid_extent_of(tensor) : 1});
+  }
+  return list.dump();
+}
+
+std::vector<TensorPlan> plan_tensors(const std::vector<std::string>& descriptions) {
+  std::map<std::string, Group> groups;
+  std::vector<std::string> faults;
+  for (size_t rank = 0; rank < descriptions.size(); ++rank) {
+    for (const auto& entry : nlohmann::json::parse(descriptions[rank])) {
+      const std::string name = entry[0];
+      const nlohmann::json shape_and_type = {entry[1], entry[2], entry[3]};
+      auto [found, added] =
+          groups.try_emplace(name, Group{shape_and_type, static_cast<int>(rank), {}});
+      if (found->second.shape_and_type != shape_and_type)
+        faults.push_back(fmt::format("{}: [dtype, shape, axis] is {} on rank {} and {} on rank {}",
+                                     name, found->second.shape_and_type.dump(),
+                                     found->second.first_rank, shape_and_type.dump(), rank));
+      auto& holdings = found->second.holdings;
+      if (!holdings.empty() && holdings.back().rank == static_cast<int>(rank))
+        faults.push_back(fmt::format("{}: twice on rank {}", name, rank));
+      holdings.push_back({static_cast<int>(rank), entry[4], entry[5]});
+    }
+  }
+  std::vector<TensorPlan> plans;
+  for (const auto& [name, group] : groups) {
+    TensorPlan plan;
+    plan.name = name;
+    plan.dtype = dtype_named(group.shape_and_type[0]);
+    const std::vector<int64_t> extents = group.shape_and_type[1];
+    plan.shape = Shape(std::span<const int64_t>(extents));
+    plan.axis = group.shape_and_type[2];
+    plan.slices = slices_of(group.holdings);
+    if (std::string fault = tiling_fault(plan); !fault.empty()) {
+      faults.push_back(std::move(fault));
+    } else {
+      assign_owners(plan, plans.size());
+    }
+    plans.push_back(std::move(plan));
+  }
+  if (!faults.empty())
+    throw InternalError("the ranks' tensors do not fit together: {}", fmt::join(faults, "; "));
+  return plans;
+}
+
+std::vector<TensorPlan> plan_verification(const Manifest& manifest, int ranks) {
+  std::vector<int> all(static_cast<size_t>(ranks));
+  for (int rank = 0; rank < ranks; ++rank) all[static_cast<size_t>(rank)] = rank;
+  std::vector<TensorPlan> plans;
+  for (const ManifestTensor& tensor : manifest.tensors) {
+    TensorPlan plan{tensor.name, tensor.shape, tensor.dtype, -1, {}, {}};
+    share_blocks(plan, 0, digest_blocks(plan.shape, plan.dtype), all, plans.size());
+    plans.push_back(std::move(plan));
+  }
+  return plans;
+}
+
+}  // namespace lynceus::io

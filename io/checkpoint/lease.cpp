@@ -1,0 +1,299 @@
+// The lease: who am I, is the other one alive, and the order of steps of a takeover.
+#include "io/checkpoint/lease.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <ctime>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <random>
+
+#include "core/error.h"
+#include "core/fault.h"
+#include "core/log.h"
+#include "io/files/json.h"
+
+namespace lynceus::io {
+
+namespace fs = std::filesystem;
+using std::chrono::milliseconds;
+using Clock = std::chrono::steady_clock;
+
+namespace {
+
+/// Always of the same length.
+std::string utc_now() {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  const auto count = std::chrono::duration_cast<milliseconds>(now).count();
+  const std::time_t seconds = count / 1000;
+  std::tm parts{};
+  gmtime_r(&seconds, &parts);
+  char text[32];
+  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &parts);
+  return fmt::format("{}.{:03}Z", text, count % 1000);
+}
+
+std::string first_line(const fs::path& path) {
+  std::ifstream file(path);
+  std::string line;
+  std::getline(file, line);
+  return line;
+}
+
+std::string variable(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? "" : value;
+}
+
+/// Start time of a living process; nothing if there is none or only its zombie.
+std::optional<uint64_t> start_time_of(int64_t pid) {
+  const std::string line = first_line(fmt::format("/proc/{}/stat", pid));
+  // The second field is the program's name in parentheses and may hold anything, so count from its
+  // end: state is field 3, the start time field 22.
+  const size_t name_end = line.rfind(')');
+  if (name_end == std::string::npos || name_end + 2 >= line.size()) return std::nullopt;
+  const char state = line[name_end + 2];
+  if (state == 'Z' || state == 'X') return std::nullopt;
+  size_t position = name_end + 2;
+  for (int field = 3; field < 22; ++field) {
+    position = line.find(' ', position);
+    if (position == std::string::npos) return std::nullopt;
+    ++position;
+  }
+  return std::strtoull(line.c_str() + position, nullptr, 10);
+}
+
+/// The text of LEASE.json. The heartbeat stands at a fixed place of a fixed width.
+std::string to_text(const LeaseOwner& owner) {
+  const nlohmann::ordered_json json = {{"host", owner.host},
+                                       {"boot_id", owner.boot_id},
+                                       {"pid_namespace", owner.pid_namespace},
+                                       {"pid", owner.pid},
+                                       {"start_time", owner.start_time},
+                                       {"job", owner.job},
+                                       {"restart_count", owner.restart_count},
+                                       {"token", owner.token}};
+  return fmt::format("{{\"heartbeat\": \"{}\",\n\"owner\": {}}}\n", owner.heartbeat,
+                     json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
+}
+constexpr uint64_t kHeartbeatOffset = sizeof("{\"heartbeat\": \"") - 1;
+
+/// Nothing when there is no lease.
+std::optional<LeaseOwner> read_owner(const fs::path& path) {
+  if (!file_exists(path)) return std::nullopt;
+  const Json json = Json::parse(read_text(path, 1 << 16), path.string());
+  const Json owner = json.at("owner");
+  return LeaseOwner{.host = owner.at("host").string(),
+                    .boot_id = owner.at("boot_id").string(),
+                    .pid_namespace = owner.at("pid_namespace").string(),
+                    .pid = owner.at("pid").integer(),
+                    .start_time = static_cast<uint64_t>(owner.at("start_time").integer()),
+                    .job = owner.at("job").string(),
+                    .restart_count = owner.at("restart_count").integer(),
+                    .token = owner.at("token").string(),
+                    .heartbeat = json.at("heartbeat").string()};
+}
+
+enum class Life { kAlive, kDead, kUnknown };
+
+/// What can be said without waiting.
+Life life_of(const LeaseOwner& owner, const LeaseOwner& self) {
+  if (owner.host != self.host) return Life::kUnknown;
+  // Another boot of this host, or another host of this name.
+  if (owner.boot_id != self.boot_id) return Life::kUnknown;
+  if (owner.pid_namespace != self.pid_namespace) return Life::kUnknown;
+  return start_time_of(owner.pid) == owner.start_time ? Life::kAlive : Life::kDead;
+}
+
+bool is_later_start_of(const LeaseOwner& self, const LeaseOwner& owner) {
+  return !self.job.empty() && self.job == owner.job && self.restart_count > owner.restart_count;
+}
+
+/// Watches the heartbeat until it moves (false) or has stood still for long enough (true).
+bool watch_until_dead(const fs::path& path, LeaseOwner& owner, const LeaseOptions& options) {
+  const auto begin = Clock::now();
+  const auto end = begin + options.dead_after;
+  const std::string seen = owner.heartbeat;
+  log::warn("{}: held by {}; waiting {} s for its heartbeat", path.string(), owner.describe(),
+            std::chrono::duration_cast<std::chrono::seconds>(options.dead_after).count());
+  while (Clock::now() < end) {
+    const auto remaining = std::chrono::duration_cast<milliseconds>(end - Clock::now());
+    if (options.waiting) options.waiting(owner, remaining);
+    std::this_thread::sleep_for(std::clamp(remaining, milliseconds(1),
+                                           std::min(milliseconds(1000), options.dead_after / 4)));
+    const auto now = read_owner(path);
+    if (!now) return true;
+    if (now->token != owner.token || now->heartbeat != seen) {
+      owner = *now;
+      return false;
+    }
+  }
+  return true;
+}
+
+[[noreturn]] void refuse(const fs::path& path, const LeaseOwner& owner) {
+  throw UsageError(
+      "{}: this run directory belongs to {}; wait for its end, choose another --run, or pass "
+      "--take-over if it is certain that it is gone",
+      path.string(), owner.describe());
+}
+
+/// A lock among newcomers while they decide. Some network file systems know none, or keep it within
+/// one host: the settling look of acquire() decides there.
+File lock_for_newcomers(const fs::path& run_directory) {
+  File file = File::create(run_directory / ".lease.lock");
+  while (flock(file.descriptor(), LOCK_EX) != 0 && errno == EINTR) {
+  }
+  return file;
+}
+
+}  // namespace
+
+std::string LeaseOwner::describe() const {
+  const std::string in_job =
+      job.empty() ? "" : fmt::format("job {}, restart {}, ", job, restart_count);
+  return fmt::format("process {} on {} ({}last heartbeat {})", pid, host, in_job, heartbeat);
+}
+
+LeaseOwner this_process() {
+  LeaseOwner owner;
+  char host[256] = "";
+  gethostname(host, sizeof host - 1);
+  owner.host = host;
+  owner.boot_id = first_line("/proc/sys/kernel/random/boot_id");
+  std::error_code ignored;
+  owner.pid_namespace = fs::read_symlink("/proc/self/ns/pid", ignored).string();
+  owner.pid = getpid();
+  owner.start_time = start_time_of(owner.pid).value_or(0);
+  owner.job = variable("SLURM_JOB_ID");
+  owner.restart_count = std::atoll(variable("SLURM_RESTART_COUNT").c_str());
+  std::random_device random;
+  owner.token = fmt::format("{:08x}{:08x}{:08x}{:08x}", random(), random(), random(), random());
+  owner.heartbeat = utc_now();
+  return owner;
+}
+
+void sweep_staging(const fs::path& checkpoints, const std::string& token, bool remove) {
+  if (!fs::exists(checkpoints)) return;
+  for (const auto& entry : fs::directory_iterator(checkpoints)) {
+    const std::string name = entry.path().filename();
+    constexpr std::string_view kStaging = ".staging-";
+    if (!name.starts_with(kStaging) || name.substr(kStaging.size()) == token) continue;
+    fs::path away = checkpoints / (".abandoned-" + name.substr(kStaging.size()));
+    for (int copy = 2; fs::exists(away); ++copy)
+      away = checkpoints / fmt::format(".abandoned-{}-{}", name.substr(kStaging.size()), copy);
+    rename_file(entry.path(), away);
+  }
+  if (!remove) return;
+  for (const auto& entry : fs::directory_iterator(checkpoints)) {
+    const std::string name = entry.path().filename();
+    if (!name.starts_with(".abandoned-") && !name.starts_with(".removing-")) continue;
+    std::error_code error;  // a leftover that stays costs space, not correctness
+    fs::remove_all(entry.path(), error);
+    if (error) log::warn("{}: cannot remove: {}", entry.path().string(), error.message());
+  }
+}
+
+std::unique_ptr<Lease> Lease::acquire(const fs::path& run_directory, const LeaseOptions& options) {
+  std::error_code error;
+  fs::create_directories(run_directory, error);
+  if (error) throw IoError("{}: cannot create: {}", run_directory.string(), error.message());
+  const fs::path path = run_directory / kLeaseName;
+  const LeaseOwner self = this_process();
+  const File lock = lock_for_newcomers(run_directory);
+
+  for (const auto& entry : fs::directory_iterator(run_directory))  // of newcomers that died here
+    if (entry.path().filename().string().starts_with(std::string(kLeaseName) + "."))
+      fs::remove(entry.path(), error);
+
+  std::optional<LeaseOwner> owner;
+  try {
+    owner = read_owner(path);
+  } catch (const InputError&) {
+    if (!options.take_over) throw;
+  }
+  if (owner && !options.take_over && !is_later_start_of(self, *owner)) {
+    const Life life = life_of(*owner, self);
+    if (life == Life::kAlive) refuse(path, *owner);
+    if (life == Life::kUnknown && !watch_until_dead(path, *owner, options)) refuse(path, *owner);
+  }
+  // The order matters: once the staging is away, nothing that the former owner still does can be
+  // renamed into place; then it loses its name; what it staged in between goes away too.
+  sweep_staging(run_directory / "checkpoints", self.token, false);
+  LYNCEUS_FAULT_POINT("lease.after_sweep");
+  fs::path temporary = path;
+  temporary += "." + self.token;
+  File file = File::create(temporary);
+  const std::string text = to_text(self);
+  file.append(text.data(), text.size());
+  file.sync();
+  rename_file(temporary, path);
+  sync_directory(run_directory);
+  sweep_staging(run_directory / "checkpoints", self.token, false);
+  // Where the lock above is not one, two newcomers may both come this far: the last rename holds.
+  std::this_thread::sleep_for(milliseconds(200));
+  const auto now = read_owner(path);
+  if (!now) throw IoError("{}: somebody removed it while it was taken", path.string());
+  if (now->token != self.token) refuse(path, *now);
+  if (owner) log::warn("{}: taken over from {}", path.string(), owner->describe());
+  return std::unique_ptr<Lease>(new Lease(path, self, std::move(file), options.heartbeat));
+}
+
+Lease::Lease(fs::path path, LeaseOwner owner, File file, milliseconds interval)
+    : path_(std::move(path)),
+      owner_(std::move(owner)),
+      file_(std::move(file)),
+      interval_(interval),
+      thread_([this] { beat(); }) {}
+
+Lease::~Lease() { release(); }
+
+void Lease::beat() {
+  std::unique_lock lock(mutex_);
+  while (!wake_.wait_for(lock, interval_, [this] { return stopping_; })) {
+    try {
+      const std::string now = utc_now();
+      file_.write_at(kHeartbeatOffset, now.data(), now.size());
+      file_.sync();
+      still_mine();
+    } catch (const std::exception& error) {
+      log::warn("heartbeat: {}", error.what());
+    }
+  }
+}
+
+bool Lease::still_mine() const {
+  bool mine = false;
+  try {
+    const auto now = read_owner(path_);
+    mine = now && now->token == owner_.token;
+  } catch (const InputError&) {  // another text stands there
+  }
+  if (!mine) lost_ = true;
+  return mine;
+}
+
+void Lease::release() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_all();
+  if (!thread_.joinable()) return;
+  thread_.join();
+  try {
+    if (still_mine()) fs::remove(path_);
+    file_.close();
+  } catch (const std::exception& error) {
+    log::warn("{}: cannot release: {}", path_.string(), error.what());
+  }
+}
+
+}  // namespace lynceus::io

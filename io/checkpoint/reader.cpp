@@ -1,0 +1,195 @@
+// Loading: the manifest's own digest, the frame of state.h5, then every block by its owner, handed
+// out to all who hold a part of it. Damage found by one rank is damage for all; then the next older
+// checkpoint is tried. What does not fit (names, shapes) and what cannot be read is an error at
+// once.
+//
+// Each rank opens the file for itself, without locks: a committed checkpoint never changes, and no
+// rank can leave another one waiting inside a collective call. The HDF5 library does not survive
+// hostile structures, so the frame's digest is checked before it opens the file.
+#include <fcntl.h>
+
+#include <algorithm>
+#include <charconv>
+#include <exception>
+#include <map>
+
+#include "core/error.h"
+#include "core/log.h"
+#include "io/checkpoint/checkpoint.h"
+#include "io/checkpoint/exchange.h"
+#include "io/checkpoint/file.h"
+#include "io/files/file.h"
+
+namespace lynceus::io {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+/// Found on some rank, thrown on all: this checkpoint is not whole.
+class Damage : public InputError {
+ public:
+  using InputError::InputError;
+};
+
+/// Runs `step` on every rank. Digests, formats and files that are not there are damage; what the
+/// machine does wrong (EIO, EACCES, EMFILE) says nothing about the checkpoint and ends the load.
+void check_agreed(parallel::Communicator& world, const std::function<void()>& step) {
+  try {
+    parallel::agree(world, step);
+  } catch (const parallel::AgreedError& error) {
+    if (error.code() == ExitCode::kInput) throw Damage("{}", error.what());
+    throw;
+  }
+}
+
+/// A checkpoint's directory, its manifest and its file must be of one step and whole.
+Manifest read_agreed_manifest(parallel::Communicator& world, const fs::path& checkpoint) {
+  std::string text;
+  check_agreed(world, [&] {
+    if (world.rank() != 0) return;
+    const Manifest manifest = read_whole_manifest(checkpoint);
+    text = to_text(manifest);
+  });
+  return parse_manifest(world.broadcast(text, 0), (checkpoint / kManifestName).string());
+}
+
+/// Reads what this rank owns of each plan, checks it and calls `consume` with it (undefined where
+/// this rank owns nothing), in the order of the plans on every rank, whatever went wrong before.
+void read_owned(parallel::Communicator& world, const std::vector<TensorPlan>& plans,
+                const Manifest& manifest, const std::string& path, const Stream& host,
+                const std::function<void(const TensorPlan&, const Tensor&)>& consume) {
+  hdf5::Handle file;
+  std::exception_ptr failure;
+  const auto attempt = [&](const std::function<void()>& step) {
+    try {
+      if (!failure) step();
+    } catch (...) {
+      failure = std::current_exception();
+    }
+  };
+  attempt([&] { file = open_state(path); });
+  for (const TensorPlan& plan : plans) {
+    const OwnedRows range = plan.owned_by(world.rank());
+    Tensor owned;
+    if (range.begin < range.end) {
+      owned = Tensor::empty(host, {range.end - range.begin, plan.row_elements()}, plan.dtype);
+      attempt([&] {
+        const hdf5::Handle dataset = hdf5::open_dataset(file, plan.name, path);
+        read_rows(dataset, plan, range, owned, path);
+        check_rows(plan, range, owned, *manifest.find(plan.name), path);
+      });
+    }
+    consume(plan, owned);
+  }
+  check_agreed(world, [&] {
+    if (failure) std::rethrow_exception(failure);
+  });
+}
+
+/// Removes plans for tensors that may be missing; lists everything that does not fit.
+void match(std::vector<TensorPlan>& plans, const Manifest& manifest, const fs::path& checkpoint,
+           const LoadOptions& options) {
+  std::vector<std::string> faults;
+  std::map<std::string, bool> wanted;
+  std::vector<TensorPlan> present;
+  for (TensorPlan& plan : plans) {
+    wanted[plan.name] = true;
+    const ManifestTensor* saved = manifest.find(plan.name);
+    if (saved == nullptr) {
+      if (!options.may_be_missing || !options.may_be_missing(plan.name))
+        faults.push_back(fmt::format("missing: {} {}", plan.name, plan.shape.to_string()));
+      continue;
+    }
+    if (!(saved->shape == plan.shape) || saved->dtype != plan.dtype)
+      faults.push_back(fmt::format("{}: expected {} {}, found {} {}", plan.name,
+                                   name_of(plan.dtype), plan.shape.to_string(),
+                                   name_of(saved->dtype), saved->shape.to_string()));
+    present.push_back(std::move(plan));
+  }
+  for (const ManifestTensor& saved : manifest.tensors)
+    if (!wanted.contains(saved.name) &&
+        (!options.may_be_unused || !options.may_be_unused(saved.name)))
+      faults.push_back(fmt::format("not expected: {} {}", saved.name, saved.shape.to_string()));
+  if (!faults.empty())
+    throw InputError("{}: {} tensors do not fit this model: {}", checkpoint.string(), faults.size(),
+                     fmt::join(faults, "; "));
+  plans = std::move(present);
+}
+
+/// Throws Damage, or what ends the search for a checkpoint.
+Manifest load(parallel::Communicator& world, const fs::path& checkpoint,
+              std::span<const CheckpointTensor> tensors, const LoadOptions& options) {
+  Manifest manifest = read_agreed_manifest(world, checkpoint);
+  std::string description;
+  parallel::agree(world, [&] {
+    if (options.accept) options.accept(manifest);
+    description = describe_tensors(tensors);
+  });
+  std::vector<TensorPlan> plans = plan_tensors(world.all_gather(description));
+  match(plans, manifest, checkpoint, options);
+  std::map<std::string, const CheckpointTensor*> by_name;
+  for (const CheckpointTensor& tensor : tensors) by_name[tensor.name] = &tensor;
+  const Stream host;
+  read_owned(world, plans, manifest, (checkpoint / kStateFileName).string(), host,
+             [&](const TensorPlan& plan, const Tensor& owned) {
+               const auto mine = by_name.find(plan.name);
+               scatter_owned(world, plan, owned, mine == by_name.end() ? nullptr : mine->second,
+                             host);
+             });
+  return manifest;
+}
+
+}  // namespace
+
+LoadedCheckpoint load_checkpoint(parallel::Communicator& world, const fs::path& checkpoint,
+                                 std::span<const CheckpointTensor> tensors,
+                                 const LoadOptions& options) {
+  return {load(world, checkpoint, tensors, options), checkpoint, {}};
+}
+
+std::optional<LoadedCheckpoint> load_newest_checkpoint(parallel::Communicator& world,
+                                                       const fs::path& run_directory,
+                                                       std::span<const CheckpointTensor> tensors,
+                                                       const LoadOptions& options) {
+  std::string names;
+  parallel::agree(world, [&] {
+    if (world.rank() != 0) return;
+    for (const fs::path& path : committed_checkpoints(run_directory))
+      names += path.filename().string() + "\n";
+  });
+  names = world.broadcast(names, 0);
+  if (names.empty()) return std::nullopt;
+  std::vector<std::string> damaged;
+  for (size_t begin = 0; begin < names.size(); begin = names.find('\n', begin) + 1) {
+    const fs::path checkpoint =
+        run_directory / "checkpoints" / names.substr(begin, names.find('\n', begin) - begin);
+    try {
+      return LoadedCheckpoint{load(world, checkpoint, tensors, options), checkpoint, damaged};
+    } catch (const Damage& damage) {
+      damaged.emplace_back(damage.what());
+      if (world.rank() == 0)
+        log::warn("checkpoint {} is passed over: {}", checkpoint.filename().string(),
+                  damage.what());
+    }
+  }
+  throw InputError("{}: no checkpoint is whole: {}", (run_directory / "checkpoints").string(),
+                   fmt::join(damaged, "; "));
+}
+
+Manifest verify_checkpoint(parallel::Communicator& world, const fs::path& checkpoint) {
+  const std::string path = (checkpoint / kStateFileName).string();
+  // What was just written would come back from memory: let go of it, so that the medium answers.
+  check_agreed(world, [&] {
+    if (!file_exists(path)) return;  // told below, with the manifest
+    const File file = File::open(path);
+    posix_fadvise(file.descriptor(), 0, 0, POSIX_FADV_DONTNEED);
+  });
+  Manifest manifest = read_agreed_manifest(world, checkpoint);
+  const Stream host;
+  read_owned(world, plan_verification(manifest, world.size()), manifest, path, host,
+             [](const TensorPlan&, const Tensor&) {});
+  return manifest;
+}
+
+}  // namespace lynceus::io

@@ -1,0 +1,331 @@
+// Saving: stage, write in parallel, agree, commit by one rename. What fails on any rank fails on
+// all, and leaves the committed checkpoints as they were.
+//
+// Rank 0 lays the file out by itself: all structures and the place of every tensor. Then all ranks
+// open it over MPI-IO and write their rows. So the library has nothing of its own to write while
+// several ranks are in the file: HDF5 1.10 shares such writes out among the ranks, and one that
+// fails (a full disk) leaves the others waiting for ever inside H5Fflush.
+//
+// Raw data goes out in independent writes: every rank's rows of a tensor are one contiguous range,
+// which collective buffering would only copy once more, and a rank whose write fails cannot leave
+// the others waiting inside a collective write. Opening, flushing and closing the file are
+// collective in HDF5 itself; each of these calls is made by every rank whatever happened before it.
+#include <algorithm>
+#include <chrono>
+#include <map>
+#include <sstream>
+
+#include "core/error.h"
+#include "core/fault.h"
+#include "core/log.h"
+#include "io/checkpoint/checkpoint.h"
+#include "io/checkpoint/exchange.h"
+#include "io/checkpoint/file.h"
+#include "parallel/mpi_call.h"
+
+namespace lynceus::io {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+/// Large tensors begin at pages; the little gaps belong to the frame.
+constexpr hsize_t kAlignFrom = 64 << 10;
+constexpr hsize_t kAlignment = 4096;
+/// Roughly what the library's structures and the manifest add; for the estimate of space.
+constexpr uint64_t kFrameBytesPerTensor = 1024;
+
+/// Runs `step` and keeps the first failure.
+void attempt(std::string& failure, const std::function<void()>& step) {
+  std::string text = failure_of(step);
+  if (failure.empty()) failure = std::move(text);
+}
+
+/// IoError if `bytes` cannot be had in `directory`. What the file system reports as free does not
+/// know this user's quota and limits, so the space is asked for and given back. Failing here is
+/// better than later: HDF5 does not survive a file that it cannot extend when it closes it.
+void check_space(const fs::path& directory, uint64_t bytes) {
+  const uint64_t free = fs::space(directory).available;
+  if (free < bytes)
+    throw IoError("{}: no space left for a checkpoint: {} bytes are needed, {} are free",
+                  directory.string(), bytes, free);
+  File file = File::create(directory / ".space");
+  file.reserve(bytes);
+  file.close();
+  fs::remove(file.path());
+}
+
+/// state.h5 while it is being written.
+class StateFile {
+ public:
+  StateFile(parallel::Communicator& world, const std::vector<TensorPlan>& plans, std::string path)
+      : world_(world), plans_(plans), path_(std::move(path)) {}
+
+  /// Collective; the agreed failure. Fills in the writer's part of the manifest on rank 0.
+  std::string write(std::span<const CheckpointTensor> tensors, bool reserve, Manifest& manifest);
+
+ private:
+  void lay_out(bool reserve) const;
+  void open();
+  void write_tensors(std::span<const CheckpointTensor> tensors, std::string& failure);
+  void finish(std::string& failure);
+  void describe(Manifest& manifest, const std::vector<std::string>& digests);
+
+  parallel::Communicator& world_;
+  const std::vector<TensorPlan>& plans_;
+  std::string path_;
+  hdf5::Handle file_;
+  std::vector<hdf5::Handle> datasets_;
+  std::vector<ByteRange> places_;
+  // Opened before the first byte is written: only then does fsync report write-back errors of
+  // others.
+  File synced_;
+  std::string digests_;  // this rank's: "plan first_block hex hex ..." a line
+};
+
+/// Rank 0 alone. `reserve`: take the space now, so that no write can find the disk full.
+void StateFile::lay_out(bool reserve) const {
+  const hdf5::Handle access = hdf5::property_list(H5P_FILE_ACCESS, path_);
+  hdf5::check(H5Pset_alignment(access, kAlignFrom, kAlignment), "cannot set the alignment", path_);
+  hdf5::check(H5Pset_libver_bounds(access, H5F_LIBVER_V18, H5F_LIBVER_V18),
+              "cannot set the format version", path_);
+  const hdf5::Handle creation = hdf5::property_list(H5P_DATASET_CREATE, path_);
+  hdf5::check(H5Pset_layout(creation, H5D_CONTIGUOUS), "cannot set the layout", path_);
+  hdf5::check(H5Pset_alloc_time(creation, H5D_ALLOC_TIME_EARLY), "cannot allocate early", path_);
+  hdf5::check(H5Pset_fill_time(creation, H5D_FILL_TIME_NEVER), "cannot go without fill", path_);
+  hdf5::Handle file = hdf5::create_file(path_, access);
+  for (const TensorPlan& plan : plans_)
+    hdf5::create_dataset(file, plan.name, hdf5_type(plan.dtype), hdf5_extents(plan.shape), creation,
+                         path_)
+        .close("cannot close " + plan.name, path_);
+  file.close("cannot close", path_);
+  File laid_out = File::open_writable(path_);
+  if (reserve) laid_out.reserve(laid_out.size());
+  laid_out.sync();
+}
+
+void StateFile::open() {
+  const hdf5::Handle access = hdf5::property_list(H5P_FILE_ACCESS, path_);
+  hdf5::check(H5Pset_fapl_mpio(access, parallel::mpi_handle(world_), MPI_INFO_NULL),
+              "cannot set up MPI-IO", path_);
+  file_ = {hdf5::check(H5Fopen(path_.c_str(), H5F_ACC_RDWR, access), "cannot open", path_),
+           H5Fclose};
+  for (const TensorPlan& plan : plans_) {
+    datasets_.push_back(hdf5::open_dataset(file_, plan.name, path_));
+    const haddr_t offset = H5Dget_offset(datasets_.back());
+    if (offset == HADDR_UNDEF) hdf5::fail("no space was allocated for " + plan.name, path_);
+    places_.push_back({offset, plan.bytes()});
+  }
+  synced_ = File::open(path_);
+  LYNCEUS_FAULT_POINT("checkpoint.created");
+}
+
+void StateFile::write_tensors(std::span<const CheckpointTensor> tensors, std::string& failure) {
+  std::map<std::string, const CheckpointTensor*> by_name;
+  for (const CheckpointTensor& tensor : tensors) by_name[tensor.name] = &tensor;
+  const Stream host;
+  for (size_t i = 0; i < plans_.size(); ++i) {
+    const TensorPlan& plan = plans_[i];
+    const auto mine = by_name.find(plan.name);
+    const Tensor owned =
+        gather_owned(world_, plan, mine == by_name.end() ? nullptr : mine->second, host);
+    if (!owned.defined() || !failure.empty()) continue;
+    const OwnedRows range = plan.owned_by(world_.rank());
+    attempt(failure, [&] {
+      digests_ += fmt::format("{} {}", i, range.begin / plan.block_rows());
+      for (const Digest128& digest : digest_owned(plan, owned))
+        digests_ += fmt::format(" {}", digest.hex());
+      digests_ += '\n';
+      LYNCEUS_FAULT_POINT("checkpoint.write");
+      write_rows(datasets_[i], plan, range, owned, path_);
+    });
+  }
+}
+
+void StateFile::finish(std::string& failure) {
+  attempt(failure, [] { LYNCEUS_FAULT_POINT("checkpoint.before_flush"); });
+  attempt(failure, [&] { hdf5::check(H5Fflush(file_, H5F_SCOPE_GLOBAL), "cannot flush", path_); });
+  attempt(failure, [] { LYNCEUS_FAULT_POINT("checkpoint.before_close"); });
+  for (hdf5::Handle& dataset : datasets_)
+    attempt(failure, [&] { dataset.close("cannot close a dataset", path_); });
+  attempt(failure, [&] { file_.close("cannot close", path_); });
+  attempt(failure, [&] { synced_.sync(); });
+  attempt(failure, [] { LYNCEUS_FAULT_POINT("checkpoint.closed"); });
+}
+
+void StateFile::describe(Manifest& manifest, const std::vector<std::string>& digests) {
+  manifest.tensors.clear();
+  for (const TensorPlan& plan : plans_)
+    manifest.tensors.push_back(
+        {plan.name, plan.shape, plan.dtype,
+         std::vector<Digest128>(static_cast<size_t>(digest_blocks(plan.shape, plan.dtype)))});
+  for (const std::string& of_rank : digests) {
+    std::istringstream lines(of_rank);
+    for (std::string line; std::getline(lines, line);) {
+      std::istringstream words(line);
+      size_t plan = 0;
+      size_t block = 0;
+      words >> plan >> block;
+      for (std::string hex; words >> hex; ++block)
+        manifest.tensors.at(plan).blocks.at(block) = parse_digest128(hex, plans_[plan].name);
+    }
+  }
+  // A full disk can cut the library's own structures without an error: open the file once more.
+  const hdf5::Handle file = hdf5::open_file_read_only(path_);
+  for (size_t i = 0; i < plans_.size(); ++i) {
+    const hdf5::Handle dataset = hdf5::open_dataset(file, plans_[i].name, path_);
+    if (H5Dget_offset(dataset) != places_[i].offset)
+      throw IoError("{}: {} is not where it was created", path_, plans_[i].name);
+  }
+  manifest.file_bytes = File::open(path_).size();
+  manifest.frame = frame_of(places_, manifest.file_bytes, path_);
+  manifest.frame_digest = digest_frame(path_, manifest.frame);
+}
+
+std::string StateFile::write(std::span<const CheckpointTensor> tensors, bool reserve,
+                             Manifest& manifest) {
+  std::string failure;
+  if (world_.rank() == 0) failure = failure_of([&] { lay_out(reserve); });
+  failure = agreed_failure(world_, failure);
+  if (!failure.empty()) return failure;
+  failure = agreed_failure(world_, failure_of([&] { open(); }));
+  if (!failure.empty()) return failure;
+  write_tensors(tensors, failure);
+  finish(failure);
+  failure = agreed_failure(world_, failure);
+  if (!failure.empty()) return failure;
+  const std::vector<std::string> digests = world_.all_gather(digests_);
+  if (world_.rank() == 0) failure = failure_of([&] { describe(manifest, digests); });
+  return agreed_failure(world_, failure);
+}
+
+fs::path staging_path(const fs::path& run_directory, const std::string& token) {
+  return run_directory / "checkpoints" / (".staging-" + token);
+}
+
+/// A link that people follow; its absence harms nobody.
+void point_latest_at(const fs::path& checkpoint) {
+  const fs::path link = checkpoint.parent_path() / "latest";
+  fs::path temporary = link;
+  temporary += ".tmp";
+  std::error_code error;
+  fs::remove(temporary, error);
+  fs::create_directory_symlink(checkpoint.filename(), temporary, error);
+  if (!error) fs::rename(temporary, link, error);
+  if (error) log::warn("{}: cannot link: {}", link.string(), error.message());
+}
+
+}  // namespace
+
+CheckpointTensor checkpoint_tensor(const Parameter& parameter) {
+  return checkpoint_tensor(parameter, "value", parameter.value);
+}
+
+CheckpointTensor checkpoint_tensor(const Parameter& parameter, const std::string& kind,
+                                   const Tensor& local) {
+  return {parameter.name + "/" + kind, local, parameter.shard};
+}
+
+CheckpointStore::CheckpointStore(parallel::Communicator& world, CheckpointOptions options)
+    : world_(world), options_(std::move(options)) {
+  options_.keep_last = std::max(options_.keep_last, 2);
+  parallel::agree(world_, [&] {
+    if (world_.rank() != 0) return;
+    const fs::path checkpoints = options_.run_directory / "checkpoints";
+    std::error_code error;
+    fs::create_directories(checkpoints, error);
+    if (error) throw IoError("{}: cannot create: {}", checkpoints.string(), error.message());
+    token_ = options_.lease == nullptr ? this_process().token : options_.lease->token();
+    sweep_staging(checkpoints, token_, true);
+  });
+  token_ = world_.broadcast(token_, 0);
+}
+
+/// Rank 0: everything that can be known before the first byte.
+std::string CheckpointStore::stage(const Manifest& manifest, uint64_t bytes) {
+  return failure_of([&] {
+    LYNCEUS_FAULT_POINT("checkpoint.begin");
+    if (world_.rank() != 0) return;
+    if (options_.lease != nullptr && !options_.lease->still_mine())
+      throw IoError("{}: the lease of this run was taken by another process",
+                    (options_.run_directory / kLeaseName).string());
+    const fs::path target = checkpoint_path(options_.run_directory, manifest.step);
+    if (fs::exists(fs::symlink_status(target)))
+      throw IoError("{}: a checkpoint of this step exists already", target.string());
+    const fs::path staging = staging_path(options_.run_directory, token_);
+    fs::remove_all(staging);
+    fs::create_directories(staging / target.filename());
+    const auto needed = static_cast<uint64_t>(static_cast<double>(bytes) * options_.space_factor);
+    if (needed > 0) check_space(staging, needed);
+    LYNCEUS_FAULT_POINT("checkpoint.staged");
+  });
+}
+
+/// Rank 0: from complete files in the staging directory to a committed checkpoint.
+void CheckpointStore::commit(const Manifest& manifest) {
+  const fs::path target = checkpoint_path(options_.run_directory, manifest.step);
+  const fs::path staged = staging_path(options_.run_directory, token_) / target.filename();
+  sync_directory(staged);
+  LYNCEUS_FAULT_POINT("checkpoint.before_manifest");
+  if (options_.lease != nullptr && !options_.lease->still_mine())
+    throw IoError("{}: the lease of this run was taken by another process while saving",
+                  (options_.run_directory / kLeaseName).string());
+  atomic_write_text(staged / kManifestName, to_text(manifest));
+  LYNCEUS_FAULT_POINT("checkpoint.before_rename");
+  rename_new(staged, target);
+  try {
+    LYNCEUS_FAULT_POINT("checkpoint.after_rename");
+    sync_directory(target.parent_path());
+  } catch (...) {
+    // Without this sync the rename may vanish in a crash: what is not durable is not committed.
+    rename_file(target, staged);
+    throw;
+  }
+  std::error_code ignored;
+  fs::remove(staged.parent_path(), ignored);
+  point_latest_at(target);
+}
+
+void CheckpointStore::discard_staging() {
+  if (world_.rank() != 0) return;
+  const fs::path staging = staging_path(options_.run_directory, token_);
+  std::error_code error;
+  fs::remove_all(staging, error);
+  if (error) log::warn("{}: cannot remove: {}", staging.string(), error.message());
+}
+
+SaveResult CheckpointStore::save(Manifest manifest, std::span<const CheckpointTensor> tensors) {
+  const auto begin = std::chrono::steady_clock::now();
+  std::string description;
+  parallel::agree(world_, [&] { description = describe_tensors(tensors); });
+  const std::vector<TensorPlan> plans = plan_tensors(world_.all_gather(description));
+  SaveResult result;
+  uint64_t bytes = 0;
+  for (const TensorPlan& plan : plans) bytes += plan.bytes() + kFrameBytesPerTensor;
+
+  const fs::path target = checkpoint_path(options_.run_directory, manifest.step);
+  result.message = agreed_failure(world_, stage(manifest, bytes));
+  if (result.message.empty()) {
+    const fs::path staged = staging_path(options_.run_directory, token_) / target.filename();
+    StateFile state(world_, plans, (staged / kStateFileName).string());
+    result.message = state.write(tensors, options_.space_factor > 0, manifest);
+  }
+  if (result.message.empty()) {
+    std::string failure;
+    if (world_.rank() == 0) failure = failure_of([&] { commit(manifest); });
+    result.message = agreed_failure(world_, failure);
+  }
+  result.committed = result.message.empty();
+  if (result.committed) {
+    result.path = target;
+    verified_.erase(target);
+    result.bytes = bytes;
+    retain();
+  } else {
+    discard_staging();
+  }
+  result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  return result;
+}
+
+}  // namespace lynceus::io

@@ -1,0 +1,53 @@
+// A named dataset: all shards that a file pattern matches, seen as one list of samples. Used by the
+// batch plan and the media loader.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "io/dataset/shard.h"
+
+namespace lynceus::io {
+
+/// The files that `pattern` (as in a shell: * ? [...] {a,b}) matches, sorted by bytes. IoError
+/// where a folder cannot be listed.
+std::vector<std::string> files_matching(const std::string& pattern);
+
+class Dataset {
+ public:
+  /// Opens every file that `pattern` matches (files_matching), in the order of their
+  /// names. InputError when there is none, or when one cannot be accepted.
+  Dataset(std::string name, const std::string& pattern);
+
+  const std::string& name() const { return name_; }
+  int64_t size() const { return first_sample_.back(); }  ///< samples
+  /// One value for all of the content, blobs included through their digests; names do not count.
+  std::string fingerprint() const;
+  const std::vector<ShardReader>& shards() const { return shards_; }
+
+  /// As in ShardReader; thread-safe.
+  int64_t text_length(int64_t sample) const;
+  MediaKind kind(int64_t sample) const;
+  int media_count(int64_t sample) const;
+  std::vector<Turn> turns(int64_t sample) const;
+  std::string key(int64_t sample) const;
+  std::string read_media(int64_t sample, int index) const;
+  const ShardInfo& info(int64_t sample) const;
+  /// "file: sample 12 (key)", for messages.
+  std::string describe(int64_t sample) const;
+
+ private:
+  struct Place {
+    const ShardReader& shard;
+    int64_t sample;
+  };
+  Place locate(int64_t sample) const;
+
+  std::string name_;
+  std::vector<ShardReader> shards_;
+  std::vector<int64_t> first_sample_{0};  // [shards + 1]
+};
+
+}  // namespace lynceus::io

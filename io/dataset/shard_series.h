@@ -1,0 +1,68 @@
+// Samples of one dataset spread over shards of bounded size: NAME.h5, then NAME-1.h5, NAME-2.h5 ...
+// Used by `lynceus prepare`.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "io/dataset/sample.h"
+#include "io/dataset/shard_writer.h"
+
+namespace lynceus::io {
+
+/// What a series holds in complete shards.
+struct ShardSeriesState {
+  std::vector<std::filesystem::path> files;
+  int64_t samples = 0;
+  int64_t media = 0;
+  uint64_t media_bytes = 0;
+};
+
+class ShardSeries {
+ public:
+  /// The shards of this name that stand in `directory`, sorted by name.
+  static std::vector<std::filesystem::path> existing(const std::filesystem::path& directory,
+                                                     const std::string& name);
+
+  /// A shard ends with the sample that brings it to max_bytes of media, texts and keys.
+  ShardSeries(std::filesystem::path directory, std::string name, ShardInfo info,
+              uint64_t max_bytes);
+  /// Without close(): removes the shards that it wrote, unless they are kept.
+  ~ShardSeries();
+  ShardSeries(const ShardSeries&) = delete;
+  ShardSeries& operator=(const ShardSeries&) = delete;
+
+  /// Complete shards stay without close(), and `on_shard` is told of each once it is on disk. The
+  /// series goes on behind those of an earlier run.
+  void keep_shards(ShardSeriesState earlier, std::function<void(const ShardSeriesState&)> on_shard);
+  void add(const Sample& sample);
+  /// Completes the last shard and removes shards of this name that an earlier, larger series left.
+  void close();
+
+  const std::string& name() const { return name_; }
+  /// Of the whole series: its files are complete, its counts of all that was added.
+  const ShardSeriesState& state() const { return state_; }
+  int64_t samples() const { return state_.samples; }
+  int64_t media() const { return state_.media; }
+  uint64_t media_bytes() const { return state_.media_bytes; }
+  const std::vector<std::filesystem::path>& files() const { return state_.files; }
+
+ private:
+  std::filesystem::path current_path() const;  ///< of the shard after the complete ones
+  void close_shard();
+
+  std::filesystem::path directory_;
+  std::string name_;
+  ShardInfo info_;
+  uint64_t max_bytes_;
+  std::unique_ptr<ShardWriter> writer_;
+  ShardSeriesState state_;
+  std::function<void(const ShardSeriesState&)> on_shard_;
+  bool closed_ = false;
+};
+
+}  // namespace lynceus::io

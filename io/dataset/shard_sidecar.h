@@ -1,0 +1,39 @@
+// The sidecar of a dataset shard: PATH.xxh, a few lines of text with a digest over every byte of
+// the shard outside its media blobs (which have digests of their own). It is checked before the
+// HDF5 library sees the file, because that library crashes on damaged metadata and reads damaged
+// data without a word.
+//
+//   lynceus-shard-sidecar 1
+//   size 123456
+//   blobs 4096 100000                 first byte, byte behind the last
+//   outside 32 hex digits             XXH3-128 of [0, first) and [last, size)
+//   self 16 hex digits                XXH3-64 of the four lines above
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+
+#include "io/files/digest.h"
+
+namespace lynceus::io {
+
+struct ShardSidecar {
+  uint64_t size = 0;
+  uint64_t blobs_begin = 0;
+  uint64_t blobs_end = 0;
+  Digest128 outside;
+
+  static std::filesystem::path path_of(const std::filesystem::path& shard);
+  /// Measures a finished shard, whose HDF5 structure must be sound.
+  static ShardSidecar measure(const std::filesystem::path& shard);
+  /// InputError when it is missing, damaged, or of another version.
+  static ShardSidecar read(const std::filesystem::path& shard);
+
+  std::string to_text() const;
+  /// InputError when the shard is truncated or its bytes outside the blobs are not the ones
+  /// digested.
+  void check(const File& shard) const;
+};
+
+}  // namespace lynceus::io

@@ -1,0 +1,238 @@
+// File descriptors, complete transfers, durable writes (POSIX).
+#include "io/files/file.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <system_error>
+#include <utility>
+
+#include "core/error.h"
+
+namespace lynceus::io {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Linux moves at most about 2 GiB a call; smaller pieces also keep one call interruptible.
+constexpr size_t kMaxTransfer = size_t{1} << 30;
+
+[[noreturn]] void fail(const char* call, const fs::path& path, int error) {
+  throw IoError("{} '{}': {}", call, path.string(), std::generic_category().message(error));
+}
+
+int open_descriptor(const fs::path& path, int flags) {
+  int descriptor;
+  do {
+    descriptor = ::open(path.c_str(), flags | O_CLOEXEC, 0666);
+  } while (descriptor < 0 && errno == EINTR);
+  if (descriptor < 0) fail("open", path, errno);
+  return descriptor;
+}
+
+struct stat status_of(int descriptor, const fs::path& path) {
+  struct stat status {};
+  if (::fstat(descriptor, &status) != 0) fail("fstat", path, errno);
+  return status;
+}
+
+void sync_descriptor(int descriptor, const fs::path& path) {
+  int result;
+  do {
+    result = ::fsync(descriptor);
+  } while (result != 0 && errno == EINTR);
+  if (result != 0) fail("fsync", path, errno);
+}
+
+void sync_by_name(const fs::path& path, int flags) {
+  const int descriptor = open_descriptor(path, flags);
+  try {
+    sync_descriptor(descriptor, path);
+  } catch (...) {
+    ::close(descriptor);
+    throw;
+  }
+  ::close(descriptor);
+}
+
+fs::path directory_of(const fs::path& path) {
+  return path.has_parent_path() ? path.parent_path() : fs::path(".");
+}
+
+}  // namespace
+
+File::File(int descriptor, fs::path path) : descriptor_(descriptor), path_(std::move(path)) {}
+
+File::~File() {
+  if (descriptor_ >= 0) ::close(descriptor_);
+}
+
+File::File(File&& other) noexcept
+    : descriptor_(std::exchange(other.descriptor_, -1)),
+      end_(other.end_),
+      path_(std::move(other.path_)) {}
+
+File& File::operator=(File&& other) noexcept {
+  std::swap(descriptor_, other.descriptor_);
+  std::swap(end_, other.end_);
+  std::swap(path_, other.path_);
+  return *this;
+}
+
+File File::open(const fs::path& path) {
+  // Non-blocking, so that a named pipe is refused below instead of waiting for its writer.
+  File file(open_descriptor(path, O_RDONLY | O_NONBLOCK), path);
+  const struct stat status = status_of(file.descriptor_, path);
+  if (S_ISDIR(status.st_mode)) fail("open", path, EISDIR);
+  if (!S_ISREG(status.st_mode)) throw IoError("open '{}': not a regular file", path.string());
+  return file;
+}
+
+File File::create(const fs::path& path) {
+  return File(open_descriptor(path, O_RDWR | O_CREAT | O_TRUNC), path);
+}
+
+File File::open_writable(const fs::path& path) { return File(open_descriptor(path, O_RDWR), path); }
+
+File File::open_appending(const fs::path& path) {
+  File file(open_descriptor(path, O_RDWR | O_CREAT), path);
+  file.end_ = file.size();
+  return file;
+}
+
+uint64_t File::size() const { return static_cast<uint64_t>(status_of(descriptor_, path_).st_size); }
+
+void File::read_at(uint64_t offset, void* target, size_t size) const {
+  char* out = static_cast<char*>(target);
+  for (size_t done = 0; done < size;) {
+    const ssize_t got = ::pread(descriptor_, out + done, std::min(size - done, kMaxTransfer),
+                                static_cast<off_t>(offset + done));
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) fail("read", path_, errno);
+    if (got == 0)
+      throw IoError("read '{}': the file ends at byte {}, bytes {} to {} were asked for",
+                    path_.string(), offset + done, offset, offset + size);
+    done += static_cast<size_t>(got);
+  }
+}
+
+void File::write_at(uint64_t offset, const void* source, size_t size) {
+  const char* in = static_cast<const char*>(source);
+  for (size_t done = 0; done < size;) {
+    const ssize_t put = ::pwrite(descriptor_, in + done, std::min(size - done, kMaxTransfer),
+                                 static_cast<off_t>(offset + done));
+    if (put < 0 && errno == EINTR) continue;
+    if (put < 0) fail("write", path_, errno);
+    // POSIX lets a write of more than nothing return zero; asking again for ever would hang.
+    if (put == 0) fail("write", path_, ENOSPC);
+    done += static_cast<size_t>(put);
+  }
+}
+
+void File::append(const void* source, size_t size) {
+  write_at(end_, source, size);
+  end_ += size;
+}
+
+void File::reserve(uint64_t size) {
+  const auto length = static_cast<off_t>(size);
+  int result;
+  do {  // SA_RESTART does not cover fallocate
+    result = ::fallocate(descriptor_, 0, 0, length);
+    if (result != 0 && errno == EOPNOTSUPP) result = ::ftruncate(descriptor_, length);
+  } while (result != 0 && errno == EINTR);
+  if (result != 0)
+    throw IoError("{}: no space for {} bytes: {}", path_.string(), size,
+                  std::generic_category().message(errno));
+}
+
+void File::sync() { sync_descriptor(descriptor_, path_); }
+
+void File::close() {
+  if (descriptor_ < 0) return;
+  // After EINTR Linux has closed the descriptor all the same: never close twice.
+  const int result = ::close(std::exchange(descriptor_, -1));
+  if (result != 0 && errno != EINTR) fail("close", path_, errno);
+}
+
+bool file_exists(const fs::path& path) {
+  struct stat status {};
+  if (::stat(path.c_str(), &status) == 0) return true;
+  if (errno == ENOENT || errno == ENOTDIR) return false;
+  fail("stat", path, errno);
+}
+
+void truncate_file(const fs::path& path, uint64_t size) {
+  std::error_code error;
+  fs::resize_file(path, size, error);
+  if (error) throw IoError("cannot cut {}: {}", path.string(), error.message());
+}
+
+void sync_file(const fs::path& path) { sync_by_name(path, O_RDONLY); }
+
+void sync_directory(const fs::path& path) { sync_by_name(path, O_RDONLY | O_DIRECTORY); }
+
+void rename_file(const fs::path& from, const fs::path& to) {
+  if (::rename(from.c_str(), to.c_str()) != 0)
+    fail("rename", from.string() + "' to '" + to.string(), errno);
+}
+
+void rename_new(const fs::path& from, const fs::path& to) {
+  const std::string both = from.string() + "' to '" + to.string();
+  if (::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) == 0) return;
+  // Some network file systems know no flags there; look first, then rename.
+  if (errno != EINVAL && errno != ENOSYS) fail("rename", both, errno);
+  std::error_code error;
+  if (fs::exists(fs::symlink_status(to, error))) fail("rename", both, EEXIST);
+  rename_file(from, to);
+}
+
+void atomic_write_text(const fs::path& path, std::string_view text) {
+  fs::path temporary = path;
+  temporary += ".tmp";
+  try {
+    File file = File::create(temporary);
+    file.append(text.data(), text.size());
+    file.sync();
+    file.close();
+    rename_file(temporary, path);
+  } catch (...) {
+    std::error_code ignored;
+    fs::remove(temporary, ignored);
+    throw;
+  }
+  sync_directory(directory_of(path));
+}
+
+std::string read_text(const fs::path& path, uint64_t max_bytes) {
+  const File file = File::open(path);
+  const uint64_t size = file.size();
+  if (size > max_bytes)
+    throw InputError("'{}': {} bytes, at most {} are accepted", path.string(), size, max_bytes);
+  std::string text(size, '\0');
+  file.read_at(0, text.data(), text.size());
+  return text;
+}
+
+fs::path follow_link_text(const fs::path& path) {
+  constexpr uint64_t kMaxBytes = 4096;
+  std::error_code error;
+  if (!fs::is_regular_file(path, error)) return path;
+  const uint64_t size = fs::file_size(path, error);
+  if (error || size == 0 || size > kMaxBytes) return path;
+  std::string text = read_text(path, kMaxBytes);
+  if (text.ends_with('\n')) text.pop_back();
+  const bool one_line =
+      !text.empty() &&
+      std::none_of(text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c == 0x7F; });
+  if (!one_line || fs::path(text).is_absolute()) return path;
+  const fs::path target = (directory_of(path) / text).lexically_normal();
+  return fs::is_regular_file(target, error) ? target : path;
+}
+
+}  // namespace lynceus::io

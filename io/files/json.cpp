@@ -1,0 +1,176 @@
+// Checked access to the values of a JSON document. See json.h.
+#include "io/files/json.h"
+
+#include <algorithm>
+#include <cctype>
+
+#include "core/error.h"
+#include "io/files/json_internal.h"
+
+namespace lynceus::io {
+namespace {
+
+using internal::BoundedBuilder;
+using internal::cut;
+using internal::Value;
+
+const Value& of(const void* value) { return *static_cast<const Value*>(value); }
+
+std::string shortened(const Value& value) {
+  const std::string text = value.is_structured()
+                               ? value.type_name()
+                               : value.dump(-1, ' ', false, Value::error_handler_t::replace);
+  return cut(text);
+}
+
+}  // namespace
+
+struct Json::Document {
+  std::string origin;
+  Value root;
+};
+
+Json internal::JsonMaker::make(std::string origin, Value root) {
+  auto document =
+      std::make_shared<Json::Document>(Json::Document{std::move(origin), std::move(root)});
+  const Value* value = &document->root;
+  return Json(std::move(document), value, "");
+}
+
+Json Json::parse(std::string_view text, const std::string& origin, const JsonLimits& limits) {
+  if (text.size() > limits.max_bytes)
+    throw InputError("{}: {} bytes of JSON, at most {} are accepted", origin, text.size(),
+                     limits.max_bytes);
+  if (text.starts_with("\xEF\xBB\xBF"))
+    throw InputError("{}: begins with a byte order mark, which JSON does not allow", origin);
+  BoundedBuilder builder(origin, limits);
+  if (!Value::sax_parse(text.begin(), text.end(), &builder))
+    throw InputError("{}: not valid JSON", origin);
+  return internal::JsonMaker::make(origin, builder.take());
+}
+
+Json Json::read(const std::filesystem::path& path, const JsonLimits& limits) {
+  return parse(read_text(path, limits.max_bytes), path.string(), limits);
+}
+
+bool Json::is_null() const { return of(value_).is_null(); }
+bool Json::is_boolean() const { return of(value_).is_boolean(); }
+bool Json::is_number() const { return of(value_).is_number(); }
+bool Json::is_string() const { return of(value_).is_string(); }
+bool Json::is_array() const { return of(value_).is_array(); }
+bool Json::is_object() const { return of(value_).is_object(); }
+
+void Json::expected(const char* what) const {
+  throw InputError("{}: expected {}, found {}", where(), what, shortened(of(value_)));
+}
+
+bool Json::boolean() const {
+  if (!is_boolean()) expected("true or false");
+  return of(value_).get<bool>();
+}
+
+int64_t Json::integer(int64_t min, int64_t max) const {
+  const Value& value = of(value_);
+  if (!value.is_number_integer()) expected("an integer");
+  const bool fits =
+      !value.is_number_unsigned() || value.get<uint64_t>() <= std::numeric_limits<int64_t>::max();
+  if (!fits || value.get<int64_t>() < min || value.get<int64_t>() > max)
+    expected(fmt::format("an integer from {} to {}", min, max).c_str());
+  return value.get<int64_t>();
+}
+
+double Json::number() const {
+  if (!is_number()) expected("a number");
+  return of(value_).get<double>();
+}
+
+std::string Json::string() const {
+  if (!is_string()) expected("a string");
+  return of(value_).get<std::string>();
+}
+
+std::vector<int64_t> Json::integers(int64_t min, int64_t max) const {
+  std::vector<int64_t> values;
+  for (const Json& element : elements()) values.push_back(element.integer(min, max));
+  return values;
+}
+
+std::optional<Json> Json::find(const std::string& key) const {
+  if (!is_object()) expected("an object");
+  const Value& value = of(value_);
+  const auto found = value.find(key);
+  if (found == value.end()) return std::nullopt;
+  return Json(document_, &*found, key_.empty() ? key : key_ + "." + key);
+}
+
+Json Json::at(const std::string& key) const {
+  const auto found = find(key);
+  if (!found)
+    throw InputError("{}: the key '{}' is missing", where(),
+                     cut(key_.empty() ? key : key_ + "." + key));
+  return *found;
+}
+
+std::vector<std::pair<std::string, Json>> Json::members() const {
+  if (!is_object()) expected("an object");
+  std::vector<std::pair<std::string, Json>> all;
+  for (const auto& [key, member] : of(value_).items())
+    all.emplace_back(key, Json(document_, &member, key_.empty() ? key : key_ + "." + key));
+  return all;
+}
+
+size_t Json::size() const {
+  if (!is_array() && !is_object()) expected("an array or an object");
+  return of(value_).size();
+}
+
+Json Json::at(size_t index) const {
+  if (!is_array()) expected("an array");
+  if (index >= size())
+    throw InputError("{}: element {} is missing, there are {}", where(), index, size());
+  return Json(document_, &of(value_)[index], fmt::format("{}[{}]", key_, index));
+}
+
+std::vector<Json> Json::elements() const {
+  if (!is_array()) expected("an array");
+  std::vector<Json> all;
+  all.reserve(size());
+  for (size_t index = 0; index < size(); ++index) all.push_back(at(index));
+  return all;
+}
+
+std::string Json::dump() const { return of(value_).dump(); }
+
+std::string Json::where() const {
+  return key_.empty() ? document_->origin : fmt::format("{}: key {}", document_->origin, cut(key_));
+}
+
+std::string json_quoted(std::string_view text) {
+  std::string quoted = "\"";
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (c == '"' || c == '\\' || byte < 0x20) {
+      quoted += fmt::format("\\u{:04x}", byte);
+    } else {
+      quoted += c;
+    }
+  }
+  return quoted + '"';
+}
+
+std::optional<Json> JsonLines::next() {
+  std::string line;
+  while (lines_.next(line)) {
+    const bool blank =
+        std::all_of(line.begin(), line.end(), [](unsigned char c) { return std::isspace(c) != 0; });
+    if (blank) continue;
+    JsonLimits limits;
+    limits.max_bytes = Lines::kMaxBytes;
+    limits.refuse_duplicate_keys = false;
+    return Json::parse(line, fmt::format("{}:{}", lines_.path().string(), lines_.line_number()),
+                       limits);
+  }
+  return std::nullopt;
+}
+
+}  // namespace lynceus::io

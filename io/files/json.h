@@ -1,0 +1,107 @@
+// JSON from files that others wrote: a thin, safe face over nlohmann-json, which stays private to
+// json.cpp. Parsing is strict (RFC 8259, valid UTF-8, nothing behind the value) and bounded in
+// size, depth and number of values before memory is spent; every access checks the type and says
+// where in which file it looked. Used by safetensors headers, weight indices, configs, reference
+// cases, captions (JSONL).
+//
+// Errors: InputError naming the file and the position (syntax) or the key (content).
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <limits>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "io/files/lines.h"
+
+namespace lynceus::io {
+
+struct JsonLimits {
+  uint64_t max_bytes = 64ull << 20;
+  int max_depth = 64;
+  /// A value of two bytes ("0,") costs dozens in memory; this bounds the product.
+  uint64_t max_values = 2'000'000;
+  bool refuse_duplicate_keys = true;  ///< otherwise the last one counts
+};
+
+namespace internal {
+struct JsonMaker;
+}
+
+/// One value of a parsed document; a handle that keeps the document alive, cheap to copy.
+class Json {
+ public:
+  /// `origin` names the text in messages, e.g. a file name.
+  static Json parse(std::string_view text, const std::string& origin,
+                    const JsonLimits& limits = {});
+  static Json read(const std::filesystem::path& path, const JsonLimits& limits = {});
+
+  bool is_null() const;
+  bool is_boolean() const;
+  bool is_number() const;
+  bool is_string() const;
+  bool is_array() const;
+  bool is_object() const;
+
+  /// The value as what it should be; InputError naming the key, what was expected and found.
+  bool boolean() const;
+  int64_t integer(int64_t min = std::numeric_limits<int64_t>::min(),
+                  int64_t max = std::numeric_limits<int64_t>::max()) const;
+  double number() const;
+  std::string string() const;
+  /// An array of integers within [min, max].
+  std::vector<int64_t> integers(int64_t min = std::numeric_limits<int64_t>::min(),
+                                int64_t max = std::numeric_limits<int64_t>::max()) const;
+
+  /// Members of an object. at: InputError if there is none of that name; find: nothing then.
+  Json at(const std::string& key) const;
+  std::optional<Json> find(const std::string& key) const;
+  /// All members, sorted by key.
+  std::vector<std::pair<std::string, Json>> members() const;
+
+  /// Elements of an array (also the number of members of an object).
+  size_t size() const;
+  Json at(size_t index) const;
+  std::vector<Json> elements() const;
+
+  /// The value as compact JSON text.
+  std::string dump() const;
+  /// "FILE: key a.b[3]", for messages of the caller's own checks.
+  std::string where() const;
+
+ private:
+  friend internal::JsonMaker;
+  struct Document;
+  Json(std::shared_ptr<const Document> document, const void* value, std::string key)
+      : document_(std::move(document)), value_(value), key_(std::move(key)) {}
+  [[noreturn]] void expected(const char* what) const;
+
+  std::shared_ptr<const Document> document_;
+  const void* value_;  // of nlohmann's type, inside document_
+  std::string key_;
+};
+
+/// `text` as a JSON string. That it is UTF-8 is not checked: parse() of the result does that.
+std::string json_quoted(std::string_view text);
+
+/// The lines of a JSONL file, one value each; empty lines are skipped, a line is at most 16 MiB.
+class JsonLines {
+ public:
+  explicit JsonLines(const std::filesystem::path& path) : lines_(path) {}
+
+  /// The next value; nothing at the end. After an InputError about a malformed line the next call
+  /// goes on with the line behind it.
+  std::optional<Json> next();
+  /// Of the value that next() gave last, from 1.
+  int64_t line_number() const { return lines_.line_number(); }
+
+ private:
+  Lines lines_;
+};
+
+}  // namespace lynceus::io

@@ -1,0 +1,62 @@
+// See lines.h.
+#include "io/files/lines.h"
+
+#include <algorithm>
+
+#include "core/error.h"
+
+namespace lynceus::io {
+
+Lines::Lines(const std::filesystem::path& path) : file_(File::open(path)), size_(file_.size()) {}
+
+bool Lines::fill() {
+  constexpr uint64_t kChunkBytes = 1ull << 20;
+  const size_t count = std::min(kChunkBytes, size_ - offset_);
+  if (count == 0) return false;
+  buffer_.erase(0, begin_);
+  begin_ = 0;
+  const size_t old = buffer_.size();
+  buffer_.resize(old + count);
+  file_.read_at(offset_, buffer_.data() + old, count);
+  offset_ += count;
+  return true;
+}
+
+bool Lines::next(std::string& line) {
+  size_t searched = 0;
+  size_t end;
+  bool too_long = false;
+  while ((end = buffer_.find('\n', begin_ + searched)) == std::string::npos) {
+    searched = buffer_.size() - begin_;
+    if (searched > kMaxBytes) {  // what is refused is not kept, only its end is looked for
+      too_long = true;
+      begin_ = buffer_.size();
+      searched = 0;
+    }
+    if (!fill()) break;
+  }
+  if (end == std::string::npos) end = buffer_.size();
+  if (end == begin_ && end == buffer_.size() && !too_long) return false;
+  line.assign(buffer_, begin_, end - begin_);
+  begin_ = std::min(end + 1, buffer_.size());
+  ++line_number_;
+  if (too_long)
+    throw InputError("{}: line {} is longer than {} bytes", file_.path().string(), line_number_,
+                     kMaxBytes);
+  return true;
+}
+
+int64_t count_lines(const std::filesystem::path& path) {
+  const File file = File::open(path);
+  const uint64_t size = file.size();
+  std::string buffer;
+  int64_t lines = 0;
+  for (uint64_t done = 0; done < size; done += buffer.size()) {
+    buffer.resize(std::min<uint64_t>(size - done, 1 << 20));
+    file.read_at(done, buffer.data(), buffer.size());
+    lines += std::count(buffer.begin(), buffer.end(), '\n');
+  }
+  return lines + (!buffer.empty() && buffer.back() != '\n' ? 1 : 0);
+}
+
+}  // namespace lynceus::io

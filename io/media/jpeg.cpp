@@ -1,0 +1,199 @@
+// JPEG through libjpeg-turbo's jpeglib interface. See image.h.
+//
+// libjpeg reports errors by calling a function that must not return. It is C and may not be unwound
+// by an exception, so we jump: every function that calls setjmp holds plain data only.
+#include <algorithm>
+#include <csetjmp>
+#include <cstdio>
+#include <cstdlib>
+
+// After <cstdio>, which it needs and does not include.
+#include <jpeglib.h>
+
+#include "core/check.h"
+#include "core/error.h"
+#include "io/media/image.h"
+
+namespace lynceus::io {
+namespace {
+
+/// For libjpeg's own buffers; a progressive image needs all its coefficients at once.
+constexpr long kMaxWorkBytes = 256l << 20;
+/// A few kilobytes can hold thousands of progressive scans that each touch every pixel.
+constexpr int kMaxScans = 200;
+
+struct ErrorManager {
+  jpeg_error_mgr base;  // first, libjpeg knows the object by its address
+  std::jmp_buf jump;
+  char message[JMSG_LENGTH_MAX];
+};
+
+[[noreturn]] void on_error(j_common_ptr info) {
+  auto* manager = reinterpret_cast<ErrorManager*>(info->err);
+  manager->base.format_message(info, manager->message);
+  std::longjmp(manager->jump, 1);
+}
+
+void on_message(j_common_ptr info, int level) {
+  if (level < 0) on_error(info);  // corrupt data that libjpeg would paint over
+}
+
+void on_progress(j_common_ptr info) {
+  const auto* decoder = reinterpret_cast<j_decompress_ptr>(info);
+  if (decoder->input_scan_number <= kMaxScans) return;
+  auto* manager = reinterpret_cast<ErrorManager*>(info->err);
+  std::snprintf(manager->message, sizeof(manager->message), "more than %d progressive scans",
+                kMaxScans);
+  std::longjmp(manager->jump, 1);
+}
+
+void set_up(ErrorManager& manager) {
+  jpeg_std_error(&manager.base);
+  manager.base.error_exit = on_error;
+  manager.base.emit_message = on_message;
+  manager.message[0] = '\0';
+}
+
+struct Decoder {
+  jpeg_decompress_struct info{};
+  jpeg_progress_mgr progress{};
+  ErrorManager errors{};
+
+  ~Decoder() { jpeg_destroy_decompress(&info); }
+};
+
+bool read_header(Decoder& decoder, std::string_view encoded) {
+  if (setjmp(decoder.errors.jump) != 0) return false;
+  jpeg_create_decompress(&decoder.info);
+  decoder.info.mem->max_memory_to_use = kMaxWorkBytes;
+  decoder.progress.progress_monitor = on_progress;
+  decoder.info.progress = &decoder.progress;
+  jpeg_mem_src(&decoder.info, reinterpret_cast<const unsigned char*>(encoded.data()),
+               encoded.size());
+  jpeg_read_header(&decoder.info, TRUE);
+  decoder.info.out_color_space = decoder.info.num_components == 4 ? JCS_CMYK : JCS_RGB;
+  decoder.info.dct_method = JDCT_ISLOW;
+  return true;
+}
+
+/// By how much the inverse transform may shrink: 1, 2, 4 or 8.
+unsigned shrink_of(JDIMENSION width, JDIMENSION height, int kept_side) {
+  if (kept_side <= 0) return 1;
+  unsigned shrink = 8;
+  while (shrink > 1 && std::min(width, height) / shrink < static_cast<JDIMENSION>(kept_side))
+    shrink /= 2;
+  return shrink;
+}
+
+/// Adobe writes CMYK inverted: what is stored is 255 - ink. Rounding as PIL's cmyk2rgb.
+void cmyk_to_rgb(const uint8_t* cmyk, uint8_t* rgb, int width) {
+  for (int x = 0; x < width; ++x) {
+    const int white = cmyk[4 * x + 3];
+    for (int c = 0; c < 3; ++c) {
+      const int product = (255 - cmyk[4 * x + c]) * white + 128;
+      rgb[3 * x + c] = static_cast<uint8_t>(white - ((product + (product >> 8)) >> 8));
+    }
+  }
+}
+
+/// `cmyk_row` is one row of four components, read only if the image has them.
+bool read_pixels(Decoder& decoder, uint8_t* rgb, uint8_t* cmyk_row) {
+  if (setjmp(decoder.errors.jump) != 0) return false;
+  jpeg_start_decompress(&decoder.info);
+  const size_t stride = static_cast<size_t>(decoder.info.output_width) * 3;
+  const bool is_cmyk = decoder.info.output_components == 4;
+  while (decoder.info.output_scanline < decoder.info.output_height) {
+    uint8_t* target = rgb + stride * decoder.info.output_scanline;
+    JSAMPROW row = is_cmyk ? cmyk_row : target;
+    jpeg_read_scanlines(&decoder.info, &row, 1);
+    if (is_cmyk) cmyk_to_rgb(cmyk_row, target, static_cast<int>(decoder.info.output_width));
+  }
+  jpeg_finish_decompress(&decoder.info);
+  return true;
+}
+
+struct Encoder {
+  jpeg_compress_struct info{};
+  ErrorManager errors{};
+  unsigned char* buffer = nullptr;  // libjpeg's, grown by it with malloc
+  unsigned long size = 0;
+
+  ~Encoder() {
+    jpeg_destroy_compress(&info);
+    std::free(buffer);
+  }
+};
+
+bool write_pixels(Encoder& encoder, const uint8_t* rgb, int width, int height, int quality) {
+  if (setjmp(encoder.errors.jump) != 0) return false;
+  jpeg_create_compress(&encoder.info);
+  jpeg_mem_dest(&encoder.info, &encoder.buffer, &encoder.size);
+  encoder.info.image_width = static_cast<JDIMENSION>(width);
+  encoder.info.image_height = static_cast<JDIMENSION>(height);
+  encoder.info.input_components = 3;
+  encoder.info.in_color_space = JCS_RGB;
+  jpeg_set_defaults(&encoder.info);
+  jpeg_set_quality(&encoder.info, quality, TRUE);
+  jpeg_start_compress(&encoder.info, TRUE);
+  while (encoder.info.next_scanline < encoder.info.image_height) {
+    auto* row =
+        const_cast<uint8_t*>(rgb + static_cast<size_t>(width) * 3 * encoder.info.next_scanline);
+    jpeg_write_scanlines(&encoder.info, &row, 1);
+  }
+  jpeg_finish_compress(&encoder.info);
+  return true;
+}
+
+}  // namespace
+
+namespace internal {
+
+Image decode_jpeg(std::string_view encoded, const std::string& name, const DecodeLimits& limits,
+                  int kept_side) {
+  Decoder decoder;
+  set_up(decoder.errors);
+  decoder.info.err = &decoder.errors.base;
+  if (!read_header(decoder, encoded)) {
+    throw InputError("{}: not a readable JPEG: {}", name, decoder.errors.message);
+  }
+  check_image_size(decoder.info.image_width, decoder.info.image_height, name, limits);
+  const unsigned shrink = shrink_of(decoder.info.image_width, decoder.info.image_height, kept_side);
+  decoder.info.scale_denom = shrink;
+  Image image = allocate_image((decoder.info.image_width + shrink - 1) / shrink,
+                               (decoder.info.image_height + shrink - 1) / shrink, name, limits);
+  std::vector<uint8_t> cmyk_row(
+      decoder.info.num_components == 4 ? static_cast<size_t>(image.width) * 4 : 0);
+  if (!read_pixels(decoder, image.rgb.data(), cmyk_row.data())) {
+    throw InputError("{}: damaged JPEG: {}", name, decoder.errors.message);
+  }
+  return image;
+}
+
+void check_jpeg_header(std::string_view encoded, const std::string& name,
+                       const DecodeLimits& limits) {
+  Decoder decoder;
+  set_up(decoder.errors);
+  decoder.info.err = &decoder.errors.base;
+  if (!read_header(decoder, encoded)) {
+    throw InputError("{}: not a readable JPEG: {}", name, decoder.errors.message);
+  }
+  check_image_size(decoder.info.image_width, decoder.info.image_height, name, limits);
+}
+
+}  // namespace internal
+
+std::string encode_jpeg(const Image& image, int quality) {
+  LYNCEUS_CHECK(
+      image.rgb.size() == static_cast<size_t>(image.width) * static_cast<size_t>(image.height) * 3,
+      "{} bytes for an image of {} x {}", image.rgb.size(), image.width, image.height);
+  Encoder encoder;
+  set_up(encoder.errors);
+  encoder.info.err = &encoder.errors.base;
+  if (!write_pixels(encoder, image.rgb.data(), image.width, image.height, quality)) {
+    throw InputError("cannot encode an image of {} x {} as JPEG: {}", image.width, image.height,
+                     encoder.errors.message);
+  }
+  return {reinterpret_cast<const char*>(encoder.buffer), encoder.size};
+}
+
+}  // namespace lynceus::io

@@ -1,0 +1,137 @@
+// The SentencePiece wrapper. See tokenizer.h.
+#include "io/text/tokenizer.h"
+
+#include <sentencepiece_processor.h>
+#include <sentencepiece_trainer.h>
+
+#include <unordered_map>
+
+#include "core/check.h"
+#include "core/error.h"
+#include "io/files/digest.h"
+#include "io/files/file.h"
+#include "io/text/sentencepiece_check.h"
+
+namespace lynceus::io {
+namespace {
+
+constexpr std::string_view kMetaSpace = "\xE2\x96\x81";  // U+2581, a space inside a piece
+constexpr uint64_t kMaxModelBytes = 64ull << 20;
+constexpr uint64_t kMaxCorpusBytes = 4ull << 30;
+
+/// Feeds the trainer from memory.
+class LineIterator : public sentencepiece::SentenceIterator {
+ public:
+  explicit LineIterator(std::span<const std::string> lines) : lines_(lines) {}
+  bool done() const override { return position_ == lines_.size(); }
+  void Next() override { ++position_; }
+  const std::string& value() const override { return lines_[position_]; }
+  sentencepiece::util::Status status() const override { return {}; }
+
+ private:
+  std::span<const std::string> lines_;
+  size_t position_ = 0;
+};
+
+}  // namespace
+
+Tokenizer::Tokenizer(const std::filesystem::path& path)
+    : path_(path), processor_(std::make_unique<sentencepiece::SentencePieceProcessor>()) {
+  const std::string bytes = read_text(path, kMaxModelBytes);
+  check_sentencepiece_model(bytes, path.string());
+  const auto status = processor_->LoadFromSerializedProto(bytes);
+  if (!status.ok() || processor_->GetPieceSize() == 0) {
+    throw InputError("{}: expected a SentencePiece model, found {} bytes it cannot read: {}",
+                     path.string(), bytes.size(), status.ToString());
+  }
+  fingerprint_ = digest_file(path).hex();
+  size_ = processor_->GetPieceSize();
+  bos_id_ = processor_->bos_id();
+  eos_id_ = processor_->eos_id();
+  unk_id_ = processor_->unk_id();
+  const std::vector<int32_t> ids = encode("x");
+  adds_prefix_space_ = !ids.empty() && piece(ids[0]).starts_with(kMetaSpace);
+}
+
+Tokenizer::~Tokenizer() = default;
+Tokenizer::Tokenizer(Tokenizer&&) noexcept = default;
+Tokenizer& Tokenizer::operator=(Tokenizer&&) noexcept = default;
+
+std::vector<int32_t> Tokenizer::encode(std::string_view text) const {
+  std::vector<int> ids;
+  const auto status = processor_->Encode({text.data(), text.size()}, &ids);
+  if (!status.ok()) {
+    throw InputError("{}: cannot encode a text of {} bytes: {}", path_.string(), text.size(),
+                     status.ToString());
+  }
+  return {ids.begin(), ids.end()};
+}
+
+std::string Tokenizer::describe() const {
+  return fmt::format("{} ({} pieces)", fingerprint_, size_);
+}
+
+std::string Tokenizer::decode(std::span<const int32_t> token_ids) const {
+  for (const int32_t id : token_ids) check_id(id);
+  std::string text;
+  const auto status =
+      processor_->Decode(std::vector<int>(token_ids.begin(), token_ids.end()), &text);
+  if (!status.ok()) {
+    throw InputError("{}: cannot decode {} ids: {}", path_.string(), token_ids.size(),
+                     status.ToString());
+  }
+  return text;
+}
+
+std::string Tokenizer::piece(int32_t token_id) const {
+  check_id(token_id);
+  return processor_->IdToPiece(token_id);
+}
+
+void Tokenizer::check_id(int32_t token_id) const {
+  if (token_id < 0 || token_id >= size_) {
+    throw InputError("{}: expected a token id from 0 to {}, found {}", path_.string(), size_ - 1,
+                     token_id);
+  }
+}
+
+void train_tokenizer(std::span<const std::string> lines, const TokenizerTraining& training,
+                     const std::filesystem::path& output) {
+  const std::unordered_map<std::string, std::string> options{
+      {"vocab_size", std::to_string(training.vocab_size)},
+      {"model_type", training.model_type},
+      {"byte_fallback", training.byte_fallback ? "true" : "false"},
+      {"character_coverage", training.byte_fallback ? "0.9999" : "1.0"},
+      {"split_digits", "true"},
+      {"normalization_rule_name", "identity"},
+      {"remove_extra_whitespaces", "false"},
+      {"unk_id", "0"},
+      {"bos_id", "1"},
+      {"eos_id", "2"},
+      {"pad_id", "-1"},
+      {"num_threads", "1"},
+      {"minloglevel", "2"},
+  };
+  LineIterator iterator(lines);
+  std::string model;
+  const auto status = sentencepiece::SentencePieceTrainer::Train(options, &iterator, &model);
+  if (!status.ok()) {
+    throw InputError("{}: cannot train a vocabulary of {} pieces on {} lines: {}", output.string(),
+                     training.vocab_size, lines.size(), status.ToString());
+  }
+  atomic_write_text(output, model);
+}
+
+void train_tokenizer(const std::filesystem::path& corpus, const TokenizerTraining& training,
+                     const std::filesystem::path& output) {
+  const std::string text = read_text(corpus, kMaxCorpusBytes);
+  std::vector<std::string> lines;
+  for (size_t begin = 0; begin < text.size();) {
+    const size_t end = std::min(text.find('\n', begin), text.size());
+    if (end > begin) lines.push_back(text.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  train_tokenizer(lines, training, output);
+}
+
+}  // namespace lynceus::io

@@ -1,0 +1,132 @@
+// LLaMA's config.json, believed only where it can be honoured.
+#include "io/weights/hf_config.h"
+
+#include <functional>
+#include <string>
+#include <system_error>
+#include <vector>
+
+#include "core/error.h"
+#include "io/weights/llama_pieces.h"
+
+namespace lynceus::io {
+namespace {
+
+/// A key whose value must be the one that is supported; absent and null mean just that.
+struct Refusal {
+  const char* key;
+  const char* supported;
+  std::function<bool(const Json&)> accepts;
+};
+
+bool is_false(const Json& json) { return json.is_boolean() && !json.boolean(); }
+bool is_number(const Json& json, double value) {
+  return json.is_number() && json.number() == value;
+}
+bool is_text(const Json& json, const char* text) {
+  return json.is_string() && json.string() == text;
+}
+bool never(const Json&) { return false; }
+
+void refuse_unsupported(const Json& json) {
+  const std::vector<Refusal> refusals = {
+      {"model_type", "\"llama\"", [](const Json& j) { return is_text(j, "llama"); }},
+      {"hidden_act", "\"silu\"", [](const Json& j) { return is_text(j, "silu"); }},
+      {"rope_scaling", "null", never},
+      {"rope_parameters", "no rope_type but \"default\"",
+       [](const Json& j) {
+         const auto type = j.is_object() ? j.find("rope_type") : std::nullopt;
+         return type && is_text(*type, "default");
+       }},
+      {"partial_rotary_factor", "1", [](const Json& j) { return is_number(j, 1.0); }},
+      {"tie_word_embeddings", "false", is_false},
+      {"attention_bias", "false", is_false},
+      {"mlp_bias", "false", is_false},
+      {"attention_dropout", "0", [](const Json& j) { return is_number(j, 0.0); }},
+      {"sliding_window", "null", never},
+      {"quantization_config", "null", never},
+  };
+  std::string problems;
+  for (const Refusal& refusal : refusals) {
+    const auto value = json.find(refusal.key);
+    if (!value || value->is_null() || refusal.accepts(*value)) continue;
+    problems += fmt::format("\n  {} = {}, supported is {}", refusal.key,
+                            value->dump().substr(0, 100), refusal.supported);
+  }
+  if (!problems.empty())
+    throw InputError("{}: this model needs what is not supported:{}", json.where(), problems);
+}
+
+std::optional<int64_t> token_id(const Json& json, const char* key) {
+  const auto value = json.find(key);
+  if (!value || value->is_null()) return std::nullopt;
+  if (value->is_array()) return value->at(size_t{0}).integer(-1);
+  return value->integer(-1);
+}
+
+void check_divides(const Json& json, const char* divisor_key, int64_t divisor,
+                   const char* dividend_key, int64_t dividend) {
+  if (dividend % divisor != 0)
+    throw InputError("{}: {} = {} does not divide {} = {}", json.where(), divisor_key, divisor,
+                     dividend_key, dividend);
+}
+
+}  // namespace
+
+LlamaConfig parse_llama_config(const Json& json) {
+  refuse_unsupported(json);
+  constexpr int64_t kMax = 1 << 30;
+  LlamaConfig config;
+  config.hidden_size = json.at("hidden_size").integer(1, kMax);
+  config.intermediate_size = json.at("intermediate_size").integer(1, kMax);
+  config.num_hidden_layers = json.at("num_hidden_layers").integer(1, kMax);
+  config.num_attention_heads = json.at("num_attention_heads").integer(1, kMax);
+  config.vocab_size = json.at("vocab_size").integer(1, kMax);
+  config.rms_norm_eps = json.at("rms_norm_eps").number();
+  const auto kv_heads = json.find("num_key_value_heads");
+  config.num_key_value_heads =
+      kv_heads && !kv_heads->is_null() ? kv_heads->integer(1, kMax) : config.num_attention_heads;
+  const auto parameters = json.find("rope_parameters");
+  const bool nested = parameters && parameters->is_object() && parameters->find("rope_theta");
+  if (nested) config.rope_theta = parameters->at("rope_theta").number();
+  if (const auto theta = json.find("rope_theta"); theta && !theta->is_null())
+    config.rope_theta = theta->number();
+  if (const auto positions = json.find("max_position_embeddings"))
+    config.max_position_embeddings = positions->integer(1, kMax);
+  config.bos_token_id = token_id(json, "bos_token_id");
+  config.eos_token_id = token_id(json, "eos_token_id");
+  config.pad_token_id = token_id(json, "pad_token_id");
+
+  check_divides(json, "num_attention_heads", config.num_attention_heads, "hidden_size",
+                config.hidden_size);
+  check_divides(json, "num_key_value_heads", config.num_key_value_heads, "num_attention_heads",
+                config.num_attention_heads);
+  if (config.head_dim() % 2 != 0)
+    throw InputError(
+        "{}: hidden_size / num_attention_heads = {} is odd, rotary positions need an "
+        "even number",
+        json.where(), config.head_dim());
+  const auto head_dim = json.find("head_dim");
+  if (head_dim && !head_dim->is_null() && head_dim->integer() != config.head_dim())
+    throw InputError("{}: expected hidden_size / num_attention_heads = {}, found {}",
+                     head_dim->where(), config.head_dim(), head_dim->integer());
+  if (!(config.rms_norm_eps >= 0) || !(config.rope_theta > 0))
+    throw InputError("{}: rms_norm_eps = {} and rope_theta = {} must be positive", json.where(),
+                     config.rms_norm_eps, config.rope_theta);
+  return config;
+}
+
+std::filesystem::path llama_config_file(const std::filesystem::path& path) {
+  std::error_code ignored;  // what cannot be looked at fails when it is opened
+  if (!std::filesystem::is_directory(path, ignored)) return path;
+  const std::filesystem::path params = path / kParamsName;
+  return !file_exists(path / "config.json") && file_exists(params) ? params : path / "config.json";
+}
+
+LlamaConfig read_llama_config(const std::filesystem::path& path) {
+  const std::filesystem::path file = llama_config_file(path);
+  if (file.filename() == kParamsName) return read_llama_params(file.parent_path());
+  return parse_llama_config(Json::read(file));
+}
+
+}  // namespace lynceus::io

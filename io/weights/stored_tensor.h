@@ -1,0 +1,65 @@
+// What formats of weight files share: the element types that occur on disk, a part of a tensor, and
+// the reading of such a part straight from the file, so that a rank touches its slices only.
+// Used by the readers of safetensors and torch files.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "core/tensor.h"
+#include "io/files/file.h"
+
+namespace lynceus::io {
+
+/// A part of a named tensor: `count` indices of one axis from `begin`. axis -1: all of it.
+struct Slice {
+  int axis = -1;
+  int64_t begin = 0;
+  int64_t count = 0;
+
+  /// The shape of that part of `whole`; InternalError if it reaches outside.
+  Shape of(const Shape& whole) const;
+};
+
+/// Element types on disk, of which DType can hold the common ones.
+enum class FileType : uint8_t {
+  kF64,
+  kF32,
+  kF16,
+  kBf16,
+  kF8E4M3,
+  kF8E5M2,
+  kI64,
+  kI32,
+  kI16,
+  kI8,
+  kU64,
+  kU32,
+  kU16,
+  kU8,
+  kBool
+};
+const char* name_of(FileType type);                        ///< "F32", as in a header of safetensors
+size_t size_of(FileType type);                             ///< bytes an element
+std::optional<DType> dtype_of(FileType type);              ///< nothing: known, but not readable
+std::optional<FileType> file_type(std::string_view name);  ///< by name_of
+
+/// Bytes of a tensor; nothing if the product overflows.
+std::optional<uint64_t> bytes_of(const Shape& shape, size_t element_size);
+
+/// A row-major tensor in a file.
+struct StoredTensor {
+  std::string name;  ///< for messages
+  FileType type = FileType::kF32;
+  Shape shape;
+  uint64_t begin = 0;  ///< byte of the file
+};
+
+/// A part of it into `out`: host, slice.of(shape), any floating type from any other, integer types
+/// only as they are; InputError for what cannot be read. Thread-safe.
+void read_slice(const File& file, const StoredTensor& tensor, const Slice& slice,
+                const Tensor& out);
+
+}  // namespace lynceus::io

@@ -1,0 +1,122 @@
+// Weight sources on disk: one file of tensors, or several under an index.
+#include <algorithm>
+#include <array>
+#include <map>
+#include <system_error>
+#include <utility>
+
+#include "core/error.h"
+#include "io/files/json.h"
+#include "io/weights/generated_weights.h"
+#include "io/weights/llama_pieces.h"
+#include "io/weights/released_names.h"
+#include "io/weights/torch_file.h"
+#include "io/weights/weights.h"
+
+namespace lynceus::io {
+namespace {
+
+namespace fs = std::filesystem;
+
+class SafetensorsSource : public WeightSource {
+ public:
+  explicit SafetensorsSource(const fs::path& path) : file_(path) {}
+
+  std::vector<std::string> names() const override {
+    std::vector<std::string> all;
+    for (const SafetensorsEntry& entry : file_.entries()) all.push_back(entry.name);
+    std::sort(all.begin(), all.end());
+    return all;
+  }
+  bool has(const std::string& name) const override { return file_.has(name); }
+  Shape shape(const std::string& name) const override { return file_.entry(name).shape; }
+  std::optional<FileType> stored_type(const std::string& name) const override {
+    return file_.entry(name).type;
+  }
+  void read(const std::string& name, const Slice& slice, const Tensor& out) const override {
+    file_.read(name, slice, out);
+  }
+  std::string describe() const override { return file_.path().string(); }
+  std::vector<fs::path> files() const override { return {file_.path()}; }
+
+ private:
+  SafetensorsFile file_;
+};
+
+/// The path of a shard, refused unless it stays below the directory of its index.
+fs::path shard_path(const fs::path& directory, const Json& value) {
+  const std::string text = value.string();
+  const fs::path shard = fs::path(text).lexically_normal();
+  const bool inside = !text.empty() && text.find('\0') == std::string::npos &&
+                      shard.is_relative() && *shard.begin() != ".." && shard != ".";
+  if (!inside)
+    throw InputError("{}: expected a file below the index's directory, found '{}'", value.where(),
+                     text.substr(0, 200));
+  return directory / shard;
+}
+
+/// A file of tensors by the end of its name; nothing if it is something else.
+WeightSourcePtr open_tensors(const fs::path& path) {
+  const std::string name = path.filename().string();
+  if (name.ends_with(".safetensors")) return std::make_shared<SafetensorsSource>(path);
+  if (is_torch_name(name)) return open_torch_file(path);
+  return nullptr;
+}
+
+/// The shards that an index names; every name must lie where the index says.
+WeightSourcePtr open_index(const fs::path& index) {
+  const fs::path directory = index.parent_path();
+  const Json map = Json::read(index).at("weight_map");
+  std::map<fs::path, std::vector<std::string>> names_of;
+  for (const auto& [name, file] : map.members())
+    names_of[shard_path(directory, file)].push_back(name);
+  if (names_of.empty()) throw InputError("{}: names no tensor", map.where());
+
+  std::vector<WeightSourcePtr> shards;
+  std::string missing;
+  for (const auto& [file, names] : names_of) {
+    shards.push_back(open_tensors(file));
+    if (!shards.back())
+      throw InputError("{}: expected *.safetensors, *.bin, *.pt or *.pth, found '{}'", map.where(),
+                       file.filename().string());
+    for (const std::string& name : names)
+      if (!shards.back()->has(name))
+        missing += fmt::format("\n  {} is not in {}", name, file.string());
+  }
+  if (!missing.empty())
+    throw InputError("{}: names tensors that are not there:{}", index.string(), missing);
+  return shards.size() == 1 ? shards.front() : combine(std::move(shards));
+}
+
+// In this order: what is safest to read comes first.
+constexpr std::array<const char*, 7> kWeightNames = {
+    "model.safetensors",   "model.safetensors.index.json",
+    "pytorch_model.bin",   "pytorch_model.bin.index.json",
+    "consolidated.00.pth", "weights.safetensors",
+    "weights.gen.json"};
+
+WeightSourcePtr open_directory(const fs::path& directory) {
+  std::string expected;
+  for (const char* name : kWeightNames) {
+    if (file_exists(directory / name))
+      return name == kPieceName ? open_llama_pieces(directory) : open_weights(directory / name);
+    expected += (expected.empty() ? "" : ", ") + std::string(name);
+  }
+  throw InputError("{}: no weights here: expected one of {}", directory.string(), expected);
+}
+
+}  // namespace
+
+WeightSourcePtr open_weights(const fs::path& path) {
+  std::error_code ignored;  // what cannot be looked at fails below, when it is opened
+  if (fs::is_directory(path, ignored)) return open_directory(path);
+  const std::string name = path.filename().string();
+  if (name.ends_with(".index.json")) return open_index(path);
+  if (name.ends_with(".gen.json")) return open_generated_weights(path);
+  if (WeightSourcePtr source = open_tensors(path)) return without_model_prefix(std::move(source));
+  throw InputError(
+      "{}: expected a directory, *.safetensors, *.bin, *.pt, *.pth, *.index.json or *.gen.json",
+      path.string());
+}
+
+}  // namespace lynceus::io

@@ -1,0 +1,35 @@
+// See ordered_rows.h.
+#include "prepare/ordered_rows.h"
+
+#include <utility>
+
+namespace lynceus::prepare {
+
+void OrderedRows::add(int64_t done, std::function<std::vector<io::Sample>()> make) {
+  const auto launch = workers_ > 1 ? std::launch::async : std::launch::deferred;
+  rows_.push_back(std::async(launch, [done, make = std::move(make)] {
+    SourceRow row = make_row(make);
+    row.done = done;
+    return row;
+  }));
+  give(static_cast<size_t>(workers_ > 1 ? workers_ - 1 : 0));
+}
+
+void OrderedRows::add(SourceRow row) {
+  std::promise<SourceRow> ready;
+  ready.set_value(std::move(row));
+  rows_.push_back(ready.get_future());
+  give(static_cast<size_t>(workers_ > 1 ? workers_ - 1 : 0));
+}
+
+void OrderedRows::finish() { give(0); }
+
+void OrderedRows::give(size_t keep) {
+  while (rows_.size() > keep) {
+    std::future<SourceRow> first = std::move(rows_.front());
+    rows_.pop_front();
+    sink_(first.get());
+  }
+}
+
+}  // namespace lynceus::prepare

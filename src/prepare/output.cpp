@@ -1,0 +1,136 @@
+#include "prepare/output.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <system_error>
+#include <utility>
+
+#include "core/error.h"
+#include "core/version.h"
+#include "io/dataset/shard.h"
+#include "io/text/tokenizer.h"
+#include "prepare/reject_list.h"
+
+namespace lynceus::prepare {
+namespace {
+
+namespace fs = std::filesystem;
+
+double megabytes(uint64_t bytes) { return static_cast<double>(bytes) * 1e-6; }
+
+}  // namespace
+
+void PrepareConfig::check() const {
+  if (!(shard_gib > 0 && shard_gib <= 1024))
+    throw UsageError("--shard-gib: expected more than 0 and at most 1024, found {}", shard_gib);
+  if (train_tokenizer < 0 || train_tokenizer > 1'000'000)
+    throw UsageError("--train-tokenizer: expected 0 to 1000000 pieces, found {}", train_tokenizer);
+}
+
+void PrepareConfig::check_output() const {
+  if (output.empty()) throw UsageError("prepare: expected --output DIR, found none");
+}
+
+PrepareOutput::PrepareOutput(const PrepareConfig& config, bool resumes)
+    : config_(config), resumes_(resumes), directory_(config.output) {
+  config.check_output();
+  std::error_code error;
+  fs::create_directories(directory_, error);
+  if (error) throw IoError("--output {}: {}", config.output, error.message());
+  if (config_.train_tokenizer > 0) refuse_existing(directory_ / "tokenizer.model");
+}
+
+void PrepareOutput::refuse_existing(const fs::path& path) const {
+  if (!config_.overwrite && !resumes_ && fs::exists(path))
+    throw UsageError("{} is there already; --overwrite replaces it", path.string());
+}
+
+void PrepareOutput::refuse_existing_shards(const std::string& name) const {
+  if (config_.overwrite) return;
+  for (const fs::path& path : io::ShardSeries::existing(directory_, name))
+    throw UsageError("{} is there already; --overwrite replaces it", path.string());
+}
+
+io::ShardSeries& PrepareOutput::open(const std::string& name, const std::string& task,
+                                     const std::string& source) {
+  const auto bytes = static_cast<uint64_t>(config_.shard_gib * 0x1p30);
+  return *series_.emplace_back(std::make_unique<io::ShardSeries>(
+      directory_, name, io::ShardInfo{task, source, software_version()}, bytes));
+}
+
+void PrepareOutput::keep_texts() {
+  refuse_existing(directory_ / "corpus.txt");
+  corpus_ = std::make_unique<CorpusWriter>(directory_ / "corpus.txt");
+}
+
+void PrepareOutput::add(io::ShardSeries& series, const io::Sample& sample) {
+  series.add(sample);
+  if (corpus_) corpus_->add(sample);
+}
+
+void PrepareOutput::add_texts_of(const io::ShardSeriesState& earlier) {
+  if (!corpus_) return;
+  for (const fs::path& file : earlier.files) {
+    const io::ShardReader shard(file);
+    io::Sample sample;
+    for (int64_t i = 0; i < shard.size(); ++i) {
+      sample.turns = shard.turns(i);
+      corpus_->add(sample);
+    }
+  }
+}
+
+void PrepareOutput::close() {
+  if (config_.train_tokenizer > 0) {
+    io::TokenizerTraining training;
+    training.vocab_size = static_cast<int>(config_.train_tokenizer);
+    training.model_type = config_.tokenizer_type;
+    io::train_tokenizer(corpus_->written(), training, directory_ / "tokenizer.model");
+  }
+  for (const auto& series : series_) series->close();
+  if (corpus_) corpus_->close();
+}
+
+void PrepareOutput::print_account(const std::vector<DatasetAccount>& accounts,
+                                  bool with_rows) const {
+  const std::string sums = print_datasets(directory_, accounts, with_rows);
+  if (corpus_) fmt::print("{:<40} texts\n", (directory_ / "corpus.txt").string());
+  if (config_.train_tokenizer > 0)
+    fmt::print("{:<40} {:>8} pieces\n", (directory_ / "tokenizer.model").string(),
+               config_.train_tokenizer);
+  size_t files = 0;
+  for (const DatasetAccount& account : accounts) files += account.written.files.size();
+  const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - begin_;
+  fmt::print("prepared {}, {} shard(s), {:.1f} s\n", sums, files, elapsed.count());
+}
+
+std::string print_datasets(const fs::path& directory, const std::vector<DatasetAccount>& accounts,
+                           bool with_rows) {
+  io::ShardSeriesState sum;
+  int64_t rejected = 0;
+  for (const DatasetAccount& account : accounts) {
+    const io::ShardSeriesState& written = account.written;
+    const std::string name = (directory / account.name).string();
+    fmt::print("{:<40} {:>8} samples {:>8} images {:>9.1f} MB", name + ".h5", written.samples,
+               written.media, megabytes(written.media_bytes));
+    if (!written.files.empty())
+      fmt::print("  {} {}", written.files.size(), written.files.size() == 1 ? "file" : "files");
+    fmt::print("\n");
+    sum.samples += written.samples;
+    sum.media += written.media;
+    sum.media_bytes += written.media_bytes;
+    if (!with_rows) continue;
+    int64_t rejected_here = 0;
+    for (const auto& [kind, rows] : account.rejected) rejected_here += rows;
+    rejected += rejected_here;
+    const std::string kinds = rejected_here == 0 ? "" : ": " + reject_text(account.rejected);
+    const std::string list =
+        rejected_here == 0 || written.files.empty() ? "" : "; see " + name + "-rejects.jsonl";
+    fmt::print("  read {} rows, rejected {}{}{}\n", account.rows, rejected_here, kinds, list);
+  }
+  return fmt::format("{} samples, {} images ({:.1f} MB), {} rejected", sum.samples, sum.media,
+                     megabytes(sum.media_bytes), rejected);
+}
+
+}  // namespace lynceus::prepare

@@ -1,0 +1,59 @@
+// See reject_list.h.
+#include "prepare/reject_list.h"
+
+#include <nlohmann/json.hpp>
+#include <system_error>
+#include <utility>
+
+#include "core/error.h"
+#include "io/files/json.h"
+
+namespace lynceus::prepare {
+
+namespace fs = std::filesystem;
+
+RejectList::RejectList(fs::path path, uint64_t bytes, std::map<std::string, int64_t> counts)
+    : path_(std::move(path)), bytes_(bytes), counts_(std::move(counts)) {
+  if (bytes_ == 0) {
+    std::error_code ignored;
+    fs::remove(path_, ignored);
+    return;
+  }
+  io::truncate_file(path_, bytes_);
+  first_problem_ = io::JsonLines(path_).next().value().at("problem").string();
+  file_ = io::File::open_appending(path_);
+}
+
+void RejectList::add(int64_t number, const SourceRow& row) {
+  if (!file_.is_open()) {
+    file_ = io::File::create(path_);
+    first_problem_ = row.problem;
+  }
+  // Names in a problem may be no UTF-8.
+  const std::string problem =
+      nlohmann::json(row.problem).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  const std::string line = fmt::format("{{\"row\": {}, \"reject\": \"{}\", \"problem\": {}}}\n",
+                                       number, row.reject, problem);
+  file_.append(line.data(), line.size());
+  bytes_ += line.size();
+  ++counts_[row.reject];
+}
+
+void RejectList::sync() {
+  if (file_.is_open()) file_.sync();
+}
+
+int64_t RejectList::count() const {
+  int64_t count = 0;
+  for (const auto& [kind, rows] : counts_) count += rows;
+  return count;
+}
+
+std::string reject_text(const std::map<std::string, int64_t>& counts) {
+  std::string text;
+  for (const auto& [kind, rows] : counts)
+    text += fmt::format("{}{} {}", text.empty() ? "" : ", ", rows, kind);
+  return text;
+}
+
+}  // namespace lynceus::prepare

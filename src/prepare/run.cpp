@@ -1,0 +1,354 @@
+// See prepare_run.h.
+#include "prepare/run.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <optional>
+#include <sstream>
+#include <system_error>
+#include <utility>
+
+#include "core/error.h"
+#include "core/progress.h"
+#include "io/files/file.h"
+#include "prepare/journal.h"
+#include "prepare/reject_list.h"
+
+namespace lynceus::prepare {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int64_t kFewRows = 200;      // a share of fewer says little
+constexpr int64_t kManyRows = 10'000;  // that a source of unknown length may yet have
+
+/// All that decides the shards of a dataset; the input by size and time, not by its bytes.
+std::string command_of(const PrepareJob& job, const PrepareConfig& common) {
+  std::error_code error;
+  const uint64_t size = fs::file_size(job.input, error);
+  const auto time = fs::last_write_time(job.input, error).time_since_epoch().count();
+  return fmt::format("{} of {} bytes, changed at {}; {}, task {}, shard-gib {}", job.input, size,
+                     time, job.options, job.task, common.shard_gib);
+}
+
+fs::path rejects_path(const PrepareConfig& common, const std::string& name) {
+  return fs::path(common.output) / (name + "-rejects.jsonl");
+}
+
+/// What an earlier run left of this dataset; a state without journal_bytes if nothing.
+PrepareState earlier_state(const PrepareConfig& common, const PrepareJob& job) {
+  if (common.overwrite) return {};
+  const auto found = PrepareJournal::find(common.output, job.name, command_of(job, common));
+  if (!found) return {};
+  std::error_code error;
+  const uint64_t listed = fs::file_size(rejects_path(common, job.name), error);
+  if (found->rejects_bytes > 0 && (error || listed < found->rejects_bytes)) return {};
+  return *found;
+}
+
+/// Counts rows, shows how far they are, and stops where too many are unusable.
+class RowCounter {
+ public:
+  RowCounter(const InputConfig& config, const PrepareJob& job, SourceExtent extent,
+             int64_t rows_before, bool speaks)
+      : config_(config), job_(job), extent_(extent), rows_(rows_before), speaks_(speaks) {}
+
+  int64_t rows() const { return rows_; }
+
+  void begin_row(const SourceRow& row) {
+    ++rows_;
+    if (!progress_) {
+      done_ = row.done - 1;
+      ProgressOptions options;
+      if (!speaks_) options.file = nullptr;
+      options.done_before = done_;
+      progress_.emplace("prepare " + job_.name, extent_.total, extent_.unit, options);
+    }
+    progress_->advance(row.done - done_);
+    done_ = row.done;
+  }
+
+  void check(const RejectList& rejects, bool is_last) {
+    if (progress_) progress_->note(fmt::format("{} rejected", rejects.count()));
+    const int64_t expected =
+        is_last ? rows_ : (extent_.rows > 0 ? extent_.rows : std::max(rows_, kManyRows));
+    const auto allowed = config_.max_bad * static_cast<double>(std::max(expected, kFewRows));
+    if (static_cast<double>(rejects.count()) <= allowed) return;
+    throw InputError(
+        "{}: {} of {} rows are unusable, more than --max-bad {} allows; all so far are listed in "
+        "{}, the first is {}",
+        job_.input, rejects.count(), expected, config_.max_bad, rejects.path().string(),
+        rejects.first_problem());
+  }
+
+  void finish() {
+    if (progress_) progress_->finish();
+  }
+
+ private:
+  const InputConfig& config_;
+  const PrepareJob& job_;
+  SourceExtent extent_;
+  int64_t rows_;
+  bool speaks_;
+  std::optional<Progress> progress_;
+  int64_t done_ = 0;
+};
+
+/// One dataset on its way to disk.
+class DatasetRun {
+ public:
+  DatasetRun(const PrepareConfig& common, const PrepareJob& job, PrepareState earlier,
+             PrepareOutput& output)
+      : job_(job),
+        output_(output),
+        series_(output.open(job.name, job.task, job.input)),
+        rejects_(rejects_path(common, job.name), earlier.rejects_bytes, earlier.rejected),
+        journal_(common.output, job.name, command_of(job, common), earlier),
+        state_(std::move(earlier)) {
+    series_.keep_shards(state_.series, [this](const io::ShardSeriesState& written) {
+      state_.series = written;
+      record();
+    });
+    output_.add_texts_of(state_.series);
+  }
+  /// A journal without a shard would only be in the way.
+  ~DatasetRun() {
+    std::error_code ignored;
+    if (state_.series.files.empty()) fs::remove(journal_.path(), ignored);
+  }
+  DatasetRun(const DatasetRun&) = delete;
+  DatasetRun& operator=(const DatasetRun&) = delete;
+
+  void run(const InputConfig& config, Source& source, bool speaks) {
+    if (state_.is_done) return;
+    if (speaks && !state_.series.files.empty())
+      fmt::print("{}: goes on behind {} samples in {} complete shards\n", job_.name,
+                 state_.series.samples, state_.series.files.size());
+    RowCounter counter(config, job_, source.extent(), state_.rows, speaks);
+    int64_t skip_samples = state_.row_samples;
+    source.read(state_.rows, [&](const SourceRow& row) {
+      counter.begin_row(row);
+      if (!row.reject.empty()) {
+        rejects_.add(counter.rows(), row);
+        counter.check(rejects_, false);
+      }
+      for (size_t i = static_cast<size_t>(std::exchange(skip_samples, 0)); i < row.samples.size();
+           ++i) {
+        state_.row_samples = static_cast<int64_t>(i) + 1;
+        output_.add(series_, row.samples[i]);
+      }
+      state_.rows = counter.rows();
+      state_.row_samples = 0;
+    });
+    counter.finish();
+    counter.check(rejects_, true);
+    if (series_.samples() == 0)
+      throw InputError("{}: expected a sample at least, found none", job_.input);
+    series_.close();
+    state_.is_done = true;
+    record();
+  }
+
+  DatasetAccount account() const {
+    return {job_.name, state_.series, state_.rows, state_.rejected};
+  }
+  /// After the whole command is done.
+  void finish() { journal_.finish(); }
+
+ private:
+  void record() {
+    rejects_.sync();
+    state_.rejects_bytes = rejects_.bytes();
+    state_.rejected = rejects_.counts();
+    journal_.append(state_);
+  }
+
+  const PrepareJob& job_;
+  PrepareOutput& output_;
+  io::ShardSeries& series_;
+  RejectList rejects_;
+  PrepareJournal journal_;
+  PrepareState state_;
+};
+
+bool belongs_to_series(const std::string& name, const std::string& series) {
+  return name.size() > series.size() + 1 && name.starts_with(series) &&
+         name[series.size()] == '-' &&
+         name.find_first_not_of("0123456789", series.size() + 1) == std::string::npos;
+}
+
+void check_config(const InputConfig& config, const std::vector<PrepareJob>& jobs) {
+  if (!(config.max_bad >= 0 && config.max_bad <= 1))
+    throw UsageError("--max-bad: expected a share from 0 to 1, found {}", config.max_bad);
+  std::vector<std::string> names;
+  for (const PrepareJob& job : jobs) names.push_back(job.name);
+  std::sort(names.begin(), names.end());
+  const auto twice = std::adjacent_find(names.begin(), names.end());
+  if (twice != names.end())
+    throw UsageError("--input: two files are named {}, so both would become {}.h5", *twice, *twice);
+  for (const std::string& name : names) {
+    const size_t dash = name.rfind('-');
+    if (dash == std::string::npos) continue;
+    const std::string series = name.substr(0, dash);
+    if (belongs_to_series(name, series) && std::binary_search(names.begin(), names.end(), series))
+      throw UsageError("--input: {}.h5 would be of the shards of {} as well as of {}", name, series,
+                       name);
+  }
+}
+
+using OpenJob = std::pair<const PrepareJob*, std::unique_ptr<Source>>;
+
+std::vector<DatasetAccount> count(const InputConfig& config, std::vector<OpenJob>& jobs,
+                                  bool speaks) {
+  std::vector<DatasetAccount> accounts;
+  for (auto& [job, source] : jobs) {
+    DatasetAccount account;
+    account.name = job->name;
+    RowCounter counter(config, *job, source->extent(), 0, speaks);
+    source->read(0, [&](const SourceRow& row) {
+      counter.begin_row(row);
+      if (!row.reject.empty()) ++account.rejected[row.reject];
+      account.written.samples += std::ssize(row.samples);
+      for (const io::Sample& sample : row.samples) {
+        account.written.media += std::ssize(sample.media);
+        for (const std::string& encoded : sample.media)
+          account.written.media_bytes += encoded.size();
+      }
+    });
+    counter.finish();
+    account.rows = counter.rows();
+    accounts.push_back(account);
+  }
+  return accounts;
+}
+
+/// The accounts of all ranks, in the order of the jobs, on every rank.
+std::vector<DatasetAccount> gathered(const std::vector<DatasetAccount>& mine,
+                                     const std::vector<PrepareJob>& jobs,
+                                     parallel::Communicator& world) {
+  if (world.size() == 1) return mine;
+  std::string text;
+  for (const DatasetAccount& account : mine) {
+    text += fmt::format("{} {} {} {} {} {}", account.written.samples, account.written.media,
+                        account.written.media_bytes, account.written.files.size(), account.rows,
+                        account.rejected.size());
+    for (const auto& [kind, rows] : account.rejected) text += fmt::format(" {} {}\n", rows, kind);
+    text += "\n";
+  }
+  std::vector<std::istringstream> ranks;
+  for (const std::string& one : world.all_gather(text)) ranks.emplace_back(one);
+  std::vector<DatasetAccount> accounts(jobs.size());
+  for (size_t i = 0; i < jobs.size(); ++i) {
+    std::istringstream& in = ranks[i % ranks.size()];
+    size_t files = 0;
+    size_t kinds = 0;
+    io::ShardSeriesState& written = accounts[i].written;
+    accounts[i].name = jobs[i].name;
+    in >> written.samples >> written.media >> written.media_bytes >> files >> accounts[i].rows >>
+        kinds;
+    written.files.resize(files);
+    for (size_t k = 0; k < kinds; ++k) {
+      int64_t rows = 0;
+      std::string kind;
+      in >> rows >> std::ws;
+      std::getline(in, kind);
+      accounts[i].rejected[kind] = rows;
+    }
+  }
+  return accounts;
+}
+
+void check_jobs(const PrepareConfig& common, const InputConfig& config,
+                const std::vector<PrepareJob>& jobs, int ranks) {
+  check_config(config, jobs);
+  if (!config.dry_run) common.check_output();
+  if (ranks > 1 && common.train_tokenizer > 0)
+    throw UsageError("--train-tokenizer runs on one rank, {} were started", ranks);
+}
+
+/// Sources of JSON count their rows when they are opened: seconds for every gigabyte.
+void announce_opening(const PrepareJob& job) {
+  constexpr uint64_t kLargeBytes = 64 << 20;
+  std::error_code error;
+  const uint64_t size = fs::file_size(job.input, error);
+  if (!error && size >= kLargeBytes)
+    fmt::print(stderr, "prepare {}: opens {} MB\n", job.name, size / 1'000'000);
+}
+
+/// Writes this rank's datasets, and says afterwards what they are.
+class Writer {
+ public:
+  Writer(const PrepareConfig& common, const std::vector<OpenJob>& jobs) : common_(common) {
+    bool resumes = false;
+    for (const auto& [job, source] : jobs) {
+      states_.push_back(earlier_state(common, *job));
+      resumes |= states_.back().journal_bytes > 0;
+    }
+    output_.emplace(common, resumes);
+    for (size_t i = 0; i < jobs.size(); ++i)
+      if (states_[i].journal_bytes == 0) output_->refuse_existing_shards(jobs[i].first->name);
+  }
+
+  void run(const InputConfig& config, std::vector<OpenJob>& jobs, bool speaks) {
+    if (common_.train_tokenizer > 0) output_->keep_texts();
+    for (size_t i = 0; i < jobs.size(); ++i) {
+      runs_.push_back(
+          std::make_unique<DatasetRun>(common_, *jobs[i].first, std::move(states_[i]), *output_));
+      runs_.back()->run(config, *jobs[i].second, speaks);
+      jobs[i].second.reset();
+    }
+    output_->close();
+  }
+  void finish() {
+    for (const auto& run : runs_) run->finish();
+  }
+
+  std::vector<DatasetAccount> accounts() const {
+    std::vector<DatasetAccount> accounts;
+    for (const auto& run : runs_) accounts.push_back(run->account());
+    return accounts;
+  }
+  const PrepareOutput& output() const { return *output_; }
+
+ private:
+  const PrepareConfig& common_;
+  std::vector<PrepareState> states_;
+  std::optional<PrepareOutput> output_;
+  std::vector<std::unique_ptr<DatasetRun>> runs_;
+};
+
+}  // namespace
+
+void run_jobs(const PrepareConfig& common, const InputConfig& config,
+              const std::vector<PrepareJob>& jobs, parallel::Communicator& world) {
+  const bool speaks = world.rank() == 0;
+  std::vector<OpenJob> mine;
+  parallel::agree(world, [&] {
+    check_jobs(common, config, jobs, world.size());
+    for (size_t i = static_cast<size_t>(world.rank()); i < jobs.size();
+         i += static_cast<size_t>(world.size())) {
+      if (speaks) announce_opening(jobs[i]);
+      mine.emplace_back(&jobs[i], jobs[i].open());
+    }
+  });
+  if (config.dry_run) {
+    std::vector<DatasetAccount> accounts;
+    parallel::agree(world, [&] { accounts = count(config, mine, speaks); });
+    accounts = gathered(accounts, jobs, world);
+    if (speaks)
+      fmt::print("dry run: {}; nothing was written\n",
+                 print_datasets(common.output, accounts, true));
+    return;
+  }
+  std::optional<Writer> writer;
+  parallel::agree(world, [&] { writer.emplace(common, mine); });
+  parallel::agree(world, [&] { writer->run(config, mine, speaks); });
+  parallel::agree(world, [&] { writer->finish(); });
+  const std::vector<DatasetAccount> accounts = gathered(writer->accounts(), jobs, world);
+  if (speaks) writer->output().print_account(accounts, true);
+}
+
+}  // namespace lynceus::prepare

@@ -1,0 +1,134 @@
+// See source_webdataset.h.
+#include "prepare/sources/webdataset.h"
+
+#include <algorithm>
+#include <cctype>
+#include <optional>
+#include <utility>
+
+#include "core/error.h"
+#include "io/files/lines.h"
+
+namespace lynceus::prepare {
+namespace {
+
+constexpr uint64_t kMaxTextBytes = io::Lines::kMaxBytes;
+
+enum class Content { kPicture, kText, kJson, kOther };
+
+struct EntryName {
+  std::string key;
+  Content content = Content::kOther;
+};
+
+EntryName parse_name(const std::string& name) {
+  const size_t slash = name.rfind('/');
+  const size_t dot = name.find('.', slash == std::string::npos ? 0 : slash + 1);
+  EntryName parsed{name.substr(0, dot)};
+  std::string extension = dot == std::string::npos ? "" : name.substr(dot + 1);
+  std::transform(extension.begin(), extension.end(), extension.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  if (extension == "jpg" || extension == "jpeg" || extension == "png" || extension == "webp")
+    parsed.content = Content::kPicture;
+  if (extension == "txt") parsed.content = Content::kText;
+  if (extension == "json") parsed.content = Content::kJson;
+  return parsed;
+}
+
+/// The entries of one key, and what the first unusable one of them was refused for.
+struct Group {
+  std::string key;
+  std::optional<std::string> picture, text, json;
+  std::optional<RejectedRow> fault;
+};
+
+/// Text of others becomes text of ours only as UTF-8, which the JSON parser checks.
+std::string checked_text(const std::string& text, const std::string& where) {
+  io::JsonLimits limits;
+  limits.max_bytes = 8 * kMaxTextBytes;  // what quoting can add
+  return text_of(io::Json::parse(io::json_quoted(text), where, limits));
+}
+
+void add_entry(io::TarReader& tar, Content content, const std::string& where, Group& group) {
+  const bool is_picture = content == Content::kPicture;
+  const uint64_t most = is_picture ? kMaxPictureBytes : kMaxTextBytes;
+  auto& place = is_picture ? group.picture : content == Content::kText ? group.text : group.json;
+  path_below(tar.name(), where);
+  if (place) throw RejectedRow("two entries of a kind", "{}: its key has another one", where);
+  if (tar.size() > most)
+    throw RejectedRow(is_picture ? "picture too large" : "text too large",
+                      "{}: expected at most {} bytes, found {}", where, most, tar.size());
+  place = tar.read();
+}
+
+std::vector<io::Sample> samples_of(Group& group, const WebdatasetOptions& options,
+                                   const std::string& where) {
+  if (group.fault) throw RejectedRow(*group.fault);
+  if (!group.picture) throw RejectedRow("no picture", "{}: expected a picture, found none", where);
+  io::Sample sample;
+  sample.key = group.key;
+  std::vector<std::string> answers;
+  if (group.text) {
+    answers = {checked_text(*group.text, where + ".txt")};
+  } else if (group.json) {
+    io::JsonLimits limits;
+    limits.max_bytes = kMaxTextBytes;
+    limits.refuse_duplicate_keys = false;
+    const io::Json json = io::Json::parse(*group.json, where + ".json", limits);
+    const auto captions = json.find(json.find("captions") ? "captions" : "caption");
+    if (captions) {
+      answers = texts_of(*captions);
+      if (options.first_caption_only) answers.resize(1);
+    } else {
+      sample.turns.push_back({io::TurnRole::kUser, text_of(json.at("question"))});
+      answers = {texts_of(json.at("answer"))[0]};
+    }
+  } else {
+    throw RejectedRow("no text", "{}: expected .txt or .json, found neither", where);
+  }
+  check_picture(*group.picture, where, options.check);
+  sample.media.push_back(std::move(*group.picture));
+  return one_sample_an_answer(sample, answers);
+}
+
+int64_t kibibytes(uint64_t bytes) { return static_cast<int64_t>(bytes >> 10); }
+
+}  // namespace
+
+WebdatasetSource::WebdatasetSource(WebdatasetOptions options) : options_(std::move(options)) {
+  io::TarReader(options_.file, options_.limits);
+}
+
+SourceExtent WebdatasetSource::extent() const {
+  return {kibibytes(io::File::open(options_.file).size()), "KiB", 0};
+}
+
+void WebdatasetSource::read(int64_t skip, const RowSink& sink) {
+  io::TarReader tar(options_.file, options_.limits);
+  std::optional<Group> group;
+  const std::string file = options_.file.string();
+  const auto give = [&] {
+    if (!group || skip-- > 0) return;
+    const std::string where = fmt::format("{}: {}", file, group->key.substr(0, 200));
+    SourceRow row = make_row([&] { return samples_of(*group, options_, where); });
+    row.done = kibibytes(tar.position());
+    sink(std::move(row));
+  };
+  while (tar.next()) {
+    const EntryName name = parse_name(tar.name());
+    if (name.content == Content::kOther) continue;
+    if (!group || group->key != name.key) {
+      give();
+      group = Group{name.key, {}, {}, {}, {}};
+    }
+    if (skip > 0) continue;
+    try {
+      add_entry(tar, name.content, fmt::format("{}: {}", file, tar.name().substr(0, 200)), *group);
+    } catch (const RejectedRow& error) {
+      if (!group->fault) group->fault = error;
+    }
+  }
+  give();
+}
+
+}  // namespace lynceus::prepare

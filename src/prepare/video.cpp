@@ -1,0 +1,206 @@
+// Starts the decoder, reads what it says, makes JPEGs. See video.h; the form of the decoder's
+// output stands in src/frames/main.cpp.
+#include "prepare/video.h"
+
+#include <charconv>
+#include <cstring>
+#include <optional>
+#include <string_view>
+#include <utility>
+
+#include "core/error.h"
+#include "io/media/frame_choice.h"
+#include "io/media/image.h"
+#include "prepare/child_process.h"
+#include "prepare/source.h"
+
+namespace lynceus::prepare {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kProgram = "lynceus-frames";
+constexpr const char* kVersion = "lynceus-frames 1\n";
+constexpr size_t kKept = 32;  // videos whose frames are kept for further rows
+
+/// What the decoder says, piece by piece; nothing where it says something else than it may.
+class Answer {
+ public:
+  explicit Answer(std::string_view bytes) : rest_(bytes) {}
+
+  bool done() const { return rest_.empty(); }
+  std::optional<std::string_view> take(size_t size) {
+    if (rest_.size() < size) return std::nullopt;
+    const std::string_view taken = rest_.substr(0, size);
+    rest_.remove_prefix(size);
+    return taken;
+  }
+  bool take_word(std::string_view word) {
+    if (!rest_.starts_with(word)) return false;
+    rest_.remove_prefix(word.size());
+    return true;
+  }
+  /// A number and the character behind it.
+  std::optional<int64_t> take_number(char end) {
+    int64_t value = 0;
+    const auto [stop, error] = std::from_chars(rest_.data(), rest_.data() + rest_.size(), value);
+    const auto length = static_cast<size_t>(stop - rest_.data());
+    if (error != std::errc() || length >= rest_.size() || rest_[length] != end) return std::nullopt;
+    rest_.remove_prefix(length + 1);
+    return value;
+  }
+
+ private:
+  std::string_view rest_;
+};
+
+/// One frame as JPEG; `index` is the one that it must have.
+std::optional<std::string> take_jpeg(Answer& answer, int64_t index, const VideoOptions& options) {
+  if (!answer.take_word("frame ")) return std::nullopt;
+  const auto found = answer.take_number(' ');
+  const auto width = answer.take_number(' ');
+  const auto height = answer.take_number('\n');
+  constexpr int64_t kMaxSide = 65'500;  // of a JPEG
+  if (found != index || !width || !height || *width < 1 || *height < 1 || *width > kMaxSide ||
+      *height > kMaxSide || *width * *height > options.max_pixels)
+    return std::nullopt;
+  const auto rgb = answer.take(static_cast<size_t>(*width * *height) * 3);
+  if (!rgb) return std::nullopt;
+  io::Image image{static_cast<int>(*width), static_cast<int>(*height), {}};
+  image.rgb.assign(rgb->begin(), rgb->end());
+  return io::encode_jpeg(image, options.jpeg_quality);
+}
+
+}  // namespace
+
+std::vector<std::string> jpegs_of(std::string_view output, const VideoOptions& options) {
+  Answer answer(output);
+  std::vector<std::string> jpegs;
+  if (!answer.take_word("decoded ")) return {};
+  const auto decoded = answer.take_number('\n');
+  if (!decoded || *decoded < 1) return {};
+  int64_t before = -1;
+  for (const int64_t index : io::choose_frames(*decoded, options.frames)) {
+    if (index == before) {
+      jpegs.push_back(jpegs.back());
+      continue;
+    }
+    auto jpeg = take_jpeg(answer, index, options);
+    if (!jpeg) return {};
+    jpegs.push_back(std::move(*jpeg));
+    before = index;
+  }
+  if (!answer.take_word("end\n") || !answer.done()) return {};
+  return jpegs;
+}
+
+struct VideoReader::Result {
+  std::vector<std::string> jpegs;  // empty: it cannot be used
+  const char* reject = "";         // kind
+  std::string problem;
+};
+
+VideoReader::VideoReader(VideoOptions options) : options_(std::move(options)) {
+  if (options_.root.empty()) options_.root = ".";
+  if (!fs::is_directory(options_.root))
+    throw IoError("--root {}: expected a folder, found none", options_.root.string());
+  std::error_code ignored;
+  if (options_.program.empty())
+    options_.program = fs::read_symlink("/proc/self/exe", ignored).parent_path() / kProgram;
+}
+
+VideoReader::~VideoReader() = default;
+
+void VideoReader::check_program() {
+  std::call_once(program_checked_, [&] {
+    const std::string program = options_.program.string();
+    if (!fs::is_regular_file(options_.program))
+      throw UsageError(
+          "{}: expected the program that decodes videos, found none; it is built where FFmpeg's "
+          "libavformat-dev and libswscale-dev are",
+          program);
+    const ChildResult said = run_child(program, {"--version"}, {}, {});
+    if (said.exit_code != 0 || said.output != kVersion)
+      throw UsageError("{} --version: expected '{}', found '{}' and exit code {}", program,
+                       trimmed(kVersion), trimmed(said.output).substr(0, 80), said.exit_code);
+  });
+}
+
+std::vector<std::string> VideoReader::read(const io::Json& path) {
+  return read(text_of(path), path.where());
+}
+
+std::vector<std::string> VideoReader::read(const std::string& path, const std::string& where) {
+  const std::string name = path_below(path, where).string();
+  const std::shared_ptr<const Result> result = shared_result(name);
+  if (result->jpegs.empty())
+    throw RejectedRow(result->reject, "{}: {}: {}", where, name, result->problem);
+  return result->jpegs;
+}
+
+std::shared_ptr<const VideoReader::Result> VideoReader::shared_result(const std::string& name) {
+  std::promise<std::shared_ptr<const Result>> promise;
+  Shared shared;
+  bool is_ours = false;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = results_.find(name);
+    is_ours = found == results_.end();
+    shared = is_ours ? promise.get_future().share() : found->second;
+    if (is_ours) {
+      results_.emplace(name, shared);
+      names_.push_back(name);
+      if (names_.size() > kKept) {
+        results_.erase(names_.front());
+        names_.pop_front();
+      }
+    }
+  }
+  if (is_ours) {
+    try {
+      promise.set_value(std::make_shared<const Result>(decode(name)));
+    } catch (...) {
+      promise.set_exception(std::current_exception());
+    }
+  }
+  return shared.get();
+}
+
+VideoReader::Result VideoReader::decode(const std::string& name) {
+  io::File file;
+  try {
+    file = io::File::open(options_.root / name);
+  } catch (const IoError& error) {
+    return {{}, "missing video", error.what()};
+  }
+  check_program();
+  const size_t most =
+      static_cast<size_t>(options_.frames) * (static_cast<size_t>(options_.max_pixels) * 3 + 100);
+  const ChildResult said = run_child(
+      options_.program,
+      {"--frames", std::to_string(options_.frames), "--max-pixels",
+       std::to_string(options_.max_pixels), "--memory-mib", std::to_string(options_.memory_mib)},
+      file, {options_.timeout_seconds, most + 100});
+  if (said.out_of_time)
+    return {{},
+            "video took too long",
+            fmt::format("not decoded within --video-timeout {} seconds", options_.timeout_seconds)};
+  if (said.signal != 0)
+    return {{},
+            "decoder crashed",
+            fmt::format("the decoder was ended by signal {} ({})", said.signal,
+                        ::strsignal(said.signal))};
+  const std::string& output = said.output;
+  for (const auto& [word, kind] :
+       {std::pair{"damaged ", "damaged video"}, std::pair{"large ", "video too large"}}) {
+    if (said.exit_code == 3 && output.starts_with(word))
+      return {{}, kind, trimmed(output.substr(std::strlen(word), 1000))};
+  }
+  Result result{{}, "decoder crashed", ""};
+  if (said.exit_code == 0 && !said.said_too_much) result.jpegs = jpegs_of(output, options_);
+  result.problem = fmt::format(
+      "the decoder ended with exit code {} and an answer that is not whole", said.exit_code);
+  return result;
+}
+
+}  // namespace lynceus::prepare

@@ -1,0 +1,109 @@
+// From dataset shards to steps: which samples a global batch has, which replica gets which, their
+// tokens, micro-batches and media; the media is decoded ahead by threads. Everything but the pixels
+// is a pure function of (seed, sample index, config), computed by every rank for its replica.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "io/media/media_loader.h"
+#include "io/text/prompt.h"
+#include "train/config.h"
+#include "train/data/mixture.h"
+#include "train/data/replica_batch.h"
+#include "train/step/optimizer.h"
+#include "train/step/vision_branch.h"
+
+namespace lynceus::train {
+
+/// A sample of the global batch, from the shards' headers alone.
+struct PlannedSample {
+  int64_t index = 0;  ///< in the run
+  int dataset = 0;
+  int64_t sample = 0;  ///< in the dataset
+  std::vector<int64_t> item_frames;
+  bool is_video = false;
+  double cost = 0;  ///< estimated work, for balance only
+};
+
+struct DamagedSample {
+  int64_t index = 0;
+  std::string reason;
+};
+
+/// One replica's part of a step, ready to run.
+struct PreparedStep {
+  ReplicaBatch batch;
+  GlobalReach reach;
+  std::vector<Tensor> pixels;  ///< by sample of the batch; undefined where another rank encodes
+  std::vector<PlannedSample> samples;  ///< by sample of the batch
+  std::vector<DamagedSample> damaged;  ///< found by this rank
+  int64_t damaged_in_replica = 0;
+  int64_t cut_tokens = 0;  ///< text tokens that data.max_tokens cut off
+  /// Estimated work of the busiest replica over the mean; the same on every rank.
+  double replica_imbalance = 1;
+
+  PixelSource pixel_source() const;
+};
+
+/// What turns samples into tokens.
+struct TextOptions {
+  const io::Tokenizer* tokenizer = nullptr;
+  io::PromptStyle style;
+  std::vector<const io::PromptList*> prompts;  ///< by dataset; empty or null: as in the shard
+  int64_t max_tokens = 512;
+  uint64_t seed = 1;
+};
+
+/// The replica of each sample, its cost spread evenly (train/data/balance.h). `imbalance`, where
+/// wanted, becomes the work of the busiest replica over the mean.
+std::vector<int> assign_replicas(const std::vector<PlannedSample>& samples, int replicas,
+                                 double* imbalance = nullptr);
+
+/// Plans and loads batches of one list of datasets for this rank.
+class BatchLoader {
+ public:
+  BatchLoader(const Runtime& rt, const model::ModelConfig& model,
+              std::vector<const io::Dataset*> datasets, TextOptions text, BatchLimits limits,
+              const io::TransformConfig& transform, int threads);
+
+  /// A video must have no more frames than vision.num_frames (open_data sees to it).
+  PlannedSample plan_sample(int64_t index, const MixtureSample& choice) const;
+  /// Begins to load a global batch; finish() gives them in the same order.
+  void begin(const std::vector<PlannedSample>& global_batch);
+  /// Collective over the replica: damaged samples are agreed on and their labels dropped.
+  PreparedStep finish();
+
+ private:
+  SampleInput tokenize(const PlannedSample& planned, int64_t position, int64_t* cut) const;
+  void drop_damaged(PreparedStep* step) const;
+
+  const Runtime& rt_;
+  model::ModelConfig model_;
+  std::vector<const io::Dataset*> datasets_;
+  TextOptions text_;
+  BatchLimits limits_;
+  std::vector<PreparedStep> queue_;
+  std::vector<std::vector<int64_t>> requested_;  ///< positions in the batch, by queue entry
+  io::MediaLoader loader_;
+};
+
+/// Endless batches of the training mixture, loaded while others are used.
+class TrainingData {
+ public:
+  /// Begins at the index where `mixture` stands, with `depth` batches at once.
+  TrainingData(BatchLoader* loader, Mixture mixture, int64_t global_batch_size, int depth);
+  /// The oldest batch that was begun. Collective over the replica.
+  PreparedStep next() { return loader_->finish(); }
+  /// Plans one more batch and begins to load it; once for each next(), when the host has time.
+  void begin_next();
+
+ private:
+  BatchLoader* loader_;
+  Mixture mixture_;
+  int64_t global_batch_size_;
+};
+
+}  // namespace lynceus::train

@@ -1,0 +1,117 @@
+// Opens what data.* names: tokenizer, template, datasets, prompts. See session.h.
+#include "core/resource.h"
+#include "train/data/dataset_choice.h"
+#include "train/run/session.h"
+#include "train/under_key.h"
+
+namespace lynceus::train {
+namespace {
+
+/// Every sample of every rank has a place in the plan: looked at here, before any step.
+void refuse_long_videos(const std::string& key, const std::vector<io::Dataset>& datasets,
+                        int64_t most_frames) {
+  for (const io::Dataset& dataset : datasets)
+    for (int64_t sample = 0; sample < dataset.size(); ++sample)
+      if (const int64_t frames = dataset.media_count(sample);
+          frames > most_frames && dataset.kind(sample) == io::MediaKind::kFrames)
+        throw InputError("{}: {}: expected at most vision.num_frames = {} frames, found {}", key,
+                         dataset.describe(sample), most_frames, frames);
+}
+
+io::PromptList load_prompts(const std::string& key, const std::string& name) {
+  return io::PromptList::load(find_resource(key, "prompts", name, ".txt"));
+}
+
+/// The family of each set and its list, both empty where it has none. `held_out`: the first
+/// wordings.
+void give_prompts(const DataConfig& config, const std::vector<io::Dataset>& datasets, bool held_out,
+                  std::vector<std::string>* families,
+                  std::map<std::string, io::PromptList>* lists) {
+  const std::vector<SourceLine> mixture = parse_mixture(config);
+  const bool by_family = config.prompts != "none";
+  const bool first = by_family && (held_out || config.prompts == "single");
+  for (const io::Dataset& dataset : datasets) {
+    const std::string task = dataset.size() > 0 ? dataset.info(0).task : "";
+    std::string key = "data.mixture " + dataset.name();
+    std::string family = by_family ? prompt_family(mixture, dataset.name(), task) : "";
+    if (family.empty()) {
+      key = "data.caption_prompts";
+      family = config.caption_prompts;
+    }
+    if (!family.empty() && !lists->contains(family)) {
+      const io::PromptList all = load_prompts(key, family);
+      lists->emplace(family, first ? all.first_only() : all);
+    }
+    families->push_back(std::move(family));
+  }
+}
+
+}  // namespace
+
+TextOptions RunData::text(const RunConfig& config, bool is_training) const {
+  const auto& lists = is_training ? prompts : held_out_prompts;
+  std::vector<const io::PromptList*> by_dataset;
+  for (const std::string& family : is_training ? families : held_out_families)
+    by_dataset.push_back(family.empty() ? nullptr : &lists.at(family));
+  return {tokenizer.get(), style, std::move(by_dataset), config.data.max_tokens, config.train.seed};
+}
+
+std::map<std::string, std::string> RunData::fingerprints() const {
+  std::map<std::string, std::string> fingerprints;
+  for (size_t i = 0; i < training.size(); ++i) {
+    std::string& fingerprint = fingerprints[training[i].name()];
+    fingerprint = training[i].fingerprint();
+    if (!families[i].empty())
+      fingerprint += fmt::format(" with prompts {}", prompts.at(families[i]).fingerprint());
+  }
+  return fingerprints;
+}
+
+std::string RunData::describe() const {
+  double sum = 0;
+  for (const double weight : weights) sum += weight;
+  std::vector<std::string> present;
+  for (size_t i = 0; i < training.size(); ++i)
+    present.push_back(fmt::format("{} {:.3g} %{}", training[i].name(), 100 * weights[i] / sum,
+                                  families[i].empty() ? "" : fmt::format(" ({})", families[i])));
+  std::string text = fmt::format("samples from {}", fmt::join(present, ", "));
+  if (!absent.empty())
+    text += fmt::format("; {} not there and left out: {}", absent.size(), fmt::join(absent, ", "));
+  return text;
+}
+
+std::vector<const io::Dataset*> RunData::pointers(const std::vector<io::Dataset>& datasets) {
+  std::vector<const io::Dataset*> pointers;
+  for (const io::Dataset& dataset : datasets) pointers.push_back(&dataset);
+  return pointers;
+}
+
+RunData open_data(const RunConfig& config, bool with_training) {
+  RunData data;
+  if (config.data.tokenizer.empty())
+    throw UsageError("data.tokenizer: expected a SentencePiece model, found nothing");
+  data.tokenizer = under_key(
+      "data.tokenizer", [&] { return std::make_unique<io::Tokenizer>(config.data.tokenizer); });
+  data.style =
+      io::PromptStyle::load(find_resource("data.prompt", "prompts", config.data.prompt, ".ini"));
+  const auto open = [](const char* key, const SourceLine& line) {
+    return under_key(key, [&] { return io::Dataset(line.name, line.pattern); });
+  };
+  if (with_training) {
+    ChosenSources chosen = choose_sources(config.data);
+    data.absent = std::move(chosen.absent);
+    for (const SourceLine& line : chosen.present) {
+      data.training.push_back(open("data.source", line));
+      data.weights.push_back(line.weight);
+    }
+  }
+  for (const SourceLine& line : parse_validation(config.data))
+    data.validation.push_back(open("data.validation", line));
+  refuse_long_videos("data.source", data.training, config.model.vision.num_frames);
+  refuse_long_videos("data.validation", data.validation, config.model.vision.num_frames);
+  give_prompts(config.data, data.training, false, &data.families, &data.prompts);
+  give_prompts(config.data, data.validation, true, &data.held_out_families, &data.held_out_prompts);
+  return data;
+}
+
+}  // namespace lynceus::train

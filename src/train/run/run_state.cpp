@@ -1,0 +1,221 @@
+// What checkpoints hold of a run, and what a resume compares before it accepts one. Used by the
+// trainer and `lynceus evaluate`.
+#include "train/run/run_state.h"
+
+#include <algorithm>
+#include <charconv>
+#include <sstream>
+
+#include "core/version.h"
+#include "model/parameter_value.h"
+
+namespace lynceus::train {
+namespace {
+
+namespace fs = std::filesystem;
+
+int64_t parse_step(const std::string& text) {
+  int64_t step = 0;
+  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), step);
+  if (parsed.ec != std::errc() || parsed.ptr != text.data() + text.size())
+    throw UsageError("resume: expected auto, never or a step, found '{}'", text);
+  return step;
+}
+
+/// The checkpoint that --resume names: the newest whole one, or that of a step. What is wrong with
+/// it every rank learns alike, and one tells it.
+std::optional<io::LoadedCheckpoint> load_asked(const Runtime& rt, const RunOptions& options,
+                                               std::span<const io::CheckpointTensor> tensors,
+                                               const io::LoadOptions& load) {
+  std::optional<io::LoadedCheckpoint> loaded;
+  parallel::Communicator& world = *rt.grid.world;
+  parallel::agree(world, [&] {
+    if (options.resume == "auto")
+      loaded = io::load_newest_checkpoint(world, options.run, tensors, load);
+    else
+      loaded = io::load_checkpoint(
+          world, io::checkpoint_path(options.run, parse_step(options.resume)), tensors, load);
+  });
+  return loaded;
+}
+
+/// What is not the same of the datasets of a checkpoint and of a run, by name.
+std::vector<std::string> differences_of_data(const std::map<std::string, std::string>& theirs,
+                                             const std::map<std::string, std::string>& mine) {
+  std::vector<std::string> faults;
+  for (const auto& [name, fingerprint] : mine) {
+    const auto found = theirs.find(name);
+    if (found == theirs.end())
+      faults.push_back(
+          fmt::format("data.source {}: the checkpoint was trained without it, it is "
+                      "there now",
+                      name));
+    else if (found->second != fingerprint)
+      faults.push_back(fmt::format("data.source {}: the checkpoint has {}, this run {}", name,
+                                   found->second, fingerprint));
+  }
+  for (const auto& [name, fingerprint] : theirs)
+    if (!mine.contains(name))
+      faults.push_back(fmt::format(
+          "data.source {}: the checkpoint was trained with it, it is not there now", name));
+  return faults;
+}
+
+std::vector<std::string> texts_of(const std::vector<ConfigValue>& config, const std::string& key) {
+  std::vector<std::string> texts;
+  for (const ConfigValue& value : config)
+    if (value.key == key) texts.push_back(value.value);
+  return texts;
+}
+
+}  // namespace
+
+bool may_change_on_resume(const std::string& key) {
+  for (const char* section : {"log.", "checkpoint.", "parallel."})
+    if (key.starts_with(section)) return true;
+  static constexpr const char* kKeys[] = {
+      // What this start is to do, and where; precision is not among it.
+      "run", "resume", "stop-after", "init", "take-over", "allow-change", "device", "transport",
+      "gemm",
+      // How the work is cut.
+      "train.micro_batch_tokens", "train.vision_window", "train.recompute",
+      "vision.images_per_pass", "data.loader_threads",
+      // Where the data lies; that it is the same is compared by content.
+      "data.root", "data.missing",
+      // What looks on without touching what is trained: validation, when to give up.
+      "train.validate_every", "train.validation_samples", "data.validation", "data.max_bad"};
+  return std::find(std::begin(kKeys), std::end(kKeys), key) != std::end(kKeys);
+}
+
+std::vector<io::CheckpointTensor> RunState::tensors() const {
+  std::vector<io::CheckpointTensor> tensors;
+  for (const TrainedParameter& trained : optimizer_->parameters()) {
+    tensors.push_back(io::checkpoint_tensor(*trained.parameter));
+    tensors.push_back(io::checkpoint_tensor(*trained.parameter, "m", trained.m));
+    tensors.push_back(io::checkpoint_tensor(*trained.parameter, "v", trained.v));
+  }
+  return tensors;
+}
+
+io::SaveResult RunState::save(io::CheckpointStore* store, const RunPosition& position) const {
+  io::Manifest manifest;
+  manifest.step = position.step;
+  manifest.samples_seen = position.samples_seen;
+  manifest.software = software_version();
+  for (const ConfigValue& value : identity_.config)
+    manifest.config.push_back({value.key, value.value});
+  manifest.seeds["train.seed"] = identity_.seed;
+  manifest.damaged_samples = position.damaged_samples;
+  for (const auto& [module, weights] : identity_.origins)
+    if (!model_->config.llm.trains(module)) manifest.frozen_weights[module] = weights;
+  manifest.tokenizer = identity_.tokenizer;
+  manifest.datasets = identity_.datasets;
+  // Each stage knows the counts of its own parameters; the manifest has them all.
+  std::string mine;
+  for (const TrainedParameter& trained : optimizer_->parameters())
+    mine += fmt::format("{} {}\n", trained.parameter->name, trained.steps);
+  for (const std::string& text : rt_.grid.world->all_gather(mine)) {
+    std::istringstream lines(text);
+    std::string name;
+    int64_t steps = 0;
+    while (lines >> name >> steps) manifest.parameter_steps[name] = steps;
+  }
+  return store->save(std::move(manifest), model::HostTensors(rt_, tensors()).tensors());
+}
+
+void RunState::accept(const io::Manifest& manifest, const RunOptions& options) const {
+  std::vector<std::string> faults;
+  const auto differ = [&](const std::string& what, const std::string& theirs,
+                          const std::string& mine) {
+    if (theirs != mine)
+      faults.push_back(fmt::format("{}: the checkpoint has {}, this run {}", what,
+                                   theirs.empty() ? "nothing" : theirs,
+                                   mine.empty() ? "nothing" : mine));
+  };
+  std::vector<ConfigValue> theirs;
+  for (const auto& [key, value] : manifest.config) theirs.push_back({key, value, ""});
+  std::vector<std::string> keys;
+  const std::vector<ConfigValue>* const both[] = {&identity_.config, &theirs};
+  for (const auto* config : both)
+    for (const ConfigValue& value : *config)
+      if (std::find(keys.begin(), keys.end(), value.key) == keys.end()) keys.push_back(value.key);
+  const auto allowed = [&](const std::string& key) {
+    return std::count(options.allow_change.begin(), options.allow_change.end(), key) > 0;
+  };
+  for (const std::string& key : keys) {
+    if (may_change_on_resume(key) || allowed(key)) continue;
+    const auto a = texts_of(theirs, key), b = texts_of(identity_.config, key);
+    differ(key, fmt::format("{}", fmt::join(a, " ")), fmt::format("{}", fmt::join(b, " ")));
+  }
+  for (const std::string& fault :
+       differences(manifest, identity_.origins, {identity_.tokenizer, /*allow_change=*/{}}))
+    faults.push_back(fault + " (never permitted within a run)");
+  const bool same_config = faults.empty();
+  if (!allowed("data.source") && !allowed("data.mixture"))
+    for (std::string& fault : differences_of_data(manifest.datasets, identity_.datasets))
+      faults.push_back(std::move(fault));
+  if (faults.empty()) return;
+  const std::string message =
+      fmt::format("cannot resume from step {} (--allow-change KEY permits a key to differ):\n{}",
+                  manifest.step, fmt::join(faults, "\n"));
+  // The same command on other files.
+  if (same_config) throw InputError("{}", message);
+  throw UsageError("{}", message);
+}
+
+std::optional<RunPosition> RunState::resume(const RunOptions& options) {
+  if (options.resume == "never") return std::nullopt;
+  io::LoadOptions load;
+  load.accept = [&](const io::Manifest& manifest) { accept(manifest, options); };
+  const model::HostTensors values(rt_, tensors());
+  const auto loaded = load_asked(rt_, options, values.tensors(), load);
+  if (!loaded) return std::nullopt;
+  values.write_back();
+  model::refresh_rounded(rt_, model_);
+  for (TrainedParameter& trained : optimizer_->parameters()) {
+    const auto found = loaded->manifest.parameter_steps.find(trained.parameter->name);
+    trained.steps = found == loaded->manifest.parameter_steps.end() ? 0 : found->second;
+  }
+  load_frozen(rt_, model_, loaded->manifest, &identity_.origins);
+  return RunPosition{loaded->manifest.step, loaded->manifest.samples_seen,
+                     loaded->manifest.damaged_samples};
+}
+
+void RunState::initialize_from(const RunOptions& options) {
+  train::initialize_from(rt_, model_, options.init, {identity_.tokenizer, options.allow_change},
+                           &identity_.origins);
+  parallel::agree(*rt_.grid.world, [&] {
+    const std::string own = (fs::canonical(options.run) / "checkpoints" / "").string();
+    for (const auto& [module, weights] : identity_.origins)
+      if (!model_->config.llm.trains(module) && weights.checkpoint.starts_with(own))
+        throw UsageError(
+            "init: the frozen {} is in {} alone, which makes room for new checkpoints of the same "
+            "run: choose another --run",
+            module, weights.checkpoint);
+  });
+}
+
+int64_t load_trained(const Runtime& rt, model::LynxModel* model, const RunOptions& options,
+                     const std::string& tokenizer, WeightOrigins* origins) {
+  std::vector<io::CheckpointTensor> trained;
+  model->visit_parameters([&](Parameter& parameter) {
+    if (parameter.trainable()) trained.push_back(io::checkpoint_tensor(parameter));
+  });
+  const model::HostTensors values(rt, std::move(trained));
+  io::LoadOptions load;
+  load.accept = [&](const io::Manifest& manifest) {
+    refuse_differences(fmt::format("the checkpoint of step {}", manifest.step), manifest, *origins,
+                       {tokenizer, options.allow_change});
+  };
+  load.may_be_unused = [](const std::string& name) { return !is_value(name); };
+  const auto loaded = load_asked(rt, options, values.tensors(), load);
+  if (!loaded)
+    throw parallel::AgreedError(ExitCode::kInput,
+                                fmt::format("{}: no committed checkpoint", options.run));
+  values.write_back();
+  model::refresh_rounded(rt, model);
+  load_frozen(rt, model, loaded->manifest, origins);
+  return loaded->manifest.step;
+}
+
+}  // namespace lynceus::train

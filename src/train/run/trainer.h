@@ -1,0 +1,14 @@
+// The training loop: steps, metrics, validation, checkpoints, requests to stop.
+#pragma once
+
+#include "core/config.h"
+#include "train/run/session.h"
+
+namespace lynceus::train {
+
+/// Collective over the world. `reader` has filled `config`; what files decide is resolved in it,
+/// and gives the values of config.ini and the manifests. Returns kDone, or kRequeue after a stop on
+/// request; errors are agreed.
+ExitCode train(const Runtime& rt, RunConfig* config, ConfigReader* reader);
+
+}  // namespace lynceus::train

@@ -1,0 +1,153 @@
+// Runs held-out samples forward in batches and adds up their scores by task. Used by the trainer
+// and `lynceus evaluate`.
+#include "train/run/validation.h"
+
+#include <algorithm>
+
+#include "core/log.h"
+#include "core/trace.h"
+
+namespace lynceus::train {
+namespace {
+
+double ratio(double part, int64_t whole) {
+  return whole == 0 ? 0 : part / static_cast<double>(whole);
+}
+
+std::string answer_of(const std::vector<io::Turn>& turns) {
+  for (const io::Turn& turn : turns)
+    if (turn.role == io::TurnRole::kAssistant) return turn.text;
+  return {};
+}
+
+/// Scores by sample of a global batch: {loss, scored, correct}, filled on the last stage.
+class BatchScores {
+ public:
+  BatchScores(const Runtime& rt, int64_t samples)
+      : rt_(rt), table_(Tensor::zeros(rt.host(), {samples, 3}, DType::kF64)) {}
+
+  void add(const model::PackedBatch& batch, const model::LlmStage::Output& output) {
+    if (rt_.grid.tensor->rank() != 0) return;
+    const auto losses = output.loss.row_loss.to_vector<float>();
+    const auto correct = output.loss.row_correct.to_vector<uint8_t>();
+    for (size_t row = 0; row < losses.size(); ++row) {
+      double* entry = table_.data<double>() + 3 * batch.samples[batch.sample_of_scored[row]];
+      entry[0] += losses[row];
+      entry[1] += 1;
+      entry[2] += correct[row];
+    }
+  }
+
+  const double* agreed() {
+    rt_.grid.world->all_reduce(table_);
+    return table_.data<double>();
+  }
+
+ private:
+  const Runtime& rt_;
+  Tensor table_;
+};
+
+/// The samples whose media was damaged, of all ranks: each is found by the one that encodes it.
+class DamageList {
+ public:
+  DamageList(const Runtime& rt, int64_t samples)
+      : rt_(rt), found_(Tensor::zeros(rt.host(), {samples}, DType::kI64)) {}
+
+  void add(const std::vector<DamagedSample>& damaged) {
+    for (const DamagedSample& sample : damaged) {
+      found_.data<int64_t>()[sample.index] = 1;
+      reasons_ += (reasons_.empty() ? "" : "\n") + sample.reason;
+    }
+  }
+
+  /// By sample; what is wrong with each goes to the log.
+  const int64_t* agreed() {
+    rt_.grid.world->all_reduce(found_, parallel::ReduceOp::kMax);
+    for (const std::string& reasons : rt_.grid.world->all_gather(reasons_))
+      if (!reasons.empty() && rt_.grid.world->rank() == 0)
+        log::warn("validation: damaged media, replaced and not scored: {}", reasons);
+    return found_.data<int64_t>();
+  }
+
+ private:
+  const Runtime& rt_;
+  Tensor found_;
+  std::string reasons_;
+};
+
+/// The first `samples` (0: all) samples of every dataset, in order.
+std::vector<PlannedSample> plan(const BatchLoader& loader,
+                                const std::vector<const io::Dataset*>& datasets, int64_t samples) {
+  std::vector<PlannedSample> all;
+  for (size_t d = 0; d < datasets.size(); ++d) {
+    const int64_t count =
+        samples == 0 ? datasets[d]->size() : std::min(samples, datasets[d]->size());
+    for (int64_t s = 0; s < count; ++s)
+      all.push_back(loader.plan_sample(static_cast<int64_t>(all.size()), {static_cast<int>(d), s}));
+  }
+  return all;
+}
+
+}  // namespace
+
+double TaskScore::loss() const { return ratio(loss_sum, scored_tokens); }
+double TaskScore::token_accuracy() const {
+  return ratio(static_cast<double>(correct_tokens), scored_tokens);
+}
+double TaskScore::answer_accuracy() const {
+  return ratio(static_cast<double>(correct_answers), samples);
+}
+double TaskScore::baseline() const {
+  int64_t most = 0;
+  for (const auto& [answer, count] : answers) most = std::max(most, count);
+  return ratio(static_cast<double>(most), samples);
+}
+
+std::map<std::string, TaskScore> validate(const Runtime& rt, const model::LynxModel& model,
+                                          BatchLoader* loader,
+                                          const std::vector<const io::Dataset*>& datasets,
+                                          int64_t samples, int64_t batch_size) {
+  LYNCEUS_TRACE("validate");
+  const std::vector<PlannedSample> all = plan(*loader, datasets, samples);
+  const int64_t total = static_cast<int64_t>(all.size());
+  const auto begin = [&](int64_t first) {
+    const int64_t count = std::min(batch_size, total - first);
+    if (count > 0) loader->begin({all.begin() + first, all.begin() + first + count});
+  };
+  std::map<std::string, TaskScore> scores;
+  const auto score_of = [&](const PlannedSample& planned) -> TaskScore& {
+    return scores[datasets[planned.dataset]->info(planned.sample).task];
+  };
+  DamageList damage(rt, total);
+  begin(0);
+  for (int64_t first = 0; first < total; first += batch_size) {
+    begin(first + batch_size);
+    PreparedStep step = loader->finish();
+    damage.add(step.damaged);
+    const int64_t count = std::min(batch_size, total - first);
+    BatchScores batch(rt, count);
+    evaluate_loss(rt, model, &step.batch, step.pixel_source(),
+                  [&](const model::PackedBatch& packed, const model::LlmStage::Output& output) {
+                    batch.add(packed, output);
+                  });
+    const double* entry = batch.agreed();
+    for (int64_t i = 0; i < count; ++i, entry += 3) {
+      if (entry[1] == 0) continue;
+      const PlannedSample& planned = all[first + i];
+      TaskScore& score = score_of(planned);
+      score.samples += 1;
+      score.loss_sum += entry[0];
+      score.scored_tokens += static_cast<int64_t>(entry[1]);
+      score.correct_tokens += static_cast<int64_t>(entry[2]);
+      score.correct_answers += entry[1] == entry[2];
+      ++score.answers[answer_of(datasets[planned.dataset]->turns(planned.sample))];
+    }
+  }
+  const int64_t* damaged = damage.agreed();
+  for (const PlannedSample& planned : all)
+    if (damaged[planned.index]) ++score_of(planned).damaged_samples;
+  return scores;
+}
+
+}  // namespace lynceus::train

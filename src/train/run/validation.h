@@ -1,0 +1,39 @@
+// Validation: loss, scored-token accuracy and answer accuracy of held-out sets, by task. An answer
+// is right when every one of its scored tokens has the largest logit (of equal ones: the first, as
+// argmax has it) given the true ones before it, i.e. when greedy decoding would say exactly it.
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "train/data/batch_loader.h"
+#include "train/step/step.h"
+
+namespace lynceus::train {
+
+struct TaskScore {
+  int64_t samples = 0;          ///< with at least one scored token
+  int64_t damaged_samples = 0;  ///< with damaged media: replaced and not scored
+  int64_t scored_tokens = 0;
+  int64_t correct_tokens = 0;
+  int64_t correct_answers = 0;
+  double loss_sum = 0;
+  /// How often each answer occurs, for the majority-answer baseline.
+  std::map<std::string, int64_t> answers;
+
+  double loss() const;
+  double token_accuracy() const;
+  double answer_accuracy() const;
+  /// Share of the most frequent answer.
+  double baseline() const;
+};
+
+/// Collective over the world: the first `samples` (0: all) samples of every dataset of the loader,
+/// in order, by task of the shards; the same scores on every rank. Samples with damaged media are
+/// logged as warnings.
+std::map<std::string, TaskScore> validate(const Runtime& rt, const model::LynxModel& model,
+                                          BatchLoader* loader,
+                                          const std::vector<const io::Dataset*>& datasets,
+                                          int64_t samples, int64_t batch_size);
+
+}  // namespace lynceus::train

@@ -1,0 +1,229 @@
+// See weight_origins.h. Holds a checkpoint against this run before it takes values from it.
+#include "train/run/weight_origins.h"
+
+#include <algorithm>
+#include <set>
+#include <system_error>
+
+#include "core/log.h"
+#include "io/weights/shared_digest.h"
+#include "model/load_weights.h"
+#include "model/parameter_value.h"
+
+namespace lynceus::train {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// The key that permits other weights of a module; empty: none does.
+std::string key_of(const std::string& module) {
+  if (module == "llm") return "model.weights";
+  return module == "vision" ? "vision.weights" : "";
+}
+
+bool is_of(const std::string& module, const std::string& tensor) {
+  return is_value(tensor) && module_of(tensor) == module;
+}
+
+/// A stage without video has no frame positions to give.
+bool may_be_new(const std::string& tensor) {
+  return tensor.starts_with("absolute_frame_pos_embed");
+}
+
+std::vector<io::CheckpointTensor> values_of(model::LynxModel* model,
+                                            const model::NameFilter& filter) {
+  std::vector<io::CheckpointTensor> values;
+  model->visit_parameters([&](Parameter& parameter) {
+    if (filter(parameter.name)) values.push_back(io::checkpoint_tensor(parameter));
+  });
+  return values;
+}
+
+io::LoadedCheckpoint load_from(const Runtime& rt, model::LynxModel* model,
+                               const std::string& checkpoint, const model::NameFilter& filter,
+                               const io::LoadOptions& load) {
+  const model::HostTensors values(rt, values_of(model, filter));
+  io::LoadedCheckpoint loaded;
+  parallel::agree(*rt.grid.world, [&] {
+    loaded = io::load_checkpoint(*rt.grid.world, checkpoint, values.tensors(), load);
+  });
+  values.write_back();
+  model::refresh_rounded(rt, model);
+  return loaded;
+}
+
+/// One module from the checkpoint that held it when the run began.
+void load_module(const Runtime& rt, model::LynxModel* model, const std::string& module,
+                 const io::FrozenWeights& weights) {
+  io::LoadOptions load;
+  load.accept = [&](const io::Manifest& manifest) {
+    if (const std::string found = module_digest(manifest, module); found != weights.identity)
+      throw InputError("{}: expected digest {}, found {}", weights.checkpoint, weights.identity,
+                       found);
+  };
+  load.may_be_unused = [&](const std::string& tensor) { return !is_of(module, tensor); };
+  load.may_be_missing = may_be_new;
+  try {
+    load_from(
+        rt, model, weights.checkpoint,
+        [&](const std::string& parameter) { return module_of(parameter) == module; }, load);
+  } catch (const parallel::AgreedError& error) {
+    throw parallel::AgreedError(
+        error.code(), fmt::format("the frozen {} came from {} and is saved nowhere else, but: {}",
+                                  module, weights.checkpoint, error.what()));
+  }
+}
+
+/// What a file of weights (the released pretrain_lynx.pt, say) holds of what this run trains. Of
+/// its frozen parts the run has its own, from model.weights and vision.weights.
+void initialize_from_file(const Runtime& rt, model::LynxModel* model, const std::string& file,
+                          WeightOrigins* origins) {
+  io::WeightSourcePtr source;
+  std::set<std::string> trained;
+  std::set<std::string> frozen;
+  parallel::agree(*rt.grid.world, [&] {
+    source = io::open_weights(file);
+    std::vector<std::string> elsewhere;
+    for (const std::string& name : source->names()) {
+      const std::string module = module_of(name);
+      if (model->config.llm.trains(module)) {
+        trained.insert(module);
+      } else {
+        frozen.insert(module);
+        elsewhere.push_back(name);
+      }
+    }
+    std::vector<io::ExpectedTensor> expected;
+    for (const io::ExpectedTensor& tensor : model::expected_tensors(model->config))
+      if (trained.contains(module_of(tensor.name)) &&
+          (source->has(tensor.name) || !may_be_new(tensor.name)))
+        expected.push_back(tensor);
+    io::match_weights(*source, expected, elsewhere);
+    if (trained.empty())
+      throw InputError("{}: nothing in it is trained here (model.train)", source->describe());
+  });
+  model::load_weights(rt, model, *source, [&](const std::string& name) {
+    return trained.contains(module_of(name)) && source->has(name);
+  });
+  const std::string digest = io::digest_files(source->files(), *rt.grid.world).hex();
+  for (const std::string& module : trained) {
+    (*origins)[module] = {digest, ""};
+    log::info("the {} is that of {}", module, source->describe());
+  }
+  for (const std::string& module : frozen)
+    log::info("the frozen {} in {} is left alone", module, source->describe());
+}
+
+}  // namespace
+
+std::string module_of(const std::string& parameter) {
+  if (model::is_vision(parameter)) return "vision";
+  if (model::is_backbone(parameter)) return "llm";
+  return parameter.starts_with("LLM.") ? "adapter" : "bridge";
+}
+
+bool is_value(const std::string& tensor) { return tensor.ends_with("/value"); }
+
+bool holds(const io::Manifest& manifest, const std::string& module) {
+  return std::any_of(manifest.tensors.begin(), manifest.tensors.end(),
+                     [&](const io::ManifestTensor& tensor) { return is_of(module, tensor.name); });
+}
+
+std::string module_digest(const io::Manifest& manifest, const std::string& module) {
+  std::string digests;
+  for (const io::ManifestTensor& tensor : manifest.tensors)
+    if (is_of(module, tensor.name))
+      for (const io::Digest128& block : tensor.blocks) digests += block.hex();
+  return io::digest128(digests.data(), digests.size()).hex();
+}
+
+std::vector<std::string> differences(const io::Manifest& manifest, const WeightOrigins& mine,
+                                     const CheckpointTerms& terms) {
+  std::vector<std::string> faults;
+  const auto differ = [&](const std::string& what, const std::string& key,
+                          const std::string& theirs, const std::string& ours) {
+    if (theirs == ours || std::count(terms.allow_change.begin(), terms.allow_change.end(), key) > 0)
+      return;
+    faults.push_back(fmt::format("{}: the checkpoint has {}, this run {}", what,
+                                 theirs.empty() ? "none" : theirs, ours));
+  };
+  differ("tokenizer", "data.tokenizer", manifest.tokenizer, terms.tokenizer);
+  for (const auto& [module, weights] : mine) {
+    const auto found = manifest.frozen_weights.find(module);
+    if (found == manifest.frozen_weights.end() || !found->second.checkpoint.empty() ||
+        holds(manifest, module))
+      continue;
+    differ("frozen " + module + " weights", key_of(module), found->second.identity,
+           weights.identity);
+  }
+  return faults;
+}
+
+void refuse_differences(const std::string& checkpoint, const io::Manifest& manifest,
+                        const WeightOrigins& mine, const CheckpointTerms& terms) {
+  const std::vector<std::string> faults = differences(manifest, mine, terms);
+  if (!faults.empty())
+    throw InputError(
+        "{} was trained with others (--allow-change data.tokenizer, model.weights or "
+        "vision.weights permits it):\n{}",
+        checkpoint, fmt::join(faults, "\n"));
+}
+
+void initialize_from(const Runtime& rt, model::LynxModel* model, const std::string& checkpoint,
+                     const CheckpointTerms& terms, WeightOrigins* origins) {
+  // A checkpoint is a directory; rank 0 looks for all.
+  std::error_code ignored;
+  const char* mine = fs::is_regular_file(checkpoint, ignored) ? "file" : "";
+  if (!rt.grid.world->all_gather(mine)[0].empty())
+    return initialize_from_file(rt, model, checkpoint, origins);
+  std::set<std::string> elsewhere;  // modules that the checkpoint knows but does not hold
+  std::string place;                // a link may point to another one later
+  io::LoadOptions load;
+  load.accept = [&](const io::Manifest& manifest) {
+    refuse_differences(checkpoint, manifest, *origins, terms);
+    for (const auto& [module, weights] : manifest.frozen_weights)
+      if (!holds(manifest, module)) elsewhere.insert(module);
+    place = fs::canonical(checkpoint).string();
+  };
+  load.may_be_unused = [](const std::string& tensor) { return !is_value(tensor); };
+  load.may_be_missing = [&](const std::string& tensor) {
+    return may_be_new(tensor) || elsewhere.contains(module_of(tensor));
+  };
+  // The encoder is never in a checkpoint.
+  const io::LoadedCheckpoint loaded = load_from(
+      rt, model, checkpoint,
+      [](const std::string& parameter) { return !model::is_vision(parameter); }, load);
+  for (auto& [module, weights] : *origins)
+    if (holds(loaded.manifest, module)) weights = {module_digest(loaded.manifest, module), place};
+  load_frozen(rt, model, loaded.manifest, origins);
+}
+
+void load_frozen(const Runtime& rt, model::LynxModel* model, const io::Manifest& manifest,
+                 WeightOrigins* origins) {
+  for (const auto& [module, weights] : manifest.frozen_weights) {
+    if (weights.checkpoint.empty() || holds(manifest, module)) continue;
+    load_module(rt, model, module, weights);
+    (*origins)[module] = weights;
+    log::info("the {} is that of {}", module, weights.checkpoint);
+  }
+}
+
+std::string load_backbone(const Runtime& rt, model::LynxModel* model, const std::string& checkpoint,
+                          const CheckpointTerms& terms) {
+  io::LoadOptions load;
+  load.accept = [&](const io::Manifest& manifest) {
+    refuse_differences(checkpoint, manifest, {}, terms);
+  };
+  load.may_be_unused = [](const std::string& tensor) { return !is_of("llm", tensor); };
+  return module_digest(load_from(rt, model, checkpoint, model::is_backbone, load).manifest, "llm");
+}
+
+void tell_random(const model::LynxModel& model, const WeightOrigins& origins) {
+  for (const char* module : {"bridge", "adapter"})
+    if (const auto found = origins.find(module); found != origins.end() &&
+                                                 !model.config.llm.trains(module) &&
+                                                 found->second.identity.starts_with("random"))
+      log::info("the {} is frozen and has random values: no checkpoint gave it others", module);
+}
+
+}  // namespace lynceus::train

@@ -1,0 +1,101 @@
+// Reduction, norm and AdamW over the trained parameters that the global batch reaches. Used by a
+// training step.
+#include "train/step/optimizer.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/trace.h"
+#include "kernels/adamw.h"
+#include "kernels/elementwise.h"
+
+namespace lynceus::train {
+
+Optimizer::Optimizer(const Runtime& rt, model::LynxModel* model, const OptimizerConfig& config)
+    : rt_(rt), config_(config) {
+  model->visit_parameters([&](Parameter& parameter) {
+    if (!parameter.trainable()) return;
+    TrainedParameter trained;
+    trained.parameter = &parameter;
+    trained.reach = model::reach_of(parameter);
+    const bool vision = model::in_vision_branch(parameter);
+    trained.group = vision ? rt.grid.world.get() : rt.grid.data.get();
+    // Every tensor counts once: shards on the rank that holds them, replicas on one rank.
+    trained.counts_in_norm =
+        vision ? rt.grid.replica->rank() == 0 : parameter.sharded() || rt.grid.tensor->rank() == 0;
+    trained.m =
+        Tensor::zeros(rt.stream, parameter.value.shape(), DType::kF32, MemoryOwner::kMoment);
+    trained.v =
+        Tensor::zeros(rt.stream, parameter.value.shape(), DType::kF32, MemoryOwner::kMoment);
+    parameters_.push_back(std::move(trained));
+  });
+  order_gradients(model);
+}
+
+/// In the order of backward: the head, the layers from the last to the first, the embedding, then
+/// the vision branch, whose sums over the world come behind all others on every rank.
+void Optimizer::order_gradients(model::LynxModel* model) {
+  std::vector<parallel::GradientMember> members;
+  const model::ParameterVisitor add = [&](Parameter& parameter) {
+    if (!parameter.trainable()) return;
+    parallel::Communicator* group =
+        model::in_vision_branch(parameter) ? rt_.grid.world.get() : rt_.grid.data.get();
+    members.push_back({&parameter, group, static_cast<int>(model::reach_of(parameter))});
+  };
+  model::LlmStage& stage = model->stage;
+  if (stage.head) stage.head->visit_parameters(add);
+  complete_behind_layer_.resize(stage.layers.size());
+  for (size_t layer = stage.layers.size(); layer-- > 0;) {
+    stage.layers[layer].visit_parameters(add);
+    complete_behind_layer_[layer] = members.size();
+  }
+  if (stage.embedding) stage.embedding->visit_parameters(add);
+  model->bridge.visit_parameters(add);
+  LYNCEUS_CHECK(members.size() == parameters_.size(), "{} of {} trained parameters are reduced",
+                members.size(), parameters_.size());
+  reducer_ = std::make_unique<parallel::GradientReducer>(rt_.stream, std::move(members));
+}
+
+void Optimizer::begin_step(const GlobalReach& reach) {
+  reducer_->begin([reach](int part) { return reach.reaches(static_cast<model::Reach>(part)); });
+}
+
+void Optimizer::layer_complete(size_t layer) {
+  if (rt_.overlap.gradients) reducer_->complete(complete_behind_layer_[layer]);
+}
+
+void Optimizer::reduce_gradients() {
+  LYNCEUS_TRACE("finish gradients");
+  reducer_->finish();
+}
+
+double Optimizer::gradient_norm(int64_t scored_tokens, const GlobalReach& reach) {
+  std::vector<Tensor> gradients;
+  for (const TrainedParameter& trained : parameters_)
+    if (trained.counts_in_norm && reach.reaches(trained.reach))
+      gradients.push_back(trained.parameter->grad);
+  double sum = 0;
+  for (const double squares : kernels::sums_of_squares(rt_.stream, gradients)) sum += squares;
+  return std::sqrt(rt_.grid.replica->all_reduce(sum)) / static_cast<double>(scored_tokens);
+}
+
+void Optimizer::update(double lr, int64_t scored_tokens, double gradient_norm,
+                       const GlobalReach& reach) {
+  LYNCEUS_TRACE("optimizer");
+  double scale = 1.0 / static_cast<double>(scored_tokens);
+  if (config_.max_grad_norm > 0)
+    scale *= std::min(1.0, config_.max_grad_norm / (gradient_norm + 1e-6));
+  std::vector<kernels::AdamWUpdate> updates;
+  for (TrainedParameter& trained : parameters_) {
+    if (!reach.reaches(trained.reach)) continue;
+    const kernels::AdamWStep step{lr,          config_.beta1,        config_.beta2,
+                                  config_.eps, config_.weight_decay, ++trained.steps,
+                                  scale};
+    const Parameter& parameter = *trained.parameter;
+    updates.push_back(
+        {step, parameter.grad, parameter.value, trained.m, trained.v, parameter.rounded});
+  }
+  kernels::adamw(rt_.stream, updates);
+}
+
+}  // namespace lynceus::train

@@ -1,0 +1,13 @@
+// The reference case about resolutions: pos_embed interpolated to other image sizes, and the
+// encoder's features there, from released and from EVA names.
+#pragma once
+
+#include "verify/verify.h"
+
+namespace lynceus::verify {
+
+/// Collective over the world (each rank encodes the whole case).
+std::vector<Finding> verify_resolutions(const Runtime& rt, const std::filesystem::path& directory,
+                                        const Tolerances& tolerances);
+
+}  // namespace lynceus::verify

@@ -1,0 +1,194 @@
+// The lease: one holder, a dead one is followed at once, a living one is named, a stale one has
+// nothing left to commit.
+#include "io/checkpoint/lease.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <regex>
+
+#include "core/error.h"
+#include "io/files/file.h"
+
+namespace lynceus::io {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::HasSubstr;
+
+class LeaseTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    run_ = testing::TempDir() + "lease_" +
+           testing::UnitTest::GetInstance()->current_test_info()->name() + std::to_string(getpid());
+    fs::remove_all(run_);
+    unsetenv("SLURM_JOB_ID");
+    unsetenv("SLURM_RESTART_COUNT");
+  }
+  void TearDown() override { fs::remove_all(run_); }
+
+  std::string text() const { return read_text(run_ / kLeaseName); }
+  /// Rewrites LEASE.json as if somebody else had written it.
+  void forge(const std::string& pattern, const std::string& replacement) const {
+    const std::string changed = std::regex_replace(text(), std::regex(pattern), replacement);
+    ASSERT_NE(changed, text());
+    atomic_write_text(run_ / kLeaseName, changed);
+  }
+  /// Another process takes the lease and dies with it.
+  void leave_dead_lease() const {
+    const pid_t child = fork();
+    if (child == 0) {
+      auto lease = Lease::acquire(run_);
+      _exit(lease->still_mine() ? 0 : 1);
+    }
+    int status = 0;
+    ASSERT_EQ(waitpid(child, &status, 0), child);
+    ASSERT_EQ(status, 0);
+    ASSERT_TRUE(fs::exists(run_ / kLeaseName));
+  }
+  static LeaseOptions fast() {
+    LeaseOptions options;
+    options.heartbeat = std::chrono::milliseconds(20);
+    options.dead_after = std::chrono::milliseconds(300);
+    return options;
+  }
+
+  fs::path run_;
+};
+
+TEST_F(LeaseTest, IsHeldAndGivenBack) {
+  {
+    const auto lease = Lease::acquire(run_);
+    EXPECT_TRUE(lease->still_mine());
+    EXPECT_EQ(lease->token().size(), 32u);
+    EXPECT_THAT(text(), HasSubstr(lease->token()));
+  }
+  EXPECT_FALSE(fs::exists(run_ / kLeaseName));
+  EXPECT_TRUE(Lease::acquire(run_)->still_mine());
+}
+
+TEST_F(LeaseTest, SecondProcessRefusesAndNamesTheOwner) {
+  const auto lease = Lease::acquire(run_);
+  const pid_t child = fork();
+  if (child == 0) {
+    try {
+      Lease::acquire(run_);
+      _exit(1);
+    } catch (const UsageError& error) {
+      const std::string owner = "process " + std::to_string(getppid());
+      _exit(std::string(error.what()).find(owner) == std::string::npos ? 2 : 0);
+    }
+  }
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_EQ(WEXITSTATUS(status), 0);
+  EXPECT_TRUE(lease->still_mine());
+}
+
+TEST_F(LeaseTest, DeadOwnerIsFollowedAtOnce) {
+  leave_dead_lease();
+  const auto begin = std::chrono::steady_clock::now();
+  const auto lease = Lease::acquire(run_);
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(5));
+  EXPECT_TRUE(lease->still_mine());
+}
+
+TEST_F(LeaseTest, ReusedProcessIdIsNotTheOwner) {
+  auto lease = Lease::acquire(run_);
+  forge(R"("start_time":\d+)", R"("start_time":1)");  // this pid, but started at another time
+  EXPECT_TRUE(Lease::acquire(run_)->still_mine());
+}
+
+TEST_F(LeaseTest, AnotherBootOfThisNameIsWatched) {
+  leave_dead_lease();
+  forge(R"("boot_id":"[^"]*")", R"("boot_id":"other")");
+  int calls = 0;
+  LeaseOptions options = fast();
+  options.waiting = [&](const LeaseOwner&, std::chrono::milliseconds) { ++calls; };
+  EXPECT_TRUE(Lease::acquire(run_, options)->still_mine());
+  EXPECT_GT(calls, 0) << "another host of the same name may hold it";
+}
+
+TEST_F(LeaseTest, OwnerElsewhereIsWatched) {
+  leave_dead_lease();
+  forge(R"("host":"[^"]*")", R"("host":"elsewhere")");
+  int calls = 0;
+  LeaseOptions options = fast();
+  options.waiting = [&](const LeaseOwner& owner, std::chrono::milliseconds) {
+    EXPECT_EQ(owner.host, "elsewhere");
+    ++calls;
+  };
+  const auto begin = std::chrono::steady_clock::now();
+  EXPECT_TRUE(Lease::acquire(run_, options)->still_mine());
+  EXPECT_GE(std::chrono::steady_clock::now() - begin, options.dead_after);
+  EXPECT_GT(calls, 0);
+}
+
+TEST_F(LeaseTest, BeatingOwnerElsewhereIsRefused) {
+  const auto lease = Lease::acquire(run_, fast());
+  // In place, as the heartbeat does, so that the owner's open file stays the one that is seen.
+  std::string changed = text();
+  const std::string host = "\"host\":\"" + lease->owner().host + "\"";
+  const size_t at = changed.find(host);
+  ASSERT_NE(at, std::string::npos);
+  ASSERT_GE(lease->owner().host.size(), 1u);
+  changed[at + 8] = changed[at + 8] == 'z' ? 'y' : 'z';
+  FILE* file = std::fopen((run_ / kLeaseName).c_str(), "r+");
+  std::fwrite(changed.data(), 1, changed.size(), file);
+  std::fclose(file);
+  EXPECT_THROW(Lease::acquire(run_, fast()), UsageError);
+  EXPECT_TRUE(lease->still_mine());
+}
+
+TEST_F(LeaseTest, LaterStartOfTheSameJobTakesOver) {
+  setenv("SLURM_JOB_ID", "42", 1);
+  setenv("SLURM_RESTART_COUNT", "0", 1);
+  const auto stale = Lease::acquire(run_, fast());
+  EXPECT_THROW(Lease::acquire(run_, fast()), UsageError);
+  setenv("SLURM_RESTART_COUNT", "1", 1);
+  const auto lease = Lease::acquire(run_, fast());
+  EXPECT_TRUE(lease->still_mine());
+  EXPECT_FALSE(stale->still_mine());
+}
+
+TEST_F(LeaseTest, TakingOverMovesStagingAwayAndIsNoticed) {
+  const auto stale = Lease::acquire(run_, fast());
+  const fs::path staging = run_ / "checkpoints" / (".staging-" + stale->token());
+  fs::create_directories(staging / "step-00000001");
+  LeaseOptions options = fast();
+  options.take_over = true;
+  auto lease = Lease::acquire(run_, options);
+  EXPECT_FALSE(fs::exists(staging));
+  EXPECT_TRUE(fs::exists(run_ / "checkpoints" / (".abandoned-" + stale->token())));
+  for (int i = 0; i < 100 && !stale->lost(); ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  EXPECT_TRUE(stale->lost());
+  stale->release();
+  EXPECT_TRUE(lease->still_mine()) << "the stale owner removed or overwrote its successor's lease";
+  sweep_staging(run_ / "checkpoints", lease->token(), true);
+  EXPECT_TRUE(fs::is_empty(run_ / "checkpoints"));
+}
+
+TEST_F(LeaseTest, HeartbeatMoves) {
+  const auto lease = Lease::acquire(run_, fast());
+  const std::string before = text();
+  for (int i = 0; i < 100 && text() == before; ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  EXPECT_NE(text(), before);
+  EXPECT_TRUE(lease->still_mine());
+}
+
+TEST_F(LeaseTest, UnreadableLeaseIsAnInputErrorUnlessTakenOver) {
+  fs::create_directories(run_);
+  atomic_write_text(run_ / kLeaseName, "no json");
+  EXPECT_THROW(Lease::acquire(run_), InputError);
+  LeaseOptions options;
+  options.take_over = true;
+  EXPECT_TRUE(Lease::acquire(run_, options)->still_mine());
+}
+
+}  // namespace
+}  // namespace lynceus::io

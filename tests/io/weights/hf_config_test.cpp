@@ -1,0 +1,111 @@
+// LLaMA configs: the published ones are read, what is not supported is refused by name.
+#include "io/weights/hf_config.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+#include "core/error.h"
+
+namespace lynceus::io {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::ThrowsMessage;
+
+/// A small valid config with some lines of its own in front.
+Json config(const std::string& more = "", const std::string& eps = "1e-06") {
+  return Json::parse("{" + more + (more.empty() ? "" : ",") +
+                         R"("hidden_size":64,"intermediate_size":172,"num_hidden_layers":4,
+                            "num_attention_heads":4,"vocab_size":321,"rms_norm_eps":)" +
+                         eps + "}",
+                     "config.json");
+}
+
+TEST(HfConfig, FirstLlama) {
+  const LlamaConfig llama = parse_llama_config(config(
+      R"("model_type":"llama","hidden_act":"silu","tie_word_embeddings":false,"bos_token_id":1,
+         "eos_token_id":2,"pad_token_id":null,"rope_scaling":null)"));
+  EXPECT_EQ(llama.hidden_size, 64);
+  EXPECT_EQ(llama.intermediate_size, 172);
+  EXPECT_EQ(llama.num_hidden_layers, 4);
+  EXPECT_EQ(llama.num_attention_heads, 4);
+  EXPECT_EQ(llama.num_key_value_heads, 4);
+  EXPECT_EQ(llama.vocab_size, 321);
+  EXPECT_EQ(llama.rms_norm_eps, 1e-6);
+  EXPECT_EQ(llama.rope_theta, 10000.0);
+  EXPECT_EQ(llama.max_position_embeddings, 2048);
+  EXPECT_EQ(llama.bos_token_id, 1);
+  EXPECT_EQ(llama.eos_token_id, 2);
+  EXPECT_FALSE(llama.pad_token_id);
+  EXPECT_EQ(llama.head_dim(), 16);
+}
+
+TEST(HfConfig, LaterLlamas) {
+  const LlamaConfig llama = parse_llama_config(
+      config(R"("num_key_value_heads":2,"rope_theta":500000.0,"max_position_embeddings":8192,
+                "eos_token_id":[7,8],"attention_bias":false,"mlp_bias":false,"head_dim":16)",
+             "1e-05"));
+  EXPECT_EQ(llama.num_key_value_heads, 2);
+  EXPECT_EQ(llama.rope_theta, 500000.0);
+  EXPECT_EQ(llama.max_position_embeddings, 8192);
+  EXPECT_EQ(llama.rms_norm_eps, 1e-5);
+  EXPECT_EQ(llama.eos_token_id, 7);
+  const LlamaConfig newest = parse_llama_config(
+      config(R"("rope_parameters":{"rope_type":"default","rope_theta":20000.0})"));
+  EXPECT_EQ(newest.rope_theta, 20000.0);
+}
+
+TEST(HfConfig, WhatChangesTheMathematicsIsRefusedByName) {
+  for (const char* line :
+       {R"("rope_scaling":{"type":"linear","factor":2.0})", R"("tie_word_embeddings":true)",
+        R"("attention_bias":true)", R"("mlp_bias":true)", R"("hidden_act":"gelu")",
+        R"("sliding_window":4096)", R"("model_type":"mistral")", R"("attention_dropout":0.1)",
+        R"("quantization_config":{"bits":4})", R"("partial_rotary_factor":0.5)",
+        R"("rope_parameters":{"rope_type":"yarn","rope_theta":1.0})"}) {
+    const std::string key(line + 1, std::string(line).find('"', 1) - 1);
+    EXPECT_THAT([&] { parse_llama_config(config(line)); },
+                ThrowsMessage<InputError>(AllOf(HasSubstr("config.json"), HasSubstr(key))))
+        << line;
+  }
+  EXPECT_THAT(
+      [] { parse_llama_config(config(R"("mlp_bias":true,"tie_word_embeddings":true)")); },
+      ThrowsMessage<InputError>(AllOf(HasSubstr("mlp_bias"), HasSubstr("tie_word_embeddings"))));
+}
+
+TEST(HfConfig, NumbersThatCannotBe) {
+  const auto refused = [](const std::string& json, const std::string& says) {
+    SCOPED_TRACE(json);
+    EXPECT_THAT([&] { parse_llama_config(Json::parse(json, "config.json")); },
+                ThrowsMessage<InputError>(HasSubstr(says)));
+  };
+  const auto text = [](const std::string& hidden, const std::string& heads) {
+    return R"({"hidden_size":)" + hidden +
+           R"(,"intermediate_size":8,"num_hidden_layers":1,"vocab_size":9,"rms_norm_eps":1e-6,)" +
+           R"("num_attention_heads":)" + heads + "}";
+  };
+  refused("{}", "'hidden_size' is missing");
+  refused(text("0", "4"), "hidden_size");
+  refused(text("64", "5"), "num_attention_heads = 5 does not divide hidden_size = 64");
+  refused(text("12", "4"), "odd");
+  refused(text("\"64\"", "4"), "an integer");
+  EXPECT_THROW(parse_llama_config(config(R"("num_key_value_heads":3)")), InputError);
+  EXPECT_THROW(parse_llama_config(config(R"("head_dim":32)")), InputError);
+  EXPECT_THROW(parse_llama_config(config("", "-1")), InputError);
+  EXPECT_THROW(parse_llama_config(config(R"("rope_theta":0)")), InputError);
+}
+
+TEST(HfConfig, FromADirectory) {
+  const auto folder = std::filesystem::path(testing::TempDir()) / "hf_config_test";
+  std::filesystem::create_directories(folder);
+  std::ofstream(folder / "config.json") << config().dump();
+  EXPECT_EQ(read_llama_config(folder).vocab_size, 321);
+  EXPECT_EQ(read_llama_config(folder / "config.json").vocab_size, 321);
+  std::filesystem::remove_all(folder);
+  EXPECT_THROW(read_llama_config(folder), IoError);
+}
+
+}  // namespace
+}  // namespace lynceus::io

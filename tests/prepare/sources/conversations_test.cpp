@@ -1,0 +1,139 @@
+// Conversations and instructions: LLaVA, Alpaca, ShareGPT, and Open-VQA's questions.
+#include "prepare/sources/llava.h"
+#include "prepare/sources/openvqa.h"
+#include "prepare/sources/text.h"
+#include "source_fixture.h"
+
+namespace lynceus::prepare {
+namespace {
+
+using testing::AllOf;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::StartsWith;
+
+const io::Turn kAsk{io::TurnRole::kUser, "what?"};
+const io::Turn kSay{io::TurnRole::kAssistant, "grey"};
+
+class SourceConversationsTest : public SourceTest {
+ protected:
+  std::vector<SourceRow> llava(const std::string& text, int64_t skip = 0) const {
+    return rows(LlavaSource({write("x.json", text), directory_ / "images"}), skip);
+  }
+  std::vector<SourceRow> text(const std::string& text, int64_t skip = 0) const {
+    return rows(TextSource(write("x.json", text)), skip);
+  }
+  static std::string turns(const std::string& pairs) {
+    return "\"conversations\": [" + pairs + "]";
+  }
+};
+
+constexpr const char* kHuman = R"({"from": "human", "value": "<image>\nwhat?"})";
+constexpr const char* kPlain = R"({"from": "human", "value": "what?"})";
+constexpr const char* kGpt = R"({"from": "gpt", "value": "grey"})";
+
+TEST_F(SourceConversationsTest, Llava) {
+  const auto all = llava(fmt::format(
+      R"([{{"id": "p", "image": "a.jpg", "conversations": [{0}, {2}, {1}, {2}]}},
+          {{"id": 5, "conversations": [{1}, {2}]}},
+          {{"image": ["a.jpg", "b.jpg"], "conversations":
+            [{{"from": "human", "value": "<image><image> what?"}}, {2}]}},
+          {{"image": "b.jpg", "conversations": [{{"from": "human", "value": "what?\n<image>"}}, {2}]}},
+          {{"image": "b.jpg", "conversations": [{{"from": "human", "value": "<image>"}}, {2}]}},
+          {{"image": null, "conversations": [{{"from": "system", "value": "be"}}, {1}, {2}]}}])",
+      kHuman, kPlain, kGpt));
+  ASSERT_EQ(all.size(), 6u);
+  for (const SourceRow& row : all) ASSERT_EQ(row.samples.size(), 1u) << row.problem;
+  EXPECT_THAT(keys(all), ElementsAre("p", "5", "row 3", "row 4", "row 5", "row 6"));
+  EXPECT_THAT(all[0].samples[0].turns, ElementsAre(kAsk, kSay, kAsk, kSay));
+  EXPECT_THAT(all[0].samples[0].media, ElementsAre(bytes("images/a.jpg")));
+  EXPECT_THAT(all[1].samples[0].media, IsEmpty());
+  EXPECT_EQ(all[2].samples[0].kind, io::MediaKind::kSeparateImages);
+  EXPECT_EQ(all[2].samples[0].media.size(), 2u);
+  EXPECT_THAT(all[2].samples[0].turns, ElementsAre(kAsk, kSay));
+  EXPECT_THAT(all[3].samples[0].turns, ElementsAre(kAsk, kSay));
+  EXPECT_THAT(all[4].samples[0].turns, ElementsAre(kSay)) << "a caption";
+  EXPECT_THAT(all[5].samples[0].turns,
+              ElementsAre(io::Turn{io::TurnRole::kSystem, "be"}, kAsk, kSay));
+}
+
+TEST_F(SourceConversationsTest, LlavaRejects) {
+  const auto why = [&](const std::string& image, const std::string& pairs) {
+    return reject(llava("[{" + image + turns(pairs) + "}]"));
+  };
+  const std::string asked = fmt::format("{}, {}", kHuman, kGpt);
+  EXPECT_THAT(why("", asked), StartsWith("placeholders without pictures: "));
+  EXPECT_THAT(why(R"("image": ["a.jpg", "b.jpg"], )", asked),
+              AllOf(StartsWith("placeholders without pictures: "), HasSubstr("found 1 and 2")));
+  EXPECT_THAT(why(R"("image": "c.jpg", )", asked), StartsWith("missing picture: "));
+  EXPECT_THAT(why(R"("image": "../images/a.jpg", )", asked), StartsWith("path outside the root: "));
+  EXPECT_THAT(why("", R"({"from": "cat", "value": "x"})"),
+              AllOf(StartsWith("malformed row: "), HasSubstr("found 'cat'")));
+  EXPECT_THAT(why("", kPlain),
+              AllOf(StartsWith("broken conversation: "), HasSubstr("no question")));
+  EXPECT_THAT(why("", ""), StartsWith("broken conversation: "));
+  EXPECT_THAT(why("", fmt::format("{0}, {0}, {1}", kPlain, kGpt)), HasSubstr("two turns of one"));
+  EXPECT_THAT(why("", fmt::format(R"({}, {{"from": "gpt", "value": " "}})", kPlain)),
+              StartsWith("empty text: "));
+  EXPECT_THAT(reject(llava("[3]")), StartsWith("malformed row: "));
+}
+
+TEST_F(SourceConversationsTest, AlpacaAndShareGpt) {
+  const std::string rows_text = fmt::format(
+      R"({{"instruction": "Add.", "input": "2 2", "output": "4"}}
+{{"instruction": "what?", "input": "", "output": "grey"}}
+{{"instruction": "what?", "input": null, "output": "grey"}}
+{{"id": "g", "conversations": [{1}, {0}, {1}, {0}]}}
+)",
+      kPlain, kGpt);
+  const auto all = text(rows_text);
+  EXPECT_THAT(keys(all), ElementsAre("row 1", "row 2", "row 3", "g"));
+  EXPECT_THAT(all[0].samples[0].turns, ElementsAre(io::Turn{io::TurnRole::kUser, "Add.\n2 2"},
+                                                   io::Turn{io::TurnRole::kAssistant, "4"}));
+  EXPECT_THAT(all[1].samples[0].turns, ElementsAre(kAsk, kSay));
+  EXPECT_THAT(all[2].samples[0].turns, ElementsAre(kAsk, kSay));
+  EXPECT_THAT(all[3].samples[0].turns, ElementsAre(kAsk, kSay)) << "both ends are left out";
+  EXPECT_THAT(keys(text(rows_text, 3)), ElementsAre("g"));
+  EXPECT_THAT(reject(text(R"([{"instruction": "x", "output": ""}])")), StartsWith("empty text: "));
+  EXPECT_THAT(reject(text(R"([{"instruction": "x"}])")), HasSubstr("'output' is missing"));
+  EXPECT_THAT(reject(text(R"([{"prompt": "x"}])")),
+              HasSubstr("expected either conversations or instruction, found the keys prompt"));
+}
+
+TEST_F(SourceConversationsTest, OpenVqa) {
+  const auto row = [](int index, const std::string& question_class, const std::string& image) {
+    return fmt::format(
+        R"({{"dataset": "D", "question": "what?", "answer": ["grey", "dark"], "index": {},
+ {}, "origin_dataset": "o", "class": "{}"}})",
+        index, image, question_class);
+  };
+  std::string file;
+  for (const std::string& one :
+       {row(1, "Place", R"("image": "a.jpg")"), row(2, "OCR", R"("image": "b.jpg")"),
+        std::string("{broken"), row(4, "Place", R"("video": "a.mp4")"),
+        row(5, "Place", R"("image": "b.jpg")")}) {
+    std::string line = one;
+    std::erase(line, '\n');
+    file += line + "\n";
+  }
+  const auto path = write("x.jsonl", file);
+  EXPECT_THAT(OpenVqaSource::classes(path), ElementsAre("Place", "OCR"));
+  const auto of_class = [&](const std::string& name, bool takes_malformed, int64_t skip = 0) {
+    return rows(OpenVqaSource({path, directory_ / "images", name, takes_malformed}), skip);
+  };
+  const auto place = of_class("Place", true);
+  ASSERT_EQ(place.size(), 4u);
+  EXPECT_THAT(keys(place), ElementsAre("D#1", "D#5"));
+  EXPECT_THAT(place[0].samples[0].turns, ElementsAre(kAsk, kSay));
+  EXPECT_THAT(place[0].samples[0].media, ElementsAre(bytes("images/a.jpg")));
+  EXPECT_EQ(place[1].reject, "malformed row");
+  EXPECT_EQ(place[2].reject, "video");
+  EXPECT_EQ(place[3].done, 4);
+  EXPECT_THAT(keys(of_class("Place", true, 1)), ElementsAre("D#5"));
+  EXPECT_THAT(keys(of_class("OCR", false)), ElementsAre("D#2"));
+  EXPECT_EQ(of_class("OCR", false).size(), 1u);
+}
+
+}  // namespace
+}  // namespace lynceus::prepare

@@ -1,0 +1,218 @@
+// Rows of every kind, and every way in which a row can be unusable.
+#include "prepare/sources/jsonl.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "core/error.h"
+#include "io/files/file.h"
+#include "io/media/image.h"
+
+namespace lynceus::prepare {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::AllOf;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::StartsWith;
+
+class SourceJsonlTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    fs::remove_all(directory_);
+    fs::create_directories(directory_ / "images");
+    for (const char* name : {"a", "b"}) {
+      io::Image image{6, 4, std::vector<uint8_t>(72, name[0] == 'a' ? 200 : 90)};
+      write(std::string("images/") + name + ".jpg", io::encode_jpeg(image, 90));
+    }
+  }
+  void TearDown() override { fs::remove_all(directory_); }
+
+  void write(const std::string& name, const std::string& bytes) const {
+    std::ofstream(directory_ / name, std::ios::binary) << bytes;
+  }
+  std::string bytes(const std::string& name) const { return io::read_text(directory_ / name); }
+
+  std::vector<SourceRow> rows(const std::string& text, JsonlOptions options = {},
+                              int64_t skip = 0) const {
+    if (options.file.empty()) options.file = directory_ / "x.jsonl";
+    write(options.file.filename(), text);
+    JsonlSource source(std::move(options));
+    std::vector<SourceRow> all;
+    source.read(skip, [&](SourceRow row) { all.push_back(std::move(row)); });
+    return all;
+  }
+  io::Sample only_sample(const std::string& text) const {
+    const auto all = rows(text);
+    EXPECT_EQ(all.size(), 1u);
+    EXPECT_EQ(all.at(0).problem, "");
+    EXPECT_EQ(all.at(0).samples.size(), 1u);
+    return all.at(0).samples.at(0);
+  }
+  std::string problem(const std::string& text) const {
+    const auto all = rows(text);
+    EXPECT_EQ(all.size(), 1u);
+    EXPECT_THAT(all.at(0).samples, IsEmpty());
+    return all.at(0).problem;
+  }
+
+  fs::path directory_ = fs::path(testing::TempDir()) / "source_jsonl";
+};
+
+TEST_F(SourceJsonlTest, OneSampleACaption) {
+  const std::string line =
+      R"({"image": "images/a.jpg", "captions": ["grey ", "very grey"], "w": 3})";
+  const auto all = rows(line + "\n");
+  ASSERT_EQ(all.size(), 1u);
+  ASSERT_EQ(all[0].samples.size(), 2u);
+  for (const io::Sample& sample : all[0].samples)
+    EXPECT_THAT(sample.media, ElementsAre(bytes("images/a.jpg")));
+  EXPECT_EQ(all[0].samples[0].key, "images/a.jpg#1");
+  EXPECT_EQ(all[0].samples[1].key, "images/a.jpg#2");
+  EXPECT_THAT(all[0].samples[0].turns, ElementsAre(io::Turn{io::TurnRole::kAssistant, "grey"}));
+  EXPECT_THAT(all[0].samples[1].turns,
+              ElementsAre(io::Turn{io::TurnRole::kAssistant, "very grey"}));
+
+  JsonlOptions first;
+  first.first_caption_only = true;
+  const auto short_list = rows(line, first);
+  ASSERT_EQ(short_list.at(0).samples.size(), 1u);
+  EXPECT_EQ(short_list[0].samples[0].key, "images/a.jpg");
+}
+
+TEST_F(SourceJsonlTest, QuestionsAndTexts) {
+  const io::Sample asked = only_sample(
+      R"({"image": "./images/b.jpg", "question": "what is it?", "answer": ["grey", "dark"]})");
+  EXPECT_THAT(asked.turns, ElementsAre(io::Turn{io::TurnRole::kUser, "what is it?"},
+                                       io::Turn{io::TurnRole::kAssistant, "grey"}));
+  EXPECT_THAT(asked.media, ElementsAre(bytes("images/b.jpg")));
+  const io::Sample blind = only_sample(R"({"id": 17, "question": "2+2?", "answer": "4"})");
+  EXPECT_EQ(blind.key, "17");
+  EXPECT_THAT(blind.media, IsEmpty());
+  const io::Sample text = only_sample("\n\n{\"text\": \"words\\nand more\"}");
+  EXPECT_EQ(text.key, "line 3");
+  EXPECT_THAT(text.turns, ElementsAre(io::Turn{io::TurnRole::kText, "words\nand more"}));
+}
+
+TEST_F(SourceJsonlTest, SeveralPictures) {
+  const io::Sample apart =
+      only_sample(R"({"images": ["images/a.jpg", "images/b.jpg"], "caption": "two greys"})");
+  EXPECT_EQ(apart.kind, io::MediaKind::kSeparateImages);
+  EXPECT_THAT(apart.media, ElementsAre(bytes("images/a.jpg"), bytes("images/b.jpg")));
+  const io::Sample video =
+      only_sample(R"({"frames": ["images/a.jpg", "images/a.jpg"], "caption": "it stands"})");
+  EXPECT_EQ(video.kind, io::MediaKind::kFrames);
+  EXPECT_EQ(video.media.size(), 2u);
+}
+
+TEST_F(SourceJsonlTest, FieldsOfOtherNames) {
+  JsonlOptions options;
+  options.map = parse_field_map({"image=path", "caption=TEXT"});
+  const auto mapped =
+      rows(R"({"path": "images/a.jpg", "TEXT": "grey", "text": "unused"})", options);
+  ASSERT_EQ(mapped.at(0).problem, "");
+  EXPECT_THAT(mapped[0].samples.at(0).turns,
+              ElementsAre(io::Turn{io::TurnRole::kAssistant, "grey"}));
+  EXPECT_THAT(rows(R"({"image": "images/a.jpg", "caption": "grey"})", options).at(0).problem,
+              HasSubstr("expected one of caption"));
+  EXPECT_THROW(parse_field_map({"captoin=x"}), UsageError);
+  EXPECT_THROW(parse_field_map({"caption"}), UsageError);
+  EXPECT_THROW(parse_field_map({"caption="}), UsageError);
+  EXPECT_THROW(parse_field_map({"caption=a", "caption=b"}), UsageError);
+}
+
+TEST_F(SourceJsonlTest, Tsv) {
+  JsonlOptions options;
+  options.file = directory_ / "x.tsv";
+  const auto named = rows("id\timage\tcaption\n7\timages/a.jpg\tgrey\nx\ty\n", options);
+  ASSERT_EQ(named.size(), 2u);
+  EXPECT_EQ(named[0].samples.at(0).key, "7");
+  EXPECT_THAT(named[0].samples[0].media, ElementsAre(bytes("images/a.jpg")));
+  EXPECT_THAT(named[1].problem, HasSubstr("x.tsv:3: expected 3 cells"));
+  EXPECT_EQ(named[1].done, 3);
+  options.map = parse_field_map({"caption=1", "image=2"});
+  const auto numbered = rows("grey\timages/a.jpg\ndark\timages/b.jpg\n", options, 1);
+  ASSERT_EQ(numbered.size(), 1u);
+  EXPECT_THAT(numbered[0].samples.at(0).media, ElementsAre(bytes("images/b.jpg")));
+}
+
+TEST_F(SourceJsonlTest, AnotherRoot) {
+  JsonlOptions options;
+  options.root = directory_ / "images";
+  EXPECT_EQ(rows(R"({"image": "a.jpg", "caption": "grey"})", options).at(0).problem, "");
+  options.root = directory_ / "absent";
+  EXPECT_THROW(rows("{}", options), IoError);
+  EXPECT_THROW(JsonlSource({.file = directory_ / "absent.jsonl"}), IoError);
+}
+
+TEST_F(SourceJsonlTest, UnusableRowsSayWhy) {
+  EXPECT_THAT(problem(R"({"image": "images/absent.jpg", "caption": "x"})"),
+              AllOf(HasSubstr("x.jsonl:1"), HasSubstr("key image"), HasSubstr("absent.jpg"),
+                    HasSubstr("No such file")));
+  EXPECT_THAT(problem(R"({"image": "../a.jpg", "caption": "x"})"), HasSubstr("a path below"));
+  EXPECT_THAT(problem(R"({"image": "images/../../a.jpg", "caption": "x"})"),
+              HasSubstr("a path below"));
+  EXPECT_THAT(problem(R"({"image": "/etc/passwd", "caption": "x"})"), HasSubstr("a path below"));
+  EXPECT_NE(problem(R"({"image": "images", "caption": "x"})"), "");
+  EXPECT_THAT(problem(R"({"image": "x.jsonl", "caption": "x"})"), HasSubstr("a JPEG, PNG or WebP"));
+  EXPECT_THAT(problem(R"({"image": "images/a.jpg"})"), HasSubstr("the keys image"));
+  EXPECT_THAT(problem(R"({"caption": "x"})"), HasSubstr("a caption with image"));
+  EXPECT_THAT(problem(R"({"images": [], "caption": "x"})"), HasSubstr("a caption with image"));
+  EXPECT_THAT(problem(R"({"text": "x", "image": "images/a.jpg"})"),
+              HasSubstr("a text without pictures"));
+  EXPECT_THAT(problem(R"({"text": "x", "caption": "y"})"), HasSubstr("expected one of"));
+  EXPECT_THAT(problem(R"({"image": "images/a.jpg", "frames": ["images/a.jpg"], "caption": "y"})"),
+              HasSubstr("expected one of image"));
+  EXPECT_THAT(problem(R"({"image": "images/a.jpg", "captions": []})"), HasSubstr("empty list"));
+  EXPECT_THAT(problem(R"({"image": "images/a.jpg", "captions": ["x", " "]})"),
+              AllOf(HasSubstr("captions[1]"), HasSubstr("an empty one")));
+  EXPECT_THAT(problem(R"({"question": "x"})"), HasSubstr("'answer' is missing"));
+  EXPECT_THAT(problem(R"({"image": 3, "caption": "x"})"), HasSubstr("key image"));
+  EXPECT_THAT(problem("[1]"), HasSubstr("an object"));
+  EXPECT_THAT(problem("{"), HasSubstr("x.jsonl:1"));
+}
+
+TEST_F(SourceJsonlTest, DamagedPicturesAreFound) {
+  const std::string good = bytes("images/a.jpg");
+  write("cut.jpg", good.substr(0, good.size() - 20));
+  EXPECT_THAT(problem(R"({"image": "cut.jpg", "caption": "x"})"),
+              AllOf(HasSubstr("x.jsonl:1"), HasSubstr("cut.jpg"), HasSubstr("JPEG")));
+}
+
+TEST_F(SourceJsonlTest, ABadRowDoesNotHarmItsNeighbours) {
+  const std::string good = R"({"image": "images/a.jpg", "caption": "x"})";
+  write("x.jsonl", good + "\n{broken\n" + good + "\n\n" + good);
+  JsonlSource source({.file = directory_ / "x.jsonl"});
+  EXPECT_EQ(source.extent().rows, 5);
+  std::vector<size_t> samples;
+  std::vector<std::string> problems;
+  source.read(0, [&](const SourceRow& row) {
+    samples.push_back(row.samples.size());
+    if (!row.problem.empty()) problems.push_back(row.problem);
+  });
+  EXPECT_THAT(samples, ElementsAre(1, 0, 1, 1));
+  EXPECT_THAT(problems, ElementsAre(HasSubstr("x.jsonl:2")));
+}
+
+TEST_F(SourceJsonlTest, Photographs) {
+  const fs::path folder = fs::path(LYNCEUS_SOURCE_DIR) / "tests/data/photos";
+  JsonlSource source({.file = folder / "captions.jsonl"});
+  size_t samples = 0;
+  int64_t rows_read = 0;
+  source.read(0, [&](const SourceRow& row) {
+    EXPECT_EQ(row.problem, "");
+    samples += row.samples.size();
+    EXPECT_EQ(row.done, ++rows_read);
+  });
+  EXPECT_EQ(rows_read, source.extent().total);
+  EXPECT_EQ(rows_read, 6);
+  EXPECT_EQ(samples, 30u);
+}
+
+}  // namespace
+}  // namespace lynceus::prepare

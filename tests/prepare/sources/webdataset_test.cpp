@@ -1,0 +1,164 @@
+// Tar shards: what becomes a sample, and that hostile archives end in a message or a rejected row.
+#include "prepare/sources/webdataset.h"
+
+#include "source_fixture.h"
+#include "tar_fixture.h"
+
+namespace lynceus::prepare {
+namespace {
+
+using testing::AllOf;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::StartsWith;
+
+class SourceWebdatasetTest : public SourceTest {
+ protected:
+  std::string a() const { return bytes("images/a.jpg"); }
+  std::string b() const { return bytes("images/b.jpg"); }
+  std::filesystem::path tar() const { return directory_ / "x.tar"; }
+  std::vector<SourceRow> read(int64_t skip = 0) const {
+    return rows(WebdatasetSource({.file = tar()}), skip);
+  }
+};
+
+TEST_F(SourceWebdatasetTest, PlainAndGzip) {
+  for (const char* name : {"x.tar", "x.tar.gz"}) {
+    TarWriter(directory_ / name)
+        .folder("000")
+        .file("000/1.jpg", a())
+        .file("000/1.txt", "bright\n")
+        .file("000/1.json", R"({"caption": "unused", "key": 1})")
+        .file("000/2.json", R"({"captions": ["dark", "grey"], "w": 6})")
+        .file("000/2.PNG", b())
+        .file("000/2.seg.png", "mask")
+        .file("3.d/x.jpeg", b())
+        .file("3.d/x.json", R"({"question": "what?", "answer": ["grey", "dark"]})");
+    const auto all = rows(WebdatasetSource({.file = directory_ / name}));
+    EXPECT_THAT(keys(all), ElementsAre("000/1", "000/2#1", "000/2#2", "3.d/x")) << name;
+    EXPECT_THAT(all[0].samples[0].turns, ElementsAre(io::Turn{io::TurnRole::kAssistant, "bright"}));
+    EXPECT_THAT(all[0].samples[0].media, ElementsAre(a()));
+    EXPECT_THAT(all[1].samples[1].turns, ElementsAre(io::Turn{io::TurnRole::kAssistant, "grey"}));
+    EXPECT_THAT(all[1].samples[1].media, ElementsAre(b()));
+    EXPECT_THAT(all[2].samples[0].turns, ElementsAre(io::Turn{io::TurnRole::kUser, "what?"},
+                                                     io::Turn{io::TurnRole::kAssistant, "grey"}));
+    EXPECT_THAT(keys(rows(WebdatasetSource({.file = directory_ / name}), 1)),
+                ElementsAre("000/2#1", "000/2#2", "3.d/x"));
+    EXPECT_THAT(
+        keys(rows(WebdatasetSource({.file = directory_ / name, .first_caption_only = true}))),
+        ElementsAre("000/1", "000/2", "3.d/x"));
+  }
+}
+
+TEST_F(SourceWebdatasetTest, LinksAndDevicesArePassedOver) {
+  write("secret.txt", "secret");
+  TarWriter(tar())
+      .symlink("1.txt", (directory_ / "secret.txt").string())
+      .device("1.json")
+      .file("1.jpg", a())
+      .file("2.txt", "dark")
+      .file("2.jpg", b())
+      .hardlink("3.jpg", "2.jpg")
+      .file("3.txt", "a picture that is a link");
+  const auto all = read();
+  ASSERT_EQ(all.size(), 3u);
+  EXPECT_EQ(all[0].reject, "no text");
+  EXPECT_EQ(all[1].samples.size(), 1u);
+  EXPECT_EQ(all[2].reject, "no picture");
+}
+
+TEST_F(SourceWebdatasetTest, NamesThatLeadOutAreRefused) {
+  TarWriter(tar())
+      .file("../1.jpg", a())
+      .file("../1.txt", "x")
+      .file("/2.jpg", a())
+      .file("/2.txt", "x")
+      .file("d/../../3.jpg", a())
+      .file("d/../../3.txt", "x")
+      .file("4.jpg", a())
+      .file("4.txt", "x");
+  const auto all = read();
+  ASSERT_EQ(all.size(), 4u);
+  for (size_t i = 0; i < 3; ++i) {
+    EXPECT_EQ(all[i].reject, "path outside the root") << all[i].problem;
+    EXPECT_TRUE(all[i].samples.empty());
+  }
+  EXPECT_EQ(all[3].samples.size(), 1u);
+}
+
+TEST_F(SourceWebdatasetTest, RejectsSayWhy) {
+  const auto why = [&](const std::string& extra, const std::string& bytes_of_extra,
+                       const std::string& picture) {
+    TarWriter(tar()).file("1.jpg", picture).file(extra, bytes_of_extra);
+    return reject(read());
+  };
+  EXPECT_THAT(why("1.txt", "x", "no picture"),
+              AllOf(StartsWith("damaged picture: "), HasSubstr("x.tar: 1"), HasSubstr("WebP")));
+  EXPECT_THAT(why("1.txt", "x", a().substr(0, a().size() - 20)), StartsWith("damaged picture: "));
+  EXPECT_THAT(why("1.txt", " \n", a()), StartsWith("empty text: "));
+  EXPECT_THAT(why("1.txt", "\xff\xfe", a()),
+              AllOf(StartsWith("malformed row: "), HasSubstr("1.txt")));
+  EXPECT_THAT(why("1.json", "{", a()), AllOf(StartsWith("malformed row: "), HasSubstr("1.json")));
+  EXPECT_THAT(why("1.json", "{}", a()), HasSubstr("'question' is missing"));
+  EXPECT_THAT(why("1.json", std::string(70, '[') + std::string(70, ']'), a()),
+              HasSubstr("nested deeper"));
+  EXPECT_THAT(why("1.png", b(), a()), StartsWith("two entries of a kind: "));
+  EXPECT_THAT(why("1.cls", "3", a()), StartsWith("no text: "));
+  EXPECT_THAT(why("1.txt", std::string((16 << 20) + 1, 'x'), a()), StartsWith("text too large: "));
+  EXPECT_THAT(why("1.txt", "x", std::string((64 << 20) + 1, 'x')),
+              StartsWith("picture too large: "));
+}
+
+TEST_F(SourceWebdatasetTest, HeaderCheckSeesTypeAndSizeOnly) {
+  io::Image image{64, 64, std::vector<uint8_t>(64 * 64 * 3)};
+  for (size_t i = 0; i < image.rgb.size(); ++i) image.rgb[i] = static_cast<uint8_t>(i * i % 251);
+  std::string cut = io::encode_jpeg(image, 90);
+  cut.resize(cut.size() / 2 + 400);
+  TarWriter(tar()).file("1.jpg", cut).file("1.txt", "x").file("2.jpg", "x").file("2.txt", "x");
+  const auto all = rows(WebdatasetSource({.file = tar(), .check = PictureCheck::kHeader}));
+  ASSERT_EQ(all.size(), 2u);
+  ASSERT_EQ(all[0].problem, "");
+  EXPECT_THAT(all[0].samples.at(0).media, ElementsAre(cut));
+  EXPECT_EQ(all[1].reject, "damaged picture");
+  EXPECT_EQ(read().at(0).reject, "damaged picture") << "decoded";
+}
+
+TEST_F(SourceWebdatasetTest, DamagedArchivesEndInOneMessage) {
+  TarWriter(tar()).file("1.jpg", a()).file("1.txt", "x").file("2.jpg", b()).file("2.txt", "x");
+  const std::string whole = bytes("x.tar");
+  write("x.tar", whole.substr(0, whole.find(b()) + 100));
+  std::vector<SourceRow> before;
+  EXPECT_THAT(input_error([&] {
+                WebdatasetSource({.file = tar()}).read(0, [&](SourceRow row) {
+                  before.push_back(std::move(row));
+                });
+              }),
+              AllOf(HasSubstr("x.tar: not a whole tar archive"), HasSubstr("2.jpg")));
+  EXPECT_THAT(keys(before), ElementsAre("1"));
+  write("x.tar", "this is a text, not an archive");
+  EXPECT_THAT(input_error([&] { read(); }), HasSubstr("not a whole tar archive"));
+  write("x.tar", "");
+  EXPECT_NE(input_error([&] {
+              if (read().empty()) throw InputError("no rows");
+            }),
+            "no InputError");
+  EXPECT_THROW(WebdatasetSource({.file = directory_ / "absent.tar"}), IoError);
+}
+
+TEST_F(SourceWebdatasetTest, ABombIsStopped) {
+  const auto packed = directory_ / "x.tar.gz";
+  {
+    TarWriter writer(packed);
+    for (int i = 0; i < 40; ++i) writer.file(fmt::format("{}.bin", i), std::string(1 << 20, '\0'));
+  }
+  EXPECT_LT(std::filesystem::file_size(packed), 200'000u);
+  WebdatasetOptions options{.file = packed};
+  options.limits.max_bytes = 32 << 20;
+  EXPECT_THAT(input_error([&] { rows(WebdatasetSource(options)); }),
+              HasSubstr("more than 33554432 bytes together"));
+  options.limits.max_bytes = 41 << 20;
+  EXPECT_TRUE(rows(WebdatasetSource(options)).empty());
+}
+
+}  // namespace
+}  // namespace lynceus::prepare

@@ -3,10 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "../io/tar_fixture.h"
 #include "io/dataset/dataset.h"
 #include "io/files/file.h"
 #include "run_program.h"
+#include "tests/prepare/sources/tar_fixture.h"
 
 namespace lynceus::cli_test {
 namespace {

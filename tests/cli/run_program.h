@@ -205,11 +205,11 @@ inline std::vector<std::string> lines_of(const fs::path& file) {
 }
 
 /// metrics.jsonl without what a clock says; the lines of validations by themselves.
-struct train::Metrics {
+struct Metrics {
   std::vector<std::string> steps, validations;
 };
-inline train::Metrics metrics_of(const fs::path& run_directory) {
-  train::Metrics metrics;
+inline Metrics metrics_of(const fs::path& run_directory) {
+  Metrics metrics;
   for (const std::string& line : lines_of(run_directory / "metrics.jsonl")) {
     if (!member(line, "validation").empty()) {
       metrics.validations.push_back(line);

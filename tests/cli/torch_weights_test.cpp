@@ -6,9 +6,9 @@
 #include <functional>
 #include <map>
 
-#include "../io/torch_archive.h"
 #include "io/weights/safetensors.h"
 #include "run_program.h"
+#include "tests/io/weights/torch_archive.h"
 
 namespace lynceus::cli_test {
 namespace {

@@ -9,7 +9,7 @@
 
 #include "fuzz/fuzz.h"
 #include "fuzz/llama_config.h"
-#include "io/torch_archive.h"
+#include "tests/io/weights/torch_archive.h"
 
 using namespace lynceus;
 

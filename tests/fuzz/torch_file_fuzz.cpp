@@ -4,7 +4,7 @@
 #include "io/weights/torch_file.h"
 
 #include "fuzz/fuzz.h"
-#include "io/torch_archive.h"
+#include "tests/io/weights/torch_archive.h"
 
 using namespace lynceus;
 

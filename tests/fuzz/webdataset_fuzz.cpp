@@ -8,7 +8,7 @@
 
 #include "fuzz/fuzz.h"
 #include "fuzz/picture.h"
-#include "io/tar_fixture.h"
+#include "tests/prepare/sources/tar_fixture.h"
 
 using namespace lynceus;
 

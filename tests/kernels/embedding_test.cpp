@@ -23,9 +23,9 @@ std::vector<int32_t> token_ids(int64_t rows, int64_t vocabulary) {
   return ids;
 }
 
-class model::Embedding : public testing::TestWithParam<Case> {};
+class Embedding : public testing::TestWithParam<Case> {};
 
-TEST_P(model::Embedding, ShardsSumToTheWhole) {
+TEST_P(Embedding, ShardsSumToTheWhole) {
   const auto [rows, width, vocabulary, shards] = GetParam();
   const Stream stream = test_stream();
   const auto ids = token_ids(rows, vocabulary);
@@ -63,7 +63,7 @@ TEST_P(model::Embedding, ShardsSumToTheWhole) {
   EXPECT_EQ(sum, whole);
 }
 
-INSTANTIATE_TEST_SUITE_P(Shapes, model::Embedding,
+INSTANTIATE_TEST_SUITE_P(Shapes, Embedding,
                          testing::Values(Case{1, 1, 1, 1}, Case{0, 8, 5, 1}, Case{71, 229, 37, 1},
                                          Case{71, 229, 37, 3}, Case{300, 600, 50, 2}));
 
@@ -79,7 +79,7 @@ TEST(EmbeddingThreads, BitEqual) {
   EXPECT_EQ(one, two);
 }
 
-TEST(model::Rows, GatherAndScatter) {
+TEST(Rows, GatherAndScatter) {
   const Stream stream = test_stream();
   const auto values = random_floats(5 * 3, "x");
   const Tensor x = Tensor::from(stream, {5, 3}, values);
@@ -99,7 +99,7 @@ TEST(model::Rows, GatherAndScatter) {
     EXPECT_EQ(scattered[i], i / 3 % 2 == 0 ? values[i] : 0.0f) << i;  // rows 0, 2, 4
 }
 
-TEST(model::Rows, AlsoIntegers) {
+TEST(Rows, AlsoIntegers) {
   const Stream stream = test_stream();
   const Tensor x = Tensor::from(stream, {4, 1}, std::vector<int32_t>{10, 11, 12, 13});
   const Tensor rows = Tensor::from(stream, {2}, std::vector<int32_t>{3, 1});
@@ -108,7 +108,7 @@ TEST(model::Rows, AlsoIntegers) {
   EXPECT_EQ(y.to_vector<int32_t>(), (std::vector<int32_t>{13, 11}));
 }
 
-TEST(model::Rows, NumbersOutOfRangeAreRefused) {
+TEST(Rows, NumbersOutOfRangeAreRefused) {
   const Stream stream;  // a device does not stop to look
   const Tensor x = Tensor::zeros(stream, {4, 2});
   const Tensor y = Tensor::zeros(stream, {1, 2});

@@ -2,7 +2,7 @@
 #include "prepare/json_stream.h"
 
 #include "prepare/tsv.h"
-#include "source_fixture.h"
+#include "tests/prepare/sources/source_fixture.h"
 
 namespace lynceus::prepare {
 namespace {

@@ -256,7 +256,7 @@ class Run {
     });
     const std::string over_data =
         compare(*rt_.grid.data, [](const Parameter& p) { return !model::in_vision_branch(p); });
-    const std::string over_world = compare(*rt_.grid.world, in_vision_branch);
+    const std::string over_world = compare(*rt_.grid.world, model::in_vision_branch);
     return over_tensor + over_data + over_world;
   }
 

@@ -10,9 +10,9 @@
 #include <cstdlib>
 #include <thread>
 
-#include "checkpoint_fixture.h"
 #include "core/error.h"
 #include "io/checkpoint/checkpoint.h"
+#include "tests/io/checkpoint/checkpoint_fixture.h"
 
 namespace lynceus::io {
 namespace {

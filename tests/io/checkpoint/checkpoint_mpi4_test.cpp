@@ -5,8 +5,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "checkpoint_fixture.h"
 #include "core/error.h"
+#include "tests/io/checkpoint/checkpoint_fixture.h"
 
 namespace lynceus::io {
 namespace {

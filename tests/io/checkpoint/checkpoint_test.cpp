@@ -7,8 +7,8 @@
 #include <signal.h>
 #include <sys/resource.h>
 
-#include "checkpoint_fixture.h"
 #include "core/error.h"
+#include "tests/io/checkpoint/checkpoint_fixture.h"
 
 namespace lynceus::io {
 namespace {

@@ -10,7 +10,7 @@
 #include <cerrno>
 #include <cstdio>
 
-#include "checkpoint_fixture.h"
+#include "tests/io/checkpoint/checkpoint_fixture.h"
 
 namespace {
 

@@ -11,7 +11,7 @@
 #include "io/weights/llama_pieces.h"
 #include "io/weights/pickle.h"
 #include "io/weights/torch_file.h"
-#include "torch_archive.h"
+#include "tests/io/weights/torch_archive.h"
 
 namespace lynceus::io {
 namespace {

@@ -1,7 +1,7 @@
 // COCO captions: the annotations' order, pictures by id, and files that are not COCO.
 #include "prepare/sources/coco.h"
 
-#include "source_fixture.h"
+#include "tests/prepare/sources/source_fixture.h"
 
 namespace lynceus::prepare {
 namespace {

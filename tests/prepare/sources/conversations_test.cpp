@@ -2,7 +2,7 @@
 #include "prepare/sources/llava.h"
 #include "prepare/sources/openvqa.h"
 #include "prepare/sources/text.h"
-#include "source_fixture.h"
+#include "tests/prepare/sources/source_fixture.h"
 
 namespace lynceus::prepare {
 namespace {

@@ -7,8 +7,8 @@
 #include "prepare/sources/llava.h"
 #include "prepare/sources/text.h"
 #include "prepare/sources/webdataset.h"
-#include "source_fixture.h"
-#include "tar_fixture.h"
+#include "tests/prepare/sources/source_fixture.h"
+#include "tests/prepare/sources/tar_fixture.h"
 
 namespace lynceus::prepare {
 namespace {
@@ -74,7 +74,7 @@ class SourceMutantsTest : public SourceTest {
   }
 };
 
-TEST_F(SourceMutantsTest, io::Json) {
+TEST_F(SourceMutantsTest, Json) {
   const std::string coco =
       R"({"images": [{"id": 1, "file_name": "images/a.jpg"}], "annotations": [{"image_id": 1,
           "id": 1, "caption": "x"}, {"image_id": 1, "id": 2, "caption": "y"}]})";

@@ -5,7 +5,7 @@
 #include "prepare/sources/jsonl.h"
 #include "prepare/sources/openvqa.h"
 #include "prepare/video.h"
-#include "source_fixture.h"
+#include "tests/prepare/sources/source_fixture.h"
 
 namespace lynceus::prepare {
 namespace {

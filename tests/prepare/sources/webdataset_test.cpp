@@ -1,8 +1,8 @@
 // Tar shards: what becomes a sample, and that hostile archives end in a message or a rejected row.
 #include "prepare/sources/webdataset.h"
 
-#include "source_fixture.h"
-#include "tar_fixture.h"
+#include "tests/prepare/sources/source_fixture.h"
+#include "tests/prepare/sources/tar_fixture.h"
 
 namespace lynceus::prepare {
 namespace {

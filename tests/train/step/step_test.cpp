@@ -155,7 +155,7 @@ TEST(Step, RefusesALossThatIsNoNumberAndMovesNothing) {
   EXPECT_EQ(run.optimizer().parameters().back().steps, 1);
 }
 
-TEST(model::DecoderLayer, TwoAllReducesADirectionAndOneMoreWithAnAdapter) {
+TEST(DecoderLayer, TwoAllReducesADirectionAndOneMoreWithAnAdapter) {
   tiny::Run run(parallel::make_self_communicator(), {});
   run.optimizer();
   const tiny::Batch text = tiny::make_batch(1, {Kind::kText});

@@ -12,7 +12,7 @@
 #include "prepare/corpus_writer.h"
 #include "prepare/majority_answer.h"
 
-namespace lynceus::io {
+namespace lynceus::prepare {
 namespace {
 
 namespace fs = std::filesystem;
@@ -35,18 +35,18 @@ class ShardSeriesTest : public testing::Test {
     return all;
   }
   void write(int samples, uint64_t max_bytes) const {
-    ShardSeries series(directory_, "a", {"caption", "tests", "shard_series_test"}, max_bytes);
+    io::ShardSeries series(directory_, "a", {"caption", "tests", "shard_series_test"}, max_bytes);
     for (int i = 0; i < samples; ++i) series.add(sample(i));
     series.close();
     EXPECT_EQ(series.samples(), samples);
     EXPECT_EQ(series.media(), samples);
     EXPECT_EQ(series.media_bytes(), 100u * static_cast<unsigned>(samples));
   }
-  static Sample sample(int i) {
+  static io::Sample sample(int i) {
     return {"s" + std::to_string(i),
-            MediaKind::kFrames,
+            io::MediaKind::kFrames,
             {std::string(100, static_cast<char>('a' + i))},
-            {{TurnRole::kUser, "q"}, {TurnRole::kAssistant, i % 3 == 0 ? "yes" : "no"}}};
+            {{io::TurnRole::kUser, "q"}, {io::TurnRole::kAssistant, i % 3 == 0 ? "yes" : "no"}}};
   }
 
   fs::path directory_ = fs::path(testing::TempDir()) / "shard_series";
@@ -56,45 +56,45 @@ TEST_F(ShardSeriesTest, SplitsWhereAShardIsFull) {
   write(5, 200);
   EXPECT_THAT(names(),
               ElementsAre("a-1.h5", "a-1.h5.xxh", "a-2.h5", "a-2.h5.xxh", "a.h5", "a.h5.xxh"));
-  EXPECT_EQ(ShardReader(directory_ / "a.h5").key(1), "s1");
-  EXPECT_EQ(ShardReader(directory_ / "a-2.h5").key(0), "s4");
-  EXPECT_EQ(Dataset("a", (directory_ / "a*.h5").string()).size(), 5);
+  EXPECT_EQ(io::ShardReader(directory_ / "a.h5").key(1), "s1");
+  EXPECT_EQ(io::ShardReader(directory_ / "a-2.h5").key(0), "s4");
+  EXPECT_EQ(io::Dataset("a", (directory_ / "a*.h5").string()).size(), 5);
 }
 
 TEST_F(ShardSeriesTest, TextsFillAShardToo) {
-  ShardSeries series(directory_, "a", {}, 250);
+  io::ShardSeries series(directory_, "a", {}, 250);
   for (int i = 0; i < 5; ++i)
     series.add({"s" + std::to_string(i),
-                MediaKind::kFrames,
+                io::MediaKind::kFrames,
                 {},
-                {{TurnRole::kText, std::string(100, 'x')}}});
+                {{io::TurnRole::kText, std::string(100, 'x')}}});
   series.close();
   EXPECT_EQ(series.files().size(), 2u);
-  EXPECT_EQ(ShardReader(directory_ / "a.h5").size(), 3);
-  EXPECT_EQ(ShardReader(directory_ / "a-1.h5").size(), 2);
+  EXPECT_EQ(io::ShardReader(directory_ / "a.h5").size(), 3);
+  EXPECT_EQ(io::ShardReader(directory_ / "a-1.h5").size(), 2);
 }
 
 TEST_F(ShardSeriesTest, AShorterSeriesLeavesNothingOfALongerOne) {
   write(5, 200);
-  EXPECT_THAT(ShardSeries::existing(directory_, "a"),
+  EXPECT_THAT(io::ShardSeries::existing(directory_, "a"),
               ElementsAre(directory_ / "a-1.h5", directory_ / "a-2.h5", directory_ / "a.h5"));
   write(3, 200);
   EXPECT_THAT(names(), ElementsAre("a-1.h5", "a-1.h5.xxh", "a.h5", "a.h5.xxh"));
-  EXPECT_THAT(ShardSeries::existing(directory_, ""), IsEmpty());
-  EXPECT_THAT(ShardSeries::existing(directory_ / "absent", "a"), IsEmpty());
+  EXPECT_THAT(io::ShardSeries::existing(directory_, ""), IsEmpty());
+  EXPECT_THAT(io::ShardSeries::existing(directory_ / "absent", "a"), IsEmpty());
 }
 
 TEST_F(ShardSeriesTest, OtherNamesAreLeftAlone) {
   for (const char* name : {"ab.h5", "a-x.h5", "a-.h5", "a-1.txt"})
-    atomic_write_text(directory_ / name, "x");
-  EXPECT_THAT(ShardSeries::existing(directory_, "a"), IsEmpty());
+    io::atomic_write_text(directory_ / name, "x");
+  EXPECT_THAT(io::ShardSeries::existing(directory_, "a"), IsEmpty());
   write(1, 200);
   EXPECT_THAT(names(), ElementsAre("a-.h5", "a-1.txt", "a-x.h5", "a.h5", "a.h5.xxh", "ab.h5"));
 }
 
 TEST_F(ShardSeriesTest, AbandonedLeavesNothing) {
   {
-    ShardSeries series(directory_, "a", {}, 200);
+    io::ShardSeries series(directory_, "a", {}, 200);
     for (int i = 0; i < 3; ++i) series.add(sample(i));
     CorpusWriter corpus(directory_ / "corpus.txt");
     corpus.add(sample(0));
@@ -106,18 +106,18 @@ TEST_F(ShardSeriesTest, AbandonedLeavesNothing) {
 TEST_F(ShardSeriesTest, CorpusInPromptForm) {
   CorpusWriter corpus(directory_ / "corpus.txt");
   corpus.add(sample(0));
-  corpus.add({"t", MediaKind::kFrames, {}, {{TurnRole::kText, "plain"}}});
-  EXPECT_EQ(read_text(corpus.written()), "User: q\nBot: yes\nplain\n");
+  corpus.add({"t", io::MediaKind::kFrames, {}, {{io::TurnRole::kText, "plain"}}});
+  EXPECT_EQ(io::read_text(corpus.written()), "User: q\nBot: yes\nplain\n");
   EXPECT_FALSE(fs::exists(directory_ / "corpus.txt"));
   corpus.close();
-  EXPECT_EQ(read_text(directory_ / "corpus.txt"), "User: q\nBot: yes\nplain\n");
+  EXPECT_EQ(io::read_text(directory_ / "corpus.txt"), "User: q\nBot: yes\nplain\n");
   EXPECT_THAT(names(), ElementsAre("corpus.txt"));
 }
 
 TEST_F(ShardSeriesTest, BaselineFromAShard) {
   write(5, 1000);
   AnswerCounts counts;
-  counts.add(ShardReader(directory_ / "a.h5"));
+  counts.add(io::ShardReader(directory_ / "a.h5"));
   EXPECT_EQ(counts.total(), 5);
   EXPECT_EQ(counts.distinct(), 2u);
   EXPECT_EQ(counts.majority(), "no");
@@ -126,4 +126,4 @@ TEST_F(ShardSeriesTest, BaselineFromAShard) {
 }
 
 }  // namespace
-}  // namespace lynceus::io
+}  // namespace lynceus::prepare

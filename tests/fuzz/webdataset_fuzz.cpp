@@ -26,7 +26,7 @@ std::optional<std::filesystem::path> archive_of(const std::string& input) {
   const auto path = fuzz::folder().path() / (packed ? "made.tar.gz" : "made.tar");
   std::istringstream lines(input.substr(packed ? 1 : 0));
   try {
-    io::TarWriter tar(path);
+    prepare::TarWriter tar(path);
     for (std::string line; std::getline(lines, line);) {
       const size_t space = std::min(line.find(' '), line.size());
       const std::string contents = line.substr(std::min(space + 1, line.size()));

@@ -1,11 +1,8 @@
 // The part of a communicator that no transport changes: small host values over the tensor calls,
-// the group of one, and agreement on errors. Used by everything that talks to other ranks.
+// and the group of one. Used by everything that talks to other ranks.
 #include "parallel/communicator.h"
 
 #include <algorithm>
-#include <exception>
-#include <filesystem>
-#include <optional>
 
 namespace lynceus::parallel {
 
@@ -51,24 +48,6 @@ class SelfCommunicator final : public Communicator {
     if (x.raw() != y.raw()) y.copy_from(x);
   }
 };
-
-struct Failure {
-  ExitCode code;
-  std::string text;
-};
-
-std::optional<Failure> run(const std::function<void()>& step) {
-  try {
-    step();
-    return std::nullopt;
-  } catch (const Error& error) {
-    return Failure{error.code(), error.what()};
-  } catch (const std::filesystem::filesystem_error& error) {
-    return Failure{ExitCode::kIo, error.what()};
-  } catch (const std::exception& error) {
-    return Failure{ExitCode::kInternal, error.what()};
-  }
-}
 
 }  // namespace
 
@@ -150,18 +129,6 @@ std::string Communicator::broadcast(const std::string& text, int root) {
   result.resize(static_cast<size_t>(length));
   if (length > 0) broadcast(view_of(result), root);
   return result;
-}
-
-void agree(Communicator& world, const std::function<void()>& step) {
-  const std::optional<Failure> failure = run(step);
-  const int64_t first =
-      world.all_reduce(static_cast<int64_t>(failure ? world.rank() : world.size()), ReduceOp::kMin);
-  if (first == world.size()) return;
-  const int root = static_cast<int>(first);
-  const std::string text = world.broadcast(failure ? failure->text : std::string(), root);
-  int64_t code = failure ? static_cast<int64_t>(failure->code) : 0;
-  world.broadcast(Tensor::borrow(&code, {1}, DType::kI64), root);
-  throw AgreedError(static_cast<ExitCode>(code), text);
 }
 
 }  // namespace lynceus::parallel

@@ -12,7 +12,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -138,16 +137,5 @@ std::unique_ptr<Communicator> make_world();
 /// Collective over `parent`: the ranks of equal colour, ordered by key, with a message space of
 /// their own.
 std::unique_ptr<Communicator> split(Communicator& parent, int color, int key);
-
-/// Runs `step` on every rank and agrees over the world: if it threw anywhere, every rank throws the
-/// first failing rank's error (its text, its exit code), so that one message is printed and all
-/// ranks leave together. The step itself communicates only where all ranks fail alike.
-void agree(Communicator& world, const std::function<void()>& step);
-
-/// What agree() throws: every rank has the same error, so one of them may speak for all and nobody
-/// is left waiting in a collective.
-class AgreedError : public Error {
-  using Error::Error;
-};
 
 }  // namespace lynceus::parallel

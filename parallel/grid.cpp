@@ -1,5 +1,6 @@
 // Builds the communicators of the process grid by splitting the world along each axis.
 #include "parallel/grid.h"
+#include "parallel/agreement.h"
 
 #include <fmt/format.h>
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "core/tensor.h"
+#include "parallel/agreement.h"
 #include "parallel/grid.h"
 #include "parallel/overlap.h"
 

@@ -19,6 +19,7 @@
 #include "io/checkpoint/exchange.h"
 #include "io/checkpoint/file.h"
 #include "io/files/file.h"
+#include "parallel/agreement.h"
 
 namespace lynceus::io {
 

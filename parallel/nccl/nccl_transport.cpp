@@ -7,6 +7,7 @@
 #include <exception>
 #include <thread>
 
+#include "parallel/agreement.h"
 #include "parallel/device_transport.h"
 
 #define LYNCEUS_NCCL(call) settle((call), #call, __FILE__, __LINE__)

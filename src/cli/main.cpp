@@ -8,6 +8,7 @@
 
 #include "cli/command.h"
 #include "core/fault.h"
+#include "parallel/agreement.h"
 #include "parallel/communicator.h"
 
 namespace lynceus::cli {

@@ -8,6 +8,7 @@
 #include <random>
 
 #include "core/error.h"
+#include "parallel/agreement.h"
 #include "parallel/mpi_call.h"
 
 namespace lynceus::parallel {

@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 
 #include "core/error.h"
+#include "parallel/agreement.h"
 #include "parallel/communicator.h"
 
 namespace lynceus::parallel {

@@ -22,7 +22,7 @@
 #include "io/checkpoint/exchange.h"
 #include "io/checkpoint/file.h"
 #include "parallel/agreement.h"
-#include "parallel/mpi_call.h"
+#include "parallel/mpi_communicator.h"
 
 namespace lynceus::io {
 

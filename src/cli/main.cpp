@@ -10,6 +10,7 @@
 #include "core/fault.h"
 #include "parallel/agreement.h"
 #include "parallel/communicator.h"
+#include "parallel/mpi_session.h"
 
 namespace lynceus::cli {
 namespace {

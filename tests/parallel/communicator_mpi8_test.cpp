@@ -10,6 +10,8 @@
 #include "core/error.h"
 #include "parallel/agreement.h"
 #include "parallel/mpi_call.h"
+#include "parallel/mpi_communicator.h"
+#include "parallel/mpi_session.h"
 
 namespace lynceus::parallel {
 namespace {

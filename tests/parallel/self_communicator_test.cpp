@@ -4,6 +4,7 @@
 #include "core/error.h"
 #include "parallel/agreement.h"
 #include "parallel/communicator.h"
+#include "parallel/mpi_session.h"
 
 namespace lynceus::parallel {
 namespace {

@@ -11,6 +11,7 @@
 #include "io/dataset/shard_writer.h"
 #include "io/media/image.h"
 #include "parallel/agreement.h"
+#include "parallel/mpi_session.h"
 #include "tests/train/all_grids.h"
 #include "tests/train/tiny_model.h"
 #include "train/data/sample_lines.h"

@@ -35,6 +35,7 @@
 #include "io/weights/convert.h"
 #include "io/weights/stored_tensor.h"
 #include "model/load_weights.h"
+#include "parallel/mpi_session.h"
 #include "support/measure.h"
 
 namespace lynceus {
@@ -139,7 +140,8 @@ class LoadBench {
   }
 
   double load() {
-    return timed([&] { model::load_weights(rt_, &model_, *io::open_weights(path_), is_backbone); });
+    return timed(
+        [&] { model::load_weights(rt_, &model_, *io::open_weights(path_), model::is_backbone); });
   }
   /// Of rank 0; 0 elsewhere.
   double dd() {

@@ -1,7 +1,7 @@
 // Layers INI files and the command line over the registered fields and shows the result.
 //
-// Boost.Program_options reads the INI grammar, but it knows no line numbers and stops at the first
-// fault. So it is handed one line at a time, under the section header in force there.
+// Boost.Program_options reads the INI grammar, but it reports no line numbers and stops at the
+// first fault. So it gets one line at a time, after the header of that line's section.
 #include "core/config.h"
 
 #include <fmt/format.h>
@@ -61,7 +61,7 @@ size_t edit_distance(std::string_view a, std::string_view b) {
 
 std::string_view leaf_of(std::string_view key) { return key.substr(key.rfind('.') + 1); }
 
-/// Reads a small text file; otherwise says why not.
+/// Reads a small text file; returns why it cannot be read, or an empty text.
 std::string read_text(const std::string& path, std::string& text) {
   std::error_code error;
   const auto status = std::filesystem::status(path, error);
@@ -183,7 +183,7 @@ void ConfigReader::read_line(const std::string& path, int line, const std::strin
       const Field* field = find(key);
       const auto [earlier, first] = seen.emplace(key, line);
       if (!first && field != nullptr && !field->is_list())
-        fault(fmt::format("{}: {} already stands on line {}", place, key, earlier->second));
+        fault(fmt::format("{}: {} is already set on line {}", place, key, earlier->second));
       else
         apply(key, option.value.empty() ? "" : option.value.front(), place);
     }
@@ -244,7 +244,7 @@ std::string ConfigReader::nearest(std::string_view key) const {
   std::string_view best;
   size_t best_distance = std::numeric_limits<size_t>::max();
   for (const Field& field : visitor_.fields_) {
-    // A right name in the wrong section, or without one, is as good as one wrong letter.
+    // A correct name in a wrong or missing section counts like one wrong letter.
     const size_t leaf = edit_distance(leaf_of(key), leaf_of(field.key));
     const size_t distance = std::min(edit_distance(key, field.key), 1 + 2 * leaf);
     if (distance < best_distance) {
@@ -266,7 +266,7 @@ std::vector<ConfigValue> ConfigReader::values() const {
 }
 
 std::string ConfigReader::print(const std::vector<std::string>& without) const {
-  // An INI file has no way back out of a section, so values are grouped by section first.
+  // Keys without a section must come first in an INI file, so values are grouped by section.
   std::vector<std::string> order = {""};
   std::map<std::string, std::string> blocks;
   for (const ConfigValue& value : values()) {
@@ -290,9 +290,11 @@ std::string ConfigReader::print(const std::vector<std::string>& without) const {
 
 std::string ConfigReader::help() const {
   std::string text = "Options:\n";
-  text += fmt::format("  {:<44} {}\n", "--config FILE", "an INI file; several layer, later wins");
-  text += fmt::format("  {:<44} {}\n", "--print-config", "every value with its origin, then leave");
-  text += fmt::format("  {:<44} {}\n", "--help", "this page");
+  text += fmt::format("  {:<44} {}\n", "--config FILE",
+                      "an INI file; may be repeated, later files override earlier ones");
+  text +=
+      fmt::format("  {:<44} {}\n", "--print-config", "print every value with its origin and exit");
+  text += fmt::format("  {:<44} {}\n", "--help", "print this page");
   std::vector<std::string> done;
   const auto add_section = [&](const std::string& name) {
     if (std::find(done.begin(), done.end(), name) != done.end()) return;

@@ -1,6 +1,7 @@
-// The config reader: INI files layered in the order given, then the command line; later wins.
+// The config reader: INI files in the order given, then the command line; a later value overrides
+// an earlier one.
 //
-// A config struct lives in the room that uses it and visits its own fields once; parser, help page,
+// A config struct is defined where it is used and visits its own fields once; parser, help page,
 // printed config and manifest all come from that visit:
 //
 //   struct TrainConfig {
@@ -19,93 +20,33 @@
 //   reader.add(train);
 //   const CommandLine line = reader.read(arguments);  // UsageError lists every fault at once
 //   if (line.help) fmt::print("{}", reader.help());
-//
-// Used by src/cli; config structs need this header only where they are read.
 #pragma once
 
-#include <cstdint>
 #include <map>
-#include <optional>
 #include <string>
 #include <string_view>
-#include <variant>
 #include <vector>
 
 #include "core/config_faults.h"
+#include "core/config_visitor.h"
 
 namespace lynceus {
 
-/// What a command line holds besides values of fields.
+/// The part of a command line that is not values of fields.
 struct CommandLine {
   std::vector<std::string> config_files;  ///< --config FILE, in order
   std::vector<std::string> positionals;
-  bool help = false;          ///< --help or -h: nothing was read, print help()
-  bool print_config = false;  ///< --print-config: print() and leave
+  bool help = false;          ///< --help or -h: no value was read, print help()
+  bool print_config = false;  ///< --print-config: print() and exit
 };
 
-/// One value as manifests keep it. A list gives one entry an element, or one empty entry.
+/// One value as stored in manifests. A list gives one entry per element, or one empty entry.
 struct ConfigValue {
   std::string key;
   std::string value;
   std::string origin;  ///< "default", "configs/x.ini:12", "command line"
 
   bool operator==(const ConfigValue&) const = default;
-};
-
-/// Collects the fields that config structs show it. Keys are "section.name", or "name" for options
-/// of the whole command (--device). The value a field has when visited is its default.
-class ConfigVisitor {
- public:
-  /// Heading of the fields that follow, on the help page.
-  void section(const std::string& name, const std::string& help);
-
-  void field(const std::string& key, bool& value, const std::string& help);
-  void field(const std::string& key, int& value, const std::string& help);
-  void field(const std::string& key, int64_t& value, const std::string& help);
-  void field(const std::string& key, uint64_t& value, const std::string& help);
-  void field(const std::string& key, double& value, const std::string& help);
-  void field(const std::string& key, std::string& value, const std::string& help);
-  /// Written "auto" when absent.
-  void field(const std::string& key, std::optional<int64_t>& value, const std::string& help);
-  /// One of `choices`.
-  void choice(const std::string& key, std::string& value, std::vector<std::string> choices,
-              const std::string& help);
-  /// Given once an element; a later layer replaces the earlier layer's list; an empty value alone
-  /// stands for the empty list.
-  void list(const std::string& key, std::vector<std::string>& values, const std::string& help);
-
- private:
-  friend class ConfigReader;
-  using Target = std::variant<bool*, int*, int64_t*, uint64_t*, double*, std::string*,
-                              std::optional<int64_t>*, std::vector<std::string>*>;
-  struct Field {
-    std::string key;
-    std::string section;  // heading on the help page
-    std::string help;
-    std::vector<std::string> choices;  // empty: any value of the type
-    Target target;
-    std::string default_text;
-    std::string origin = "default";
-    int layer = 0;  // which file or command line set it last; 0: none
-
-    bool is_list() const { return std::holds_alternative<std::vector<std::string>*>(target); }
-    bool is_bool() const { return std::holds_alternative<bool*>(target); }
-    std::vector<std::string> texts() const;
-    /// Empty when `text` was taken, else what was expected.
-    std::string assign(const std::string& text, bool append) const;
-    std::string expected() const;
-    std::string value_name() const;  // on the help page
-  };
-  struct Section {
-    std::string name;
-    std::string help;
-  };
-
-  void add(const std::string& key, Target target, std::vector<std::string> choices,
-           const std::string& help);
-
-  std::vector<Section> sections_;
-  std::vector<Field> fields_;
 };
 
 /// Fills registered structs, which must outlive the reader. Faults (unknown key with the nearest
@@ -118,30 +59,30 @@ class ConfigReader {
     config.visit(visitor_);
   }
 
-  /// Arguments after the program's and the subcommand's name: reads the --config files, then
-  /// the options, then check(). Forms: --key value, --key=value; a bool may stand bare; a list
-  /// takes all arguments up to the next option; what follows "--" is positional.
+  /// `arguments` follow the program's and the subcommand's name. Reads the --config files, then the
+  /// options, then calls check(). Forms: --key value, --key=value; a bool needs no value; a list
+  /// takes all arguments up to the next option; arguments after "--" are positional.
   CommandLine read(const std::vector<std::string>& arguments);
 
-  /// Adds one INI file as a layer. Faults wait for check().
+  /// Adds one INI file as a layer. check() reports its faults.
   void read_file(const std::string& path);
-  /// Sets one field as a layer of its own: what files or the world's size decide. A fault waits
-  /// for check().
+  /// Sets one field as a layer of its own, for values that follow from files or from the number of
+  /// ranks. check() reports a fault.
   void set(const std::string& key, const std::string& value, const std::string& origin);
-  /// UsageError if one of `keys`, which the option `key` names, is none of ours.
+  /// UsageError if one of `keys`, the values of the option `key`, is not registered.
   void check_keys(const std::string& key, const std::vector<std::string>& keys);
   /// Throws one UsageError that lists every fault so far.
   void check() { faults_.raise(); }
 
   /// Every key = value with its origin as a comment, keys without section first: an INI file that
-  /// read_file() reads back to the same values, less the keys of `without`. Shows what the structs
-  /// hold now.
+  /// read_file() reads back to the same values, except the keys of `without`. The values are the
+  /// current ones of the structs.
   std::string print(const std::vector<std::string>& without = {}) const;
   /// The same as data, in the order of registration.
   std::vector<ConfigValue> values() const;
   /// The options in their groups with defaults, one line each.
   std::string help() const;
-  /// Where the value of `key` comes from.
+  /// The origin of the value of `key`.
   const std::string& origin(const std::string& key) const;
 
  private:

@@ -1,4 +1,5 @@
-// The fields of config structs: their types, how a value is read from text and written back.
+#include "core/config_visitor.h"
+
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -9,12 +10,11 @@
 #include <type_traits>
 
 #include "core/check.h"
-#include "core/config.h"
 
 namespace lynceus {
 namespace {
 
-/// The whole of `text` or nothing: "1e3" and "12 " are no integers.
+/// Parses all of `text`: "1e3" and "12 " are no integers.
 template <typename Number>
 bool parse_number(const std::string& text, Number& value) {
   Number parsed{};
@@ -76,7 +76,7 @@ void ConfigVisitor::field(const std::string& key, std::optional<int64_t>& value,
 void ConfigVisitor::choice(const std::string& key, std::string& value,
                            std::vector<std::string> choices, const std::string& help) {
   LYNCEUS_CHECK(std::find(choices.begin(), choices.end(), value) != choices.end(),
-                "the default '{}' of {} is none of its choices", value, key);
+                "the default '{}' of {} is not one of its choices", value, key);
   add(key, &value, std::move(choices), help);
 }
 

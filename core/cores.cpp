@@ -1,4 +1,3 @@
-// Divides a node's cores by its ranks. See cores.h.
 #include "core/cores.h"
 
 #include <sched.h>

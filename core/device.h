@@ -1,4 +1,4 @@
-// Where memory lives and arithmetic runs.
+// The place of memory and arithmetic.
 #pragma once
 
 namespace lynceus {
@@ -6,7 +6,7 @@ namespace lynceus {
 enum class DeviceKind {
   kCpu,
   kCuda,
-  kNone  ///< shapes without memory: what a model would be
+  kNone  ///< shapes without memory, for planning
 };
 
 struct Device {

@@ -1,21 +1,20 @@
-// What can go wrong, by who has to act, with the documented exit code of each kind.
+// Errors by who has to act, with the documented exit code of each kind.
 //
 // Throw one of these with a message that names the file, the key, the expected and the found value.
-// main.cpp is the only place that catches them all; nothing below it exits.
+// Only main.cpp catches them all; nothing below it exits.
 #pragma once
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <stdexcept>
 #include <string>
-#include <utility>
 
 namespace lynceus {
 
 /// Exit codes of the `lynceus` binary; scripts rely on them.
 enum class ExitCode : int {
   kDone = 0,
-  kInternal = 1,  ///< a broken invariant of ours: a bug
+  kInternal = 1,  ///< a broken invariant: a bug of this program
   kUsage = 2,     ///< the command line or a config file
   kInput = 3,     ///< data, weights, tokenizer, a reference case
   kIo = 4,        ///< the file system
@@ -25,7 +24,8 @@ enum class ExitCode : int {
 
 class Error : public std::runtime_error {
  public:
-  Error(ExitCode code, const std::string& message) : std::runtime_error(message), code_(code) {}
+  Error(ExitCode code, const std::string& message);
+  Error(ExitCode code, fmt::string_view format, fmt::format_args args);
   ExitCode code() const { return code_; }
 
  private:
@@ -38,7 +38,7 @@ class ErrorOf : public Error {
   explicit ErrorOf(const std::string& message) : Error(kCode, message) {}
   template <typename... Args>
   explicit ErrorOf(fmt::format_string<Args...> format, Args&&... args)
-      : Error(kCode, fmt::format(format, std::forward<Args>(args)...)) {}
+      : Error(kCode, format, fmt::make_format_args(args...)) {}
 };
 
 using InternalError = ErrorOf<ExitCode::kInternal>;

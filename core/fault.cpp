@@ -84,7 +84,7 @@ void act(const Plan& plan) {
     case Action::kHang:
       while (true) pause();
     case Action::kThrow:
-      throw IoError("fault point '{}' was asked to fail", plan.name);
+      throw IoError("fault point '{}': failure requested by LYNCEUS_FAULT", plan.name);
     case Action::kNoSpace:
       throw IoError("fault point '{}': {}", plan.name, std::strerror(ENOSPC));
   }

@@ -1,11 +1,11 @@
-// Named fault points: places where a test, or whoever doubts, can make this very program fail.
+// Named fault points: places where a test can make this program fail.
 //
 //   LYNCEUS_FAULT="name[@rank][#nth]=kill|throw|hang|enospc|term|pause[,...]"
 //
 // The named point, on that rank (default: every rank), when it is reached for the nth time
-// (default: the first), kills the process with SIGKILL, throws an IoError, waits for ever, throws
+// (default: the first), kills the process with SIGKILL, throws an IoError, waits forever, throws
 // the IoError of a full disk, sends itself SIGTERM as a scheduler would, or stops until SIGCONT.
-// Without the variable a point costs the test of one constant flag.
+// Without the variable a point costs one test of a constant flag.
 #pragma once
 
 #include <string>
@@ -30,8 +30,8 @@ std::vector<Plan> parse_plans(std::string_view text);
 /// Whether LYNCEUS_FAULT is set.
 extern const bool kArmed;
 
-/// Does what the environment asks of the point `name`; thread-safe. The rank is what the launcher
-/// says (Open MPI, PMIx or Slurm), 0 without one.
+/// Takes the action that the environment sets for the point `name`; thread-safe. The rank is the
+/// launcher's (Open MPI, PMIx or Slurm), 0 without one.
 void reach(std::string_view name);
 
 }  // namespace lynceus::fault

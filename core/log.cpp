@@ -1,14 +1,40 @@
-// Sets up spdlog: the terminal's level and prefix by rank, and a file beside it. Used by the
-// commands and the trainer.
+// Sets up spdlog: a terminal sink with level and prefix by rank, and a file sink.
 #include "core/log.h"
 
 #include <spdlog/sinks/basic_file_sink.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/spdlog.h>
 #include <unistd.h>
+
+#include <algorithm>
 
 #include "core/error.h"
 
 namespace lynceus::log {
+
+namespace {
+
+spdlog::level::level_enum level_of(internal::Level level) {
+  switch (level) {
+    case internal::Level::kDebug:
+      return spdlog::level::debug;
+    case internal::Level::kInfo:
+      return spdlog::level::info;
+    case internal::Level::kWarn:
+      return spdlog::level::warn;
+    case internal::Level::kError:
+      return spdlog::level::err;
+  }
+  return spdlog::level::err;
+}
+
+}  // namespace
+
+void internal::write(Level level, fmt::string_view format, fmt::format_args args) {
+  spdlog::logger& logger = *spdlog::default_logger_raw();
+  if (logger.should_log(level_of(level)))
+    logger.log(level_of(level), spdlog::string_view_t(fmt::vformat(format, args)));
+}
 
 void set_up(int rank, int world_size, const std::string& level) {
   auto terminal = std::make_shared<spdlog::sinks::stderr_color_sink_mt>();
@@ -19,7 +45,7 @@ void set_up(int rank, int world_size, const std::string& level) {
   terminal->set_level(rank == 0 ? wanted : std::max(wanted, spdlog::level::warn));
   auto logger = std::make_shared<spdlog::logger>("lynceus", terminal);
   logger->set_level(std::min(wanted, spdlog::level::info));
-  // A progress line may stand under the cursor: wipe what is left of it.
+  // The cursor may be on a progress line: erase the rest of it.
   const std::string message = isatty(STDERR_FILENO) == 1 ? "%v\x1b[K" : "%v";
   const size_t width = std::to_string(world_size - 1).size();
   logger->set_pattern(world_size > 1 ? fmt::format("%T %L {:>{}}  {}", rank, width, message)

@@ -1,22 +1,41 @@
-// One logger a process (spdlog), prefixed with the rank; rank 0 speaks on the terminal, the others
-// only warn. log::info("...", args) with fmt formatting.
+// One logger a process (spdlog), prefixed with the rank. Rank 0 logs to the terminal from the given
+// level, the other ranks only warnings and errors. log::info("...", args) with fmt formatting.
 #pragma once
 
-#include <spdlog/spdlog.h>
+#include <fmt/core.h>
 
 #include <string>
 
 namespace lynceus::log {
 
-using spdlog::debug;
-using spdlog::error;
-using spdlog::info;
-using spdlog::warn;
+namespace internal {
 
-/// Call once, when the rank is known. level: trace, debug, info, warn, error.
+enum class Level { kDebug, kInfo, kWarn, kError };
+void write(Level level, fmt::string_view format, fmt::format_args args);
+
+}  // namespace internal
+
+template <typename... Args>
+void debug(fmt::format_string<Args...> format, Args&&... args) {
+  internal::write(internal::Level::kDebug, format, fmt::make_format_args(args...));
+}
+template <typename... Args>
+void info(fmt::format_string<Args...> format, Args&&... args) {
+  internal::write(internal::Level::kInfo, format, fmt::make_format_args(args...));
+}
+template <typename... Args>
+void warn(fmt::format_string<Args...> format, Args&&... args) {
+  internal::write(internal::Level::kWarn, format, fmt::make_format_args(args...));
+}
+template <typename... Args>
+void error(fmt::format_string<Args...> format, Args&&... args) {
+  internal::write(internal::Level::kError, format, fmt::make_format_args(args...));
+}
+
+/// Call once, when the rank is known. level: trace, debug, info, warn, error, off.
 void set_up(int rank, int world_size, const std::string& level);
-/// Also appends to `file`, plain, all levels from info, its folder made. A file that cannot be
-/// opened is a warning.
+/// Also appends plain lines of level info and above to `file`, whose directory is created. A file
+/// that cannot be opened is logged as a warning.
 void add_file(const std::string& file);
 
 }  // namespace lynceus::log

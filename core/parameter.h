@@ -1,10 +1,10 @@
-// Parameter: a named weight. It has a gradient buffer or it does not; not having one *is* frozen.
-// TensorShard says where the local tensor sits in the named global one: loading, checkpoints,
-// resharding and the planner all work from it.
+// Parameter: a named weight. A parameter without a gradient buffer is frozen; there is no flag.
+// TensorShard: the part of the named global tensor that the local one is. Loading, checkpoints and
+// resharding work from it.
 #pragma once
 
+#include <algorithm>
 #include <string>
-#include <utility>
 
 #include "core/tensor.h"
 
@@ -13,17 +13,17 @@ namespace lynceus {
 struct TensorShard {
   int axis = -1;       ///< the axis that is split over grid.tensor; -1: replicated
   int64_t offset = 0;  ///< where the local rows (columns) begin in the global tensor
-  /// Extent of the axis in the global tensor, as on disk. The local tensor may reach past it: those
-  /// rows are padding, never saved (the vocabulary need not divide).
+  /// Extent of the axis in the global tensor, as on disk. The local tensor may extend past it:
+  /// those rows are padding and never saved (the vocabulary need not be divisible).
   int64_t global_extent = 0;
 };
 
 struct Parameter {
   std::string name;  ///< the released Lynx / Hugging Face name, unchanged
-  Tensor value;      ///< the local part; what is trained is f32
+  Tensor value;      ///< the local part; f32 if trained
   Tensor grad;       ///< undefined: frozen
   TensorShard shard;
-  Tensor rounded = {};  ///< bf16 copy of a trained matrix where arithmetic is in bf16
+  Tensor rounded = {};  ///< bf16 copy of a trained matrix if arithmetic is in bf16
 
   bool trainable() const { return grad.defined(); }
   /// What layers compute with.
@@ -35,7 +35,7 @@ struct Parameter {
     if (sharded()) shape.set(shard.axis, shard.global_extent);
     return shape;
   }
-  /// How many rows (columns) of the local tensor are real, i.e. not padding.
+  /// Rows (columns) of the local tensor that are not padding.
   int64_t valid_extent() const {
     if (!sharded()) return value.rank() == 0 ? 1 : value.dim(0);
     return std::max<int64_t>(0,

@@ -1,4 +1,4 @@
-// When to draw a progress line and what it says: share, rate, time left. Used by prepare and train.
+// When a progress line is drawn, and its text: share, rate, time left.
 #include "core/progress.h"
 
 #include <fmt/format.h>
@@ -22,9 +22,9 @@ double steady_seconds() {
 
 /// "0:07", "12:05", "3:04:05".
 std::string duration_text(double seconds) {
-  const auto whole = static_cast<int64_t>(std::llround(seconds));
-  if (whole < 3600) return fmt::format("{}:{:02}", whole / 60, whole % 60);
-  return fmt::format("{}:{:02}:{:02}", whole / 3600, whole / 60 % 60, whole % 60);
+  const auto rounded = static_cast<int64_t>(std::llround(seconds));
+  if (rounded < 3600) return fmt::format("{}:{:02}", rounded / 60, rounded % 60);
+  return fmt::format("{}:{:02}:{:02}", rounded / 3600, rounded / 60 % 60, rounded % 60);
 }
 
 std::string rate_text(double rate) {
@@ -86,7 +86,7 @@ void Progress::draw(double now) {
   std::string text = line(now);
   if (terminal_) {
     text.resize(std::min(text.size(), terminal_columns(file_) - 1));
-    // The cursor ends at the left, so that a log line overwrites this one instead of joining it.
+    // The cursor ends at the left, so that a log line overwrites this one.
     std::fputs(fmt::format("\r\x1b[K{}\r", text).c_str(), file_);
     line_open_ = true;
   } else {

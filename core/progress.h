@@ -1,6 +1,6 @@
-// Progress of anything that takes longer than seconds: rate and time left. On a terminal one line,
-// redrawn in place at most five times a second; elsewhere (a log) a plain line at most every ten
-// seconds and the last.
+// Progress of work that takes longer than seconds: rate and time left. On a terminal one line,
+// redrawn in place at most five times a second; otherwise (a log) a plain line at most every ten
+// seconds, and the last.
 //
 //   Progress progress("prepare", samples, "samples");
 //   for (...) { ...; progress.advance(); progress.note("3 skipped"); }
@@ -17,8 +17,8 @@
 namespace lynceus {
 
 struct ProgressOptions {
-  std::FILE* file = stderr;  ///< null: silent, for all ranks but the one that speaks
-  int64_t done_before = 0;   ///< already done by an earlier run: counts, but not in the rate
+  std::FILE* file = stderr;            ///< null: silent, for all ranks except the one that prints
+  int64_t done_before = 0;             ///< done by an earlier run: counted, but not in the rate
   std::optional<bool> terminal = {};   ///< absent: ask the file
   std::function<double()> clock = {};  ///< seconds; empty: the steady clock
 };

@@ -1,5 +1,3 @@
-// Looks for a file that comes with the program in the places where it may stand. Used for prompts
-// and by the benchmark.
 #include "core/resource.h"
 
 #include <vector>

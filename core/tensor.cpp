@@ -1,5 +1,7 @@
-// Shapes, and how tensors come by their memory, are cut and copied. Used everywhere.
+// Shapes; memory, views and copies of tensors.
 #include "core/tensor.h"
+
+#include <fmt/format.h>
 
 #include <cstring>
 
@@ -30,7 +32,11 @@ std::string Shape::to_string() const {
   return fmt::format("[{}]", fmt::join(extents_.begin(), extents_.begin() + rank_, ", "));
 }
 
-/// A block of a pool, given back with the last tensor that sees it.
+std::vector<int64_t> Shape::to_vector() const {
+  return {extents_.begin(), extents_.begin() + rank_};
+}
+
+/// A block of a pool, released with the last tensor that refers to it.
 struct Tensor::Buffer {
   Buffer(std::shared_ptr<MemoryPool> from, size_t bytes, MemoryOwner owner)
       : pool(std::move(from)), block(pool->allocate(bytes, owner)) {}
@@ -68,7 +74,7 @@ Tensor Tensor::borrow(void* data, const Shape& shape, DType dtype) {
 }
 
 Tensor Tensor::reshape(const Shape& shape) const {
-  LYNCEUS_CHECK(shape.elements() == size(), "{} cannot be seen as {}", shape_.to_string(),
+  LYNCEUS_CHECK(shape.elements() == size(), "cannot reshape {} to {}", shape_.to_string(),
                 shape.to_string());
   Tensor tensor = *this;
   tensor.shape_ = shape;
@@ -125,8 +131,8 @@ void Tensor::copy_to_host(void* target) const {
   if (device_.is_cpu()) {
     std::memcpy(target, data_, bytes());
   } else {
-    // A wait for other ranks may be broken off, so it comes first: a copy that stayed behind in the
-    // queue would write where the caller's memory was.
+    // A wait for other ranks may throw, so it comes first: a copy left in the queue would write
+    // into memory that the caller has freed by then.
     buffer_->pool->synchronize();
     accelerator::copy(queue(), target, data_, bytes());
     accelerator::synchronize(queue());

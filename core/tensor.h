@@ -33,7 +33,7 @@ class Shape {
   int64_t elements() const;
   bool operator==(const Shape& other) const;
   std::string to_string() const;  ///< "[2, 3]"
-  std::vector<int64_t> to_vector() const { return {extents_.begin(), extents_.begin() + rank_}; }
+  std::vector<int64_t> to_vector() const;
 
  private:
   std::array<int64_t, kMaxRank> extents_{};
@@ -42,7 +42,7 @@ class Shape {
 
 class Tensor {
  public:
-  /// Nothing: defined() is false. Stands for "not wanted", "not there", "frozen".
+  /// defined() is false. Means "not wanted", "absent" or "frozen".
   Tensor() = default;
 
   /// Uninitialised memory from the stream's pool.
@@ -65,7 +65,7 @@ class Tensor {
                      MemoryOwner owner = MemoryOwner::kInput) {
     return from(stream, shape, std::span<const T>(values), owner);
   }
-  /// A view of host memory that somebody else keeps alive.
+  /// A view of host memory that the caller keeps alive.
   static Tensor borrow(void* data, const Shape& shape, DType dtype);
 
   bool defined() const { return data_ != nullptr || shape_.rank() > 0; }
@@ -85,23 +85,22 @@ class Tensor {
   /// Rows [begin, begin + count) of the first axis, same memory.
   Tensor slice(int64_t begin, int64_t count) const;
 
-  /// Where the elements lie, on whichever device.
+  /// The address of the elements, on the tensor's device.
   void* raw() const { return data_; }
-  /// The elements, in host memory; T must be this tensor's dtype. A handle is shared, so constness
-  /// is the holder's.
+  /// The elements, in host memory; T must be this tensor's dtype. The constness of the handle does
+  /// not apply to them.
   template <typename T>
   T* data() const {
     LYNCEUS_CHECK(dtype_ == DTypeOf<T>::value, "tensor of {} read as {}", name_of(dtype_),
                   name_of(DTypeOf<T>::value));
-    LYNCEUS_CHECK(device_.is_cpu(), "a tensor {} on a device is read by the host",
-                  shape_.to_string());
+    LYNCEUS_CHECK(device_.is_cpu(), "the host reads a tensor {} on a device", shape_.to_string());
     return static_cast<T*>(data_);
   }
   template <typename T>
   std::span<T> span() const {
     return {data<T>(), static_cast<size_t>(size())};
   }
-  /// A host copy of the elements.
+  /// A copy of the elements on the host.
   template <typename T>
   std::vector<T> to_vector() const {
     std::vector<T> values(static_cast<size_t>(size()));
@@ -111,9 +110,9 @@ class Tensor {
     return values;
   }
 
-  // On a device these stand in the queue of this tensor's stream; copies that end in host memory
-  // are there on return, and what is copied from host memory may be changed: but an input in pinned
-  // memory, which is read when the queue comes to it and may only be let go.
+  // On a device these run in the queue of this tensor's stream. Copies into host memory are
+  // complete on return. A source in host memory may be changed on return, except an input in pinned
+  // memory: the device reads it later, so until then it may only be released.
   void fill_zero() const;
   /// Copies all elements from another tensor of the same dtype and size, on any device.
   void copy_from(const Tensor& other) const;
@@ -121,7 +120,7 @@ class Tensor {
   void copy_to_host(void* target) const;
   /// A new tensor with the same contents, on the stream's device.
   Tensor clone(const Stream& stream, MemoryOwner owner = MemoryOwner::kActivation) const;
-  /// The same contents on the stream's device: this tensor where it is there already.
+  /// The same contents on the stream's device: this tensor if it is already there.
   Tensor on(const Stream& stream, MemoryOwner owner = MemoryOwner::kActivation) const {
     return device_ == stream.device() ? *this : clone(stream, owner);
   }
@@ -130,7 +129,7 @@ class Tensor {
   struct Buffer;
   const accelerator::Queue& queue() const;
 
-  std::shared_ptr<Buffer> buffer_;  // keeps the block; null for borrowed memory
+  std::shared_ptr<Buffer> buffer_;  // owns the block; null for borrowed memory
   void* data_ = nullptr;
   Shape shape_;
   DType dtype_ = DType::kF32;

@@ -1,5 +1,4 @@
-// Collects the scopes of all threads in memory and writes them as Chrome trace JSON. Used through
-// LYNCEUS_TRACE.
+// Collects the scopes of all threads in memory and writes them as Chrome trace JSON.
 #include "core/trace.h"
 
 #include <fmt/format.h>
@@ -24,7 +23,7 @@ std::atomic<bool> recording{false};
 
 namespace {
 
-// A forgotten stop must not eat the memory of a long run: 48 MB at most.
+// A missing stop must not exhaust the memory of a long run: 48 MB at most.
 constexpr size_t kMaxEvents = size_t{1} << 20;
 
 struct Event {
@@ -35,7 +34,7 @@ struct Event {
   int thread;
 };
 
-/// An interval of a device's queue; when it was is known only once the device has done it.
+/// An interval of a device's queue; its times are known only once the device has finished it.
 struct QueueEvent {
   std::string row;
   const char* name;
@@ -72,7 +71,7 @@ std::string microseconds(int64_t nanoseconds) {
 
 constexpr int kFirstRow = 1000;  // thread numbers of a device's rows
 
-/// Waits for the device to be done with what was recorded.
+/// Waits until the device has finished the recorded work.
 std::string queue_events_json(const Recorder& recorder) {
   std::string json;
   std::vector<std::string> rows;
@@ -141,7 +140,7 @@ void record(const char* name, int64_t index, int64_t begin_nanoseconds) {
   const int thread = thread_number();
   Recorder& target = recorder();
   const std::lock_guard lock(target.mutex);
-  // A scope that outlives its recording belongs to none.
+  // A scope that began before this recording is dropped.
   if (!recording.load(std::memory_order_relaxed) || begin_nanoseconds < target.started) return;
   if (target.events.size() < kMaxEvents)
     target.events.push_back({name, index, begin_nanoseconds, end - begin_nanoseconds, thread});
@@ -167,7 +166,7 @@ void record_queue(const std::string& row, const char* name, accelerator::Event b
   try {
     target.queue_events.push_back({row, name, std::move(begin), accelerator::record(queue)});
   } catch (const lynceus::Error&) {
-    // The queue has failed and says so to whoever uses it next.
+    // The queue has failed; its next use reports that.
   }
 }
 

@@ -6,9 +6,9 @@
 // Files load in chrome://tracing and ui.perfetto.dev. Each is a JSON array of events with
 // pid = rank, so that `jq -s add trace/*.json` merges ranks; times are wall-clock microseconds, so
 // ranks of one machine line up. Recording is process-wide like the logger, and thread-safe; when
-// off a scope costs a branch or two. On a device the host runs ahead: what its queues really did,
-// and what ran beside what, stands in rows of their own (QueueScope). With a driver the scopes are
-// NVTX ranges too, recording or not, for Nsight.
+// off a scope costs a branch or two. The host runs ahead of a device, so the work of the device's
+// queues is recorded in rows of its own (QueueScope). With a driver the scopes are NVTX ranges too,
+// recording or not, for Nsight.
 #pragma once
 
 #include <atomic>
@@ -20,7 +20,7 @@
 namespace lynceus::trace {
 
 /// The name of a scope: a literal without quotes, backslashes and control characters, checked at
-/// compile time, since it goes into JSON as it stands.
+/// compile time, since it is written to JSON unescaped.
 struct Name {
   const char* text = nullptr;
   consteval Name(const char* literal) : text(literal) {  // NOLINT: implicit on purpose
@@ -30,9 +30,9 @@ struct Name {
   }
 };
 
-/// Forgets what was recorded and records from now on, as `rank`. `device`: a queue of the device
-/// that this rank computes on, whose clock is then put beside the host's (it waits for the queue);
-/// null: no queue is recorded.
+/// Discards what was recorded and records from now on, as `rank`. `device`: a queue of the device
+/// that this rank computes on, whose clock is then aligned with the host's (it waits for the
+/// queue); null: no queue is recorded.
 void start(int rank, const accelerator::Queue& device = nullptr);
 /// Stops and writes the file, creating its directory; IoError if it cannot be written.
 void stop_and_write(const std::string& path);
@@ -73,8 +73,8 @@ class Scope {
   int64_t begin_ = 0;
 };
 
-/// What a queue of the device does with the work that it is given from construction to destruction,
-/// as an event in the row `row` ("compute", "tensor group"). Nothing on CPUs (a null queue).
+/// The work submitted to a queue of the device from construction to destruction, as an event in the
+/// row `row` ("compute", "tensor group"). Records no event on CPUs (a null queue).
 class QueueScope {
  public:
   QueueScope(const accelerator::Queue& queue, const std::string& row, Name name) {

@@ -1,5 +1,4 @@
-// The version of this program: what `lynceus --version` prints and what every file that it writes
-// names as its maker.
+// The version that `lynceus --version` prints and that every file written names as its creator.
 #pragma once
 
 #include <string>

@@ -2,9 +2,8 @@
 #include "kernels/activation.h"
 
 #include "kernels/checks.h"
-#include "kernels/cpu/activation.h"
 #include "kernels/cpu/float32.h"
-#include "kernels/cuda/activation.h"
+#include "kernels/device/activation.h"
 
 namespace lynceus::kernels {
 namespace {
@@ -25,9 +24,9 @@ void check_alike(const char* kernel,
 void swiglu_forward(const Stream& stream, const Tensor& gate, const Tensor& up, const Tensor& y) {
   check_alike("swiglu_forward", {{"gate", &gate}, {"up", &up}, {"y", &y}});
   if (stream.device().is_cpu())
-    cpu::swiglu_forward(In(stream, gate), In(stream, up), Out(stream, y));
+    cpu::kActivation.swiglu_forward(stream, In(stream, gate), In(stream, up), Out(stream, y));
   else
-    cuda::swiglu_forward(stream, gate, up, y);
+    cuda::kActivation.swiglu_forward(stream, gate, up, y);
 }
 
 void swiglu_backward(const Stream& stream, const Tensor& gate, const Tensor& up, const Tensor& dy,
@@ -35,42 +34,42 @@ void swiglu_backward(const Stream& stream, const Tensor& gate, const Tensor& up,
   check_alike("swiglu_backward",
               {{"gate", &gate}, {"up", &up}, {"dy", &dy}, {"dgate", &dgate}, {"dup", &dup}});
   if (stream.device().is_cpu())
-    cpu::swiglu_backward(In(stream, gate), In(stream, up), In(stream, dy), Out(stream, dgate),
-                         Out(stream, dup));
+    cpu::kActivation.swiglu_backward(stream, In(stream, gate), In(stream, up), In(stream, dy),
+                                     Out(stream, dgate), Out(stream, dup));
   else
-    cuda::swiglu_backward(stream, gate, up, dy, dgate, dup);
+    cuda::kActivation.swiglu_backward(stream, gate, up, dy, dgate, dup);
 }
 
 void silu_forward(const Stream& stream, const Tensor& x, const Tensor& y) {
   check_alike("silu_forward", {{"x", &x}, {"y", &y}});
   if (stream.device().is_cpu())
-    cpu::silu_forward(In(stream, x), Out(stream, y));
+    cpu::kActivation.silu_forward(stream, In(stream, x), Out(stream, y));
   else
-    cuda::silu_forward(stream, x, y);
+    cuda::kActivation.silu_forward(stream, x, y);
 }
 
 void silu_backward(const Stream& stream, const Tensor& x, const Tensor& dy, const Tensor& dx) {
   check_alike("silu_backward", {{"x", &x}, {"dy", &dy}, {"dx", &dx}});
   if (stream.device().is_cpu())
-    cpu::silu_backward(In(stream, x), In(stream, dy), Out(stream, dx));
+    cpu::kActivation.silu_backward(stream, In(stream, x), In(stream, dy), Out(stream, dx));
   else
-    cuda::silu_backward(stream, x, dy, dx);
+    cuda::kActivation.silu_backward(stream, x, dy, dx);
 }
 
 void gelu_forward(const Stream& stream, const Tensor& x, const Tensor& y) {
   check_alike("gelu_forward", {{"x", &x}, {"y", &y}});
   if (stream.device().is_cpu())
-    cpu::gelu_forward(In(stream, x), Out(stream, y));
+    cpu::kActivation.gelu_forward(stream, In(stream, x), Out(stream, y));
   else
-    cuda::gelu_forward(stream, x, y);
+    cuda::kActivation.gelu_forward(stream, x, y);
 }
 
 void gelu_backward(const Stream& stream, const Tensor& x, const Tensor& dy, const Tensor& dx) {
   check_alike("gelu_backward", {{"x", &x}, {"dy", &dy}, {"dx", &dx}});
   if (stream.device().is_cpu())
-    cpu::gelu_backward(In(stream, x), In(stream, dy), Out(stream, dx));
+    cpu::kActivation.gelu_backward(stream, In(stream, x), In(stream, dy), Out(stream, dx));
   else
-    cuda::gelu_backward(stream, x, dy, dx);
+    cuda::kActivation.gelu_backward(stream, x, dy, dx);
 }
 
 }  // namespace lynceus::kernels

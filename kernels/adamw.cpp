@@ -2,9 +2,7 @@
 #include "kernels/adamw.h"
 
 #include "kernels/checks.h"
-#include "kernels/cpu/adamw.h"
-#include "kernels/cpu/float32.h"
-#include "kernels/cuda/adamw.h"
+#include "kernels/device/adamw.h"
 
 namespace lynceus::kernels {
 
@@ -17,11 +15,10 @@ void adamw(const Stream& stream, std::span<const AdamWUpdate> updates) {
     check_vector("adamw", "v", v, value.size());
     if (rounded.defined()) check_vector("adamw", "rounded", rounded, value.size(), DType::kBf16);
   }
-  if (!stream.device().is_cpu()) return cuda::adamw(stream, updates);
-  for (const auto& [step, grad, value, m, v, rounded] : updates) {
-    cpu::adamw(step, grad, value, m, v);
-    if (rounded.defined()) cpu::convert(value, rounded);
-  }
+  if (stream.device().is_cpu())
+    cpu::kAdamW.adamw(stream, updates);
+  else
+    cuda::kAdamW.adamw(stream, updates);
 }
 
 }  // namespace lynceus::kernels

@@ -1,12 +1,13 @@
 // Checks of attention, then the device's implementation.
 #include "kernels/attention.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "kernels/checks.h"
-#include "kernels/cpu/attention.h"
 #include "kernels/cpu/float32.h"
-#include "kernels/cuda/attention.h"
+#include "kernels/device/attention.h"
 
 namespace lynceus::kernels {
 namespace {
@@ -47,10 +48,11 @@ void attention_forward(const Stream& stream, const AttentionShape& shape, const 
   check_activation(kKernel, "out", out, q_begin.tokens(), q_width, q.dtype());
   check_matrix(kKernel, "lse", lse, shape.heads, q_begin.tokens());
   if (stream.device().is_cpu())
-    cpu::attention_forward(stream, shape, cpu::In(stream, q), cpu::In(stream, k),
-                           cpu::In(stream, v), q_begin, k_begin, cpu::Out(stream, out), lse);
+    cpu::kAttention.attention_forward(stream, shape, cpu::In(stream, q), cpu::In(stream, k),
+                                      cpu::In(stream, v), q_begin, k_begin, cpu::Out(stream, out),
+                                      lse);
   else
-    cuda::attention_forward(stream, shape, q, k, v, q_begin, k_begin, out, lse);
+    cuda::kAttention.attention_forward(stream, shape, q, k, v, q_begin, k_begin, out, lse);
 }
 
 void attention_backward(const Stream& stream, const AttentionShape& shape, const Tensor& q,
@@ -72,12 +74,13 @@ void attention_backward(const Stream& stream, const AttentionShape& shape, const
   check_activation(kKernel, "dk", dk, k_begin.tokens(), k_width, q.dtype());
   check_activation(kKernel, "dv", dv, k_begin.tokens(), k_width, q.dtype());
   if (stream.device().is_cpu())
-    cpu::attention_backward(stream, shape, cpu::In(stream, q), cpu::In(stream, k),
-                            cpu::In(stream, v), cpu::In(stream, out), lse, cpu::In(stream, dout),
-                            q_begin, k_begin, cpu::Out(stream, dq), cpu::Out(stream, dk),
-                            cpu::Out(stream, dv));
+    cpu::kAttention.attention_backward(
+        stream, shape, cpu::In(stream, q), cpu::In(stream, k), cpu::In(stream, v),
+        cpu::In(stream, out), lse, cpu::In(stream, dout), q_begin, k_begin, cpu::Out(stream, dq),
+        cpu::Out(stream, dk), cpu::Out(stream, dv));
   else
-    cuda::attention_backward(stream, shape, q, k, v, out, lse, dout, q_begin, k_begin, dq, dk, dv);
+    cuda::kAttention.attention_backward(stream, shape, q, k, v, out, lse, dout, q_begin, k_begin,
+                                        dq, dk, dv);
 }
 
 }  // namespace lynceus::kernels

@@ -3,7 +3,7 @@
 
 #include "kernels/checks.h"
 #include "kernels/cpu/float32.h"
-#include "kernels/cuda/cast.h"
+#include "kernels/device/cast.h"
 
 namespace lynceus::kernels {
 
@@ -15,7 +15,7 @@ void cast(const Stream& stream, const Tensor& x, const Tensor& y) {
   if (stream.device().is_cpu())
     cpu::convert(x, y);
   else
-    cuda::cast(stream, x, y);
+    cuda::kCast.cast(stream, x, y);
 }
 
 }  // namespace lynceus::kernels

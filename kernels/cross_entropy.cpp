@@ -2,9 +2,8 @@
 #include "kernels/cross_entropy.h"
 
 #include "kernels/checks.h"
-#include "kernels/cpu/cross_entropy.h"
 #include "kernels/cpu/float32.h"
-#include "kernels/cuda/cross_entropy.h"
+#include "kernels/device/cross_entropy.h"
 
 namespace lynceus::kernels {
 namespace {
@@ -29,9 +28,10 @@ void cross_entropy_partial(const Stream& stream, const Tensor& logits, const Ten
   check_vector(kKernel, "labels", labels, logits.rows(), DType::kI32);
   check_matrix(kKernel, "partial", partial, logits.rows(), kCrossEntropyPartials);
   if (stream.device().is_cpu())
-    cpu::cross_entropy_partial(cpu::In(stream, logits), labels, shard, row_max, partial);
+    cpu::kCrossEntropy.cross_entropy_partial(stream, cpu::In(stream, logits), labels, shard,
+                                             row_max, partial);
   else
-    cuda::cross_entropy_partial(stream, logits, labels, shard, row_max, partial);
+    cuda::kCrossEntropy.cross_entropy_partial(stream, logits, labels, shard, row_max, partial);
 }
 
 void cross_entropy_rebase(const Stream& stream, const Tensor& local_max, const Tensor& row_max,
@@ -41,9 +41,9 @@ void cross_entropy_rebase(const Stream& stream, const Tensor& local_max, const T
   check_vector(kKernel, "local_max", local_max, row_max.size());
   check_matrix(kKernel, "partial", partial, row_max.size(), kCrossEntropyPartials);
   if (stream.device().is_cpu())
-    cpu::cross_entropy_rebase(local_max, row_max, partial);
+    cpu::kCrossEntropy.cross_entropy_rebase(stream, local_max, row_max, partial);
   else
-    cuda::cross_entropy_rebase(stream, local_max, row_max, partial);
+    cuda::kCrossEntropy.cross_entropy_rebase(stream, local_max, row_max, partial);
 }
 
 void cross_entropy_finish(const Stream& stream, const Tensor& logits, const Tensor& labels,
@@ -58,11 +58,12 @@ void cross_entropy_finish(const Stream& stream, const Tensor& logits, const Tens
   if (row_correct != nullptr)
     check_vector(kKernel, "row_correct", *row_correct, logits.rows(), DType::kU8);
   if (stream.device().is_cpu())
-    cpu::cross_entropy_finish(cpu::InOut(stream, logits), labels, shard, row_max, partial,
-                              label_smoothing, gradient, row_loss, row_correct);
+    cpu::kCrossEntropy.cross_entropy_finish(stream, cpu::InOut(stream, logits), labels, shard,
+                                            row_max, partial, label_smoothing, gradient, row_loss,
+                                            row_correct);
   else
-    cuda::cross_entropy_finish(stream, logits, labels, shard, row_max, partial, label_smoothing,
-                               gradient, row_loss, row_correct);
+    cuda::kCrossEntropy.cross_entropy_finish(stream, logits, labels, shard, row_max, partial,
+                                             label_smoothing, gradient, row_loss, row_correct);
 }
 
 }  // namespace lynceus::kernels

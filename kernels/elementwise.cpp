@@ -2,9 +2,8 @@
 #include "kernels/elementwise.h"
 
 #include "kernels/checks.h"
-#include "kernels/cpu/elementwise.h"
 #include "kernels/cpu/float32.h"
-#include "kernels/cuda/elementwise.h"
+#include "kernels/device/elementwise.h"
 
 namespace lynceus::kernels {
 
@@ -17,27 +16,27 @@ void add(const Stream& stream, const Tensor& a, const Tensor& b, const Tensor& y
   check_activations("add", "b", b, a.size(), a.dtype());
   check_activations("add", "y", y, a.size(), a.dtype());
   if (stream.device().is_cpu())
-    cpu::add(In(stream, a), In(stream, b), Out(stream, y));
+    cpu::kElementwise.add(stream, In(stream, a), In(stream, b), Out(stream, y));
   else
-    cuda::add(stream, a, b, y);
+    cuda::kElementwise.add(stream, a, b, y);
 }
 
 void add_bias(const Stream& stream, const Tensor& bias, const Tensor& y) {
   check_activation("add_bias", "y", y, y.rows(), y.cols(), y.dtype());
   check_vector("add_bias", "bias", bias, y.cols());
   if (stream.device().is_cpu())
-    cpu::add_bias(bias, InOut(stream, y));
+    cpu::kElementwise.add_bias(stream, bias, InOut(stream, y));
   else
-    cuda::add_bias(stream, bias, y);
+    cuda::kElementwise.add_bias(stream, bias, y);
 }
 
 void column_sum(const Stream& stream, const Tensor& x, const Tensor& sums) {
   check_activation("column_sum", "x", x, x.rows(), x.cols(), x.dtype());
   check_vector("column_sum", "sums", sums, x.cols());
   if (stream.device().is_cpu())
-    cpu::column_sum(stream, In(stream, x), sums);
+    cpu::kElementwise.column_sum(stream, In(stream, x), sums);
   else
-    cuda::column_sum(stream, x, sums);
+    cuda::kElementwise.column_sum(stream, x, sums);
 }
 
 void adapter_epilogue_forward(const Stream& stream, const Tensor& residual, const Tensor& up,
@@ -49,10 +48,10 @@ void adapter_epilogue_forward(const Stream& stream, const Tensor& residual, cons
   check_vector(kKernel, "scaling", scaling, 1);
   check_activation(kKernel, "y", y, up.rows(), up.cols(), up.dtype());
   if (stream.device().is_cpu())
-    cpu::adapter_epilogue_forward(In(stream, residual), In(stream, up), bias, scaling,
-                                  Out(stream, y));
+    cpu::kElementwise.adapter_epilogue_forward(stream, In(stream, residual), In(stream, up), bias,
+                                               scaling, Out(stream, y));
   else
-    cuda::adapter_epilogue_forward(stream, residual, up, bias, scaling, y);
+    cuda::kElementwise.adapter_epilogue_forward(stream, residual, up, bias, scaling, y);
 }
 
 void adapter_epilogue_backward(const Stream& stream, const Tensor& up, const Tensor& bias,
@@ -67,18 +66,17 @@ void adapter_epilogue_backward(const Stream& stream, const Tensor& up, const Ten
   check_vector(kKernel, "dscaling", dscaling, 1);
   check_vector(kKernel, "dbias", dbias, up.cols());
   if (stream.device().is_cpu())
-    cpu::adapter_epilogue_backward(stream, In(stream, up), bias, scaling, In(stream, dy),
-                                   Out(stream, dup), dscaling, dbias);
+    cpu::kElementwise.adapter_epilogue_backward(stream, In(stream, up), bias, scaling,
+                                                In(stream, dy), Out(stream, dup), dscaling, dbias);
   else
-    cuda::adapter_epilogue_backward(stream, up, bias, scaling, dy, dup, dscaling, dbias);
+    cuda::kElementwise.adapter_epilogue_backward(stream, up, bias, scaling, dy, dup, dscaling,
+                                                 dbias);
 }
 
 std::vector<double> sums_of_squares(const Stream& stream, std::span<const Tensor> tensors) {
   for (const Tensor& x : tensors) check_vector("sums_of_squares", "x", x, x.size());
-  if (!stream.device().is_cpu()) return cuda::sums_of_squares(stream, tensors);
-  std::vector<double> sums;
-  for (const Tensor& x : tensors) sums.push_back(cpu::sum_of_squares(x));
-  return sums;
+  if (stream.device().is_cpu()) return cpu::kElementwise.sums_of_squares(stream, tensors);
+  return cuda::kElementwise.sums_of_squares(stream, tensors);
 }
 
 }  // namespace lynceus::kernels

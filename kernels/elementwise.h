@@ -26,8 +26,8 @@ void adapter_epilogue_backward(const Stream& stream, const Tensor& up, const Ten
                                const Tensor& scaling, const Tensor& dy, const Tensor& dup,
                                const Tensor* dscaling, const Tensor* dbias);
 
-/// Σ x² of each tensor (f32), in f64, in a fixed order that does not depend on the number of threads.
-/// Waits for the stream, once.
+/// Σ x² of each tensor (f32), in f64, in a fixed order that does not depend on the number of
+/// threads. Waits for the stream, once.
 std::vector<double> sums_of_squares(const Stream& stream, std::span<const Tensor> tensors);
 
 }  // namespace lynceus::kernels

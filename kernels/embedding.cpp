@@ -2,9 +2,8 @@
 #include "kernels/embedding.h"
 
 #include "kernels/checks.h"
-#include "kernels/cpu/embedding.h"
 #include "kernels/cpu/float32.h"
-#include "kernels/cuda/embedding.h"
+#include "kernels/device/embedding.h"
 
 namespace lynceus::kernels {
 
@@ -17,9 +16,9 @@ void embedding_forward(const Stream& stream, const Tensor& token_ids, const Tens
   check_activation(kKernel, "table", table, table.rows(), table.cols(), table.dtype());
   check_activation(kKernel, "y", y, token_ids.size(), table.cols(), table.dtype());
   if (stream.device().is_cpu())
-    cpu::embedding_forward(token_ids, table, vocab_begin, y);
+    cpu::kEmbedding.embedding_forward(stream, token_ids, table, vocab_begin, y);
   else
-    cuda::embedding_forward(stream, token_ids, table, vocab_begin, y);
+    cuda::kEmbedding.embedding_forward(stream, token_ids, table, vocab_begin, y);
 }
 
 void embedding_backward(const Stream& stream, const Tensor& token_ids, const Tensor& dy,
@@ -29,9 +28,9 @@ void embedding_backward(const Stream& stream, const Tensor& token_ids, const Ten
   check_matrix(kKernel, "dtable", dtable, dtable.rows(), dtable.cols());
   check_activation(kKernel, "dy", dy, token_ids.size(), dtable.cols(), dy.dtype());
   if (stream.device().is_cpu())
-    cpu::embedding_backward(token_ids, In(stream, dy), vocab_begin, dtable);
+    cpu::kEmbedding.embedding_backward(stream, token_ids, In(stream, dy), vocab_begin, dtable);
   else
-    cuda::embedding_backward(stream, token_ids, dy, vocab_begin, dtable);
+    cuda::kEmbedding.embedding_backward(stream, token_ids, dy, vocab_begin, dtable);
 }
 
 void gather_rows(const Stream& stream, const Tensor& x, const Tensor& rows, const Tensor& y) {
@@ -40,9 +39,9 @@ void gather_rows(const Stream& stream, const Tensor& x, const Tensor& rows, cons
   check_matrix(kKernel, "x", x, x.rows(), x.cols(), x.dtype());
   check_matrix(kKernel, "y", y, rows.size(), x.cols(), x.dtype());
   if (stream.device().is_cpu())
-    cpu::gather_rows(x, rows, y);
+    cpu::kEmbedding.gather_rows(stream, x, rows, y);
   else
-    cuda::gather_rows(stream, x, rows, y);
+    cuda::kEmbedding.gather_rows(stream, x, rows, y);
 }
 
 void scatter_rows(const Stream& stream, const Tensor& x, const Tensor& rows, const Tensor& y) {
@@ -51,9 +50,9 @@ void scatter_rows(const Stream& stream, const Tensor& x, const Tensor& rows, con
   check_matrix(kKernel, "y", y, y.rows(), y.cols(), y.dtype());
   check_matrix(kKernel, "x", x, rows.size(), y.cols(), y.dtype());
   if (stream.device().is_cpu())
-    cpu::scatter_rows(x, rows, y);
+    cpu::kEmbedding.scatter_rows(stream, x, rows, y);
   else
-    cuda::scatter_rows(stream, x, rows, y);
+    cuda::kEmbedding.scatter_rows(stream, x, rows, y);
 }
 
 }  // namespace lynceus::kernels

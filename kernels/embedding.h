@@ -1,5 +1,5 @@
-// Token embedding of a vocabulary shard, and moving rows between packed layouts. Rows are f32 or bf16
-// (moved ones of any type), gradients of tables f32.
+// Token embedding of a vocabulary shard, and moving rows between packed layouts. Rows are f32 or
+// bf16 (moved ones of any type), gradients of tables f32.
 #pragma once
 
 #include "core/tensor.h"

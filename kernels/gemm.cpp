@@ -1,12 +1,10 @@
-// Checks of the linear maps, then the device's implementation.
+// A packed f32 weight is a transposed copy, so that the product reads both operands along their
+// rows: measured as fast as the library's own blocked order from 64 rows up, it needs no plan for
+// each number of rows and costs the bytes of the weight. Rows whose stride would be a multiple of
+// 4 KiB get one more cache line, because they would all map to the same few lines of the caches.
 //
-// A packed weight is a transposed copy, so that the product reads both operands along their rows:
-// that was measured as fast as the library's own blocked order from 64 rows up, needs no plan for
-// each number of rows, and costs the bytes of the weight. Rows that would begin a multiple of 4 KiB
-// apart get a cache line more: they would all fall into the same few lines of the caches.
-//
-// In bf16 products go to kernels/cpu/bf16_gemm.h where the processor multiplies bf16 and they are
-// large enough; else the factors are widened. To be widened, a packed weight stays as it lies:
+// bf16 products go to kernels/cpu/bf16_gemm.h if the processor multiplies bf16 and they are large
+// enough; otherwise the factors are widened. A weight that has to be widened is not packed:
 // widening one of 4096 x 4096 at each call is 8 % of a product of 512 rows, 20 to 30 % of one of
 // 64, and a widened copy would be twice its bytes.
 #include "kernels/gemm.h"
@@ -15,14 +13,15 @@
 #include "kernels/cpu/bf16_gemm.h"
 #include "kernels/cpu/float32.h"
 #include "kernels/cpu/gemm.h"
-#include "kernels/cuda/gemm.h"
+#include "kernels/cpu/weight_gradient.h"
+#include "kernels/device/gemm.h"
 #include "kernels/elementwise.h"
 
 namespace lynceus::kernels {
 namespace {
 
-// Tensor::rows() of a tensor without columns is 0, so rows come from whichever side has columns,
-// and a weight's from its first axis.
+// Tensor::rows() of a tensor without columns is 0, so rows come from the side that has columns, and
+// a weight's from its first axis.
 int64_t rows_of(const Tensor& x, const Tensor& y) { return x.cols() > 0 ? x.rows() : y.rows(); }
 
 void check_forward(const char* kernel, const Tensor& x, DType dtype, int64_t out, int64_t in,
@@ -71,11 +70,21 @@ void check_weight(const char* kernel, const Tensor& w) {
 
 }  // namespace
 
+/// One of the three orders.
+struct PackedWeight::Packed {
+  int64_t out = 0;
+  int64_t in = 0;
+  Tensor transposed = {};  // [in, out or a cache line more]
+  Tensor plain = {};       // [out, in]
+  std::shared_ptr<const cpu::Bf16Weight> bf16 = nullptr;
+};
+
 void linear_forward(const Stream& stream, const Tensor& x, const Tensor& w, const Tensor* bias,
                     const Tensor& y, Activation activation) {
   check_weight("linear_forward", w);
   check_forward("linear_forward", x, w.dtype(), w.dim(0), w.cols(), bias, y);
-  if (!stream.device().is_cpu()) return cuda::linear_forward(stream, x, w, bias, y, activation);
+  if (!stream.device().is_cpu())
+    return cuda::kGemm.linear_forward(stream, x, w, bias, y, activation);
   const int64_t rows = rows_of(x, y), out = w.dim(0), in = w.cols();
   if (is_bf16_product(w, rows, out, in) &&
       cpu::bf16_gemm(stream, forward_product(rows, out, in, activation), x, w, bias, y))
@@ -90,16 +99,17 @@ void linear_forward(const Stream& stream, const Tensor& x, const PackedWeight& w
                     const Tensor* bias, const Tensor& y, Activation activation) {
   constexpr const char* kKernel = "linear_forward (packed)";
   if (!w.defined()) throw InternalError("{}: the packed weight is undefined", kKernel);
-  if (w.plain().defined()) return linear_forward(stream, x, w.plain(), bias, y, activation);
-  const int64_t out = w.out_features(), in = w.in_features();
-  if (w.bf16() != nullptr) {
+  const PackedWeight::Packed& packed = *w.packed_;
+  if (packed.plain.defined()) return linear_forward(stream, x, packed.plain, bias, y, activation);
+  const int64_t out = packed.out, in = packed.in;
+  if (packed.bf16 != nullptr) {
     check_forward(kKernel, x, DType::kBf16, out, in, bias, y);
     const auto product = forward_product(rows_of(x, y), out, in, activation);
-    if (cpu::bf16_gemm(stream, product, x, *w.bf16(), bias, y)) return;
-    return linear_forward(stream, x, cpu::unpack_bf16(stream, *w.bf16()), bias, y, activation);
+    if (cpu::bf16_gemm(stream, product, x, *packed.bf16, bias, y)) return;
+    return linear_forward(stream, x, cpu::unpack_bf16(stream, *packed.bf16), bias, y, activation);
   }
   check_forward(kKernel, x, DType::kF32, out, in, bias, y);
-  const Tensor& rows = w.transposed();
+  const Tensor& rows = packed.transposed;
   forward_on_cpu(stream, x, {rows.data<float>(), rows.cols()}, out, in, bias, y, activation);
 }
 
@@ -110,7 +120,8 @@ void linear_backward_input(const Stream& stream, const Tensor& dy, const Tensor&
   const int64_t rows = rows_of(dx, dy);
   check_activation(kKernel, "dy", dy, rows, w.dim(0), w.dtype());
   check_activation(kKernel, "dx", dx, rows, w.cols(), w.dtype());
-  if (!stream.device().is_cpu()) return cuda::linear_backward_input(stream, dy, w, dx, accumulate);
+  if (!stream.device().is_cpu())
+    return cuda::kGemm.linear_backward_input(stream, dy, w, dx, accumulate);
   const cpu::Bf16Gemm product{.m = rows, .n = w.cols(), .k = w.dim(0), .accumulate = accumulate};
   if (is_bf16_product(w, rows, w.cols(), w.dim(0)) &&
       cpu::bf16_gemm(stream, product, dy, w, nullptr, dx))
@@ -133,40 +144,46 @@ void linear_backward_weight(const Stream& stream, const Tensor& dy, const Tensor
   if (stream.device().is_cpu())
     weight_gradient_on_cpu(stream, rows, dy, x, dw);
   else
-    cuda::linear_backward_weight(stream, dy, x, dw);
+    cuda::kGemm.linear_backward_weight(stream, dy, x, dw);
   if (dbias != nullptr) column_sum(stream, dy, *dbias);
 }
 
 void search_products(const Stream& stream, bool search) {
-  if (!stream.device().is_cpu()) cuda::search_products(stream, search);
+  if (!stream.device().is_cpu()) cuda::kGemm.search_products(stream, search);
 }
 
 bool searches_products(const Stream& stream) {
-  return !stream.device().is_cpu() && cuda::searches_products(stream);
+  return !stream.device().is_cpu() && cuda::kGemm.searches_products(stream);
 }
 
 PackedWeight::PackedWeight(const Stream& stream, const Tensor& w) {
   check_weight("PackedWeight", w);
-  out_features_ = w.dim(0);
-  in_features_ = w.cols();
+  Packed packed{.out = w.dim(0), .in = w.cols()};
   if (!stream.device().is_cpu() || w.dtype() != DType::kF32) {
-    // Packed, it is multiplied in bf16 whatever the rows: the number from which that pays decides.
+    // A packed weight is multiplied in bf16 for any number of rows, so decide for few.
     constexpr int64_t kFewRows = 64;
-    if (stream.device().is_cpu() && is_bf16_product(w, kFewRows, out_features_, in_features_))
-      bf16_ = cpu::pack_bf16(stream, w);
-    if (bf16_ == nullptr) plain_ = w;
-    return;
+    if (stream.device().is_cpu() && is_bf16_product(w, kFewRows, packed.out, packed.in))
+      packed.bf16 = cpu::pack_bf16(stream, w);
+    if (packed.bf16 == nullptr) packed.plain = w;
+  } else {
+    constexpr int64_t kPageFloats = 1024, kLineFloats = 16;
+    const int64_t stride = packed.out + (packed.out % kPageFloats == 0 ? kLineFloats : 0);
+    packed.transposed =
+        Tensor::empty(stream, {packed.in, stride}, DType::kF32, MemoryOwner::kFrozenWeight);
+    cpu::transpose(packed.out, packed.in, w.data<float>(), packed.transposed.data<float>(), stride);
   }
-  constexpr int64_t kPageFloats = 1024, kLineFloats = 16;
-  const int64_t stride = out_features_ + (out_features_ % kPageFloats == 0 ? kLineFloats : 0);
-  transposed_ =
-      Tensor::empty(stream, {in_features_, stride}, DType::kF32, MemoryOwner::kFrozenWeight);
-  cpu::transpose(out_features_, in_features_, w.data<float>(), transposed_.data<float>(), stride);
+  packed_ = std::make_shared<const Packed>(std::move(packed));
 }
 
+int64_t PackedWeight::out_features() const { return defined() ? packed_->out : 0; }
+int64_t PackedWeight::in_features() const { return defined() ? packed_->in : 0; }
+
 size_t PackedWeight::bytes() const {
-  if (bf16_ != nullptr) return cpu::bytes_of(*bf16_);
-  return plain_.defined() ? plain_.bytes() : transposed_.bytes();
+  if (!defined()) return 0;
+  if (packed_->bf16 != nullptr) return cpu::bytes_of(*packed_->bf16);
+  return packed_->plain.defined() ? packed_->plain.bytes() : packed_->transposed.bytes();
 }
+
+bool PackedWeight::is_packed_bf16() const { return defined() && packed_->bf16 != nullptr; }
 
 }  // namespace lynceus::kernels

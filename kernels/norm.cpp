@@ -3,8 +3,7 @@
 
 #include "kernels/checks.h"
 #include "kernels/cpu/float32.h"
-#include "kernels/cpu/norm.h"
-#include "kernels/cuda/norm.h"
+#include "kernels/device/norm.h"
 
 namespace lynceus::kernels {
 
@@ -19,9 +18,9 @@ void rms_norm_forward(const Stream& stream, const Tensor& x, const Tensor& weigh
   check_activation(kKernel, "y", y, x.rows(), x.cols(), x.dtype());
   check_vector(kKernel, "inv_rms", inv_rms, x.rows());
   if (stream.device().is_cpu())
-    cpu::rms_norm_forward(stream, In(stream, x), weight, eps, Out(stream, y), inv_rms);
+    cpu::kNorm.rms_norm_forward(stream, In(stream, x), weight, eps, Out(stream, y), inv_rms);
   else
-    cuda::rms_norm_forward(stream, x, weight, eps, y, inv_rms);
+    cuda::kNorm.rms_norm_forward(stream, x, weight, eps, y, inv_rms);
 }
 
 void rms_norm_backward(const Stream& stream, const Tensor& x, const Tensor& weight,
@@ -36,10 +35,10 @@ void rms_norm_backward(const Stream& stream, const Tensor& x, const Tensor& weig
   check_activation(kKernel, "dx", dx, x.rows(), x.cols(), x.dtype());
   check_vector(kKernel, "dweight", dweight, x.cols());
   if (stream.device().is_cpu())
-    cpu::rms_norm_backward(stream, In(stream, x), weight, inv_rms, In(stream, dy),
-                           In(stream, dresidual), Out(stream, dx), dweight);
+    cpu::kNorm.rms_norm_backward(stream, In(stream, x), weight, inv_rms, In(stream, dy),
+                                 In(stream, dresidual), Out(stream, dx), dweight);
   else
-    cuda::rms_norm_backward(stream, x, weight, inv_rms, dy, dresidual, dx, dweight);
+    cuda::kNorm.rms_norm_backward(stream, x, weight, inv_rms, dy, dresidual, dx, dweight);
 }
 
 void layer_norm_forward(const Stream& stream, const Tensor& x, const Tensor& weight,
@@ -53,10 +52,10 @@ void layer_norm_forward(const Stream& stream, const Tensor& x, const Tensor& wei
   check_vector(kKernel, "mean", mean, x.rows());
   check_vector(kKernel, "inv_std", inv_std, x.rows());
   if (stream.device().is_cpu())
-    cpu::layer_norm_forward(stream, In(stream, x), weight, bias, eps, Out(stream, y), mean,
-                            inv_std);
+    cpu::kNorm.layer_norm_forward(stream, In(stream, x), weight, bias, eps, Out(stream, y), mean,
+                                  inv_std);
   else
-    cuda::layer_norm_forward(stream, x, weight, bias, eps, y, mean, inv_std);
+    cuda::kNorm.layer_norm_forward(stream, x, weight, bias, eps, y, mean, inv_std);
 }
 
 void layer_norm_backward(const Stream& stream, const Tensor& x, const Tensor& weight,
@@ -74,10 +73,11 @@ void layer_norm_backward(const Stream& stream, const Tensor& x, const Tensor& we
   check_vector(kKernel, "dweight", dweight, x.cols());
   check_vector(kKernel, "dbias", dbias, x.cols());
   if (stream.device().is_cpu())
-    cpu::layer_norm_backward(stream, In(stream, x), weight, mean, inv_std, In(stream, dy),
-                             In(stream, dresidual), Out(stream, dx), dweight, dbias);
+    cpu::kNorm.layer_norm_backward(stream, In(stream, x), weight, mean, inv_std, In(stream, dy),
+                                   In(stream, dresidual), Out(stream, dx), dweight, dbias);
   else
-    cuda::layer_norm_backward(stream, x, weight, mean, inv_std, dy, dresidual, dx, dweight, dbias);
+    cuda::kNorm.layer_norm_backward(stream, x, weight, mean, inv_std, dy, dresidual, dx, dweight,
+                                    dbias);
 }
 
 }  // namespace lynceus::kernels

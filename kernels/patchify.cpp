@@ -3,8 +3,7 @@
 
 #include "kernels/checks.h"
 #include "kernels/cpu/float32.h"
-#include "kernels/cpu/patchify.h"
-#include "kernels/cuda/patchify.h"
+#include "kernels/device/patchify.h"
 
 namespace lynceus::kernels {
 
@@ -21,9 +20,9 @@ void patchify(const Stream& stream, const Tensor& pixels, int64_t patch_size,
   check_activation("patchify", "patches", patches, pixels.dim(0) * per_side * per_side,
                    pixels.dim(1) * patch_size * patch_size, patches.dtype());
   if (stream.device().is_cpu())
-    cpu::patchify(pixels, patch_size, cpu::Out(stream, patches));
+    cpu::kPatchify.patchify(stream, pixels, patch_size, cpu::Out(stream, patches));
   else
-    cuda::patchify(stream, pixels, patch_size, patches);
+    cuda::kPatchify.patchify(stream, pixels, patch_size, patches);
 }
 
 void assemble_vision_tokens(const Stream& stream, const Tensor& patches, const Tensor& cls,
@@ -38,9 +37,10 @@ void assemble_vision_tokens(const Stream& stream, const Tensor& patches, const T
   check_activation(kKernel, "patches", patches, images * (tokens - 1), width, patches.dtype());
   check_activation(kKernel, "y", y, images * tokens, width, patches.dtype());
   if (stream.device().is_cpu())
-    cpu::assemble_vision_tokens(cpu::In(stream, patches), cls, position, cpu::Out(stream, y));
+    cpu::kPatchify.assemble_vision_tokens(stream, cpu::In(stream, patches), cls, position,
+                                          cpu::Out(stream, y));
   else
-    cuda::assemble_vision_tokens(stream, patches, cls, position, y);
+    cuda::kPatchify.assemble_vision_tokens(stream, patches, cls, position, y);
 }
 
 }  // namespace lynceus::kernels

@@ -1,5 +1,5 @@
-// Pictures to patch rows and back into a token sequence (Dosovitskiy et al. 2021). patches and y are
-// f32 or bf16; pixels, cls and position f32.
+// Pictures to patch rows and back into a token sequence (Dosovitskiy et al. 2021). patches and y
+// are f32 or bf16; pixels, cls and position f32.
 #pragma once
 
 #include "core/tensor.h"

@@ -3,8 +3,7 @@
 
 #include "kernels/checks.h"
 #include "kernels/cpu/float32.h"
-#include "kernels/cpu/rope.h"
-#include "kernels/cuda/rope.h"
+#include "kernels/device/rope.h"
 
 namespace lynceus::kernels {
 namespace {
@@ -18,9 +17,9 @@ void rotate(const char* kernel, const Stream& stream, const Tensor& cos, const T
     throw InternalError("{}: {} is {}, expected a multiple of head_dim = {} columns", kernel, name,
                         description(x), 2 * cos.cols());
   if (stream.device().is_cpu())
-    cpu::rope_rotate(cos, sin, sign, cpu::InOut(stream, x));
+    cpu::kRope.rope_rotate(stream, cos, sin, sign, cpu::InOut(stream, x));
   else
-    cuda::rope_rotate(stream, cos, sin, sign, x);
+    cuda::kRope.rope_rotate(stream, cos, sin, sign, x);
 }
 
 }  // namespace
@@ -33,9 +32,9 @@ void rope_table(const Stream& stream, const Tensor& positions, double theta, int
   check_matrix(kKernel, "cos", cos, positions.size(), head_dim / 2);
   check_matrix(kKernel, "sin", sin, positions.size(), head_dim / 2);
   if (stream.device().is_cpu())
-    cpu::rope_table(positions, theta, cos, sin);
+    cpu::kRope.rope_table(stream, positions, theta, head_dim, cos, sin);
   else
-    cuda::rope_table(stream, positions, theta, cos, sin);
+    cuda::kRope.rope_table(stream, positions, theta, head_dim, cos, sin);
 }
 
 void rope_forward(const Stream& stream, const Tensor& cos, const Tensor& sin, const Tensor& x) {

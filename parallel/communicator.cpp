@@ -1,11 +1,8 @@
-// The part of a communicator that no transport changes: small host values over the tensor calls,
-// the group of one, and agreement on errors. Used by everything that talks to other ranks.
+// The part of a communicator that is common to all transports: checks, counting, small host values.
+// And the group of one.
 #include "parallel/communicator.h"
 
 #include <algorithm>
-#include <exception>
-#include <filesystem>
-#include <optional>
 
 namespace lynceus::parallel {
 
@@ -15,60 +12,37 @@ Tensor view_of(std::string& text) {
   return Tensor::borrow(text.data(), {static_cast<int64_t>(text.size())}, DType::kU8);
 }
 
-/// Works without MPI, so that unit tests and single-rank tools need none.
 class SelfCommunicator final : public Communicator {
  public:
   int rank() const override { return 0; }
   int size() const override { return 1; }
-  void all_reduce(const Tensor&, ReduceOp) override { ++counts_.all_reduces; }
-  void all_gather(const Tensor& x, const Tensor& y) override {
-    ++counts_.all_gathers;
+
+ protected:
+  bool moves(Device) const override { return true; }
+  Pending do_all_reduce(const Tensor&, ReduceOp) override { return {}; }
+  Pending do_all_gather(const Tensor& x, const Tensor& y) override {
     copy(x, y);
+    return {};
   }
-  void reduce_scatter(const Tensor& x, const Tensor& y) override {
-    ++counts_.reduce_scatters;
+  Pending do_reduce_scatter(const Tensor& x, const Tensor& y) override {
     copy(x, y);
+    return {};
   }
-  void broadcast(const Tensor&, int root) override {
-    LYNCEUS_CHECK(root == 0, "root {} in a group of one", root);
-    ++counts_.broadcasts;
+  Pending do_broadcast(const Tensor&, int) override { return {}; }
+  Pending do_exchange(std::span<const Transfer> sends,
+                      std::span<const Transfer> receives) override {
+    LYNCEUS_CHECK(sends.size() >= receives.size(),
+                  "an exchange in a group of one without a matching send to itself");
+    for (size_t i = 0; i < receives.size(); ++i) copy(sends[i].tensor, receives[i].tensor);
+    return {};
   }
-  void exchange(std::span<const Transfer> sends, std::span<const Transfer> receives) override {
-    ++counts_.exchanges;
-    size_t sent = 0;
-    for (const Transfer& receive : receives) {
-      if (receive.tensor.size() == 0) continue;
-      while (sent < sends.size() && sends[sent].tensor.size() == 0) ++sent;
-      LYNCEUS_CHECK(sent < sends.size() && sends[sent].peer == 0 && receive.peer == 0,
-                    "an exchange in a group of one without a matching send to itself");
-      copy(sends[sent++].tensor, receive.tensor);
-    }
-  }
-  void barrier() override { ++counts_.barriers; }
+  void do_barrier() override {}
 
  private:
   static void copy(const Tensor& x, const Tensor& y) {
     if (x.raw() != y.raw()) y.copy_from(x);
   }
 };
-
-struct Failure {
-  ExitCode code;
-  std::string text;
-};
-
-std::optional<Failure> run(const std::function<void()>& step) {
-  try {
-    step();
-    return std::nullopt;
-  } catch (const Error& error) {
-    return Failure{error.code(), error.what()};
-  } catch (const std::filesystem::filesystem_error& error) {
-    return Failure{ExitCode::kIo, error.what()};
-  } catch (const std::exception& error) {
-    return Failure{ExitCode::kInternal, error.what()};
-  }
-}
 
 }  // namespace
 
@@ -84,36 +58,113 @@ Pending& Pending::operator=(Pending&& other) noexcept {
   return *this;
 }
 
-void Pending::wait(const Stream& stream) {
+void Pending::wait() {
   if (done_.handle == nullptr) return;
-  accelerator::wait(stream.pool()->queue(), done_);
-  // The tensors' memory goes back in the order of the compute stream.
-  if (stream.pool() != compute_) accelerator::wait(compute_->queue(), done_);
+  // The tensors' memory is released in the order of the compute stream.
+  accelerator::wait(compute_->queue(), done_);
   done_ = {};
   tensors_.clear();
+}
+
+void Pending::wait(const Stream& stream) {
+  if (done_.handle != nullptr && stream.pool() != compute_)
+    accelerator::wait(stream.pool()->queue(), done_);
+  wait();
 }
 
 bool Pending::is_done() const { return done_.handle == nullptr || accelerator::is_done(done_); }
 
 void Pending::drop() noexcept {
   try {
-    if (done_.handle != nullptr) accelerator::wait(compute_->queue(), done_);
+    wait();
   } catch (const Error&) {
-    // The queue has failed and says so to whoever uses it next.
+    // The queue has failed; its next use reports that.
   }
   done_ = {};
   tensors_.clear();
 }
 
+void Communicator::check_place(const Tensor& x) const {
+  LYNCEUS_CHECK(moves(x.device()),
+                "a group of {} ranks does not move tensors of this device, found {} {}", size(),
+                name_of(x.dtype()), x.shape().to_string());
+}
+
+void Communicator::count(int64_t CommunicationCounts::*calls, const Tensor& x) {
+  ++(counts_.*calls);
+  if (size() > 1) counts_.bytes += static_cast<int64_t>(x.bytes());
+}
+
 Pending Communicator::all_reduce_async(const Tensor& x, ReduceOp op) {
-  all_reduce(x, op);
-  return {};
+  check_place(x);
+  count(&CommunicationCounts::all_reduces, x);
+  if (x.size() == 0) return {};
+  return do_all_reduce(x, op);
+}
+
+void Communicator::all_reduce(const Tensor& x, ReduceOp op) { all_reduce_async(x, op).wait(); }
+
+void Communicator::all_gather(const Tensor& x, const Tensor& y) {
+  LYNCEUS_CHECK(x.device() == y.device() && x.dtype() == y.dtype() && y.size() == size() * x.size(),
+                "all_gather over {} ranks of {} {} into {} {}", size(), name_of(x.dtype()),
+                x.shape().to_string(), name_of(y.dtype()), y.shape().to_string());
+  check_place(x);
+  count(&CommunicationCounts::all_gathers, x);
+  if (x.size() > 0) do_all_gather(x, y).wait();
+}
+
+void Communicator::reduce_scatter(const Tensor& x, const Tensor& y) {
+  LYNCEUS_CHECK(x.device() == y.device() && x.dtype() == y.dtype() && x.size() == size() * y.size(),
+                "reduce_scatter over {} ranks of {} {} into {} {}", size(), name_of(x.dtype()),
+                x.shape().to_string(), name_of(y.dtype()), y.shape().to_string());
+  check_place(x);
+  count(&CommunicationCounts::reduce_scatters, x);
+  if (y.size() > 0) do_reduce_scatter(x, y).wait();
+}
+
+void Communicator::broadcast(const Tensor& x, int root) {
+  LYNCEUS_CHECK(root >= 0 && root < size(), "root {} in a group of {}", root, size());
+  check_place(x);
+  count(&CommunicationCounts::broadcasts, x);
+  if (x.size() > 0) do_broadcast(x, root).wait();
+}
+
+std::vector<Transfer> Communicator::filled(std::span<const Transfer> transfers) const {
+  std::vector<Transfer> result;
+  for (const Transfer& transfer : transfers) {
+    if (transfer.tensor.size() == 0) continue;
+    LYNCEUS_CHECK(transfer.peer >= 0 && transfer.peer < size(),
+                  "exchange with rank {} in a group of {}", transfer.peer, size());
+    check_place(transfer.tensor);
+    result.push_back(transfer);
+  }
+  return result;
 }
 
 Pending Communicator::exchange_async(std::span<const Transfer> sends,
                                      std::span<const Transfer> receives) {
-  exchange(sends, receives);
-  return {};
+  const std::vector<Transfer> out = filled(sends);
+  const std::vector<Transfer> in = filled(receives);
+  ++counts_.exchanges;
+  if (out.empty() && in.empty()) return {};
+  const Device device = (out.empty() ? in : out).front().tensor.device();
+  for (const auto* transfers : {&out, &in})
+    for (const Transfer& transfer : *transfers)
+      LYNCEUS_CHECK(transfer.tensor.device() == device,
+                    "an exchange of tensors on the host and on the device");
+  if (size() > 1)
+    for (const Transfer& transfer : out)
+      counts_.bytes += static_cast<int64_t>(transfer.tensor.bytes());
+  return do_exchange(out, in);
+}
+
+void Communicator::exchange(std::span<const Transfer> sends, std::span<const Transfer> receives) {
+  exchange_async(sends, receives).wait();
+}
+
+void Communicator::barrier() {
+  ++counts_.barriers;
+  do_barrier();
 }
 
 int64_t Communicator::all_reduce(int64_t value, ReduceOp op) {
@@ -150,18 +201,6 @@ std::string Communicator::broadcast(const std::string& text, int root) {
   result.resize(static_cast<size_t>(length));
   if (length > 0) broadcast(view_of(result), root);
   return result;
-}
-
-void agree(Communicator& world, const std::function<void()>& step) {
-  const std::optional<Failure> failure = run(step);
-  const int64_t first =
-      world.all_reduce(static_cast<int64_t>(failure ? world.rank() : world.size()), ReduceOp::kMin);
-  if (first == world.size()) return;
-  const int root = static_cast<int>(first);
-  const std::string text = world.broadcast(failure ? failure->text : std::string(), root);
-  int64_t code = failure ? static_cast<int64_t>(failure->code) : 0;
-  world.broadcast(Tensor::borrow(&code, {1}, DType::kI64), root);
-  throw AgreedError(static_cast<ExitCode>(code), text);
 }
 
 }  // namespace lynceus::parallel

@@ -1,18 +1,17 @@
-// Communicator: collectives over a group of ranks. Takes Tensors, never pointer and count. A group
-// of size 1 returns at once. Host tensors travel by MPI; where the grid computes on a device, its
-// groups move device tensors too (device_communicator.h).
+// Communicator: collectives over a group of ranks. They take Tensors, never pointer and count. Host
+// tensors travel by MPI. If the grid computes on a device, its groups also move device tensors
+// (device_communicator.h).
 //
-// Calls with host tensors have done their work when they return. Calls with device tensors stand in
-// the compute stream: behind what was given to it before, ahead of what comes after, and the host
-// goes on. The tensors of one call lie all on the host or all on the device.
+// Calls with host tensors have finished when they return. Calls with device tensors run in the
+// order of the compute stream: after the work submitted to it before, ahead of what comes after;
+// the host does not wait. The tensors of one call are all on the host or all on the device.
 //
-// All ranks of the group call the same operations in the same order. Results of all_reduce are
-// bit-equal on every rank of the group (max and min: as long as no value is NaN). Errors:
-// InternalError naming the call, the library's text, the rank.
+// All ranks of the group make the same calls in the same order. Results of all_reduce are bit-equal
+// on every rank of the group (max and min: as long as no value is NaN). Errors: InternalError
+// naming the call, the library's text, the rank.
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -30,9 +29,9 @@ struct Transfer {
   Tensor tensor;
 };
 
-/// A call on its way beside the compute stream. Its tensors, which nobody may write meanwhile (nor
-/// read what is written), are kept until then. Whoever drops it unwaited lets the compute stream
-/// wait.
+/// A call that may still run concurrently with the compute stream. It keeps its tensors until it is
+/// waited for; meanwhile nobody may write them, nor read those that the call writes. The destructor
+/// lets the compute stream wait.
 class [[nodiscard]] Pending {
  public:
   Pending() = default;  ///< done
@@ -43,9 +42,11 @@ class [[nodiscard]] Pending {
   Pending& operator=(Pending&& other) noexcept;
   ~Pending() { drop(); }
 
-  /// What is given to the stream from now on comes after the collective. The host does not wait.
+  /// Work submitted to the compute stream from now on runs after the call. The host does not wait.
+  void wait();
+  /// The same for work submitted to `stream` as well.
   void wait(const Stream& stream);
-  /// Whether it has ended; never waits.
+  /// Whether the call has finished; never waits.
   bool is_done() const;
 
  private:
@@ -56,8 +57,8 @@ class [[nodiscard]] Pending {
   accelerator::Event done_;
 };
 
-/// What this rank has asked of one communicator, so that tests can count collectives. A group of
-/// one counts calls too, with no bytes.
+/// This rank's calls on one communicator, so that tests can count collectives. A group of one
+/// counts calls too, with no bytes.
 struct CommunicationCounts {
   int64_t all_reduces = 0;
   int64_t all_gathers = 0;
@@ -65,11 +66,12 @@ struct CommunicationCounts {
   int64_t broadcasts = 0;
   int64_t exchanges = 0;
   int64_t barriers = 0;
-  int64_t bytes = 0;  ///< of the tensors given: x of a collective, the sends of an exchange
+  int64_t bytes = 0;  ///< of the tensors passed: x of a collective, the sends of an exchange
 
   int64_t collectives() const { return all_reduces + all_gathers + reduce_scatters + broadcasts; }
 };
 
+/// The public calls check their arguments and count; what remains is a transport's do_….
 class Communicator {
  public:
   Communicator() = default;
@@ -80,24 +82,23 @@ class Communicator {
   virtual int size() const = 0;
 
   /// x = op over ranks of x, in place.  f32, f64, bf16, i32, i64, u8 (max/min as integers). bf16 is
-  /// added in f32 and rounded once, but by NCCL, which rounds each partial sum.
-  virtual void all_reduce(const Tensor& x, ReduceOp op = ReduceOp::kSum) = 0;
-  /// The same, and what is given to the compute stream before the Pending is waited for runs beside
-  /// it. With host tensors it is done on return.
-  virtual Pending all_reduce_async(const Tensor& x, ReduceOp op = ReduceOp::kSum);
-  /// y [size · n, ...] = the x [n, ...] of all ranks, by rank. x may be this rank's slice of y,
-  /// then on all ranks.
-  virtual void all_gather(const Tensor& x, const Tensor& y) = 0;
-  /// y [n, ...] = this rank's slice of Σ over ranks of x [size · n, ...]; no overlap.
-  virtual void reduce_scatter(const Tensor& x, const Tensor& y) = 0;
-  virtual void broadcast(const Tensor& x, int root) = 0;
-  /// All sends and receives at once: no order among them can stall. Transfers between one pair of
-  /// ranks match in list order. Empty tensors are skipped on both sides.
-  virtual void exchange(std::span<const Transfer> sends, std::span<const Transfer> receives) = 0;
-  /// The same beside the compute stream, as all_reduce_async.
-  virtual Pending exchange_async(std::span<const Transfer> sends,
-                                 std::span<const Transfer> receives);
-  virtual void barrier() = 0;
+  /// added in f32 and rounded once, except by NCCL, which rounds each partial sum.
+  void all_reduce(const Tensor& x, ReduceOp op = ReduceOp::kSum);
+  /// The same, concurrent with the work submitted to the compute stream before the Pending is
+  /// waited for. With host tensors it is done on return.
+  Pending all_reduce_async(const Tensor& x, ReduceOp op = ReduceOp::kSum);
+  /// y [size · n, ...] = the x [n, ...] of all ranks, by rank. x may be this rank's slice of y; if
+  /// so, then on all ranks.
+  void all_gather(const Tensor& x, const Tensor& y);
+  /// y [n, ...] = this rank's slice of Σ over ranks of x [size · n, ...]; x and y must not overlap.
+  void reduce_scatter(const Tensor& x, const Tensor& y);
+  void broadcast(const Tensor& x, int root);
+  /// All sends and receives at once: no order among them can deadlock. Transfers between one pair
+  /// of ranks match in list order. Empty tensors are skipped on both sides.
+  void exchange(std::span<const Transfer> sends, std::span<const Transfer> receives);
+  /// The same, concurrent with the compute stream like all_reduce_async.
+  Pending exchange_async(std::span<const Transfer> sends, std::span<const Transfer> receives);
+  void barrier();
 
   // Small host values, for set-up and agreement.
   int64_t all_reduce(int64_t value, ReduceOp op = ReduceOp::kSum);
@@ -107,47 +108,37 @@ class Communicator {
   /// The string of `root`, on every rank.
   std::string broadcast(const std::string& text, int root);
 
-  /// The group as it moves host tensors.
+  /// The group that moves the host tensors of this one.
   virtual const Communicator& host() const { return *this; }
 
   const CommunicationCounts& counts() const { return counts_; }
   void reset_counts() { counts_ = {}; }
 
  protected:
+  // The transport, with checked arguments and no empty tensors. It returns what the compute stream
+  // has to wait for: host tensors are done on return.
+  virtual Pending do_all_reduce(const Tensor& x, ReduceOp op) = 0;
+  virtual Pending do_all_gather(const Tensor& x, const Tensor& y) = 0;
+  virtual Pending do_reduce_scatter(const Tensor& x, const Tensor& y) = 0;
+  virtual Pending do_broadcast(const Tensor& x, int root) = 0;
+  /// At least one transfer; the tensors are all on one device.
+  virtual Pending do_exchange(std::span<const Transfer> sends,
+                              std::span<const Transfer> receives) = 0;
+  virtual void do_barrier() = 0;
+  /// Whether the group moves tensors of `device`.
+  virtual bool moves(Device device) const = 0;
+
+ private:
+  void check_place(const Tensor& x) const;
+  /// `x`: what this rank passes to the call.
+  void count(int64_t CommunicationCounts::*calls, const Tensor& x);
+  std::vector<Transfer> filled(std::span<const Transfer> transfers) const;
+
   CommunicationCounts counts_;
 };
 
-/// A group of one.
+/// A group of one. It needs no MPI, for unit tests and single-rank tools, and accepts tensors of
+/// any device.
 std::unique_ptr<Communicator> make_self_communicator();
-
-/// Starts MPI (one thread, the first, calls it) and ends it; one at the top of main().
-class MpiSession {
- public:
-  MpiSession(int* argc, char*** argv);
-  ~MpiSession();
-  MpiSession(const MpiSession&) = delete;
-  MpiSession& operator=(const MpiSession&) = delete;
-
-  /// Ends all ranks at once, for errors that not all ranks share.
-  [[noreturn]] static void abort(int code);
-};
-
-/// All ranks of the job. MPI must have been started.
-std::unique_ptr<Communicator> make_world();
-
-/// Collective over `parent`: the ranks of equal colour, ordered by key, with a message space of
-/// their own.
-std::unique_ptr<Communicator> split(Communicator& parent, int color, int key);
-
-/// Runs `step` on every rank and agrees over the world: if it threw anywhere, every rank throws the
-/// first failing rank's error (its text, its exit code), so that one message is printed and all
-/// ranks leave together. The step itself communicates only where all ranks fail alike.
-void agree(Communicator& world, const std::function<void()>& step);
-
-/// What agree() throws: every rank has the same error, so one of them may speak for all and nobody
-/// is left waiting in a collective.
-class AgreedError : public Error {
-  using Error::Error;
-};
 
 }  // namespace lynceus::parallel

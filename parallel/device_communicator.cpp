@@ -1,13 +1,15 @@
-// Checks tensors, orders the communication queue against the compute stream, and keeps what is on
-// its way in view. See device_communicator.h.
+// Orders the communication queue against the compute stream and monitors the collectives in flight.
 #include "parallel/device_communicator.h"
 
 #include <algorithm>
 #include <deque>
 #include <optional>
 
+#include "core/check.h"
 #include "core/trace.h"
 #include "parallel/device_transport.h"
+#include "parallel/nccl_transport.h"
+#include "parallel/staged_transport.h"
 
 namespace lynceus::parallel {
 
@@ -17,7 +19,7 @@ using accelerator::Event;
 using accelerator::Queue;
 using Clock = std::chrono::steady_clock;
 
-/// What a collective is called in messages.
+/// A collective as named in messages.
 struct Call {
   trace::Name name;
   int64_t elements;
@@ -38,7 +40,7 @@ class DeviceCommunicator final : public Communicator {
         transport_(options.transport == Transport::kNccl
                        ? make_nccl_transport(*host_, compute.device(), deadline_)
                        : make_staged_transport(*host_, compute.device())),
-        watch_(std::make_shared<const std::function<void()>>([this] { look(); })) {
+        watch_(std::make_shared<Look>(this)) {
     LYNCEUS_CHECK(options.transport != Transport::kAuto, "the transport has not been chosen");
     compute_.pool()->watch(watch_);
   }
@@ -47,102 +49,74 @@ class DeviceCommunicator final : public Communicator {
   int size() const override { return host_->size(); }
   const Communicator& host() const override { return host_->host(); }
 
-  void all_reduce(const Tensor& x, ReduceOp op) override {
-    count(&CommunicationCounts::all_reduces, x);
-    if (x.device().is_cpu()) return host_->all_reduce(x, op);
-    reduce(x, op).wait(compute_);
+ protected:
+  bool moves(Device device) const override {
+    return device.is_cpu() || device == compute_.device();
   }
 
-  Pending all_reduce_async(const Tensor& x, ReduceOp op) override {
-    count(&CommunicationCounts::all_reduces, x);
+  Pending do_all_reduce(const Tensor& x, ReduceOp op) override {
     if (x.device().is_cpu()) return host_->all_reduce_async(x, op);
-    return reduce(x, op);
-  }
-
-  void all_gather(const Tensor& x, const Tensor& y) override {
-    LYNCEUS_CHECK(
-        x.device() == y.device() && x.dtype() == y.dtype() && y.size() == size() * x.size(),
-        "all_gather over {} ranks of {} {} into {} {}", size(), name_of(x.dtype()),
-        x.shape().to_string(), name_of(y.dtype()), y.shape().to_string());
-    count(&CommunicationCounts::all_gathers, x);
-    if (x.device().is_cpu()) return host_->all_gather(x, y);
-    enqueue({"all_gather", x.size(), x.dtype()}, {x, y}, [&] {
-      transport_->all_gather(x, y, queue_);
-    }).wait(compute_);
-  }
-
-  void reduce_scatter(const Tensor& x, const Tensor& y) override {
-    LYNCEUS_CHECK(
-        x.device() == y.device() && x.dtype() == y.dtype() && x.size() == size() * y.size(),
-        "reduce_scatter over {} ranks of {} {} into {} {}", size(), name_of(x.dtype()),
-        x.shape().to_string(), name_of(y.dtype()), y.shape().to_string());
-    count(&CommunicationCounts::reduce_scatters, x);
-    if (x.device().is_cpu()) return host_->reduce_scatter(x, y);
-    enqueue({"reduce_scatter", x.size(), x.dtype()}, {x, y}, [&] {
-      transport_->reduce_scatter(x, y, queue_);
-    }).wait(compute_);
-  }
-
-  void broadcast(const Tensor& x, int root) override {
-    LYNCEUS_CHECK(root >= 0 && root < size(), "root {} in a group of {}", root, size());
-    count(&CommunicationCounts::broadcasts, x);
-    if (x.device().is_cpu()) return host_->broadcast(x, root);
-    enqueue({"broadcast", x.size(), x.dtype()}, {x}, [&] {
-      transport_->broadcast(x, root, queue_);
-    }).wait(compute_);
-  }
-
-  void exchange(std::span<const Transfer> sends, std::span<const Transfer> receives) override {
-    exchange_async(sends, receives).wait(compute_);
-  }
-  Pending exchange_async(std::span<const Transfer> sends,
-                         std::span<const Transfer> receives) override;
-
-  void barrier() override {
-    ++counts_.barriers;
-    host_->barrier();
-  }
-
- private:
-  struct InFlight {
-    Call call;
-    int64_t number;
-    Event begin;  // this rank's own work before it is done
-    Event end;
-    std::optional<Clock::time_point> begun;  // as far as was looked
-  };
-
-  void count(int64_t CommunicationCounts::*calls, const Tensor& x) {
-    LYNCEUS_CHECK(x.device().is_cpu() || x.device() == compute_.device(),
-                  "a tensor {} of another device than the group's", x.shape().to_string());
-    ++(counts_.*calls);
-    counts_.bytes += static_cast<int64_t>(x.bytes());
-  }
-
-  Pending reduce(const Tensor& x, ReduceOp op) {
     return enqueue({"all_reduce", x.size(), x.dtype()}, {x},
                    [&] { transport_->all_reduce(x, op, queue_); });
   }
 
-  /// Calls `work`, which gives a collective to the queue, between what orders it against the
-  /// compute stream. `kept`: the tensors that the Pending keeps.
+  Pending do_all_gather(const Tensor& x, const Tensor& y) override {
+    if (!x.device().is_cpu())
+      return enqueue({"all_gather", x.size(), x.dtype()}, {x, y},
+                     [&] { transport_->all_gather(x, y, queue_); });
+    host_->all_gather(x, y);
+    return {};
+  }
+
+  Pending do_reduce_scatter(const Tensor& x, const Tensor& y) override {
+    if (!x.device().is_cpu())
+      return enqueue({"reduce_scatter", x.size(), x.dtype()}, {x, y},
+                     [&] { transport_->reduce_scatter(x, y, queue_); });
+    host_->reduce_scatter(x, y);
+    return {};
+  }
+
+  Pending do_broadcast(const Tensor& x, int root) override {
+    if (!x.device().is_cpu())
+      return enqueue({"broadcast", x.size(), x.dtype()}, {x},
+                     [&] { transport_->broadcast(x, root, queue_); });
+    host_->broadcast(x, root);
+    return {};
+  }
+
+  Pending do_exchange(std::span<const Transfer> sends, std::span<const Transfer> receives) override;
+  void do_barrier() override { host_->barrier(); }
+
+ private:
+  struct Look final : Watch {
+    explicit Look(DeviceCommunicator* communicator) : of(communicator) {}
+    void look() override { of->look(); }
+    DeviceCommunicator* of;
+  };
+  struct InFlight {
+    Call call;
+    int64_t number;
+    Event begin;  // this rank's work before it
+    Event end;
+    std::optional<Clock::time_point> begun;  // when look() first saw `begin` done
+  };
+
+  /// Calls `work`, which submits a collective to the queue, and orders it against the compute
+  /// stream. `kept`: the tensors that the Pending keeps.
   template <typename Work>
   Pending enqueue(const Call& call, std::vector<Tensor> kept, const Work& work);
 
-  /// Tensors of an exchange that are not empty.
-  std::vector<Transfer> filled(std::span<const Transfer> transfers) const;
-
-  /// Throws where a collective of this group has failed or is overdue.
+  /// Throws if a collective of this group has failed or is overdue.
   void look();
-  /// Forgets what is done.
+  /// Drops finished collectives from in_flight_.
   void prune() {
     while (!in_flight_.empty() && accelerator::is_done(in_flight_.front().end))
       in_flight_.pop_front();
   }
   [[noreturn]] void fail(const std::string& what);
 
-  // In the order in which they may go, last to first: the transport uses the queue and the host's
-  // group.
+  // In this order, because the transport uses the queue and the host's group and is destroyed
+  // before them.
   std::unique_ptr<Communicator> host_;
   Stream compute_;
   std::chrono::milliseconds deadline_;
@@ -153,13 +127,12 @@ class DeviceCommunicator final : public Communicator {
   int64_t calls_ = 0;
   std::string failure_;  // empty: none
   std::unique_ptr<DeviceTransport> transport_;
-  std::shared_ptr<const std::function<void()>> watch_;
+  std::shared_ptr<Watch> watch_;
 };
 
 template <typename Work>
 Pending DeviceCommunicator::enqueue(const Call& call, std::vector<Tensor> kept, const Work& work) {
   if (!failure_.empty()) throw InternalError("{}", failure_);
-  if (call.elements == 0) return {};
   prune();
   const Queue& compute = compute_.pool()->queue();
   const Event begin = accelerator::record(compute);
@@ -175,38 +148,19 @@ Pending DeviceCommunicator::enqueue(const Call& call, std::vector<Tensor> kept, 
   return {std::move(kept), compute_, end};
 }
 
-std::vector<Transfer> DeviceCommunicator::filled(std::span<const Transfer> transfers) const {
-  std::vector<Transfer> result;
-  for (const Transfer& transfer : transfers) {
-    if (transfer.tensor.size() == 0) continue;
-    LYNCEUS_CHECK(transfer.peer >= 0 && transfer.peer < size(),
-                  "exchange with rank {} in a group of {}", transfer.peer, size());
-    result.push_back(transfer);
-  }
-  return result;
-}
-
-Pending DeviceCommunicator::exchange_async(std::span<const Transfer> sends,
-                                           std::span<const Transfer> receives) {
-  ++counts_.exchanges;
-  const std::vector<Transfer> out = filled(sends);
-  const std::vector<Transfer> in = filled(receives);
-  if (out.empty() && in.empty()) return {};
-  const Tensor& first = (out.empty() ? in : out).front().tensor;
+Pending DeviceCommunicator::do_exchange(std::span<const Transfer> sends,
+                                        std::span<const Transfer> receives) {
+  const Tensor& first = (sends.empty() ? receives : sends).front().tensor;
+  if (first.device().is_cpu()) return host_->exchange_async(sends, receives);
   int64_t elements = 0;
   std::vector<Tensor> tensors;
-  for (const auto* transfers : {&out, &in})
-    for (const Transfer& transfer : *transfers) {
-      LYNCEUS_CHECK(transfer.tensor.device() == first.device(),
-                    "an exchange of tensors on the host and on the device");
+  for (const auto& transfers : {sends, receives})
+    for (const Transfer& transfer : transfers) {
       elements += transfer.tensor.size();
       tensors.push_back(transfer.tensor);
     }
-  for (const Transfer& transfer : out)
-    counts_.bytes += static_cast<int64_t>(transfer.tensor.bytes());
-  if (first.device().is_cpu()) return host_->exchange_async(out, in);
   return enqueue({"exchange", elements, first.dtype()}, std::move(tensors),
-                 [&] { transport_->exchange(out, in, queue_); });
+                 [&] { transport_->exchange(sends, receives, queue_); });
 }
 
 void DeviceCommunicator::look() {
@@ -242,7 +196,7 @@ void DeviceCommunicator::fail(const std::string& what) {
 Transport choose_transport(Communicator& world, Device device, Transport wanted) {
   if (wanted == Transport::kStaged || world.size() == 1) return Transport::kStaged;
   if (device.kind != DeviceKind::kCuda) {
-    if (wanted == Transport::kAuto) return Transport::kStaged;  // nothing will ask for it
+    if (wanted == Transport::kAuto) return Transport::kStaged;  // not used on CPUs
     throw UsageError("NCCL was asked for, but these ranks compute on CPUs");
   }
   if (wanted == Transport::kNccl && !nccl_is_built())
@@ -255,8 +209,9 @@ Transport choose_transport(Communicator& world, Device device, Transport wanted)
     if (other == static_cast<std::ptrdiff_t>(rank)) continue;
     if (wanted == Transport::kAuto) return Transport::kStaged;
     throw UsageError(
-        "NCCL was asked for, but ranks {} and {} share a device ({}): start one rank a device, or "
-        "ask for the staged transport",
+        "NCCL was asked for, but ranks {} and {} share a device ({}): start one rank per device, "
+        "or "
+        "choose the staged transport",
         other, rank, devices[rank]);
   }
   return nccl_is_built() ? Transport::kNccl : Transport::kStaged;

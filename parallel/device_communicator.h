@@ -1,12 +1,11 @@
 // The groups of a grid that computes on a device: host tensors travel by MPI, device tensors by
-// NCCL or staged through host memory, in the order of the compute stream. Used by Grid.
+// NCCL or staged through host memory, in the order of the compute stream.
 //
-// Device collectives have a queue of their own beside the compute stream, each waiting for what was
-// given to the stream before it; the stream waits for each in turn (all_reduce) or when it is told
-// to (Pending::wait), the host never. While the host waits for the stream, the communicator looks
-// whether the other ranks still answer: an error of NCCL, or a collective that has been under way
-// for longer than the deadline, is thrown from there as InternalError naming the collective and the
-// rank, once everything on its way has been ended. The communicator takes no other calls then.
+// Device collectives run in a queue of their own. Each waits for the work submitted to the compute
+// stream before it; the stream waits for each at once (all_reduce) or at Pending::wait; the host
+// never waits. While the host waits for the stream, the communicator checks the collectives in
+// flight: if NCCL reports an error or a collective exceeds the deadline, it ends all of them and
+// throws InternalError naming the collective and the rank. It accepts no calls after that.
 #pragma once
 
 #include <chrono>
@@ -16,27 +15,28 @@
 namespace lynceus::parallel {
 
 enum class Transport {
-  kAuto,  ///< NCCL where it is in the build and every rank has a device of its own, else staged
+  kAuto,  ///< NCCL if it is in the build and every rank has a device of its own, else staged
   kNccl,
   kStaged
 };
 
 struct DeviceOptions {
   Transport transport = Transport::kAuto;
-  /// A queue beside the compute stream for collectives; without it they stand in the stream itself.
+  /// A queue of their own for collectives; otherwise they run in the compute stream.
   bool own_queue = true;
-  /// For one collective, from when this rank takes part to when it is done.
+  /// For one collective, from the moment when this rank takes part.
   std::chrono::milliseconds deadline = std::chrono::minutes(10);
 };
 
-/// What kAuto is for the ranks of this world, which compute on one kind of device: kNccl or
-/// kStaged; kNccl and kStaged are themselves. Collective. Errors, the same on every rank:
-/// UsageError where NCCL was asked for and cannot be.
+/// Collective. The transport that kAuto means for the ranks of this world, which compute on one
+/// kind of device; kNccl and kStaged are returned unchanged. Errors, the same on every rank:
+/// UsageError if NCCL was requested and cannot be used.
 Transport choose_transport(Communicator& world, Device device, Transport wanted);
 
-/// Takes over `host`, a group over MPI, and lets it move tensors of the compute stream's device
-/// too. Collective over the group; transport must have been chosen. `name` ("tensor") is for
-/// messages. A group of one, or one that computes on CPUs, is `host` itself.
+/// Collective over `host`, a group over MPI, which it takes ownership of. The result also moves
+/// tensors of the compute stream's device. options.transport must have been chosen. `name`
+/// ("tensor") is for messages. For a group of one, or one that computes on CPUs, returns `host`
+/// itself.
 std::unique_ptr<Communicator> make_device_communicator(std::unique_ptr<Communicator> host,
                                                        const Stream& compute,
                                                        const DeviceOptions& options,

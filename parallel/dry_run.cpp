@@ -1,5 +1,5 @@
-// See dry_run.h. A simulator of all stages: it lets each compute up to its next exchange, then lets
-// open parts of neighbours meet, until nothing moves.
+// A simulator of all stages: each computes up to its next exchange, then open parts of neighbours
+// meet, until no stage advances.
 #include "parallel/dry_run.h"
 
 #include <fmt/format.h>
@@ -34,10 +34,10 @@ const std::optional<int>& part_of(const Action& action, Part part) {
 }
 
 struct StageState {
-  size_t next = 0;      // the action at hand
+  size_t next = 0;      // the current action
   double time = 0;      // when the last action ended
-  bool posted = false;  // the action at hand is an exchange whose parts are open
-  double ready = 0;     // latest meeting of its parts so far
+  bool posted = false;  // the current action is an exchange whose parts are open
+  double ready = 0;     // the latest time at which one of its parts met
   std::set<Part> open;
   std::set<int> received_activations, received_gradients, forwarded, backwarded, will_backward;
   int saved = 0;
@@ -76,13 +76,13 @@ class Simulator {
  private:
   int stages() const { return static_cast<int>(schedules_.size()); }
   StageState& state(int stage) { return states_[static_cast<size_t>(stage)]; }
-  const Action* at_hand(int stage) {
+  const Action* current(int stage) {
     const Schedule& schedule = schedules_[static_cast<size_t>(stage)];
     return state(stage).next < schedule.size() ? &schedule[state(stage).next] : nullptr;
   }
 
-  void demand(bool held, int stage, const Action& action, const char* because) {
-    if (!held && fault_.empty())
+  void demand(bool fulfilled, int stage, const Action& action, const char* because) {
+    if (!fulfilled && fault_.empty())
       fault_ = fmt::format("stage {} cannot do \"{}\" as its action {}: {}", stage,
                            to_string(action), state(stage).next, because);
   }
@@ -91,8 +91,8 @@ class Simulator {
   bool advance(int stage) {
     StageState& self = state(stage);
     bool moved = false;
-    for (const Action* action = at_hand(stage); action != nullptr && !self.posted && fault_.empty();
-         action = at_hand(stage)) {
+    for (const Action* action = current(stage); action != nullptr && !self.posted && fault_.empty();
+         action = current(stage)) {
       moved = true;
       if (action->kind == ActionKind::kExchange) {
         open(stage, *action);
@@ -110,13 +110,13 @@ class Simulator {
     const int micro_batch = action.micro_batch;
     if (forward) {
       demand(stage == 0 || self.received_activations.contains(micro_batch), stage, action,
-             "its activation has not come");
+             "its activation has not been received");
       demand(self.forwarded.insert(micro_batch).second, stage, action, "it was done before");
       if (self.will_backward.contains(micro_batch)) ++self.saved;
     } else {
       demand(self.forwarded.contains(micro_batch), stage, action, "it was not forwarded");
       demand(stage + 1 == stages() || self.received_gradients.contains(micro_batch), stage, action,
-             "its gradient has not come");
+             "its gradient has not been received");
       demand(self.backwarded.insert(micro_batch).second, stage, action, "it was done before");
       --self.saved;
     }
@@ -132,9 +132,10 @@ class Simulator {
     StageState& self = state(stage);
     if (action.send_activation)
       demand(self.forwarded.contains(*action.send_activation), stage, action,
-             "nothing to send yet");
+             "the tensor to send has not been computed");
     if (action.send_gradient)
-      demand(self.backwarded.contains(*action.send_gradient), stage, action, "nothing to send yet");
+      demand(self.backwarded.contains(*action.send_gradient), stage, action,
+             "the tensor to send has not been computed");
     self.posted = true;
     self.ready = self.time;
     for (const Part part : kParts)
@@ -152,8 +153,8 @@ class Simulator {
     StageState& sender = state(from);
     StageState& receiver = state(to);
     if (!sender.open.contains(send) || !receiver.open.contains(receive)) return false;
-    const int sent = *part_of(*at_hand(from), send);
-    const int expected = *part_of(*at_hand(to), receive);
+    const int sent = *part_of(*current(from), send);
+    const int expected = *part_of(*current(to), receive);
     if (sent != expected) {
       fault_ = fmt::format("stage {} expects micro-batch {} from stage {}, which sends {}", to,
                            expected, from, sent);
@@ -180,7 +181,7 @@ class Simulator {
   std::string stall_report() {
     std::vector<std::string> lines;
     for (int stage = 0; stage < stages(); ++stage) {
-      const Action* action = at_hand(stage);
+      const Action* action = current(stage);
       if (action == nullptr) {
         lines.push_back(fmt::format("stage {} is done", stage));
         continue;
@@ -248,7 +249,7 @@ std::string draw(const DryRun& run) {
 }
 
 std::string describe(const DryRun& run) {
-  LYNCEUS_CHECK(run.finished, "the pipeline schedule stalls:\n{}", run.report);
+  LYNCEUS_CHECK(run.finished, "the pipeline schedule deadlocks:\n{}", run.report);
   return fmt::format("{}micro-batches held by stage: {}; idle {:.1f} % of the time\n", draw(run),
                      fmt::join(run.peak_saved, ", "), 100 * run.bubble_fraction);
 }

@@ -1,4 +1,3 @@
-// See gradient_reducer.h.
 #include "parallel/gradient_reducer.h"
 
 #include "core/trace.h"
@@ -7,7 +6,8 @@ namespace lynceus::parallel {
 
 namespace {
 
-/// Every gradient begins on a cache line, so that vector loads and matrix products find it aligned.
+/// Every gradient begins at a cache line: vector loads and matrix products are faster on aligned
+/// data.
 constexpr int64_t kAlignment = 64 / sizeof(float);
 
 int64_t padded(int64_t elements) { return (elements + kAlignment - 1) / kAlignment * kAlignment; }
@@ -20,12 +20,12 @@ GradientReducer::GradientReducer(const Stream& stream, std::vector<GradientMembe
   int64_t total = 0;
   std::vector<Shape> shapes;
   for (const auto& [parameter, group, part] : members_) {
-    LYNCEUS_CHECK(group != nullptr, "{}: a gradient without a group", parameter->name);
+    LYNCEUS_CHECK(group != nullptr, "{}: its gradient has no group", parameter->name);
     LYNCEUS_CHECK(parameter->trainable() && parameter->grad.dtype() == DType::kF32,
-                  "{}: no gradient in f32", parameter->name);
+                  "{}: it has no gradient in f32", parameter->name);
     shapes.push_back(parameter->grad.shape());
     total += padded(parameter->grad.size());
-    parameter->grad = Tensor();  // all are freed before the block is taken
+    parameter->grad = Tensor();  // all are freed before the block is allocated
   }
   flat_ = Tensor::zeros(stream, {total}, DType::kF32, MemoryOwner::kGradient);
   const int64_t capacity = static_cast<int64_t>(bucket_bytes / sizeof(float));
@@ -48,7 +48,7 @@ GradientReducer::GradientReducer(const Stream& stream, std::vector<GradientMembe
 }
 
 void GradientReducer::begin(const std::function<bool(int part)>& reached) {
-  on_their_way_.clear();  // of a step that an error ended
+  in_flight_.clear();  // left from a step that ended with an error
   reached_ = reached;
   next_ = 0;
   flat_.fill_zero();
@@ -59,15 +59,15 @@ void GradientReducer::complete(size_t count) {
     const Bucket& bucket = buckets_[next_];
     if (!reached_(bucket.part)) continue;
     LYNCEUS_TRACE("reduce gradients", static_cast<int64_t>(next_));
-    on_their_way_.push_back(
+    in_flight_.push_back(
         bucket.group->all_reduce_async(flat_.slice(bucket.begin, bucket.end - bucket.begin)));
   }
 }
 
 void GradientReducer::finish() {
   complete(members_.size());
-  for (Pending& pending : on_their_way_) pending.wait(stream_);
-  on_their_way_.clear();
+  for (Pending& pending : in_flight_) pending.wait(stream_);
+  in_flight_.clear();
 }
 
 }  // namespace lynceus::parallel

@@ -1,7 +1,9 @@
-// Builds the communicators of the process grid by splitting the world along each axis.
 #include "parallel/grid.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
+
+#include "parallel/agreement.h"
+#include "parallel/mpi_session.h"
 
 namespace lynceus::parallel {
 
@@ -16,7 +18,7 @@ void check_shape(const GridShape& shape, int world) {
               {"parallel.data", shape.data}};
   for (const auto& [key, size] : axes) {
     if (size < 1 || size > kMaxAxis)
-      throw UsageError("{} is {}: it must be 1 to {}", key, size, kMaxAxis);
+      throw UsageError("{}: expected 1 to {}, found {}", key, kMaxAxis, size);
   }
   const int64_t product = shape.world();
   if (product != world)

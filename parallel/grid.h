@@ -9,7 +9,7 @@
 
 namespace lynceus::parallel {
 
-/// The longest axis that is accepted: the product of three still fits 64 bits.
+/// The largest size of an axis: the product of three fits 64 bits.
 constexpr int kMaxAxis = 1 << 20;
 
 /// The sizes of the axes and pure arithmetic on them; testable without MPI.
@@ -32,9 +32,9 @@ struct GridShape {
 struct Grid {
   GridShape shape;
   std::shared_ptr<Communicator> world;
-  std::shared_ptr<Communicator> tensor;    ///< ranks that share one layer
+  std::shared_ptr<Communicator> tensor;    ///< ranks that share each layer of a stage
   std::shared_ptr<Communicator> pipeline;  ///< the stages of one replica with equal tensor rank
-  std::shared_ptr<Communicator> data;      ///< the same weights, other samples
+  std::shared_ptr<Communicator> data;      ///< the ranks with the same weights and other samples
   /// All tensor x pipeline ranks of one replica; rank = tensor_rank + T · stage.
   std::shared_ptr<Communicator> replica;
 
@@ -43,10 +43,10 @@ struct Grid {
   bool last_stage() const { return pipeline->rank() + 1 == pipeline->size(); }
 };
 
-/// Collective over world, which it takes over. Where the compute stream is a device's, the groups
-/// move its tensors too; where `options.transport` is kAuto it is chosen once, for all groups.
-/// Throws UsageError if the sizes do not multiply to the world's; agreed, where the transport that
-/// was asked for cannot be (choose_transport).
+/// Collective over `world`, which it takes ownership of. If the compute stream is a device's, the
+/// groups move its tensors too. An options.transport of kAuto is resolved once, for all groups.
+/// Errors: UsageError if the product of the sizes is not the size of the world; the errors of
+/// choose_transport.
 Grid make_grid(const GridShape& shape, std::unique_ptr<Communicator> world,
                const Stream& compute = Stream(), const DeviceOptions& options = {});
 

@@ -1,5 +1,5 @@
-// See layer_partition.h. Two passes of dynamic programming over (stage, layers placed so far): the
-// smallest possible largest cost, then the smallest sum of squares under that bound.
+// Two passes of dynamic programming over (stage, layers placed so far): the smallest possible
+// largest cost, then the smallest sum of squares under that bound.
 #include "parallel/layer_partition.h"
 
 #include <algorithm>
@@ -110,15 +110,14 @@ std::vector<LayerRange> partition_layers(const std::vector<double>& layer_costs,
   if (stages > layers)
     throw UsageError(
         "parallel.pipeline is {} but the model has {} decoder layers and every stage needs one: "
-        "set "
-        "parallel.pipeline to at most {}",
+        "set parallel.pipeline to at most {}",
         stages, layers, layers);
   if (!override_list.empty()) return parse_override(override_list, layers, stages);
   const CostModel model(layer_costs, first_cost, last_cost, stages);
   double bound = 0;
   best_cuts(
       model, [](double before, double cost) { return std::max(before, cost); }, &bound);
-  // Differences of prefix sums round; what is equal in exact arithmetic must stay allowed.
+  // Differences of prefix sums round; costs that are equal in exact arithmetic must stay allowed.
   bound += 1e-9 * model.before.back();
   double squares = 0;
   const std::vector<int> cuts = best_cuts(

@@ -1,7 +1,6 @@
-// Which decoder layers each pipeline stage runs: contiguous ranges that make the costliest stage as
-// cheap as possible. Costs are in any one unit (FLOPs of a token); a layer with an adapter costs
-// more, the first stage embeds, the last one has the norm and the vocabulary. Pure; used by the
-// model builder.
+// The decoder layers of each pipeline stage: contiguous ranges that minimise the cost of the most
+// expensive stage. Costs are in any unit (FLOPs per token); a layer with an adapter costs more, the
+// first stage has the embedding, the last one the norm and the vocabulary.
 #pragma once
 
 #include <string>
@@ -18,10 +17,11 @@ struct LayerRange {
   bool operator==(const LayerRange&) const = default;
 };
 
-/// One range a stage, each of at least one layer, minimising the largest stage cost exactly and,
-/// among those, the sum of squares of the stage costs. A non-empty `override_list` ("9,8,8,7", the
-/// value of parallel.layers) is taken as it is. Throws UsageError for more stages than layers and
-/// for a list that does not fit.
+/// One range per stage, each of at least one layer. They minimise the largest stage cost exactly
+/// and, among all such partitions, the sum of squares of the stage costs. A non-empty
+/// `override_list`
+/// ("9,8,8,7", the value of parallel.layers) is used instead. UsageError for more stages than
+/// layers and for a list that does not match the stages and layers.
 std::vector<LayerRange> partition_layers(const std::vector<double>& layer_costs, double first_cost,
                                          double last_cost, int stages,
                                          const std::string& override_list = "");

@@ -1,7 +1,8 @@
-// Communicator over MPI for host tensors. Counts beyond what MPI's int holds are cut into several
-// calls. All-reduce is the library's own: Open MPI's algorithms (recursive doubling, ring, reduce
-// and broadcast) form every element once, or pairwise in rank order, so the ranks agree to the bit;
-// a test over 2 to 8 ranks holds it to that. bf16 is unknown to MPI: its sums travel as f32.
+// All-reduce is the library's own: Open MPI's algorithms (recursive doubling, ring, reduce and
+// broadcast) compute every element once, or pairwise in rank order, so the result is bit-equal on
+// all ranks; a test over 2 to 8 ranks checks it. MPI has no bf16: its sums travel as f32.
+#include "parallel/mpi_communicator.h"
+
 #include <algorithm>
 #include <map>
 #include <vector>
@@ -48,11 +49,6 @@ MPI_Op op_of(ReduceOp op) {
   return MPI_OP_NULL;
 }
 
-void check_host(const Tensor& x) {
-  LYNCEUS_CHECK(x.device().is_cpu(), "MPI moves host tensors only, found a device tensor {}",
-                x.shape().to_string());
-}
-
 char* at(const Tensor& x, int64_t element) {
   return static_cast<char*>(x.raw()) + element * static_cast<int64_t>(size_of(x.dtype()));
 }
@@ -77,7 +73,7 @@ Tensor view_of(std::vector<float>& values) {
 /// A datatype freed with its scope.
 class Datatype {
  public:
-  /// `count` elements, the next such block `stride` elements further on.
+  /// `count` elements; the next such block begins `stride` elements later.
   Datatype(MPI_Datatype element, int count, int64_t stride, int64_t element_bytes) {
     MPI_Datatype block = MPI_DATATYPE_NULL;
     LYNCEUS_MPI(MPI_Type_contiguous(count, element, &block));
@@ -113,33 +109,33 @@ class MpiCommunicator final : public Communicator {
   int size() const override { return size_; }
   MPI_Comm handle() const { return handle_; }
 
-  void all_reduce(const Tensor& x, ReduceOp op) override {
-    count(&CommunicationCounts::all_reduces, x);
+ protected:
+  bool moves(Device device) const override { return device.is_cpu(); }
+
+  Pending do_all_reduce(const Tensor& x, ReduceOp op) override {
     if (x.dtype() == DType::kBf16) {
       std::vector<float> wide = widen(x);
       add_over_ranks(view_of(wide), op);
-      return round_into(wide, x);
+      round_into(wide, x);
+    } else {
+      add_over_ranks(x, op);
     }
-    add_over_ranks(x, op);
+    return {};
   }
 
-  void all_gather(const Tensor& x, const Tensor& y) override;
-  void reduce_scatter(const Tensor& x, const Tensor& y) override;
-  void exchange(std::span<const Transfer> sends, std::span<const Transfer> receives) override;
+  Pending do_all_gather(const Tensor& x, const Tensor& y) override;
+  Pending do_reduce_scatter(const Tensor& x, const Tensor& y) override;
+  Pending do_exchange(std::span<const Transfer> sends, std::span<const Transfer> receives) override;
 
-  void broadcast(const Tensor& x, int root) override {
-    LYNCEUS_CHECK(root >= 0 && root < size_, "root {} in a group of {}", root, size_);
-    count(&CommunicationCounts::broadcasts, x);
+  Pending do_broadcast(const Tensor& x, int root) override {
     const MPI_Datatype type = type_of(x.dtype());
     for_each_piece(x.size(), max_elements_, [&](int64_t begin, int elements) {
       LYNCEUS_MPI(MPI_Bcast(at(x, begin), elements, type, root, handle_));
     });
+    return {};
   }
 
-  void barrier() override {
-    ++counts_.barriers;
-    LYNCEUS_MPI(MPI_Barrier(handle_));
-  }
+  void do_barrier() override { LYNCEUS_MPI(MPI_Barrier(handle_)); }
 
  private:
   void add_over_ranks(const Tensor& x, ReduceOp op) {
@@ -158,16 +154,11 @@ class MpiCommunicator final : public Communicator {
       work(begin, static_cast<int>(std::min(limit, total - begin)));
   }
 
-  /// As above where a call handles `size_` such pieces at once.
+  /// The limit for a call that handles `size_` such pieces at once.
   int64_t limit_per_rank() const { return std::max<int64_t>(1, max_elements_ / size_); }
 
-  void count(int64_t CommunicationCounts::*calls, const Tensor& x) {
-    check_host(x);
-    ++(counts_.*calls);
-    counts_.bytes += static_cast<int64_t>(x.bytes());
-  }
-
-  struct Pending {
+  /// One request of an exchange.
+  struct Posted {
     MPI_Datatype type;
     int elements;
     int peer;
@@ -175,9 +166,9 @@ class MpiCommunicator final : public Communicator {
   };
   /// Starts one side of an exchange, in list order for each peer.
   void post(std::span<const Transfer> transfers, bool receive, std::vector<MPI_Request>* requests,
-            std::vector<Pending>* pending);
-  /// Empty, or what went wrong with a transfer that has ended.
-  static std::string fault_of(int code, const MPI_Status& status, const Pending& transfer);
+            std::vector<Posted>* posted);
+  /// The error of a finished transfer; empty: none.
+  static std::string fault_of(int code, const MPI_Status& status, const Posted& transfer);
 
   MPI_Comm handle_;
   int64_t max_elements_;
@@ -185,56 +176,47 @@ class MpiCommunicator final : public Communicator {
   int size_ = 1;
 };
 
-void MpiCommunicator::all_gather(const Tensor& x, const Tensor& y) {
-  LYNCEUS_CHECK(x.dtype() == y.dtype() && y.size() == size_ * x.size(),
-                "all_gather over {} ranks of {} {} into {} {}", size_, name_of(x.dtype()),
-                x.shape().to_string(), name_of(y.dtype()), y.shape().to_string());
-  check_host(y);
-  count(&CommunicationCounts::all_gathers, x);
+Pending MpiCommunicator::do_all_gather(const Tensor& x, const Tensor& y) {
   const MPI_Datatype type = type_of(x.dtype());
   const int64_t n = x.size();
-  const bool in_place = n > 0 && x.raw() == at(y, rank_ * n);
+  const bool in_place = x.raw() == at(y, rank_ * n);
   const auto source = [&](int64_t begin) -> void* {
     return in_place ? MPI_IN_PLACE : at(x, begin);
   };
   if (n <= limit_per_rank()) {
     const int elements = static_cast<int>(n);
-    if (n > 0)
-      LYNCEUS_MPI(MPI_Allgather(source(0), elements, type, y.raw(), elements, type, handle_));
-    return;
+    LYNCEUS_MPI(MPI_Allgather(source(0), elements, type, y.raw(), elements, type, handle_));
+    return {};
   }
   for_each_piece(n, limit_per_rank(), [&](int64_t begin, int elements) {
     const Datatype piece(type, elements, n, static_cast<int64_t>(size_of(x.dtype())));
     LYNCEUS_MPI(
         MPI_Allgather(source(begin), elements, type, at(y, begin), 1, piece.get(), handle_));
   });
+  return {};
 }
 
-void MpiCommunicator::reduce_scatter(const Tensor& x, const Tensor& y) {
-  LYNCEUS_CHECK(x.dtype() == y.dtype() && x.size() == size_ * y.size(),
-                "reduce_scatter over {} ranks of {} {} into {} {}", size_, name_of(x.dtype()),
-                x.shape().to_string(), name_of(y.dtype()), y.shape().to_string());
-  check_host(y);
-  count(&CommunicationCounts::reduce_scatters, x);
+Pending MpiCommunicator::do_reduce_scatter(const Tensor& x, const Tensor& y) {
   if (x.dtype() == DType::kBf16) {
     std::vector<float> wide = widen(x);
     std::vector<float> part(static_cast<size_t>(y.size()));
     scatter_sums(view_of(wide), view_of(part));
-    return round_into(part, y);
+    round_into(part, y);
+  } else {
+    scatter_sums(x, y);
   }
-  scatter_sums(x, y);
+  return {};
 }
 
 void MpiCommunicator::scatter_sums(const Tensor& x, const Tensor& y) {
   const MPI_Datatype type = number_type_of(x.dtype());
   const int64_t n = y.size();
   if (n <= limit_per_rank()) {
-    if (n > 0)
-      LYNCEUS_MPI(
-          MPI_Reduce_scatter_block(x.raw(), y.raw(), static_cast<int>(n), type, MPI_SUM, handle_));
+    LYNCEUS_MPI(
+        MPI_Reduce_scatter_block(x.raw(), y.raw(), static_cast<int>(n), type, MPI_SUM, handle_));
     return;
   }
-  // Predefined operations take no derived datatypes, so pieces go to one root after the other.
+  // Predefined operations take no derived datatypes, so each root gets its pieces in turn.
   for (int root = 0; root < size_; ++root)
     for_each_piece(n, max_elements_, [&](int64_t begin, int elements) {
       LYNCEUS_MPI(MPI_Reduce(at(x, root * n + begin), at(y, begin), elements, type, MPI_SUM, root,
@@ -243,15 +225,12 @@ void MpiCommunicator::scatter_sums(const Tensor& x, const Tensor& y) {
 }
 
 void MpiCommunicator::post(std::span<const Transfer> transfers, bool receive,
-                           std::vector<MPI_Request>* requests, std::vector<Pending>* pending) {
-  // The n-th tensor between a pair carries tag n; pieces of one tensor keep their order by MPI's
-  // rule.
+                           std::vector<MPI_Request>* requests, std::vector<Posted>* posted) {
+  // The n-th tensor between a pair of ranks has tag n; MPI keeps the order of the pieces of one
+  // tensor.
   constexpr int kTags = 32768;
   std::map<int, int> next_tag;
   for (const auto& [peer, tensor] : transfers) {
-    if (tensor.size() == 0) continue;
-    LYNCEUS_CHECK(peer >= 0 && peer < size_, "exchange with rank {} in a group of {}", peer, size_);
-    check_host(tensor);
     const MPI_Datatype type = type_of(tensor.dtype());
     const int tag = next_tag[peer]++ % kTags;
     for_each_piece(
@@ -262,32 +241,31 @@ void MpiCommunicator::post(std::span<const Transfer> transfers, bool receive,
           else
             LYNCEUS_MPI(MPI_Isend(at(data, begin), elements, type, to, tag, handle_, &request));
           requests->push_back(request);
-          pending->push_back({type, elements, to, receive});
+          posted->push_back({type, elements, to, receive});
         });
-    if (!receive) counts_.bytes += static_cast<int64_t>(tensor.bytes());
   }
 }
 
-void MpiCommunicator::exchange(std::span<const Transfer> sends,
-                               std::span<const Transfer> receives) {
-  ++counts_.exchanges;
+Pending MpiCommunicator::do_exchange(std::span<const Transfer> sends,
+                                     std::span<const Transfer> receives) {
   std::vector<MPI_Request> requests;
-  std::vector<Pending> pending;
-  post(receives, true, &requests, &pending);
-  post(sends, false, &requests, &pending);
-  // One by one: Open MPI 4.1's MPI_Waitall can spin for ever after a transfer failed. All are
-  // waited for before anything is thrown, because the tensors go away then.
+  std::vector<Posted> posted;
+  post(receives, true, &requests, &posted);
+  post(sends, false, &requests, &posted);
+  // One by one: MPI_Waitall of Open MPI 4.1 can spin forever after a failed transfer. All are
+  // waited for before an error is thrown, because the tensors may be freed then.
   std::string fault;
   for (size_t i = 0; i < requests.size(); ++i) {
     MPI_Status status;
     const int code = MPI_Wait(&requests[i], &status);
-    if (fault.empty()) fault = fault_of(code, status, pending[i]);
+    if (fault.empty()) fault = fault_of(code, status, posted[i]);
   }
   if (!fault.empty())
     throw InternalError("exchange on rank {} of a group of {}: {}", rank_, size_, fault);
+  return {};
 }
 
-std::string MpiCommunicator::fault_of(int code, const MPI_Status& status, const Pending& transfer) {
+std::string MpiCommunicator::fault_of(int code, const MPI_Status& status, const Posted& transfer) {
   const std::string what =
       fmt::format("{} rank {} of the group, {} elements",
                   transfer.receive ? "receive from" : "send to", transfer.peer, transfer.elements);
@@ -313,22 +291,6 @@ std::unique_ptr<Communicator> make_mpi_communicator(MPI_Comm handle, int64_t max
   auto communicator = std::make_unique<MpiCommunicator>(handle, max_elements);
   if (communicator->size() == 1) return make_self_communicator();
   return communicator;
-}
-
-std::unique_ptr<Communicator> make_world() {
-  // Errors before the first group has its own handler are returned too.
-  LYNCEUS_MPI(MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN));
-  LYNCEUS_MPI(MPI_Comm_set_errhandler(MPI_COMM_SELF, MPI_ERRORS_RETURN));
-  MPI_Comm handle = MPI_COMM_NULL;
-  LYNCEUS_MPI(MPI_Comm_dup(MPI_COMM_WORLD, &handle));
-  return make_mpi_communicator(handle);
-}
-
-std::unique_ptr<Communicator> split(Communicator& parent, int color, int key) {
-  if (parent.size() == 1) return make_self_communicator();
-  MPI_Comm handle = MPI_COMM_NULL;
-  LYNCEUS_MPI(MPI_Comm_split(mpi_handle(parent), color, key, &handle));
-  return make_mpi_communicator(handle);
 }
 
 }  // namespace lynceus::parallel

@@ -1,63 +1,54 @@
-// Start and end of MPI, and the checked call. Used by main.cpp and by the MPI communicator.
+#include "parallel/mpi_session.h"
+
 #include <cstdlib>
 
+#include "core/check.h"
 #include "parallel/mpi_call.h"
+#include "parallel/mpi_communicator.h"
 
 namespace lynceus::parallel {
 
-namespace {
-
-bool started() {
-  int initialized = 0;
-  int finalized = 0;
-  MPI_Initialized(&initialized);
-  MPI_Finalized(&finalized);
-  return initialized != 0 && finalized == 0;
-}
-
-}  // namespace
-
-std::string mpi_error_text(int code) {
-  char text[MPI_MAX_ERROR_STRING] = "unknown error";
-  int length = 0;
-  if (started()) MPI_Error_string(code, text, &length);
-  return text;
-}
-
-void check_mpi(int code, const char* call, const char* file, int line) {
-  if (code == MPI_SUCCESS) [[likely]]
-    return;
-  int rank = -1;
-  if (started()) MPI_Comm_rank(MPI_COMM_WORLD, &rank);
-  throw InternalError("{} failed on rank {}: {} ({}:{})", call, rank, mpi_error_text(code), file,
-                      line);
-}
-
 MpiSession::MpiSession(int* argc, char*** argv) {
-  LYNCEUS_CHECK(!started(), "MPI is started once, by main()");
-  // Started by hand, with no launcher around: do not look for one (Open MPI would want ssh in
-  // PATH).
+  LYNCEUS_CHECK(!mpi_is_running(), "MPI may be started only once, by main()");
+  // Without a launcher Open MPI would look for one and require ssh in PATH.
   const bool launched = std::getenv("OMPI_COMM_WORLD_SIZE") || std::getenv("PMIX_RANK");
   if (!launched) setenv("OMPI_MCA_ess_singleton_isolated", "1", /*overwrite=*/0);
-  // Shared file pointers are never used; their shared-memory part complains where /tmp is small.
+  // Shared file pointers are not used; their shared-memory component warns if /tmp is small.
   setenv("OMPI_MCA_sharedfp", "^sm", /*overwrite=*/0);
   int provided = MPI_THREAD_SINGLE;
-  // Threads decode pictures and beat the lease's heart; only the first one calls MPI.
+  // Other threads decode images and renew the lease; only this one calls MPI.
   LYNCEUS_MPI(MPI_Init_thread(argc, argv, MPI_THREAD_FUNNELED, &provided));
   if (provided < MPI_THREAD_FUNNELED)
     throw UsageError(
-        "this MPI library offers thread level {}, but pictures are decoded by threads beside the "
-        "one that calls MPI: use one built with MPI_THREAD_FUNNELED (level {})",
+        "this MPI library provides thread level {}, but images are decoded by other threads than "
+        "the "
+        "one that calls MPI: use a library built with MPI_THREAD_FUNNELED (level {})",
         provided, static_cast<int>(MPI_THREAD_FUNNELED));
 }
 
 MpiSession::~MpiSession() {
-  if (started()) MPI_Finalize();
+  if (mpi_is_running()) MPI_Finalize();
 }
 
 void MpiSession::abort(int code) {
-  if (started()) MPI_Abort(MPI_COMM_WORLD, code);
+  if (mpi_is_running()) MPI_Abort(MPI_COMM_WORLD, code);
   std::_Exit(code);
+}
+
+std::unique_ptr<Communicator> make_world() {
+  // Return errors also before the first group has its own handler.
+  LYNCEUS_MPI(MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN));
+  LYNCEUS_MPI(MPI_Comm_set_errhandler(MPI_COMM_SELF, MPI_ERRORS_RETURN));
+  MPI_Comm handle = MPI_COMM_NULL;
+  LYNCEUS_MPI(MPI_Comm_dup(MPI_COMM_WORLD, &handle));
+  return make_mpi_communicator(handle);
+}
+
+std::unique_ptr<Communicator> split(Communicator& parent, int color, int key) {
+  if (parent.size() == 1) return make_self_communicator();
+  MPI_Comm handle = MPI_COMM_NULL;
+  LYNCEUS_MPI(MPI_Comm_split(mpi_handle(parent), color, key, &handle));
+  return make_mpi_communicator(handle);
 }
 
 }  // namespace lynceus::parallel

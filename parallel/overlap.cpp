@@ -1,4 +1,3 @@
-// See overlap.h.
 #include "parallel/overlap.h"
 
 #include <algorithm>

@@ -1,7 +1,7 @@
-// What may run beside arithmetic on a device (parallel.overlap). Each part changes when things run
-// and nothing about the mathematics: sums may round differently where they are cut, samples,
-// gradients and order stay. On CPUs communication has ended when its call returns, and all parts
-// are the same as none.
+// What may run concurrently with arithmetic on a device (parallel.overlap). A part changes only
+// when work runs: samples and order stay the same, and a sum that is cut into parts may round
+// differently. On CPUs a communication call returns when it has finished, so all parts are the same
+// as none.
 #pragma once
 
 #include <string_view>
@@ -9,10 +9,10 @@
 namespace lynceus::parallel {
 
 struct Overlap {
-  bool gradients = true;  ///< the sum over replicas, under backward
-  bool pipeline = true;   ///< transfers between stages, under the next micro-batch
-  bool tensor = true;     ///< the sum over tensor ranks of some rows, under the products of others
-  bool vision = true;     ///< the next step's frozen encoder, beside this step
+  bool gradients = true;  ///< the sum over replicas, during backward
+  bool pipeline = true;   ///< transfers between stages, during the next micro-batch
+  bool tensor = true;     ///< the sum over tensor ranks of some rows, during the products of others
+  bool vision = true;     ///< the frozen vision encoder of the next step, during this step
 
   static Overlap none() { return {false, false, false, false}; }
   bool operator==(const Overlap&) const = default;

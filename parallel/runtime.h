@@ -1,8 +1,9 @@
-// Runtime: the one argument that says where I am: on which stream arithmetic runs and in which
-// precision, and whom this rank talks to.
+// Runtime: the argument that says where arithmetic runs, in which precision, and which ranks this
+// one communicates with.
 #pragma once
 
 #include "core/tensor.h"
+#include "parallel/agreement.h"
 #include "parallel/grid.h"
 #include "parallel/overlap.h"
 
@@ -17,20 +18,20 @@ struct Runtime {
   Stream stream;
   parallel::Grid grid;
   /// Of activations, their gradients and frozen matrices: f32 or bf16. Vectors, statistics, sums,
-  /// parameter gradients and what is trained are f32 in either.
+  /// parameter gradients and trained parameters are always f32.
   DType precision;
   parallel::Overlap overlap = {};
-  Stream host_stream;  ///< host memory beside a device's; see host()
+  Stream host_stream;  ///< host memory of a rank that computes on a device; see host()
 
-  /// The same on another stream of the device.
+  /// A copy with another stream of the device.
   Runtime on(const Stream& other) const {
     Runtime runtime = *this;
     runtime.stream = other;
     return runtime;
   }
-  /// Where the host reads and writes: tensors of files, of scores, of agreement between ranks.
+  /// The stream of tensors that the host reads and writes: from files, scores, agreement of ranks.
   const Stream& host() const { return stream.device().is_cpu() ? stream : host_stream; }
-  /// Whether a part of what may overlap does so here.
+  /// Whether this part of `overlap` is on and the stream is on a device.
   bool overlaps(bool parallel::Overlap::*part) const {
     return overlap.*part && !stream.device().is_cpu();
   }

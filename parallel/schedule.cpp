@@ -1,4 +1,3 @@
-// See schedule.h.
 #include "parallel/schedule.h"
 
 #include <fmt/format.h>
@@ -44,18 +43,18 @@ Schedule order_of(ScheduleKind kind, int stages, int stage, int micro_batches) {
   return order;
 }
 
-constexpr int kNothing = -1;
+constexpr int kNone = -1;
 
-/// Where a computation stands in an order.
+/// The position of a computation in an order.
 int position_of(const Schedule& order, ActionKind kind, int micro_batch) {
   for (size_t i = 0; i < order.size(); ++i)
     if (order[i].kind == kind && order[i].micro_batch == micro_batch) return static_cast<int>(i);
-  return kNothing;
+  return kNone;
 }
 
-/// The last of this stage's computations whose result the neighbour has asked for before it sends
-/// what it made as `kind` of `micro_batch`; it asks one computation early. Forwards feed the stage
-/// after, backwards the stage before.
+/// The last of this stage's computations whose result the neighbour requests before it sends its
+/// result of `kind` of `micro_batch`; it requests one computation early. Forwards feed the next
+/// stage, backwards the previous one.
 int needed_before(const Schedule& own, const Schedule& neighbour, ActionKind kind,
                   int micro_batch) {
   const ActionKind fed =
@@ -66,18 +65,17 @@ int needed_before(const Schedule& own, const Schedule& neighbour, ActionKind kin
     const Action& action = neighbour[static_cast<size_t>(i)];
     if (action.kind == fed) return position_of(own, fed, action.micro_batch);
   }
-  return kNothing;
+  return kNone;
 }
 
-/// The orders of a stage and of its neighbours; empty where there is none.
+/// The orders of a stage and of its neighbours; empty without a neighbour.
 struct Orders {
   Schedule own, before, after;
 };
 
-/// Puts between neighbouring computations the exchange that both need: it stands before computation
-/// i, sends what i − 1 made and receives what i needs. Early, what i + 1 needs and the neighbour
-/// can have made by then is received behind it, in an exchange of its own: i does not wait for
-/// that.
+/// Adds the exchanges: the one before computation i sends the result of i − 1 and receives the
+/// input of i. If `early`, the input of i + 1 that the neighbour can have computed by then is
+/// received in a second exchange after it, for which i does not wait.
 Schedule with_exchanges(const Orders& orders, bool first_stage, bool last_stage, bool early) {
   const Schedule& order = orders.own;
   std::vector<Action> exchanges(order.size() + 1), ahead(order.size() + 1);

@@ -1,20 +1,19 @@
-// Pipeline schedules as data: what each stage computes and what it exchanges with its neighbours,
-// in order. Pure functions make them; the executor (train) runs them, dry_run.h proves them free of
-// stalls and measures memory and bubbles without MPI.
+// Pipeline schedules as data: the computations of each stage and its exchanges with its neighbours,
+// in order. Pure functions make them; the training step executes them; a dry run checks them for
+// deadlock and measures memory and bubbles without MPI.
 //
-// Every schedule is an order of computations; between two of them stands one grouped exchange that
-// sends what the first made and receives what the second needs (GPipe: Huang et al. 2019; 1F1B:
-// Narayanan et al. 2021). Where transfers run beside computations, what the one after the second
-// needs is received behind it, as far as that can be under way by then (`early`). Under 1F1B
-// neighbours work in lock step and a transfer has nobody's computation to hide behind; eager 1F1B
-// keeps each stage one micro-batch further ahead of the next, which gives every transfer the time
-// of one computation and costs memory (Zhuang et al., "On Optimizing the Communication of Model
-// Parallelism", 2023). Micro-batches run backward as 0, 1, 2, … everywhere, so that gradients are
-// summed in one order and all schedules are equal to the bit.
+// A schedule is an order of computations. Between two of them is one grouped exchange that sends
+// the result of the first and receives the input of the second (GPipe: Huang et al. 2019; 1F1B:
+// Narayanan et al. 2021). If transfers overlap with computations (`early`), the input of the
+// computation after the second is received by an exchange after it, where the neighbour can have
+// sent it by then. Under 1F1B neighbours work in lock step, so a transfer overlaps with no
+// computation. Eager 1F1B keeps each stage one micro-batch further ahead of the next, which gives
+// every transfer the time of one computation and costs memory (Zhuang et al., "On Optimizing the
+// Communication of Model Parallelism", 2023). The backward order of micro-batches is always 0, 1,
+// 2, …, so gradients are summed in one order and the results of all schedules are bit-equal.
 #pragma once
 
 #include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -46,13 +45,12 @@ struct Action {
 /// The actions of one stage.
 using Schedule = std::vector<Action>;
 
-/// Micro-batches may be fewer than stages, or none. Under 1F1B stage s of P never holds more than
-/// P − s micro-batches between their forward and their backward, under eager 1F1B 2 (P − s) − 1;
-/// under GPipe it holds all. `early`: for transfers that run beside computations; the same on all
-/// stages.
+/// Micro-batches may be fewer than stages, or none. Under 1F1B stage s of P holds at most P − s
+/// micro-batches between their forward and their backward, under eager 1F1B 2 (P − s) − 1, under
+/// GPipe all. `early`: for transfers that overlap with computations; the same on all stages.
 Schedule make_schedule(ScheduleKind kind, int stages, int stage, int micro_batches,
                        bool early = false);
-/// Forward only, for validation: nothing is kept.
+/// Forward only, for validation: no micro-batch is saved for backward.
 Schedule make_forward_schedule(int stages, int stage, int micro_batches);
 
 /// The schedules of all stages.
@@ -61,8 +59,7 @@ std::vector<Schedule> make_schedules(ScheduleKind kind, int stages, int micro_ba
 
 /// The computations in order: "F0 F1 B0 F2 B1 …".
 std::string to_string(const Schedule& schedule);
-/// One part of an exchange or a computation in words: "F3", "send activation 3, receive gradient
-/// 1".
+/// A computation or an exchange as text: "F3", "receive gradient 1, send activation 3".
 std::string to_string(const Action& action);
 
 }  // namespace lynceus::parallel

@@ -1,9 +1,6 @@
-// Device tensors through pinned host memory: down, over the host's group, up again. The host waits
-// for what goes down and for the group; what comes up stands in the queue. See device_transport.h.
-#include <algorithm>
-#include <vector>
+#include "parallel/staged_transport.h"
 
-#include "parallel/device_transport.h"
+#include <vector>
 
 namespace lynceus::parallel {
 
@@ -11,7 +8,7 @@ namespace {
 
 using accelerator::Queue;
 
-/// Pinned memory that grows to the largest call.
+/// Pinned memory that grows to the size of the largest call.
 class PinnedBlock {
  public:
   explicit PinnedBlock(Device device) : device_(device) {}
@@ -22,7 +19,7 @@ class PinnedBlock {
     capacity_ = 0;
     data_.reset(static_cast<char*>(accelerator::allocate_pinned(device_.index, bytes)));
     if (data_ == nullptr)
-      throw IoError("out of memory: {} bytes of pinned memory to move a tensor through", bytes);
+      throw IoError("out of memory: {} bytes of pinned memory to move a tensor", bytes);
     capacity_ = bytes;
     return data_.get();
   }
@@ -43,7 +40,7 @@ class StagedTransport final : public DeviceTransport {
     try {
       wait_for_uploads();
     } catch (const Error&) {
-      // The queue has failed and says so to whoever uses it next.
+      // The queue has failed; its next use reports that.
     }
   }
 
@@ -116,7 +113,7 @@ class StagedTransport final : public DeviceTransport {
     uploaded_ = {};
   }
 
-  /// A tensor of the same kind in the block.
+  /// A tensor of the same shape and dtype in the block.
   Tensor place(const Tensor& tensor) {
     const Tensor placed = Tensor::borrow(next_, tensor.shape(), tensor.dtype());
     next_ += rounded(tensor.bytes());

@@ -12,7 +12,7 @@ namespace {
 cudaStream_t stream_of(const Queue& queue) { return static_cast<cudaStream_t>(queue.get()); }
 cudaEvent_t event_of(const Event& event) { return static_cast<cudaEvent_t>(event.handle.get()); }
 
-/// The pool keeps what is freed: giving pages back to the driver would stall every step.
+/// The pool keeps freed memory: returning pages to the driver would stall every step.
 void keep_freed_memory(int index) {
   cudaMemPool_t pool = nullptr;
   LYNCEUS_CUDA(cudaDeviceGetDefaultMemPool(&pool, index));
@@ -20,10 +20,10 @@ void keep_freed_memory(int index) {
   LYNCEUS_CUDA(cudaMemPoolSetAttribute(pool, cudaMemPoolAttrReleaseThreshold, &threshold));
 }
 
-/// Of an event or a queue: cudaErrorNotReady is an answer, not a failure.
+/// For the status of an event or a queue: cudaErrorNotReady is no failure.
 bool is_done(cudaError_t status) {
   if (status == cudaErrorNotReady) {
-    static_cast<void>(cudaGetLastError());  // the next launch would find it and take it for its own
+    static_cast<void>(cudaGetLastError());  // else the next launch reports it as its own
     return false;
   }
   LYNCEUS_CUDA(status);
@@ -34,7 +34,7 @@ cudaError_t count_devices(int* count) {
   *count = 0;
   const cudaError_t status = cudaGetDeviceCount(count);
   if (status == cudaSuccess) return status;
-  *count = 0;  // the runtime may leave anything
+  *count = 0;  // undefined after a failure
   static_cast<void>(cudaGetLastError());
   return status;
 }
@@ -82,7 +82,7 @@ Queue make_queue(int index, Priority priority) {
   keep_freed_memory(index);
   int least = 0, greatest = 0;
   LYNCEUS_CUDA(cudaDeviceGetStreamPriorityRange(&least, &greatest));
-  // One level is left above the ordinary ones for nobody: low is what must be told apart.
+  // Only low must differ from normal.
   const int level = priority == Priority::kLow ? least : greatest;
   cudaStream_t stream = nullptr;
   LYNCEUS_CUDA(cudaStreamCreateWithPriority(&stream, cudaStreamNonBlocking, level));
@@ -127,7 +127,7 @@ void* allocate(const Queue& queue, size_t bytes) {
 void release(const Queue& queue, void* data) { cudaFreeAsync(data, stream_of(queue)); }
 
 void* allocate_pinned(int index, size_t bytes) {
-  // On whichever thread: another device would open a context of its own, with memory of its own.
+  // On every calling thread: the default device would get a context, with memory of its own.
   LYNCEUS_CUDA(cudaSetDevice(index));
   void* data = nullptr;
   const cudaError_t status = cudaHostAlloc(&data, bytes, cudaHostAllocPortable);

@@ -1,5 +1,5 @@
 // LYNCEUS_CUDA(call): a call of the CUDA runtime whose failure is an InternalError with the
-// library's text and the place. For sources in */cuda* only.
+// library's text and the place. Only for sources in */cuda*.
 #pragma once
 
 #include <cuda_runtime_api.h>

@@ -1,4 +1,4 @@
-// A build without CUDA: there is no device, and nothing else here is ever reached.
+// A build without CUDA: device_count() is 0, so the functions that need a device are never called.
 #include "core/accelerator.h"
 
 #include "core/error.h"

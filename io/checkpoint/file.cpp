@@ -1,8 +1,7 @@
-// Agreement on failures, block digests, hyperslabs, the frame of state.h5.
+// Block digests, hyperslabs, the frame of state.h5.
 #include "io/checkpoint/file.h"
 
 #include <algorithm>
-#include <exception>
 
 #include "core/error.h"
 #include "io/files/file.h"
@@ -46,23 +45,6 @@ void for_each_part(const TensorPlan& plan, const OwnedRows& range, const Tensor&
 }
 
 }  // namespace
-
-std::string failure_of(const std::function<void()>& step) {
-  try {
-    step();
-    return {};
-  } catch (const std::exception& error) {
-    return error.what();
-  }
-}
-
-std::string agreed_failure(parallel::Communicator& world, const std::string& failure) {
-  const int64_t none = world.size();
-  const int64_t first =
-      world.all_reduce(failure.empty() ? none : world.rank(), parallel::ReduceOp::kMin);
-  if (first == none) return {};
-  return world.broadcast(fmt::format("rank {}: {}", first, failure), static_cast<int>(first));
-}
 
 hid_t hdf5_type(DType dtype) {
   switch (dtype) {

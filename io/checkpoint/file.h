@@ -1,11 +1,10 @@
-// state.h5 as both sides of a checkpoint use it: how a rank's failure becomes everyone's, digests
-// of owned rows, and the frame, i.e. every byte of the file that is not tensor data. Used by
-// checkpoint_writer.cpp and checkpoint_reader.cpp.
+// state.h5 as both sides of a checkpoint use it: digests of owned rows, and the frame, i.e. every
+// byte of the file that is not tensor data. Used by checkpoint_writer.cpp and
+// checkpoint_reader.cpp.
 #pragma once
 
 #include <hdf5.h>
 
-#include <functional>
 #include <string>
 #include <vector>
 
@@ -14,13 +13,6 @@
 #include "io/files/hdf5.h"
 
 namespace lynceus::io {
-
-/// Runs `step`; the text of what it threw, or nothing.
-std::string failure_of(const std::function<void()>& step);
-
-/// Collective: the failure of the first rank that has one, "rank 2: ...", the same on every rank;
-/// empty if there is none. Costs one all-reduce when all is well.
-std::string agreed_failure(parallel::Communicator& world, const std::string& failure);
 
 /// The HDF5 type in the file and in memory. InternalError for one that a checkpoint does not hold.
 hid_t hdf5_type(DType dtype);

@@ -3,6 +3,7 @@
 // that most blocks need no message; replicas share the blocks of what they replicate.
 #include "io/checkpoint/layout.h"
 
+#include <fmt/format.h>
 #include <algorithm>
 #include <map>
 #include <nlohmann/json.hpp>

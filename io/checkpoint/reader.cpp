@@ -7,6 +7,7 @@
 // rank can leave another one waiting inside a collective call. The HDF5 library does not survive
 // hostile structures, so the frame's digest is checked before it opens the file.
 #include <fcntl.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <charconv>
@@ -19,6 +20,7 @@
 #include "io/checkpoint/exchange.h"
 #include "io/checkpoint/file.h"
 #include "io/files/file.h"
+#include "parallel/agreement.h"
 
 namespace lynceus::io {
 

@@ -9,10 +9,13 @@
 #include "io/checkpoint/checkpoint.h"
 #include "io/checkpoint/file.h"
 #include "io/files/file.h"
+#include "parallel/agreement.h"
 
 namespace lynceus::io {
 
 namespace fs = std::filesystem;
+using parallel::agreed_failure;
+using parallel::failure_of;
 
 namespace {
 

@@ -21,11 +21,14 @@
 #include "io/checkpoint/checkpoint.h"
 #include "io/checkpoint/exchange.h"
 #include "io/checkpoint/file.h"
-#include "parallel/mpi_call.h"
+#include "parallel/agreement.h"
+#include "parallel/mpi_communicator.h"
 
 namespace lynceus::io {
 
 namespace fs = std::filesystem;
+using parallel::agreed_failure;
+using parallel::failure_of;
 
 namespace {
 

@@ -1,6 +1,8 @@
 // Thirds of fused tensors as tensors of their own; the part of a checkpoint that the encoder is.
 #include "io/weights/eva_weights.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <charconv>
 #include <map>

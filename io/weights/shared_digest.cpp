@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "core/error.h"
+#include "parallel/agreement.h"
 
 namespace lynceus::io {
 

@@ -1,7 +1,7 @@
 // The activations on CPUs: one pass over memory each, vectorised through vector_math.h. Every loop
 // reads an element before it writes one, so outputs may alias inputs. Formulas in
 // kernels/activation.h.
-#include "kernels/cpu/activation.h"
+#include "kernels/device/activation.h"
 
 #include "kernels/cpu/parallel.h"
 #include "kernels/cpu/vector_math.h"
@@ -45,14 +45,13 @@ inline SiluSlope silu_slope(float x) {
   return {sigmoid, sigmoid + x * (exponential * sigmoid) * sigmoid};
 }
 
-}  // namespace
-
-void swiglu_forward(const Tensor& gate, const Tensor& up, const Tensor& y) {
+void swiglu_forward(const Stream& /*stream*/, const Tensor& gate, const Tensor& up,
+                    const Tensor& y) {
   map(gate, up, y, [](float g, float u) { return g * vector_sigmoid(g) * u; });
 }
 
-void swiglu_backward(const Tensor& gate, const Tensor& up, const Tensor& dy, const Tensor& dgate,
-                     const Tensor& dup) {
+void swiglu_backward(const Stream& /*stream*/, const Tensor& gate, const Tensor& up,
+                     const Tensor& dy, const Tensor& dgate, const Tensor& dup) {
   const float* const gate_in = gate.data<float>();
   const float* const up_in = up.data<float>();
   const float* const gradient = dy.data<float>();
@@ -71,20 +70,29 @@ void swiglu_backward(const Tensor& gate, const Tensor& up, const Tensor& dy, con
   });
 }
 
-void silu_forward(const Tensor& x, const Tensor& y) {
+void silu_forward(const Stream& /*stream*/, const Tensor& x, const Tensor& y) {
   map(x, y, [](float v) { return v * vector_sigmoid(v); });
 }
 
-void silu_backward(const Tensor& x, const Tensor& dy, const Tensor& dx) {
+void silu_backward(const Stream& /*stream*/, const Tensor& x, const Tensor& dy, const Tensor& dx) {
   map(x, dy, dx, [](float v, float d) { return d * silu_slope(v).derivative; });
 }
 
-void gelu_forward(const Tensor& x, const Tensor& y) {
+void gelu_forward(const Stream& /*stream*/, const Tensor& x, const Tensor& y) {
   map(x, y, [](float v) { return vector_gelu(v); });
 }
 
-void gelu_backward(const Tensor& x, const Tensor& dy, const Tensor& dx) {
+void gelu_backward(const Stream& /*stream*/, const Tensor& x, const Tensor& dy, const Tensor& dx) {
   map(x, dy, dx, [](float v, float d) { return d * vector_gelu_derivative(v); });
 }
+
+}  // namespace
+
+const ActivationKernels kActivation = {.swiglu_forward = swiglu_forward,
+                                       .swiglu_backward = swiglu_backward,
+                                       .silu_forward = silu_forward,
+                                       .silu_backward = silu_backward,
+                                       .gelu_forward = gelu_forward,
+                                       .gelu_backward = gelu_backward};
 
 }  // namespace lynceus::kernels::cpu

@@ -1,15 +1,17 @@
 // AdamW on CPUs: one pass over memory. The formula of kernels/adamw.h.
-#include "kernels/cpu/adamw.h"
+#include "kernels/device/adamw.h"
 
 #include <cmath>
 
 #include "kernels/adamw_factors.h"
+#include "kernels/cpu/float32.h"
 #include "kernels/cpu/parallel.h"
 
 namespace lynceus::kernels::cpu {
+namespace {
 
-void adamw(const AdamWStep& step, const Tensor& grad, const Tensor& value, const Tensor& m,
-           const Tensor& v) {
+void update_master(const AdamWStep& step, const Tensor& grad, const Tensor& value, const Tensor& m,
+                   const Tensor& v) {
   const AdamWFactors f(step);
   const float* const gradient = grad.data<float>();
   float* const p = value.data<float>();
@@ -28,5 +30,16 @@ void adamw(const AdamWStep& step, const Tensor& grad, const Tensor& value, const
     }
   });
 }
+
+void adamw(const Stream& /*stream*/, std::span<const AdamWUpdate> updates) {
+  for (const auto& [step, grad, value, m, v, rounded] : updates) {
+    update_master(step, grad, value, m, v);
+    if (rounded.defined()) convert(value, rounded);
+  }
+}
+
+}  // namespace
+
+const AdamWKernels kAdamW = {.adamw = adamw};
 
 }  // namespace lynceus::kernels::cpu

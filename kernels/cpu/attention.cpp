@@ -1,7 +1,7 @@
 // Attention on CPUs. A work item is one head of one sequence (forward) or one key head with all the
 // query heads that read it (backward, so that dk and dv have one writer and a fixed order). Scores
 // exist for one block of queries at a time, in the thread's own workspace.
-#include "kernels/cpu/attention.h"
+#include "kernels/device/attention.h"
 
 #include <omp.h>
 
@@ -268,8 +268,6 @@ void for_each_head(const Stream& stream, const Work& work, int64_t heads) {
     work.compute(item / heads, item % heads, base + omp_get_thread_num() * size);
 }
 
-}  // namespace
-
 void attention_forward(const Stream& stream, const AttentionShape& shape, const Tensor& q,
                        const Tensor& k, const Tensor& v, const CumulativeLengths& q_begin,
                        const CumulativeLengths& k_begin, const Tensor& out, const Tensor* lse) {
@@ -286,5 +284,10 @@ void attention_backward(const Stream& stream, const AttentionShape& shape, const
                 Backward{{shape, q_begin.host, k_begin.host}, q, k, v, out, lse, dout, dq, dk, dv},
                 shape.kv_heads);
 }
+
+}  // namespace
+
+const AttentionKernels kAttention = {.attention_forward = attention_forward,
+                                     .attention_backward = attention_backward};
 
 }  // namespace lynceus::kernels::cpu

@@ -1,5 +1,5 @@
 // Cross-entropy over a vocabulary shard on CPUs. Formulas in kernels/cross_entropy.h.
-#include "kernels/cpu/cross_entropy.h"
+#include "kernels/device/cross_entropy.h"
 
 #include <algorithm>
 #include <cmath>
@@ -49,10 +49,9 @@ float largest_of(const float* l, int64_t valid) {
   return first > second ? first : second;
 }
 
-}  // namespace
-
-void cross_entropy_partial(const Tensor& logits, const Tensor& labels, const VocabularyShard& shard,
-                           const Tensor& row_max, const Tensor& partial) {
+void cross_entropy_partial(const Stream& /*stream*/, const Tensor& logits, const Tensor& labels,
+                           const VocabularyShard& shard, const Tensor& row_max,
+                           const Tensor& partial) {
   check_labels(labels, shard.global);
   const int64_t cols = logits.cols();
   const float* const in = logits.data<float>();
@@ -76,7 +75,8 @@ void cross_entropy_partial(const Tensor& logits, const Tensor& labels, const Voc
   });
 }
 
-void cross_entropy_rebase(const Tensor& local_max, const Tensor& row_max, const Tensor& partial) {
+void cross_entropy_rebase(const Stream& /*stream*/, const Tensor& local_max, const Tensor& row_max,
+                          const Tensor& partial) {
   const float* const local = local_max.data<float>();
   const float* const max = row_max.data<float>();
   float* const sums = partial.data<float>();
@@ -87,9 +87,10 @@ void cross_entropy_rebase(const Tensor& local_max, const Tensor& row_max, const 
   });
 }
 
-void cross_entropy_finish(const Tensor& logits, const Tensor& labels, const VocabularyShard& shard,
-                          const Tensor& row_max, const Tensor& partial, float label_smoothing,
-                          bool gradient, const Tensor* row_loss, const Tensor* row_correct) {
+void cross_entropy_finish(const Stream& /*stream*/, const Tensor& logits, const Tensor& labels,
+                          const VocabularyShard& shard, const Tensor& row_max,
+                          const Tensor& partial, float label_smoothing, bool gradient,
+                          const Tensor* row_loss, const Tensor* row_correct) {
   const int64_t cols = logits.cols();
   const int32_t* const label = labels.data<int32_t>();
   const float* const max = row_max.data<float>();
@@ -124,5 +125,11 @@ void cross_entropy_finish(const Tensor& logits, const Tensor& labels, const Voca
                      static_cast<float>(1 - smoothing));
   });
 }
+
+}  // namespace
+
+const CrossEntropyKernels kCrossEntropy = {.cross_entropy_partial = cross_entropy_partial,
+                                           .cross_entropy_rebase = cross_entropy_rebase,
+                                           .cross_entropy_finish = cross_entropy_finish};
 
 }  // namespace lynceus::kernels::cpu

@@ -1,14 +1,15 @@
 // Sums, residuals and the adapter's epilogue on CPUs: one pass over memory each; outputs may alias
 // inputs element for element. Formulas in kernels/elementwise.h.
-#include "kernels/cpu/elementwise.h"
+#include "kernels/device/elementwise.h"
 
 #include <numeric>
 
 #include "kernels/cpu/parallel.h"
 
 namespace lynceus::kernels::cpu {
+namespace {
 
-void add(const Tensor& a, const Tensor& b, const Tensor& y) {
+void add(const Stream& /*stream*/, const Tensor& a, const Tensor& b, const Tensor& y) {
   const float* const first = a.data<float>();
   const float* const second = b.data<float>();
   float* const out = y.data<float>();
@@ -18,7 +19,7 @@ void add(const Tensor& a, const Tensor& b, const Tensor& y) {
   });
 }
 
-void add_bias(const Tensor& bias, const Tensor& y) {
+void add_bias(const Stream& /*stream*/, const Tensor& bias, const Tensor& y) {
   const int64_t width = y.cols();
   const float* const b = bias.data<float>();
   float* const out = y.data<float>();
@@ -43,8 +44,8 @@ void column_sum(const Stream& stream, const Tensor& x, const Tensor& sums) {
   sum_rows<1>(stream, x.rows(), width, {sums.data<float>()}, add_rows);
 }
 
-void adapter_epilogue_forward(const Tensor& residual, const Tensor& up, const Tensor& bias,
-                              const Tensor& scaling, const Tensor& y) {
+void adapter_epilogue_forward(const Stream& /*stream*/, const Tensor& residual, const Tensor& up,
+                              const Tensor& bias, const Tensor& scaling, const Tensor& y) {
   const int64_t width = up.cols();
   const float* const skip = residual.data<float>();
   const float* const in = up.data<float>();
@@ -112,5 +113,20 @@ double sum_of_squares(const Tensor& x) {
   });
   return std::accumulate(partials.begin(), partials.end(), 0.0);
 }
+
+std::vector<double> sums_of_squares(const Stream& /*stream*/, std::span<const Tensor> tensors) {
+  std::vector<double> sums;
+  for (const Tensor& x : tensors) sums.push_back(sum_of_squares(x));
+  return sums;
+}
+
+}  // namespace
+
+const ElementwiseKernels kElementwise = {.add = add,
+                                         .add_bias = add_bias,
+                                         .column_sum = column_sum,
+                                         .adapter_epilogue_forward = adapter_epilogue_forward,
+                                         .adapter_epilogue_backward = adapter_epilogue_backward,
+                                         .sums_of_squares = sums_of_squares};
 
 }  // namespace lynceus::kernels::cpu

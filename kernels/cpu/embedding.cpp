@@ -1,5 +1,5 @@
 // Token embedding and row moves on CPUs. Formulas in kernels/embedding.h.
-#include "kernels/cpu/embedding.h"
+#include "kernels/device/embedding.h"
 
 #include <cstring>
 
@@ -14,10 +14,8 @@ void check_row_numbers(const char* kernel, const Tensor& rows, int64_t limit) {
       throw InternalError("{}: row number {}, expected 0..{}", kernel, row, limit - 1);
 }
 
-}  // namespace
-
-void embedding_forward(const Tensor& token_ids, const Tensor& table, int64_t vocab_begin,
-                       const Tensor& y) {
+void embedding_forward(const Stream& /*stream*/, const Tensor& token_ids, const Tensor& table,
+                       int64_t vocab_begin, const Tensor& y) {
   const int64_t bytes = y.cols() * static_cast<int64_t>(size_of(y.dtype()));
   const int64_t vocabulary = table.rows();
   const int32_t* const ids = token_ids.data<int32_t>();
@@ -32,8 +30,8 @@ void embedding_forward(const Tensor& token_ids, const Tensor& table, int64_t voc
   });
 }
 
-void embedding_backward(const Tensor& token_ids, const Tensor& dy, int64_t vocab_begin,
-                        const Tensor& dtable) {
+void embedding_backward(const Stream& /*stream*/, const Tensor& token_ids, const Tensor& dy,
+                        int64_t vocab_begin, const Tensor& dtable) {
   const int64_t rows = dy.rows();
   const int64_t width = dy.cols();
   const int64_t vocabulary = dtable.rows();
@@ -55,7 +53,7 @@ void embedding_backward(const Tensor& token_ids, const Tensor& dy, int64_t vocab
   for_each_block<kColumns>(width, add_columns, rows);
 }
 
-void gather_rows(const Tensor& x, const Tensor& rows, const Tensor& y) {
+void gather_rows(const Stream& /*stream*/, const Tensor& x, const Tensor& rows, const Tensor& y) {
   check_row_numbers("gather_rows", rows, x.rows());
   const int32_t* const from = rows.data<int32_t>();
   const char* const in = static_cast<const char*>(x.raw());
@@ -66,7 +64,7 @@ void gather_rows(const Tensor& x, const Tensor& rows, const Tensor& y) {
   });
 }
 
-void scatter_rows(const Tensor& x, const Tensor& rows, const Tensor& y) {
+void scatter_rows(const Stream& /*stream*/, const Tensor& x, const Tensor& rows, const Tensor& y) {
   check_row_numbers("scatter_rows", rows, y.rows());
   const int32_t* const to = rows.data<int32_t>();
   const char* const in = static_cast<const char*>(x.raw());
@@ -76,5 +74,12 @@ void scatter_rows(const Tensor& x, const Tensor& rows, const Tensor& y) {
     std::memcpy(out + to[row] * bytes, in + row * bytes, static_cast<size_t>(bytes));
   });
 }
+
+}  // namespace
+
+const EmbeddingKernels kEmbedding = {.embedding_forward = embedding_forward,
+                                     .embedding_backward = embedding_backward,
+                                     .gather_rows = gather_rows,
+                                     .scatter_rows = scatter_rows};
 
 }  // namespace lynceus::kernels::cpu

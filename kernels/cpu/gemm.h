@@ -31,10 +31,6 @@ struct GemmEpilogue {
 void gemm(const Stream& stream, int64_t m, int64_t n, int64_t k, const GemmOperand& a,
           const GemmOperand& b, bool accumulate, float* c, const GemmEpilogue& epilogue = {});
 
-/// dw [out, in] += dyᵀ·x with dy [rows, out], x [rows, in].
-void gemm_backward_weight(const Stream& stream, int64_t out, int64_t in, int64_t rows,
-                          const float* dy, const float* x, float* dw);
-
 /// target [cols, rows] = the transpose of source [rows, cols]; target's rows lie `stride` apart.
 void transpose(int64_t rows, int64_t cols, const float* source, float* target, int64_t stride);
 

@@ -1,6 +1,6 @@
 // RMSNorm and LayerNorm on CPUs: a row is read while it lies in cache, first for its statistics
 // (f64 over blocks of f32 sums), then for the result. Formulas in kernels/norm.h.
-#include "kernels/cpu/norm.h"
+#include "kernels/device/norm.h"
 
 #include <cmath>
 
@@ -34,8 +34,6 @@ void add_weight_gradient(int64_t width, const float* x, const float* dy, float m
 #pragma omp simd
   for (int64_t i = 0; i < width; ++i) dw[i] += dy[i] * ((x[i] - mean) * inv);
 }
-
-}  // namespace
 
 void rms_norm_forward(const Stream& /*stream*/, const Tensor& x, const Tensor& weight, float eps,
                       const Tensor& y, const Tensor* inv_rms) {
@@ -149,5 +147,12 @@ void layer_norm_backward(const Stream& stream, const Tensor& x, const Tensor& we
   };
   sum_rows<2>(stream, x.rows(), width, {data_or_null(dweight), data_or_null(dbias)}, add_rows);
 }
+
+}  // namespace
+
+const NormKernels kNorm = {.rms_norm_forward = rms_norm_forward,
+                           .rms_norm_backward = rms_norm_backward,
+                           .layer_norm_forward = layer_norm_forward,
+                           .layer_norm_backward = layer_norm_backward};
 
 }  // namespace lynceus::kernels::cpu

@@ -1,11 +1,13 @@
 // Pictures to patch rows and vision tokens on CPUs. Formulas in kernels/patchify.h.
-#include "kernels/cpu/patchify.h"
+#include "kernels/device/patchify.h"
 
 #include "kernels/cpu/parallel.h"
 
 namespace lynceus::kernels::cpu {
+namespace {
 
-void patchify(const Tensor& pixels, int64_t patch_size, const Tensor& patches) {
+void patchify(const Stream& /*stream*/, const Tensor& pixels, int64_t patch_size,
+              const Tensor& patches) {
   const int64_t channels = pixels.dim(1);
   const int64_t side = pixels.dim(3);
   const int64_t per_side = side / patch_size;
@@ -24,8 +26,8 @@ void patchify(const Tensor& pixels, int64_t patch_size, const Tensor& patches) {
   });
 }
 
-void assemble_vision_tokens(const Tensor& patches, const Tensor& cls, const Tensor& position,
-                            const Tensor& y) {
+void assemble_vision_tokens(const Stream& /*stream*/, const Tensor& patches, const Tensor& cls,
+                            const Tensor& position, const Tensor& y) {
   const int64_t tokens = position.rows();
   const int64_t width = position.cols();
   const float* const patch_in = patches.data<float>();
@@ -43,5 +45,10 @@ void assemble_vision_tokens(const Tensor& patches, const Tensor& cls, const Tens
     for (int64_t i = 0; i < width; ++i) to[i] = from[i] + offset[i];
   });
 }
+
+}  // namespace
+
+const PatchifyKernels kPatchify = {.patchify = patchify,
+                                   .assemble_vision_tokens = assemble_vision_tokens};
 
 }  // namespace lynceus::kernels::cpu

@@ -1,5 +1,5 @@
 // Rotary embedding on CPUs. Formulas in kernels/rope.h.
-#include "kernels/cpu/rope.h"
+#include "kernels/device/rope.h"
 
 #include <cmath>
 #include <vector>
@@ -7,8 +7,10 @@
 #include "kernels/cpu/parallel.h"
 
 namespace lynceus::kernels::cpu {
+namespace {
 
-void rope_table(const Tensor& positions, double theta, const Tensor& cos, const Tensor& sin) {
+void rope_table(const Stream& /*stream*/, const Tensor& positions, double theta,
+                int64_t /*head_dim*/, const Tensor& cos, const Tensor& sin) {
   const int64_t half = cos.cols();
   std::vector<double> frequencies(static_cast<size_t>(half));
   for (int64_t i = 0; i < half; ++i)
@@ -27,7 +29,8 @@ void rope_table(const Tensor& positions, double theta, const Tensor& cos, const 
   });
 }
 
-void rope_rotate(const Tensor& cos, const Tensor& sin, float sign, const Tensor& x) {
+void rope_rotate(const Stream& /*stream*/, const Tensor& cos, const Tensor& sin, float sign,
+                 const Tensor& x) {
   const int64_t half = cos.cols();
   const int64_t width = x.cols();
   const float* const cos_in = cos.data<float>();
@@ -50,5 +53,9 @@ void rope_rotate(const Tensor& cos, const Tensor& sin, float sign, const Tensor&
     }
   });
 }
+
+}  // namespace
+
+const RopeKernels kRope = {.rope_table = rope_table, .rope_rotate = rope_rotate};
 
 }  // namespace lynceus::kernels::cpu

@@ -1,6 +1,8 @@
-// dw += dyᵀ·x, the one product whose left operand is read against its rows. Where dy's rows lie a
-// multiple of 2 KiB apart, sgemm's copy of its columns fights over few cache sets (130 instead of
-// 170 GFLOP/s a core); the matmul primitive copies in another order and does not.
+// dw += dyᵀ·x is the only product whose left operand is read across its rows. If the stride of dy's
+// rows is a multiple of 2 KiB, sgemm's copy of its columns uses few cache sets (130 instead of
+// 170 GFLOP/s per core); the matmul primitive copies in another order and avoids that.
+#include "kernels/cpu/weight_gradient.h"
+
 #include <oneapi/dnnl/dnnl.hpp>
 
 #include "core/check.h"

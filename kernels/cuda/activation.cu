@@ -1,5 +1,5 @@
 // SiLU, SwiGLU, GELU on CUDA devices. Formulas in kernels/activation.h.
-#include "kernels/cuda/activation.h"
+#include "kernels/device/activation.h"
 
 #include "kernels/cuda/map.h"
 
@@ -66,8 +66,6 @@ struct GeluBackward {
   }
 };
 
-}  // namespace
-
 void swiglu_forward(const Stream& stream, const Tensor& gate, const Tensor& up, const Tensor& y) {
   map<2, 1>(stream, {&gate, &up}, {&y}, SwigluForward());
 }
@@ -92,5 +90,14 @@ void gelu_forward(const Stream& stream, const Tensor& x, const Tensor& y) {
 void gelu_backward(const Stream& stream, const Tensor& x, const Tensor& dy, const Tensor& dx) {
   map<2, 1>(stream, {&x, &dy}, {&dx}, GeluBackward());
 }
+
+}  // namespace
+
+const ActivationKernels kActivation = {.swiglu_forward = swiglu_forward,
+                                       .swiglu_backward = swiglu_backward,
+                                       .silu_forward = silu_forward,
+                                       .silu_backward = silu_backward,
+                                       .gelu_forward = gelu_forward,
+                                       .gelu_backward = gelu_backward};
 
 }  // namespace lynceus::kernels::cuda

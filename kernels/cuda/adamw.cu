@@ -1,6 +1,6 @@
 // AdamW on CUDA devices: one pass over memory, a launch for many tensors, which stand in the
 // kernel's arguments. Formula in kernels/adamw.h.
-#include "kernels/cuda/adamw.h"
+#include "kernels/device/adamw.h"
 
 #include <algorithm>
 
@@ -78,8 +78,6 @@ bool fits(const AdamWUpdate& update) {
   return true;
 }
 
-}  // namespace
-
 void adamw(const Stream& stream, std::span<const AdamWUpdate> updates) {
   for (size_t begin = 0; begin < updates.size(); begin += kSlots) {
     Slots slots{};
@@ -101,5 +99,9 @@ void adamw(const Stream& stream, std::span<const AdamWUpdate> updates) {
     simt::launch(update, blocks, kThreads, 0, stream, slots);
   }
 }
+
+}  // namespace
+
+const AdamWKernels kAdamW = {.adamw = adamw};
 
 }  // namespace lynceus::kernels::cuda

@@ -1,6 +1,6 @@
 // Attention on CUDA devices: which way is taken, and what backward computes first, the sums
 // delta = Σ dout · out of every row and head. Formulas in kernels/attention.h.
-#include "kernels/cuda/attention.h"
+#include "kernels/device/attention.h"
 
 #include "kernels/cuda/attention_paths.h"
 
@@ -71,8 +71,6 @@ __global__ void row_products(const T* a, const T* b, int64_t rows, int heads, in
   if (simt::lane() == 0) delta[index % heads * rows + index / heads] = sum;
 }
 
-}  // namespace
-
 void attention_forward(const Stream& stream, const AttentionShape& shape, const Tensor& q,
                        const Tensor& k, const Tensor& v, const CumulativeLengths& q_begin,
                        const CumulativeLengths& k_begin, const Tensor& out, const Tensor* lse) {
@@ -105,5 +103,10 @@ void attention_backward(const Stream& stream, const AttentionShape& shape, const
     run(stream, call);
   });
 }
+
+}  // namespace
+
+const AttentionKernels kAttention = {.attention_forward = attention_forward,
+                                     .attention_backward = attention_backward};
 
 }  // namespace lynceus::kernels::cuda

@@ -1,5 +1,5 @@
 // Casts between f32 and bf16 on CUDA devices.
-#include "kernels/cuda/cast.h"
+#include "kernels/device/cast.h"
 
 #include "kernels/cuda/device_math.h"
 #include "kernels/cuda/device_tensor.h"
@@ -29,13 +29,15 @@ void run(const Stream& stream, const Tensor& x, const Tensor& y) {
                pointer<From>(x), x.size(), packed, pointer<To>(y));
 }
 
-}  // namespace
-
 void cast(const Stream& stream, const Tensor& x, const Tensor& y) {
   if (x.dtype() == DType::kF32)
     run<float, __nv_bfloat16>(stream, x, y);
   else
     run<__nv_bfloat16, float>(stream, x, y);
 }
+
+}  // namespace
+
+const CastKernels kCast = {.cast = cast};
 
 }  // namespace lynceus::kernels::cuda

@@ -1,6 +1,6 @@
 // Cross-entropy over a vocabulary shard on CUDA devices: a block a row. Formulas in
 // kernels/cross_entropy.h.
-#include "kernels/cuda/cross_entropy.h"
+#include "kernels/device/cross_entropy.h"
 
 #include <cfloat>
 #include <type_traits>
@@ -13,12 +13,12 @@ namespace {
 
 constexpr int kThreads = 512;
 
-struct VocabularyShard {
+struct ShardColumns {
   int64_t begin, valid, cols;
 };
 
 /// The target's column in this shard, or -1.
-LYNCEUS_DEVICE int64_t local_target(int32_t label, const VocabularyShard& shard) {
+LYNCEUS_DEVICE int64_t local_target(int32_t label, const ShardColumns& shard) {
   const int64_t column = label - shard.begin;
   return label != kNotScored && column >= 0 && column < shard.valid ? column : -1;
 }
@@ -53,7 +53,7 @@ LYNCEUS_DEVICE void see(const T* logits, int64_t column, int64_t before, Seen& s
 
 template <int kPack, typename T>
 __global__ void __launch_bounds__(kThreads)
-    partial_kernel(const T* logits, const int32_t* labels, VocabularyShard shard, float* row_max,
+    partial_kernel(const T* logits, const int32_t* labels, ShardColumns shard, float* row_max,
                    float* partial) {
   BlockScratch& scratch = simt::static_shared<BlockScratch>();
   const int64_t row = blockIdx.x;
@@ -108,7 +108,7 @@ LYNCEUS_DEVICE void write_row_results(const Finish& finish, int64_t row, bool sc
 
 template <int kPack, typename T>
 __global__ void __launch_bounds__(kThreads)
-    finish_kernel(T* logits, const int32_t* labels, VocabularyShard shard, const float* row_max,
+    finish_kernel(T* logits, const int32_t* labels, ShardColumns shard, const float* row_max,
                   const float* partial, Finish finish) {
   const int64_t row = blockIdx.x;
   const float largest = row_max[row];
@@ -157,8 +157,6 @@ void with_packs(const Tensor& logits, Body body) {
 
 unsigned rows_of(const Tensor& row_max) { return static_cast<unsigned>(row_max.size()); }
 
-}  // namespace
-
 void cross_entropy_partial(const Stream& stream, const Tensor& logits, const Tensor& labels,
                            const VocabularyShard& shard, const Tensor& row_max,
                            const Tensor& partial) {
@@ -166,7 +164,7 @@ void cross_entropy_partial(const Stream& stream, const Tensor& logits, const Ten
     using T = decltype(type);
     simt::launch(partial_kernel<decltype(pack)::value, T>, rows_of(row_max), kThreads, 0, stream,
                  pointer<T>(logits), pointer<int32_t>(labels),
-                 VocabularyShard{shard.begin, shard.valid, logits.cols()}, pointer<float>(row_max),
+                 ShardColumns{shard.begin, shard.valid, logits.cols()}, pointer<float>(row_max),
                  pointer<float>(partial));
   });
 }
@@ -188,9 +186,15 @@ void cross_entropy_finish(const Stream& stream, const Tensor& logits, const Tens
     using T = decltype(type);
     simt::launch(finish_kernel<decltype(pack)::value, T>, rows_of(row_max), kThreads, 0, stream,
                  pointer<T>(logits), pointer<int32_t>(labels),
-                 VocabularyShard{shard.begin, shard.valid, logits.cols()}, pointer<float>(row_max),
+                 ShardColumns{shard.begin, shard.valid, logits.cols()}, pointer<float>(row_max),
                  pointer<float>(partial), finish);
   });
 }
+
+}  // namespace
+
+const CrossEntropyKernels kCrossEntropy = {.cross_entropy_partial = cross_entropy_partial,
+                                           .cross_entropy_rebase = cross_entropy_rebase,
+                                           .cross_entropy_finish = cross_entropy_finish};
 
 }  // namespace lynceus::kernels::cuda

@@ -1,5 +1,5 @@
 // Sums, residuals and the adapter's epilogue on CUDA devices. Formulas in kernels/elementwise.h.
-#include "kernels/cuda/elementwise.h"
+#include "kernels/device/elementwise.h"
 
 #include "kernels/cuda/column_reduce.h"
 #include "kernels/cuda/map.h"
@@ -116,8 +116,8 @@ __global__ void __launch_bounds__(kThreads)
 
 constexpr int64_t kSquaresBlock = 16384;
 
-__global__ void __launch_bounds__(kThreads) squares(const float* x, int64_t count,
-                                                            double* partial) {
+__global__ void __launch_bounds__(kThreads)
+    squares(const float* x, int64_t count, double* partial) {
   const int64_t begin = blockIdx.x * kSquaresBlock;
   const int64_t end = begin + kSquaresBlock < count ? begin + kSquaresBlock : count;
   double sum = 0;
@@ -126,8 +126,6 @@ __global__ void __launch_bounds__(kThreads) squares(const float* x, int64_t coun
   sum = block_sum_first(sum, simt::static_shared<DoubleScratch>());
   if (threadIdx.x == 0) partial[blockIdx.x] = sum;
 }
-
-}  // namespace
 
 void add(const Stream& stream, const Tensor& a, const Tensor& b, const Tensor& y) {
   map<2, 1>(stream, {&a, &b}, {&y}, Add());
@@ -200,5 +198,14 @@ std::vector<double> sums_of_squares(const Stream& stream, std::span<const Tensor
   }
   return result;
 }
+
+}  // namespace
+
+const ElementwiseKernels kElementwise = {.add = add,
+                                         .add_bias = add_bias,
+                                         .column_sum = column_sum,
+                                         .adapter_epilogue_forward = adapter_epilogue_forward,
+                                         .adapter_epilogue_backward = adapter_epilogue_backward,
+                                         .sums_of_squares = sums_of_squares};
 
 }  // namespace lynceus::kernels::cuda

@@ -1,5 +1,5 @@
 // Token embedding and row moves on CUDA devices. Formulas in kernels/embedding.h.
-#include "kernels/cuda/embedding.h"
+#include "kernels/device/embedding.h"
 
 #include "kernels/cuda/device_math.h"
 #include "kernels/cuda/device_tensor.h"
@@ -81,8 +81,6 @@ U* units(const Tensor& tensor) {
 
 unsigned row_count(const Tensor& rows) { return static_cast<unsigned>(rows.size()); }
 
-}  // namespace
-
 void embedding_forward(const Stream& stream, const Tensor& token_ids, const Tensor& table,
                        int64_t vocab_begin, const Tensor& y) {
   with_units(table, y, [&](auto unit, int64_t width) {
@@ -117,5 +115,12 @@ void scatter_rows(const Stream& stream, const Tensor& x, const Tensor& rows, con
                  pointer<int32_t>(rows), width, units<U>(y));
   });
 }
+
+}  // namespace
+
+const EmbeddingKernels kEmbedding = {.embedding_forward = embedding_forward,
+                                     .embedding_backward = embedding_backward,
+                                     .gather_rows = gather_rows,
+                                     .scatter_rows = scatter_rows};
 
 }  // namespace lynceus::kernels::cuda

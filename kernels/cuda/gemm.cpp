@@ -2,7 +2,7 @@
 // is its [cols, rows] matrix; a product of given shape and alignment is planned once for each
 // stream. Only reductions of a fixed order are allowed, so the same call gives the same bits, as
 // long as the way to multiply is the library's guess: a search finds what is fastest by the clock.
-#include "kernels/cuda/gemm.h"
+#include "kernels/device/gemm.h"
 
 #include <cublasLt.h>
 
@@ -18,9 +18,9 @@
 #include <vector>
 
 #include "core/check.h"
-#include "kernels/cuda/activation.h"
-#include "kernels/cuda/cast.h"
-#include "kernels/cuda/elementwise.h"
+#include "kernels/device/activation.h"
+#include "kernels/device/cast.h"
+#include "kernels/device/elementwise.h"
 
 namespace lynceus::kernels::cuda {
 namespace {
@@ -290,26 +290,24 @@ void affine(const Stream& stream, const Tensor& x, const Tensor& w, const Tensor
             const Tensor& y) {
   if (w.cols() == 0) {
     fill_zero(stream, y);
-    if (bias != nullptr) add_bias(stream, *bias, y);
+    if (bias != nullptr) kElementwise.add_bias(stream, *bias, y);
     return;
   }
   Tensor rounded;  // the library wants a bias of the result's type
   if (bias != nullptr && y.dtype() != bias->dtype()) {
     rounded = Tensor::empty(stream, bias->shape(), y.dtype());
-    cast(stream, *bias, rounded);
+    kCast.cast(stream, *bias, rounded);
     bias = &rounded;
   }
   multiply(stream, {true, false, w.rows(), y.rows(), w.cols(), x.dtype(), y.dtype(), false}, w, x,
            y, bias);
 }
 
-}  // namespace
-
 void linear_forward(const Stream& stream, const Tensor& x, const Tensor& w, const Tensor* bias,
                     const Tensor& y, Activation activation) {
   if (y.size() == 0) return;
   affine(stream, x, w, bias, y);
-  if (activation == Activation::kGelu) gelu_forward(stream, y, y);
+  if (activation == Activation::kGelu) kActivation.gelu_forward(stream, y, y);
 }
 
 void linear_backward_input(const Stream& stream, const Tensor& dy, const Tensor& w,
@@ -338,5 +336,13 @@ void search_products(const Stream& stream, bool search) {
 bool searches_products(const Stream& stream) {
   return stream.pool()->library<Library>().searches();
 }
+
+}  // namespace
+
+const GemmKernels kGemm = {.linear_forward = linear_forward,
+                           .linear_backward_input = linear_backward_input,
+                           .linear_backward_weight = linear_backward_weight,
+                           .search_products = search_products,
+                           .searches_products = searches_products};
 
 }  // namespace lynceus::kernels::cuda

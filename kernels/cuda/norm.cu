@@ -1,6 +1,6 @@
 // RMSNorm and LayerNorm on CUDA devices: a block a row, which stays in registers between the passes
 // over it, so that memory is read once. Formulas in kernels/norm.h.
-#include "kernels/cuda/norm.h"
+#include "kernels/device/norm.h"
 
 #include "kernels/cuda/column_reduce.h"
 
@@ -196,8 +196,6 @@ void with_row_shape(const Tensor& x, std::initializer_list<const Tensor*> tensor
   });
 }
 
-}  // namespace
-
 void rms_norm_forward(const Stream& stream, const Tensor& x, const Tensor& weight, float eps,
                       const Tensor& y, const Tensor* inv_rms) {
   with_row_shape(x, {&x, &weight, &y}, [&](auto type, auto items, auto pack, unsigned threads) {
@@ -264,5 +262,12 @@ void layer_norm_backward(const Stream& stream, const Tensor& x, const Tensor& we
                                 pointer<T>(dresidual), static_cast<int>(x.cols()), pointer<T>(dx));
                  });
 }
+
+}  // namespace
+
+const NormKernels kNorm = {.rms_norm_forward = rms_norm_forward,
+                           .rms_norm_backward = rms_norm_backward,
+                           .layer_norm_forward = layer_norm_forward,
+                           .layer_norm_backward = layer_norm_backward};
 
 }  // namespace lynceus::kernels::cuda

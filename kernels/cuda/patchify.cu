@@ -1,5 +1,5 @@
 // Pictures to patch rows and to token sequences on CUDA devices. Formulas in kernels/patchify.h.
-#include "kernels/cuda/patchify.h"
+#include "kernels/device/patchify.h"
 
 #include "kernels/cuda/device_math.h"
 #include "kernels/cuda/device_tensor.h"
@@ -40,8 +40,6 @@ __global__ void __launch_bounds__(kThreads)
   }
 }
 
-}  // namespace
-
 void patchify(const Stream& stream, const Tensor& pixels, int64_t patch_size,
               const Tensor& patches) {
   for_float_type(patches.dtype(), [&](auto type) {
@@ -62,5 +60,10 @@ void assemble_vision_tokens(const Stream& stream, const Tensor& patches, const T
                  static_cast<int>(position.rows()), static_cast<int>(y.cols()), pointer<T>(y));
   });
 }
+
+}  // namespace
+
+const PatchifyKernels kPatchify = {.patchify = patchify,
+                                   .assemble_vision_tokens = assemble_vision_tokens};
 
 }  // namespace lynceus::kernels::cuda

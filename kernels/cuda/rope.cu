@@ -1,5 +1,5 @@
 // Rotary embedding on CUDA devices. Formulas in kernels/rope.h.
-#include "kernels/cuda/rope.h"
+#include "kernels/device/rope.h"
 
 #include "kernels/cuda/device_math.h"
 #include "kernels/cuda/device_tensor.h"
@@ -44,10 +44,8 @@ __global__ void rotate(const float* cos, const float* sin, float sign, int64_t c
   write_pack(high, turned_high);
 }
 
-}  // namespace
-
-void rope_table(const Stream& stream, const Tensor& positions, double theta, const Tensor& cos,
-                const Tensor& sin) {
+void rope_table(const Stream& stream, const Tensor& positions, double theta, int64_t /*head_dim*/,
+                const Tensor& cos, const Tensor& sin) {
   simt::launch(table, blocks_for(cos.size(), kThreads), kThreads, 0, stream,
                pointer<int32_t>(positions), theta, cos.size(), static_cast<int>(cos.cols()),
                pointer<float>(cos), pointer<float>(sin));
@@ -71,5 +69,9 @@ void rope_rotate(const Stream& stream, const Tensor& cos, const Tensor& sin, flo
       run(rotate<T, 1>, 1);
   });
 }
+
+}  // namespace
+
+const RopeKernels kRope = {.rope_table = rope_table, .rope_rotate = rope_rotate};
 
 }  // namespace lynceus::kernels::cuda

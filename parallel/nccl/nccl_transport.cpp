@@ -1,13 +1,14 @@
-// Device tensors over NCCL. The communicator is a non-blocking one: every call is asked after until
-// NCCL has taken it, for no longer than the deadline, so that a rank that died while others set up
-// ends in a message. See device_transport.h.
+// The NCCL communicator is non-blocking: every call is polled until NCCL has accepted it, at most
+// until the deadline, so that a rank that dies while the others set up causes an error, not a hang.
+#include "parallel/nccl_transport.h"
+
 #include <nccl.h>
 
 #include <cstring>
 #include <exception>
 #include <thread>
 
-#include "parallel/device_transport.h"
+#include "parallel/agreement.h"
 
 #define LYNCEUS_NCCL(call) settle((call), #call, __FILE__, __LINE__)
 
@@ -35,7 +36,7 @@ ncclDataType_t type_of(DType dtype) {
     case DType::kU8:
       return ncclUint8;
   }
-  throw InternalError("NCCL does not know {}", name_of(dtype));
+  throw InternalError("NCCL has no type {}", name_of(dtype));
 }
 
 ncclRedOp_t op_of(ReduceOp op) {
@@ -47,7 +48,7 @@ ncclRedOp_t op_of(ReduceOp op) {
     case ReduceOp::kMin:
       return ncclMin;
   }
-  throw InternalError("NCCL does not know reduction {}", static_cast<int>(op));
+  throw InternalError("NCCL has no reduction {}", static_cast<int>(op));
 }
 
 cudaStream_t stream_of(const Queue& queue) { return static_cast<cudaStream_t>(queue.get()); }
@@ -72,7 +73,7 @@ class NcclTransport final : public DeviceTransport {
 
   ~NcclTransport() override {
     if (communicator_ == nullptr) return;
-    // While an error is on its way up, the other ranks may never end what this one would wait for.
+    // While an exception unwinds, the other ranks may never finish what this one would wait for.
     const bool unwinding = std::uncaught_exceptions() > exceptions_before_;
     if (unwinding || !end()) abort();
   }
@@ -100,7 +101,7 @@ class NcclTransport final : public DeviceTransport {
   void exchange(std::span<const Transfer> sends, std::span<const Transfer> receives,
                 const Queue& queue) override {
     LYNCEUS_NCCL(ncclGroupStart());
-    // The group is ended whatever happens in it: it belongs to the thread.
+    // The group must be ended after a failure too: it belongs to the thread.
     ncclResult_t result = ncclSuccess;
     const auto keep = [&](ncclResult_t found) {
       if (result == ncclSuccess && found != ncclInProgress) result = found;
@@ -120,7 +121,7 @@ class NcclTransport final : public DeviceTransport {
     ncclResult_t found = ncclSuccess;
     const ncclResult_t status = ncclCommGetAsyncError(communicator_, &found);
     refuse(status, "ncclCommGetAsyncError", __FILE__, __LINE__);
-    if (found != ncclInProgress) refuse(found, "a collective on its way", __FILE__, __LINE__);
+    if (found != ncclInProgress) refuse(found, "a collective in flight", __FILE__, __LINE__);
   }
 
   void abort() noexcept override {
@@ -129,7 +130,7 @@ class NcclTransport final : public DeviceTransport {
   }
 
  private:
-  /// Made by rank 0 of the group.
+  /// The id that rank 0 of the group made.
   ncclUniqueId shared_id(Communicator& host) {
     ncclUniqueId id;
     agree(host, [&] {
@@ -141,7 +142,7 @@ class NcclTransport final : public DeviceTransport {
     return id;
   }
 
-  /// Waits for all ranks to end theirs; whether they did.
+  /// Waits until all ranks have ended theirs. Returns whether that succeeded.
   bool end() noexcept {
     try {
       LYNCEUS_NCCL(ncclCommFinalize(communicator_));
@@ -151,7 +152,7 @@ class NcclTransport final : public DeviceTransport {
     }
   }
 
-  /// Waits until NCCL has taken the call; throws if it has not.
+  /// Waits until NCCL has accepted the call; throws if it fails or takes too long.
   void settle(ncclResult_t result, const char* call, const char* file, int line) {
     const auto end = Clock::now() + deadline_;
     while (result == ncclInProgress) {

@@ -1,5 +1,7 @@
 // A build without NCCL: device tensors are staged through host memory.
-#include "parallel/device_transport.h"
+#include "parallel/nccl_transport.h"
+
+#include "core/error.h"
 
 namespace lynceus::parallel {
 

@@ -1,6 +1,7 @@
 // lynceus evaluate: held-out accuracy of a run's checkpoint, one JSON line a task.
 #include "cli/command.h"
 #include "core/log.h"
+#include "parallel/mpi_session.h"
 #include "train/run/metrics.h"
 #include "train/run/session.h"
 #include "train/run/validation.h"

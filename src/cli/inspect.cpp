@@ -6,6 +6,7 @@
 #include "core/log.h"
 #include "io/checkpoint/manifest.h"
 #include "io/files/file.h"
+#include "parallel/mpi_session.h"
 
 namespace lynceus::cli {
 namespace {

@@ -8,7 +8,9 @@
 
 #include "cli/command.h"
 #include "core/fault.h"
+#include "parallel/agreement.h"
 #include "parallel/communicator.h"
+#include "parallel/mpi_session.h"
 
 namespace lynceus::cli {
 namespace {

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "cli/prepare_command.h"
+#include "parallel/mpi_session.h"
 
 namespace lynceus::cli {
 namespace {

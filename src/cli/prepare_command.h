@@ -8,6 +8,7 @@
 #include "cli/command.h"
 #include "core/config.h"
 #include "core/error.h"
+#include "parallel/agreement.h"
 #include "parallel/communicator.h"
 #include "prepare/output.h"
 

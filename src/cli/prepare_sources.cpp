@@ -1,4 +1,5 @@
 // The sources of `lynceus prepare` that read files: their options and their datasets.
+#include <fmt/format.h>
 #include <omp.h>
 
 #include <filesystem>

@@ -1,5 +1,6 @@
 // Where a command runs: the threads of a rank, the device, the process grid. Used by every command
 // that computes.
+#include <fmt/format.h>
 #include <omp.h>
 
 #include <algorithm>
@@ -11,6 +12,7 @@
 #include "core/log.h"
 #include "kernels/gemm.h"
 #include "parallel/device_communicator.h"
+#include "parallel/mpi_session.h"
 
 namespace lynceus::cli {
 

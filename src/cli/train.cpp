@@ -1,6 +1,7 @@
 // lynceus train: the run.
 #include "cli/command.h"
 #include "core/log.h"
+#include "parallel/mpi_session.h"
 #include "train/run/trainer.h"
 
 namespace lynceus::cli {

@@ -2,6 +2,7 @@
 #include "verify/verify.h"
 #include "cli/command.h"
 #include "core/log.h"
+#include "parallel/mpi_session.h"
 
 namespace lynceus::cli {
 namespace {

@@ -13,6 +13,7 @@
 #include "core/error.h"
 #include "core/progress.h"
 #include "io/files/file.h"
+#include "parallel/agreement.h"
 #include "prepare/journal.h"
 #include "prepare/reject_list.h"
 

@@ -1,6 +1,8 @@
 // See case_checks.h. Every file of a case is held against its config before anything is computed.
 #include "verify/case_checks.h"
 
+#include <fmt/format.h>
+
 #include <map>
 
 #include "model/load_weights.h"

@@ -156,7 +156,7 @@ TEST_F(ConfigTest, AllFaultsComeInOneMessage) {
                                         "assignment'"));
   EXPECT_THAT(message,
               HasSubstr(file + ":5: model.vocab_size: expected an integer or auto, found 'many'"));
-  EXPECT_THAT(message, HasSubstr(file + ":7: model.train already stands on line 6"));
+  EXPECT_THAT(message, HasSubstr(file + ":7: model.train is already set on line 6"));
   EXPECT_THAT(message, HasSubstr("/nowhere/none.ini: config file cannot be read: No such file"));
   EXPECT_THAT(message, HasSubstr("unknown key 'tensor'; the nearest known one is "
                                  "'parallel.tensor'"));

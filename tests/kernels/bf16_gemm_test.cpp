@@ -217,7 +217,7 @@ TEST_F(Bf16LinearTest, AnotherNumberOfThreadsIsAnotherProduct) {
 TEST_F(Bf16LinearTest, APackedWeightOutlivesThePlainOneWhateverTheRows) {
   Tensor w = random_tensor(stream_, kOut, kIn, "w").clone(stream_, MemoryOwner::kFrozenWeight);
   const PackedWeight packed(stream_, w);
-  ASSERT_NE(packed.bf16(), nullptr);
+  ASSERT_TRUE(packed.is_packed_bf16());
   w.fill_zero();
   w = Tensor();
   EXPECT_EQ(stream_.pool()->live_bytes(MemoryOwner::kFrozenWeight), packed.bytes());
@@ -232,7 +232,7 @@ TEST_F(Bf16LinearTest, APackedWeightOutlivesThePlainOneWhateverTheRows) {
     expect_sum(y, wanted, kIn);
   }
   const PackedWeight small(stream_, random_tensor(stream_, 16, 16, "small"));
-  EXPECT_EQ(small.bf16(), nullptr);
+  EXPECT_FALSE(small.is_packed_bf16());
 }
 
 TEST(Bf16ProductsTest, AreWhatTheProcessorHasUnlessTheEnvironmentSaysAvx2) {

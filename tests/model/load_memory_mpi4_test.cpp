@@ -12,6 +12,7 @@
 #include "io/weights/convert.h"
 #include "model/load_weights.h"
 #include "model/parameter_value.h"
+#include "parallel/mpi_session.h"
 
 namespace lynceus::model {
 namespace {

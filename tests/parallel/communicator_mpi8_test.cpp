@@ -8,7 +8,10 @@
 #include <random>
 
 #include "core/error.h"
+#include "parallel/agreement.h"
 #include "parallel/mpi_call.h"
+#include "parallel/mpi_communicator.h"
+#include "parallel/mpi_session.h"
 
 namespace lynceus::parallel {
 namespace {

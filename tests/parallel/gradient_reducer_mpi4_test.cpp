@@ -6,6 +6,8 @@
 
 #include <deque>
 
+#include "parallel/mpi_session.h"
+
 namespace lynceus::parallel {
 namespace {
 

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 
 #include "core/error.h"
+#include "parallel/mpi_session.h"
 
 namespace lynceus::parallel {
 namespace {

@@ -37,7 +37,7 @@ TEST(Grid, RefusesSizesThatDoNotMultiplyToTheWorld) {
       [] {
         make_grid({1, 0, 1}, make_self_communicator());
       },
-      ThrowsMessage<UsageError>("parallel.pipeline is 0: it must be 1 to 1048576"));
+      ThrowsMessage<UsageError>("parallel.pipeline: expected 1 to 1048576, found 0"));
   EXPECT_THAT(
       [] {
         make_grid({65536, 65536, 1}, make_self_communicator());
@@ -47,7 +47,7 @@ TEST(Grid, RefusesSizesThatDoNotMultiplyToTheWorld) {
       [] {
         make_grid({kMaxAxis + 1, 1, 1}, make_self_communicator());
       },
-      ThrowsMessage<UsageError>("parallel.tensor is 1048577: it must be 1 to 1048576"));
+      ThrowsMessage<UsageError>("parallel.tensor: expected 1 to 1048576, found 1048577"));
 }
 
 TEST(Grid, OneRankIsFirstAndLastStage) {

@@ -194,7 +194,7 @@ TEST(DryRun, CatchesATransferOfAnotherMicroBatch) {
 TEST(DryRun, CatchesWorkBeforeItsInput) {
   auto schedules = make_schedules(ScheduleKind::kGpipe, 2, 1);
   std::swap(schedules[1][0], schedules[1][1]);
-  EXPECT_THAT(dry_run(schedules).report, HasSubstr("its activation has not come"));
+  EXPECT_THAT(dry_run(schedules).report, HasSubstr("its activation has not been received"));
 
   schedules = make_schedules(ScheduleKind::kGpipe, 1, 1);
   std::swap(schedules[0][0], schedules[0][1]);
@@ -206,7 +206,7 @@ TEST(DryRun, CatchesWorkBeforeItsInput) {
 
   schedules = make_schedules(ScheduleKind::kGpipe, 2, 1);
   std::swap(schedules[0][0], schedules[0][1]);
-  EXPECT_THAT(dry_run(schedules).report, HasSubstr("nothing to send yet"));
+  EXPECT_THAT(dry_run(schedules).report, HasSubstr("the tensor to send has not been computed"));
 }
 
 }  // namespace

@@ -2,7 +2,9 @@
 #include <gmock/gmock.h>
 
 #include "core/error.h"
+#include "parallel/agreement.h"
 #include "parallel/communicator.h"
+#include "parallel/mpi_session.h"
 
 namespace lynceus::parallel {
 namespace {

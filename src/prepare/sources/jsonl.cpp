@@ -1,6 +1,8 @@
 // Rows to samples. See source_jsonl.h.
 #include "prepare/sources/jsonl.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <utility>
 

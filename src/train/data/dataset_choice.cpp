@@ -1,6 +1,8 @@
 // Reads the lines that name datasets and looks which are there. See sources.h.
 #include "train/data/dataset_choice.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <charconv>
 #include <filesystem>

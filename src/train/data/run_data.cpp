@@ -1,4 +1,6 @@
 // Opens what data.* names: tokenizer, template, datasets, prompts. See session.h.
+#include <fmt/format.h>
+
 #include "core/resource.h"
 #include "train/data/dataset_choice.h"
 #include "train/run/session.h"

@@ -2,6 +2,8 @@
 // trainer and `lynceus evaluate`.
 #include "train/run/run_state.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <charconv>
 #include <sstream>
@@ -183,7 +185,7 @@ std::optional<RunPosition> RunState::resume(const RunOptions& options) {
 
 void RunState::initialize_from(const RunOptions& options) {
   train::initialize_from(rt_, model_, options.init, {identity_.tokenizer, options.allow_change},
-                           &identity_.origins);
+                         &identity_.origins);
   parallel::agree(*rt_.grid.world, [&] {
     const std::string own = (fs::canonical(options.run) / "checkpoints" / "").string();
     for (const auto& [module, weights] : identity_.origins)

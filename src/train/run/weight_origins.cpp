@@ -1,6 +1,8 @@
 // See weight_origins.h. Holds a checkpoint against this run before it takes values from it.
 #include "train/run/weight_origins.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <set>
 #include <system_error>

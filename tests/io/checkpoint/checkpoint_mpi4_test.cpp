@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "core/error.h"
+#include "parallel/mpi_session.h"
 #include "tests/io/checkpoint/checkpoint_fixture.h"
 
 namespace lynceus::io {

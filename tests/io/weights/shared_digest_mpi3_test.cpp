@@ -9,6 +9,7 @@
 
 #include "core/error.h"
 #include "core/random.h"
+#include "parallel/mpi_session.h"
 
 namespace lynceus::io {
 namespace {

@@ -7,6 +7,8 @@
 #include <random>
 
 #include "parallel/device_transport.h"
+#include "parallel/mpi_session.h"
+#include "parallel/nccl_transport.h"
 #include "tests/parallel/device/device_test.h"
 
 namespace lynceus::parallel {

@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <thread>
 
+#include "parallel/mpi_session.h"
 #include "tests/parallel/device/device_test.h"
 #include "tests/standin/queue.h"
 
@@ -123,7 +124,10 @@ TEST(BrokenOffWait, LeavesTheHostsMemoryAlone) {
   const Stream stream = device_stream(0);
   const Tensor x = Tensor::from(stream, {4}, std::vector<float>(4, 1.0f));
   std::vector<float> target(4, 7.0f);
-  auto watch = std::make_shared<const std::function<void()>>([] { throw IoError("given up"); });
+  struct GivesUp final : Watch {
+    void look() override { throw IoError("given up"); }
+  };
+  std::shared_ptr<Watch> watch = std::make_shared<GivesUp>();
   stream.pool()->watch(watch);
   standin::enqueue_tries(stream.native(), [polls = 0]() mutable { return ++polls > 1000; });
   EXPECT_THROW(x.copy_to_host(target.data()), IoError);

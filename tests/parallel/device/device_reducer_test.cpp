@@ -3,6 +3,7 @@
 #include <deque>
 
 #include "parallel/gradient_reducer.h"
+#include "parallel/mpi_session.h"
 #include "tests/parallel/device/device_test.h"
 
 namespace lynceus::parallel {

@@ -10,6 +10,7 @@
 
 #include "core/error.h"
 #include "parallel/grid.h"
+#include "parallel/mpi_session.h"
 
 namespace lynceus::parallel {
 

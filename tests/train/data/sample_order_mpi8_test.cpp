@@ -10,6 +10,8 @@
 #include "core/random.h"
 #include "io/dataset/shard_writer.h"
 #include "io/media/image.h"
+#include "parallel/agreement.h"
+#include "parallel/mpi_session.h"
 #include "tests/train/all_grids.h"
 #include "tests/train/tiny_model.h"
 #include "train/data/sample_lines.h"

@@ -5,6 +5,7 @@
 
 #include <compare>
 
+#include "parallel/mpi_session.h"
 #include "tests/train/all_grids.h"
 #include "tests/train/tiny_model.h"
 

@@ -2,6 +2,7 @@
 // the same arithmetic as one rank (memory_test.cpp).
 #include <gtest/gtest.h>
 
+#include "parallel/mpi_session.h"
 #include "tests/train/tiny_model.h"
 
 namespace lynceus::train {

@@ -8,6 +8,7 @@
 #include <set>
 
 #include "core/trace.h"
+#include "parallel/mpi_session.h"
 #include "tests/train/tiny_model.h"
 
 namespace lynceus::train {

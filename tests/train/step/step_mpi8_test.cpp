@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "parallel/mpi_session.h"
 #include "tests/train/tiny_model.h"
 
 namespace lynceus::train {

@@ -1,0 +1,29 @@
+// Start and end of MPI; the world of ranks and groups of it.
+#pragma once
+
+#include <memory>
+
+#include "parallel/communicator.h"
+
+namespace lynceus::parallel {
+
+/// Starts MPI and ends it; one, at the top of main(). Only the thread that made it calls MPI.
+class MpiSession {
+ public:
+  MpiSession(int* argc, char*** argv);
+  ~MpiSession();
+  MpiSession(const MpiSession&) = delete;
+  MpiSession& operator=(const MpiSession&) = delete;
+
+  /// Ends all ranks at once, for errors that not all ranks share.
+  [[noreturn]] static void abort(int code);
+};
+
+/// All ranks of the job. MPI must have been started.
+std::unique_ptr<Communicator> make_world();
+
+/// Collective over `parent`: the ranks of equal colour, ordered by key, with a message space of
+/// their own.
+std::unique_ptr<Communicator> split(Communicator& parent, int color, int key);
+
+}  // namespace lynceus::parallel

@@ -136,8 +136,7 @@ void Bridge::visit_parameters(const ParameterVisitor& visit) {
 }
 
 Bridge make_bridge(const Runtime& rt, const ModelConfig& config) {
-  const bool trainable = config.llm.trains("bridge");
-  const ParameterMaker root(rt, "", trainable);
+  const ParameterMaker root(rt, "", Module::kBridge, config.llm.trains("bridge"));
   const ParameterMaker make = root.in("bridge");
   const int64_t width = config.llm.hidden_size, vision = config.vision.hidden_size;
   Bridge bridge;

@@ -50,7 +50,8 @@ void DecoderLayer::visit_parameters(const ParameterVisitor& visit) {
 
 DecoderLayer make_decoder_layer(const Runtime& rt, const ModelConfig& config, int64_t layer) {
   const LlmConfig& llm = config.llm;
-  const ParameterMaker make(rt, fmt::format("LLM.model.layers.{}.", layer), llm.trains("llm"));
+  const ParameterMaker make(rt, fmt::format("LLM.model.layers.{}.", layer), Module::kLlm,
+                            llm.trains("llm"));
   DecoderLayer decoder;
   decoder.input_norm = make_rms_norm(make.in("input_layernorm"), llm.hidden_size, llm.rms_norm_eps);
   decoder.attention = make_self_attention(make.in("self_attn"), llm);
@@ -59,7 +60,7 @@ DecoderLayer make_decoder_layer(const Runtime& rt, const ModelConfig& config, in
   decoder.mlp = make_mlp(make.in("mlp"), llm);
   if (config.adapter.at_layer(layer))
     decoder.adapter =
-        make_adapter(make.in("output_adapter").with_trainable(llm.trains("adapter")), config);
+        make_adapter(make.in("output_adapter").of(Module::kAdapter, llm.trains("adapter")), config);
   return decoder;
 }
 

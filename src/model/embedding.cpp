@@ -23,7 +23,7 @@ void Embedding::backward(const Runtime& rt, const PackedBatch& batch, const Tens
 }
 
 Embedding make_embedding(const Runtime& rt, const LlmConfig& config) {
-  const ParameterMaker make(rt, "LLM.model.", config.trains("llm"));
+  const ParameterMaker make(rt, "LLM.model.", Module::kLlm, config.trains("llm"));
   return {make.padded_rows("embed_tokens.weight", {config.vocab_size, config.hidden_size})};
 }
 

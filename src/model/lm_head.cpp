@@ -57,8 +57,7 @@ void LmHead::visit_parameters(const ParameterVisitor& visit) {
 }
 
 LmHead make_lm_head(const Runtime& rt, const LlmConfig& config, double label_smoothing) {
-  const bool trainable = config.trains("llm");
-  const ParameterMaker make(rt, "LLM.", trainable);
+  const ParameterMaker make(rt, "LLM.", Module::kLlm, config.trains("llm"));
   LmHead head;
   head.norm = make_rms_norm(make.in("model.norm"), config.hidden_size, config.rms_norm_eps);
   head.lm_head.weight = make.padded_rows("lm_head.weight", {config.vocab_size, config.hidden_size});

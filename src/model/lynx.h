@@ -35,8 +35,13 @@ LynxModel make_lynx(const Runtime& rt, const ModelConfig& config,
 std::vector<parallel::LayerRange> partition_model(const ModelConfig& config, int stages,
                                                   const std::string& override_list);
 
-/// Whether the parameter's gradient is summed over the whole world (the vision branch) or over
-/// grid.data (the LLM).
+/// The module of a parameter by its released name, also with a suffix, as tensors of a checkpoint
+/// have: for names in files. Where there is a Parameter, its `module` says it. Every name that is
+/// not below "vision_encoder." or "LLM." counts as the bridge's, absolute_frame_pos_embed included.
+Module module_of(const std::string& name);
+
+/// Whether the parameter's gradient is summed over the world (vision encoder and bridge) or over
+/// grid.data (LLM and adapters).
 bool in_vision_branch(const Parameter& parameter);
 Reach reach_of(const Parameter& parameter);
 

@@ -87,7 +87,7 @@ void VisionEncoder::pack(const Runtime& rt) {
 
 VisionEncoder make_vision_encoder(const Runtime& rt, const VisionConfig& config) {
   const int64_t hidden = config.hidden_size, intermediate = config.intermediate_size;
-  const ParameterMaker make(rt, "vision_encoder.", /*trainable=*/false);
+  const ParameterMaker make(rt, "vision_encoder.", Module::kVision, /*trainable=*/false);
   VisionEncoder encoder;
   encoder.config = config;
   encoder.cls_token = make.replicated("cls_token", {1, 1, hidden});

@@ -62,8 +62,7 @@ fs::path write_model() {
   std::string header;
   uint64_t end = 0;
   std::vector<std::pair<io::ExpectedTensor, uint64_t>> places;
-  for (const io::ExpectedTensor& tensor : expected_tensors(config())) {
-    if (!is_backbone(tensor.name)) continue;
+  for (const io::ExpectedTensor& tensor : expected_tensors(config(), of_module(Module::kLlm))) {
     const bool half = stored_as_bf16(tensor.name);
     const uint64_t begin = end;
     end += static_cast<uint64_t>(tensor.shape.elements()) * (half ? 2 : 4);
@@ -141,7 +140,7 @@ void check(const fs::path& path, const parallel::GridShape& grid, DType precisio
   model.visit_parameters([&](Parameter& parameter) {
     held += bytes_of(parameter.value) + bytes_of(parameter.grad) + bytes_of(parameter.rounded);
   });
-  load_weights(rt, &model, *io::open_weights(path), is_backbone);
+  load_weights(rt, &model, *io::open_weights(path), of_module(Module::kLlm));
   const int64_t more = memory("VmHWM") - before - held;
   EXPECT_LE(more, kAllowance) << (more >> 20) << " MiB beside slices of " << (held >> 20);
   EXPECT_GT(held, int64_t{256} << 20);
@@ -150,7 +149,7 @@ void check(const fs::path& path, const parallel::GridShape& grid, DType precisio
                name_of(precision), held >> 20, more >> 20);
   int64_t marks = 0;
   model.visit_parameters([&](Parameter& parameter) {
-    if (is_backbone(parameter.name)) marks += check_marks(rt, parameter);
+    if (parameter.module == Module::kLlm) marks += check_marks(rt, parameter);
   });
   EXPECT_GT(marks, 1000);
 }

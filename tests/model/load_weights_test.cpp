@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <set>
 
 #include "io/files/json.h"
 #include "io/weights/safetensors.h"
@@ -55,9 +56,9 @@ TEST(LoadWeights, ImageSizeAloneMakesAnEncoderOfAnotherResolution) {
   for (const io::Json& size : config.at("image_res").elements()) {
     const int64_t image_size = size.integer(1);
     const ModelConfig model_config = model_of(config.at("vit"), image_size);
-    EXPECT_NO_THROW(check_weights(model_config, *source, is_vision));
+    EXPECT_NO_THROW(check_weights(model_config, *source, of_module(Module::kVision)));
     LynxModel model = make_lynx(rt, model_config, partition_model(model_config, 1, ""), 0);
-    load_weights(rt, &model, *source, is_vision);
+    load_weights(rt, &model, *source, of_module(Module::kVision));
     expect_near(model.vision.position.value, expected, fmt::format("pos_embed_{}", image_size),
                 1e-4);
     model.pack(rt);
@@ -69,6 +70,23 @@ TEST(LoadWeights, ImageSizeAloneMakesAnEncoderOfAnotherResolution) {
     ++sizes;
   }
   EXPECT_EQ(sizes, 3);
+}
+
+TEST(Module, FollowsFromTheNameOfEveryParameter) {
+  ModelConfig config;
+  config.llm.vocab_size = 8;
+  config.bridge.vision_norm = true;
+  for (const char* kind : {"resampler", "affine", "mlp"}) {
+    config.bridge.kind = kind;
+    std::set<Module> found;
+    expected_tensors(config, [&](const Parameter& parameter) {
+      EXPECT_EQ(name_of(parameter.module), std::string(name_of(module_of(parameter.name))))
+          << parameter.name;
+      found.insert(parameter.module);
+      return true;
+    });
+    EXPECT_EQ(found.size(), 4U) << kind;
+  }
 }
 
 }  // namespace

@@ -1,5 +1,4 @@
-// A LLaMA decoder layer, h = x + attention(norm(x)), y = h + mlp(norm(h)), then the adapter where
-// it has one; each part ends with its sum over tensor ranks. Used by LlmStage.
+// A decoder layer; attention, MLP and adapter each end with their sum over tensor ranks.
 #include "model/decoder_layer.h"
 
 #include "core/trace.h"
@@ -10,15 +9,15 @@ namespace lynceus::model {
 Tensor DecoderLayer::forward(const Runtime& rt, const PackedBatch& batch, const Tensor& x,
                              Saved* saved) const {
   LYNCEUS_TRACE("decoder layer forward");
-  Tensor normed = input_norm.forward(rt, x, saved ? &saved->input_norm : nullptr);
-  const Tensor h = attention.forward(rt, batch, normed, saved ? &saved->attention : nullptr);
+  Tensor normed = input_norm.forward(rt, x, part(saved, &Saved::input_norm));
+  const Tensor h = attention.forward(rt, batch, normed, part(saved, &Saved::attention));
   kernels::add(rt.stream, x, h, h);
 
-  normed = post_attention_norm.forward(rt, h, saved ? &saved->post_attention_norm : nullptr);
-  const Tensor y = mlp.forward(rt, normed, saved ? &saved->mlp : nullptr);
+  normed = post_attention_norm.forward(rt, h, part(saved, &Saved::post_attention_norm));
+  const Tensor y = mlp.forward(rt, normed, part(saved, &Saved::mlp));
   kernels::add(rt.stream, h, y, y);
 
-  return adapter ? adapter->forward(rt, y, saved ? &saved->adapter : nullptr) : y;
+  return adapter ? adapter->forward(rt, y, part(saved, &Saved::adapter)) : y;
 }
 
 void DecoderLayer::backward(const Runtime& rt, const PackedBatch& batch, const Saved& saved,
@@ -26,18 +25,15 @@ void DecoderLayer::backward(const Runtime& rt, const PackedBatch& batch, const S
   LYNCEUS_TRACE("decoder layer backward");
   const bool through_llm = dx != nullptr || input_norm.weight.trainable();
   Tensor dh = dy;
-  if (adapter) {
-    if (through_llm) dh = rt.activation(dy.shape());
-    adapter->backward(rt, saved.adapter, dy, through_llm ? &dh : nullptr);
-  }
+  if (adapter) adapter->backward(rt, saved.adapter, dy, through_llm ? &dh : nullptr);
   if (!through_llm) return;
 
-  Tensor dnormed = mlp.backward(rt, saved.mlp, dh);
-  dh = post_attention_norm.backward(rt, saved.post_attention_norm, dnormed, /*dresidual=*/&dh);
+  Tensor dnormed;
+  mlp.backward(rt, saved.mlp, dh, &dnormed);
+  post_attention_norm.backward(rt, saved.post_attention_norm, dnormed, &dh, /*dresidual=*/&dh);
 
-  dnormed = attention.backward(rt, batch, saved.attention, dh);
-  dh = input_norm.backward(rt, saved.input_norm, dnormed, /*dresidual=*/&dh);
-  if (dx != nullptr) *dx = dh;
+  attention.backward(rt, batch, saved.attention, dh, &dnormed);
+  input_norm.backward(rt, saved.input_norm, dnormed, dx, /*dresidual=*/&dh);
 }
 
 void DecoderLayer::visit_parameters(const ParameterVisitor& visit) {

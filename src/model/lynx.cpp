@@ -1,5 +1,5 @@
-// Builds what a rank holds of the model and fills it with random values that no grid changes; cuts
-// the layers into stages by work. Used by train, evaluate and verify.
+// Builds a rank's part of the model, sets random values that do not depend on the grid, and cuts
+// the layers into stages.
 #include "model/lynx.h"
 
 #include <cmath>
@@ -77,7 +77,7 @@ LynxModel make_lynx(const Runtime& rt, const ModelConfig& config,
 
 std::vector<parallel::LayerRange> partition_model(const ModelConfig& config, int stages,
                                                   const std::string& override_list) {
-  // Forward and backward multiply-adds a token; what trains costs half as much again.
+  // Multiply-adds per token, forward and backward; a weight gradient adds a third pass.
   const LlmConfig& llm = config.llm;
   const double hidden = static_cast<double>(llm.hidden_size);
   const double kv_width = static_cast<double>(llm.kv_heads() * llm.head_dim());

@@ -1,5 +1,4 @@
-// The ViT's blocks, forward only: x + attention(norm1(x)), then x + mlp(norm2(x)), over pictures
-// packed like sequences. Used by the vision branch of a step.
+// The ViT, forward only, over images packed like sequences.
 #include "model/vision_encoder.h"
 
 #include <cmath>

@@ -4,6 +4,7 @@
 
 #include "kernels/activation.h"
 #include "kernels/elementwise.h"
+#include "model/layer.h"
 #include "model/tensor_sum.h"
 
 namespace lynceus::model {

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "kernels/rope.h"
+#include "model/layer.h"
 #include "model/tensor_sum.h"
 
 namespace lynceus::model {

@@ -1,8 +1,11 @@
 // One forward and backward for the three kinds of bridge, and the frame positions of videos.
 #include "model/bridge.h"
 
+#include <type_traits>
+
 #include "kernels/activation.h"
 #include "kernels/elementwise.h"
+#include "model/layer.h"
 
 namespace lynceus::model {
 namespace {

@@ -1,6 +1,8 @@
 // Checks which numbers can be a model and which grids can share it.
 #include "model/config.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <sstream>
 #include <vector>

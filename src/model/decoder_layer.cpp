@@ -1,8 +1,11 @@
 // A decoder layer; attention, MLP and adapter each end with their sum over tensor ranks.
 #include "model/decoder_layer.h"
 
+#include <fmt/format.h>
+
 #include "core/trace.h"
 #include "kernels/elementwise.h"
+#include "model/layer.h"
 
 namespace lynceus::model {
 

@@ -3,7 +3,6 @@
 #pragma once
 
 #include "model/config.h"
-#include "model/layer.h"
 #include "model/packed_batch.h"
 #include "model/parameter_maker.h"
 

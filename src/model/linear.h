@@ -5,7 +5,6 @@
 #include <optional>
 
 #include "kernels/gemm.h"
-#include "model/layer.h"
 #include "model/parameter_maker.h"
 
 namespace lynceus::model {

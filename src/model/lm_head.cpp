@@ -4,6 +4,7 @@
 
 #include "core/trace.h"
 #include "kernels/embedding.h"
+#include "model/layer.h"
 
 namespace lynceus::model {
 

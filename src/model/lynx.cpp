@@ -2,6 +2,7 @@
 // the layers into stages.
 #include "model/lynx.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "core/random.h"

@@ -2,6 +2,7 @@
 #include "model/mlp.h"
 
 #include "kernels/activation.h"
+#include "model/layer.h"
 #include "model/tensor_sum.h"
 
 namespace lynceus::model {

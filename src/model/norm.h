@@ -1,7 +1,6 @@
 // RMSNorm (Zhang, Sennrich 2019) and LayerNorm (Ba, Kiros, Hinton 2016) as layers.
 #pragma once
 
-#include "model/layer.h"
 #include "model/parameter_maker.h"
 
 namespace lynceus::model {

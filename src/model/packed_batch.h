@@ -4,7 +4,6 @@
 #pragma once
 
 #include "kernels/attention.h"
-#include "kernels/cross_entropy.h"
 
 namespace lynceus::model {
 

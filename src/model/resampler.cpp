@@ -2,11 +2,14 @@
 // layers.
 #include "model/resampler.h"
 
+#include <fmt/format.h>
+
 #include <cmath>
 
 #include "core/trace.h"
 #include "kernels/activation.h"
 #include "kernels/elementwise.h"
+#include "model/layer.h"
 
 namespace lynceus::model {
 namespace {

@@ -2,6 +2,7 @@
 #include "model/stage.h"
 
 #include "kernels/rope.h"
+#include "model/layer.h"
 
 namespace lynceus::model {
 

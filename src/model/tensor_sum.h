@@ -1,6 +1,6 @@
 // The sum over tensor ranks after a split product: y = Σ over grid.tensor of the ranks' parts. With
 // Overlap::tensor on a device it is cut into chunks of rows, and the sum of one chunk overlaps with
-// the product of the next. The chunks change no bit.
+// the product of the next. Chunks may be rounded otherwise than one sum.
 #pragma once
 
 #include <algorithm>

@@ -1,6 +1,8 @@
 // The ViT, forward only, over images packed like sequences.
 #include "model/vision_encoder.h"
 
+#include <fmt/format.h>
+
 #include <cmath>
 
 #include "core/trace.h"

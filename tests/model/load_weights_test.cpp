@@ -1,10 +1,11 @@
-// A vision encoder's checkpoint of one resolution loads into a model of another by
-// vision.image_size alone, and gives the features that the released code computed.
+// A vision encoder's weights of one resolution load into a model of another by vision.image_size
+// alone, and give the patch features that the released code computed. Names lead to modules.
 #include "model/load_weights.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
-#include <cmath>
+#include <filesystem>
 #include <set>
 
 #include "io/files/json.h"
@@ -20,7 +21,7 @@ const fs::path kCase = fs::path(LYNCEUS_SOURCE_DIR) / "tests/golden/res_interp";
 
 // The tolerances are verify's.
 
-/// The encoder of the case in front of a language model of almost nothing.
+/// The encoder of the case, with a minimal LLM.
 ModelConfig model_of(const io::Json& vit, int64_t image_size) {
   ModelConfig model;
   model.vision.patch_size = vit.at("patch_size").integer(1);

@@ -87,8 +87,8 @@ io::FileType type_of(const std::string& stored) {
 void write_weights(const fs::path& path, const model::ModelConfig& config, io::FileType type) {
   std::string header;
   uint64_t end = 0;
-  for (const io::ExpectedTensor& tensor : model::expected_tensors(config)) {
-    if (!model::is_backbone(tensor.name)) continue;
+  for (const io::ExpectedTensor& tensor :
+       model::expected_tensors(config, model::of_module(Module::kLlm))) {
     const uint64_t begin = end;
     end += *io::bytes_of(tensor.shape, io::size_of(type));
     header += fmt::format(R"({}"{}":{{"dtype":"{}","shape":{},"data_offsets":[{},{}]}})",
@@ -140,8 +140,9 @@ class LoadBench {
   }
 
   double load() {
-    return timed(
-        [&] { model::load_weights(rt_, &model_, *io::open_weights(path_), model::is_backbone); });
+    return timed([&] {
+      model::load_weights(rt_, &model_, *io::open_weights(path_), model::of_module(Module::kLlm));
+    });
   }
   /// Of rank 0; 0 elsewhere.
   double dd() {

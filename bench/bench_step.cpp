@@ -144,14 +144,14 @@ model::LynxModel tiled_model(const Runtime& rt, const train::RunConfig& config) 
   bench::RandomValues random(rt.stream);
   model.visit_parameters([&](Parameter& parameter) {
     const bool vector = parameter.value.rank() == 1;
-    const bool llm = parameter.name.starts_with("LLM.");
     if (vector && !parameter.name.ends_with("bias"))  // norm weights and the adapters' scaling
       parameter.value.copy_from(
           Tensor::from(rt.stream, parameter.value.shape(),
                        std::vector<float>(static_cast<size_t>(parameter.value.size()), 1.0f)));
     else if (!vector)
       random.fill(parameter.value,
-                  llm ? config.model.llm.init_std
+                  !model::in_vision_branch(parameter)
+                      ? config.model.llm.init_std
                       : 1 / std::sqrt(static_cast<double>(parameter.value.cols())));
   });
   model::refresh_rounded(rt, &model);

@@ -113,7 +113,7 @@ class Exporter {
       io::TensorSet backbone{"model", {}, "LLM."};
       const bool apart = merged && module == "llm";
       for (const std::string& name : source->names())
-        if (train::module_of(name) == module)
+        if (name_of(model::module_of(name)) == module)
           (apart ? backbone : lynx).items.push_back({name, source});
       if (apart) sets_.push_back(std::move(backbone));
     }
@@ -145,7 +145,7 @@ class Exporter {
     const bool in_files = module == "llm" && frozen.checkpoint.empty() && !llm.weights.empty();
     if (in_files) {
       const io::WeightSourcePtr source = train::open_backbone(llm, trained_.delta);
-      model::check_weights(trained_.model, *source, model::is_backbone);
+      model::check_weights(trained_.model, *source, model::of_module(Module::kLlm));
       const auto self = parallel::make_self_communicator();
       expect_identity(frozen, train::backbone_digest(llm, *source, *self), source->describe());
       return source;

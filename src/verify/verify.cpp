@@ -38,7 +38,7 @@ class CaseRunner {
     model_ = model::make_lynx(
         rt, config, model::partition_model(config, rt.grid.pipeline->size(), options.layers),
         label_smoothing);
-    model::load_weights(rt, &model_, *reference.weights, [](const std::string&) { return true; });
+    model::load_weights(rt, &model_, *reference.weights);
     if (!frame_position_trains && model_.bridge.frame_position)
       model_.bridge.frame_position->grad = Tensor();
     model_.pack(rt);
@@ -280,8 +280,7 @@ std::vector<Finding> verify_case(const Runtime& rt, const std::filesystem::path&
     } catch (const UsageError& error) {
       throw UsageError("{}: {}", directory.string(), error.what());
     }
-    model::check_weights(reference.model, *reference.weights,
-                         [](const std::string&) { return true; });
+    model::check_weights(reference.model, *reference.weights);
   });
   if (resolutions) return verify_resolutions(rt, directory, tolerances);
   std::vector<Finding> findings;

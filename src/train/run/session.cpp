@@ -52,7 +52,7 @@ io::WeightSourcePtr open_encoder(const RunConfig& config) {
   source = io::vision_tower(std::move(source));
   if (io::has_fused_qkv(*source)) source = io::split_fused_qkv(std::move(source));
   for (const std::string& name : source->names())
-    if (name.starts_with("vision_encoder.")) return source;
+    if (model::module_of(name) == Module::kVision) return source;
   source = io::without_unused_ends(std::move(source), config.model.vision.num_layers);
   return io::with_prefix(std::move(source), "", "vision_encoder.");
 }
@@ -121,13 +121,12 @@ void resolve_config(RunConfig* config, ConfigReader* reader, const io::Tokenizer
   config->model.validate();
   model::validate_layout(config->model, rt.grid.tensor->size(), rt.grid.pipeline->size());
   model::partition_model(config->model, rt.grid.pipeline->size(), config->parallel.layers);
-  const auto check = [&](const char* key, const io::WeightSourcePtr& source,
-                         const model::NameFilter& filter) {
-    under_key(key, [&] { model::check_weights(config->model, *source, filter); });
+  const auto check = [&](const char* key, const io::WeightSourcePtr& source, Module module) {
+    under_key(key, [&] { model::check_weights(config->model, *source, model::of_module(module)); });
   };
-  if (!llm.weights.empty()) check("model.weights", open_backbone(llm, config->delta), model::is_backbone);
+  if (!llm.weights.empty()) check("model.weights", open_backbone(llm, config->delta), Module::kLlm);
   if (!config->model.vision.weights.empty())
-    check("vision.weights", open_encoder(*config), model::is_vision);
+    check("vision.weights", open_encoder(*config), Module::kVision);
 }
 
 model::LynxModel build_model(const Runtime& rt, const RunConfig& config,
@@ -141,23 +140,23 @@ model::LynxModel build_model(const Runtime& rt, const RunConfig& config,
   const auto random = [&](double std) {
     return fmt::format("random {} {}", config.train.seed, std);
   };
-  const auto load = [&](const io::WeightSourcePtr& source, const model::NameFilter& filter) {
+  const auto load = [&](const io::WeightSourcePtr& source, Module module) {
     log::info("weights from {}", source->describe());
-    model::load_weights(rt, &model, *source, filter);
+    model::load_weights(rt, &model, *source, model::of_module(module));
     return source;
   };
   std::string backbone = random(llm.init_std);
   if (!llm.weights.empty())
     backbone =
-        backbone_digest(llm, *load(open_backbone(llm, config.delta), model::is_backbone), *rt.grid.world);
+        backbone_digest(llm, *load(open_backbone(llm, config.delta), Module::kLlm), *rt.grid.world);
   else if (!llm.init_from.empty())
     backbone = load_backbone(rt, &model, llm.init_from, {tokenizer, config.options.allow_change});
   else
     log::info("the LLM starts from random values: model.weights names none");
   std::string encoder = random(config.model.vision.init_std);
   if (!config.model.vision.weights.empty())
-    encoder =
-        io::digest_files(load(open_encoder(config), model::is_vision)->files(), *rt.grid.world).hex();
+    encoder = io::digest_files(load(open_encoder(config), Module::kVision)->files(), *rt.grid.world)
+                  .hex();
   else
     log::info("the vision encoder has random values: vision.weights names none");
   *origins = {{"llm", {backbone, ""}},

@@ -24,7 +24,7 @@ std::string key_of(const std::string& module) {
 }
 
 bool is_of(const std::string& module, const std::string& tensor) {
-  return is_value(tensor) && module_of(tensor) == module;
+  return is_value(tensor) && name_of(model::module_of(tensor)) == module;
 }
 
 /// A stage without video has no frame positions to give.
@@ -33,16 +33,16 @@ bool may_be_new(const std::string& tensor) {
 }
 
 std::vector<io::CheckpointTensor> values_of(model::LynxModel* model,
-                                            const model::NameFilter& filter) {
+                                            const model::ParameterFilter& filter) {
   std::vector<io::CheckpointTensor> values;
   model->visit_parameters([&](Parameter& parameter) {
-    if (filter(parameter.name)) values.push_back(io::checkpoint_tensor(parameter));
+    if (filter(parameter)) values.push_back(io::checkpoint_tensor(parameter));
   });
   return values;
 }
 
 io::LoadedCheckpoint load_from(const Runtime& rt, model::LynxModel* model,
-                               const std::string& checkpoint, const model::NameFilter& filter,
+                               const std::string& checkpoint, const model::ParameterFilter& filter,
                                const io::LoadOptions& load) {
   const model::HostTensors values(rt, values_of(model, filter));
   io::LoadedCheckpoint loaded;
@@ -68,7 +68,7 @@ void load_module(const Runtime& rt, model::LynxModel* model, const std::string& 
   try {
     load_from(
         rt, model, weights.checkpoint,
-        [&](const std::string& parameter) { return module_of(parameter) == module; }, load);
+        [&](const Parameter& parameter) { return name_of(parameter.module) == module; }, load);
   } catch (const parallel::AgreedError& error) {
     throw parallel::AgreedError(
         error.code(), fmt::format("the frozen {} came from {} and is saved nowhere else, but: {}",
@@ -87,7 +87,7 @@ void initialize_from_file(const Runtime& rt, model::LynxModel* model, const std:
     source = io::open_weights(file);
     std::vector<std::string> elsewhere;
     for (const std::string& name : source->names()) {
-      const std::string module = module_of(name);
+      const std::string module = name_of(model::module_of(name));
       if (model->config.llm.trains(module)) {
         trained.insert(module);
       } else {
@@ -95,17 +95,17 @@ void initialize_from_file(const Runtime& rt, model::LynxModel* model, const std:
         elsewhere.push_back(name);
       }
     }
-    std::vector<io::ExpectedTensor> expected;
-    for (const io::ExpectedTensor& tensor : model::expected_tensors(model->config))
-      if (trained.contains(module_of(tensor.name)) &&
-          (source->has(tensor.name) || !may_be_new(tensor.name)))
-        expected.push_back(tensor);
+    const std::vector<io::ExpectedTensor> expected =
+        model::expected_tensors(model->config, [&](const Parameter& parameter) {
+          return trained.contains(name_of(parameter.module)) &&
+                 (source->has(parameter.name) || !may_be_new(parameter.name));
+        });
     io::match_weights(*source, expected, elsewhere);
     if (trained.empty())
       throw InputError("{}: nothing in it is trained here (model.train)", source->describe());
   });
-  model::load_weights(rt, model, *source, [&](const std::string& name) {
-    return trained.contains(module_of(name)) && source->has(name);
+  model::load_weights(rt, model, *source, [&](const Parameter& parameter) {
+    return trained.contains(name_of(parameter.module)) && source->has(parameter.name);
   });
   const std::string digest = io::digest_files(source->files(), *rt.grid.world).hex();
   for (const std::string& module : trained) {
@@ -117,12 +117,6 @@ void initialize_from_file(const Runtime& rt, model::LynxModel* model, const std:
 }
 
 }  // namespace
-
-std::string module_of(const std::string& parameter) {
-  if (model::is_vision(parameter)) return "vision";
-  if (model::is_backbone(parameter)) return "llm";
-  return parameter.starts_with("LLM.") ? "adapter" : "bridge";
-}
 
 bool is_value(const std::string& tensor) { return tensor.ends_with("/value"); }
 
@@ -189,12 +183,12 @@ void initialize_from(const Runtime& rt, model::LynxModel* model, const std::stri
   };
   load.may_be_unused = [](const std::string& tensor) { return !is_value(tensor); };
   load.may_be_missing = [&](const std::string& tensor) {
-    return may_be_new(tensor) || elsewhere.contains(module_of(tensor));
+    return may_be_new(tensor) || elsewhere.contains(name_of(model::module_of(tensor)));
   };
   // The encoder is never in a checkpoint.
   const io::LoadedCheckpoint loaded = load_from(
       rt, model, checkpoint,
-      [](const std::string& parameter) { return !model::is_vision(parameter); }, load);
+      [](const Parameter& parameter) { return parameter.module != Module::kVision; }, load);
   for (auto& [module, weights] : *origins)
     if (holds(loaded.manifest, module)) weights = {module_digest(loaded.manifest, module), place};
   load_frozen(rt, model, loaded.manifest, origins);
@@ -217,7 +211,8 @@ std::string load_backbone(const Runtime& rt, model::LynxModel* model, const std:
     refuse_differences(checkpoint, manifest, {}, terms);
   };
   load.may_be_unused = [](const std::string& tensor) { return !is_of("llm", tensor); };
-  return module_digest(load_from(rt, model, checkpoint, model::is_backbone, load).manifest, "llm");
+  return module_digest(
+      load_from(rt, model, checkpoint, model::of_module(Module::kLlm), load).manifest, "llm");
 }
 
 void tell_random(const model::LynxModel& model, const WeightOrigins& origins) {

@@ -15,8 +15,6 @@ namespace lynceus::train {
 
 using WeightOrigins = std::map<std::string, io::FrozenWeights>;
 
-/// The module that a parameter belongs to.
-std::string module_of(const std::string& parameter);
 /// Whether a tensor of a checkpoint is a parameter's value and no moment.
 bool is_value(const std::string& tensor);
 /// Whether a checkpoint has values of `module`, and the digest of them that FrozenWeights::identity

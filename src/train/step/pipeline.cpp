@@ -88,8 +88,10 @@ class Executor {
     const trace::QueueScope scope(rt_.stream.pool()->queue(), "compute", "backward");
     const auto saved = saved_.find(micro_batch);
     const bool last = micro_batch + 1 == job_.window->micro_batches;  // they run in this order
-    Tensor dx = stage_.backward(rt_, batch(micro_batch), job_.recompute, &saved->second, dh,
-                                last ? job_.on_layer_complete : nullptr);
+    Tensor dx;
+    stage_.backward(rt_, batch(micro_batch), job_.recompute, &saved->second, dh,
+                    stage_.input_wants_gradient(batch(micro_batch)) ? &dx : nullptr,
+                    last ? job_.on_layer_complete : nullptr);
     saved_.erase(saved);
     if (!rt_.grid.first_stage())
       gradients_out_[micro_batch] = dx;

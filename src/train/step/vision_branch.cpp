@@ -209,7 +209,7 @@ void vision_backward(const Runtime& rt, const model::LynxModel& model, const Vis
   const auto owned = [&](size_t i) { return window.items[i].owner == me; };
   const Tensor dy = rt.activation({rows_of(window, owned), hidden});
   copy_items(window, all, dy, /*pack=*/true, owned);
-  model.bridge.backward(rt, saved.bridge, dy);
+  model.bridge.backward(rt, saved.bridge, dy, /*dmedia=*/nullptr);  // the encoder is frozen
 }
 
 }  // namespace lynceus::train

@@ -14,8 +14,8 @@
 namespace lynceus::train {
 namespace {
 
-std::vector<MixtureSource> sources_of(const std::vector<double>& weights, int64_t size = 101) {
-  std::vector<MixtureSource> sources;
+std::vector<MixtureDataset> sources_of(const std::vector<double>& weights, int64_t size = 101) {
+  std::vector<MixtureDataset> sources;
   for (size_t i = 0; i < weights.size(); ++i)
     sources.push_back({"source " + std::to_string(i), weights[i], size});
   return sources;
@@ -87,14 +87,14 @@ TEST(Mixture, SeekIsStepByStep) {
 }
 
 TEST(Mixture, IsAPureFunctionOfSeedNamesSizesAndWeights) {
-  const auto drawn = [](const std::vector<MixtureSource>& sources, uint64_t seed) {
+  const auto drawn = [](const std::vector<MixtureDataset>& sources, uint64_t seed) {
     Mixture mixture(sources, seed);
     return draw(&mixture, 300);
   };
-  const std::vector<MixtureSource> sources = sources_of({3, 1});
+  const std::vector<MixtureDataset> sources = sources_of({3, 1});
   EXPECT_EQ(drawn(sources, 1), drawn(sources, 1));
   EXPECT_NE(drawn(sources, 1), drawn(sources, 2));
-  std::vector<MixtureSource> renamed = sources, grown = sources, heavier = sources;
+  std::vector<MixtureDataset> renamed = sources, grown = sources, heavier = sources;
   renamed[0].name = "another";
   grown[0].size = 102;
   heavier[0].weight = 4;

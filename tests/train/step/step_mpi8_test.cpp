@@ -152,7 +152,7 @@ TEST(Step, AReplicaWithoutMicroBatchTakesPart) {
     tiny::Run run(std::move(half.group), options);
     const StepResult result = run.step(batch);
     EXPECT_TRUE(result.updated);
-    EXPECT_EQ(result.scored_tokens, expected.scored_tokens);
+    EXPECT_EQ(result.totals.scored_tokens, expected.totals.scored_tokens);
     EXPECT_NEAR(result.loss, expected.loss, 1e-6 * expected.loss);
     EXPECT_NEAR(result.gradient_norm, expected.gradient_norm, 1e-5 * expected.gradient_norm);
     EXPECT_LE(tiny::relative_l2(run.gather(Part::kValue), expected_values), 1e-5);
@@ -172,7 +172,7 @@ TEST(Step, WithoutAScoredTokenMovesNothingOnAnyRank) {
     std::fill(sample.scored.begin(), sample.scored.end(), uint8_t{0});
   const StepResult result = run.step(batch);
   EXPECT_FALSE(result.updated);
-  EXPECT_EQ(result.scored_tokens, 0);
+  EXPECT_EQ(result.totals.scored_tokens, 0);
   EXPECT_EQ(run.gather(Part::kValue), values);
   EXPECT_EQ(run.gather(Part::kFirstMoment), moments);
   for (const TrainedParameter& trained : run.optimizer().parameters())

@@ -113,7 +113,7 @@ void initialize_from_file(const Runtime& rt, model::LynxModel* model, const std:
     log::info("the {} was loaded from {}", module, source->describe());
   }
   for (const std::string& module : frozen)
-    log::info("the {} in {} is not used: it is frozen here", module, source->describe());
+    log::info("the frozen {} in {} is not used", module, source->describe());
 }
 
 }  // namespace

@@ -27,7 +27,7 @@ std::vector<Draw> draw(Mixture* mixture, int64_t count) {
   std::vector<Draw> drawn;
   for (int64_t i = 0; i < count; ++i) {
     const MixtureSample sample = mixture->next();
-    drawn.emplace_back(sample.source, sample.sample);
+    drawn.emplace_back(sample.dataset, sample.sample);
   }
   return drawn;
 }
@@ -53,7 +53,7 @@ TEST(Mixture, CountsAreWithinOneOfWeightTimesIndexAtEveryPrefix) {
     Mixture mixture(sources_of(weights), 1);
     std::vector<double> counts(weights.size(), 0);
     for (int64_t index = 1; index <= 5000; ++index) {
-      ++counts[static_cast<size_t>(mixture.next().source)];
+      ++counts[static_cast<size_t>(mixture.next().dataset)];
       for (size_t i = 0; i < weights.size(); ++i)
         ASSERT_LT(std::abs(counts[i] - weights[i] / sum * static_cast<double>(index)), 1 + 1e-6)
             << "source " << i << " of " << weights.size() << " at " << index;

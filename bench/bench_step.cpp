@@ -37,7 +37,7 @@
 #include "support/cpu_ceiling.h"
 #include "support/measure.h"
 #include "support/workload.h"
-#include "train/run/session.h"
+#include "train/run/build_model.h"
 
 namespace lynceus {
 namespace {
@@ -186,10 +186,11 @@ class Bench {
       train::ReplicaBatch batch = train::make_replica_batch(
           rt_, config_.model,
           bench::with_text(sizes_, config_.model.llm.vocab_size, config_.train.seed, steps_),
-          train::batch_limits(config_), 1);
+          train::batch_limits(config_.train), 1);
       const train::StepResult result = train::train_step(
           rt_, model_, optimizer_.get(), &batch, [&](int64_t sample) { return pixels_[sample]; },
-          reach_, train::step_options(config_), config_.optimizer.lr);
+          reach_, train::step_options(config_.parallel.schedule, config_.train.recompute),
+          config_.optimizer.lr);
       if (!result.updated) throw NumericError("the step updated nothing");
       ++steps_;
       rt_.stream.synchronize();

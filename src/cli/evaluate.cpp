@@ -2,8 +2,10 @@
 #include "cli/command.h"
 #include "core/log.h"
 #include "parallel/mpi_session.h"
+#include "train/data/run_data.h"
+#include "train/run/build_model.h"
 #include "train/run/metrics.h"
-#include "train/run/session.h"
+#include "train/run/run_state.h"
 #include "train/run/validation.h"
 
 namespace lynceus::cli {
@@ -74,7 +76,8 @@ ExitCode run_evaluate(const Arguments& arguments) {
   const Runtime rt = make_runtime(config.parallel, device);
   train::RunData data;
   parallel::agree(*rt.grid.world, [&] {
-    data = train::open_data(config, /*with_training=*/false);
+    data = train::open_data(config.data, config.model.vision.num_frames, config.train.seed,
+                            /*with_training=*/false);
     if (data.validation.empty())
       throw UsageError("data.validation: expected one set at least, found none");
     train::resolve_config(&config, &reader, *data.tokenizer, rt);
@@ -84,9 +87,12 @@ ExitCode run_evaluate(const Arguments& arguments) {
   model::LynxModel model = train::build_model(rt, config, tokenizer, &origins);
   const int64_t step = train::load_trained(rt, &model, config.options, tokenizer, &origins);
   const auto datasets = train::RunData::pointers(data.validation);
-  train::BatchLoader loader(rt, config.model, datasets, data.text(config, false),
-                            train::batch_limits(config), train::transform_config(config, false),
-                            train::loader_threads(rt, config));
+  train::BatchLoader loader(
+      rt, config.model, datasets, data.text(/*is_training=*/false),
+      train::batch_limits(config.train),
+      train::transform_config(config.data, config.model.vision.image_size, config.train.seed,
+                              /*is_training=*/false),
+      train::loader_threads(rt, config.data));
   const auto scores = train::validate(rt, model, &loader, datasets, config.train.validation_samples,
                                       config.train.global_batch_size);
   if (speaks) print_scores(scores, step);

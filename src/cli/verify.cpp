@@ -25,7 +25,7 @@ tensors of one value count together only); the losses of training steps by 1 %, 
 
 struct VerifyConfig {
   bool tolerances = false;
-  int64_t micro_batch_tokens = 4096;
+  int64_t micro_batch_tokens = train::kMicroBatchTokens;
   int64_t vision_window = 0;
   std::string recompute = "none";
 
@@ -104,9 +104,7 @@ ExitCode run_verify(const Arguments& arguments) {
   log::set_up(world->rank(), world->size(), "info");
   const Runtime rt = make_runtime(parallel_config, device);
   verify::VerifyOptions options;
-  options.step.schedule = parallel::parse_schedule_kind(parallel_config.schedule);
-  options.step.recompute =
-      config.recompute == "layer" ? model::Recompute::kLayer : model::Recompute::kNone;
+  options.step = train::step_options(parallel_config.schedule, config.recompute);
   options.micro_batch_tokens = config.micro_batch_tokens;
   options.vision_window = config.vision_window;
   options.layers = parallel_config.layers;

@@ -110,9 +110,9 @@ TEST_F(BadInput, Sources) {
                  "data.source: expected NAME:WEIGHT:GLOB, found 'color:1'");
   expect_refused({"--data.source", "color:heavy:x.h5"}, 2,
                  "data.source color: expected a positive weight, found 'heavy'");
-  expect_refused({"--data.source="}, 2, "data.source: expected one source at least, found none");
+  expect_refused({"--data.source="}, 2, "data.source: expected at least one dataset, found none");
   const std::string color = "color:1:" + shard("train-Color");
-  expect_refused({"--data.source", color, color}, 2, "two sources are named 'color'");
+  expect_refused({"--data.source", color, color}, 2, "two datasets are named 'color'");
   expect_refused({"--data.validation", "held:nowhere.h5"}, 3,
                  "data.validation: dataset held: expected files that match nowhere.h5");
 }
@@ -153,7 +153,7 @@ TEST_F(BadInput, Keys) {
        {Arguments{"--model.train="}, {"--model.train", "adapter", "--adapter.every", "0"}})
     expect_refused_everywhere(nothing, 2, "model.train: expected something to train: bridge, llm,");
   expect_refused({"--model.weights", "a", "--model.init_from", "b"}, 2,
-                 "model.init_from: expected nothing beside model.weights, found 'b'");
+                 "model.init_from: expected no value together with model.weights, found 'b'");
 }
 
 TEST_F(BadInput, VideosThatAreTooLong) {
@@ -361,7 +361,7 @@ TEST_F(BadInput, TooManyDamagedPicturesStopTheRun) {
                                   HasSubstr("damaged.tsv")));
     EXPECT_EQ(lines_of(folder_ / "run" / "damaged.tsv").size(), 200u);
     EXPECT_THAT(numbers_of(folder_ / "run", "scored_tokens"), testing::Each(0));
-    EXPECT_THAT(output.err, HasSubstr("step 1: no scored token, nothing was updated"));
+    EXPECT_THAT(output.err, HasSubstr("step 1: no scored token, no parameter was updated"));
   }
 }
 

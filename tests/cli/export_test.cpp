@@ -59,7 +59,7 @@ TEST_F(Export, ARunThatStartsFromItHasTheSameBits) {
   train("run", {"--train.steps", "2"});
   const Output whole = export_run("run", "whole");
   ASSERT_EQ(whole.code, 0) << whole.all();
-  EXPECT_THAT(whole.out, HasSubstr("the frozen llm is not in it: it has random values\n"));
+  EXPECT_THAT(whole.out, HasSubstr("the frozen llm is not included: it has random values\n"));
   const Output cut = export_run("run/checkpoints/step-00000002", "cut", {"--shard-gib", "1e-5"});
   ASSERT_EQ(cut.code, 0) << cut.all();
   EXPECT_FALSE(fs::exists(folder_ / "cut" / "model.safetensors"));
@@ -122,7 +122,7 @@ TEST_F(Export, WhatALaterStageFroze) {
     for (const std::string module : {"bridge", "adapter"}) {
       const bool frozen = trained.find(module) == std::string::npos;
       const std::string sentence =
-          fmt::format("the frozen {} is not in it: it is that of ", module);
+          fmt::format("the frozen {} is not included: it was loaded from ", module);
       EXPECT_EQ(own.out.find(sentence + origin.string() + "\n") != std::string::npos, frozen);
       EXPECT_THAT(merged.out, testing::Not(HasSubstr(sentence)));
       int changed = 0;
@@ -157,7 +157,8 @@ TEST_F(Export, WhatCannotBeExportedLeavesNothing) {
   };
   expect_refused(run({"export"}), 2, "checkpoint: expected a run or a checkpoint, found nothing");
   expect_refused(export_run("gone", "out"), 3, "expected a checkpoint or a run, found neither");
-  expect_refused(export_run("run", "out", {"--what", "merged"}), 3, "nothing to merge");
+  expect_refused(export_run("run", "out", {"--what", "merged"}), 3,
+                 "its LLM has random values that were never trained, so it cannot be merged");
   expect_refused(export_run("run", "out", {}, {.ranks = 2}), 2, "export runs on one rank, found 2");
   // `ulimit` counts in blocks of 512 bytes.
   expect_refused(export_run("run", "out", {}, {.shell = "ulimit -f 8; exec \"$@\""}), 4,
@@ -165,10 +166,11 @@ TEST_F(Export, WhatCannotBeExportedLeavesNothing) {
   expect_nothing("out");
 
   ASSERT_EQ(export_run("run", "out").code, 0);
-  expect_refused(export_run("run", "out"), 2, "is there already (--overwrite replaces it)");
+  expect_refused(export_run("run", "out"), 2, "already exists (--overwrite replaces it)");
   EXPECT_EQ(export_run("run", "out", {"--overwrite"}).code, 0);
   std::ofstream(folder_ / "out" / "notes.txt") << "mine";
-  expect_refused(export_run("run", "out", {"--overwrite"}), 2, "is not replaced: no export wrote");
+  expect_refused(export_run("run", "out", {"--overwrite"}), 2,
+                 "cannot be replaced: it was not written by an export");
   EXPECT_TRUE(fs::exists(folder_ / "out" / "model.safetensors"));
 
   // One bit of one value in the checkpoint.

@@ -161,7 +161,7 @@ TEST(Help, ATraceThatCannotBeIsSaidAndCostsNothing) {
   EXPECT_EQ(output.code, 0) << output.all();
   EXPECT_THAT(output.err, HasSubstr("no trace: "));
   const Output late = run(arguments + Arguments{"--stop-after", "4"});
-  EXPECT_THAT(late.err, HasSubstr("log.trace: step 1 is done already: no trace is written"));
+  EXPECT_THAT(late.err, HasSubstr("log.trace: step 1 is already done: no trace is written"));
 }
 
 TEST(Help, TraceAndSchedule) {

@@ -178,7 +178,7 @@ TEST_F(Resume, SwappedTokenizerIsRefused) {
   EXPECT_EQ(refused.code, 2) << refused.all();
   EXPECT_THAT(refused.err, testing::ContainsRegex("tokenizer: the checkpoint has [0-9a-f]{32} .320 "
                                                   "pieces., this run [0-9a-f]{32} .320 pieces. "
-                                                  ".never permitted within a run."));
+                                                  ".cannot be permitted within a run."));
 }
 
 TEST_F(Resume, StageTwoStartsFromStageOne) {
@@ -235,7 +235,7 @@ TEST_F(Resume, BackboneTrainedHereThenFrozen) {
                                        "--allow-change", "model.init_from", "--stop-after", "2"});
   EXPECT_EQ(refused.code, 2) << refused.all();
   EXPECT_THAT(refused.err, AllOf(HasSubstr("frozen llm weights: the checkpoint has "),
-                                 HasSubstr("(never permitted within a run)")));
+                                 HasSubstr("(cannot be permitted within a run)")));
 }
 
 TEST_F(Resume, EvaluateSaysWhatTheRunSaid) {

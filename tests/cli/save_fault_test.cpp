@@ -113,7 +113,7 @@ TEST(FailedSave, TheLastOneIsExitCodeFour) {
   EXPECT_EQ(output.code, 4) << output.all();
   EXPECT_EQ(output.messages(), 1) << output.all();
   EXPECT_THAT(output.err,
-              HasSubstr("step 12 could not be saved; the checkpoints before it are whole"));
+              HasSubstr("step 12 could not be saved; the earlier checkpoints are intact"));
   const Output again = run(arguments_of(folder / "run"), {.ranks = 2});
   EXPECT_THAT(again.err, HasSubstr("resumed from step 9, "));
   expect_like_straight(folder / "run");
@@ -177,7 +177,7 @@ TEST(FullDisk, MetricsWaitUntilTheyCanBeWritten) {
   const Output output = program.wait();
   EXPECT_EQ(output.code, 75) << output.all();
   EXPECT_THAT(output.err,
-              HasSubstr("metrics.jsonl: cannot be written; its lines wait until it can"));
+              HasSubstr("metrics.jsonl: cannot be written, its lines are kept and written later"));
   const auto steps = numbers_of(folder / "run", "step");
   for (size_t i = 0; i < steps.size(); ++i) ASSERT_EQ(steps[i], static_cast<double>(i + 1));
 }

@@ -196,8 +196,8 @@ TEST(TorchWeights, ANewRunStartsFromAReleasedFile) {
   const Arguments init = {"--init", folder / "pretrain_lynx.pt"};
   const Output output = train("released", init);
   ASSERT_EQ(output.code, 0) << output.all();
-  EXPECT_THAT(output.err, HasSubstr("the bridge is that of "));
-  EXPECT_THAT(output.err, HasSubstr("the adapter is that of "));
+  EXPECT_THAT(output.err, HasSubstr("the bridge was loaded from "));
+  EXPECT_THAT(output.err, HasSubstr("the adapter was loaded from "));
   EXPECT_THAT(output.err, HasSubstr("the frozen vision in "));
   EXPECT_EQ(train("same", {"--init", folder / "lynx.safetensors"}).code, 0);
   const auto losses = numbers_of(folder / "released", "loss");
@@ -217,7 +217,7 @@ TEST(TorchWeights, ANewRunStartsFromAReleasedFile) {
   EXPECT_THAT(refused.err, HasSubstr("unexpected: bridge.unknown"));
   write_as_safetensors(folder / "frozen.safetensors", {{"vision_encoder.a", made("a", {2})}});
   EXPECT_THAT(train("none", {"--init", folder / "frozen.safetensors"}).err,
-              HasSubstr("nothing in it is trained here"));
+              HasSubstr("expected a module that this run trains (model.train), found none"));
 }
 
 }  // namespace

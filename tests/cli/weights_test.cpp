@@ -126,9 +126,11 @@ TEST_F(Weights, ConfigJsonHoldsAndWhatWasGivenElseIsTold) {
   const Output output =
       train("run", {"--model.hidden_size", "48", "--model.rope_theta", "5"});
   EXPECT_EQ(output.code, 0) << output.all();
-  EXPECT_THAT(output.err, ContainsRegex("model.hidden_size = 32 of .*llama/config.json holds, not "
-                                        "48 .command line.\n"));
-  EXPECT_THAT(output.err, ContainsRegex("model.rope_theta = 10000 of .*config.json holds, not 5 "));
+  EXPECT_THAT(output.err,
+              ContainsRegex("model.hidden_size = 32 .from .*llama/config.json. overrides "
+                            "48 .from command line.\n"));
+  EXPECT_THAT(output.err,
+              ContainsRegex("model.rope_theta = 10000 .from .*config.json. overrides 5 "));
   EXPECT_THAT(output.err, Not(HasSubstr("model.rms_norm_eps"))) << "nobody gave it";
   const std::string config = io::read_text(folder_ / "run" / "config.ini");
   EXPECT_THAT(config, ContainsRegex("\nhidden_size = 32 +# .*llama/config.json\n"));

@@ -1,4 +1,4 @@
-// See weight_origins.h. Holds a checkpoint against this run before it takes values from it.
+// Compares a checkpoint with this run before it takes values from it.
 #include "train/run/weight_origins.h"
 
 #include <fmt/format.h>
@@ -17,7 +17,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// The key that permits other weights of a module; empty: none does.
+/// The key that permits other weights of a module; empty: there is none.
 std::string key_of(const std::string& module) {
   if (module == "llm") return "model.weights";
   return module == "vision" ? "vision.weights" : "";
@@ -27,7 +27,7 @@ bool is_of(const std::string& module, const std::string& tensor) {
   return is_value(tensor) && name_of(model::module_of(tensor)) == module;
 }
 
-/// A stage without video has no frame positions to give.
+/// A stage without video has no frame positions.
 bool may_be_new(const std::string& tensor) {
   return tensor.starts_with("absolute_frame_pos_embed");
 }
@@ -54,7 +54,7 @@ io::LoadedCheckpoint load_from(const Runtime& rt, model::LynxModel* model,
   return loaded;
 }
 
-/// One module from the checkpoint that held it when the run began.
+/// Loads one module from the checkpoint that the run used when it began.
 void load_module(const Runtime& rt, model::LynxModel* model, const std::string& module,
                  const io::FrozenWeights& weights) {
   io::LoadOptions load;
@@ -71,13 +71,14 @@ void load_module(const Runtime& rt, model::LynxModel* model, const std::string& 
         [&](const Parameter& parameter) { return name_of(parameter.module) == module; }, load);
   } catch (const parallel::AgreedError& error) {
     throw parallel::AgreedError(
-        error.code(), fmt::format("the frozen {} came from {} and is saved nowhere else, but: {}",
-                                  module, weights.checkpoint, error.what()));
+        error.code(),
+        fmt::format("the frozen {} was loaded from {} and is not saved anywhere else, but: {}",
+                    module, weights.checkpoint, error.what()));
   }
 }
 
-/// What a file of weights (the released pretrain_lynx.pt, say) holds of what this run trains. Of
-/// its frozen parts the run has its own, from model.weights and vision.weights.
+/// Takes from a file of weights (e.g. the released pretrain_lynx.pt) the modules that this run
+/// trains. Frozen modules keep their values from model.weights and vision.weights.
 void initialize_from_file(const Runtime& rt, model::LynxModel* model, const std::string& file,
                           WeightOrigins* origins) {
   io::WeightSourcePtr source;
@@ -102,7 +103,8 @@ void initialize_from_file(const Runtime& rt, model::LynxModel* model, const std:
         });
     io::match_weights(*source, expected, elsewhere);
     if (trained.empty())
-      throw InputError("{}: nothing in it is trained here (model.train)", source->describe());
+      throw InputError("{}: expected a module that this run trains (model.train), found none",
+                       source->describe());
   });
   model::load_weights(rt, model, *source, [&](const Parameter& parameter) {
     return trained.contains(name_of(parameter.module)) && source->has(parameter.name);
@@ -110,10 +112,10 @@ void initialize_from_file(const Runtime& rt, model::LynxModel* model, const std:
   const std::string digest = io::digest_files(source->files(), *rt.grid.world).hex();
   for (const std::string& module : trained) {
     (*origins)[module] = {digest, ""};
-    log::info("the {} is that of {}", module, source->describe());
+    log::info("the {} was loaded from {}", module, source->describe());
   }
   for (const std::string& module : frozen)
-    log::info("the frozen {} in {} is left alone", module, source->describe());
+    log::info("the frozen {} in {} is not used", module, source->describe());
 }
 
 }  // namespace
@@ -160,20 +162,20 @@ void refuse_differences(const std::string& checkpoint, const io::Manifest& manif
   const std::vector<std::string> faults = differences(manifest, mine, terms);
   if (!faults.empty())
     throw InputError(
-        "{} was trained with others (--allow-change data.tokenizer, model.weights or "
+        "{} was trained with other files (--allow-change data.tokenizer, model.weights or "
         "vision.weights permits it):\n{}",
         checkpoint, fmt::join(faults, "\n"));
 }
 
 void initialize_from(const Runtime& rt, model::LynxModel* model, const std::string& checkpoint,
                      const CheckpointTerms& terms, WeightOrigins* origins) {
-  // A checkpoint is a directory; rank 0 looks for all.
+  // A checkpoint is a directory; rank 0 checks for all ranks.
   std::error_code ignored;
   const char* mine = fs::is_regular_file(checkpoint, ignored) ? "file" : "";
   if (!rt.grid.world->all_gather(mine)[0].empty())
     return initialize_from_file(rt, model, checkpoint, origins);
-  std::set<std::string> elsewhere;  // modules that the checkpoint knows but does not hold
-  std::string place;                // a link may point to another one later
+  std::set<std::string> elsewhere;  // modules that the checkpoint names but does not contain
+  std::string place;                // resolved: a link may later point to another checkpoint
   io::LoadOptions load;
   load.accept = [&](const io::Manifest& manifest) {
     refuse_differences(checkpoint, manifest, *origins, terms);
@@ -185,7 +187,7 @@ void initialize_from(const Runtime& rt, model::LynxModel* model, const std::stri
   load.may_be_missing = [&](const std::string& tensor) {
     return may_be_new(tensor) || elsewhere.contains(name_of(model::module_of(tensor)));
   };
-  // The encoder is never in a checkpoint.
+  // The vision encoder is never in a checkpoint.
   const io::LoadedCheckpoint loaded = load_from(
       rt, model, checkpoint,
       [](const Parameter& parameter) { return parameter.module != Module::kVision; }, load);
@@ -200,7 +202,7 @@ void load_frozen(const Runtime& rt, model::LynxModel* model, const io::Manifest&
     if (weights.checkpoint.empty() || holds(manifest, module)) continue;
     load_module(rt, model, module, weights);
     (*origins)[module] = weights;
-    log::info("the {} is that of {}", module, weights.checkpoint);
+    log::info("the {} was loaded from {}", module, weights.checkpoint);
   }
 }
 
@@ -215,12 +217,13 @@ std::string load_backbone(const Runtime& rt, model::LynxModel* model, const std:
       load_from(rt, model, checkpoint, model::of_module(Module::kLlm), load).manifest, "llm");
 }
 
-void tell_random(const model::LynxModel& model, const WeightOrigins& origins) {
+void log_random_modules(const model::LynxModel& model, const WeightOrigins& origins) {
   for (const char* module : {"bridge", "adapter"})
     if (const auto found = origins.find(module); found != origins.end() &&
                                                  !model.config.llm.trains(module) &&
                                                  found->second.identity.starts_with("random"))
-      log::info("the {} is frozen and has random values: no checkpoint gave it others", module);
+      log::info("the {} is frozen and has random values: it was not loaded from a checkpoint",
+                module);
 }
 
 }  // namespace lynceus::train

@@ -1,33 +1,29 @@
-# What holds the shim (tests/simt/host) and the kernels to their word:
+# Tests of the shim (tests/simt/host) and of the kernels on it:
 #   simt.shim.*          the shim's own tests
-#   simt.races.*         kernels with accesses that nothing orders: told, with their lines
-#   simt.<test>.race     kernel tests with the .cu compiled by clang for the race detector
-#   simt.seeded          kernels with a planted bug each, all of which must be caught
-#   simt.lint            the machine is used through simt.h alone
-#   simt.ptxas           nvcc compiles every kernel, without warnings and without spills
-
-add_test(NAME simt.lint COMMAND ${BASH_PROGRAM} ${scripts}/simt_lint.sh ${CMAKE_SOURCE_DIR})
-add_test(NAME simt.lint.fires COMMAND ${BASH_PROGRAM} ${scripts}/simt_lint_fires.sh)
-set_tests_properties(simt.lint simt.lint.fires PROPERTIES LABELS simt TIMEOUT 60)
+#   simt.races.*         kernels with data races, which must be reported with their lines
+#   simt.<test>.race     kernel tests whose .cu files clang compiled for the race detector
+#   simt.seeded          kernels with one planted bug each, all of which must be caught
+#   simt.ptxas           nvcc compiles every kernel without warnings and without register spills
+# simt.lint (tests/repo) checks that kernels use the machine through simt.h only.
 
 find_program(NVCC_PROGRAM nvcc HINTS ${CUDAToolkit_BIN_DIR})
 if(NOT NVCC_PROGRAM)
-  message(STATUS "No nvcc: what ptxas says of the CUDA kernels is not checked")
+  message(STATUS "No nvcc: warnings and register spills of the CUDA kernels are not checked")
 endif()
 add_test(NAME simt.ptxas
-         COMMAND ${BASH_PROGRAM} ${scripts}/simt_ptxas.sh ${CMAKE_SOURCE_DIR} ${NVCC_PROGRAM})
+         COMMAND ${BASH_PROGRAM} ${CMAKE_CURRENT_SOURCE_DIR}/simt/simt_ptxas.sh ${CMAKE_SOURCE_DIR} ${NVCC_PROGRAM})
 add_test(NAME simt.ptxas.fires
-         COMMAND ${BASH_PROGRAM} ${scripts}/simt_ptxas_fires.sh ${NVCC_PROGRAM})
+         COMMAND ${BASH_PROGRAM} ${CMAKE_CURRENT_SOURCE_DIR}/simt/simt_ptxas_fires.sh ${NVCC_PROGRAM})
 set_tests_properties(simt.ptxas simt.ptxas.fires PROPERTIES LABELS simt TIMEOUT 1800
                      SKIP_RETURN_CODE 77)
-set_tests_properties(simt.ptxas PROPERTIES PROCESSORS ${both_cores})
+set_tests_properties(simt.ptxas PROPERTIES PROCESSORS 2)  # two compilers at a time
 
 if(NOT TARGET lynceus_gpu_standin)
   return()
 endif()
 
-# The shim itself: simt_test.cpp shows what works, seeded_test.cpp what is caught. They have no
-# ranks, and children of theirs die: GoogleTest's own main().
+# The shim: simt_test.cpp tests what works, seeded_test.cpp tests which bugs are caught. They use
+# GoogleTest's own main() because they have no ranks and start child processes that die.
 function(lynceus_simt_test target)
   add_executable(${target} ${ARGN})
   foreach(source ${ARGN})
@@ -74,8 +70,8 @@ if(NOT CLANG_PROGRAM OR NOT OBJCOPY_PROGRAM OR NOT ADDR2LINE_PROGRAM)
   return()
 endif()
 
-# No vectors of more than 16 bytes, which clang's pass would leave out. DWARF 4: in 5 addr2line does
-# not follow what is inlined in two pieces.
+# No vectors of more than 16 bytes: clang's pass does not instrument them. DWARF 4, because with DWARF 5
+# addr2line does not resolve functions that were inlined in two pieces.
 set(race_flags -xc++ -std=c++20 -O2 -g1 -gdwarf-4 -fno-vectorize -fno-slp-vectorize
     -fno-strict-aliasing -fsanitize=thread,alignment,bounds -fno-sanitize-recover=all
     -mllvm -tsan-instrument-func-entry-exit=0 -mllvm -tsan-instrument-atomics=0
@@ -83,7 +79,7 @@ set(race_flags -xc++ -std=c++20 -O2 -g1 -gdwarf-4 -fno-vectorize -fno-slp-vector
     -I${CMAKE_SOURCE_DIR} -I${CMAKE_SOURCE_DIR}/src -I${CMAKE_CURRENT_SOURCE_DIR}/simt/host
     -isystem ${CUDAToolkit_INCLUDE_DIRS})
 
-# objects: the sources compiled for the race detector.
+# lynceus_race_objects(OBJECTS SOURCE...): compiles the sources for the race detector.
 function(lynceus_race_objects objects)
   set(results)
   foreach(source ${ARGN})
@@ -119,8 +115,9 @@ target_include_directories(lynceus_race PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/simt
 target_include_directories(lynceus_race SYSTEM PRIVATE ${CUDAToolkit_INCLUDE_DIRS})
 target_link_libraries(lynceus_race PUBLIC lynceus_core)
 
-# A test on the stand-in with its kernels watched; `main`: what has its main(). The stand-in comes
-# first: of functions that both compilers emit the linker then takes what is not watched.
+# lynceus_race_executable(TARGET MAIN OBJECT...): a test on the stand-in with instrumented kernels; MAIN
+# is the library with main(). The stand-in comes first, so that the linker takes its copy of functions
+# that both compilers emit.
 function(lynceus_race_executable target main)
   add_executable(${target} $<FILTER:$<TARGET_OBJECTS:lynceus_gpu_standin>,EXCLUDE,\\.cu\\.o$>
                            ${race_objects} ${ARGN})
@@ -135,7 +132,7 @@ foreach(source ${kernel_tests})
     continue()
   endif()
   lynceus_race_executable(race_${name} lynceus_test_main $<TARGET_OBJECTS:kernels_${name}>)
-  # Whether bits repeat is asked elsewhere; here it would only run the same kernels again.
+  # Bitwise repeatability is tested elsewhere; here it would only run the same kernels again.
   add_test(NAME simt.${name}.race COMMAND race_${name} --gtest_filter=-*Threads.BitEqual:*.Bits*)
   set_tests_properties(simt.${name}.race PROPERTIES LABELS simt TIMEOUT 300 ENVIRONMENT
     "LYNCEUS_TEST_DEVICE=cuda;OMP_NUM_THREADS=1")

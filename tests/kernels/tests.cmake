@@ -1,5 +1,5 @@
-# The kernels again without AVX-512, where the processor would have it (kernels/cpu/instruction_set.h):
-# their tests and one pass over the reference cases.
+# The tests of the kernels a second time without AVX-512, for processors that have it
+# (kernels/cpu/instruction_set.h).
 set(avx2_environment OMP_NUM_THREADS=1 LYNCEUS_ISA=avx2)
 file(GLOB kernel_tests CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/kernels/*_test.cpp)
 foreach(source ${kernel_tests})

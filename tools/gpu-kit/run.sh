@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# A program of this folder with its libraries, wherever the folder lies (tools/bundle.sh makes it):
+# Runs a program of the bundle with the bundle's libraries, from any folder (bundle.sh makes the bundle):
 #
 #   run PROGRAM [ARGUMENTS]          lynceus, bench_step, kernels_norm_test ...
 #   run mpirun -n 2 PROGRAM ...      ranks on this machine
 #
-# CUDA's libraries and NCCL are the machine's: looked for by the loader's own list, in LD_LIBRARY_PATH,
-# in /usr/local/cuda*, and in the wheels (nvidia/*/lib) of the python3 on the PATH.
+# The libraries of CUDA and NCCL come from the machine. They are searched in the loader's list, in
+# LD_LIBRARY_PATH, in /usr/local/cuda*, and in the wheels (nvidia/*/lib) of the python3 on the PATH.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 if (($# == 0)) || [[ "$1" == --help ]]; then
@@ -13,7 +13,7 @@ if (($# == 0)) || [[ "$1" == --help ]]; then
   exit 0
 fi
 
-# known: what the loader finds by itself, "NAME PATH" a line.
+# known: the libraries that the loader finds itself, one "NAME PATH" per line.
 known=$({ ldconfig -p || /sbin/ldconfig -p; } 2>/dev/null | awk '/=>/ {print $1, $NF}') || true
 loader_has() { [[ $'\n'"${known}"$'\n' == *$'\n'"$1 "* ]]; }
 
@@ -21,7 +21,7 @@ IFS=: read -ra given <<<"${LD_LIBRARY_PATH:-}"
 folders=("${given[@]}" /usr/local/cuda*/lib64 /usr/local/cuda*/targets/x86_64-linux/lib
   /usr/local/nvidia/lib64 /usr/lib64 /usr/lib/wsl/lib)
 asked_python=
-ask_python() { # once: folders with libraries of the wheels that python3 would import
+ask_python() { # once: adds the folders with libraries in the wheels of python3
   [[ -z "${asked_python}" ]] || return 0
   asked_python=yes
   local folder
@@ -52,13 +52,13 @@ while IFS= read -r library; do
   add "${found}"
 done <"${here}/lib/from-host"
 if ((${#missing[@]} > 0)); then
-  echo "run: the programs need ${missing[*]} of CUDA and NCCL, and they are not in the loader's list," \
+  echo "run: the programs need ${missing[*]} of CUDA and NCCL, not found in the loader's list," \
     "LD_LIBRARY_PATH, /usr/local/cuda*/lib64 or the wheels of python3 (nvidia/*/lib)" >&2
   exit 3
 fi
-# The driver; without it they run on the CPU.
+# The driver; without it the programs run on the CPU.
 [[ ! -s "${here}/lib/from-host" ]] || ! find_library libcuda.so.1 || add "${found}"
-# GCC's libraries, unless the machine's are as new.
+# GCC's libraries of the bundle, unless those of the machine are as new.
 newest=$(grep -aoE 'GLIBCXX_3[.]4[.][0-9]+' "${here}/lib/gcc/libstdc++.so.6" | sort -Vu | tail -1)
 theirs=$(awk '$1 == "libstdc++.so.6" {print $2; exit}' <<<"${known}")
 if [[ -z "${theirs}" ]] || ! loader_has libgomp.so.1 || ! grep -qaF "${newest}" "${theirs}"; then
@@ -73,7 +73,7 @@ export PMIX_MCA_mca_base_component_path="${here}/lib/pmix"
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 # Containers forbid one process to read another's memory.
 export OMPI_MCA_btl_vader_single_copy_mechanism=none
-# Ranks are started here: mpirun looks for ssh all the same, and gives up without one.
+# All ranks run on this machine, but mpirun looks for ssh and fails without one.
 if [[ -z "${OMPI_MCA_plm_rsh_agent:-}" ]] && ! command -v ssh >/dev/null; then
   OMPI_MCA_plm_rsh_agent=$(command -v false) && export OMPI_MCA_plm_rsh_agent
 fi

@@ -1,8 +1,7 @@
-# lynceus verify over every reference case of tests/golden, and over the larger ones of
-# LYNCEUS_GOLDEN_DIR where that is set when the tests run: grids x schedules, cut into micro-batches
-# of one sample so that every pipeline is filled. A grid may not loosen a tolerance.
+# `lynceus verify` over every reference case of tests/golden, and over the larger ones of
+# LYNCEUS_GOLDEN_DIR where that is set when the tests run: every grid with every schedule. Micro-batches
+# of one sample fill every pipeline. The tolerances are the same on every grid.
 
-find_program(BASH_PROGRAM bash REQUIRED)
 file(GLOB configs CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/golden/*/config.json)
 set(verify_cases)
 foreach(config ${configs})
@@ -12,19 +11,23 @@ endforeach()
 set(large_cases bigger bridge_affine bridge_mlp left_pad llm_trained prefix_image prefix_video
     res_interp text_only)
 
-# lynceus_verify(NAME GRID REFUSED OPTIONS CASE...)
+# lynceus_ranks(RESULT "T P D"): the number of ranks of a grid.
+function(lynceus_ranks result grid)
+  string(REPLACE " " "*" product ${grid})
+  math(EXPR ranks "${product}")
+  set(${result} ${ranks} PARENT_SCOPE)
+endfunction()
+
+# lynceus_verify(NAME GRID REFUSED OPTIONS CASE...): the case names in REFUSED must be refused on GRID.
 set(verify_program lynceus)
 function(lynceus_verify name grid refused options)
-  set(load ${both_cores})
-  if(grid STREQUAL "1 1 1")
-    set(load ${one_core})
-  endif()
+  lynceus_ranks(ranks ${grid})
   add_test(NAME verify.${name}
-           COMMAND ${BASH_PROGRAM} ${CMAKE_CURRENT_SOURCE_DIR}/verify_grids.sh
+           COMMAND ${BASH_PROGRAM} ${CMAKE_CURRENT_SOURCE_DIR}/verify/verify_grids.sh
                    ${MPIEXEC_EXECUTABLE} $<TARGET_FILE:${verify_program}> ${grid} "${refused}"
                    -- ${options} -- ${ARGN})
   set_tests_properties(verify.${name} PROPERTIES LABELS mpi ENVIRONMENT "${mpi_environment}"
-                       TIMEOUT 300 PROCESSORS ${load} SKIP_RETURN_CODE 77)
+                       TIMEOUT 300 PROCESSORS ${ranks} SKIP_RETURN_CODE 77)
 endfunction()
 
 set(one_by_one --train.micro_batch_tokens 1)
@@ -33,7 +36,7 @@ lynceus_verify(plain.avx2 "1 1 1" "" "" ${verify_cases})
 set_property(TEST verify.plain.avx2 APPEND PROPERTY ENVIRONMENT LYNCEUS_ISA=avx2)
 foreach(grid "1 1 1" "2 1 1" "1 2 1" "1 1 2" "2 2 1" "2 2 2")
   string(REPLACE " " "x" grid_name ${grid})
-  # Heads (or key/value heads) that two tensor ranks cannot share.
+  # Cases whose heads (or key/value heads) two tensor ranks cannot divide.
   set(refused "")
   if(grid MATCHES "^2")
     set(refused "text_left three_heads wide_mlp")
@@ -48,12 +51,13 @@ foreach(grid "1 1 1" "2 1 1" "1 2 1" "1 1 2" "2 2 1" "2 2 2")
     lynceus_verify(${grid_name}.${schedule} ${grid} "${refused}" "${options}" ${verify_cases})
   endforeach()
 
-  set(large ${CMAKE_CURRENT_SOURCE_DIR}/verify_large.sh)
+  lynceus_ranks(ranks ${grid})
+  set(large ${CMAKE_CURRENT_SOURCE_DIR}/verify/verify_large.sh)
   add_test(NAME verify.large.${grid_name}
            COMMAND ${BASH_PROGRAM} ${large} ${MPIEXEC_EXECUTABLE} $<TARGET_FILE:lynceus> ${grid}
                    ${large_cases})
   set_tests_properties(verify.large.${grid_name} PROPERTIES LABELS mpi
-                       ENVIRONMENT "${mpi_environment}" TIMEOUT 300 PROCESSORS ${both_cores}
+                       ENVIRONMENT "${mpi_environment}" TIMEOUT 300 PROCESSORS ${ranks}
                        SKIP_RETURN_CODE 77)
 endforeach()
 lynceus_verify(odd_heads.3x1x1 "3 1 1" "" "${one_by_one}"
@@ -62,7 +66,7 @@ lynceus_verify(odd_heads.3x1x1 "3 1 1" "" "${one_by_one}"
 lynceus_verify(odd_heads.5x1x1 "5 1 1" "" "${one_by_one}"
                ${CMAKE_CURRENT_SOURCE_DIR}/golden/wide_mlp)
 
-# Other layers than by cost, few on the stage that has the embedding and few on the one with the head.
+# A given partition of the layers: few on the stage with the embedding, few on the stage with the head.
 foreach(layers "1,3" "3,1")
   lynceus_verify(layers.${layers} "2 2 1" "" "${one_by_one};--parallel.layers;${layers}"
                  ${CMAKE_CURRENT_SOURCE_DIR}/golden/prefix_image
@@ -70,14 +74,14 @@ foreach(layers "1,3" "3,1")
 endforeach()
 
 add_test(NAME verify.exit_codes
-         COMMAND ${BASH_PROGRAM} ${CMAKE_CURRENT_SOURCE_DIR}/verify_exit.sh ${MPIEXEC_EXECUTABLE}
+         COMMAND ${BASH_PROGRAM} ${CMAKE_CURRENT_SOURCE_DIR}/verify/verify_exit.sh ${MPIEXEC_EXECUTABLE}
                  $<TARGET_FILE:lynceus> ${CMAKE_CURRENT_SOURCE_DIR}/golden/smoothing)
 set_tests_properties(verify.exit_codes PROPERTIES LABELS mpi ENVIRONMENT "${mpi_environment}"
-                     TIMEOUT 120 PROCESSORS ${both_cores})
+                     TIMEOUT 120 PROCESSORS 2)
 
 lynceus_verify(bf16.cpu "1 1 1" "" "--precision;bf16" ${verify_cases})
 
-# The same on the CUDA path, over the stand-in for the device: all cases on one rank, some on grids.
+# The same on the CUDA path, on the stand-in for the device: all cases on one rank, some on grids.
 if(TARGET lynceus_standin)
   set(verify_program lynceus_standin)
   set(on_cuda --device cuda)

@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
-# Makes a folder that runs Lynceus on another x86-64 Linux without its packages (glibc 2.36 or newer):
-# the program, its tests that use a device and the benchmarks of a build, every library they need but
-# the C library and CUDA's, Open MPI's runtime, configurations, reference cases, and the kit that checks
-# and measures a GPU (bench/gpu.sh). CUDA and NCCL come from the host.
+# Makes a bundle that runs Lynceus on another x86-64 Linux (glibc 2.36 or newer) without its packages: the
+# program, the tests that use a device, the benchmarks, every library they need except those of C and
+# CUDA, the runtime of Open MPI, configurations, reference cases, and the GPU kit. CUDA and NCCL come from
+# the other machine.
 #
-#   tools/bundle.sh [--build DIR] [--output FILE.tar.xz]     (build/cuda, build/lynceus-bundle.tar.xz)
-#   tools/bundle.sh [--build DIR] --folder DIR               the folder alone, which must not be there
+#   tools/gpu-kit/bundle.sh [--build DIR] [--output FILE.tar.xz]
+#                                             default: build/cuda, build/lynceus-bundle.tar.xz
+#   tools/gpu-kit/bundle.sh [--build DIR] --folder DIR       only the folder, which must not exist
 #
-# Where it is unpacked, `./run lynceus verify golden/left_pad`, `./run mpirun -n 2 lynceus ...` and
-# `./gpu.sh` work. More than 35 MB is an error: places that lend a GPU take little more.
+# In the unpacked folder `./run lynceus verify golden/left_pad`, `./run mpirun -n 2 lynceus ...` and
+# `./gpu.sh` work. More than 35 MB is an error: services that lend a GPU accept little more.
 set -euo pipefail
 export LC_ALL=C
 
@@ -28,7 +29,7 @@ while (($# > 0)); do
       shift 2
       ;;
     --help)
-      sed -n '2,13s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
+      sed -n '2,14s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
       exit 0
       ;;
     *)
@@ -37,7 +38,7 @@ while (($# > 0)); do
       ;;
   esac
 done
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 readonly largest_bytes=35000000 name=lynceus
 
 [[ -x "${build}/lynceus" ]] || {
@@ -45,7 +46,7 @@ readonly largest_bytes=35000000 name=lynceus
   exit 3
 }
 [[ -z "${target}" || ! -e "${target}" ]] || {
-  echo "bundle: ${target}: expected nothing there, found something" >&2
+  echo "bundle: ${target}: expected a path that does not exist, found one that does" >&2
   exit 2
 }
 scratch=$(mktemp -d)
@@ -53,8 +54,8 @@ trap 'rm -rf "${scratch}"' EXIT
 folder=${scratch}/${name}
 mkdir -p "${folder}"/{bin,lib,share/lynceus} "${folder}"/openmpi/{bin,lib,share}
 
-# What is run: the program, the benchmarks, and of the tests those that run on a device: the others
-# tell nothing new of another machine. CPUs are measured where there are packages.
+# The program, the benchmarks, and the tests that run on a device; the other tests would show nothing new
+# on another machine. bench_gemm measures CPUs and needs OpenBLAS.
 programs=()
 absent=()
 take() { # take PROGRAM...
@@ -79,12 +80,12 @@ if readelf -d "${build}/lynceus" | grep -q libcudart; then
   take gpu_matrix_test gpu_device_communicator_test gpu_device_reducer_test
 fi
 if ((${#absent[@]} > 0)); then
-  echo "bundle: ${build}: expected a whole build, found none of: ${absent[*]}" >&2
+  echo "bundle: ${build}: expected a complete build, found none of: ${absent[*]}" >&2
   exit 3
 fi
 
-# Open MPI's runtime, which finds itself through OPAL_PREFIX, and its plug-ins: without those for
-# fabrics, whose libraries belong to a cluster, for other launchers and for OpenSHMEM.
+# The runtime of Open MPI, which finds its files through OPAL_PREFIX, and its plug-ins, without those for
+# fabrics (their libraries belong to a cluster), other launchers and OpenSHMEM.
 other='/mca_[a-z]*_(ofi|openib|psm2?|ucx|cm|flux|jsm|simulator|gridengine|monitoring|pessimist)[.]so$'
 other+='|/mca_(atomic|memheap|spml|scoll|sshmem)_|_dbg_'
 cp -L "$(command -v mpirun)" "${folder}/openmpi/bin/mpirun"
@@ -96,8 +97,8 @@ for plugin in "$(path_of pkglibdir)"/*.so; do
 done
 cp -rL "$(path_of pkgdatadir)" "${folder}/openmpi/share/openmpi"
 
-# Every library they load. The loader, the C library and CUDA's belong to the host; GCC's own may be
-# newer there, and a program of the host that joins ours then needs them: `run` decides.
+# Every library they load. The loader, the C library and CUDA come from the other machine. Its GCC libraries
+# may be newer than ours, and then its own programs need them: `run` decides which to take.
 pmix=$(find /usr/lib -type d -path '*/lib/pmix' -print -quit 2>/dev/null)
 [[ -z "${pmix}" ]] || cp -rL "${pmix}" "${folder}/lib/pmix"
 mkdir "${folder}/lib/gcc"
@@ -105,7 +106,7 @@ roots=("${programs[@]}" "${folder}"/openmpi/bin/* "${folder}"/openmpi/lib/openmp
 [[ -z "${pmix}" ]] || roots+=("${folder}"/lib/pmix/*.so)
 listing=$(ldd "${roots[@]}")
 if missing=$(grep 'not found' <<<"${listing}" | sort -u); then
-  echo "bundle: libraries that the build needs are not here: ${missing}" >&2
+  echo "bundle: libraries that the build needs were not found: ${missing}" >&2
   exit 3
 fi
 declare -A place # of each library by its name
@@ -114,8 +115,8 @@ needed_by() { readelf -d "$@" 2>/dev/null | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/
 
 c_library='^(ld-linux.*|lib(c|m|dl|rt|pthread|resolv|util))[.]so'
 cuda='^lib(cuda|cudart|cublas|cublasLt|nccl|nvrtc|nvJitLink)[.]so'
-# What is never called here and brings half of the bundle: HDF5 reads from S3 by the first two; a step
-# on the CPU is held against the third; corpora in tar files are read by the fourth.
+# Half of the size of the bundle, and never called in it: HDF5 reads from S3 with the first two, benchmarks
+# compare a step on the CPU with the third, `prepare` reads tar files with the fourth.
 left_out='^lib(curl|crypto|openblas|archive)[.]so'
 declare -A taken
 waiting=("${roots[@]}")
@@ -140,8 +141,8 @@ while ((${#waiting[@]} > 0)); do
   done
 done
 
-# hold_place LIBRARY: in the place of one that is left out a library with those of its functions that
-# ours name, each of which ends the program with a word.
+# hold_place LIBRARY: replaces a library that is left out by one with the functions that our programs
+# reference; each ends the program with a message.
 hold_place() {
   local library=$1 symbols version function
   symbols=$(comm -12 \
@@ -172,7 +173,7 @@ touch "${folder}/lib/from-host"
 find "${folder}/lib" "${folder}/openmpi" -type f \( -name '*.so*' -o -path '*/bin/*' \) \
   -exec chmod u+w {} + -exec strip --strip-unneeded {} +
 
-# What they read, and the kit.
+# The files they read, and the kit.
 cp -r configs "${folder}/share/lynceus/configs"
 ln -s share/lynceus/configs "${folder}/configs"
 mkdir "${folder}/golden" "${folder}/data"
@@ -180,13 +181,11 @@ for case in tests/golden/*/config.json; do
   cp -r "$(dirname "${case}")" "${folder}/golden/"
 done
 cp tests/data/*_torch.json "${folder}/data/"
-cp -r bench/gpu.sh bench/gpu bench/peers "${folder}/"
-for figures in bench/gpu_*.py; do
-  [[ ! -e "${figures}" ]] || cp "${figures}" "${folder}/"
-done
+cp tools/gpu-kit/{gpu.sh,kit.py,plan.py,machine.py,compare_runs.py,gpu_figures.py,README.md} "${folder}/"
+cp -r bench/peers "${folder}/"
 find "${folder}" -name __pycache__ -prune -exec rm -rf {} +
 cp LICENSE "${folder}/"
-cp tools/bundle_run.sh "${folder}/run"
+cp tools/gpu-kit/run.sh "${folder}/run"
 {
   git rev-parse HEAD 2>/dev/null || echo unknown
   git diff --quiet HEAD 2>/dev/null || echo "and changes"
@@ -199,7 +198,7 @@ if [[ -n "${target}" ]]; then
   exit 0
 fi
 
-# The programs share most of their code: a window that spans them all tells it once.
+# The programs share most of their code: a window that spans all of them compresses it once.
 mkdir -p "$(dirname "${output}")"
 tar -C "${scratch}" --sort=name --owner=0 --group=0 -c "${name}" |
   xz -T1 --x86 --lzma2=preset=6,dict=192MiB >"${output}"

@@ -1,10 +1,10 @@
-# Readers of foreign bytes under libFuzzer: tests/fuzz/<name>_fuzz.cpp, compiled by clang with the
-# sources that it needs. fuzz.<name> runs for 20 seconds (label fuzz), fuzz_full.<name> for half an
-# hour and only when asked: ctest -C full -L fuzz_full. Inputs that were found go to
-# <build>/fuzz/<name>, so that a later run begins where the last one ended.
+# Readers of foreign bytes under libFuzzer: tests/fuzz/<name>_fuzz.cpp, compiled by clang together with
+# the sources that it needs. fuzz.<name> runs for 20 seconds (label fuzz); fuzz_full.<name> runs for half
+# an hour, only with `ctest -C full -L fuzz_full`. Interesting inputs are kept in <build>/fuzz/<name>; the
+# next run starts from them.
 #
-# Bounds: 5 seconds and 512 MiB an input, of which 32 may be freed memory that AddressSanitizer
-# holds back: its usual 256 grow to more in half an hour, and slow everything down.
+# Limits of one input: 5 seconds and 512 MiB. AddressSanitizer may hold back 32 MiB of freed memory: its
+# default of 256 MiB grows further in half an hour and slows everything down.
 
 find_program(FUZZ_CLANG NAMES clang++-14 clang++)
 if(FUZZ_CLANG AND NOT DEFINED FUZZ_WORKS)
@@ -18,11 +18,11 @@ if(FUZZ_CLANG AND NOT DEFINED FUZZ_WORKS)
   endif()
 endif()
 if(NOT FUZZ_WORKS)
-  message(STATUS "No clang with libFuzzer (libclang-rt-14-dev): readers are not fuzzed")
+  message(STATUS "No clang with libFuzzer (Debian: libclang-rt-14-dev): the fuzz tests are left out")
   return()
 endif()
 
-# fmt and spdlog as their packages' libraries, as in all of the tree.
+# fmt and spdlog as shared libraries, as in the rest of the tree.
 set(fuzz_flags -std=c++20 -O1 -gline-tables-only -fno-omit-frame-pointer
     -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
     -DFMT_SHARED -DSPDLOG_COMPILED_LIB -DSPDLOG_FMT_EXTERNAL -DSPDLOG_SHARED_LIB
@@ -33,7 +33,7 @@ endforeach()
 set(fuzz_libraries -Wl,--as-needed ${HDF5_C_LIBRARIES} ${MPI_C_LIBRARIES} -ljpeg -lpng -lwebp
     -larchive -lz -lxxhash -lsentencepiece -lsentencepiece_train -lboost_program_options -lspdlog -lfmt)
 
-# Their headers of libraries once for all, like the other targets'.
+# Precompiled headers of libraries, as for the other targets.
 set(fuzz_pch)
 if(LYNCEUS_PCH)
   set(fuzz_pch ${CMAKE_CURRENT_BINARY_DIR}/fuzz/libraries.pch)
@@ -49,7 +49,7 @@ if(LYNCEUS_PCH)
   list(APPEND fuzz_flags -include-pch ${fuzz_pch})
 endif()
 
-# lynceus_fuzz_object(RESULT SOURCE): what clang makes of a source; appended to the list RESULT.
+# lynceus_fuzz_object(RESULT SOURCE): compiles SOURCE with clang and appends the object to the list RESULT.
 function(lynceus_fuzz_object result source)
   file(RELATIVE_PATH path ${CMAKE_SOURCE_DIR} ${source})
   string(REPLACE "/" "_" path ${path})
@@ -63,17 +63,26 @@ function(lynceus_fuzz_object result source)
   set(${result} ${${result}} ${object} PARENT_SCOPE)
 endfunction()
 
-# The readers, compiled once for all targets.
+# The readers, compiled once for all fuzz tests.
 set(fuzz_objects)
 file(MAKE_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR}/fuzz)
 foreach(name
-    io/files/archive src/prepare/child_process io/weights/convert io/files/digest io/files/file io/media/frame_choice io/weights/generated_weights io/files/hdf5 io/weights/hf_config io/media/image
-    io/media/jpeg io/files/json src/prepare/json_stream io/files/lines io/weights/llama_pieces io/checkpoint/manifest src/prepare/ordered_rows io/weights/pickle io/media/png
-    io/text/prompt_files io/weights/released_names io/weights/safetensors io/weights/safetensors_writer io/text/sentencepiece_check io/dataset/shard io/dataset/shard_sidecar src/prepare/source
-    src/prepare/sources/coco src/prepare/sources/jsonl src/prepare/sources/llava src/prepare/sources/openvqa src/prepare/sources/text
-    src/prepare/sources/webdataset io/weights/stored_tensor io/text/tokenizer io/weights/torch_file src/prepare/tsv src/prepare/video io/weights/weight_files io/weights/weights io/media/webp
-    io/files/zip_entries core/config core/config_visitor core/memory
-    core/no_cuda/accelerator core/tensor)
+    core/config core/config_visitor core/memory core/tensor
+    core/no_cuda/accelerator
+    io/checkpoint/manifest
+    io/dataset/shard io/dataset/shard_sidecar
+    io/files/archive io/files/digest io/files/file io/files/hdf5 io/files/json io/files/lines
+    io/files/zip_entries
+    io/media/frame_choice io/media/image io/media/jpeg io/media/png io/media/webp
+    io/text/prompt_files io/text/sentencepiece_check io/text/tokenizer
+    io/weights/convert io/weights/generated_weights io/weights/hf_config io/weights/llama_pieces
+    io/weights/pickle io/weights/released_names io/weights/safetensors
+    io/weights/safetensors_writer io/weights/stored_tensor io/weights/torch_file
+    io/weights/weight_files io/weights/weights
+    src/prepare/child_process src/prepare/json_stream src/prepare/ordered_rows src/prepare/source
+    src/prepare/tsv src/prepare/video
+    src/prepare/sources/coco src/prepare/sources/jsonl src/prepare/sources/llava
+    src/prepare/sources/openvqa src/prepare/sources/text src/prepare/sources/webdataset)
   lynceus_fuzz_object(fuzz_objects ${CMAKE_SOURCE_DIR}/${name}.cpp)
 endforeach()
 set(fuzz_library ${CMAKE_CURRENT_BINARY_DIR}/fuzz/libreaders.a)
@@ -83,8 +92,8 @@ add_custom_command(OUTPUT ${fuzz_library}
                    DEPENDS ${fuzz_objects} VERBATIM)
 add_custom_target(fuzz_readers DEPENDS ${fuzz_library})
 
-# lynceus_fuzz(NAME MAX_LENGTH bytes [SEEDS <folder of tests/>...] [WORDS <dictionary>]); the folder
-# fuzz/corpus/NAME is taken when it is there.
+# lynceus_fuzz(NAME MAX_LENGTH bytes [SEEDS <folder of tests/>...] [WORDS <dictionary>])
+# The inputs in fuzz/corpus/NAME, if there are any, are seeds too.
 function(lynceus_fuzz name)
   cmake_parse_arguments(FUZZ "" "MAX_LENGTH;WORDS" "SEEDS" ${ARGN})
   set(objects)

@@ -9,7 +9,7 @@ set -euo pipefail
 export PATH LC_ALL=C
 source_dir=$1 program=$2 lynceus=$3 mpirun=$4
 
-# shellcheck source-path=SCRIPTDIR source=oracle/find_python.sh
+# shellcheck source-path=SCRIPTDIR source=find_python.sh
 . "${source_dir}/tests/oracle/find_python.sh"
 find_python torch
 

@@ -1,8 +1,8 @@
-# bf16 products on a processor without any (tests/bf16/bf16_processor.cpp): what the program asks of
-# oneDNN is done by oneDNN's reference code. Where that cannot be had all tests would be skipped,
+# bf16 products on a processor that has no instructions for them (bf16_processor.cpp): oneDNN's
+# reference code computes them. Where that is not possible every case of the test would be skipped,
 # which counts as a failure here.
 if(LYNCEUS_SANITIZE)
-  return()  # a sanitizer wants to be loaded first
+  return()  # the sanitizer's library must be loaded first
 endif()
 add_library(lynceus_bf16_processor SHARED ${CMAKE_CURRENT_SOURCE_DIR}/bf16/bf16_processor.cpp)
 target_link_libraries(lynceus_bf16_processor PRIVATE dnnl::dnnl ${CMAKE_DL_LIBS})

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# A bundle of this build runs where it is moved to, with nothing in the environment and with its own
-# libraries, and rehearses the parts of the GPU kit that take seconds.
+# A bundle of this build runs after it was moved, with an empty environment and its own libraries, and
+# rehearses the short parts of the GPU kit.
 #
 #   kit_rehearsal.sh ROOT BUILD_DIRECTORY
 set -euo pipefail
@@ -15,10 +15,10 @@ bare() { # bare COMMAND...: without the environment, in the bundle
   (cd "${scratch}/moved" && env -i PATH=/usr/bin:/bin OMP_NUM_THREADS=1 "$@")
 }
 
-"${root}/tools/bundle.sh" --build "${build}" --folder "${scratch}/made"
+"${root}/tools/gpu-kit/bundle.sh" --build "${build}" --folder "${scratch}/made"
 mv "${scratch}/made" "${scratch}/moved"
 
-# All that is loaded is the bundle's, but for the C library, GCC's and CUDA's.
+# All libraries come from the bundle, except those of C, GCC and CUDA.
 loaded=$(bare ./run ldd bin/lynceus)
 [[ "${loaded}" != *"not found"* ]] || fail "libraries are missing: ${loaded}"
 foreign=$(grep -vE "${scratch}|linux-vdso|ld-linux|/lib(c|m|dl|rt|pthread|stdc\+\+|gcc_s|gomp|cudart|cublasLt|nccl)\." \
@@ -30,4 +30,4 @@ bare ./gpu.sh --rehearse --only 'kernels.cast_test' --only 'kernels.adamw_test' 
   --only 'train.*' --only 'layout.*' "${scratch}/out" || code=$?
 ((code == 0)) || { tar -C "${scratch}" -xf "${scratch}/out/logs.tar.xz" && tail -n 5 "${scratch}"/logs/*; }
 ((code == 0)) || fail "the rehearsal: expected exit code 0, found ${code}"
-echo "moved, stripped of its environment, and it rehearses"
+echo "the moved bundle rehearses with an empty environment"

@@ -1,16 +1,16 @@
-# The CUDA path on the host: the sources of lynceus_gpu compiled by the host compiler over the shim
-# (tests/simt/host) and the stand-in for the device (tests/standin). The toolkit's headers are needed,
-# nothing of it runs. Every kernel test that asks for test_stream() runs there too, its threads in
-# either order.
+# The CUDA path on the host: the host compiler compiles the sources of lynceus_gpu against the shim
+# (tests/simt/host) and the stand-in for the device (tests/standin). This needs the headers of the CUDA
+# toolkit; none of its programs runs. Every kernel test that uses test_stream() runs there too, with the
+# threads in ascending and in descending order.
 
-# In the preset "cuda" the same kernel tests run on a GPU, where there is one.
+# In the preset "cuda" the same kernel tests run on a GPU too, where there is one.
 file(GLOB kernel_tests CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/kernels/*_test.cpp)
 if(LYNCEUS_CUDA)
   add_subdirectory(${CMAKE_CURRENT_SOURCE_DIR}/simt)
   foreach(source ${kernel_tests})
-    file(STRINGS ${source} asks REGEX "test_stream\\(\\)")
+    file(STRINGS ${source} uses_stream REGEX "test_stream\\(\\)")
     get_filename_component(name ${source} NAME_WE)
-    if(asks)
+    if(uses_stream)
       add_test(NAME gpu.${name} COMMAND kernels_${name})
       set_tests_properties(gpu.${name} PROPERTIES LABELS gpu TIMEOUT 300 SKIP_RETURN_CODE 77
                            RESOURCE_LOCK gpu ENVIRONMENT LYNCEUS_TEST_DEVICE=cuda)
@@ -23,7 +23,7 @@ if(NOT CUDAToolkit_FOUND)
   return()
 endif()
 if(LYNCEUS_SANITIZE)
-  return()  # fibers would have to tell the sanitizer of every switch
+  return()  # the sanitizer does not know when a fiber switches the stack
 endif()
 find_package(Boost 1.74 REQUIRED COMPONENTS context)
 
@@ -51,13 +51,13 @@ endif()
 target_link_libraries(lynceus_gpu_standin PUBLIC lynceus_core lynceus_parallel Boost::context
                       OpenMP::OpenMP_CXX dnnl::dnnl)
 
-# The program itself, on the stand-in.
+# The program on the stand-in.
 add_executable(lynceus_standin $<TARGET_OBJECTS:lynceus>)
 target_link_libraries(lynceus_standin PRIVATE lynceus_cli lynceus_gpu_standin)
 
 foreach(source ${kernel_tests})
-  file(STRINGS ${source} asks REGEX "test_stream\\(\\)")
-  if(NOT asks)
+  file(STRINGS ${source} uses_stream REGEX "test_stream\\(\\)")
+  if(NOT uses_stream)
     continue()
   endif()
   get_filename_component(name ${source} NAME_WE)
@@ -70,7 +70,7 @@ foreach(source ${kernel_tests})
   endforeach()
 endforeach()
 
-# What only the stand-in shows of a kernel or of memory.
+# Tests of kernels and memory that need the stand-in.
 file(GLOB device_kernel_tests CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/core/device/*_test.cpp
      ${CMAKE_CURRENT_SOURCE_DIR}/kernels/device/*_test.cpp)
 foreach(source ${device_kernel_tests})
@@ -82,14 +82,12 @@ foreach(source ${device_kernel_tests})
                        ENVIRONMENT OMP_NUM_THREADS=1)
 endforeach()
 
-# The step on the CUDA path: the grid law, what holds of one step and what overlaps, eight ranks sharing
-# the device.
+# The training step on the CUDA path: grid law, one step, and overlap, with eight ranks on one device.
 foreach(name grid_law_mpi8_test step_mpi8_test overlap_mpi8_test)
   add_executable(simt_train_${name} $<TARGET_OBJECTS:train_${name}>)
   target_link_libraries(simt_train_${name} PRIVATE lynceus_train lynceus_gpu_standin
                         lynceus_test_main)
-  add_test(NAME simt.train.${name} COMMAND ${MPIEXEC_EXECUTABLE} --oversubscribe -n 8
-                                           $<TARGET_FILE:simt_train_${name}>)
-  set_tests_properties(simt.train.${name} PROPERTIES LABELS "mpi;simt" TIMEOUT 600 PROCESSORS ${both_cores}
-    ENVIRONMENT "${mpi_environment};LYNCEUS_TEST_DEVICE=cuda")
+  lynceus_mpi_test(simt.train.${name} 8 $<TARGET_FILE:simt_train_${name}>)
+  set_tests_properties(simt.train.${name} PROPERTIES LABELS "mpi;simt" TIMEOUT 600
+                       ENVIRONMENT "${mpi_environment};LYNCEUS_TEST_DEVICE=cuda")
 endforeach()

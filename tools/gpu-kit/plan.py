@@ -1,7 +1,7 @@
-"""What the kit runs, in order: one Part a check or a benchmark, with the seconds it may take.
+"""The parts that the kit runs, in order: one Part per check or benchmark, with its time limit.
 
-A part whose program the bundle lacks is told as absent; the order puts what decides before what takes
-long, so that a short time still says the most.
+A part whose program is not in the bundle is reported as absent. Important parts come before long ones, so
+that a short run still shows the most.
 """
 
 import glob
@@ -21,7 +21,7 @@ class Part:
     environment: dict = field(default_factory=dict)
     needs: str = ""  # a file of the bundle, or a program on the PATH
     after: tuple = ()  # parts that must have passed
-    skip_code: int = -1  # exit code that says "not here"
+    skip_code: int = -1  # exit code that means "not possible here"
 
 
 def program(*command):
@@ -38,7 +38,7 @@ def tests_of(folder, pattern):
 
 
 def kernel_parts(folder, rehearsal):
-    """The layout probe first: where it fails, nothing else that uses the matrix unit can be right."""
+    """The layout probe comes first: if it fails, nothing that uses the matrix unit can be correct."""
     skip = 77 if rehearsal else -1
     parts = [
         Part(
@@ -56,7 +56,7 @@ def kernel_parts(folder, rehearsal):
 
 
 def verify_parts(folder, device):
-    """All reference cases on one rank; those whose heads two ranks can share on several of one GPU."""
+    """All reference cases on one rank, and some, whose heads two ranks can divide, on ranks that share the GPU."""
     cases = sorted(
         os.path.join("golden", os.path.basename(os.path.dirname(path)))
         for path in glob.glob(os.path.join(folder, "golden", "*", "config.json"))
@@ -102,7 +102,7 @@ def rank_parts(rehearsal):
 
 
 def training_parts(device, work, steps, batch, count):
-    """Runs of one model: twice in each precision, which must be equal to the bit, and bf16 beside f32."""
+    """Runs of one model: twice in each precision, which must be equal bit for bit, and bf16 against f32."""
     data = os.path.join(work, "data")
     prepare = program(
         *("lynceus", "prepare", "shapes", "--count", str(count), "--seed", "1"),
@@ -125,7 +125,7 @@ def training_parts(device, work, steps, batch, count):
                 *("--optimizer.lr", "1e-3", "--optimizer.warmup_start_lr", "1e-4"),
             )
             parts.append(Part(f"train.{name}", 60, command, after=("train.data",)))
-    compare = ["python3", "gpu/compare_runs.py"]
+    compare = ["python3", "compare_runs.py"]
     for precision in ("f32", "bf16"):
         runs = (f"{precision}.1", f"{precision}.2")
         parts.append(
@@ -148,7 +148,7 @@ def training_parts(device, work, steps, batch, count):
 
 
 def sanitizer_parts(folder):
-    """Every eighth case of each kernel test: a kernel under the sanitizer takes many times as long."""
+    """Every eighth case of each kernel test: kernels are many times slower under the sanitizer."""
     tool = shutil.which("compute-sanitizer") or next(
         iter(sorted(glob.glob("/usr/local/cuda*/bin/compute-sanitizer"), reverse=True)), ""
     )
@@ -173,12 +173,12 @@ def figure(name, limit, command, needs):
 
 
 def benchmark_parts():
-    """Ours and the peer's of one kind one after the other, so that both see the same clocks."""
+    """Each benchmark directly before that of its peer, so that both run at the same clocks."""
     parts = []
     step = program("bench_step", "--device", "cuda", "--precision", "bf16", "--preset", "7b")
     peer = ["python3", "peers/device_step.py", "--preset", "7b"]
     modes = ("--modes", "eager,blocks", "--time-limit", "60")
-    # Mixed lengths: the peer pads, and 64 samples as long as the longest would be no fair one.
+    # Mixed lengths: the peer pads. 64 samples padded to the longest would not be a fair comparison.
     work = {
         "224": (("--image", "224", "--text", "32", "--batch", "64"), ()),
         "420": (("--image", "420", "--text", "32", "--batch", "32"), ()),
@@ -202,7 +202,7 @@ def benchmark_parts():
 
 
 def rehearsal_benchmarks():
-    """Enough to see that figures are collected."""
+    """One benchmark, to test that figures are collected."""
     small = ("--device", "cpu", "--rows", "64", "--launches", "1", "--samples", "2")
     kernels = program("bench_kernels", "--json", *small)
     return [figure("figures.kernels", 60, kernels, "bin/bench_attention")]

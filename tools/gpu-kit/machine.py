@@ -1,4 +1,4 @@
-"""What the kit ran on: the device by nvidia-smi, the host, and the clocks while something runs."""
+"""Describes the machine: the device (nvidia-smi), the host, and the clocks while a benchmark runs."""
 
 import os
 import platform
@@ -14,7 +14,7 @@ CLOCK_FIELDS = "clocks.sm,clocks.mem,power.draw,temperature.gpu"
 
 
 def number_or_text(text):
-    """1980 from "1980 MHz", as text what is no number."""
+    """1980 from "1980 MHz"; the text itself if it is not a number."""
     first = text.split(" ")[0] if text else text
     try:
         return float(first) if "." in first else int(first)
@@ -36,7 +36,7 @@ def ask(fields):
 
 
 def describe_device():
-    """Numbers as numbers, but no version is one; None without a device."""
+    """The fields of the device, numbers as numbers except versions; None without a device."""
     found = ask(DEVICE_FIELDS)
     if found is None:
         return None
@@ -71,7 +71,7 @@ def describe_host():
 
 
 def describe_torch():
-    """The peer's version, "" where there is none. It takes seconds to import."""
+    """The version of PyTorch, "" if it is not installed. The import takes seconds."""
     return first_line(["python3", "-c", "import torch; print(torch.__version__)"])
 
 

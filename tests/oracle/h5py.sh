@@ -8,7 +8,7 @@ set -euo pipefail
 export PATH LC_ALL=C
 source_dir=$1 lynceus=$2 mpirun=$3
 
-# shellcheck source-path=SCRIPTDIR source=oracle/find_python.sh
+# shellcheck source-path=SCRIPTDIR source=find_python.sh
 . "${source_dir}/tests/oracle/find_python.sh"
 find_python h5py
 check() { "${python}" "${source_dir}/tests/oracle/check_hdf5.py" "$@"; }

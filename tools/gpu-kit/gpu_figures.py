@@ -1,19 +1,18 @@
-"""From the lines of the device benchmarks to ratios with what they are measured against.
+"""Computes ratios from the lines of the device benchmarks: Lynceus against its peers.
 
     python3 gpu_figures.py figures.jsonl...      a table; "-" reads stdin
-    python3 gpu_figures.py --json gpu.json       the ratios as JSON; gpu.json lists its "figures"
+    python3 gpu_figures.py --json gpu.json       the ratios as JSON, from the list "figures" of gpu.json
 
-Steps: ours over PyTorch's by samples a second and by peak memory, for each of its modes and each
-workload that both have measured alike; required operations over the matrix rate. Attention: ours
-over the best SDPA backend, and over the matrix rate. Kernels: over the copy of the same run. A
-figure misses where it is below what is promised; --check then exits with 1. Where two lines measure
-the same thing the last one counts.
+Steps: speed and peak memory against each mode of PyTorch, for workloads that both measured; required
+operations against the matrix rate. Attention: against the best SDPA backend and against the matrix rate.
+Kernels: against the copy of the same run. A figure misses if it is below its promise; with --check the
+exit code is then 1. If two lines measure the same thing, the last one counts.
 """
 import argparse
 import json
 import sys
 
-# What is promised, by kind of ratio.
+# The promised ratios.
 EAGER, COMPILED, COMPILED_MIXED, MFU = 1.2, 1.0, 1.2, 0.55
 ATTENTION, LONG_FORWARD, LONG_BACKWARD, COPY = 1.0, 0.40, 0.30, 0.80
 LONG_CASE = "causal 2048"
@@ -37,7 +36,7 @@ def read_lines(paths):
 
 
 def ratio(what, against, value, promised=None, spread=None):
-    """One line of the table; spread: the least and the most that the samples allow."""
+    """One line of the table; spread: the smallest and the largest ratio that the samples allow."""
     line = {"what": what, "against": against, "ratio": round(value, 4)}
     if spread:
         line["least"], line["most"] = (round(end, 4) for end in spread)

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Compares two runs of `lynceus train`.
 
-  compare_runs.py equal RUN RUN                  equal to the bit: losses, gradient norms, checkpoints
-  compare_runs.py track --within 0.01 RUN RUN    each loss of the second within a share of the first's
+  compare_runs.py equal RUN RUN                  equal bit for bit: losses, gradient norms, checkpoints
+  compare_runs.py track --within 0.01 RUN RUN    each loss differs by at most this share of the first run's
 
-Exit 0: so it is; 5: it is not.
+Exit code 0: yes; 5: no.
 """
 
 import argparse
@@ -13,9 +13,9 @@ import json
 import os
 import sys
 
-# Of a line of metrics.jsonl what the machine's speed does not decide.
+# The values of a line of metrics.jsonl that do not depend on the speed of the machine.
 COMPUTED = ("step", "samples_seen", "loss", "scored_tokens", "grad_norm", "lr")
-# Of a checkpoint what was computed: digests of every tensor's values and what stands beside them.
+# The keys of a manifest that describe computed values, such as the digests of every tensor.
 KEPT = ("step", "samples_seen", "tensors", "frozen_weights", "parameter_steps", "tokenizer")
 
 
@@ -67,11 +67,11 @@ def expect_equal(run, other):
             if manifest[key] != again[name].get(key):
                 differ(f"{name}: {key} differ: {difference(manifest[key], again[name].get(key))}")
         digests += len(manifest["tensors"])
-    print(f"{len(first)} steps and {digests} tensors of {len(saved)} checkpoints are equal to the bit")
+    print(f"{len(first)} steps and {digests} tensors of {len(saved)} checkpoints are equal bit for bit")
 
 
 def difference(one, two):
-    """The first few of what two lists do not share, or both values."""
+    """The first entries that only one of two lists has, or both values."""
     if isinstance(one, list) and isinstance(two, list):
         others = [json.dumps(x) for x in one if x not in two] + [json.dumps(x) for x in two if x not in one]
         return f"{len(others)} entries, first {others[:2]}"

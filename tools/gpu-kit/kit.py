@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Runs the parts of plan.py within the time and writes gpu.json and logs.tar.xz. gpu.sh starts it.
+"""Runs the parts of plan.py within the time limit and writes gpu.json and logs.tar.xz. gpu.sh starts it.
 
-gpu.json is whole after every part, so that a kit that is cut off has told what it knows.
+gpu.json is complete after every part, so that a kit that is stopped early has still reported its results.
 """
 
 import argparse
@@ -21,9 +21,9 @@ import machine
 import plan
 
 NO_DEVICE = 77
-STOPS_STARTING = 510  # seconds after which no part begins
-LAST = 20  # seconds more that the last one may take
-GRACE = 5  # seconds to end after SIGTERM: mpirun takes its ranks along
+STOPS_STARTING = 510  # seconds after which no part starts
+LAST = 20  # more seconds for the last part
+GRACE = 5  # seconds to end after SIGTERM, in which mpirun ends its ranks
 
 
 def read_options():
@@ -32,17 +32,17 @@ def read_options():
     )
     parser.add_argument("output", nargs="?", help="folder for gpu.json and logs.tar.xz (results)")
     parser.add_argument("--bundle", required=True, help=argparse.SUPPRESS)
-    parser.add_argument("--rehearse", action="store_true", help="on the CPU, with small sizes")
+    parser.add_argument("--rehearse", action="store_true", help="run on the CPU with small sizes")
     parser.add_argument(
         "--only", action="append", metavar="PATTERN", help="parts by name, as 'figures.*'; repeatable"
     )
-    parser.add_argument("--skip", action="append", default=[], metavar="PATTERN", help="all but these")
-    parser.add_argument("--list", action="store_true", help="name the parts and their limits")
+    parser.add_argument("--skip", action="append", default=[], metavar="PATTERN", help="parts not to run")
+    parser.add_argument("--list", action="store_true", help="print the parts and their time limits")
     parser.add_argument(
-        "--seconds", type=float, default=STOPS_STARTING, help="no part begins after them (%(default)s)"
+        "--seconds", type=float, default=STOPS_STARTING, help="no part starts after this time (%(default)s)"
     )
     parser.add_argument(
-        "--last", type=float, default=LAST, help="seconds more for the last one (%(default)s)"
+        "--last", type=float, default=LAST, help="more seconds for the last part (%(default)s)"
     )
     return parser.parse_args()
 
@@ -55,7 +55,7 @@ def wanted(part, options):
 
 
 def lacks(part, bundle):
-    """What the part needs and the bundle or the machine has not; "" if nothing."""
+    """What the part needs and neither the bundle nor the machine has; "" if nothing is missing."""
     if not part.needs:
         return ""
     if os.path.exists(os.path.join(bundle, part.needs)) or shutil.which(part.needs):
@@ -64,7 +64,7 @@ def lacks(part, bundle):
 
 
 def stop(process):
-    """Ends the process and what it started."""
+    """Ends the process and its children."""
     for number, patience in ((signal.SIGTERM, GRACE), (signal.SIGKILL, GRACE)):
         try:
             os.killpg(process.pid, number)
@@ -99,7 +99,7 @@ ROW_OF_VERIFY = re.compile(r"^(\S+)\s+(\S.*?)\s{2,}(\S+e[+-]\d+|nan)\s+(\d\S*e[+
 
 
 def rows_of_verify(path):
-    """Of a table of `lynceus verify` the row of each quantity that came nearest to its tolerance."""
+    """For each quantity in a table of `lynceus verify`, the row that is nearest to its tolerance."""
     nearest = {}
     with open(path, encoding="utf-8", errors="replace") as file:
         for line in file:
@@ -157,16 +157,16 @@ class Kit:
         """(status, why) of a part that is not started, or None."""
         missing = lacks(part, self.bundle)
         if missing:
-            return "absent", f"{missing} is not here"
+            return "absent", f"{missing} was not found"
         for name in part.after:
             if self.status.get(name, "passed") != "passed":
                 return "not run", f"{name}: {self.status[name]}"
         if self.elapsed() > self.options.seconds:
-            return "not run", f"{self.elapsed():.0f} s had gone"
+            return "not run", f"the time was over after {self.elapsed():.0f} s"
         return None
 
     def execute(self, part, path):
-        """Runs the command; its errors go to the log, a benchmark's lines to a file beside it."""
+        """Runs the command; its errors go to the log, the lines of a benchmark to a file next to it."""
         end = self.options.seconds + self.options.last
         limit = max(1.0, min(part.limit, end - self.elapsed()))
         lines = path + ".jsonl" if part.kind == "benchmark" else None
@@ -219,7 +219,7 @@ class Kit:
         self.write()
 
     def collect(self, part, entry, path):
-        """The figures that a part printed, also of one that broke off."""
+        """Collects the figures that a part printed, also if it failed later."""
         if part.kind == "benchmark":
             lines = json_lines(path + ".jsonl")
             if entry["status"] == "passed" and not lines:
@@ -242,7 +242,7 @@ class Kit:
         os.replace(path + ".new", path)
 
     def compare_with_peers(self):
-        """Puts the ratios of the figures into the report, where the bundle knows how."""
+        """Adds the ratios of the figures to the report, if the bundle has gpu_figures.py."""
         tool = os.path.join(self.bundle, "gpu_figures.py")
         report = os.path.join(self.output, "gpu.json")
         if not self.report["figures"] or not os.path.exists(tool):
@@ -272,11 +272,11 @@ def main():
     options = read_options()
     bundle = options.bundle
     if not os.access(os.path.join(bundle, "run"), os.X_OK):
-        print(f"gpu: {bundle}/run: expected an unpacked bundle (tools/bundle.sh), found none")
+        print(f"gpu: {bundle}/run: expected an unpacked bundle (tools/gpu-kit/bundle.sh), found none")
         return 2
     device = {"name": "rehearsal (CPU)"} if options.rehearse else machine.describe_device()
     if device is None and not options.list:
-        print("gpu: nvidia-smi names no device")
+        print("gpu: no GPU: nvidia-smi reports no device")
         return NO_DEVICE
     work = tempfile.mkdtemp(prefix="lynceus-kit-")
     try:

@@ -1,4 +1,4 @@
-"""What gpu_figures.py makes of a few lines whose ratios are known."""
+"""Tests gpu_figures.py on lines whose ratios are known."""
 import unittest
 
 import gpu_figures

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The GPU kit tells what happened: a bundle of stand-in programs that pass, fail, hang and print figures,
-# and runs of training that differ in one bit. No build is needed.
+# The GPU kit reports what happened: with a bundle of stand-in programs that pass, fail, hang and print
+# figures, and with training runs that differ in one bit. It needs no build.
 #
 #   kit_guards.sh ROOT
 set -euo pipefail
@@ -15,7 +15,7 @@ export PYTHONDONTWRITEBYTECODE=1
 
 bundle=${scratch}/bundle
 mkdir -p "${bundle}/bin" "${bundle}/golden/one"
-cp -r "${root}/bench/gpu.sh" "${root}/bench/gpu" "${bundle}/"
+cp "${root}"/tools/gpu-kit/{gpu.sh,kit.py,plan.py,machine.py,compare_runs.py} "${bundle}/"
 touch "${bundle}/golden/one/config.json" "${bundle}"/bin/{kernels_good_test,kernels_bad_test,kernels_slow_test}
 echo "0123abcd" >"${bundle}/commit"
 cat >"${bundle}/run" <<'END'
@@ -34,7 +34,7 @@ END
 chmod +x "${bundle}/run"
 touch "${bundle}"/bin/bench_{step,attention}
 
-# kit CODE ARGUMENTS...: the kit's words are in ${said}, its report in ${scratch}/out/gpu.json.
+# kit CODE ARGUMENTS...: the output is in ${said}, the report in ${scratch}/out/gpu.json.
 kit() {
   local expected=$1 found=0
   shift
@@ -74,21 +74,21 @@ kit 1 --rehearse --only 'kernels.bad_test' --only 'kernels.good_test'
 report 'c["kernels.bad_test"] == dict(c["kernels.bad_test"], status="failed", exit=1)'
 report 'c["kernels.bad_test"]["says"] == "wrong in element 3" and r["summary"]["passed"] == 1'
 
-# A part is stopped, with what it started, where the time ends; none begins after it.
+# When the time is over, the running part is stopped with its child processes, and no other part starts.
 kit 1 --rehearse --seconds 1 --last 1 --only 'kernels.slow_test' --only 'verify.f32'
 report 'c["kernels.slow_test"]["status"].startswith("over ") and c["kernels.slow_test"]["seconds"] < 15'
-report 'c["verify.f32"]["status"] == "not run" and "gone" in c["verify.f32"]["says"]'
+report 'c["verify.f32"]["status"] == "not run" and "time was over" in c["verify.f32"]["says"]'
 pid=$(cat "${bundle}/slow.pid")
-# Whoever adopts it may take a while to bury it.
+# The process that adopts it may take a while to collect its exit status.
 lives() { [[ -r "/proc/${pid}/stat" && "$(sed 's/.*) //' "/proc/${pid}/stat" 2>/dev/null)" != Z* ]]; }
 for _ in {1..50}; do
   lives || break
   sleep 0.1
 done
-! lives || fail "what a stopped part had started lives on"
+! lives || fail "a child process of the stopped part still runs"
 kit 3 --rehearse --seconds -1 --only 'verify.f32'
 
-# Without a device nothing is claimed; with one its name and clocks stand in the report.
+# Without a device there is no report; with one the report has its name and clocks.
 mkdir "${scratch}/tools"
 printf '#!/bin/sh\nexit 9\n' >"${scratch}/tools/nvidia-smi"
 chmod +x "${scratch}/tools/nvidia-smi"
@@ -122,7 +122,7 @@ run_of() { # run_of NAME LOSS DIGEST
 }
 compare() { # compare CODE WORDS ARGUMENTS...
   local expected=$1 words=$2 found=0 text
-  text=$(cd "${scratch}" && python3 "${root}/bench/gpu/compare_runs.py" "${@:3}" 2>&1) || found=$?
+  text=$(cd "${scratch}" && python3 "${root}/tools/gpu-kit/compare_runs.py" "${@:3}" 2>&1) || found=$?
   ((found == expected)) || fail "compare_runs ${*:3}: expected ${expected}, found ${found}: ${text}"
   [[ "${text}" == *"${words}"* ]] || fail "compare_runs ${*:3}: expected '${words}', found '${text}'"
 }
@@ -140,4 +140,4 @@ compare 5 "found none" equal first empty
 compare 0 '"worst_step"' track --within 0.01 first bit
 compare 5 "1.04% apart" track --within 0.01 first far
 compare 5 "step 1" track --within 0.01 first nan
-echo "the kit tells what passes, fails, hangs, lacks and differs"
+echo "the kit reports what passes, fails, hangs, is absent and differs"

@@ -22,8 +22,8 @@ try() {
 }
 
 if ! try; then
-  sed -n '/not found on the PATH/p; /CMake Error/,/^$/p; /^  *Not found:/,/^ *On Debian/p' "${log}" | awk '!seen[$0]++' >&2
-  echo "configure: CMake did not find everything it needs (${log}); trying tools/setup.sh" >&2
+  grep -A 25 -E 'CMake Error|not found on the PATH' "${log}" >&2 || cat "${log}" >&2
+  echo "configure: CMake did not find everything it needs (above, and ${log}); trying tools/setup.sh" >&2
   if ! tools/setup.sh; then
     echo "configure: what to do on this machine: docs/building.md" >&2
     exit 2

@@ -1,4 +1,4 @@
-// The handler of SIGSEGV before this one is put back for faults elsewhere.
+// For faults elsewhere the previous handler of SIGSEGV is restored.
 #include "guard.h"
 
 #include <csignal>
@@ -14,11 +14,11 @@ struct Guard {
 };
 Guard guard;
 
-// The message is made on the faulting fiber's own stack: the fault was synchronous, in device code,
-// which holds no lock.
+// The message is built on the stack of the faulting fiber: the fault was synchronous, in device
+// code, which has no lock.
 void on_fault(int, siginfo_t* info, void*) {
   if (guard.range.contains(info->si_addr)) guard.tell(info->si_addr);
-  sigaction(SIGSEGV, &guard.before, nullptr);  // and the access is made again
+  sigaction(SIGSEGV, &guard.before, nullptr);  // and the access is repeated
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// Turns a fault on a guard page into a message; other faults go where they went before.
+// Turns a fault on a guard page into a message; other faults go to the previous handler.
 #pragma once
 
 #include <functional>

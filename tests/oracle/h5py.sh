@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Every HDF5 file that Lynceus writes opens in h5py and holds what its headers say: shards, against
-# the rows and pictures that they were made of, and a checkpoint, against what is exported from it.
+# Every HDF5 file that Lynceus writes opens in h5py and has the documented contents: dataset shards are
+# compared with the rows and images they were made of, a checkpoint with its export.
 # Exit code 77: no python3 here has h5py.
 #
 #   oracle_h5py.sh SOURCE_DIR LYNCEUS MPIRUN

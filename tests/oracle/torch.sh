@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# What torch writes now reads back as the same tensors, with other numbers and larger than in
-# tests/data/torch; a model trains alike from safetensors, torch files and LLaMA's pieces; base and
-# delta add up to torch's sum, bit by bit, and what is exported reads back as torch would round it.
+# Files that torch writes now, with other values and larger than in tests/data/torch, read back as the same
+# tensors. A model trains equally from safetensors, torch files and LLaMA's pieces. Base and delta add up to
+# torch's sum bit for bit, and an export reads back as torch would round it.
 # Exit code 77: no python3 here has torch.
 #
 #   oracle_torch.sh SOURCE_DIR TEST_PROGRAM LYNCEUS MPIRUN

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# runtime_choice.sh MPIRUN LYNCEUS CASE: where `lynceus verify` computes, and what it says of it, where
-# ranks have a device, none, or differ. LYNCEUS takes LYNCEUS_STANDIN_DEVICES for the number of devices.
+# runtime_choice.sh MPIRUN LYNCEUS CASE: where `lynceus verify` computes and what it logs, if all ranks have a
+# device, none has, or some have. LYNCEUS reads the number of devices from LYNCEUS_STANDIN_DEVICES.
 set -uo pipefail
 
 mpirun=$1 lynceus=$2 case=$3
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 failed=0
-export OMPI_MCA_odls_base_sigkill_timeout=0  # where a rank has ended, mpirun need not wait
+export OMPI_MCA_odls_base_sigkill_timeout=0  # mpirun need not wait when a rank has ended
 
 verify() {  # verify FIRST SECOND THIRD OPTION...: each rank's number of devices; the exit code
   local counts=("${@:1:3}") command=()
@@ -19,7 +19,7 @@ verify() {  # verify FIRST SECOND THIRD OPTION...: each rank's number of devices
   "$mpirun" --oversubscribe "${command[@]}" >"$log" 2>&1
 }
 
-expect() {  # expect TIMES PATTERN: how many lines say it
+expect() {  # expect TIMES PATTERN: how many lines must match
   local found
   found=$(grep -c "$2" "$log")
   [ "$found" -eq "$1" ] && return

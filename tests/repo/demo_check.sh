@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What guards the demo: it removes no folder but its own, and it fails where the model has not learned.
+# The demo removes only its own folder, and it fails if the model has not learned.
 #
 #   demo_check.sh ROOT
 set -euo pipefail
@@ -15,9 +15,9 @@ touch "${scratch}/mine"
 code=0
 "${root}/tools/demo.sh" "${scratch}" >"${scratch}.log" 2>&1 || code=$?
 log=$(cat "${scratch}.log") && rm "${scratch}.log"
-((code == 2)) || fail "a folder of somebody else: expected exit code 2, found ${code}: ${log}"
-[[ -e "${scratch}/mine" ]] || fail "a folder of somebody else: it was emptied"
-[[ "${log}" == *"${scratch}"*"was not made by the demo"* ]] || fail "it must say why, found '${log}'"
+((code == 2)) || fail "a folder that is not of the demo: expected exit code 2, found ${code}: ${log}"
+[[ -e "${scratch}/mine" ]] || fail "a folder that is not of the demo: it was emptied"
+[[ "${log}" == *"${scratch}"*"was not made by the demo"* ]] || fail "expected the reason, found '${log}'"
 
 answers() { # answers COLOR COUNTING COUNT
   printf '{"class": "Color", "accuracy": %s, "baseline": 0.25, "count": 300, "loss": 0.1}\n' "$1"
@@ -35,4 +35,4 @@ expect 1 "Color has accuracy 0.64" 0.64 0.9 300
 expect 1 "Counting has accuracy 0.3" 0.9 0.3 300
 expect 1 "Spatial has 299 questions" 0.9 0.9 299
 "${root}/tools/check_demo.sh" </dev/null 2>/dev/null && fail "no answers at all were accepted"
-echo "the demo keeps to its folder and to its thresholds"
+echo "the demo removes only its folder and checks its thresholds"

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Runs the pages of docs/ as written: files of the page (```kind NAME) are made, commands of its
-# ```console blocks ("$ ...") are run in a folder that looks like a checkout, and what they print must
-# be what the page shows, but for seconds.
+# Runs the pages of docs/ as written: makes the files of the page (```kind NAME), runs the commands of its
+# ```console blocks ("$ ...") in a folder like a checkout, and compares their output with that of the page,
+# except for seconds.
 #
-#   docs_check.sh ROOT LYNCEUS [--update]     --update writes what was printed into the pages
+#   docs_check.sh ROOT LYNCEUS [--update]     --update writes the output into the pages
 set -euo pipefail
 export LC_ALL=C OMP_NUM_THREADS=1
 root=$1
@@ -14,7 +14,7 @@ trap 'rm -rf "${work}"' EXIT
 
 seconds() { sed -E 's/[0-9.]+ s$/T s/'; }
 
-# What the page would be if it showed what its commands print: on stdout.
+# Prints the page with the real output of its commands.
 replay() {
   local line block="" name=""
   while IFS= read -r line; do
@@ -58,5 +58,5 @@ for page in "${pages[@]}"; do
     cat "${place}/errors"
   fi
 done
-echo "${#pages[@]} pages, ${faults} that do not show what their commands print"
+echo "${#pages[@]} pages, ${faults} with other output than their commands print"
 ((faults == 0))

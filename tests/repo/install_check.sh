@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# An installed Lynceus runs from wherever it is moved to, with the configs that came along: it makes
-# data and trains one step, in a folder that has nothing to do with the source tree.
+# An installed Lynceus runs after it was moved, with its installed configs: it makes data and trains one step in
+# a folder outside the source tree.
 #
 #   install_check.sh CMAKE BUILD_DIRECTORY
 set -euo pipefail
@@ -19,7 +19,7 @@ mv "${prefix}/first" "${prefix}/second"
 lynceus=${prefix}/second/bin/lynceus
 configs=${prefix}/second/share/lynceus/configs
 
-# Libraries that lie beside it are found relative to it, and nothing of the build tree is.
+# Its libraries are found relative to the program, and none in the build tree.
 runpath=$(readelf -d "${lynceus}" | sed -nE 's/.*\((RUNPATH|RPATH)\).*\[(.*)\]/\2/p')
 [[ "${runpath}" == "\$ORIGIN/../lib" ]] ||
   fail "RUNPATH: expected \$ORIGIN/../lib, found '${runpath}'"
@@ -38,4 +38,4 @@ fi
   --data.source 'color:1:data/train-Color.h5' --data.prompt vicuna --data.caption_prompts vqa \
   --train.steps 1 --train.global_batch_size 4 --run run >log 2>&1 || { cat log; fail "train failed"; }
 [[ -d run/checkpoints/step-00000001 ]] || fail "train: expected a checkpoint of step 1, found none"
-echo "installed, moved, and it runs"
+echo "the installed program runs after it was moved"

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Kernels use the machine through simt.h alone, so that they run on the host too.
+# Kernels use the machine only through simt.h, so that they run on the host too.
 #
-#   simt_lint.sh ROOT     prints every line of kernels/cuda, outside of hardware/, that goes around
-#                         it; exit 1 if there is one
+#   simt_lint.sh ROOT     prints every line of kernels/cuda, outside hardware/, that does not; exit code 1
+#                         if there is one
 #
-# Of the names with two underscores, which are the compiler's and the machine's, only those pass that
-# a host compiler has with the toolkit's headers.
+# Names with two underscores belong to the compiler. Those are allowed that a host compiler has with the
+# headers of the toolkit.
 set -euo pipefail
 export LC_ALL=C
 
@@ -46,7 +46,7 @@ done < <(find kernels/cuda -path kernels/cuda/hardware -prune -o \
   -type f \( -name '*.cu' -o -name '*.cuh' -o -name '*.h' -o -name '*.cpp' \) -print | sort)
 
 if ((faults > 0)); then
-  echo "${faults} places go around simt.h"
+  echo "${faults} places do not use simt.h"
   exit 1
 fi
-echo "${files} files use the machine through simt.h alone"
+echo "${files} files use the machine only through simt.h"

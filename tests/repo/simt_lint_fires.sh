@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Proves that simt_lint.sh fires: a clean tree passes, each way around simt.h alone is found.
+# Proves that simt_lint.sh accepts a clean tree and finds each way around simt.h.
 set -euo pipefail
 lint="$(dirname "${BASH_SOURCE[0]}")/simt_lint.sh"
 tree=$(mktemp -d)

@@ -70,19 +70,19 @@ __global__ void load_without_sync_warp(bool planted, const float* in, float* out
 }
 
 /// A row is overwritten while another lane may still load it.
-__global__ void store_behind_load(bool planted, const float* in, float* out) {
+__global__ void store_after_load(bool planted, const float* in, float* out) {
   Matrices& shared = simt::static_shared<Matrices>();
   const int lane = simt::lane();
   const auto fill = [&](int row, float scale) {
     for (int col = 0; col < 8; ++col) {
       const __nv_bfloat16 value = __float2bfloat16(scale * in[8 * row + col]);
-      shared.at[row / 8][row % 8][col] = value;  // store_behind_load
+      shared.at[row / 8][row % 8][col] = value;  // store_after_load
     }
   };
   fill(lane, 1);
   simt::sync_warp();
   uint32_t r[4], again[4];
-  simt::load_matrix(r, shared.at[lane / 8][lane % 8]);  // store_behind_load
+  simt::load_matrix(r, shared.at[lane / 8][lane % 8]);  // store_after_load
   if (!planted) simt::sync_warp();
   fill(lane ^ 1, 2);
   simt::sync_warp();
@@ -119,7 +119,7 @@ std::vector<Bug> warp_bugs() {
        kWrong, kNoBarrier},
       {"load_without_sync_warp", launch_one<load_without_sync_warp, 1, kWarp>, kWrong, kWrong,
        kNoBarrier},
-      {"store_behind_load", launch_one<store_behind_load, 1, kWarp>, nullptr, nullptr, kNoBarrier},
+      {"store_after_load", launch_one<store_after_load, 1, kWarp>, nullptr, nullptr, kNoBarrier},
   };
 }
 

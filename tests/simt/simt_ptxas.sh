@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Every CUDA source by nvcc, for each architecture: no errors, no warnings, no registers spilled.
+# nvcc compiles every CUDA source for each architecture without errors, warnings and register spills.
 #
 #   simt_ptxas.sh ROOT NVCC [SOURCE...]     without sources: kernels/cuda/**/*.cu of ROOT
 #
-# Prints what is wrong; two jobs at a time. Exit 77: there is no nvcc, nothing was checked.
+# Prints the faults; two jobs at a time. Exit code 77: no nvcc, nothing was checked.
 set -euo pipefail
 export LC_ALL=C
 
@@ -22,23 +22,23 @@ if ((${#sources[@]} == 0)); then
   exit 1
 fi
 
-# The words of ptxas -v: "12 bytes stack frame, 8 bytes spill stores, 8 bytes spill loads" behind the
-# name of each function.
+# ptxas -v prints "12 bytes stack frame, 8 bytes spill stores, 8 bytes spill loads" after the name of each
+# function.
 check() {
-  local source=$1 architecture=$2 object output told wrong=0
+  local source=$1 architecture=$2 object output messages wrong=0
   object="${objects}/$(basename "${source}").${architecture}.o"
-  # fmt 9's compile-time checks are beyond nvcc's front end.
+  # nvcc's front end cannot evaluate the compile-time checks of fmt 9.
   output=$("${compiler[@]}" -std=c++20 -arch="${architecture}" -DFMT_CONSTEVAL= \
     -DFMT_USE_CONSTEXPR=1 -I. -Isrc -Ikernels/cuda/hardware -Xcompiler -Wall -Xptxas -v \
     -c "${source}" -o "${object}" 2>&1) || wrong=1
-  told=$(grep -vE '^ptxas info|bytes stack frame' <<<"${output}") || true
-  if ((wrong)) || [[ -n "${told}" ]]; then
+  messages=$(grep -vE '^ptxas info|bytes stack frame' <<<"${output}") || true
+  if ((wrong)) || [[ -n "${messages}" ]]; then
     echo "${source}: ${architecture}:"
-    echo "${told}"
+    echo "${messages}"
     return 1
   fi
   if ! grep -q 'bytes spill stores' <<<"${output}"; then
-    echo "${source}: ${architecture}: ptxas told of no function"
+    echo "${source}: ${architecture}: ptxas reported no function"
     return 1
   fi
   awk -v place="${source}: ${architecture}" '

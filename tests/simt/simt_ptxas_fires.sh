@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Proves that simt_ptxas.sh fires: on an error, on a warning, on a spill, and on nothing else.
+# Proves that simt_ptxas.sh finds an error, a warning and a spill, and accepts a clean source.
 #
 #   simt_ptxas_fires.sh NVCC
 set -euo pipefail
@@ -38,7 +38,7 @@ must_fire "$1" '__global__ void __launch_bounds__(1024, 2) kernel(float* x) {
   __syncthreads();
   for (int i = 0; i < 64; ++i) x[i * 1024 + threadIdx.x] = y[63 - i] * y[(7 * i) % 64];
 }' 'kernel.* bytes spill stores'
-must_fire "$1" 'int host_only() { return 0; }' 'told of no function'
+must_fire "$1" 'int host_only() { return 0; }' 'reported no function'
 
 if bash "${check}" "${tree}" "${tree}/nvcc" >/dev/null; then
   echo "not found: no nvcc"

@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
 # verify_exit.sh MPIRUN LYNCEUS CASE: exit codes of `lynceus verify` on two ranks: 0 on the case, 5 on
 # a copy with one weight or one expected gradient changed, 3 where a file is missing or does not fit,
-# 2 without cases. What is wrong is told once.
+# 2 without cases. One rank prints one message.
 set -uo pipefail
 
 mpirun=$1 lynceus=$2 original=$3
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 failed=0
-export OMPI_MCA_odls_base_sigkill_timeout=0  # where a rank has ended, mpirun need not wait
+export OMPI_MCA_odls_base_sigkill_timeout=0  # mpirun need not wait when a rank has ended
 
 expect() {  # expect CODE WHAT [ARGUMENT...]
   local expected=$1 what=$2 code
@@ -17,9 +17,9 @@ expect() {  # expect CODE WHAT [ARGUMENT...]
   code=$?
   local messages
   messages=$(grep -c '^lynceus: ' "$scratch/log")
-  local told=1
-  if [ "$expected" -eq 0 ] || [ "$expected" -eq 5 ]; then told=0; fi
-  [ $code -eq "$expected" ] && [ "$messages" -eq "$told" ] && return
+  local once=1
+  if [ "$expected" -eq 0 ] || [ "$expected" -eq 5 ]; then once=0; fi
+  [ $code -eq "$expected" ] && [ "$messages" -eq "$once" ] && return
   cat "$scratch/log"
   echo "$what: expected exit code $expected, found $code and $messages messages"
   failed=1
@@ -36,12 +36,12 @@ change() {  # change FILE TENSOR BYTES: overwrites the tensor's first bytes
 
 fresh() { rm -rf "$scratch/case" && cp -r "$original" "$scratch/case"; }
 
-expect 0 "the case as it is" "$original"
+expect 0 "the unchanged case" "$original"
 fresh && change "$scratch/case/weights.safetensors" 'LLM.model.layers.1.mlp.up_proj.weight' '\x00\x3f'
 expect 5 "one weight changed" "$scratch/case"
 fresh && change "$scratch/case/expected.safetensors" 'grad.bridge.latents' '\x00\x00\x00\x3f'
 expect 5 "one expected gradient changed" "$scratch/case"
-expect 5 "a changed case behind a good one" "$original" "$scratch/case"
+expect 5 "a changed case after a good one" "$original" "$scratch/case"
 fresh && rm "$scratch/case/weights.safetensors"
 expect 3 "weights missing" "$scratch/case"
 fresh && rm "$scratch/case/expected.safetensors" "$scratch/case/trajectory.json"

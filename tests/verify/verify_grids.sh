@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # verify_grids.sh MPIRUN LYNCEUS "T P D" REFUSED -- OPTION... -- CASE...
-# Runs `lynceus verify` on a grid of T x P x D ranks over all cases. A case whose heads do not divide
-# must be refused with exit code 2 and one sentence that names it and the number to change; those are
-# taken out, and must be exactly REFUSED (names separated by spaces). Exit code 77: no case there.
+# Runs `lynceus verify` on a grid of T x P x D ranks over all cases. A case whose heads do not divide must be
+# refused with exit code 2 and one sentence that names it and the number to change. Refused cases are
+# removed from the list, and must be exactly REFUSED (names separated by spaces). Exit code 77: no case.
 set -uo pipefail
 
 mpirun=$1 lynceus=$2 refused_expected=$4

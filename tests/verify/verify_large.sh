@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # verify_large.sh MPIRUN LYNCEUS "T P D" NAME...: both schedules over the cases of that name in
-# LYNCEUS_GOLDEN_DIR. Exit code 77 where that is not set: listed as not run.
+# LYNCEUS_GOLDEN_DIR. Exit code 77 (not run) if that is not set.
 set -euo pipefail
 if [ -z "${LYNCEUS_GOLDEN_DIR:-}" ]; then
   echo "LYNCEUS_GOLDEN_DIR is not set"

@@ -297,8 +297,8 @@ def main():
         kit.pack_logs()
     finally:
         shutil.rmtree(work, ignore_errors=True)
-    told = ", ".join(f"{count} {status}" for status, count in sorted(kit.report["summary"].items()))
-    print(f"gpu: {told} in {kit.elapsed():.0f} s: {os.path.join(output, 'gpu.json')}")
+    counts = ", ".join(f"{count} {status}" for status, count in sorted(kit.report["summary"].items()))
+    print(f"gpu: {counts} in {kit.elapsed():.0f} s: {os.path.join(output, 'gpu.json')}")
     return kit.exit_code()
 
 

@@ -28,7 +28,7 @@ class BlockMemory {
   /// Describes a write outside the block's memory; empty: there was none.
   std::string damage() const;
   bool owns(const void* address, size_t bytes) const;
-  /// The object that an address lies in or right behind: "static memory + 12".
+  /// The object that contains the address or ends right before it: "static memory + 12".
   std::string describe(const void* address) const;
   Range range() const { return {arena_, guard().end}; }
   Range guard() const;
@@ -40,7 +40,7 @@ class BlockMemory {
     size_t bytes;
   };
   unsigned char* arena_;
-  unsigned char* guard_;  // the page behind the arena
+  unsigned char* guard_;  // the page after the arena
   unsigned char* dynamic_;
   size_t dynamic_bytes_ = 0;
   size_t static_bytes_ = 0;  // used, from the start of the arena

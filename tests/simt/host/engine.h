@@ -106,7 +106,7 @@ struct Range {
   const unsigned char* end = nullptr;
   bool contains(const void* address) const { return begin <= address && address < end; }
 };
-Range shared_memory();  // and the guard behind it
+Range shared_memory();  // and the guard page after it
 /// Whether this memory belongs to the running block.
 bool owns_shared(const void* address, size_t bytes);
 std::string describe_shared(const void* address);

@@ -7,7 +7,7 @@
 
 namespace lynceus::simt::engine {
 
-/// `tell` is called with the address, on the faulting thread, and must not return.
-void report_guard_hits(const Range& guard, std::function<void(const void*)> tell);
+/// `report` is called with the address, on the faulting thread, and must not return.
+void report_guard_hits(const Range& guard, std::function<void(const void*)> report);
 
 }  // namespace lynceus::simt::engine

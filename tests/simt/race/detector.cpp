@@ -62,7 +62,7 @@ void Detector::access(const void* address, size_t bytes, engine::Access kind, co
     const Race race = kind == engine::Access::kRead ? record_read(cell, now, order_, shared)
                                                     : record_write(cell, now, order_, shared);
     if (race.found) [[unlikely]]
-      tell(race, reinterpret_cast<const void*>(at), now, kind, shared);
+      report(race, reinterpret_cast<const void*>(at), now, kind, shared);
   }
 }
 
@@ -92,8 +92,8 @@ void Detector::check_global(const void* address, size_t bytes, const void* calle
                  begin - found->begin, found->bytes);
 }
 
-void Detector::tell(const Race& race, const void* address, const Moment& now, engine::Access kind,
-                    bool shared) const {
+void Detector::report(const Race& race, const void* address, const Moment& now, engine::Access kind,
+                      bool shared) const {
   const char* const doing = kind == engine::Access::kRead    ? "read"
                             : kind == engine::Access::kWrite ? "written"
                                                              : "added to";

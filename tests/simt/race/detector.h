@@ -26,8 +26,8 @@ class Detector : public engine::Observer {
  private:
   void check_shared(const void* address, size_t bytes, const void* caller) const;
   void check_global(const void* address, size_t bytes, const void* caller);
-  [[noreturn]] void tell(const Race& race, const void* address, const Moment& now,
-                         engine::Access kind, bool shared) const;
+  [[noreturn]] void report(const Race& race, const void* address, const Moment& now,
+                           engine::Access kind, bool shared) const;
 
   Order order_;
   Shadow shadow_;

@@ -36,10 +36,10 @@ Race racing_read(const Cell& cell, const Moment& now, const Order& order, bool o
 Race record_read(Cell* cell, const Moment& now, const Order& order, bool own_block) {
   const unsigned lane = 1u << now.thread % kWarp;
   Moment& read = cell->read;
-  const bool beside = read.era == now.era && same_warp(read, now) && read.clock == now.clock;
-  if (beside && (cell->read_lanes & lane) != 0 && read.bytes == now.bytes) return {};
+  const bool together = read.era == now.era && same_warp(read, now) && read.clock == now.clock;
+  if (together && (cell->read_lanes & lane) != 0 && read.bytes == now.bytes) return {};
   if (races(cell->write, now, order, own_block)) return {cell->write, true, true};
-  if (beside) {
+  if (together) {
     cell->read_lanes |= lane;
     read.bytes |= now.bytes;
     return {};

@@ -141,7 +141,8 @@ class LoadBench {
   }
 
   double load() {
-    return timed([&] { model::load_weights(rt_, &model_, *io::open_weights(path_), is_backbone); });
+    return timed(
+        [&] { model::load_weights(rt_, &model_, *io::open_weights(path_), model::is_backbone); });
   }
   /// The value of rank 0; 0 on other ranks.
   double dd() {

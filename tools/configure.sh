@@ -9,6 +9,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 preset=$1
 log=build/configure-${preset}.log
 mkdir -p build
+first=yes
+[[ ! -e build/${preset}/CMakeCache.txt ]] || first=no
 
 try() {
   local program
@@ -28,7 +30,8 @@ if ! try; then
     echo "configure: what to do on this machine: docs/building.md" >&2
     exit 2
   fi
-  rm -f "build/${preset}/CMakeCache.txt"
+  # A first configuration remembers what it did not find; an earlier one has options of the user.
+  [[ "${first}" == no ]] || rm -f "build/${preset}/CMakeCache.txt"
   if ! try; then
     cat "${log}" >&2
     echo "configure: cmake --preset ${preset} failed; see docs/building.md" >&2

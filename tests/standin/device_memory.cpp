@@ -1,4 +1,4 @@
-// See device_memory.h.
+// Blocks of host memory with a guard zone, checked when they are freed.
 #include "device_memory.h"
 
 #include <algorithm>
@@ -11,7 +11,7 @@ namespace {
 
 constexpr unsigned char kPoison = 0xff;  // NaN in every floating type
 
-/// A block's bytes with what lies behind them.
+/// The size of a block with its guard zone.
 size_t with_zone(size_t bytes) {
   constexpr size_t kAlignment = 256;
   return (bytes / kAlignment + 2) * kAlignment;

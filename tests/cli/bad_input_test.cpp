@@ -219,8 +219,8 @@ TEST_F(BadInput, Grids) {
 }
 
 TEST_F(BadInput, RanksThatDiffer) {
-  const Output output = train(
-      {}, {.shell = "exec mpirun --oversubscribe -n 1 \"$@\" : -n 1 \"$@\" --train.seed 9"});
+  const Output output =
+      train({}, {.shell = "exec mpirun --oversubscribe -n 1 \"$@\" : -n 1 \"$@\" --train.seed 9"});
   EXPECT_EQ(output.code, 2) << output.all();
   EXPECT_EQ(output.messages(), 1) << output.all();
   EXPECT_THAT(output.err, ContainsRegex("ranks differ: rank 0 has '.*1', rank 1 has '.*9'"));
@@ -255,9 +255,9 @@ TEST_F(BadInput, ASecondJobInTheRunDirectory) {
 
 TEST_F(BadInput, Commands) {
   for (const auto& [arguments, message] : std::vector<std::pair<Arguments, std::string>>{
-           {{"trian"}, "no command 'trian'; `lynceus --help` lists them"},
+           {{"trian"}, "expected a command, found 'trian'; `lynceus --help` lists all commands"},
            {{"evaluate", "--run", (folder_ / "absent").string()}, "absent/config.ini"},
-           {{"verify"}, "verify: expected one case directory at least, found none"}})
+           {{"verify"}, "verify: expected at least one case directory, found none"}})
     for (const int ranks : {0, 2}) {
       const Output output = run(arguments, {.ranks = ranks});
       EXPECT_EQ(output.code, 2) << output.all();
@@ -303,9 +303,8 @@ TEST_F(BadInput, DamagedPicturesAreReplacedCountedAndListed) {
   const auto sum = [](const std::vector<double>& numbers) {
     return std::accumulate(numbers.begin(), numbers.end(), 0.0);
   };
-  const Output whole =
-      train({"--train.steps", "12", "--run", folder_ / "whole", "--data.source",
-                    "color:1:" + shard("train-Color"), "odd:1:" + odd.string()});
+  const Output whole = train({"--train.steps", "12", "--run", folder_ / "whole", "--data.source",
+                              "color:1:" + shard("train-Color"), "odd:1:" + odd.string()});
   EXPECT_EQ(whole.code, 0) << whole.all();
   EXPECT_EQ(lines_of(folder_ / "whole" / "damaged.tsv").size(), 24u);
   EXPECT_GT(sum(numbers_of(folder_ / "whole", "scored_tokens")),
@@ -313,9 +312,9 @@ TEST_F(BadInput, DamagedPicturesAreReplacedCountedAndListed) {
 
   // The substitute and what is not scored are the same on any grid.
   const auto losses = numbers_of(folder_ / "run", "loss");
-  const Output again = train(
-      sources + Arguments{"--train.steps", "12", "--run", folder_ / "two"} + grid(1, 2, 1),
-      {.ranks = 2});
+  const Output again =
+      train(sources + Arguments{"--train.steps", "12", "--run", folder_ / "two"} + grid(1, 2, 1),
+            {.ranks = 2});
   EXPECT_EQ(again.code, 0) << again.all();
   const auto others = numbers_of(folder_ / "two", "loss");
   ASSERT_EQ(others.size(), losses.size());
@@ -351,9 +350,9 @@ TEST_F(BadInput, TooManyDamagedPicturesStopTheRun) {
   overwrite(file, sidecar.blobs_begin, std::string(sidecar.blobs_end - sidecar.blobs_begin, 'x'));
   for (const int ranks : {0, 2}) {
     fs::remove_all(folder_ / "run");
-    const Output output = train({"--train.steps", "40", "--data.max_bad", "0.5",
-                                        "--data.source", "color:1:" + file.string()},
-                                       {.ranks = ranks});
+    const Output output = train({"--train.steps", "40", "--data.max_bad", "0.5", "--data.source",
+                                 "color:1:" + file.string()},
+                                {.ranks = ranks});
     EXPECT_EQ(output.code, 3) << output.all();
     EXPECT_EQ(output.messages(), 1) << output.all();
     EXPECT_THAT(output.err, AllOf(HasSubstr("200 of 200 samples have damaged media, more than "
@@ -372,9 +371,8 @@ TEST_F(BadInput, DamagedPicturesOfValidationAreCountedAndListed) {
                                     ".*no-picture"));
     EXPECT_EQ(text.find("no-picture"), text.rfind("no-picture")) << "told more than once";
   };
-  const Output trained =
-      train({"--train.steps", "1", "--data.validation", "held:" + odd.string(),
-                    "color:" + shard("validation-Color")});
+  const Output trained = train({"--train.steps", "1", "--data.validation", "held:" + odd.string(),
+                                "color:" + shard("validation-Color")});
   EXPECT_EQ(trained.code, 0) << trained.all();
   expect_listed(trained.err);
   const auto lines = metrics_of(folder_ / "run").validations;

@@ -90,7 +90,7 @@ TEST(ConfigValues, WhatIsNotYetThere) {
     const Output output = run({command, "--help"}, {.ranks = 2});
     EXPECT_EQ(output.code, 2) << output.all();
     EXPECT_EQ(output.messages(), 1) << output.all();
-    EXPECT_THAT(output.err, HasSubstr(fmt::format("the command {} is not yet there", command)));
+    EXPECT_THAT(output.err, HasSubstr(fmt::format("the command {} does not exist yet", command)));
     EXPECT_THAT(help.out, Not(HasSubstr(command)));
   }
 }

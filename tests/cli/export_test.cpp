@@ -65,8 +65,7 @@ TEST_F(Export, ARunThatStartsFromItHasTheSameBits) {
   EXPECT_FALSE(fs::exists(folder_ / "cut" / "model.safetensors"));
 
   train("from-whole", kStill + Arguments{"--init", folder_ / "whole" / "model.safetensors"});
-  train("from-cut",
-               kStill + Arguments{"--init", folder_ / "cut" / "model.safetensors.index.json"});
+  train("from-cut", kStill + Arguments{"--init", folder_ / "cut" / "model.safetensors.index.json"});
   train("other", kStill);
   EXPECT_EQ(values_of("from-whole", 1), values_of("run", 2));
   EXPECT_EQ(values_of("from-cut", 1), values_of("run", 2));
@@ -158,7 +157,8 @@ TEST_F(Export, WhatCannotBeExportedLeavesNothing) {
   expect_refused(run({"export"}), 2, "checkpoint: expected a run or a checkpoint, found nothing");
   expect_refused(export_run("gone", "out"), 3, "expected a checkpoint or a run, found neither");
   expect_refused(export_run("run", "out", {"--what", "merged"}), 3, "nothing to merge");
-  expect_refused(export_run("run", "out", {}, {.ranks = 2}), 2, "export runs on one rank, found 2");
+  expect_refused(export_run("run", "out", {}, {.ranks = 2}), 2,
+                 "export: expected one rank, found 2");
   // `ulimit` counts in blocks of 512 bytes.
   expect_refused(export_run("run", "out", {}, {.shell = "ulimit -f 8; exec \"$@\""}), 4,
                  "out.partial/model.safetensors.tmp");

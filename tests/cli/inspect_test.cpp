@@ -69,7 +69,7 @@ TEST_F(Inspect, ShardSampleAndPicture) {
   const io::Json written = found.at("extracted").at(0);
   EXPECT_EQ(io::read_text(written.at("file").string()), expected.read_media(2, 0));
   const Arguments again = {path, "--extract", "2", "--output", folder_ / "pictures"};
-  expect_refused(2, again, "is there already");
+  expect_refused(2, again, "already exists; --overwrite replaces it");
   EXPECT_EQ(run(Arguments{"inspect"} + again + Arguments{"--overwrite"}).code, 0);
 }
 
@@ -115,13 +115,13 @@ TEST_F(Inspect, CheckpointRunAndWeights) {
   EXPECT_EQ(weights.at("tensors").at(size_t{0}).at("shape").string(), "[2, 3]");
   EXPECT_EQ(weights.at("tensors").at(size_t{0}).at("type").string(), "F32");
   EXPECT_EQ(run({"inspect", file, "--names", "a.*", "--verify"}).code, 0);
-  expect_refused(3, {file, "--verify"}, "b.bad: 1 values that are no finite numbers");
+  expect_refused(3, {file, "--verify"}, "b.bad: 1 values are not finite numbers");
 }
 
 TEST_F(Inspect, LongListsAreCutUnlessAskedFor) {
   const fs::path newest = checkpoint(trained(1), 1);
   const Output cut = run({"inspect", newest});
-  EXPECT_THAT(cut.out, HasSubstr(" more: --all lists them"));
+  EXPECT_THAT(cut.out, HasSubstr(" more: --all lists all"));
   const Output whole = run({"inspect", newest, "--all"});
   EXPECT_THAT(whole.out, Not(HasSubstr(" more: ")));
   const std::string last = io::read_manifest(newest).tensors.back().name;
@@ -133,7 +133,7 @@ TEST_F(Inspect, WrongCallsSayWhatIsWrong) {
   const fs::path path = shard();
   expect_refused(2, {}, "expected a path");
   expect_refused(2, {path, "--sample", "3"}, "expected a number below 3");
-  expect_refused(2, {path, "--extract", "0"}, "--extract and --output go together");
+  expect_refused(2, {path, "--extract", "0"}, "--extract and --output must be given together");
   expect_refused(2, {folder_ / "shapes", "--sample", "0"}, "expect a dataset shard");
   expect_refused(3, {folder_ / "absent"}, "expected a file or a directory");
   expect_refused(3, {folder_ / "shapes"}, "no weights here");

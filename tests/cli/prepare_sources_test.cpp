@@ -137,7 +137,7 @@ TEST_F(PrepareSourcesTest, WrongCallsSayWhatIsWrong) {
               HasSubstr("two files are named a"));
   EXPECT_THAT(message({"webdataset", "--input", "a.tar"}, 4), HasSubstr("a.tar"));
   EXPECT_THAT(message({"text", "--input", "a.json", "a-1.json"}, 2),
-              HasSubstr("a-1.h5 would be of the shards of a as well as of a-1"));
+              HasSubstr("a-1.h5 would be a shard of a as well as of a-1"));
   EXPECT_THAT(message({"jsonl", "--input", "x", "--map", "captoin=x"}, 2), HasSubstr("captoin"));
   EXPECT_THAT(message({"openvqa", "--input", write("e.jsonl", "{}\n")}, 3),
               HasSubstr("expected questions with a class"));
@@ -193,17 +193,17 @@ TEST_F(RestartTest, AKilledRunGoesOn) {
   const fs::path killed = out("killed");
   for (const char* copy : {"torn", "holed", "listless", "other"}) fs::copy(killed, out(copy));
   const auto written = fs::last_write_time(killed / "rows.h5");
-  expect_completed("killed", "goes on behind");
+  expect_completed("killed", "rows: continuing after ");
   EXPECT_EQ(fs::last_write_time(killed / "rows.h5"), written) << "a complete shard was redone";
   const Output third = prepare(arguments("killed"));
   EXPECT_EQ(third.code, 2);
-  EXPECT_THAT(third.err, HasSubstr("is there already; --overwrite replaces it"));
+  EXPECT_THAT(third.err, HasSubstr("already exists; --overwrite replaces it"));
 
   // The last line of the journal was not written whole.
   const fs::path journal = fs::path(out("torn")) / "rows.unfinished";
   const std::string text = io::read_text(journal);
   std::ofstream(journal, std::ios::binary) << text.substr(0, text.size() - 20);
-  expect_completed("torn", "goes on behind");
+  expect_completed("torn", "rows: continuing after ");
   // A shard is gone: what is before it stays.
   fs::remove(fs::path(out("holed")) / "rows-2.h5");
   expect_completed("holed", "samples in 2 complete shards");
@@ -245,7 +245,7 @@ TEST_F(PrepareSourcesTest, TheNumberOfRanksChangesNothing) {
   const Output refused = prepare(
       arguments + Arguments{"--output", out("four"), "--train-tokenizer", "300"}, {.ranks = 2});
   EXPECT_EQ(refused.code, 2);
-  EXPECT_THAT(refused.err, HasSubstr("--train-tokenizer runs on one rank"));
+  EXPECT_THAT(refused.err, HasSubstr("--train-tokenizer: expected one rank, found 2"));
 }
 
 TEST_F(PrepareSourcesTest, ATokenizerLearnsTheSameAfterARestart) {

@@ -117,7 +117,7 @@ TEST_F(PrepareTest, NothingIsReplacedUnasked) {
   const std::string arguments = "shapes --count 2 --output " + path("out");
   ASSERT_EQ(run(arguments).code, 0);
   const std::string before = io::read_text(path("out") + "/train-Color.h5");
-  expect_refused(arguments + " --seed 2", 2, "is there already; --overwrite replaces it");
+  expect_refused(arguments + " --seed 2", 2, "already exists; --overwrite replaces it");
   EXPECT_EQ(io::read_text(path("out") + "/train-Color.h5"), before);
   EXPECT_EQ(run(arguments + " --seed 2 --overwrite").code, 0);
   EXPECT_NE(io::read_text(path("out") + "/train-Color.h5"), before);
@@ -168,7 +168,7 @@ TEST_F(PrepareTest, OneBadPictureDoesNotStopASmallFile) {
 
 TEST_F(PrepareTest, WrongCallsSayWhatIsWrong) {
   const std::string out = " --output " + path("out");
-  expect_refused("", 2, "expected a source as the first word, one of jsonl, coco, llava");
+  expect_refused("", 2, "expected a source as the first argument, one of jsonl, coco, llava");
   expect_refused("shape" + out, 2, "found 'shape'");
   expect_refused("video" + out, 2, "prepare video: expected --input FILE, found none");
   expect_refused("shapes", 2, "expected --output DIR");
@@ -190,7 +190,7 @@ TEST_F(PrepareTest, UnusableFilesSayWhatIsWrong) {
   const std::string out = " --output " + path("out");
   expect_refused("jsonl --input " + path("absent.jsonl") + out, 4, "absent.jsonl");
   expect_refused("jsonl --input " + write("empty.jsonl", "") + out, 3,
-                 "empty.jsonl: expected a sample at least, found none");
+                 "empty.jsonl: expected at least one sample, found none");
   expect_refused("jsonl --root " + path("absent") + " --input " + photos_ + out, 4, "--root");
   expect_refused("shapes --count 1 --output " + write("file", "x") + "/out", 4, "--output");
   expect_refused("shapes --count 4 --train-tokenizer 9000" + out, 3, "9000 pieces");
@@ -201,7 +201,7 @@ TEST_F(PrepareTest, ShapesOnOneRankOnly) {
   const Result result =
       run("shapes --count 1 --output " + path("out"), "mpirun --oversubscribe -n 2");
   EXPECT_EQ(result.code, 2) << result.text;
-  EXPECT_THAT(result.text, HasSubstr("prepare shapes runs on one rank, 2 were started"));
+  EXPECT_THAT(result.text, HasSubstr("prepare shapes: expected one rank, found 2"));
   EXPECT_FALSE(fs::exists(path("out")));
 }
 

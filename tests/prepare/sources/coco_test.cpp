@@ -18,7 +18,7 @@ class SourceCocoTest : public SourceTest {
                                            R"(], "images": [{"id": 7, "file_name": "a.jpg"},
                       {"id": 8, "file_name": "b.jpg"}, {"id": 9, "file_name": "../x.json"},
                       {"id": 10, "file_name": "absent.jpg"}]})"),
-                       directory_ / "images", first_only, PictureCheck::kDecode});
+                       directory_ / "images", first_only, ImageCheck::kDecode});
   }
   const std::string three_ = R"({"image_id": 8, "id": 1, "caption": "dark "},
       {"image_id": 7, "id": 2, "caption": "bright"}, {"image_id": 8, "id": 3, "caption": "grey"})";
@@ -78,7 +78,7 @@ TEST_F(SourceCocoTest, OtherFilesAreRefused) {
   EXPECT_THAT(refused(R"({"images": [{"id": 1}], "annotations": []})"), HasSubstr("file_name"));
   EXPECT_THAT(refused(R"({"images": [{"id": 1, "file_name": "a"}, {"id": 1, "file_name": "b"}],
                           "annotations": [1]})"),
-              HasSubstr("the id 1 belongs to two pictures"));
+              HasSubstr("the id 1 belongs to two images"));
 }
 
 }  // namespace

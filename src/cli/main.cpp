@@ -1,5 +1,7 @@
 // The lynceus binary: runs a subcommand. Only this file catches every error, and only it aborts
 // other ranks.
+#include <fmt/format.h>
+
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -7,6 +9,7 @@
 #include <optional>
 
 #include "cli/command.h"
+#include "cli/runtime.h"
 #include "core/fault.h"
 #include "core/version.h"
 #include "parallel/communicator.h"

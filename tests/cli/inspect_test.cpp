@@ -1,5 +1,5 @@
-// What `inspect` says is what is there, --verify names what is not as it was written, and pictures
-// come out as they went in.
+// `inspect` reports what the files contain, --verify names what was damaged, and images are
+// extracted unchanged.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -14,7 +14,7 @@ namespace {
 using testing::HasSubstr;
 using testing::Not;
 
-/// Another value for the byte at `offset`; from the end where it is negative.
+/// Changes the byte at `offset`; a negative offset counts from the end.
 void damage(const fs::path& file, int64_t offset) {
   std::string bytes = io::read_text(file);
   char& byte = bytes.at(
@@ -77,7 +77,7 @@ TEST_F(Inspect, DamageIsNamed) {
   const fs::path path = shard();
   const auto blob = static_cast<int64_t>(io::ShardSidecar::read(path).blobs_begin);
   damage(path, blob + 100);
-  EXPECT_EQ(run({"inspect", path}).code, 0) << "pictures are not read unasked";
+  EXPECT_EQ(run({"inspect", path}).code, 0) << "images are read without --verify";
   expect_refused(3, {path, "--verify"}, "sample 0 (");
   damage(path, blob - 1);
   expect_refused(3, {path}, "metadata digest: expected");

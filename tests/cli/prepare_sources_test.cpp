@@ -1,5 +1,5 @@
-// The sources of `lynceus prepare` as a user calls them: what each writes, a run that is killed and
-// started again, several ranks, counts without writing.
+// The sources of `lynceus prepare` as a user calls them: the output of each, a run that is killed
+// and started again, several ranks, dry runs.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -28,7 +28,7 @@ class PrepareSourcesTest : public testing::Test {
   static Output prepare(const Arguments& arguments, const Launch& launch = {}) {
     return run(Arguments{"prepare"} + arguments, launch);
   }
-  /// Names and bytes of all that a folder holds.
+  /// Names and bytes of all files in a directory.
   static std::map<std::string, std::string> contents(const fs::path& directory) {
     std::map<std::string, std::string> all;
     for (const auto& entry : fs::directory_iterator(directory))
@@ -145,7 +145,7 @@ TEST_F(PrepareSourcesTest, WrongCallsSayWhatIsWrong) {
   EXPECT_FALSE(fs::exists(out("none")));
 }
 
-/// Rows of the six photographs with five captions each, again and again, and rows without a file.
+/// Rows of six photographs with five captions each, repeated, and rows whose image does not exist.
 class RestartTest : public PrepareSourcesTest {
  protected:
   RestartTest() {
@@ -183,7 +183,7 @@ class RestartTest : public PrepareSourcesTest {
   std::string input_;
 };
 
-TEST_F(RestartTest, AKilledRunGoesOn) {
+TEST_F(RestartTest, AKilledRunContinues) {
   const Output whole = prepare(arguments("whole"));
   ASSERT_EQ(whole.code, 0) << whole.all();
   ASSERT_GT(names(out("whole")).size(), 60u);
@@ -199,15 +199,15 @@ TEST_F(RestartTest, AKilledRunGoesOn) {
   EXPECT_EQ(third.code, 2);
   EXPECT_THAT(third.err, HasSubstr("already exists; --overwrite replaces it"));
 
-  // The last line of the journal was not written whole.
+  // The last line of the journal is incomplete.
   const fs::path journal = fs::path(out("torn")) / "rows.unfinished";
   const std::string text = io::read_text(journal);
   std::ofstream(journal, std::ios::binary) << text.substr(0, text.size() - 20);
   expect_completed("torn", "rows: continuing after ");
-  // A shard is gone: what is before it stays.
+  // A shard is missing: the shards before it are kept.
   fs::remove(fs::path(out("holed")) / "rows-2.h5");
   expect_completed("holed", "samples in 2 complete shards");
-  // The list of rejects is gone: what was rejected cannot be told any more, so nothing goes on.
+  // The list of rejected rows is missing, so the run cannot continue.
   fs::remove(fs::path(out("listless")) / "rows-rejects.jsonl");
   const Output anew = prepare(arguments("listless"));
   EXPECT_EQ(anew.code, 2) << anew.all();
@@ -249,7 +249,7 @@ TEST_F(PrepareSourcesTest, TheNumberOfRanksChangesNothing) {
 }
 
 TEST_F(PrepareSourcesTest, ATokenizerLearnsTheSameAfterARestart) {
-  // The first run fails at the tokenizer, behind complete shards; the second takes their texts.
+  // The first run fails at the tokenizer, after complete shards; the second uses their texts.
   const Arguments arguments = {"jsonl", "--input", (kPhotos / "captions.jsonl").string()};
   const Output failed =
       prepare(arguments + Arguments{"--output", out("t"), "--train-tokenizer", "50000"});

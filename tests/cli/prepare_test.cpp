@@ -1,5 +1,5 @@
-// `lynceus prepare` as a user calls it: what it writes, and one clear message with the right exit
-// code for everything that can be wrong.
+// `lynceus prepare` as a user calls it: its output, and one clear message with the right exit code
+// for everything that can be wrong.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/wait.h>
@@ -25,7 +25,7 @@ struct Result {
   std::string text;  // stdout and stderr
 };
 
-/// In an environment of its own: this test is an MPI program too.
+/// In a clean environment, because this test is an MPI program too.
 Result run(const std::string& arguments, const std::string& launcher = "") {
   const std::string command =
       "env -i PATH=\"$PATH\" HOME=/tmp "
@@ -113,7 +113,7 @@ TEST_F(PrepareTest, ShapesBothSplits) {
     EXPECT_EQ(io::read_text(path("out") + "/" + name), io::read_text(path("again") + "/" + name));
 }
 
-TEST_F(PrepareTest, NothingIsReplacedUnasked) {
+TEST_F(PrepareTest, FilesAreReplacedOnlyWithOverwrite) {
   const std::string arguments = "shapes --count 2 --output " + path("out");
   ASSERT_EQ(run(arguments).code, 0);
   const std::string before = io::read_text(path("out") + "/train-Color.h5");

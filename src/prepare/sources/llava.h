@@ -1,11 +1,12 @@
-// LLaVA conversations: a JSON array of, or one per line,
+// LLaVA conversations: a JSON array of objects, or one object per line,
 //
-//   {"id": "1", "image": "a/b.jpg", "conversations": [{"from": "human", "value": "<image>\nWhat is
-//   it?"}, {"from": "gpt", "value": "A cat."}, ...]}
+//   {"id": "1", "image": "a/b.jpg",
+//    "conversations": [{"from": "human", "value": "<image>\nWhat is it?"},
+//                      {"from": "gpt", "value": "A cat."}, ...]}
 //
 // "image" may be absent or a list. Visual tokens always come before the text, so the placeholders
-// <image> are removed; there must be one per image, or none. If the first turn is only a
-// placeholder it is dropped, and the answer is a caption.
+// <image> are removed; there must be one per image, or none. A single question that is only a
+// placeholder is dropped, and its answer is a caption.
 #pragma once
 
 #include <filesystem>

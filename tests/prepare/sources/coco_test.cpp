@@ -1,4 +1,4 @@
-// COCO captions: the annotations' order, pictures by id, and files that are not COCO.
+// COCO captions: the order of annotations, images by id, and files that are not COCO.
 #include "prepare/sources/coco.h"
 
 #include "tests/prepare/sources/source_fixture.h"
@@ -40,7 +40,8 @@ TEST_F(SourceCocoTest, OnlyTheFirstCaption) {
   EXPECT_THAT(keys(all), ElementsAre("b.jpg#1", "a.jpg#2"));
   ASSERT_EQ(all.size(), 3u);
   EXPECT_EQ(all[2].reject, "");
-  EXPECT_THAT(keys(rows(source(three_, true), 2)), ElementsAre()) << "its first is behind us";
+  EXPECT_THAT(keys(rows(source(three_, true), 2)), ElementsAre())
+      << "the first caption of the image was skipped";
 }
 
 TEST_F(SourceCocoTest, RejectsSayWhy) {

@@ -1,4 +1,4 @@
-// Tar shards: what becomes a sample, and that hostile archives end in a message or a rejected row.
+// Tar archives: which entries become a sample; hostile archives end in a message or a rejected row.
 #include "prepare/sources/webdataset.h"
 
 #include "tests/prepare/sources/source_fixture.h"

@@ -20,8 +20,9 @@ struct InspectConfig {
   void visit(Visitor& v) {
     v.field("names", names, "list only tensors with this name; * matches any text");
     v.field("all", all, "list all tensors, not only the first 20");
-    v.field("sample", sample, "dataset shard: show the sample with this number, from 0");
-    v.field("extract", extract, "dataset shard: write the images of this sample to --output");
+    v.field("sample", sample, "dataset shard: show the sample with this number, from 0; -1: none");
+    v.field("extract", extract,
+            "dataset shard: write the images of this sample to --output; -1: none");
     v.field("output", output, "directory for the images of --extract");
     v.field("overwrite", overwrite, "allow --extract to replace files");
     v.field("verify", verify, "read everything and check it against its digests");

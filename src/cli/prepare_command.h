@@ -2,8 +2,6 @@
 // header of prepare_sources.cpp and prepare_shapes.cpp.
 #pragma once
 
-#include <fmt/format.h>
-
 #include <string>
 
 #include "cli/command.h"

@@ -131,9 +131,9 @@ void check_input(const std::string& source, const prepare::InputConfig& config) 
     throw UsageError("prepare {}: expected --input FILE, found none", source);
 }
 
-std::string options_of(const std::string& source, const prepare::ImageConfig& pictures) {
-  return fmt::format("{}, root '{}', check-pictures {}", source, pictures.root,
-                     pictures.check_pictures);
+std::string options_of(const std::string& source, const prepare::ImageConfig& images) {
+  return fmt::format("{}, root '{}', check-pictures {}", source, images.root,
+                     images.check_pictures);
 }
 
 /// Makes the jobs and runs them. Errors of the options are agreed.

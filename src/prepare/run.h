@@ -24,11 +24,11 @@ struct InputConfig {
 
   template <typename Visitor>
   void visit(Visitor& v) {
-    v.list("input", input, "files to read; each becomes a dataset");
+    v.list("input", input, "files to read");
     v.field("task", task, "task name stored in the shards; empty: the name of the dataset");
-    v.field("max-bad", max_bad,
-            "largest share of rejected rows; with more the run stops (fewer than 200 rows count as "
-            "200)");
+    v.field(
+        "max-bad", max_bad,
+        "stop if more than this share of the rows is rejected; fewer than 200 rows count as 200");
     v.field("dry-run", dry_run, "read and check everything, print the counts, write nothing");
   }
 };

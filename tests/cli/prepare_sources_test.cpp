@@ -85,7 +85,7 @@ TEST_F(PrepareSourcesTest, EachSourceWritesItsShards) {
   ASSERT_EQ(output.code, 0) << output.all();
   EXPECT_EQ(io::ShardReader(out("a") + "/a.h5").media_count(0), 0);
 
-  io::TarWriter(folder_ / "t.tar.gz")
+  prepare::TarWriter(folder_ / "t.tar.gz")
       .file("1.jpg", io::read_text(fs::path(root_) / "000000008762.jpg"))
       .file("1.txt", "lights");
   output = prepare({"webdataset", "--input", out("t.tar.gz"), "--output", out("t")});

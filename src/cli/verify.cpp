@@ -86,8 +86,8 @@ ExitCode run_verify(const Arguments& arguments) {
   DeviceConfig device;
   VerifyConfig config;
   ConfigReader reader;
-  reader.add(config);
   reader.add(device);
+  reader.add(config);
   reader.add(parallel_config);
   const auto world = parallel::make_world();
   CommandLine line;

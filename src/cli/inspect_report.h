@@ -1,6 +1,7 @@
 // The options of `lynceus inspect`, and its report on one path.
 #pragma once
 
+#include <cstdint>
 #include <nlohmann/json.hpp>
 #include <string>
 

@@ -1,7 +1,5 @@
 #include "cli/inspect_shard.h"
 
-#include <algorithm>
-
 #include "core/error.h"
 #include "core/progress.h"
 #include "io/dataset/shard.h"

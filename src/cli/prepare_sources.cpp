@@ -2,6 +2,10 @@
 #include <omp.h>
 
 #include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
 
 #include "cli/prepare_command.h"
 #include "cli/prepare_pages.h"

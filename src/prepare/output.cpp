@@ -2,9 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <system_error>
-#include <utility>
 
 #include "core/error.h"
 #include "core/version.h"

@@ -11,7 +11,6 @@
 
 #include "core/error.h"
 #include "core/progress.h"
-#include "io/files/file.h"
 #include "prepare/journal.h"
 #include "prepare/reject_list.h"
 

@@ -2,7 +2,6 @@
 
 #include <utility>
 
-#include "core/error.h"
 #include "prepare/row_text.h"
 
 namespace lynceus::prepare {

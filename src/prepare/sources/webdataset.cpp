@@ -5,7 +5,6 @@
 #include <optional>
 #include <utility>
 
-#include "core/error.h"
 #include "io/files/lines.h"
 #include "prepare/row_text.h"
 

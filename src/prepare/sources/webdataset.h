@@ -6,7 +6,6 @@
 #pragma once
 
 #include <filesystem>
-#include <string>
 
 #include "io/files/archive.h"
 #include "prepare/image_reader.h"

@@ -6,8 +6,8 @@ namespace lynceus::cli {
 constexpr const char* kJsonlHelp =
     R"(usage: lynceus prepare jsonl --input FILE... --output DIR [--OPTION VALUE]...
 
-Reads JSONL files, one object per line. Images are JPEG, PNG or WebP files, with paths relative to
---root. Rows:
+Reads JSONL files, one object per line. Images are JPEG, PNG or WebP files; --root is the directory
+that their paths are relative to. Rows:
 
   {"image": "images/1.jpg", "captions": ["a dog", "a brown dog"]}        one sample per caption
   {"image": "images/2.jpg", "question": "what is it?", "answer": "a cat"}
@@ -52,9 +52,10 @@ Reads LLaVA conversations about images: a JSON array of objects, or one object p
   {"id": "1", "image": "a.jpg", "conversations": [{"from": "human", "value": "<image>\nWhat is it?"},
                                                   {"from": "gpt", "value": "A cat."}]}
 
-"image" may be a list or absent; paths are relative to --root. The visual tokens always come before
-the text, so <image> is removed; there must be one per image, or none. All answers are learned.
-Answers before the first question and a question after the last answer are dropped.
+--root is the directory that image paths are relative to. "image" may be a list or absent. The visual
+tokens always come before the text, so <image> is removed; there must be one per image, or none. All
+answers are learned. Answers before the first question and a question after the last answer are
+dropped.
 
 FILE becomes the dataset DIR/NAME.h5, where NAME is FILE without its extension. Rows that cannot be
 used are listed in DIR/NAME-rejects.jsonl.
@@ -68,8 +69,8 @@ constexpr const char* kOpenvqaHelp =
     R"(usage: lynceus prepare openvqa --input FILE... --output DIR [--OPTION VALUE]...
 
 Reads Open-VQA of the Lynx paper: one object per line with the keys dataset, question, answer, index,
-image, origin_dataset and class. The first answer is used. Paths are relative to --root. If a row has
-"video" instead of "image", --frames frames of the video are stored.
+image, origin_dataset and class. The first answer is used. --root is the directory that paths are
+relative to. If a row has "video" instead of "image", --frames frames of the video are stored.
 
 Questions are scored by class, so each class becomes a dataset of its own, DIR/NAME-CLASS.h5, with
 the class as its task. NAME is FILE without its extension.
@@ -117,7 +118,7 @@ constexpr const char* kVideoHelp =
     R"(usage: lynceus prepare video --input FILE... --output DIR [--OPTION VALUE]...
 
 Reads JSONL or TSV files that name videos, one row per line. Videos are mp4 (mov), avi or webm (mkv)
-files, with paths relative to --root. Rows:
+files; --root is the directory that their paths are relative to. Rows:
 
   {"video": "clips/1.mp4", "captions": ["a dog runs", "a brown dog runs"]}       one sample per caption
   {"video": "clips/2.webm", "question": "what happens?", "answer": "a cat sleeps"}

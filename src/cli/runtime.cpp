@@ -99,7 +99,7 @@ Runtime make_runtime(const train::ParallelConfig& config, const DeviceConfig& de
     const int64_t replica = config.tensor * config.pipeline;
     if (config.data == 0 && world->size() % replica != 0)
       throw UsageError(
-          "{} ranks cannot be divided into replicas of parallel.tensor {} x parallel.pipeline {} = "
+          "{} ranks do not divide into replicas of parallel.tensor {} x parallel.pipeline {} = "
           "{} ranks: start a multiple of {} ranks",
           world->size(), shape.tensor, shape.pipeline, replica, replica);
     shape.data = static_cast<int>(config.data == 0 ? world->size() / replica : config.data);

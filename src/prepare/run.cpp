@@ -144,8 +144,7 @@ class DatasetRun {
     });
     counter.finish();
     counter.check(rejects_, true);
-    if (series_.samples() == 0)
-      throw InputError("{}: expected at least one sample, found none", job_.input);
+    if (series_.samples() == 0) throw_no_sample(counter.rows());
     series_.close();
     state_.is_done = true;
     record();
@@ -158,6 +157,15 @@ class DatasetRun {
   void finish() { journal_.finish(); }
 
  private:
+  [[noreturn]] void throw_no_sample(int64_t rows) const {
+    const std::string message =
+        fmt::format("{}: expected at least one sample, found none", job_.input);
+    if (rejects_.count() == 0) throw InputError("{}", message);
+    throw InputError("{}: {} of {} rows are unusable; they are listed in {}; the first is {}",
+                     message, rejects_.count(), rows, rejects_.path().string(),
+                     rejects_.first_problem());
+  }
+
   void record() {
     rejects_.sync();
     state_.rejects_bytes = rejects_.bytes();

@@ -1,5 +1,5 @@
-// What `export` writes is what was trained: a run that starts from it has the same bits, under the
-// names and shapes of the released code; and what cannot be exported leaves nothing behind.
+// `export` writes the trained weights: a run that starts from them has the same bits, names and
+// shapes are those of the released code, and a failed export leaves no files.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -18,7 +18,7 @@ namespace {
 using testing::HasSubstr;
 
 const Arguments kTrainAll = {"--model.train", "bridge,adapter,llm"};
-/// A step that moves nothing.
+/// A step that changes no weight.
 const Arguments kStill = {
     "--train.steps", "1", "--optimizer.lr", "0", "--optimizer.warmup_start_lr", "0"};
 
@@ -65,8 +65,7 @@ TEST_F(Export, ARunThatStartsFromItHasTheSameBits) {
   EXPECT_FALSE(fs::exists(folder_ / "cut" / "model.safetensors"));
 
   train("from-whole", kStill + Arguments{"--init", folder_ / "whole" / "model.safetensors"});
-  train("from-cut",
-               kStill + Arguments{"--init", folder_ / "cut" / "model.safetensors.index.json"});
+  train("from-cut", kStill + Arguments{"--init", folder_ / "cut" / "model.safetensors.index.json"});
   train("other", kStill);
   EXPECT_EQ(values_of("from-whole", 1), values_of("run", 2));
   EXPECT_EQ(values_of("from-cut", 1), values_of("run", 2));
@@ -137,7 +136,7 @@ TEST_F(Export, WhatALaterStageFroze) {
     }
     EXPECT_TRUE(lynx.empty()) << lynx.begin()->first;
   }
-  // Another checkpoint in its place is told from it.
+  // Another checkpoint in its place is recognized.
   train("other", kTrainAll + Arguments{"--train.steps", "2", "--train.seed", "3"});
   fs::rename(origin, folder_ / "aside");
   fs::rename(checkpoint(folder_ / "other", 2), origin);
@@ -160,7 +159,7 @@ TEST_F(Export, WhatCannotBeExportedLeavesNothing) {
   expect_refused(export_run("run", "out", {"--what", "merged"}), 3,
                  "its LLM has random values that were never trained, so it cannot be merged");
   expect_refused(export_run("run", "out", {}, {.ranks = 2}), 2, "export runs on one rank, found 2");
-  // `ulimit` counts in blocks of 512 bytes.
+  // `ulimit` counts blocks of 512 bytes.
   expect_refused(export_run("run", "out", {}, {.shell = "ulimit -f 8; exec \"$@\""}), 4,
                  "out.partial/model.safetensors.tmp");
   expect_nothing("out");
@@ -186,7 +185,7 @@ TEST_F(Export, WhatCannotBeExportedLeavesNothing) {
   expect_nothing("damaged");
 }
 
-/// A model's numbers as options.
+/// The sizes of a model as options.
 struct AsOptions {
   Arguments options;
 
@@ -204,7 +203,8 @@ struct AsOptions {
 };
 
 /// load_state_dict(strict=False) of the released code would report no unexpected key, no other
-/// shape, and only frozen keys missing: a case's weights are that code's whole state dict.
+/// shape, and only frozen keys as missing. The weights of a case are the complete state dict of
+/// that code.
 TEST_F(Export, NamesAndShapesAreThoseOfTheReleasedStateDict) {
   for (const std::string name : {"prefix_image", "prefix_video", "bridge_affine", "bridge_mlp"}) {
     verify::ReferenceCase reference =

@@ -1,5 +1,5 @@
-// What a run on several ranks says and that it is the run of one: batches that do not divide, how
-// the vision branch is spread, what data.max_tokens cut.
+// A run on several ranks equals the run on one, also for batches that do not divide evenly; it logs
+// how the vision branch is distributed and what data.max_tokens cut.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -48,7 +48,7 @@ TEST_F(Layout, ABatchThatDoesNotDivideIsTheSameOnEveryGrid) {
 }
 
 TEST_F(Layout, TellsHowTheVisionBranchIsSpread) {
-  // Eight pictures a step, each of 2 x 2 patches and the class token.
+  // Eight images per step, each with 2 x 2 patches and the class token.
   const Arguments color = {"--data.source", "color:1:" + shard("train-Color")};
   for (const std::string window : {"0", "1"}) {
     SCOPED_TRACE("vision_window " + window);

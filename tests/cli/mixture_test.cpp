@@ -1,5 +1,5 @@
-// A stage of the paper on what a user has of its mixture: what is there is taken and told, what is
-// not is left out by name; nothing of it may change unseen behind a checkpoint or between ranks.
+// A stage of the paper with only some datasets of its mixture: existing ones are used and logged,
+// missing ones are named and left out. No dataset may change unnoticed between starts or ranks.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -21,7 +21,7 @@ class MixtureTest : public testing::Test {
     put("train-Color", "vqa_v2/colors.h5");
     put("train-Counting", "vqa_v2/counts.h5");
   }
-  /// A shard of the world of shapes into the folder.
+  /// Copies a shard of the shapes corpus into the directory.
   void put(const std::string& name, const std::string& file) const {
     const fs::path to = root_ / file;
     fs::create_directories(to.parent_path());
@@ -129,7 +129,7 @@ TEST_F(MixtureTest, WhatAppearsOrVanishesIsRefusedOnResume) {
   expect_refused("run", {"--data.prompts", "single"}, 2,
                  {"data.prompts: the checkpoint has diverse, this run single"});
   put("train-Counting", "vqa_v2/counts.h5");
-  // The same data elsewhere is the same data.
+  // The same data in another directory is the same dataset.
   const fs::path moved = folder_ / "moved";
   fs::rename(root_, moved);
   const Output again = start("run", {"--data.root", moved, "--stop-after", "4"});
@@ -164,10 +164,10 @@ TEST_F(MixtureTest, SamplesDependNeitherOnTheGridNorOnResumes) {
                   grid(1, 1, 3) + Arguments{"--stop-after", "4", "--data.loader_threads", "3"}, 3)
                 .code,
             0);
-  // Before the next start takes the lines of these replicas away.
+  // Read before the next start removes the lines of these replicas.
   EXPECT_EQ(samples("stopped"),
             std::vector<std::string>(straight.begin(), straight.begin() + 4 * 8));
-  // Back to an older step: its lines come again, once.
+  // Back to an older step: its lines are written again, once.
   const Output last = start("stopped", grid(1, 2, 1) + Arguments{"--resume", "1"}, 2);
   ASSERT_EQ(last.code, 0) << last.all();
   EXPECT_EQ(samples("stopped"), straight);

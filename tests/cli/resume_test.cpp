@@ -1,6 +1,6 @@
-// A run that is stopped and started again is the run that was never stopped: weights, moments,
-// losses and samples, to the bit on the same grid and to rounding on another. What may change
-// meanwhile, and what is refused.
+// A run that is stopped and resumed equals the uninterrupted run in weights, moments, losses and
+// samples: bit-equal on the same grid, up to rounding on another. What may change between the two
+// starts, and what is refused.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -17,7 +17,7 @@ using testing::Not;
 
 class Resume : public testing::Test {
  protected:
-  /// A run of the test's own; it must end well.
+  /// Runs `train` in the test's directory; it must succeed.
   fs::path train(const std::string& name, const Arguments& more, int ranks = 0) {
     const Output output = start(name, more, ranks);
     EXPECT_EQ(output.code, 0) << output.all();
@@ -70,7 +70,7 @@ TEST_F(Resume, FourRanksToTheBitAndAnotherGridToRounding) {
   train("stopped", grid(2, 2, 1), 4);
   expect_equal_to_the_bit(straight, folder_ / "stopped", 20);
 
-  // Layout and micro-batches change no sample and no key that counts.
+  // The grid and the micro-batches change no sample and no key that a resume checks.
   const fs::path other =
       train("regridded", grid(1, 1, 2) + Arguments{"--train.micro_batch_tokens", "64"}, 2);
   EXPECT_EQ(numbers_of(other, "samples_seen"), numbers_of(straight, "samples_seen"));
@@ -183,7 +183,7 @@ TEST_F(Resume, SwappedTokenizerIsRefused) {
 
 TEST_F(Resume, StageTwoStartsFromStageOne) {
   const fs::path one = train("one", {"--stop-after", "6"});
-  // Without a learning rate nothing moves: what stage 2 saves is what it started from.
+  // With learning rate 0 nothing changes: stage 2 saves what it started from.
   const Arguments two = {"--init",
                          checkpoint(one, 6),
                          "--data.source",
@@ -214,14 +214,13 @@ TEST_F(Resume, StageTwoStartsFromStageOne) {
 
 TEST_F(Resume, BackboneTrainedHereThenFrozen) {
   const Arguments text = {"--data.source", "text:1:" + shard("train-text"), "--train.steps", "4"};
-  const fs::path backbone = train(
-      "backbone", text + Arguments{"--model.train", "llm", "--optimizer.lr", "1e-2"}, 2);
+  const fs::path backbone =
+      train("backbone", text + Arguments{"--model.train", "llm", "--optimizer.lr", "1e-2"}, 2);
   const std::string from = checkpoint(backbone, 4);
   const Arguments stage = {"--model.init_from", from, "--stop-after", "1"};
   train("frozen", text + stage + grid(2, 1, 1), 2);
-  // The same backbone the other way: still trained, its values from --init.
-  train("trained",
-               text + Arguments{"--model.train", "llm", "--init", from, "--stop-after", "1"});
+  // The same backbone, now trained, with values from --init.
+  train("trained", text + Arguments{"--model.train", "llm", "--init", from, "--stop-after", "1"});
   train("random", text + Arguments{"--stop-after", "1"});
   const double frozen = numbers_of(folder_ / "frozen", "loss")[0];
   EXPECT_NEAR(frozen / numbers_of(folder_ / "trained", "loss")[0], 1, 1e-6);

@@ -1,5 +1,5 @@
-// Stages: what the next one freezes and what it trains is free; what it does not find in the
-// checkpoint must be the very same weights and tokenizer, and stays so until it ends.
+// Stages: the next stage may freeze and train any modules. Weights that are not in the checkpoint,
+// and the tokenizer, must be the same as in the stage before, until the stage ends.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -30,7 +30,7 @@ class Stage : public testing::Test {
     EXPECT_EQ(output.messages(), 1) << output.all();
     EXPECT_THAT(output.err, ContainsRegex(message));
   }
-  /// The digests of those whose name contains `part`.
+  /// The digests of tensors whose name contains `part`.
   static std::vector<std::string> values(const fs::path& run_directory, int64_t step,
                                          const std::string& part) {
     std::vector<std::string> kept;
@@ -40,7 +40,7 @@ class Stage : public testing::Test {
   }
 
   const Folder folder_{"stage"};
-  // Without a learning rate nothing moves: what is saved is what the run started from.
+  // With learning rate 0 nothing changes: the checkpoint has what the run started from.
   const Arguments still_ = {"--optimizer.lr", "0", "--optimizer.warmup_start_lr", "0"};
   const Arguments adapter_alone_ = {"--model.train", "adapter"};
 };
@@ -50,7 +50,7 @@ TEST_F(Stage, AdapterAloneKeepsTheBridgeAcrossAResume) {
   const Arguments two = adapter_alone_ + Arguments{"--init", from, "--data.validation",
                                                    "held:" + shard("validation-Color")};
   const fs::path straight = train("straight", two + Arguments{"--stop-after", "4"});
-  // The first loss is that of the stage that goes on with both: the bridge is not random.
+  // The first loss is that of a stage that continues with both: the bridge is not random.
   train("both", {"--init", from, "--stop-after", "1"});
   EXPECT_EQ(numbers_of(straight, "loss")[0], numbers_of(folder_ / "both", "loss")[0]);
   EXPECT_TRUE(values(straight, 4, "bridge").empty());
@@ -71,13 +71,13 @@ TEST_F(Stage, EvaluateAndTheNextStageFindTheFrozenBridge) {
   const Arguments validation = {"--data.validation", "held:" + shard("validation-Color")};
   const fs::path two =
       train("two", adapter_alone_ + validation +
-                              Arguments{"--init", checkpoint(one, 6), "--train.steps", "3"});
+                       Arguments{"--init", checkpoint(one, 6), "--train.steps", "3"});
   const Output scores = run({"evaluate", "--run", two});
   EXPECT_EQ(scores.code, 0) << scores.all();
   EXPECT_EQ(member(scores.out, "loss"), member(metrics_of(two).validations.back(), "loss"));
 
-  const fs::path three = train(
-      "three", still_ + Arguments{"--init", checkpoint(two, 3), "--stop-after", "1"}, 2);
+  const fs::path three =
+      train("three", still_ + Arguments{"--init", checkpoint(two, 3), "--stop-after", "1"}, 2);
   EXPECT_EQ(values(three, 1, "bridge"), values(one, 6, "bridge"));
   EXPECT_EQ(values(three, 1, "adapter"), values(two, 3, "adapter"));
 }
@@ -114,13 +114,12 @@ TEST_F(Stage, TheLlmTrainsBehindAStageThatFrozeIt) {
   const fs::path one = stage_one();
   const fs::path two =
       train("two", still_ + Arguments{"--model.train", "bridge,adapter,llm", "--init",
-                                             checkpoint(one, 6), "--stop-after", "1"});
+                                      checkpoint(one, 6), "--stop-after", "1"});
   EXPECT_EQ(values(two, 1, "bridge"), values(one, 6, "bridge"));
   EXPECT_EQ(values(two, 1, "adapter"), values(one, 6, "adapter"));
   EXPECT_FALSE(values(two, 1, "embed_tokens").empty());
-  // And freezes again, in the state it came to.
-  const fs::path three =
-      train("three", {"--init", checkpoint(two, 1), "--stop-after", "1"}, 2);
+  // Frozen again, with its trained values.
+  const fs::path three = train("three", {"--init", checkpoint(two, 1), "--stop-after", "1"}, 2);
   EXPECT_TRUE(values(three, 1, "embed_tokens").empty());
   EXPECT_EQ(io::read_manifest(checkpoint(three, 1)).frozen_weights.at("llm").checkpoint,
             fs::canonical(checkpoint(two, 1)));
@@ -155,9 +154,8 @@ TEST_F(Stage, AnotherTokenizerIsRefused) {
                 .code,
             0);
   const fs::path one = stage_one();
-  const fs::path backbone =
-      train("backbone", {"--model.train", "llm", "--stop-after", "1", "--data.source",
-                                "text:1:" + shard("train-text")});
+  const fs::path backbone = train("backbone", {"--model.train", "llm", "--stop-after", "1",
+                                               "--data.source", "text:1:" + shard("train-text")});
   const Arguments other = {"--data.tokenizer", folder_ / "other" / "tokenizer.model",
                            "--model.vocab_size", "321"};
   const std::string message =

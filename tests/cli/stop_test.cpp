@@ -1,5 +1,5 @@
-// Requests to stop end in a committed checkpoint of the same step on all ranks and exit code 75;
-// the next start continues with the step after it.
+// A request to stop ends in a committed checkpoint of the same step on all ranks and exit code 75.
+// The next start continues with the step after it.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -12,7 +12,7 @@ using testing::HasSubstr;
 
 class Stop : public testing::Test {
  protected:
-  /// Starts an endless run, asks it to stop by `ask` once it has done two steps, and continues it.
+  /// Starts an endless run, calls `ask` after two steps to stop it, and continues it.
   void expect_stop_and_go(const std::function<void(const Program&)>& ask, int ranks,
                           const Arguments& more = {}) {
     const Arguments arguments =
@@ -56,7 +56,7 @@ TEST_F(Stop, TerminateTwiceToAllRanks) {
 }
 
 TEST_F(Stop, InterruptDuringSaves) {
-  // Every step saves, so the signal most likely comes while one is written.
+  // Every step writes a checkpoint, so the signal most likely comes while one is written.
   expect_stop_and_go([](const Program& program) { kill(program.ranks()[0], SIGINT); }, 0,
                      {"--checkpoint.every", "1"});
 }

@@ -1,4 +1,4 @@
-// A run that another process takes over: the former owner commits nothing more and leaves.
+// Another process takes over a run: the former owner commits nothing more and ends.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

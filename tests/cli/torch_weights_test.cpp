@@ -1,5 +1,5 @@
-// The same model from safetensors and as others store it: LLaMA's pieces with params.json, and a
-// whole EVA-CLIP in a torch file. Both runs have the same losses to the last digit.
+// The same model from safetensors and from published formats: LLaMA's consolidated files with
+// params.json, and a complete EVA-CLIP in a torch file. Both runs have exactly the same losses.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -26,7 +26,7 @@ struct Matrix {
 };
 using Matrices = std::map<std::string, Matrix>;
 
-/// Small values, of norms about one, that no two tensors share.
+/// Small values with norms near one, different in every tensor.
 Matrix made(const std::string& name, const std::vector<int64_t>& shape) {
   Matrix matrix{shape, std::vector<float>(static_cast<size_t>(Shape(shape).elements()))};
   auto state = static_cast<uint32_t>(std::hash<std::string>{}(name));
@@ -38,7 +38,7 @@ Matrix made(const std::string& name, const std::vector<int64_t>& shape) {
   return matrix;
 }
 
-/// Rows of each head from two halves to neighbours.
+/// Reorders the rows of each head from two halves to interleaved pairs.
 Matrix rotary_to_meta(const Matrix& matrix) {
   Matrix meta = matrix;
   const int64_t columns = matrix.shape[1];
@@ -50,7 +50,7 @@ Matrix rotary_to_meta(const Matrix& matrix) {
   return meta;
 }
 
-/// The micro model's LLM under Hugging Face's names and under Meta's.
+/// The LLM of the micro model with the names of Hugging Face and of Meta.
 void make_llama(Matrices* hf, Matrices* meta) {
   const auto add = [&](const std::string& name, const std::string& meta_name,
                        const std::vector<int64_t>& shape, bool rotary = false) {
@@ -162,7 +162,7 @@ TEST(TorchWeights, TrainAsTheSameNumbersInSafetensorsDo) {
   ASSERT_EQ(losses.size(), 3u);
   EXPECT_EQ(numbers_of(folder / "run-meta", "loss"), losses);
 
-  // What decides the arithmetic beside the tensors is part of what a resume holds to.
+  // A resume also checks the values of params.json that change the arithmetic.
   std::ofstream(folder / "meta" / "params.json")
       << R"({"dim": 32, "n_heads": 4, "n_kv_heads": 2, "n_layers": 2, "norm_eps": 1e-06})";
   const Output changed = run(train_arguments(folder / "run-meta") +
@@ -172,7 +172,8 @@ TEST(TorchWeights, TrainAsTheSameNumbersInSafetensorsDo) {
   EXPECT_THAT(changed.err, HasSubstr("rms_norm_eps")) << changed.all();
 }
 
-/// What the released code trained, as it wrote it: under "model.", with a frozen tensor among it.
+/// Weights in the form in which the released code writes them: under "model.", with a frozen
+/// tensor.
 TEST(TorchWeights, ANewRunStartsFromAReleasedFile) {
   const Folder folder("torch_init");
   const auto train = [&](const std::string& name, const Arguments& more) {

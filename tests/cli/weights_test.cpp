@@ -1,5 +1,5 @@
-// Weights of others: a Hugging Face LLaMA directory and a vision encoder under EVA's names train as
-// they lie on disk; whatever does not fit is listed at once, by name, before the run begins.
+// Published weights: a Hugging Face LLaMA directory and a vision encoder with EVA's names are
+// trained without conversion. Everything that does not fit is listed by name before the run begins.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -22,7 +22,7 @@ using Shapes = std::map<std::string, Shape>;
 
 constexpr int64_t kPieces = 320;
 
-/// What a LLaMA of the micro model's size is called in a Hugging Face directory.
+/// The names and shapes of a LLaMA of the micro model's size in a Hugging Face directory.
 Shapes llama_shapes(int64_t vocabulary = kPieces) {
   Shapes shapes = {{"model.embed_tokens.weight", {vocabulary, 32}},
                    {"model.norm.weight", {32}},
@@ -42,7 +42,7 @@ Shapes llama_shapes(int64_t vocabulary = kPieces) {
   return shapes;
 }
 
-/// EVA's names of the micro model's vision encoder, for pictures of 2 x 2 patches.
+/// EVA's names of the micro model's vision encoder, for images of 2 x 2 patches.
 Shapes eva_shapes() {
   Shapes shapes = {{"cls_token", {1, 1, 32}},
                    {"pos_embed", {1, 5, 32}},
@@ -123,8 +123,7 @@ class Weights : public testing::Test {
 };
 
 TEST_F(Weights, ConfigJsonHoldsAndWhatWasGivenElseIsTold) {
-  const Output output =
-      train("run", {"--model.hidden_size", "48", "--model.rope_theta", "5"});
+  const Output output = train("run", {"--model.hidden_size", "48", "--model.rope_theta", "5"});
   EXPECT_EQ(output.code, 0) << output.all();
   EXPECT_THAT(output.err,
               ContainsRegex("model.hidden_size = 32 .from .*llama/config.json. overrides "
@@ -144,7 +143,7 @@ TEST_F(Weights, HuggingFaceDirectoryTrainsOnAnyGrid) {
   const Output one = train("one", {});
   EXPECT_EQ(one.code, 0) << one.all();
   EXPECT_THAT(one.err, Not(HasSubstr("the LLM starts from random values")));
-  // One row more than the file has: [PAD].
+  // One row more than in the file: [PAD].
   const Output four = train("four", grid(2, 2, 1), 4);
   EXPECT_EQ(four.code, 0) << four.all();
   const auto losses = numbers_of(folder_ / "one", "loss"),
@@ -157,7 +156,7 @@ TEST_F(Weights, HuggingFaceDirectoryTrainsOnAnyGrid) {
   EXPECT_EQ(hash("one"), hash("four"));
   EXPECT_THAT(hash("one"), ContainsRegex("^[0-9a-f]{32}$"));
 
-  // The same numbers with the row in the file, which is the mean of the others.
+  // The same with the row in the file; it is the mean of the others.
   Shapes shapes = llama_shapes(kPieces + 1);
   const Stream stream;
   std::vector<io::NamedTensor> tensors;

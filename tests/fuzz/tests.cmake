@@ -79,7 +79,8 @@ foreach(name
     io/weights/pickle io/weights/released_names io/weights/safetensors
     io/weights/safetensors_writer io/weights/stored_tensor io/weights/torch_file
     io/weights/weight_files io/weights/weights
-    src/prepare/child_process src/prepare/json_stream src/prepare/ordered_rows src/prepare/source
+    src/prepare/child_process src/prepare/image_reader src/prepare/json_stream src/prepare/ordered_rows
+    src/prepare/row_text src/prepare/source
     src/prepare/tsv src/prepare/video
     src/prepare/sources/coco src/prepare/sources/jsonl src/prepare/sources/llava
     src/prepare/sources/openvqa src/prepare/sources/text src/prepare/sources/webdataset)

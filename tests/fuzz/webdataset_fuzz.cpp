@@ -58,7 +58,7 @@ std::vector<std::string> rows_of(prepare::Source& source, int64_t skip) {
 void read(const std::filesystem::path& path, bool first_caption_only) {
   prepare::WebdatasetSource source({.file = path,
                                     .first_caption_only = first_caption_only,
-                                    .check = prepare::PictureCheck::kHeader,
+                                    .check = prepare::ImageCheck::kHeader,
                                     .limits = {.max_bytes = 1 << 20}});
   std::vector<std::string> all = rows_of(source, 0);
   const std::vector<std::string> later = rows_of(source, 1);

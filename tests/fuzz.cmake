@@ -68,7 +68,7 @@ set(fuzz_objects)
 file(MAKE_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR}/fuzz)
 foreach(name
     io/files/archive src/prepare/child_process io/weights/convert io/files/digest io/files/file io/media/frame_choice io/weights/generated_weights io/files/hdf5 io/weights/hf_config io/media/image
-    io/media/jpeg io/files/json src/prepare/json_stream io/files/lines io/weights/llama_pieces io/checkpoint/manifest src/prepare/ordered_rows io/weights/pickle io/media/png
+    io/media/jpeg io/files/json io/files/json_value src/prepare/json_stream io/files/lines io/weights/llama_pieces io/checkpoint/manifest src/prepare/ordered_rows io/weights/pickle io/media/png
     io/text/prompt_files io/weights/released_names io/weights/safetensors io/weights/safetensors_writer io/text/sentencepiece_check io/dataset/shard io/dataset/shard_sidecar src/prepare/source
     src/prepare/sources/coco src/prepare/sources/jsonl src/prepare/sources/llava src/prepare/sources/openvqa src/prepare/sources/text
     src/prepare/sources/webdataset io/weights/stored_tensor io/text/tokenizer io/weights/torch_file src/prepare/tsv src/prepare/video io/weights/weight_files io/weights/weights io/media/webp

@@ -2,8 +2,9 @@
 #pragma once
 
 #include <filesystem>
-#include <nlohmann/json.hpp>
 #include <string>
+
+#include "io/files/json_value.h"
 
 namespace lynceus::cli {
 
@@ -32,7 +33,7 @@ struct InspectConfig {
 
 /// Members in order: numbers and texts, lists of one-line objects ("tensors", "media", ...), each
 /// shown as a table.
-using Report = nlohmann::ordered_json;
+using Report = io::JsonValue;
 
 /// Each reads one kind of path; InputError for what is damaged or is not of that kind.
 Report inspect_shard(const std::filesystem::path& path, const InspectConfig& config);

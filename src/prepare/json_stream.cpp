@@ -177,7 +177,7 @@ class ElementHandler {
     }
     if (!is_array) throw InputError("{}: key {}: expected an array", path_, key_);
     if (!seen_.insert(key_).second)
-      throw InputError("{}: the key '{}' stands twice in one object", path_, key_);
+      throw InputError("{}: the key '{}' appears twice in one object", path_, key_);
     in_array_ = true;
     array_ = key_;
     index_ = 0;

@@ -1,12 +1,12 @@
 // See reject_list.h.
 #include "prepare/reject_list.h"
 
-#include <nlohmann/json.hpp>
 #include <system_error>
 #include <utility>
 
 #include "core/error.h"
 #include "io/files/json.h"
+#include "io/files/json_value.h"
 
 namespace lynceus::prepare {
 
@@ -29,9 +29,8 @@ void RejectList::add(int64_t number, const SourceRow& row) {
     file_ = io::File::create(path_);
     first_problem_ = row.problem;
   }
-  // Names in a problem may be no UTF-8.
-  const std::string problem =
-      nlohmann::json(row.problem).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  // File names in a problem may not be UTF-8.
+  const std::string problem = io::JsonValue(row.problem).dump_replacing();
   const std::string line = fmt::format("{{\"row\": {}, \"reject\": \"{}\", \"problem\": {}}}\n",
                                        number, row.reject, problem);
   file_.append(line.data(), line.size());

@@ -6,6 +6,7 @@
 #include <map>
 
 #include "io/weights/safetensors.h"
+#include "io/weights/weight_files.h"
 #include "io/weights/weights.h"
 #include "model/load_weights.h"
 #include "run_program.h"

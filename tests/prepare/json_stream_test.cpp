@@ -58,7 +58,7 @@ TEST_F(JsonStreamTest, HostileFiles) {
   EXPECT_THAT(fault("3"), HasSubstr("expected JSON that is"));
   EXPECT_THAT(fault("{\"a\": {}}"), HasSubstr("key a: expected an array"));
   EXPECT_THAT(fault("{\"a\": 1}"), HasSubstr("key a: expected an array"));
-  EXPECT_THAT(fault("{\"a\": [1], \"a\": [2]}"), HasSubstr("stands twice"));
+  EXPECT_THAT(fault("{\"a\": [1], \"a\": [2]}"), HasSubstr("appears twice"));
 }
 
 TEST_F(JsonStreamTest, DepthIsBounded) {

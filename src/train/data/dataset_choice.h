@@ -20,7 +20,7 @@ struct SourceLine {
 
 /// UsageError naming key and line: NAME:WEIGHT:GLOB.
 std::vector<SourceLine> parse_sources(const DataConfig& config);
-/// UsageError likewise: NAME:WEIGHT[:FAMILY[:GLOB]]; also for a name that stands twice.
+/// UsageError likewise: NAME:WEIGHT[:FAMILY[:GLOB]]; also for a name that appears twice.
 std::vector<SourceLine> parse_mixture(const DataConfig& config);
 /// UsageError likewise: NAME:GLOB.
 std::vector<SourceLine> parse_validation(const DataConfig& config);

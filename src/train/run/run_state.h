@@ -1,6 +1,6 @@
 // What of a run is in its checkpoints: trained values, moments, per-parameter steps, the samples
 // seen, and everything a resume must agree with. Glue between the optimizer and
-// io/checkpoint/checkpoint.h.
+// io/checkpoint/writer.h.
 #pragma once
 
 #include <map>
@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "core/config.h"
-#include "io/checkpoint/checkpoint.h"
+#include "io/checkpoint/writer.h"
 #include "train/run/run_options.h"
 #include "train/run/weight_origins.h"
 #include "train/step/optimizer.h"

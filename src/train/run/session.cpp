@@ -12,6 +12,7 @@
 #include "io/weights/pad_row.h"
 #include "io/weights/shared_digest.h"
 #include "io/weights/summed_weights.h"
+#include "io/weights/weight_files.h"
 #include "model/load_weights.h"
 #include "train/under_key.h"
 
@@ -125,7 +126,8 @@ void resolve_config(RunConfig* config, ConfigReader* reader, const io::Tokenizer
                          const model::NameFilter& filter) {
     under_key(key, [&] { model::check_weights(config->model, *source, filter); });
   };
-  if (!llm.weights.empty()) check("model.weights", open_backbone(llm, config->delta), model::is_backbone);
+  if (!llm.weights.empty())
+    check("model.weights", open_backbone(llm, config->delta), model::is_backbone);
   if (!config->model.vision.weights.empty())
     check("vision.weights", open_encoder(*config), model::is_vision);
 }
@@ -148,8 +150,8 @@ model::LynxModel build_model(const Runtime& rt, const RunConfig& config,
   };
   std::string backbone = random(llm.init_std);
   if (!llm.weights.empty())
-    backbone =
-        backbone_digest(llm, *load(open_backbone(llm, config.delta), model::is_backbone), *rt.grid.world);
+    backbone = backbone_digest(llm, *load(open_backbone(llm, config.delta), model::is_backbone),
+                               *rt.grid.world);
   else if (!llm.init_from.empty())
     backbone = load_backbone(rt, &model, llm.init_from, {tokenizer, config.options.allow_change});
   else
@@ -157,7 +159,8 @@ model::LynxModel build_model(const Runtime& rt, const RunConfig& config,
   std::string encoder = random(config.model.vision.init_std);
   if (!config.model.vision.weights.empty())
     encoder =
-        io::digest_files(load(open_encoder(config), model::is_vision)->files(), *rt.grid.world).hex();
+        io::digest_files(load(open_encoder(config), model::is_vision)->files(), *rt.grid.world)
+            .hex();
   else
     log::info("the vision encoder has random values: vision.weights names none");
   *origins = {{"llm", {backbone, ""}},

@@ -9,6 +9,7 @@
 #include "core/progress.h"
 #include "core/trace.h"
 #include "io/checkpoint/lease.h"
+#include "io/checkpoint/writer.h"
 #include "io/files/file.h"
 #include "kernels/gemm.h"
 #include "parallel/dry_run.h"

@@ -44,7 +44,7 @@ class BadInput : public testing::Test {
   /// `message` is a regular expression.
   void expect_refused(const Arguments& more, int code, const std::string& message,
                       const Launch& launch = {}) const {
-    const Output output = train::train(more, launch);
+    const Output output = train(more, launch);
     EXPECT_EQ(output.code, code) << output.all();
     EXPECT_EQ(output.messages(), 1) << output.all();
     EXPECT_THAT(output.err, ContainsRegex(message));
@@ -219,7 +219,7 @@ TEST_F(BadInput, Grids) {
 }
 
 TEST_F(BadInput, RanksThatDiffer) {
-  const Output output = train::train(
+  const Output output = train(
       {}, {.shell = "exec mpirun --oversubscribe -n 1 \"$@\" : -n 1 \"$@\" --train.seed 9"});
   EXPECT_EQ(output.code, 2) << output.all();
   EXPECT_EQ(output.messages(), 1) << output.all();
@@ -243,7 +243,7 @@ TEST_F(BadInput, ASecondJobInTheRunDirectory) {
   Program first(train_arguments(folder_ / "run") + Arguments{"--train.steps", "1000000"});
   ASSERT_TRUE(first.wait_until([&] { return fs::exists(folder_ / "run" / "metrics.jsonl"); }));
   for (const int ranks : {0, 2}) {
-    const Output second = train::train({"--train.steps", "1000000"}, {.ranks = ranks});
+    const Output second = train({"--train.steps", "1000000"}, {.ranks = ranks});
     EXPECT_EQ(second.code, 2) << second.all();
     EXPECT_EQ(second.messages(), 1) << second.all();
     EXPECT_THAT(second.err, AllOf(HasSubstr((folder_ / "run").string()),
@@ -278,7 +278,7 @@ TEST_F(BadInput, DamagedPicturesAreReplacedCountedAndListed) {
 
   // 96 samples: 48 of color, each picture twice; 48 of odd, each 24 times.
   const Arguments sources = {"--data.source", "color:1:" + file.string(), "odd:1:" + odd.string()};
-  const Output output = train::train(sources + Arguments{"--train.steps", "12"});
+  const Output output = train(sources + Arguments{"--train.steps", "12"});
   EXPECT_EQ(output.code, 0) << output.all();
   int64_t counted = 0;
   for (const std::string& line : lines_of(folder_ / "run" / "metrics.jsonl")) {
@@ -304,7 +304,7 @@ TEST_F(BadInput, DamagedPicturesAreReplacedCountedAndListed) {
     return std::accumulate(numbers.begin(), numbers.end(), 0.0);
   };
   const Output whole =
-      train::train({"--train.steps", "12", "--run", folder_ / "whole", "--data.source",
+      train({"--train.steps", "12", "--run", folder_ / "whole", "--data.source",
                     "color:1:" + shard("train-Color"), "odd:1:" + odd.string()});
   EXPECT_EQ(whole.code, 0) << whole.all();
   EXPECT_EQ(lines_of(folder_ / "whole" / "damaged.tsv").size(), 24u);
@@ -313,7 +313,7 @@ TEST_F(BadInput, DamagedPicturesAreReplacedCountedAndListed) {
 
   // The substitute and what is not scored are the same on any grid.
   const auto losses = numbers_of(folder_ / "run", "loss");
-  const Output again = train::train(
+  const Output again = train(
       sources + Arguments{"--train.steps", "12", "--run", folder_ / "two"} + grid(1, 2, 1),
       {.ranks = 2});
   EXPECT_EQ(again.code, 0) << again.all();
@@ -332,15 +332,15 @@ TEST_F(BadInput, DamagedPicturesAreListedAndCountedAcrossResumes) {
                                "--data.source",          "color:1:" + file.string(),
                                "--checkpoint.every",     "10",
                                "--checkpoint.keep_last", "9"};
-  ASSERT_EQ(train::train(arguments + Arguments{"--stop-after", "20"}).code, 0);
-  ASSERT_EQ(train::train(arguments + Arguments{"--stop-after", "15", "--resume", "10"}).code, 0);
+  ASSERT_EQ(train(arguments + Arguments{"--stop-after", "20"}).code, 0);
+  ASSERT_EQ(train(arguments + Arguments{"--stop-after", "15", "--resume", "10"}).code, 0);
   const auto listed = lines_of(folder_ / "run" / "damaged.tsv");
   EXPECT_EQ(listed.size(), 15u * 8);
   EXPECT_EQ(std::set<std::string>(listed.begin(), listed.end()).size(), listed.size());
   EXPECT_EQ(lines_of(folder_ / "run" / "damaged.superseded.tsv").size(), 10u * 8);
   EXPECT_EQ(io::read_manifest(checkpoint(folder_ / "run", 15)).damaged_samples, 15 * 8);
   // The third start has 80 samples of its own when the run reaches the 200 that count.
-  const Output output = train::train(arguments);
+  const Output output = train(arguments);
   EXPECT_EQ(output.code, 3) << output.all();
   EXPECT_THAT(output.err, HasSubstr("200 of 200 samples have damaged media"));
 }
@@ -351,7 +351,7 @@ TEST_F(BadInput, TooManyDamagedPicturesStopTheRun) {
   overwrite(file, sidecar.blobs_begin, std::string(sidecar.blobs_end - sidecar.blobs_begin, 'x'));
   for (const int ranks : {0, 2}) {
     fs::remove_all(folder_ / "run");
-    const Output output = train::train({"--train.steps", "40", "--data.max_bad", "0.5",
+    const Output output = train({"--train.steps", "40", "--data.max_bad", "0.5",
                                         "--data.source", "color:1:" + file.string()},
                                        {.ranks = ranks});
     EXPECT_EQ(output.code, 3) << output.all();
@@ -373,7 +373,7 @@ TEST_F(BadInput, DamagedPicturesOfValidationAreCountedAndListed) {
     EXPECT_EQ(text.find("no-picture"), text.rfind("no-picture")) << "told more than once";
   };
   const Output trained =
-      train::train({"--train.steps", "1", "--data.validation", "held:" + odd.string(),
+      train({"--train.steps", "1", "--data.validation", "held:" + odd.string(),
                     "color:" + shard("validation-Color")});
   EXPECT_EQ(trained.code, 0) << trained.all();
   expect_listed(trained.err);

@@ -57,7 +57,7 @@ class Export : public testing::Test {
 };
 
 TEST_F(Export, ARunThatStartsFromItHasTheSameBits) {
-  train::train("run", {"--train.steps", "2"});
+  train("run", {"--train.steps", "2"});
   const Output whole = export_run("run", "whole");
   ASSERT_EQ(whole.code, 0) << whole.all();
   EXPECT_THAT(whole.out, HasSubstr("the frozen llm is not in it: it has random values\n"));
@@ -65,17 +65,17 @@ TEST_F(Export, ARunThatStartsFromItHasTheSameBits) {
   ASSERT_EQ(cut.code, 0) << cut.all();
   EXPECT_FALSE(fs::exists(folder_ / "cut" / "model.safetensors"));
 
-  train::train("from-whole", kStill + Arguments{"--init", folder_ / "whole" / "model.safetensors"});
-  train::train("from-cut",
+  train("from-whole", kStill + Arguments{"--init", folder_ / "whole" / "model.safetensors"});
+  train("from-cut",
                kStill + Arguments{"--init", folder_ / "cut" / "model.safetensors.index.json"});
-  train::train("other", kStill);
+  train("other", kStill);
   EXPECT_EQ(values_of("from-whole", 1), values_of("run", 2));
   EXPECT_EQ(values_of("from-cut", 1), values_of("run", 2));
   EXPECT_NE(values_of("other", 1), values_of("run", 2));
 }
 
 TEST_F(Export, MergedIsADirectoryOfWeights) {
-  train::train("run", kTrainAll + Arguments{"--train.steps", "2"});
+  train("run", kTrainAll + Arguments{"--train.steps", "2"});
   ASSERT_EQ(export_run("run", "merged", {"--what", "merged", "--shard-gib", "1e-5"}).code, 0);
   EXPECT_TRUE(fs::exists(folder_ / "merged" / "lynx.safetensors.index.json"));
   const Output again = export_run("run", "merged", {"--what", "merged", "--overwrite"});
@@ -86,12 +86,12 @@ TEST_F(Export, MergedIsADirectoryOfWeights) {
 
   const Arguments use = {"--model.weights", folder_ / "merged", "--init",
                          folder_ / "merged" / "lynx.safetensors"};
-  train::train("again", kTrainAll + kStill + use);
+  train("again", kTrainAll + kStill + use);
   EXPECT_EQ(values_of("again", 1), values_of("run", 2));
 
   // The frozen LLM of a later stage comes from the checkpoint or the files that it was read from.
-  train::train("stage", Arguments{"--train.steps", "1", "--init", checkpoint(folder_ / "run", 2)});
-  train::train("frozen", Arguments{"--train.steps", "1"} + use);
+  train("stage", Arguments{"--train.steps", "1", "--init", checkpoint(folder_ / "run", 2)});
+  train("frozen", Arguments{"--train.steps", "1"} + use);
   for (const char* name : {"stage", "frozen"}) {
     const Output output = export_run(name, std::string(name) + "-merged", {"--what", "merged"});
     ASSERT_EQ(output.code, 0) << output.all();
@@ -107,13 +107,13 @@ TEST_F(Export, MergedIsADirectoryOfWeights) {
 }
 
 TEST_F(Export, WhatALaterStageFroze) {
-  train::train("first", kTrainAll + Arguments{"--train.steps", "2"});
+  train("first", kTrainAll + Arguments{"--train.steps", "2"});
   ASSERT_EQ(export_run("first", "first-out").code, 0);
   const auto before = tensors_of(folder_ / "first-out" / "model.safetensors");
   const fs::path origin = checkpoint(folder_ / "first", 2);
   for (const std::string trained : {"adapter,llm", "bridge,llm", "llm"}) {
     SCOPED_TRACE(trained);
-    train::train(trained, {"--train.steps", "1", "--init", origin, "--model.train", trained});
+    train(trained, {"--train.steps", "1", "--init", origin, "--model.train", trained});
     const Output own = export_run(trained, trained + "-out");
     ASSERT_EQ(own.code, 0) << own.all();
     const Output merged = export_run(trained, trained + "-merged", {"--what", "merged"});
@@ -139,7 +139,7 @@ TEST_F(Export, WhatALaterStageFroze) {
     EXPECT_TRUE(lynx.empty()) << lynx.begin()->first;
   }
   // Another checkpoint in its place is told from it.
-  train::train("other", kTrainAll + Arguments{"--train.steps", "2", "--train.seed", "3"});
+  train("other", kTrainAll + Arguments{"--train.steps", "2", "--train.seed", "3"});
   fs::rename(origin, folder_ / "aside");
   fs::rename(checkpoint(folder_ / "other", 2), origin);
   const Output replaced = export_run("llm", "replaced", {"--what", "merged"});
@@ -150,7 +150,7 @@ TEST_F(Export, WhatALaterStageFroze) {
 }
 
 TEST_F(Export, WhatCannotBeExportedLeavesNothing) {
-  train::train("run", {"--train.steps", "1"});
+  train("run", {"--train.steps", "1"});
   const auto expect_refused = [&](const Output& output, int code, const std::string& message) {
     EXPECT_EQ(output.code, code) << output.all();
     EXPECT_EQ(output.messages(), 1) << output.all();
@@ -210,7 +210,7 @@ TEST_F(Export, NamesAndShapesAreThoseOfTheReleasedStateDict) {
         verify::read_reference_case(fs::path(LYNCEUS_SOURCE_DIR) / "tests/golden" / name, Stream{});
     AsOptions model;
     reference.model.visit(model);
-    train::train(name, model.options + Arguments{"--train.steps", "1"});
+    train(name, model.options + Arguments{"--train.steps", "1"});
     ASSERT_EQ(export_run(name, name + "-out").code, 0);
     const io::SafetensorsFile exported(folder_ / (name + "-out") / "model.safetensors");
     for (const io::SafetensorsEntry& entry : exported.entries()) {

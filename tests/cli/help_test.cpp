@@ -75,7 +75,7 @@ TEST(Help, NamesWhatIsThere) {
     EXPECT_EQ(printed.code, 0) << printed.all();
     for (const char* always : {"config", "print-config", "help", "section.key"})
       options.erase(always);
-    EXPECT_EQ(options, prepare::keys_of(printed.out)) << command[0];
+    EXPECT_EQ(options, keys_of(printed.out)) << command[0];
   }
   EXPECT_EQ(run({"--help"}, {.ranks = 2}).out, help.out) << "more than one rank spoke";
   EXPECT_THAT(help.out, testing::Not(HasSubstr("124")));

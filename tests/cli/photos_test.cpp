@@ -56,11 +56,11 @@ class Photos : public testing::Test {
   /// The first loss of stage 1 halves within both stages.
   void expect_to_learn(int steps, int steps_of_stage_2) {
     const Arguments stage1 = {"--train.steps", std::to_string(steps), "--optimizer.lr", "5e-3"};
-    train::train("stage1", stage1 + Arguments{"--stop-after", std::to_string(steps / 2)});
+    train("stage1", stage1 + Arguments{"--stop-after", std::to_string(steps / 2)});
     const Output again = start("stage1", stage1);
     ASSERT_EQ(again.code, 0) << again.all();
     EXPECT_THAT(again.err, HasSubstr(fmt::format("resumed from step {}", steps / 2)));
-    train::train("stage2", {"--init", checkpoint(folder_ / "stage1", steps), "--train.steps",
+    train("stage2", {"--init", checkpoint(folder_ / "stage1", steps), "--train.steps",
                             std::to_string(steps_of_stage_2), "--optimizer.lr", "3e-3"});
     expect_finite("stage1", steps);
     expect_finite("stage2", steps_of_stage_2);

@@ -87,9 +87,9 @@ TEST_F(PrepareVideoTest, ARunTrainsOnItsShards) {
     EXPECT_EQ(output.code, 0) << output.all();
     return output;
   };
-  train::train("straight", {}, 0);
-  train::train("stopped", {"--stop-after", "2"}, 2);
-  EXPECT_THAT(train::train("stopped", {"--parallel.tensor", "2"}, 2).err,
+  train("straight", {}, 0);
+  train("stopped", {"--stop-after", "2"}, 2);
+  EXPECT_THAT(train("stopped", {"--parallel.tensor", "2"}, 2).err,
               HasSubstr("resumed from step 2, 16 samples seen"));
   EXPECT_EQ(io::read_text(folder_ / "straight" / "samples.tsv"),
             io::read_text(folder_ / "stopped" / "samples.tsv"));

@@ -93,8 +93,8 @@ class Program {
 
   /// Waits until `holds` or the end of the program; false if it never held.
   bool wait_until(const std::function<bool()>& holds) {
-    while (!train::holds()) {
-      if (!running()) return train::holds();
+    while (!holds()) {
+      if (!running()) return holds();
       std::this_thread::sleep_for(std::chrono::milliseconds(5));
     }
     return true;

@@ -156,8 +156,8 @@ TEST(TorchWeights, TrainAsTheSameNumbersInSafetensorsDo) {
     EXPECT_EQ(output.code, 0) << output.all();
     return output;
   };
-  train::train("hf", "eva.safetensors");
-  const Output others = train::train("meta", "eva_clip.pt");
+  train("hf", "eva.safetensors");
+  const Output others = train("meta", "eva_clip.pt");
   EXPECT_THAT(others.err, HasSubstr("eva_clip.pt ('state_dict') (without 'blocks.1.', 'norm.')"));
   const auto losses = numbers_of(folder / "run-hf", "loss");
   ASSERT_EQ(losses.size(), 3u);
@@ -179,7 +179,7 @@ TEST(TorchWeights, ANewRunStartsFromAReleasedFile) {
   const auto train = [&](const std::string& name, const Arguments& more) {
     return run(train_arguments(folder / name) + Arguments{"--train.steps", "2"} + more);
   };
-  ASSERT_EQ(train::train("random", {}).code, 0);
+  ASSERT_EQ(train("random", {}).code, 0);
   Matrices lynx, released;
   for (const io::ManifestTensor& tensor :
        io::read_manifest(checkpoint(folder / "random", 2)).tensors) {
@@ -195,29 +195,29 @@ TEST(TorchWeights, ANewRunStartsFromAReleasedFile) {
   write_as_torch(folder / "pretrain_lynx.pt", released);
 
   const Arguments init = {"--init", folder / "pretrain_lynx.pt"};
-  const Output output = train::train("released", init);
+  const Output output = train("released", init);
   ASSERT_EQ(output.code, 0) << output.all();
   EXPECT_THAT(output.err, HasSubstr("the bridge is that of "));
   EXPECT_THAT(output.err, HasSubstr("the adapter is that of "));
   EXPECT_THAT(output.err, HasSubstr("the frozen vision in "));
-  EXPECT_EQ(train::train("same", {"--init", folder / "lynx.safetensors"}).code, 0);
+  EXPECT_EQ(train("same", {"--init", folder / "lynx.safetensors"}).code, 0);
   const auto losses = numbers_of(folder / "released", "loss");
   ASSERT_EQ(losses.size(), 2u);
   EXPECT_EQ(numbers_of(folder / "same", "loss"), losses);
   EXPECT_NE(numbers_of(folder / "random", "loss"), losses);
-  const Output resumed = train::train("released", init + Arguments{"--train.steps", "2"});
+  const Output resumed = train("released", init + Arguments{"--train.steps", "2"});
   EXPECT_EQ(resumed.code, 0) << resumed.all();
 
   const std::string missing = lynx.begin()->first;
   lynx.erase(missing);
   lynx["bridge.unknown"] = made("unknown", {2});
   write_as_safetensors(folder / "other.safetensors", lynx);
-  const Output refused = train::train("refused", {"--init", folder / "other.safetensors"});
+  const Output refused = train("refused", {"--init", folder / "other.safetensors"});
   EXPECT_EQ(refused.code, 3) << refused.all();
   EXPECT_THAT(refused.err, HasSubstr("missing: " + missing));
   EXPECT_THAT(refused.err, HasSubstr("unexpected: bridge.unknown"));
   write_as_safetensors(folder / "frozen.safetensors", {{"vision_encoder.a", made("a", {2})}});
-  EXPECT_THAT(train::train("none", {"--init", folder / "frozen.safetensors"}).err,
+  EXPECT_THAT(train("none", {"--init", folder / "frozen.safetensors"}).err,
               HasSubstr("nothing in it is trained here"));
 }
 

@@ -35,6 +35,7 @@
 #include "io/files/file.h"
 #include "io/weights/convert.h"
 #include "io/weights/stored_tensor.h"
+#include "io/weights/weight_files.h"
 #include "model/load_weights.h"
 #include "parallel/mpi_session.h"
 #include "support/measure.h"

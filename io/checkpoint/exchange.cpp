@@ -1,6 +1,6 @@
-// Gather and scatter of owned rows. A piece is the part of an owner's rows that lies in one slice;
-// it is a run of equal chunks at a fixed stride, on both sides: one chunk a row (of all outer axes
-// before the sharded one), as wide as the slice.
+// A piece is the part of an owner's rows that lies in one slice. In both tensors it is a sequence
+// of equal chunks at a fixed stride: one chunk per row (of all axes before the sharded one), as
+// wide as the slice.
 #include "io/checkpoint/exchange.h"
 
 #include <cstring>
@@ -13,13 +13,13 @@ using parallel::Transfer;
 
 /// `count` chunks of `chunk` bytes.
 struct Piece {
-  OwnedRows rows;  // what of the owner's rows the slice reaches into
+  OwnedRows rows;  // the owner's rows that the slice covers, at least in part
   int64_t count = 0;
   int64_t chunk = 0;
   bool empty() const { return count == 0; }
 };
 
-/// Where a piece's chunks lie in one tensor.
+/// The place of a piece's chunks in one tensor.
 struct Place {
   char* first = nullptr;
   int64_t stride = 0;  // bytes
@@ -98,8 +98,8 @@ const TensorSlice* slice_of(const TensorPlan& plan, int rank) {
   return nullptr;
 }
 
-/// Which replica of `slice` sends to `owner`: the owner itself, or the one that stands where the
-/// owner stands among the replicas of its own slice, which is its neighbour in the grid.
+/// The replica of `slice` that sends to `owner`: the owner itself if it is one; otherwise the one
+/// at the owner's position among the replicas of its own slice, which is its neighbour in the grid.
 int source_for(const TensorPlan& plan, const TensorSlice& slice, int owner) {
   const TensorSlice* own = slice_of(plan, owner);
   size_t place = 0;
@@ -116,7 +116,7 @@ Tensor on_host(const Tensor& tensor, const Stream& host) {
   return copy;
 }
 
-/// A message on its way and where its chunks belong.
+/// A message being received and the place of its chunks.
 struct Arrival {
   Tensor tensor;
   Place place;

@@ -1,4 +1,3 @@
-// Block digests, hyperslabs, the frame of state.h5.
 #include "io/checkpoint/file.h"
 
 #include <algorithm>
@@ -12,7 +11,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-/// Selects rows in a dataset's space; a scalar has only all.
+/// Selects rows in a dataset's space; of a scalar, everything.
 hdf5::Handle select_rows(hid_t dataset, const TensorPlan& plan, const OwnedRows& range,
                          const std::string& path) {
   hdf5::Handle space(hdf5::check(H5Dget_space(dataset), "no dataspace of " + plan.name, path),
@@ -29,7 +28,7 @@ hdf5::Handle select_rows(hid_t dataset, const TensorPlan& plan, const OwnedRows&
 }
 
 /// Calls `transfer(rows, elements, memory)` for successive parts of the owned rows: MPI-IO counts
-/// bytes in int, and not every version beneath cuts larger transfers itself.
+/// bytes in int, and not every version splits larger transfers itself.
 template <typename Transfer>
 void for_each_part(const TensorPlan& plan, const OwnedRows& range, const Tensor& owned,
                    const Transfer& transfer) {
@@ -59,7 +58,7 @@ hid_t hdf5_type(DType dtype) {
     case DType::kU8:
       return H5T_STD_U8LE;
     default:
-      throw InternalError("a checkpoint does not hold {}", name_of(dtype));
+      throw InternalError("checkpoints do not support {}", name_of(dtype));
   }
 }
 
@@ -111,8 +110,9 @@ std::vector<ByteRange> frame_of(std::vector<ByteRange> tensors, uint64_t file_by
   for (const ByteRange& tensor : tensors) {
     if (tensor.offset < end || tensor.offset > file_bytes ||
         tensor.size > file_bytes - tensor.offset)
-      throw IoError("{}: {} bytes long, but a tensor lies at {} + {} (the one before ends at {})",
-                    path, file_bytes, tensor.offset, tensor.size, end);
+      throw IoError(
+          "{}: {} bytes, but a tensor has offset {} and size {}; the one before ends at {}", path,
+          file_bytes, tensor.offset, tensor.size, end);
     if (tensor.offset > end) frame.push_back({end, tensor.offset - end});
     end = tensor.offset + tensor.size;
   }
@@ -134,27 +134,27 @@ Digest128 digest_frame(const std::filesystem::path& path, const std::vector<Byte
   return combine_digests(digests, total);
 }
 
-Manifest read_whole_manifest(const fs::path& checkpoint) {
+Manifest read_intact_manifest(const fs::path& checkpoint) {
   const Manifest manifest = read_manifest(checkpoint);
   const std::string name = checkpoint.filename();
   const std::string expected = checkpoint_path("", manifest.step).filename();
   if (name.starts_with("step-") && name != expected)
-    throw InputError("{}: not a committed checkpoint: its manifest is that of {}",
+    throw InputError("{}: not a committed checkpoint: its manifest belongs to {}",
                      checkpoint.string(), expected);
   const fs::path state = checkpoint / kStateFileName;
-  if (!file_exists(state)) throw InputError("{}: is not there", state.string());
+  if (!file_exists(state)) throw InputError("{}: the file is missing", state.string());
   if (const uint64_t found = File::open(state).size(); found != manifest.file_bytes)
-    throw InputError("{}: {} bytes by the manifest, found {}", state.string(), manifest.file_bytes,
-                     found);
+    throw InputError("{}: expected {} bytes (by the manifest), found {}", state.string(),
+                     manifest.file_bytes, found);
   if (const Digest128 found = digest_frame(state, manifest.frame); found != manifest.frame_digest)
-    throw InputError("{}: damaged outside of the tensors: expected digest {}, found {}",
+    throw InputError("{}: damaged outside the tensors: expected digest {}, found {}",
                      state.string(), manifest.frame_digest.hex(), found.hex());
   return manifest;
 }
 
 hdf5::Handle open_state(const std::string& path) {
   const hdf5::Handle access = hdf5::property_list(H5P_FILE_ACCESS, path);
-  hdf5::check(H5Pset_file_locking(access, false, true), "cannot go without locks", path);
+  hdf5::check(H5Pset_file_locking(access, false, true), "cannot disable file locks", path);
   return hdf5::open_file_read_only(path, access);
 }
 

@@ -1,14 +1,16 @@
-// From what the ranks hold to who owns which rows. Owners get consecutive whole blocks, so that
-// each rank writes one contiguous range a tensor; a row shard owns the blocks that begin in it, so
-// that most blocks need no message; replicas share the blocks of what they replicate.
+// Owners get consecutive complete blocks, so each rank writes one contiguous range per tensor. A
+// row shard owns the blocks that begin in it, so most blocks need no message. Replicas share the
+// blocks of the part that they replicate.
 #include "io/checkpoint/layout.h"
 
 #include <fmt/format.h>
 #include <algorithm>
+#include <limits>
 #include <map>
-#include <nlohmann/json.hpp>
 
 #include "core/error.h"
+#include "io/files/json.h"
+#include "io/files/json_value.h"
 
 namespace lynceus::io {
 
@@ -21,7 +23,10 @@ struct Holding {
 };
 
 struct Group {
-  nlohmann::json shape_and_type;  // of the first rank that named the tensor
+  DType dtype = DType::kF32;  // of the first rank that named the tensor, as shape and axis
+  Shape shape;
+  int axis = -1;
+  std::string type_text;  // "[dtype, shape, axis]"
   int first_rank = 0;
   std::vector<Holding> holdings;
 };
@@ -48,7 +53,7 @@ std::vector<TensorSlice> slices_of(const std::vector<Holding>& holdings) {
   return slices;
 }
 
-/// Empty if the slices tile [0, extent).
+/// A message, empty if the slices tile [0, extent).
 std::string tiling_fault(const TensorPlan& plan) {
   const int64_t extent = plan.axis < 0 ? 1 : plan.shape[plan.axis];
   int64_t end = 0;
@@ -65,7 +70,7 @@ std::string tiling_fault(const TensorPlan& plan) {
                      plan.axis);
 }
 
-/// Shares blocks [first, last) among `ranks`, beginning with another rank for each `turn`.
+/// Distributes blocks [first, last) over `ranks`; `turn` chooses the rank that gets the first ones.
 void share_blocks(TensorPlan& plan, int64_t first, int64_t last, const std::vector<int>& ranks,
                   size_t turn) {
   const auto count = static_cast<int64_t>(ranks.size());
@@ -98,8 +103,23 @@ void assign_owners(TensorPlan& plan, size_t turn) {
 DType dtype_named(const std::string& name) {
   for (const DType dtype : {DType::kF32, DType::kF64, DType::kI32, DType::kI64, DType::kU8})
     if (name == name_of(dtype)) return dtype;
-  throw InternalError("a checkpoint holds f32, f64, i32, i64 and u8, not {}", name);
+  throw InternalError("checkpoints support f32, f64, i32, i64 and u8, not {}", name);
 }
+
+/// An entry of describe_tensors(), without its holding.
+Group parse_group(const Json& entry, int rank) {
+  Group group;
+  group.dtype = dtype_named(entry.at(1).string());
+  group.shape = Shape(entry.at(2).integers());
+  group.axis = static_cast<int>(entry.at(3).integer());
+  group.type_text = fmt::format("[{},{},{}]", entry.at(1).dump(), entry.at(2).dump(), group.axis);
+  group.first_rank = rank;
+  return group;
+}
+
+/// The text is our own: no limits.
+constexpr JsonLimits kDescriptionLimits = {.max_bytes = std::numeric_limits<uint64_t>::max(),
+                                           .max_values = std::numeric_limits<uint64_t>::max()};
 
 }  // namespace
 
@@ -117,7 +137,7 @@ OwnedRows TensorPlan::owned_by(int rank) const {
 }
 
 std::string describe_tensors(std::span<const CheckpointTensor> tensors) {
-  nlohmann::json list = nlohmann::json::array();
+  JsonValue list = JsonValue::array();
   for (const CheckpointTensor& tensor : tensors) {
     LYNCEUS_CHECK(tensor.local.defined(), "{}: no local tensor", tensor.name);
     const TensorShard& shard = tensor.shard;
@@ -126,8 +146,9 @@ std::string describe_tensors(std::span<const CheckpointTensor> tensors) {
     const Shape shape = global_shape_of(tensor);
     LYNCEUS_CHECK(shape.elements() > 0, "{}: {} has no elements", tensor.name, shape.to_string());
     const bool sharded = shard.axis >= 0;
-    list.push_back({tensor.name, name_of(tensor.local.dtype()), shape.to_vector(), shard.axis,
-                    sharded ? shard.offset : 0, sharded ? valid_extent_of(tensor) : 1});
+    list.push_back(
+        JsonValue::array({tensor.name, name_of(tensor.local.dtype()), shape.to_vector(), shard.axis,
+                          sharded ? shard.offset : 0, sharded ? valid_extent_of(tensor) : 1}));
   }
   return list.dump();
 }
@@ -136,29 +157,29 @@ std::vector<TensorPlan> plan_tensors(const std::vector<std::string>& description
   std::map<std::string, Group> groups;
   std::vector<std::string> faults;
   for (size_t rank = 0; rank < descriptions.size(); ++rank) {
-    for (const auto& entry : nlohmann::json::parse(descriptions[rank])) {
-      const std::string name = entry[0];
-      const nlohmann::json shape_and_type = {entry[1], entry[2], entry[3]};
-      auto [found, added] =
-          groups.try_emplace(name, Group{shape_and_type, static_cast<int>(rank), {}});
-      if (found->second.shape_and_type != shape_and_type)
+    const Json list = Json::parse(descriptions[rank], fmt::format("tensors of rank {}", rank),
+                                  kDescriptionLimits);
+    for (const Json& entry : list.elements()) {
+      const std::string name = entry.at(0).string();
+      Group read = parse_group(entry, static_cast<int>(rank));
+      const std::string type_text = read.type_text;
+      Group& group = groups.try_emplace(name, std::move(read)).first->second;
+      if (group.type_text != type_text)
         faults.push_back(fmt::format("{}: [dtype, shape, axis] is {} on rank {} and {} on rank {}",
-                                     name, found->second.shape_and_type.dump(),
-                                     found->second.first_rank, shape_and_type.dump(), rank));
-      auto& holdings = found->second.holdings;
-      if (!holdings.empty() && holdings.back().rank == static_cast<int>(rank))
+                                     name, group.type_text, group.first_rank, type_text, rank));
+      if (!group.holdings.empty() && group.holdings.back().rank == static_cast<int>(rank))
         faults.push_back(fmt::format("{}: twice on rank {}", name, rank));
-      holdings.push_back({static_cast<int>(rank), entry[4], entry[5]});
+      group.holdings.push_back(
+          {static_cast<int>(rank), entry.at(4).integer(), entry.at(5).integer()});
     }
   }
   std::vector<TensorPlan> plans;
   for (const auto& [name, group] : groups) {
     TensorPlan plan;
     plan.name = name;
-    plan.dtype = dtype_named(group.shape_and_type[0]);
-    const std::vector<int64_t> extents = group.shape_and_type[1];
-    plan.shape = Shape(std::span<const int64_t>(extents));
-    plan.axis = group.shape_and_type[2];
+    plan.dtype = group.dtype;
+    plan.shape = group.shape;
+    plan.axis = group.axis;
     plan.slices = slices_of(group.holdings);
     if (std::string fault = tiling_fault(plan); !fault.empty()) {
       faults.push_back(std::move(fault));
@@ -168,7 +189,7 @@ std::vector<TensorPlan> plan_tensors(const std::vector<std::string>& description
     plans.push_back(std::move(plan));
   }
   if (!faults.empty())
-    throw InternalError("the ranks' tensors do not fit together: {}", fmt::join(faults, "; "));
+    throw InternalError("the ranks' tensors contradict each other: {}", fmt::join(faults, "; "));
   return plans;
 }
 

@@ -1,4 +1,3 @@
-// The lease: who am I, is the other one alive, and the order of steps of a takeover.
 #include "io/checkpoint/lease.h"
 
 #include <fcntl.h>
@@ -11,7 +10,6 @@
 #include <cstring>
 #include <ctime>
 #include <fstream>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <random>
 
@@ -19,6 +17,7 @@
 #include "core/fault.h"
 #include "core/log.h"
 #include "io/files/json.h"
+#include "io/files/json_value.h"
 
 namespace lynceus::io {
 
@@ -52,11 +51,11 @@ std::string variable(const char* name) {
   return value == nullptr ? "" : value;
 }
 
-/// Start time of a living process; nothing if there is none or only its zombie.
+/// Start time of a living process; nullopt if it does not exist or is a zombie.
 std::optional<uint64_t> start_time_of(int64_t pid) {
   const std::string line = first_line(fmt::format("/proc/{}/stat", pid));
-  // The second field is the program's name in parentheses and may hold anything, so count from its
-  // end: state is field 3, the start time field 22.
+  // The second field is the program's name in parentheses and may contain anything, so count from
+  // its end: the state is field 3, the start time field 22.
   const size_t name_end = line.rfind(')');
   if (name_end == std::string::npos || name_end + 2 >= line.size()) return std::nullopt;
   const char state = line[name_end + 2];
@@ -70,22 +69,22 @@ std::optional<uint64_t> start_time_of(int64_t pid) {
   return std::strtoull(line.c_str() + position, nullptr, 10);
 }
 
-/// The text of LEASE.json. The heartbeat stands at a fixed place of a fixed width.
+/// The text of LEASE.json. The heartbeat has a fixed place and width.
 std::string to_text(const LeaseOwner& owner) {
-  const nlohmann::ordered_json json = {{"host", owner.host},
-                                       {"boot_id", owner.boot_id},
-                                       {"pid_namespace", owner.pid_namespace},
-                                       {"pid", owner.pid},
-                                       {"start_time", owner.start_time},
-                                       {"job", owner.job},
-                                       {"restart_count", owner.restart_count},
-                                       {"token", owner.token}};
+  const JsonValue json = JsonValue::object({{"host", owner.host},
+                                            {"boot_id", owner.boot_id},
+                                            {"pid_namespace", owner.pid_namespace},
+                                            {"pid", owner.pid},
+                                            {"start_time", owner.start_time},
+                                            {"job", owner.job},
+                                            {"restart_count", owner.restart_count},
+                                            {"token", owner.token}});
   return fmt::format("{{\"heartbeat\": \"{}\",\n\"owner\": {}}}\n", owner.heartbeat,
-                     json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
+                     json.dump_replacing());
 }
 constexpr uint64_t kHeartbeatOffset = sizeof("{\"heartbeat\": \"") - 1;
 
-/// Nothing when there is no lease.
+/// nullopt if there is no lease.
 std::optional<LeaseOwner> read_owner(const fs::path& path) {
   if (!file_exists(path)) return std::nullopt;
   const Json json = Json::parse(read_text(path, 1 << 16), path.string());
@@ -103,7 +102,7 @@ std::optional<LeaseOwner> read_owner(const fs::path& path) {
 
 enum class Life { kAlive, kDead, kUnknown };
 
-/// What can be said without waiting.
+/// What can be known without waiting.
 Life life_of(const LeaseOwner& owner, const LeaseOwner& self) {
   if (owner.host != self.host) return Life::kUnknown;
   // Another boot of this host, or another host of this name.
@@ -116,7 +115,7 @@ bool is_later_start_of(const LeaseOwner& self, const LeaseOwner& owner) {
   return !self.job.empty() && self.job == owner.job && self.restart_count > owner.restart_count;
 }
 
-/// Watches the heartbeat until it moves (false) or has stood still for long enough (true).
+/// Watches the heartbeat until it changes (false) or has been unchanged for dead_after (true).
 bool watch_until_dead(const fs::path& path, LeaseOwner& owner, const LeaseOptions& options) {
   const auto begin = Clock::now();
   const auto end = begin + options.dead_after;
@@ -140,13 +139,13 @@ bool watch_until_dead(const fs::path& path, LeaseOwner& owner, const LeaseOption
 
 [[noreturn]] void refuse(const fs::path& path, const LeaseOwner& owner) {
   throw UsageError(
-      "{}: this run directory belongs to {}; wait for its end, choose another --run, or pass "
-      "--take-over if it is certain that it is gone",
+      "{}: this run directory is in use by {}; wait until it ends, choose another --run, or pass "
+      "--take-over if you are certain that it is gone",
       path.string(), owner.describe());
 }
 
-/// A lock among newcomers while they decide. Some network file systems know none, or keep it within
-/// one host: the settling look of acquire() decides there.
+/// A lock among newcomers while they decide. Some network file systems have no locks, or only
+/// within one host: there acquire()'s final look at the file decides.
 File lock_for_newcomers(const fs::path& run_directory) {
   File file = File::create(run_directory / ".lease.lock");
   while (flock(file.descriptor(), LOCK_EX) != 0 && errno == EINTR) {
@@ -195,7 +194,7 @@ void sweep_staging(const fs::path& checkpoints, const std::string& token, bool r
   for (const auto& entry : fs::directory_iterator(checkpoints)) {
     const std::string name = entry.path().filename();
     if (!name.starts_with(".abandoned-") && !name.starts_with(".removing-")) continue;
-    std::error_code error;  // a leftover that stays costs space, not correctness
+    std::error_code error;  // a leftover only takes space
     fs::remove_all(entry.path(), error);
     if (error) log::warn("{}: cannot remove: {}", entry.path().string(), error.message());
   }
@@ -209,7 +208,8 @@ std::unique_ptr<Lease> Lease::acquire(const fs::path& run_directory, const Lease
   const LeaseOwner self = this_process();
   const File lock = lock_for_newcomers(run_directory);
 
-  for (const auto& entry : fs::directory_iterator(run_directory))  // of newcomers that died here
+  // Files left by newcomers that died in this function.
+  for (const auto& entry : fs::directory_iterator(run_directory))
     if (entry.path().filename().string().starts_with(std::string(kLeaseName) + "."))
       fs::remove(entry.path(), error);
 
@@ -224,8 +224,9 @@ std::unique_ptr<Lease> Lease::acquire(const fs::path& run_directory, const Lease
     if (life == Life::kAlive) refuse(path, *owner);
     if (life == Life::kUnknown && !watch_until_dead(path, *owner, options)) refuse(path, *owner);
   }
-  // The order matters: once the staging is away, nothing that the former owner still does can be
-  // renamed into place; then it loses its name; what it staged in between goes away too.
+  // The order matters. After the first sweep the former owner cannot rename its staged files into
+  // place; the rename then takes the lease from it; the second sweep catches what it staged
+  // meanwhile.
   sweep_staging(run_directory / "checkpoints", self.token, false);
   LYNCEUS_FAULT_POINT("lease.after_sweep");
   fs::path temporary = path;
@@ -237,10 +238,10 @@ std::unique_ptr<Lease> Lease::acquire(const fs::path& run_directory, const Lease
   rename_file(temporary, path);
   sync_directory(run_directory);
   sweep_staging(run_directory / "checkpoints", self.token, false);
-  // Where the lock above is not one, two newcomers may both come this far: the last rename holds.
+  // Where the lock above does not work, two newcomers may both get here: the last rename wins.
   std::this_thread::sleep_for(milliseconds(200));
   const auto now = read_owner(path);
-  if (!now) throw IoError("{}: somebody removed it while it was taken", path.string());
+  if (!now) throw IoError("{}: removed by another process while taking it", path.string());
   if (now->token != self.token) refuse(path, *now);
   if (owner) log::warn("{}: taken over from {}", path.string(), owner->describe());
   return std::unique_ptr<Lease>(new Lease(path, self, std::move(file), options.heartbeat));
@@ -274,7 +275,7 @@ bool Lease::still_mine() const {
   try {
     const auto now = read_owner(path_);
     mine = now && now->token == owner_.token;
-  } catch (const InputError&) {  // another text stands there
+  } catch (const InputError&) {  // another process wrote something else
   }
   if (!mine) lost_ = true;
   return mine;

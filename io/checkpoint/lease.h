@@ -1,13 +1,13 @@
 // The run's lease: LEASE.json in the run directory says which process may commit checkpoints there.
 //
-// A lease is dead when its owner ran in this boot of this host and that process is gone, or when
-// its heartbeat has not moved for a minute (the newcomer watches and counts down). The same Slurm
-// job with a higher restart count takes over at once. Any other newcomer refuses and names the
-// owner. Taking over first renames the owner's staging directories away, so that a stale owner that
-// wakes up has nothing left to rename into place, and finds another token when it looks.
+// A lease is dead if its owner ran in this boot of this host and that process is gone, or if its
+// heartbeat has not changed for a minute (the newcomer watches it). The same Slurm job with a
+// higher restart count takes over at once. Any other newcomer is refused with the owner's name. A
+// takeover first renames the owner's staging directories, so that a stale owner that wakes up has
+// no staged files to rename into place, and finds another token when it checks.
 //
-// The heartbeat is written into the owner's own open file, never by name: once a successor has put
-// its file there, the old owner writes into a file that nobody can see. Held by rank 0 alone.
+// The heartbeat is written into the owner's open file, never by name: after a successor has
+// replaced the file, the old owner writes into a file without a name. Only rank 0 holds the lease.
 #pragma once
 
 #include <atomic>
@@ -27,17 +27,17 @@ namespace lynceus::io {
 
 constexpr const char* kLeaseName = "LEASE.json";
 
-/// Who holds a lease, as LEASE.json says.
+/// The holder of a lease, as in LEASE.json.
 struct LeaseOwner {
   std::string host;
-  std::string boot_id;        ///< process ids compare only within one; two hosts may share a name
-  std::string pid_namespace;  ///< process ids compare only within one
+  std::string boot_id;        ///< pids are unique only within a boot; two hosts may share a name
+  std::string pid_namespace;  ///< pids are unique only within one
   int64_t pid = 0;
-  uint64_t start_time = 0;    ///< of the process, clock ticks since boot: pids come again
+  uint64_t start_time = 0;    ///< of the process, clock ticks since boot: pids are reused
   std::string job;            ///< SLURM_JOB_ID, or empty
   int64_t restart_count = 0;  ///< SLURM_RESTART_COUNT
   std::string token;          ///< 32 hex digits
-  std::string heartbeat;  ///< UTC, "2024-05-01T12:00:00.000Z"; changes as long as the owner lives
+  std::string heartbeat;      ///< UTC, "2024-05-01T12:00:00.000Z"; changes while the owner lives
 
   /// "process 17 on node3 (job 42, restart 1, last heartbeat ...)".
   std::string describe() const;
@@ -47,7 +47,7 @@ struct LeaseOwner {
 LeaseOwner this_process();
 
 struct LeaseOptions {
-  bool take_over = false;  ///< take it from a living owner too
+  bool take_over = false;  ///< even from a living owner
   std::chrono::milliseconds heartbeat{10'000};
   std::chrono::milliseconds dead_after{60'000};
   /// Called about once a second while a silent owner is watched.
@@ -56,8 +56,8 @@ struct LeaseOptions {
 
 class Lease {
  public:
-  /// Makes run_directory if it is not there. UsageError naming the owner when a living process
-  /// holds the lease; InputError for a LEASE.json that says nothing; IoError.
+  /// Creates run_directory if it is missing. UsageError naming the owner if a living process holds
+  /// the lease; InputError for an invalid LEASE.json; IoError.
   static std::unique_ptr<Lease> acquire(const std::filesystem::path& run_directory,
                                         const LeaseOptions& options = {});
   /// Releases.
@@ -67,11 +67,11 @@ class Lease {
 
   const std::string& token() const { return owner_.token; }
   const LeaseOwner& owner() const { return owner_; }
-  /// Reads LEASE.json: is it still ours?
+  /// Reads LEASE.json: whether this process still holds the lease.
   bool still_mine() const;
-  /// Whether the heartbeat or still_mine() has seen another's; costs nothing.
+  /// Whether the heartbeat or still_mine() has found another holder. Does not read the file.
   bool lost() const { return lost_; }
-  /// Ends the heartbeat and removes LEASE.json if it is ours. Never throws.
+  /// Ends the heartbeat and removes LEASE.json if this process holds it. Never throws.
   void release();
 
  private:
@@ -90,8 +90,8 @@ class Lease {
   std::thread thread_;
 };
 
-/// Renames the staging directories of everyone but `token` away, then those that were renamed away
-/// earlier are deleted when `remove` says so. Part of taking over, and of starting.
+/// Renames the staging directories of all owners but `token` to .abandoned-...; with `remove`, then
+/// deletes all of those. Part of a takeover and of every start.
 void sweep_staging(const std::filesystem::path& checkpoints, const std::string& token, bool remove);
 
 }  // namespace lynceus::io

@@ -1,21 +1,19 @@
-// MANIFEST.json: one top-level key a line, one tensor a line, so that a person can read and diff
-// it; the last line's digest is over all text before its key.
+// One top-level key per line and one tensor per line, so that people can read and diff the file.
+// The digest in the last line is over all text before its key.
 #include "io/checkpoint/manifest.h"
 
 #include <algorithm>
 #include <charconv>
 #include <limits>
-#include <nlohmann/json.hpp>
 
 #include "core/error.h"
 #include "io/files/file.h"
 #include "io/files/json.h"
+#include "io/files/json_value.h"
 
 namespace lynceus::io {
 
 namespace {
-
-using Ordered = nlohmann::ordered_json;
 
 constexpr const char* kFormat = "lynceus-checkpoint";
 constexpr int64_t kVersion = 2;
@@ -53,20 +51,20 @@ Shape parse_shape(const Json& json) {
   int64_t elements = 1;
   for (const int64_t extent : extents) {
     if (elements > std::numeric_limits<int64_t>::max() / 8 / extent)
-      throw InputError("{}: more elements than 64 bits count", json.where());
+      throw InputError("{}: the number of elements exceeds 64 bits", json.where());
     elements *= extent;
   }
   return Shape(std::span<const int64_t>(extents));
 }
 
-Ordered to_json(const ManifestTensor& tensor) {
-  Ordered blocks = Ordered::array();
+JsonValue to_json(const ManifestTensor& tensor) {
+  JsonValue blocks = JsonValue::array();
   for (const Digest128& digest : tensor.blocks) blocks.push_back(digest.hex());
-  return {{"name", tensor.name},
-          {"shape", tensor.shape.to_vector()},
-          {"dtype", name_of(tensor.dtype)},
-          {"block_rows", digest_block_rows(tensor.shape, tensor.dtype)},
-          {"blocks", std::move(blocks)}};
+  return JsonValue::object({{"name", tensor.name},
+                            {"shape", tensor.shape.to_vector()},
+                            {"dtype", name_of(tensor.dtype)},
+                            {"block_rows", digest_block_rows(tensor.shape, tensor.dtype)},
+                            {"blocks", blocks}});
 }
 
 ManifestTensor parse_tensor(const Json& json) {
@@ -117,15 +115,16 @@ void parse_config(const Json& json, Manifest& manifest) {
   }
 }
 
-/// The tensors and the frame must tile the file: no gap, no overlap.
+/// InputError unless the tensors and the frame together have the size of the file.
 void check_cover(const Json& file, const Manifest& manifest) {
   uint64_t end = 0;
   uint64_t covered = 0;
   for (const ByteRange& range : manifest.frame) {
     if (range.size == 0 || range.offset < end || range.offset > manifest.file_bytes ||
         range.size > manifest.file_bytes - range.offset)
-      throw InputError("{}: bytes {} + {} overlap or leave the file", file.at("frame").where(),
-                       range.offset, range.size);
+      throw InputError(
+          "{}: the range of offset {} and size {} overlaps another or exceeds the file",
+          file.at("frame").where(), range.offset, range.size);
     end = range.offset + range.size;
     covered += range.size;
   }
@@ -150,17 +149,17 @@ void parse_file(const Json& json, Manifest& manifest) {
   check_cover(json, manifest);
 }
 
-/// Checks the last key and returns nothing: afterwards the text is what was written.
+/// InputError unless the text is the one that was written.
 void check_own_digest(const std::string& text, const std::string& origin) {
   const size_t key = text.rfind(kDigestKey);
   if (key == std::string::npos) refuse(origin, "key digest: expected as the last key, found none");
   const size_t begin = key + kDigestKey.size();
   const size_t end = text.find('"', begin);
   if (end == std::string::npos || text.substr(end) != "\"\n}\n")
-    refuse(origin, "key digest: expected as the last key, found something behind it");
+    refuse(origin, "key digest: expected as the last key, found text after it");
   const std::string expected = digest128(text.data(), key).hex();
   if (const std::string found = text.substr(begin, end - begin); found != expected)
-    refuse(origin, fmt::format("key digest: the text gives {}, found {}", expected, found));
+    refuse(origin, fmt::format("key digest: expected {}, found {}", expected, found));
 }
 
 Manifest parse_checked(const std::string& text, const std::string& origin) {
@@ -186,7 +185,7 @@ Manifest parse_checked(const std::string& text, const std::string& origin) {
     manifest.tensors.push_back(parse_tensor(tensor));
     const size_t count = manifest.tensors.size();
     if (count > 1 && manifest.tensors[count - 2].name >= manifest.tensors[count - 1].name)
-      throw InputError("{}: '{}' stands twice or out of order", tensor.where(),
+      throw InputError("{}: '{}' appears twice or out of order", tensor.where(),
                        manifest.tensors.back().name);
   }
   parse_file(json.at("file"), manifest);
@@ -218,19 +217,20 @@ const ManifestTensor* Manifest::find(const std::string& name) const {
 
 std::string to_text(const Manifest& manifest) {
   std::string text;
-  const auto add = [&text](const char* key, const Ordered& value) {
-    text += fmt::format("{}\n\"{}\": {}", text.empty() ? "{" : ",", key,
-                        value.dump(-1, ' ', false, Ordered::error_handler_t::replace));
+  const auto add = [&text](const char* key, const JsonValue& value) {
+    text += fmt::format("{}\n\"{}\": {}", text.empty() ? "{" : ",", key, value.dump_replacing());
   };
-  Ordered config = Ordered::array();
-  for (const auto& [key, value] : manifest.config) config.push_back({key, value});
-  Ordered seeds = Ordered::object();
-  for (const auto& [key, value] : manifest.seeds) seeds[key] = std::to_string(value);
-  Ordered frame = Ordered::array();
-  for (const ByteRange& range : manifest.frame) frame.push_back({range.offset, range.size});
-  Ordered frozen_weights = Ordered::object();
+  JsonValue config = JsonValue::array();
+  for (const auto& [key, value] : manifest.config) config.push_back(JsonValue::array({key, value}));
+  JsonValue seeds = JsonValue::object();
+  for (const auto& [key, value] : manifest.seeds) seeds.set(key, std::to_string(value));
+  JsonValue frame = JsonValue::array();
+  for (const ByteRange& range : manifest.frame)
+    frame.push_back(JsonValue::array({range.offset, range.size}));
+  JsonValue frozen_weights = JsonValue::object();
   for (const auto& [module, weights] : manifest.frozen_weights)
-    frozen_weights[module] = {{"identity", weights.identity}, {"checkpoint", weights.checkpoint}};
+    frozen_weights.set(module, JsonValue::object({{"identity", weights.identity},
+                                                  {"checkpoint", weights.checkpoint}}));
   add("format", kFormat);
   add("version", kVersion);
   add("step", manifest.step);
@@ -243,10 +243,10 @@ std::string to_text(const Manifest& manifest) {
   add("tokenizer", manifest.tokenizer);
   add("datasets", manifest.datasets);
   add("parameter_steps", manifest.parameter_steps);
-  add("file", {{"name", kStateFileName},
-               {"bytes", manifest.file_bytes},
-               {"frame_digest", manifest.frame_digest.hex()},
-               {"frame", frame}});
+  add("file", JsonValue::object({{"name", kStateFileName},
+                                 {"bytes", manifest.file_bytes},
+                                 {"frame_digest", manifest.frame_digest.hex()},
+                                 {"frame", frame}}));
   text += ",\n\"tensors\": [";
   for (const ManifestTensor& tensor : manifest.tensors)
     text += fmt::format("{}\n{}", &tensor == manifest.tensors.data() ? "" : ",",

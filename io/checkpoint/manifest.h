@@ -1,10 +1,10 @@
-// MANIFEST.json: what a committed checkpoint says about itself. A checkpoint is committed exactly
-// when a manifest that holds true stands in a finally named directory.
+// MANIFEST.json describes a committed checkpoint. A checkpoint is committed exactly if its
+// directory has its final name and contains a valid manifest.
 //
-// It lists every global tensor with the XXH3-128 digest of each of its row blocks (the same on
-// every grid, so two checkpoints compare), the digest of every byte of state.h5 that is not a
-// tensor, all that a resume must know, and, as its last key, the digest of its own text. Written by
-// checkpoint_writer.cpp, read by checkpoint_reader.cpp and src/train.
+// The manifest lists every global tensor with the XXH3-128 digest of each of its row blocks (the
+// same on every grid, so two checkpoints can be compared), the digest of every byte of state.h5
+// that is not tensor data, all that a resume needs, and, as its last key, the digest of its own
+// text.
 #pragma once
 
 #include <cstdint>
@@ -23,10 +23,10 @@ namespace lynceus::io {
 constexpr const char* kManifestName = "MANIFEST.json";
 constexpr const char* kStateFileName = "state.h5";
 
-/// How many rows (first axis) of a tensor share one digest: about 4 MiB of them, at least one. A
+/// The number of rows (first axis) that share one digest: about 4 MiB of rows, at least one row. A
 /// scalar is one row.
 int64_t digest_block_rows(const Shape& shape, DType dtype);
-/// Rows (1 for a scalar) and how many blocks they make.
+/// The number of rows (1 for a scalar) and of blocks.
 int64_t digest_rows(const Shape& shape);
 int64_t digest_blocks(const Shape& shape, DType dtype);
 
@@ -35,7 +35,7 @@ struct ManifestTensor {
   std::string name;  ///< path inside state.h5, "NAME/value"
   Shape shape;       ///< global
   DType dtype = DType::kF32;
-  std::vector<Digest128> blocks;  ///< digest_blocks(shape, dtype) of them, by row
+  std::vector<Digest128> blocks;  ///< digest_blocks(shape, dtype) of them, in row order
 
   uint64_t bytes() const { return static_cast<uint64_t>(shape.elements()) * size_of(dtype); }
 };
@@ -47,19 +47,19 @@ struct ByteRange {
   bool operator==(const ByteRange&) const = default;
 };
 
-/// Weights of the run that its checkpoints do not hold: what tells them from others, and where they
-/// are to be had again.
+/// Weights of the run that its checkpoints do not contain: what identifies them, and where to load
+/// them from.
 struct FrozenWeights {
   std::string identity;    ///< "random SEED STD", or a digest of what was read
-  std::string checkpoint;  ///< that holds them; empty: from where the config says
+  std::string checkpoint;  ///< that contains them; empty: loaded from the config's paths
 
   bool operator==(const FrozenWeights&) const = default;
 };
 
 struct Manifest {
-  // Said by the trainer.
+  // Set by the trainer.
   int64_t step = 0;          ///< optimizer steps done
-  int64_t samples_seen = 0;  ///< samples behind them
+  int64_t samples_seen = 0;  ///< in these steps
   std::string software;      ///< name and version of the program that wrote it
   std::vector<std::pair<std::string, std::string>> config;  ///< resolved, in order
   std::map<std::string, uint64_t> seeds;
@@ -69,19 +69,20 @@ struct Manifest {
   std::map<std::string, int64_t> parameter_steps;       ///< Adam's count per parameter
   int64_t damaged_samples = 0;  ///< of samples_seen: replaced and not scored
 
-  // Said by the writer of the checkpoint.
+  // Set by the writer of the checkpoint.
   uint64_t file_bytes = 0;              ///< of state.h5
-  std::vector<ByteRange> frame;         ///< what of it is not tensor data, ascending
+  std::vector<ByteRange> frame;         ///< its bytes that are not tensor data, ascending
   Digest128 frame_digest;               ///< of those bytes, in order
   std::vector<ManifestTensor> tensors;  ///< ascending by name
 
+  /// nullptr if there is no such tensor.
   const ManifestTensor* find(const std::string& name) const;
 };
 
 /// The file's text, digest included.
 std::string to_text(const Manifest& manifest);
-/// InputError "ORIGIN: not a committed checkpoint: ..." naming the key for anything that does not
-/// hold: digest, format, version, types, tiling of the tensors, cover of the file.
+/// InputError "ORIGIN: not a committed checkpoint: ..." naming the key if anything is invalid:
+/// digest, format, version, types, order of the tensors, coverage of the file.
 Manifest parse_manifest(const std::string& text, const std::string& origin);
 /// Reads DIRECTORY/MANIFEST.json.
 Manifest read_manifest(const std::filesystem::path& directory);

@@ -1,22 +1,20 @@
-// Loading: the manifest's own digest, the frame of state.h5, then every block by its owner, handed
-// out to all who hold a part of it. Damage found by one rank is damage for all; then the next older
-// checkpoint is tried. What does not fit (names, shapes) and what cannot be read is an error at
-// once.
+// Order of checks: the manifest's own digest, the frame of state.h5, then every block by its owner.
+// Damage found by one rank is damage for all; then the next older checkpoint is tried. Names or
+// shapes that do not match and files that cannot be read end the load at once.
 //
 // Each rank opens the file for itself, without locks: a committed checkpoint never changes, and no
 // rank can leave another one waiting inside a collective call. The HDF5 library does not survive
 // hostile structures, so the frame's digest is checked before it opens the file.
+#include "io/checkpoint/reader.h"
+
 #include <fcntl.h>
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <charconv>
 #include <exception>
 #include <map>
 
 #include "core/error.h"
 #include "core/log.h"
-#include "io/checkpoint/checkpoint.h"
 #include "io/checkpoint/exchange.h"
 #include "io/checkpoint/file.h"
 #include "io/files/file.h"
@@ -28,14 +26,14 @@ namespace fs = std::filesystem;
 
 namespace {
 
-/// Found on some rank, thrown on all: this checkpoint is not whole.
+/// Found on one rank, thrown on all: this checkpoint is not intact.
 class Damage : public InputError {
  public:
   using InputError::InputError;
 };
 
-/// Runs `step` on every rank. Digests, formats and files that are not there are damage; what the
-/// machine does wrong (EIO, EACCES, EMFILE) says nothing about the checkpoint and ends the load.
+/// Runs `step` on every rank. Wrong digests, wrong formats and missing files are damage. A failure
+/// of the machine (EIO, EACCES, EMFILE) does not mean damage and ends the load.
 void check_agreed(parallel::Communicator& world, const std::function<void()>& step) {
   try {
     parallel::agree(world, step);
@@ -45,19 +43,20 @@ void check_agreed(parallel::Communicator& world, const std::function<void()>& st
   }
 }
 
-/// A checkpoint's directory, its manifest and its file must be of one step and whole.
+/// Checks that directory, manifest and file belong to one step, and manifest and frame are intact.
 Manifest read_agreed_manifest(parallel::Communicator& world, const fs::path& checkpoint) {
   std::string text;
   check_agreed(world, [&] {
     if (world.rank() != 0) return;
-    const Manifest manifest = read_whole_manifest(checkpoint);
+    const Manifest manifest = read_intact_manifest(checkpoint);
     text = to_text(manifest);
   });
   return parse_manifest(world.broadcast(text, 0), (checkpoint / kManifestName).string());
 }
 
-/// Reads what this rank owns of each plan, checks it and calls `consume` with it (undefined where
-/// this rank owns nothing), in the order of the plans on every rank, whatever went wrong before.
+/// Reads the rows that this rank owns of each plan, checks them and calls `consume` with them
+/// (undefined if this rank owns none). `consume` is called in the order of the plans on every rank,
+/// after failures too, because it may be collective.
 void read_owned(parallel::Communicator& world, const std::vector<TensorPlan>& plans,
                 const Manifest& manifest, const std::string& path, const Stream& host,
                 const std::function<void(const TensorPlan&, const Tensor&)>& consume) {
@@ -89,7 +88,7 @@ void read_owned(parallel::Communicator& world, const std::vector<TensorPlan>& pl
   });
 }
 
-/// Removes plans for tensors that may be missing; lists everything that does not fit.
+/// Removes plans for tensors that may be missing; InputError with every mismatch.
 void match(std::vector<TensorPlan>& plans, const Manifest& manifest, const fs::path& checkpoint,
            const LoadOptions& options) {
   std::vector<std::string> faults;
@@ -112,14 +111,14 @@ void match(std::vector<TensorPlan>& plans, const Manifest& manifest, const fs::p
   for (const ManifestTensor& saved : manifest.tensors)
     if (!wanted.contains(saved.name) &&
         (!options.may_be_unused || !options.may_be_unused(saved.name)))
-      faults.push_back(fmt::format("not expected: {} {}", saved.name, saved.shape.to_string()));
+      faults.push_back(fmt::format("unexpected: {} {}", saved.name, saved.shape.to_string()));
   if (!faults.empty())
-    throw InputError("{}: {} tensors do not fit this model: {}", checkpoint.string(), faults.size(),
-                     fmt::join(faults, "; "));
+    throw InputError("{}: {} tensors do not match this model: {}", checkpoint.string(),
+                     faults.size(), fmt::join(faults, "; "));
   plans = std::move(present);
 }
 
-/// Throws Damage, or what ends the search for a checkpoint.
+/// Throws Damage, or another error, which ends the search for a checkpoint.
 Manifest load(parallel::Communicator& world, const fs::path& checkpoint,
               std::span<const CheckpointTensor> tensors, const LoadOptions& options) {
   Manifest manifest = read_agreed_manifest(world, checkpoint);
@@ -171,19 +170,18 @@ std::optional<LoadedCheckpoint> load_newest_checkpoint(parallel::Communicator& w
     } catch (const Damage& damage) {
       damaged.emplace_back(damage.what());
       if (world.rank() == 0)
-        log::warn("checkpoint {} is passed over: {}", checkpoint.filename().string(),
-                  damage.what());
+        log::warn("checkpoint {} is skipped: {}", checkpoint.filename().string(), damage.what());
     }
   }
-  throw InputError("{}: no checkpoint is whole: {}", (run_directory / "checkpoints").string(),
+  throw InputError("{}: no checkpoint is intact: {}", (run_directory / "checkpoints").string(),
                    fmt::join(damaged, "; "));
 }
 
 Manifest verify_checkpoint(parallel::Communicator& world, const fs::path& checkpoint) {
   const std::string path = (checkpoint / kStateFileName).string();
-  // What was just written would come back from memory: let go of it, so that the medium answers.
+  // Drop cached pages, so that a file just written is read back from the medium.
   check_agreed(world, [&] {
-    if (!file_exists(path)) return;  // told below, with the manifest
+    if (!file_exists(path)) return;  // reported below, with the manifest
     const File file = File::open(path);
     posix_fadvise(file.descriptor(), 0, 0, POSIX_FADV_DONTNEED);
   });

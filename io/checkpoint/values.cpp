@@ -1,4 +1,4 @@
-// Whole blocks from the file, checked, then the wanted part of each.
+// Complete blocks are read and checked, then the wanted part of each is copied.
 #include "io/checkpoint/values.h"
 
 #include <algorithm>
@@ -19,7 +19,7 @@ class CheckpointSource : public WeightSource {
   explicit CheckpointSource(const std::filesystem::path& checkpoint)
       : checkpoint_(checkpoint),
         path_((checkpoint / kStateFileName).string()),
-        manifest_(read_whole_manifest(checkpoint)),
+        manifest_(read_intact_manifest(checkpoint)),
         file_(open_state(path_)) {}
 
   std::vector<std::string> names() const override {
@@ -36,7 +36,7 @@ class CheckpointSource : public WeightSource {
   Shape shape(const std::string& name) const override { return stored(name).shape; }
 
   void read(const std::string& name, const Slice& slice, const Tensor& out) const override {
-    const std::lock_guard lock(mutex_);  // the HDF5 library is one thread's at a time
+    const std::lock_guard lock(mutex_);  // the HDF5 library is not thread-safe
     const ManifestTensor& tensor = stored(name);
     LYNCEUS_CHECK(out.shape() == slice.of(tensor.shape) && tensor.dtype == DType::kF32, "'{}'",
                   name);
@@ -66,10 +66,10 @@ class CheckpointSource : public WeightSource {
     throw InputError("{}: there is no tensor '{}'", describe(), name);
   }
 
-  /// Rows [rows, row_elements] of a tensor of `shape` into the rows of `out` from `at`.
+  /// Copies the slice of rows [rows, row_elements] of a tensor of `shape` to `out` from row `at`.
   static void copy_rows(const Shape& shape, const Slice& slice, const Tensor& rows, int64_t at,
                         const Tensor& out) {
-    // Along an axis behind the first, each row has `pieces` pieces of which a part is wanted.
+    // Along an axis after the first, each row has `pieces` pieces of which a part is wanted.
     int64_t pieces = 1, inner = rows.dim(1), begin = 0, count = inner;
     if (slice.axis > 0) {
       for (int axis = 1; axis < slice.axis; ++axis) pieces *= shape[axis];
@@ -98,7 +98,7 @@ class CheckpointSource : public WeightSource {
 void check_checkpoint(const std::filesystem::path& checkpoint,
                       const std::function<void(uint64_t bytes)>& on_bytes) {
   const std::string path = (checkpoint / kStateFileName).string();
-  const Manifest manifest = read_whole_manifest(checkpoint);
+  const Manifest manifest = read_intact_manifest(checkpoint);
   const hdf5::Handle file = open_state(path);
   for (const ManifestTensor& tensor : manifest.tensors) {
     const TensorPlan plan{tensor.name, tensor.shape, tensor.dtype, -1, {}, {}};

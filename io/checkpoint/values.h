@@ -1,6 +1,6 @@
-// The values in a checkpoint as a source of weights: for a program that wants its tensors one by
-// one on one rank, where load_checkpoint() fills a model on many. Every block that is read is held
-// against its digest. Used by `export`.
+// The values in a checkpoint as a weight source, for one rank that reads tensors one by one
+// (instead of load_checkpoint(), which fills a model on many ranks). The digest of every block that
+// is read is checked.
 #pragma once
 
 #include <cstdint>
@@ -12,13 +12,13 @@
 
 namespace lynceus::io {
 
-/// Its parameters under their own names ("NAME/value" is shown as "NAME"); moments are hidden.
-/// InputError when the manifest or anything outside of the tensors is damaged, and, from read(),
-/// when a tensor is. Its reads take turns; nothing else may use the HDF5 library meanwhile.
+/// The parameters under their own names ("NAME/value" becomes "NAME"); moments are hidden.
+/// InputError if the manifest or the frame is damaged, and, from read(), if a tensor is. Reads are
+/// serialized; no other code may use the HDF5 library meanwhile.
 WeightSourcePtr open_checkpoint_values(const std::filesystem::path& checkpoint);
 
-/// Holds every block of every tensor, moments too, against its digest; `on_bytes` hears how many
-/// bytes were good since it was called last. InputError naming the first that is not.
+/// Checks the digest of every block of every tensor, including moments. `on_bytes` gets the number
+/// of bytes checked since its last call. InputError naming the first damaged block.
 void check_checkpoint(const std::filesystem::path& checkpoint,
                       const std::function<void(uint64_t bytes)>& on_bytes);
 

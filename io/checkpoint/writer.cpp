@@ -1,15 +1,16 @@
-// Saving: stage, write in parallel, agree, commit by one rename. What fails on any rank fails on
-// all, and leaves the committed checkpoints as they were.
+// What fails on any rank fails on all.
 //
-// Rank 0 lays the file out by itself: all structures and the place of every tensor. Then all ranks
-// open it over MPI-IO and write their rows. So the library has nothing of its own to write while
-// several ranks are in the file: HDF5 1.10 shares such writes out among the ranks, and one that
-// fails (a full disk) leaves the others waiting for ever inside H5Fflush.
+// Rank 0 alone lays the file out: all structures and the place of every tensor. Then all ranks open
+// it over MPI-IO and write their rows. The library then has no structures to write while several
+// ranks are in the file: HDF5 1.10 distributes such writes over the ranks, and one that fails (a
+// full disk) leaves the others waiting for ever inside H5Fflush.
 //
-// Raw data goes out in independent writes: every rank's rows of a tensor are one contiguous range,
+// Tensor data is written independently: every rank's rows of a tensor are one contiguous range,
 // which collective buffering would only copy once more, and a rank whose write fails cannot leave
 // the others waiting inside a collective write. Opening, flushing and closing the file are
-// collective in HDF5 itself; each of these calls is made by every rank whatever happened before it.
+// collective in HDF5 itself; every rank makes each of these calls whatever happened before it.
+#include "io/checkpoint/writer.h"
+
 #include <algorithm>
 #include <chrono>
 #include <map>
@@ -18,9 +19,9 @@
 #include "core/error.h"
 #include "core/fault.h"
 #include "core/log.h"
-#include "io/checkpoint/checkpoint.h"
 #include "io/checkpoint/exchange.h"
 #include "io/checkpoint/file.h"
+#include "io/checkpoint/lease.h"
 #include "parallel/agreement.h"
 #include "parallel/mpi_communicator.h"
 
@@ -32,10 +33,10 @@ using parallel::failure_of;
 
 namespace {
 
-/// Large tensors begin at pages; the little gaps belong to the frame.
+/// Large tensors begin at page boundaries; the gaps belong to the frame.
 constexpr hsize_t kAlignFrom = 64 << 10;
 constexpr hsize_t kAlignment = 4096;
-/// Roughly what the library's structures and the manifest add; for the estimate of space.
+/// Roughly what the library's structures and the manifest add, for the estimate of space.
 constexpr uint64_t kFrameBytesPerTensor = 1024;
 
 /// Runs `step` and keeps the first failure.
@@ -44,13 +45,13 @@ void attempt(std::string& failure, const std::function<void()>& step) {
   if (failure.empty()) failure = std::move(text);
 }
 
-/// IoError if `bytes` cannot be had in `directory`. What the file system reports as free does not
-/// know this user's quota and limits, so the space is asked for and given back. Failing here is
-/// better than later: HDF5 does not survive a file that it cannot extend when it closes it.
+/// IoError if `directory` has no room for `bytes`. The free space that the file system reports
+/// ignores this user's quota and limits, so the space is reserved and released. It is better to
+/// fail here than later: HDF5 does not survive a file that it cannot extend when it closes it.
 void check_space(const fs::path& directory, uint64_t bytes) {
   const uint64_t free = fs::space(directory).available;
   if (free < bytes)
-    throw IoError("{}: no space left for a checkpoint: {} bytes are needed, {} are free",
+    throw IoError("{}: no space left for a checkpoint: {} bytes needed, {} free",
                   directory.string(), bytes, free);
   File file = File::create(directory / ".space");
   file.reserve(bytes);
@@ -64,7 +65,7 @@ class StateFile {
   StateFile(parallel::Communicator& world, const std::vector<TensorPlan>& plans, std::string path)
       : world_(world), plans_(plans), path_(std::move(path)) {}
 
-  /// Collective; the agreed failure. Fills in the writer's part of the manifest on rank 0.
+  /// Collective. Returns the agreed failure. Fills in the writer's part of the manifest on rank 0.
   std::string write(std::span<const CheckpointTensor> tensors, bool reserve, Manifest& manifest);
 
  private:
@@ -80,13 +81,13 @@ class StateFile {
   hdf5::Handle file_;
   std::vector<hdf5::Handle> datasets_;
   std::vector<ByteRange> places_;
-  // Opened before the first byte is written: only then does fsync report write-back errors of
-  // others.
+  // Opened before the first byte is written: only then does fsync report write-back errors of other
+  // processes.
   File synced_;
-  std::string digests_;  // this rank's: "plan first_block hex hex ..." a line
+  std::string digests_;  // this rank's, one line per plan: "plan first_block hex hex ..."
 };
 
-/// Rank 0 alone. `reserve`: take the space now, so that no write can find the disk full.
+/// Rank 0 alone. `reserve`: allocate the space now, so that no write can find the disk full.
 void StateFile::lay_out(bool reserve) const {
   const hdf5::Handle access = hdf5::property_list(H5P_FILE_ACCESS, path_);
   hdf5::check(H5Pset_alignment(access, kAlignFrom, kAlignment), "cannot set the alignment", path_);
@@ -95,7 +96,7 @@ void StateFile::lay_out(bool reserve) const {
   const hdf5::Handle creation = hdf5::property_list(H5P_DATASET_CREATE, path_);
   hdf5::check(H5Pset_layout(creation, H5D_CONTIGUOUS), "cannot set the layout", path_);
   hdf5::check(H5Pset_alloc_time(creation, H5D_ALLOC_TIME_EARLY), "cannot allocate early", path_);
-  hdf5::check(H5Pset_fill_time(creation, H5D_FILL_TIME_NEVER), "cannot go without fill", path_);
+  hdf5::check(H5Pset_fill_time(creation, H5D_FILL_TIME_NEVER), "cannot disable filling", path_);
   hdf5::Handle file = hdf5::create_file(path_, access);
   for (const TensorPlan& plan : plans_)
     hdf5::create_dataset(file, plan.name, hdf5_type(plan.dtype), hdf5_extents(plan.shape), creation,
@@ -173,7 +174,7 @@ void StateFile::describe(Manifest& manifest, const std::vector<std::string>& dig
         manifest.tensors.at(plan).blocks.at(block) = parse_digest128(hex, plans_[plan].name);
     }
   }
-  // A full disk can cut the library's own structures without an error: open the file once more.
+  // A full disk can truncate the library's own structures without an error: open the file again.
   const hdf5::Handle file = hdf5::open_file_read_only(path_);
   for (size_t i = 0; i < plans_.size(); ++i) {
     const hdf5::Handle dataset = hdf5::open_dataset(file, plans_[i].name, path_);
@@ -206,7 +207,7 @@ fs::path staging_path(const fs::path& run_directory, const std::string& token) {
   return run_directory / "checkpoints" / (".staging-" + token);
 }
 
-/// A link that people follow; its absence harms nobody.
+/// A link for people; a save succeeds without it.
 void point_latest_at(const fs::path& checkpoint) {
   const fs::path link = checkpoint.parent_path() / "latest";
   fs::path temporary = link;
@@ -220,18 +221,10 @@ void point_latest_at(const fs::path& checkpoint) {
 
 }  // namespace
 
-CheckpointTensor checkpoint_tensor(const Parameter& parameter) {
-  return checkpoint_tensor(parameter, "value", parameter.value);
-}
-
-CheckpointTensor checkpoint_tensor(const Parameter& parameter, const std::string& kind,
-                                   const Tensor& local) {
-  return {parameter.name + "/" + kind, local, parameter.shard};
-}
-
 CheckpointStore::CheckpointStore(parallel::Communicator& world, CheckpointOptions options)
-    : world_(world), options_(std::move(options)) {
-  options_.keep_last = std::max(options_.keep_last, 2);
+    : world_(world),
+      options_(std::move(options)),
+      retention_(world, options_.run_directory, options_.keep_last, options_.keep_every) {
   parallel::agree(world_, [&] {
     if (world_.rank() != 0) return;
     const fs::path checkpoints = options_.run_directory / "checkpoints";
@@ -244,7 +237,7 @@ CheckpointStore::CheckpointStore(parallel::Communicator& world, CheckpointOption
   token_ = world_.broadcast(token_, 0);
 }
 
-/// Rank 0: everything that can be known before the first byte.
+/// Rank 0: every check that is possible before the first byte is written.
 std::string CheckpointStore::stage(const Manifest& manifest, uint64_t bytes) {
   return failure_of([&] {
     LYNCEUS_FAULT_POINT("checkpoint.begin");
@@ -280,7 +273,7 @@ void CheckpointStore::commit(const Manifest& manifest) {
     LYNCEUS_FAULT_POINT("checkpoint.after_rename");
     sync_directory(target.parent_path());
   } catch (...) {
-    // Without this sync the rename may vanish in a crash: what is not durable is not committed.
+    // Without this sync a crash may undo the rename: what is not durable is not committed.
     rename_file(target, staged);
     throw;
   }
@@ -321,14 +314,18 @@ SaveResult CheckpointStore::save(Manifest manifest, std::span<const CheckpointTe
   result.committed = result.message.empty();
   if (result.committed) {
     result.path = target;
-    verified_.erase(target);
     result.bytes = bytes;
-    retain();
+    retention_.forget(target);
+    retention_.remove_old();
   } else {
     discard_staging();
   }
   result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   return result;
+}
+
+std::vector<fs::path> CheckpointStore::set_aside_newer(int64_t step) {
+  return io::set_aside_newer(world_, options_.run_directory, step);
 }
 
 }  // namespace lynceus::io

@@ -60,7 +60,7 @@ class BoundedBuilder {
   bool key(std::string& name) {
     const auto [place, inserted] = open_.back()->get_ref<Value::object_t&>().try_emplace(name);
     if (!inserted && limits_.refuse_duplicate_keys)
-      throw InputError("{}: the key '{}' stands twice in one object", origin_, cut(name));
+      throw InputError("{}: the key '{}' appears twice in one object", origin_, cut(name));
     member_ = &place->second;
     return true;
   }

@@ -1,7 +1,10 @@
-// Chooses the decoder of a picture by its first bytes. See image.h.
+// The decoder is chosen by the first bytes.
 #include "io/media/image.h"
 
 #include "core/error.h"
+#include "io/media/jpeg.h"
+#include "io/media/png.h"
+#include "io/media/webp.h"
 
 namespace lynceus::io {
 namespace internal {

@@ -1,14 +1,13 @@
-// Encoded pictures to RGB bytes and back, as PIL's Image.open(...).convert("RGB") gives them, so
-// that training sees what the released model saw. Used by the media loader and by `prepare`.
+// Decodes images to RGB bytes, equal to those of PIL's Image.open(...).convert("RGB"), so that
+// training sees the same pixels as the released model.
 //
 // JPEG: libjpeg-turbo, slow integer DCT, fancy upsampling; grey is replicated, CMYK and YCCK follow
 // Adobe's inverted convention; the EXIF orientation is ignored. PNG: palettes and low depths are
 // expanded, 16-bit samples keep their upper byte, alpha is dropped without compositing. WebP: still
-// pictures, alpha dropped likewise.
+// images only, alpha is dropped.
 #pragma once
 
 #include <cstdint>
-#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -26,39 +25,26 @@ struct DecodeLimits {
   int64_t max_pixels = 64 << 20;
 };
 
-/// Decodes a JPEG, PNG or WebP held in memory. `name` stands in messages. InputError for anything
-/// that is not a complete, undamaged picture (a decoder's warning about corrupt data counts) or is
-/// too big. Thread-safe; a fresh decoder each call, because one that met damage may spoil its
-/// successors.
+/// Decodes a JPEG, PNG or WebP image in memory. Messages contain `name`. InputError for an image
+/// that is incomplete, damaged (also if the decoder only warns) or larger than the limit.
+/// Thread-safe; every call makes a new decoder, because a damaged image may spoil the decoder's
+/// state.
 ///
-/// `kept_side` > 0: a JPEG comes at a half, a quarter or an eighth of its size, the smallest whose
-/// shorter side still has that many pixels. Less work, and not the pixels of Pillow.
+/// `kept_side` > 0: a JPEG is decoded at 1/2, 1/4 or 1/8 of its size, the smallest whose shorter
+/// side still has that many pixels. This is faster, and the pixels differ from Pillow's.
 Image decode_image(std::string_view encoded, const std::string& name,
                    const DecodeLimits& limits = {}, int kept_side = 0);
 
-/// The same refusals as far as the header shows a reason for them: type and size. Fast;
-/// damage behind the header is not seen.
+/// Checks only the header: type and size, with the same errors. Fast; damage after the header is
+/// not found.
 void check_image_header(std::string_view encoded, const std::string& name,
                         const DecodeLimits& limits = {});
 
-/// Baseline JPEG, 4:2:0, quality 1 to 100.
-std::string encode_jpeg(const Image& image, int quality);
-
 namespace internal {
-Image decode_jpeg(std::string_view encoded, const std::string& name, const DecodeLimits& limits,
-                  int kept_side);
-Image decode_png(std::string_view encoded, const std::string& name, const DecodeLimits& limits);
-Image decode_webp(std::string_view encoded, const std::string& name, const DecodeLimits& limits);
-void check_jpeg_header(std::string_view encoded, const std::string& name,
-                       const DecodeLimits& limits);
-void check_png_header(std::string_view encoded, const std::string& name,
-                      const DecodeLimits& limits);
-void check_webp_header(std::string_view encoded, const std::string& name,
-                       const DecodeLimits& limits);
 /// InputError if the size is empty or over the limit.
 void check_image_size(int64_t width, int64_t height, const std::string& name,
                       const DecodeLimits& limits);
-/// An Image of the given size with its memory; InputError if the size is empty or over the limit.
+/// An image of the given size, its memory allocated; InputError as check_image_size().
 Image allocate_image(int64_t width, int64_t height, const std::string& name,
                      const DecodeLimits& limits);
 }  // namespace internal

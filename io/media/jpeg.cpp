@@ -1,18 +1,19 @@
-// JPEG through libjpeg-turbo's jpeglib interface. See image.h.
-//
-// libjpeg reports errors by calling a function that must not return. It is C and may not be unwound
-// by an exception, so we jump: every function that calls setjmp holds plain data only.
+// libjpeg reports errors by calling a function that must not return. An exception may not unwind
+// its C code, so the error function jumps: every function that calls setjmp has only trivial
+// locals.
+#include "io/media/jpeg.h"
+
 #include <algorithm>
 #include <csetjmp>
 #include <cstdio>
 #include <cstdlib>
+#include <vector>
 
 // After <cstdio>, which it needs and does not include.
 #include <jpeglib.h>
 
 #include "core/check.h"
 #include "core/error.h"
-#include "io/media/image.h"
 
 namespace lynceus::io {
 namespace {
@@ -23,7 +24,7 @@ constexpr long kMaxWorkBytes = 256l << 20;
 constexpr int kMaxScans = 200;
 
 struct ErrorManager {
-  jpeg_error_mgr base;  // first, libjpeg knows the object by its address
+  jpeg_error_mgr base;  // first: libjpeg passes its address
   std::jmp_buf jump;
   char message[JMSG_LENGTH_MAX];
 };
@@ -35,7 +36,7 @@ struct ErrorManager {
 }
 
 void on_message(j_common_ptr info, int level) {
-  if (level < 0) on_error(info);  // corrupt data that libjpeg would paint over
+  if (level < 0) on_error(info);  // corrupt data that libjpeg would fill in
 }
 
 void on_progress(j_common_ptr info) {
@@ -76,7 +77,7 @@ bool read_header(Decoder& decoder, std::string_view encoded) {
   return true;
 }
 
-/// By how much the inverse transform may shrink: 1, 2, 4 or 8.
+/// The factor by which the inverse transform may shrink the image: 1, 2, 4 or 8.
 unsigned shrink_of(JDIMENSION width, JDIMENSION height, int kept_side) {
   if (kept_side <= 0) return 1;
   unsigned shrink = 8;
@@ -85,7 +86,7 @@ unsigned shrink_of(JDIMENSION width, JDIMENSION height, int kept_side) {
   return shrink;
 }
 
-/// Adobe writes CMYK inverted: what is stored is 255 - ink. Rounding as PIL's cmyk2rgb.
+/// Adobe writes CMYK inverted: stored values are 255 - ink. Rounds like PIL's cmyk2rgb.
 void cmyk_to_rgb(const uint8_t* cmyk, uint8_t* rgb, int width) {
   for (int x = 0; x < width; ++x) {
     const int white = cmyk[4 * x + 3];
@@ -96,7 +97,7 @@ void cmyk_to_rgb(const uint8_t* cmyk, uint8_t* rgb, int width) {
   }
 }
 
-/// `cmyk_row` is one row of four components, read only if the image has them.
+/// `cmyk_row` is a buffer for one row of four components, used only if the image has four.
 bool read_pixels(Decoder& decoder, uint8_t* rgb, uint8_t* cmyk_row) {
   if (setjmp(decoder.errors.jump) != 0) return false;
   jpeg_start_decompress(&decoder.info);
@@ -115,7 +116,7 @@ bool read_pixels(Decoder& decoder, uint8_t* rgb, uint8_t* cmyk_row) {
 struct Encoder {
   jpeg_compress_struct info{};
   ErrorManager errors{};
-  unsigned char* buffer = nullptr;  // libjpeg's, grown by it with malloc
+  unsigned char* buffer = nullptr;  // allocated by libjpeg with malloc
   unsigned long size = 0;
 
   ~Encoder() {

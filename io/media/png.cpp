@@ -1,19 +1,19 @@
-// PNG through libpng. See image.h.
-//
-// As with libjpeg, errors jump: functions that call setjmp hold plain data only.
+// Errors of libpng jump, as in jpeg.cpp: functions that call setjmp have only trivial locals.
+#include "io/media/png.h"
+
 #include <png.h>
 
 #include <csetjmp>
 #include <cstdio>
 #include <cstring>
+#include <vector>
 
 #include "core/error.h"
-#include "io/media/image.h"
 
 namespace lynceus::io {
 namespace {
 
-/// No ancillary chunk (text, profile) may unpack to more than this, and there may not be many.
+/// Limits for ancillary chunks (text, profile): decompressed size of one, and their number.
 constexpr png_alloc_size_t kMaxChunkBytes = 8 << 20;
 constexpr png_uint_32 kMaxChunks = 1000;
 
@@ -33,7 +33,7 @@ struct Decoder {
   png_longjmp(png, 1);
 }
 
-// Warnings are about profiles and text, which do not touch pixels; damaged pixels are errors.
+// Warnings concern profiles and text, not pixels; damaged pixels are errors.
 void on_warning(png_structp /*png*/, png_const_charp /*text*/) {}
 
 void read_bytes(png_structp png, png_bytep target, size_t size) {
@@ -61,7 +61,7 @@ bool read_pixels(Decoder& decoder, png_bytepp rows, size_t stride) {
   png_set_interlace_handling(decoder.png);
   png_read_update_info(decoder.png, decoder.info);
   if (png_get_rowbytes(decoder.png, decoder.info) != stride) {
-    png_error(decoder.png, "its rows do not become RGB");
+    png_error(decoder.png, "its rows cannot be converted to RGB");
   }
   png_read_image(decoder.png, rows);
   png_read_end(decoder.png, nullptr);

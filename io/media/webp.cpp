@@ -1,8 +1,8 @@
-// WebP by libwebp. See image.h.
+#include "io/media/webp.h"
+
 #include <webp/decode.h>
 
 #include "core/error.h"
-#include "io/media/image.h"
 
 namespace lynceus::io::internal {
 namespace {
@@ -20,7 +20,7 @@ WebPBitstreamFeatures read_header(std::string_view encoded, const std::string& n
                      static_cast<int>(status));
   }
   if (features.has_animation != 0) {
-    throw InputError("{}: expected a still picture, found an animated WebP", name);
+    throw InputError("{}: expected a still image, found an animated WebP", name);
   }
   check_image_size(features.width, features.height, name, limits);
   return features;

@@ -1,4 +1,5 @@
-// Reading prompt templates and lists of instructions. See prompt.h.
+#include "io/text/prompt_files.h"
+
 #include <algorithm>
 #include <map>
 #include <string_view>
@@ -8,7 +9,7 @@
 #include "core/random.h"
 #include "io/files/digest.h"
 #include "io/files/file.h"
-#include "io/text/prompt.h"
+#include "io/files/lines.h"
 
 namespace lynceus::io {
 namespace {

@@ -63,7 +63,7 @@ class GeneratedSource : public WeightSource {
     for (const Json& tensor : spec.at("tensors").elements()) {
       const std::string name = tensor.at("name").string();
       if (!rules_.emplace(name, parse_rule(tensor, name, seed)).second)
-        throw InputError("{}: tensor '{}' stands twice", tensor.where(), name);
+        throw InputError("{}: tensor '{}' appears twice", tensor.where(), name);
     }
   }
 

@@ -1,12 +1,17 @@
-// safetensors (Hugging Face): named tensors in one file. Layout: header length u64 LE, JSON header
-//   {"NAME": {"dtype": "F32", "shape": [..], "data_offsets": [begin, end]}, .., "__metadata__":
-//   {..}}
-// then the tensors' bytes, row-major and little-endian, offsets counted from the header's end.
+// Reads safetensors files (Hugging Face): named tensors in one file.
 //
-// The reader believes nothing: header at most 100 MB and within the file before it is allocated;
-// duplicate names and unknown dtypes refused; length = product(shape) * size without overflow; the
-// ranges sorted are contiguous from zero and cover the file exactly. Slices are read straight from
-// the file. Used by the weights and the reference cases; the writer by tests.
+//   u64, little-endian                        length of the header
+//   {"NAME": {"dtype": "F32",                 the header, JSON
+//             "shape": [..],
+//             "data_offsets": [begin, end]},  bytes, counted from the header's end
+//    ..,
+//    "__metadata__": {..}}
+//   tensors                                   row-major, little-endian
+//
+// The reader checks everything: the header has at most 100 MB and lies within the file before it is
+// allocated; names are unique and dtypes known; length = product(shape) * size without overflow;
+// the sorted ranges are contiguous from zero and cover the file exactly. Slices are read directly
+// from the file.
 //
 // Errors: InputError naming file, tensor, expected and found; IoError from the system.
 #pragma once
@@ -14,8 +19,8 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
-#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/tensor.h"
@@ -39,18 +44,18 @@ class SafetensorsFile {
   explicit SafetensorsFile(const std::filesystem::path& path);
 
   const std::filesystem::path& path() const { return file_.path(); }
-  /// In the order of their bytes.
+  /// In file order.
   const std::vector<SafetensorsEntry>& entries() const { return entries_; }
   const std::map<std::string, std::string>& metadata() const { return metadata_; }
   bool has(const std::string& name) const { return index_.contains(name); }
   /// InputError if there is none of that name.
   const SafetensorsEntry& entry(const std::string& name) const;
 
-  /// A host tensor in its own type: F64 F32 F16 BF16 I64 I32 U8, others are an InputError.
+  /// A host tensor of the stored type. InputError for types other than F64 F32 F16 BF16 I64 I32 U8.
   Tensor read(const Stream& stream, const std::string& name,
               MemoryOwner owner = MemoryOwner::kInput) const;
-  /// A part of a tensor into `out`: host, slice.of(shape), any floating type from any other,
-  /// integer types only as they are.
+  /// Reads a slice of a tensor into `out`, [slice.of(shape)] on the host. Floating types are
+  /// converted to the type of `out`; integer types must be equal.
   void read(const std::string& name, const Slice& slice, const Tensor& out) const;
 
  private:
@@ -63,42 +68,5 @@ class SafetensorsFile {
   std::map<std::string, size_t> index_;
   std::map<std::string, std::string> metadata_;
 };
-
-/// What a new file will hold. Names are written in the order given.
-struct SafetensorsItem {
-  std::string name;
-  DType stored = DType::kF32;
-  Shape shape;
-};
-
-/// Writes a file tensor by tensor, so that no more than one need be in memory. It appears under its
-/// name only when close() has made it complete and durable.
-class SafetensorsWriter {
- public:
-  SafetensorsWriter(std::filesystem::path path, std::vector<SafetensorsItem> items,
-                    const std::map<std::string, std::string>& metadata = {{"format", "pt"}});
-  ~SafetensorsWriter();
-  SafetensorsWriter(const SafetensorsWriter&) = delete;
-  SafetensorsWriter& operator=(const SafetensorsWriter&) = delete;
-
-  /// The next item, a host tensor of its shape; converted to the stored type.
-  void write(const Tensor& tensor);
-  void close();
-
- private:
-  std::filesystem::path path_;
-  std::filesystem::path temporary_;
-  std::vector<SafetensorsItem> items_;
-  size_t next_ = 0;
-  bool closed_ = false;
-  File file_;
-};
-
-struct NamedTensor {
-  std::string name;
-  Tensor tensor;  ///< host; stored in its own type
-};
-void write_safetensors(const std::filesystem::path& path, std::span<const NamedTensor> tensors,
-                       const std::map<std::string, std::string>& metadata = {{"format", "pt"}});
 
 }  // namespace lynceus::io

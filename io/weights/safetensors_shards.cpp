@@ -1,9 +1,8 @@
-// Names are dealt to shards first, then each shard is written from its header on.
 #include "io/weights/safetensors_shards.h"
 
-#include <nlohmann/json.hpp>
-
 #include "core/error.h"
+#include "io/files/json_value.h"
+#include "io/weights/safetensors_writer.h"
 
 namespace lynceus::io {
 namespace {
@@ -45,8 +44,8 @@ void write_tensor_set(const std::filesystem::path& directory, const TensorSet& s
     return name.substr(set.without.size());
   };
   const std::vector<Items> shards = deal(set, dtype, shard_bytes);
-  nlohmann::ordered_json places = nlohmann::ordered_json::object();
-  double megabytes = 0;  // less what `progress` knows of
+  JsonValue places = JsonValue::object();
+  double megabytes = 0;  // not yet reported to `progress`
   for (size_t shard = 0; shard < shards.size(); ++shard) {
     const std::string file = shards.size() == 1 ? set.stem + ".safetensors"
                                                 : fmt::format("{}-{:05}-of-{:05}.safetensors",
@@ -54,7 +53,7 @@ void write_tensor_set(const std::filesystem::path& directory, const TensorSet& s
     std::vector<SafetensorsItem> header;
     for (const TensorSet::Item& item : shards[shard]) {
       header.push_back({shown(item.name), dtype, item.source->shape(item.name)});
-      places[shown(item.name)] = file;
+      places.set(shown(item.name), file);
     }
     SafetensorsWriter writer(directory / file, std::move(header), metadata);
     for (const TensorSet::Item& item : shards[shard]) {
@@ -67,8 +66,9 @@ void write_tensor_set(const std::filesystem::path& directory, const TensorSet& s
     writer.close();
   }
   if (shards.size() == 1) return;
-  const nlohmann::ordered_json index = {{"metadata", {{"total_size", bytes_of(set, dtype)}}},
-                                        {"weight_map", places}};
+  const JsonValue index =
+      JsonValue::object({{"metadata", JsonValue::object({{"total_size", bytes_of(set, dtype)}})},
+                         {"weight_map", places}});
   atomic_write_text(directory / (set.stem + ".safetensors.index.json"), index.dump(2) + "\n");
 }
 

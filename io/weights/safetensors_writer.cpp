@@ -1,10 +1,11 @@
-// The safetensors writer: header first, tensors in order, complete and durable before it is
-// visible.
-#include <nlohmann/json.hpp>
+#include "io/weights/safetensors_writer.h"
+
+#include <algorithm>
 #include <utility>
 
+#include "core/check.h"
+#include "io/files/json_value.h"
 #include "io/weights/convert.h"
-#include "io/weights/safetensors.h"
 
 namespace lynceus::io {
 namespace {
@@ -31,19 +32,20 @@ const char* format_name(DType dtype) {
 
 std::string header_of(const std::vector<SafetensorsItem>& items,
                       const std::map<std::string, std::string>& metadata) {
-  nlohmann::ordered_json header = nlohmann::ordered_json::object();
-  if (!metadata.empty()) header["__metadata__"] = metadata;
+  JsonValue header = JsonValue::object();
+  if (!metadata.empty()) header.set("__metadata__", metadata);
   uint64_t offset = 0;
   for (const SafetensorsItem& item : items) {
     LYNCEUS_CHECK(!header.contains(item.name), "tensor '{}' twice", item.name);
     const uint64_t bytes = static_cast<uint64_t>(item.shape.elements()) * size_of(item.stored);
-    header[item.name] = {{"dtype", format_name(item.stored)},
-                         {"shape", item.shape.to_vector()},
-                         {"data_offsets", {offset, offset + bytes}}};
+    header.set(item.name,
+               JsonValue::object({{"dtype", format_name(item.stored)},
+                                  {"shape", item.shape.to_vector()},
+                                  {"data_offsets", JsonValue::array({offset, offset + bytes})}}));
     offset += bytes;
   }
   std::string text = header.dump();
-  // The data begins on a multiple of eight, for readers that map the file.
+  // The data begins at a multiple of eight bytes, for readers that map the file.
   text.append((8 - text.size() % 8) % 8, ' ');
   return text;
 }

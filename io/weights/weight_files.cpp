@@ -1,4 +1,5 @@
-// Weight sources on disk: one file of tensors, or several under an index.
+#include "io/weights/weight_files.h"
+
 #include <algorithm>
 #include <array>
 #include <map>
@@ -10,8 +11,8 @@
 #include "io/weights/generated_weights.h"
 #include "io/weights/llama_pieces.h"
 #include "io/weights/released_names.h"
+#include "io/weights/safetensors.h"
 #include "io/weights/torch_file.h"
-#include "io/weights/weights.h"
 
 namespace lynceus::io {
 namespace {
@@ -43,7 +44,7 @@ class SafetensorsSource : public WeightSource {
   SafetensorsFile file_;
 };
 
-/// The path of a shard, refused unless it stays below the directory of its index.
+/// The path of a file of an index. InputError unless it is below the directory of the index.
 fs::path shard_path(const fs::path& directory, const Json& value) {
   const std::string text = value.string();
   const fs::path shard = fs::path(text).lexically_normal();
@@ -55,7 +56,7 @@ fs::path shard_path(const fs::path& directory, const Json& value) {
   return directory / shard;
 }
 
-/// A file of tensors by the end of its name; nothing if it is something else.
+/// Opens a file of tensors by its file name extension; nullptr for other extensions.
 WeightSourcePtr open_tensors(const fs::path& path) {
   const std::string name = path.filename().string();
   if (name.ends_with(".safetensors")) return std::make_shared<SafetensorsSource>(path);
@@ -63,7 +64,7 @@ WeightSourcePtr open_tensors(const fs::path& path) {
   return nullptr;
 }
 
-/// The shards that an index names; every name must lie where the index says.
+/// The files that an index names. InputError if a tensor is not in the file that the index gives.
 WeightSourcePtr open_index(const fs::path& index) {
   const fs::path directory = index.parent_path();
   const Json map = Json::read(index).at("weight_map");
@@ -84,11 +85,11 @@ WeightSourcePtr open_index(const fs::path& index) {
         missing += fmt::format("\n  {} is not in {}", name, file.string());
   }
   if (!missing.empty())
-    throw InputError("{}: names tensors that are not there:{}", index.string(), missing);
+    throw InputError("{}: names tensors that are missing:{}", index.string(), missing);
   return shards.size() == 1 ? shards.front() : combine(std::move(shards));
 }
 
-// In this order: what is safest to read comes first.
+// The formats that are safest to read come first.
 constexpr std::array<const char*, 7> kWeightNames = {
     "model.safetensors",   "model.safetensors.index.json",
     "pytorch_model.bin",   "pytorch_model.bin.index.json",
@@ -108,7 +109,7 @@ WeightSourcePtr open_directory(const fs::path& directory) {
 }  // namespace
 
 WeightSourcePtr open_weights(const fs::path& path) {
-  std::error_code ignored;  // what cannot be looked at fails below, when it is opened
+  std::error_code ignored;  // a path without access fails below, when it is opened
   if (fs::is_directory(path, ignored)) return open_directory(path);
   const std::string name = path.filename().string();
   if (name.ends_with(".index.json")) return open_index(path);

@@ -1,7 +1,7 @@
-// WeightSource: where named global tensors come from, readable in slices, whatever lies on disk:
-// one safetensors file, a directory of shards, a rule (generated_weights.h), or a combination of
-// them under other names. The model names what it expects once, match_weights() compares the two
-// lists before anything is allocated, then every rank reads its slices.
+// A weight source: named global tensors that can be read in slices, from one file, several files, a
+// rule that generates values, or a combination of these under other names. The model lists the
+// tensors that it expects, match_weights() compares the two lists before any memory is allocated,
+// then every rank reads its slices.
 //
 // Names are the released Lynx names: "LLM.model.layers.0...", "vision_encoder...", "bridge...".
 // Errors: InputError naming the file and the tensor.
@@ -29,36 +29,31 @@ class WeightSource {
   virtual bool has(const std::string& name) const = 0;
   /// Of the global tensor; InputError if there is none of that name.
   virtual Shape shape(const std::string& name) const = 0;
-  /// Of the elements as they are stored; nothing where they are made or joined from others.
+  /// Type of the stored elements; nullopt if they are generated or joined from several tensors.
   virtual std::optional<FileType> stored_type(const std::string& name) const;
-  /// A part of the global tensor into `out`: host, slice.of(shape(name)), f32 or bf16, to which
-  /// what is stored is rounded. Thread-safe.
+  /// Reads a slice of the global tensor into `out`, [slice.of(shape(name))] on the host, f32 or
+  /// bf16 (stored values are rounded to it). Thread-safe.
   virtual void read(const std::string& name, const Slice& slice, const Tensor& out) const = 0;
   /// For messages: the file or directory.
   virtual std::string describe() const = 0;
-  /// What is read, for the digest of frozen weights: no file twice, in an order that does not
-  /// depend on where the directories lie.
+  /// The files that are read, for the digest of frozen weights: no file twice, in an order that
+  /// does not depend on the place of the directories.
   virtual std::vector<std::filesystem::path> files() const = 0;
 
-  /// All of it, as f32.
+  /// The complete tensor as f32.
   Tensor read_whole(const Stream& stream, const std::string& name,
                     MemoryOwner owner = MemoryOwner::kInput) const;
-  /// The local part of a sharded tensor into `out`. Rows of `out` past shard.global_extent are
-  /// padding and become zero (axis 0 only). The caller has matched the shapes.
+  /// Reads the local part of a sharded tensor into `out`. Rows of `out` past shard.global_extent
+  /// are padding and become zero (axis 0 only). The caller has checked the shapes.
   void read_shard(const std::string& name, const TensorShard& shard, const Tensor& out) const;
 };
 using WeightSourcePtr = std::shared_ptr<const WeightSource>;
 
-/// A *.safetensors file, a *.index.json of shards, a *.gen.json rule, or a directory that holds
-/// model.safetensors, model.safetensors.index.json, weights.safetensors or weights.gen.json (the
-/// first that is there). TensorShard paths of an index stay below its directory.
-WeightSourcePtr open_weights(const std::filesystem::path& path);
-
-/// Tensors whose names begin with `remove`, shown with `add` in its place; the others are hidden.
-/// An HF LLaMA directory becomes Lynx's by with_prefix(source, "", "LLM.").
+/// The tensors whose names begin with `remove`, which is replaced by `add`; others are hidden. An
+/// HF LLaMA directory gets Lynx names by with_prefix(source, "", "LLM.").
 WeightSourcePtr with_prefix(WeightSourcePtr source, std::string remove, std::string add);
 
-/// All tensors of all sources; one name in two of them is an InputError naming both places.
+/// All tensors of all sources. InputError naming both places if a name is in two of them.
 WeightSourcePtr combine(std::vector<WeightSourcePtr> sources);
 
 struct ExpectedTensor {
@@ -66,15 +61,15 @@ struct ExpectedTensor {
   Shape shape;  ///< global
 };
 
-/// Buffers that checkpoints of the time carry and nobody reads.
+/// Buffers in old Hugging Face files that no code reads.
 inline const std::vector<std::string> kIgnoredWeights = {"*.rotary_emb.inv_freq"};
 
-/// Throws one InputError that lists every missing name, every unexpected name that matches no
-/// pattern of `ignored` ('*' stands for any text), and every wrong shape.
+/// One InputError that lists every missing name, every unexpected name that matches no pattern of
+/// `ignored`, and every wrong shape.
 void match_weights(const WeightSource& source, std::span<const ExpectedTensor> expected,
                    std::span<const std::string> ignored = kIgnoredWeights);
 
-/// Whether `text` is `pattern`, in which '*' stands for any text.
+/// Whether `text` matches `pattern`, in which '*' matches any text.
 bool matches_pattern(std::string_view text, std::string_view pattern);
 
 }  // namespace lynceus::io

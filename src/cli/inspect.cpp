@@ -50,29 +50,27 @@ Report inspect(const fs::path& path, const InspectConfig& config) {
   return inspect_weights(path, config);
 }
 
-std::string as_text(const Report& value) {
-  return value.is_string() ? value.get<std::string>() : value.dump();
-}
-
 /// One row per object, one column per key of the first object.
 void print_table(const std::string& title, const Report& rows, bool all) {
   fmt::print("  {} ({})\n", title, rows.size());
-  const size_t shown = all ? rows.size() : std::min(rows.size(), kFirstRows);
+  std::vector<Report> list = rows.elements();
+  if (!all && list.size() > kFirstRows) list.erase(list.begin() + kFirstRows, list.end());
+  const size_t shown = list.size();
   std::vector<size_t> widths;
-  for (size_t r = 0; r < shown; ++r) {
+  for (const Report& row : list) {
     size_t column = 0;
-    for (const auto& [key, value] : rows[r].items()) {
+    for (const auto& [key, value] : row.members()) {
       if (column == widths.size()) widths.push_back(0);
-      widths[column] = std::max(widths[column], as_text(value).size());
+      widths[column] = std::max(widths[column], value.text().size());
       ++column;
     }
   }
-  for (size_t r = 0; r < shown; ++r) {
+  for (const Report& row : list) {
     std::string line = "   ";
     size_t column = 0;
-    for (const auto& [key, value] : rows[r].items())
-      line += value.is_number() ? fmt::format(" {:>{}} ", as_text(value), widths[column++])
-                                : fmt::format(" {:<{}} ", as_text(value), widths[column++]);
+    for (const auto& [key, value] : row.members())
+      line += value.is_number() ? fmt::format(" {:>{}} ", value.text(), widths[column++])
+                                : fmt::format(" {:<{}} ", value.text(), widths[column++]);
     line.erase(line.find_last_not_of(' ') + 1);
     fmt::print("{}\n", line);
   }
@@ -82,13 +80,13 @@ void print_table(const std::string& title, const Report& rows, bool all) {
 }
 
 void print_text(const Report& report, bool all) {
-  fmt::print("{}: {}\n", as_text(report.at("path")), as_text(report.at("kind")));
-  for (const auto& [key, value] : report.items()) {
+  fmt::print("{}: {}\n", report.at("path").text(), report.at("kind").text());
+  for (const auto& [key, value] : report.members()) {
     if (key == "path" || key == "kind") continue;
     if (value.is_array())
       print_table(key, value, all);
     else
-      fmt::print("  {:<14} {}\n", key, as_text(value));
+      fmt::print("  {:<14} {}\n", key, value.text());
   }
 }
 
@@ -115,7 +113,7 @@ ExitCode run_inspect(const Arguments& arguments) {
   for (const std::string& path : line.positionals) {
     const Report report = inspect(path, config);
     if (config.json)
-      fmt::print("{}\n", report.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+      fmt::print("{}\n", report.dump_replacing());
     else
       print_text(report, config.all);
   }

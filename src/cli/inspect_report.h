@@ -1,9 +1,9 @@
 // The options of `lynceus inspect`, and its report on one path.
 #pragma once
 
-#include <cstdint>
-#include <nlohmann/json.hpp>
 #include <string>
+
+#include "io/files/json_value.h"
 
 namespace lynceus::cli {
 
@@ -33,6 +33,6 @@ struct InspectConfig {
 
 /// Members in order: numbers, strings, and arrays of flat objects ("tensors", "images" ...), each
 /// of which is printed as a table.
-using Report = nlohmann::ordered_json;
+using Report = io::JsonValue;
 
 }  // namespace lynceus::cli

@@ -39,18 +39,18 @@ void check_number(const io::ShardReader& shard, const char* option, int64_t samp
 }
 
 void add_sample(const io::ShardReader& shard, int64_t sample, Report* report) {
-  (*report)["sample"] = sample;
-  (*report)["key"] = shard.key(sample);
+  report->set("sample", sample);
+  report->set("key", shard.key(sample));
   Report media = Report::array(), turns = Report::array();
   for (int i = 0; i < shard.media_count(sample); ++i) {
     const std::string bytes = shard.read_media(sample, i);
-    media.push_back({{"type", suffix_of(bytes)}, {"bytes", bytes.size()}});
+    media.push_back(Report::object({{"type", suffix_of(bytes)}, {"bytes", bytes.size()}}));
   }
   for (const io::Turn& turn : shard.turns(sample))
-    turns.push_back({{"role", name_of(turn.role)}, {"text", turn.text}});
+    turns.push_back(Report::object({{"role", name_of(turn.role)}, {"text", turn.text}}));
   const bool frames = shard.kind(sample) == io::MediaKind::kFrames && media.size() > 1;
-  (*report)[frames ? "frames" : "images"] = std::move(media);
-  (*report)["turns"] = std::move(turns);
+  report->set(frames ? "frames" : "images", std::move(media));
+  report->set("turns", std::move(turns));
 }
 
 void extract(const io::ShardReader& shard, const InspectConfig& config, Report* report) {
@@ -66,9 +66,9 @@ void extract(const io::ShardReader& shard, const InspectConfig& config, Report* 
     if (io::file_exists(file) && !config.overwrite)
       throw UsageError("{} already exists; --overwrite replaces it", file.string());
     io::atomic_write_text(file, bytes);
-    written.push_back({{"file", file.string()}, {"bytes", bytes.size()}});
+    written.push_back(Report::object({{"file", file.string()}, {"bytes", bytes.size()}}));
   }
-  (*report)["extracted"] = std::move(written);
+  report->set("extracted", std::move(written));
 }
 
 void verify(const io::ShardReader& shard) {
@@ -97,23 +97,24 @@ Report inspect_shard(const fs::path& path, const InspectConfig& config) {
     turns += static_cast<int64_t>(shard.turns(sample).size());
   }
   const io::ShardSidecar& sidecar = shard.sidecar();
-  Report report = {{"path", path.string()},
-                   {"kind", fmt::format("dataset shard, version {}", io::kShardVersion)},
-                   {"task", shard.info().task},
-                   {"source", shard.info().source},
-                   {"created_by", shard.info().created_by},
-                   {"samples", shard.size()},
-                   {"text only", without},
-                   {"videos", videos},
-                   {"pictures", media},
-                   {"turns in all", turns},
-                   {"text bytes", text},
-                   {"picture bytes", sidecar.blobs_end - sidecar.blobs_begin},
-                   {"file bytes", sidecar.size},
-                   {"digest", sidecar.outside.hex()}};
+  Report report =
+      Report::object({{"path", path.string()},
+                      {"kind", fmt::format("dataset shard, version {}", io::kShardVersion)},
+                      {"task", shard.info().task},
+                      {"source", shard.info().source},
+                      {"created_by", shard.info().created_by},
+                      {"samples", shard.size()},
+                      {"text only", without},
+                      {"videos", videos},
+                      {"pictures", media},
+                      {"turns in all", turns},
+                      {"text bytes", text},
+                      {"picture bytes", sidecar.blobs_end - sidecar.blobs_begin},
+                      {"file bytes", sidecar.size},
+                      {"digest", sidecar.outside.hex()}});
   if (config.verify) {
     verify(shard);
-    report["verified"] = "every byte";
+    report.set("verified", "every byte");
   }
   if (config.sample >= 0) add_sample(shard, config.sample, &report);
   if (config.extract >= 0) extract(shard, config, &report);

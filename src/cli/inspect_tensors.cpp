@@ -8,6 +8,7 @@
 #include "core/progress.h"
 #include "io/checkpoint/checkpoint.h"
 #include "io/checkpoint/values.h"
+#include "io/weights/weight_files.h"
 #include "io/weights/weights.h"
 
 namespace lynceus::cli {
@@ -38,6 +39,12 @@ uint64_t bytes_of(const io::Manifest& manifest) {
   uint64_t bytes = 0;
   for (const io::ManifestTensor& tensor : manifest.tensors) bytes += tensor.bytes();
   return bytes;
+}
+
+/// Of the elements as they are stored; generated ones count as f32.
+uint64_t bytes_of(const io::WeightSource& source, const std::string& name) {
+  const auto type = source.stored_type(name);
+  return static_cast<uint64_t>(source.shape(name).elements()) * (type ? size_of(*type) : 4);
 }
 
 void verify(const fs::path& checkpoint, uint64_t bytes) {
@@ -83,15 +90,14 @@ int64_t not_finite(const io::WeightSource& source, const std::string& name) {
   return count;
 }
 
-void verify(const io::WeightSource& source, const Report& tensors, uint64_t bytes) {
+void verify(const io::WeightSource& source, const std::vector<std::string>& names, uint64_t bytes) {
   Megabytes progress("verify", bytes);
   std::string faults;
-  for (const Report& tensor : tensors) {
-    const auto name = tensor.at("name").get<std::string>();
+  for (const std::string& name : names) {
     if (!is_floating(source.stored_type(name))) continue;
     if (const int64_t count = not_finite(source, name); count > 0)
       faults += fmt::format("\n  {}: {} values are not finite numbers", name, count);
-    progress.add(tensor.at("bytes").get<uint64_t>());
+    progress.add(bytes_of(source, name));
   }
   progress.finish();
   if (!faults.empty()) throw InputError("{}:{}", source.describe(), faults);
@@ -106,25 +112,30 @@ Report inspect_checkpoint(const fs::path& path, const InspectConfig& config) {
   for (const io::ManifestTensor& tensor : manifest.tensors) {
     if (tensor.name.ends_with("/value")) parameters += tensor.shape.elements();
     if (io::matches_pattern(tensor.name, config.names))
-      tensors.push_back({{"name", tensor.name},
-                         {"shape", tensor.shape.to_string()},
-                         {"type", name_of(tensor.dtype)},
-                         {"bytes", tensor.bytes()}});
+      tensors.push_back(Report::object({{"name", tensor.name},
+                                        {"shape", tensor.shape.to_string()},
+                                        {"type", name_of(tensor.dtype)},
+                                        {"bytes", tensor.bytes()}}));
   }
-  Report report = {{"path", path.string()},           {"kind", "checkpoint"},
-                   {"step", manifest.step},           {"samples_seen", manifest.samples_seen},
-                   {"created_by", manifest.software}, {"trains", value_of(manifest, "model.train")},
-                   {"parameters", parameters},        {"tensor bytes", bytes_of(manifest)},
-                   {"tokenizer", manifest.tokenizer}};
+  Report report = Report::object({{"path", path.string()},
+                                  {"kind", "checkpoint"},
+                                  {"step", manifest.step},
+                                  {"samples_seen", manifest.samples_seen},
+                                  {"created_by", manifest.software},
+                                  {"trains", value_of(manifest, "model.train")},
+                                  {"parameters", parameters},
+                                  {"tensor bytes", bytes_of(manifest)},
+                                  {"tokenizer", manifest.tokenizer}});
   for (const auto& [module, frozen] : manifest.frozen_weights)
-    report["frozen " + module] =
-        frozen.identity + (frozen.checkpoint.empty() ? "" : " in " + frozen.checkpoint);
-  for (const auto& [name, fingerprint] : manifest.datasets) report["dataset " + name] = fingerprint;
+    report.set("frozen " + module,
+               frozen.identity + (frozen.checkpoint.empty() ? "" : " in " + frozen.checkpoint));
+  for (const auto& [name, fingerprint] : manifest.datasets)
+    report.set("dataset " + name, fingerprint);
   if (config.verify) {
     verify(path, bytes_of(manifest));
-    report["verified"] = "every block";
+    report.set("verified", "every block");
   }
-  report["tensors"] = std::move(tensors);
+  report.set("tensors", std::move(tensors));
   return report;
 }
 
@@ -135,48 +146,53 @@ Report inspect_run(const fs::path& path, const InspectConfig& config) {
     try {
       const io::Manifest manifest = io::read_manifest(checkpoint);
       if (config.verify) verify(checkpoint, bytes_of(manifest));
-      checkpoints.push_back({{"name", checkpoint.filename().string()},
-                             {"samples_seen", manifest.samples_seen},
-                             {"size", in_megabytes(manifest.file_bytes)},
-                             {"created_by", manifest.software}});
+      checkpoints.push_back(Report::object({{"name", checkpoint.filename().string()},
+                                            {"samples_seen", manifest.samples_seen},
+                                            {"size", in_megabytes(manifest.file_bytes)},
+                                            {"created_by", manifest.software}}));
     } catch (const InputError& error) {
       damaged += fmt::format("\n  {}", error.what());
     }
   }
   if (!damaged.empty()) throw InputError("{}: damaged checkpoints:{}", path.string(), damaged);
-  Report report = {{"path", path.string()}, {"kind", "run"}};
-  if (config.verify) report["verified"] = "every block of every checkpoint";
-  report["checkpoints, newest first"] = std::move(checkpoints);
+  Report report = Report::object({{"path", path.string()}, {"kind", "run"}});
+  if (config.verify) report.set("verified", "every block of every checkpoint");
+  report.set("checkpoints, newest first", std::move(checkpoints));
   return report;
 }
 
 Report inspect_weights(const fs::path& path, const InspectConfig& config) {
   const io::WeightSourcePtr source = io::open_weights(path);
   Report tensors = Report::array();
+  std::vector<std::string> chosen;
   int64_t parameters = 0;
   uint64_t bytes = 0;
   size_t all = 0;
   for (const std::string& name : source->names()) {
     const Shape shape = source->shape(name);
     const auto type = source->stored_type(name);
-    const uint64_t size = static_cast<uint64_t>(shape.elements()) * (type ? size_of(*type) : 4);
+    const uint64_t size = bytes_of(*source, name);
     parameters += shape.elements();
     bytes += size;
     ++all;
-    if (io::matches_pattern(name, config.names))
-      tensors.push_back({{"name", name},
-                         {"shape", shape.to_string()},
-                         {"type", type ? io::name_of(*type) : "made"},
-                         {"bytes", size}});
+    if (!io::matches_pattern(name, config.names)) continue;
+    chosen.push_back(name);
+    tensors.push_back(Report::object({{"name", name},
+                                      {"shape", shape.to_string()},
+                                      {"type", type ? io::name_of(*type) : "made"},
+                                      {"bytes", size}}));
   }
-  Report report = {{"path", path.string()},           {"kind", "weights"},
-                   {"read from", source->describe()}, {"tensors in all", all},
-                   {"parameters", parameters},        {"tensor bytes", bytes}};
+  Report report = Report::object({{"path", path.string()},
+                                  {"kind", "weights"},
+                                  {"read from", source->describe()},
+                                  {"tensors in all", all},
+                                  {"parameters", parameters},
+                                  {"tensor bytes", bytes}});
   if (config.verify) {
-    verify(*source, tensors, bytes);
-    report["verified"] = "every value is a finite number (no digests in such files)";
+    verify(*source, chosen, bytes);
+    report.set("verified", "every value is a finite number (no digests in such files)");
   }
-  report["tensors"] = std::move(tensors);
+  report.set("tensors", std::move(tensors));
   return report;
 }
 

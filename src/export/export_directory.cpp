@@ -1,13 +1,13 @@
 // Writes an export under a temporary name; one rename makes it visible.
 #include "export/export_directory.h"
 
-#include <nlohmann/json.hpp>
 #include <set>
 #include <system_error>
 #include <utility>
 
 #include "core/error.h"
 #include "io/files/file.h"
+#include "io/files/json_value.h"
 #include "io/weights/hf_config.h"
 
 namespace lynceus::weight_export {
@@ -85,34 +85,32 @@ void ExportDirectory::commit() {
 
 void write_llama_config(const fs::path& directory, const model::LlmConfig& llm,
                         const io::Tokenizer& tokenizer, const std::string& dtype) {
-  const auto id = [](int64_t token) {
-    return token < 0 ? nlohmann::ordered_json() : nlohmann::ordered_json(token);
-  };
+  const auto id = [](int64_t token) { return token < 0 ? io::JsonValue() : io::JsonValue(token); };
   const int64_t positions = llm.weights.empty()
                                 ? io::LlamaConfig{}.max_position_embeddings
                                 : io::read_llama_config(llm.weights).max_position_embeddings;
-  const nlohmann::ordered_json config = {
-      {"architectures", {"LlamaForCausalLM"}},
-      {"model_type", "llama"},
-      {"vocab_size", llm.vocab_size},
-      {"hidden_size", llm.hidden_size},
-      {"intermediate_size", llm.intermediate_size},
-      {"num_hidden_layers", llm.num_layers},
-      {"num_attention_heads", llm.num_heads},
-      {"num_key_value_heads", llm.kv_heads()},
-      {"hidden_act", "silu"},
-      {"max_position_embeddings", positions},
-      {"rms_norm_eps", llm.rms_norm_eps},
-      {"rope_theta", llm.rope_theta},
-      {"rope_scaling", nullptr},
-      {"attention_bias", false},
-      {"tie_word_embeddings", false},
-      {"bos_token_id", id(tokenizer.bos_id())},
-      {"eos_token_id", id(tokenizer.eos_id())},
-      {"pad_token_id", id(llm.vocab_size > tokenizer.size() ? tokenizer.size() : -1)},
-      {"torch_dtype", dtype == "f32"    ? "float32"
-                      : dtype == "bf16" ? "bfloat16"
-                                        : "float16"}};
+  const io::JsonValue config = io::JsonValue::object(
+      {{"architectures", io::JsonValue::array({"LlamaForCausalLM"})},
+       {"model_type", "llama"},
+       {"vocab_size", llm.vocab_size},
+       {"hidden_size", llm.hidden_size},
+       {"intermediate_size", llm.intermediate_size},
+       {"num_hidden_layers", llm.num_layers},
+       {"num_attention_heads", llm.num_heads},
+       {"num_key_value_heads", llm.kv_heads()},
+       {"hidden_act", "silu"},
+       {"max_position_embeddings", positions},
+       {"rms_norm_eps", llm.rms_norm_eps},
+       {"rope_theta", llm.rope_theta},
+       {"rope_scaling", nullptr},
+       {"attention_bias", false},
+       {"tie_word_embeddings", false},
+       {"bos_token_id", id(tokenizer.bos_id())},
+       {"eos_token_id", id(tokenizer.eos_id())},
+       {"pad_token_id", id(llm.vocab_size > tokenizer.size() ? tokenizer.size() : -1)},
+       {"torch_dtype", dtype == "f32"    ? "float32"
+                       : dtype == "bf16" ? "bfloat16"
+                                         : "float16"}});
   io::atomic_write_text(directory / "config.json", config.dump(2) + "\n");
 }
 

@@ -1,18 +1,18 @@
 #include "prepare/journal.h"
 
-#include <nlohmann/json.hpp>
 #include <system_error>
 #include <utility>
 
 #include "core/error.h"
 #include "io/dataset/shard_sidecar.h"
 #include "io/files/json.h"
+#include "io/files/json_value.h"
 
 namespace lynceus::prepare {
 namespace {
 
 namespace fs = std::filesystem;
-using Ordered = nlohmann::ordered_json;
+using io::JsonValue;
 
 constexpr const char* kFormat = "lynceus-prepare-journal 1";
 
@@ -22,19 +22,20 @@ std::string identity_of(const fs::path& shard) {
 }
 
 /// Lists only the shards after the first `shards`.
-Ordered to_json(const PrepareState& state, size_t shards) {
-  Ordered list = Ordered::array();
+JsonValue to_json(const PrepareState& state, size_t shards) {
+  JsonValue list = JsonValue::array();
   for (size_t i = shards; i < state.series.files.size(); ++i)
-    list.push_back({state.series.files[i].filename().string(), identity_of(state.series.files[i])});
-  return {{"rows", state.rows},
-          {"row_samples", state.row_samples},
-          {"samples", state.series.samples},
-          {"media", state.series.media},
-          {"media_bytes", state.series.media_bytes},
-          {"rejects_bytes", state.rejects_bytes},
-          {"rejected", state.rejected},
-          {"is_done", state.is_done},
-          {"shards", list}};
+    list.push_back(JsonValue::array(
+        {state.series.files[i].filename().string(), identity_of(state.series.files[i])}));
+  return JsonValue::object({{"rows", state.rows},
+                            {"row_samples", state.row_samples},
+                            {"samples", state.series.samples},
+                            {"media", state.series.media},
+                            {"media_bytes", state.series.media_bytes},
+                            {"rejects_bytes", state.rejects_bytes},
+                            {"rejected", state.rejected},
+                            {"is_done", state.is_done},
+                            {"shards", list}});
 }
 
 /// The state of a journal line, after `before`. InputError for a shard that is missing or replaced.
@@ -99,9 +100,8 @@ PrepareJournal::PrepareJournal(const fs::path& directory, const std::string& nam
                                const std::string& command, const PrepareState& state)
     : path_(path_of(directory, name)), shards_(state.series.files.size()) {
   if (state.journal_bytes == 0) {
-    const Ordered head = {{"format", kFormat}, {"command", command}};
-    io::atomic_write_text(path_,
-                          head.dump(-1, ' ', false, Ordered::error_handler_t::replace) + "\n");
+    const JsonValue head = JsonValue::object({{"format", kFormat}, {"command", command}});
+    io::atomic_write_text(path_, head.dump_replacing() + "\n");
   } else {
     io::truncate_file(path_, state.journal_bytes);
   }

@@ -1,11 +1,11 @@
 #include "prepare/reject_list.h"
 
-#include <nlohmann/json.hpp>
 #include <system_error>
 #include <utility>
 
 #include "core/error.h"
 #include "io/files/json.h"
+#include "io/files/json_value.h"
 
 namespace lynceus::prepare {
 
@@ -29,8 +29,7 @@ void RejectList::add(int64_t number, const SourceRow& row) {
     first_problem_ = row.problem;
   }
   // File names in a problem may be invalid UTF-8.
-  const std::string problem =
-      nlohmann::json(row.problem).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  const std::string problem = io::JsonValue(row.problem).dump_replacing();
   const std::string line = fmt::format("{{\"row\": {}, \"reject\": \"{}\", \"problem\": {}}}\n",
                                        number, row.reject, problem);
   file_.append(line.data(), line.size());

@@ -11,6 +11,7 @@
 #include "core/error.h"
 #include "io/media/frame_choice.h"
 #include "io/media/image.h"
+#include "io/media/jpeg.h"
 #include "prepare/child_process.h"
 #include "prepare/image_reader.h"
 #include "prepare/row_text.h"

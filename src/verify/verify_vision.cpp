@@ -5,6 +5,7 @@
 
 #include "io/files/json.h"
 #include "io/weights/eva_weights.h"
+#include "io/weights/weight_files.h"
 #include "model/parameter_value.h"
 #include "model/position_interpolation.h"
 #include "verify/reference_case.h"

@@ -6,6 +6,7 @@
 #include "io/dataset/shard.h"
 #include "io/files/json.h"
 #include "io/weights/safetensors.h"
+#include "io/weights/safetensors_writer.h"
 #include "run_program.h"
 
 namespace lynceus::cli_test {

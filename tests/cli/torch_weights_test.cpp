@@ -7,6 +7,7 @@
 #include <map>
 
 #include "io/weights/safetensors.h"
+#include "io/weights/safetensors_writer.h"
 #include "run_program.h"
 #include "tests/io/weights/torch_archive.h"
 

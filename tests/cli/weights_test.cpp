@@ -7,6 +7,7 @@
 
 #include "core/random.h"
 #include "io/weights/safetensors.h"
+#include "io/weights/safetensors_writer.h"
 #include "run_program.h"
 
 namespace lynceus::cli_test {

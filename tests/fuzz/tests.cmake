@@ -71,8 +71,8 @@ foreach(name
     core/no_cuda/accelerator
     io/checkpoint/manifest
     io/dataset/shard io/dataset/shard_sidecar
-    io/files/archive io/files/digest io/files/file io/files/hdf5 io/files/json io/files/lines
-    io/files/zip_entries
+    io/files/archive io/files/digest io/files/file io/files/hdf5 io/files/json io/files/json_value
+    io/files/lines io/files/zip_entries
     io/media/frame_choice io/media/image io/media/jpeg io/media/png io/media/webp
     io/text/prompt_files io/text/sentencepiece_check io/text/tokenizer
     io/weights/convert io/weights/generated_weights io/weights/hf_config io/weights/llama_pieces

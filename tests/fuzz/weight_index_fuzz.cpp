@@ -2,6 +2,8 @@
 #include <algorithm>
 
 #include "fuzz/fuzz.h"
+#include "io/weights/safetensors_writer.h"
+#include "io/weights/weight_files.h"
 #include "io/weights/weights.h"
 
 using namespace lynceus;

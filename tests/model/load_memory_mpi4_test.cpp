@@ -12,6 +12,7 @@
 
 #include "io/files/file.h"
 #include "io/weights/convert.h"
+#include "io/weights/weight_files.h"
 #include "model/load_weights.h"
 #include "model/parameter_value.h"
 #include "parallel/mpi_session.h"

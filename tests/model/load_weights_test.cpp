@@ -10,6 +10,7 @@
 
 #include "io/files/json.h"
 #include "io/weights/safetensors.h"
+#include "io/weights/weight_files.h"
 #include "model/lynx.h"
 
 namespace lynceus::model {

@@ -11,6 +11,7 @@
 #include "core/error.h"
 #include "io/files/file.h"
 #include "io/weights/safetensors.h"
+#include "io/weights/safetensors_writer.h"
 
 namespace lynceus::verify {
 namespace {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/check.h"
+#include "io/media/jpeg.h"
 
 namespace lynceus::prepare {
 namespace {

@@ -7,6 +7,7 @@
 #include "io/weights/pad_row.h"
 #include "io/weights/shared_digest.h"
 #include "io/weights/summed_weights.h"
+#include "io/weights/weight_files.h"
 #include "model/load_weights.h"
 #include "train/under_key.h"
 

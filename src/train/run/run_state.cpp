@@ -8,6 +8,7 @@
 #include <sstream>
 
 #include "core/version.h"
+#include "io/checkpoint/reader.h"
 #include "model/parameter_value.h"
 
 namespace lynceus::train {

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "core/config.h"
-#include "io/checkpoint/checkpoint.h"
+#include "io/checkpoint/writer.h"
 #include "train/run/run_options.h"
 #include "train/run/weight_origins.h"
 #include "train/step/optimizer.h"

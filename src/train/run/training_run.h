@@ -8,6 +8,7 @@
 #include "core/config.h"
 #include "io/checkpoint/checkpoint.h"
 #include "io/checkpoint/lease.h"
+#include "io/checkpoint/writer.h"
 #include "model/lynx.h"
 #include "train/data/mixture.h"
 #include "train/data/run_data.h"

@@ -8,7 +8,9 @@
 #include <system_error>
 
 #include "core/log.h"
+#include "io/checkpoint/reader.h"
 #include "io/weights/shared_digest.h"
+#include "io/weights/weight_files.h"
 #include "model/load_weights.h"
 #include "model/parameter_value.h"
 

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "io/checkpoint/checkpoint.h"
+#include "io/checkpoint/manifest.h"
 #include "model/lynx.h"
 
 namespace lynceus::train {

@@ -12,6 +12,7 @@
 
 #include "core/error.h"
 #include "io/checkpoint/checkpoint.h"
+#include "io/checkpoint/lease.h"
 #include "parallel/mpi_session.h"
 #include "tests/io/checkpoint/checkpoint_fixture.h"
 

@@ -12,6 +12,8 @@
 
 #include "core/random.h"
 #include "io/checkpoint/checkpoint.h"
+#include "io/checkpoint/reader.h"
+#include "io/checkpoint/writer.h"
 #include "io/files/file.h"
 #include "parallel/grid.h"
 

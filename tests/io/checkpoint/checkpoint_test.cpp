@@ -8,6 +8,7 @@
 #include <sys/resource.h>
 
 #include "core/error.h"
+#include "io/checkpoint/lease.h"
 #include "tests/io/checkpoint/checkpoint_fixture.h"
 
 namespace lynceus::io {

@@ -78,7 +78,7 @@ TEST(Json, InvalidUtf8IsRefused) {
 
 TEST(Json, DuplicateKeys) {
   EXPECT_THAT([] { parse(R"({"a": 1, "b": {"c": 1, "c": 2}})"); },
-              ThrowsMessage<InputError>(HasSubstr("'c' stands twice")));
+              ThrowsMessage<InputError>(HasSubstr("'c' appears twice")));
   EXPECT_EQ(parse(R"({"a": {"a": 1}, "b": [{"a": 1}, {"a": 2}]})").size(), 2u);
   JsonLimits limits;
   limits.refuse_duplicate_keys = false;

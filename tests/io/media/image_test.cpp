@@ -1,6 +1,7 @@
 // Decoders: pixels as Pillow's, every odd kind of picture, damage, bombs, and what a good picture
 // looks like after a bad one.
 #include "io/media/image.h"
+#include "io/media/jpeg.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -11,6 +11,7 @@
 #include "core/error.h"
 #include "io/dataset/shard_writer.h"
 #include "io/media/image_transform.h"
+#include "io/media/jpeg.h"
 
 namespace lynceus::io {
 namespace {

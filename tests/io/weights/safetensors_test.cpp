@@ -1,6 +1,7 @@
 // The safetensors reader against Hugging Face's own vectors and files malformed here; slices
 // against the whole; the writer against the reader.
 #include "io/weights/safetensors.h"
+#include "io/weights/safetensors_writer.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -124,7 +125,7 @@ TEST_F(SafetensorsTest, MalformedHeaders) {
   expect_refused(R"({"a":)" + entry("[1]", "[0,8]") + "}", 8, "has 4 bytes");
   expect_refused(R"({"a":)" + entry("[4294967296,4294967296]", "[0,0]") + "}", 0, "overflows");
   expect_refused(R"({"a":)" + entry("[1]", "[0,4]") + R"(,"a":)" + entry("[1]", "[0,4]") + "}", 4,
-                 "stands twice");
+                 "appears twice");
   expect_refused(R"({"a":)" + entry("[1]", "[0,4]") + R"(,"b":)" + entry("[1]", "[8,12]") + "}", 12,
                  "leave a gap");
   expect_refused(R"({"a":)" + entry("[2]", "[0,8]") + R"(,"b":)" + entry("[1]", "[4,8]") + "}", 8,

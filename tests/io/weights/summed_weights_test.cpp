@@ -7,6 +7,8 @@
 #include <filesystem>
 
 #include "core/error.h"
+#include "io/weights/safetensors_writer.h"
+#include "io/weights/weight_files.h"
 
 namespace lynceus::io {
 namespace {

@@ -15,6 +15,7 @@
 #include "io/weights/hf_config.h"
 #include "io/weights/llama_pieces.h"
 #include "io/weights/safetensors.h"
+#include "io/weights/weight_files.h"
 
 namespace lynceus::io {
 namespace {

@@ -11,6 +11,7 @@
 #include "io/weights/llama_pieces.h"
 #include "io/weights/pickle.h"
 #include "io/weights/torch_file.h"
+#include "io/weights/weight_files.h"
 #include "tests/io/weights/torch_archive.h"
 
 namespace lynceus::io {

@@ -1,6 +1,7 @@
 // Weight sources: directories, shards, prefixes, rules, fused qkv; and matching against what a
 // model expects.
 #include "io/weights/weights.h"
+#include "io/weights/weight_files.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -14,6 +15,7 @@
 #include "io/weights/eva_weights.h"
 #include "io/weights/generated_weights.h"
 #include "io/weights/pad_row.h"
+#include "io/weights/safetensors_writer.h"
 
 namespace lynceus::io {
 namespace {
@@ -237,7 +239,7 @@ TEST_F(WeightsTest, BadRules) {
     EXPECT_THAT([&] { open_weights(folder_); }, ThrowsMessage<InputError>(HasSubstr(says)));
   };
   const std::string good = R"({"name":"a","shape":[2],"offset":0.0,"shift":0,"exp":-9})";
-  refused(good + "," + good, "'a' stands twice");
+  refused(good + "," + good, "'a' appears twice");
   refused(R"({"name":"a","shape":[2],"const":0.1})", "not a bf16 number");
   refused(R"({"name":"a","shape":[2],"offset":1.0,"shift":0,"exp":-20})", "not a bf16 number");
   refused(R"({"name":"a","shape":[2],"offset":0.0,"shift":0})", "tensors[0].exp");

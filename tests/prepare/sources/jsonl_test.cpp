@@ -10,6 +10,7 @@
 #include "core/error.h"
 #include "io/files/file.h"
 #include "io/media/image.h"
+#include "io/media/jpeg.h"
 
 namespace lynceus::prepare {
 namespace {

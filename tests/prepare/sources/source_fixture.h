@@ -12,6 +12,7 @@
 
 #include "io/files/file.h"
 #include "io/media/image.h"
+#include "io/media/jpeg.h"
 #include "prepare/source.h"
 
 namespace lynceus::prepare {

@@ -11,6 +11,7 @@
 #include "core/random.h"
 #include "io/dataset/shard_writer.h"
 #include "io/media/image.h"
+#include "io/media/jpeg.h"
 #include "tests/train/tiny_model.h"
 
 namespace lynceus::train {

@@ -10,6 +10,7 @@
 #include "core/random.h"
 #include "io/dataset/shard_writer.h"
 #include "io/media/image.h"
+#include "io/media/jpeg.h"
 #include "parallel/agreement.h"
 #include "parallel/mpi_session.h"
 #include "tests/train/all_grids.h"

@@ -1,0 +1,63 @@
+// Saving the checkpoints of one run: stage, write in parallel, agree, commit by one rename.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "io/checkpoint/checkpoint.h"
+#include "io/checkpoint/manifest.h"
+#include "io/checkpoint/retention.h"
+#include "parallel/communicator.h"
+
+namespace lynceus::io {
+
+class Lease;
+
+struct SaveResult {
+  bool committed = false;
+  std::filesystem::path path;  ///< of the committed checkpoint
+  std::string message;         ///< if not committed: the rank, the path, the library's text
+  double seconds = 0;
+  uint64_t bytes = 0;  ///< written, approximately
+};
+
+struct CheckpointOptions {
+  std::filesystem::path run_directory;
+  int keep_last = 2;       ///< at least 2
+  int64_t keep_every = 0;  ///< also keep the steps that are multiples of this; 0: none
+  /// Do not begin with less free space than this times the estimate; 0: do not check.
+  double space_factor = 1.2;
+  Lease* lease = nullptr;  ///< on rank 0; without one no other process may write to this run
+};
+
+/// All functions are collective. No other thread may use the HDF5 library meanwhile.
+class CheckpointStore {
+ public:
+  /// Creates RUN/checkpoints and deletes what interrupted saves and removals left there. `world`
+  /// and the lease must outlive the store.
+  CheckpointStore(parallel::Communicator& world, CheckpointOptions options);
+
+  /// Writes and commits one checkpoint. The trainer's part of `manifest` is the same on every rank.
+  /// A failure of the machine (space, I/O, a lost lease, an existing checkpoint of that step) is
+  /// returned, equal on every rank, and leaves the committed checkpoints unchanged. InternalError:
+  /// the ranks' lists of tensors contradict each other.
+  SaveResult save(Manifest manifest, std::span<const CheckpointTensor> tensors);
+
+  /// io::set_aside_newer() for this run.
+  std::vector<std::filesystem::path> set_aside_newer(int64_t step);
+
+ private:
+  std::string stage(const Manifest& manifest, uint64_t bytes);
+  void commit(const Manifest& manifest);
+  void discard_staging();
+
+  parallel::Communicator& world_;
+  CheckpointOptions options_;
+  std::string token_;
+  Retention retention_;
+};
+
+}  // namespace lynceus::io

@@ -1,0 +1,16 @@
+// PNG by libpng.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "io/media/image.h"
+
+namespace lynceus::io::internal {
+
+/// As decode_image() and check_image_header().
+Image decode_png(std::string_view encoded, const std::string& name, const DecodeLimits& limits);
+void check_png_header(std::string_view encoded, const std::string& name,
+                      const DecodeLimits& limits);
+
+}  // namespace lynceus::io::internal

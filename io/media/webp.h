@@ -1,0 +1,16 @@
+// WebP by libwebp.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "io/media/image.h"
+
+namespace lynceus::io::internal {
+
+/// As decode_image() and check_image_header().
+Image decode_webp(std::string_view encoded, const std::string& name, const DecodeLimits& limits);
+void check_webp_header(std::string_view encoded, const std::string& name,
+                       const DecodeLimits& limits);
+
+}  // namespace lynceus::io::internal

@@ -1,6 +1,5 @@
-// One training step (docs/internals.md, "One step", 3 to 6), the same function for train, verify
-// and the benchmark: vision forward, pipeline, vision backward window by window; then reduce, clip,
-// AdamW.
+// One training step (DESIGN "One step", 3 to 6), the same function for train, verify and the
+// benchmark: vision forward, pipeline, vision backward window by window; then reduce, clip, AdamW.
 #pragma once
 
 #include <functional>

@@ -1,6 +1,6 @@
-// The vision branch of a step (docs/internals.md, "One step", 3 and 5): all ranks of a replica
-// encode their share of its media, a grouped exchange takes the visual tokens to the first stage,
-// and their gradients come back to the rank that made them, each exactly once.
+// The vision branch of a step (DESIGN "One step", 3 and 5): all ranks of a replica encode their
+// share of its media, a grouped exchange takes the visual tokens to the first stage, and their
+// gradients come back to the rank that made them, each exactly once.
 #pragma once
 
 #include <functional>

@@ -8,6 +8,7 @@
 #include "core/log.h"
 #include "io/checkpoint/manifest.h"
 #include "io/files/file.h"
+#include "parallel/agreement.h"
 #include "parallel/mpi_session.h"
 
 namespace lynceus::cli {

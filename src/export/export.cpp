@@ -8,6 +8,7 @@
 
 #include "core/log.h"
 #include "export/export_directory.h"
+#include "io/checkpoint/checkpoint.h"
 #include "io/checkpoint/values.h"
 #include "io/weights/safetensors_shards.h"
 #include "model/load_weights.h"

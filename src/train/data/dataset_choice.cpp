@@ -7,6 +7,7 @@
 #include <charconv>
 #include <filesystem>
 
+#include "core/error.h"
 #include "io/dataset/dataset.h"
 #include "io/text/prompt.h"
 

@@ -1,12 +1,12 @@
-// Attention at Lynx's shapes, forward and backward, beside the rate of our own matrix product in
-// the same run: a JSON object a line.
+// Attention at Lynx's shapes, forward and backward, compared with the rate of our own matrix
+// product in the same run: one JSON object per line.
 //
-//   bench_attention --json                       bf16 on a device where there is one
-//   bench_attention --json --tokens 2048         shorter: rows that a case is filled up to
+//   bench_attention --json                       bf16, on a device if there is one
+//   bench_attention --json --tokens 2048         fewer rows per case
 //
 // Operations: 4 · pairs · heads · head_dim forward and 2.5 times that backward (five products for
 // two), pairs = query rows · key rows of a sequence, half of it where attention is causal. Short
-// sequences are bound by memory and cannot come near the matrix rate: gb_per_s counts q, k, v, out
+// sequences are limited by memory and cannot reach the matrix rate: gb_per_s counts q, k, v, out
 // (and in backward the four gradients) once. bench/peers/device_attention.py measures the same
 // cases.
 #include <fmt/format.h>
@@ -94,7 +94,7 @@ std::vector<Case> cases(int64_t tokens) {
           equal_case("causal 2048", 32, 128, true, 2048, 2048, tokens),
           equal_case("vision 257", 16, 88, false, 257, 257, tokens),
           equal_case("vision 901", 16, 88, false, 901, 901, tokens),
-          // A sample's latents over one picture of 224 pixels and over a video of five.
+          // The latents of a sample over one image of 224 pixels and over a video of five frames.
           equal_case("latents 32 x 257", 8, 64, false, 32, 257, tokens / 4),
           equal_case("latents 32 x 1285", 8, 64, false, 32, 1285, tokens / 16)};
 }

@@ -1,9 +1,9 @@
-// Linear maps at LLM shapes against the two libraries they could be made of, in one process and in
-// turn: our entry points, raw dnnl_sgemm, and OpenBLAS (with a kernel for this processor: the
-// benchmark sets OPENBLAS_CORETYPE and starts itself again, since OpenBLAS reads it when loaded).
-// Prints GFLOP/s and, with --table [ROWS], one line a shape with the worst ratio; exit 1 below 0.9.
-// --bf16 [ROWS]: a table of our bf16 products beside the same done by widening to f32 and rounding,
-// which on a processor that does not multiply bf16 they are.
+// Linear maps at LLM shapes against two libraries, in turn in one process: our entry points, plain
+// dnnl_sgemm, and OpenBLAS (with a kernel for this processor: the benchmark sets OPENBLAS_CORETYPE
+// and starts itself again, because OpenBLAS reads it when it is loaded). Prints GFLOP/s and, with
+// --table [ROWS], one line per shape with the worst ratio; exit code 1 below 0.9. --bf16 [ROWS]: a
+// table of our bf16 products against the same products in f32 with rounding; on a processor without
+// bf16 products both are the same.
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
 #include <omp.h>
@@ -47,7 +47,7 @@ Tensor normal(const Stream& stream, const Shape& shape, std::string_view name) {
   const CounterRandom random(3, name);
   const Tensor tensor = Tensor::empty(stream, shape);
   const auto values = tensor.span<float>();
-  // A short period keeps start-up short and the values as hard to multiply as any.
+  // A short period keeps the start short; multiplication takes as long as with random values.
   for (size_t i = 0; i < values.size(); ++i)
     values[i] = i < 65537 ? static_cast<float>(random.normal(i)) : values[i - 65537];
   return tensor;
@@ -142,7 +142,7 @@ std::vector<Problem> problems(bool large) {
   std::vector<int64_t> rows = {64, 128, 256, 512, 1024, 2048, 4096};
   if (large) {
     weights = {{4096, 4096}, {11008, 4096}, {4096, 11008}};
-    rows.pop_back();  // a second a product, and nothing that 2048 rows do not show
+    rows.pop_back();  // takes a second per product and shows nothing more than 2048 rows
   }
   for (const auto& [out, in] : weights)
     for (const int64_t count : rows) list.push_back({count, out, in});
@@ -155,7 +155,8 @@ double elapsed(const std::function<void()>& run) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
 }
 
-// The first calls let the other library's threads go to sleep and its data leave the caches.
+// During the first calls the threads of the other library go to sleep and its data leaves the
+// caches.
 double seconds(const std::function<void()>& run) {
   constexpr double kWarm = 0.01;
   for (double spent = 0; spent < kWarm;) spent += elapsed(run);
@@ -168,9 +169,8 @@ double median(std::vector<double> values) {
   return *middle;
 }
 
-// Interleaved and medians: the processor's clock wanders by a tenth within seconds, so the best of
-// many is whoever met the fastest moment. There and back again, because whoever follows a hot
-// product finds a slower clock.
+// Interleaved, with medians: the clock of the processor changes by a tenth within seconds, so the
+// best of many runs is luck. In both orders, because the clock is slower after a long product.
 std::vector<double> median_seconds(const std::vector<Contender>& list, const Problem& p) {
   const int rounds = static_cast<int>(std::clamp(4e10 / p.flops(), 7.0, 61.0));
   std::vector<std::vector<double>> all(list.size());

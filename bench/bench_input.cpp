@@ -1,14 +1,14 @@
-// Pictures a second from files to what the encoder reads: open, decode, resize, crop, normalise, by
-// the code that `lynceus train` calls.
+// Images per second from files to the input of the encoder: open, decode, resize, crop, normalise,
+// with the code that `lynceus train` calls.
 //
-//   bench_input --images DIR --threads N            one JSON line a size
-//   bench_input --images DIR --serve                "224 evaluation" on stdin, seconds of a pass
+//   bench_input --images DIR --threads N            one JSON line per size
+//   bench_input --images DIR --serve                reads "224 evaluation", prints the seconds of a pass
 //   bench_input --images DIR --scaled true          with data.scaled_decode
 //   bench_input --loader SHARD.h5 --threads N       the prefetching loader against a bare loop that
-//                                                   decodes and transforms the same pictures
+//                                                   decodes and transforms the same images
 //
-// A pass takes every picture once. Files are in the page cache: a pass that does not count comes
-// first. bench/compare_input.py holds it against Pillow.
+// A pass processes every image once. An uncounted pass comes first, so that the files are in the
+// page cache. bench/compare_input.py compares it with Pillow.
 #include <fmt/format.h>
 #include <sys/resource.h>
 
@@ -67,7 +67,7 @@ double seconds_since(Clock::time_point begin) {
   return std::chrono::duration<double>(Clock::now() - begin).count();
 }
 
-/// Of all threads of this process.
+/// CPU seconds of all threads of this process.
 double cpu_seconds() {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
@@ -77,7 +77,7 @@ double cpu_seconds() {
   return seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
 
-/// body(item, thread) for every item, on threads that take the next one when they are free.
+/// body(item, thread) for every item, on threads that take the next item when they are free.
 template <typename Body>
 void on_threads(int64_t threads, size_t items, const Body& body) {
   std::atomic<size_t> next = 0;
@@ -101,7 +101,8 @@ void on_threads(int64_t threads, size_t items, const Body& body) {
 struct Pass {
   double seconds = 0;
   double cpu = 0;
-  std::array<double, 3> parts{};  ///< read and decode, resize and crop, normalise; of all threads
+  std::array<double, 3>
+      parts{};  ///< read and decode, resize and crop, normalise; sums over all threads
 };
 
 class Pictures {
@@ -209,8 +210,8 @@ void serve(const BenchOptions& options) {
 
 // ---- The loader --------------------------------------------------------------------------------
 
-/// Batches of the shard's samples with media, by the loader and by a loop without one. Both fill
-/// tensors of a whole batch, and both crop at random.
+/// Batches of the dataset shard's samples with media, by the loader and by a loop without it. Both
+/// fill tensors of a complete batch, and both crop at random.
 class LoaderBench {
  public:
   LoaderBench(const io::Dataset& dataset, const BenchOptions& options, int size)
@@ -227,7 +228,7 @@ class LoaderBench {
     loader_ =
         std::make_unique<io::MediaLoader>(std::vector<const io::Dataset*>{&dataset}, transform_,
                                           static_cast<int>(options.threads), stream_);
-    // As many places as the loader has: it works on two batches at a time.
+    // Two buffers, as in the loader, which works on two batches at a time.
     for (int copy = 0; copy < transform_.depth; ++copy)
       for (const io::MediaRequest& request : batches_.front())
         tensors_.push_back(tensor_of(request));
@@ -251,7 +252,7 @@ class LoaderBench {
         const io::MediaRequest& request = requests[item];
         Tensor& tensor = tensors_[item % tensors_.size()];
         const int count = dataset_.media_count(request.sample);
-        // A sample of another number of pictures than the last one in this place.
+        // The sample has another number of images than the previous one in this buffer.
         if (tensor.dim(0) != count) tensor = tensor_of(request);
         const int64_t pixels = tensor.size() / count;
         const bool frames = dataset_.kind(request.sample) == io::MediaKind::kFrames;
@@ -290,7 +291,7 @@ class LoaderBench {
   std::vector<std::vector<io::MediaRequest>> batches_;
   int64_t media_ = 0;
   std::unique_ptr<io::MediaLoader> loader_;
-  std::vector<Tensor> tensors_;  // the places of the batches in work
+  std::vector<Tensor> tensors_;  // the buffers of the batches in work
 };
 
 void measure_loader(const BenchOptions& options, const std::vector<int>& sizes) {

@@ -1,10 +1,10 @@
-// Bandwidth of the memory-bound kernels beside a plain copy of the same arrays in the same run:
-//   bench_kernels            a table, one line a kernel: CPUs, f32
-//   bench_kernels --json     a JSON object a line: every kernel, on a device where there is one, in
-//   f32
-//                            and bf16 (bench_kernels --json --help)
-// GB/s counts every array that a kernel must read or write once; a kernel is good when it reaches
-// the copy's figure, and arithmetic (exp, square roots, divisions) is what keeps it below.
+// Bandwidth of the memory-bound kernels, compared with a plain copy of the same arrays in the same
+// run:
+//   bench_kernels            a table, one line per kernel: CPUs, f32
+//   bench_kernels --json     one JSON object per line: every kernel in f32 and bf16, on a device if
+//                            there is one (bench_kernels --json --help)
+// GB/s counts every array that a kernel must read or write once. A good kernel reaches the figure
+// of the copy; arithmetic (exp, square roots, divisions) can keep it below.
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
 
@@ -72,7 +72,7 @@ Arrays& arrays() {
   return instance;
 }
 
-/// y = x: what the machine gives a kernel that reads and writes.
+/// y = x: the bandwidth of a kernel that reads and writes.
 void copy(benchmark::State& state) {
   const Arrays& a = arrays();
   const float* const x = a.x.data<float>();

@@ -1,20 +1,21 @@
-// Gigabytes a second at which the weights of an LLM get from a warm file into a model, beside what
-// dd reads of the same file in the same run.
+// Gigabytes per second at which the weights of an LLM are loaded from a cached file into a model,
+// compared with dd on the same file in the same run.
 //
 //   bench_load                                each stored type into a run in f32 and one in bf16
 //   mpirun -n 2 bench_load --stored bf16      two tensor ranks, each reads its slices
 //
 // Loading is load_weights() as `lynceus train` calls it: open the file, read every slice to its
-// place, round to the run's precision, agree. Three things stand beside it, in turn with it:
+// place, round to the precision of the run, agree over ranks. Three other measurements alternate
+// with it:
 //
-//   dd      `dd of=/dev/null bs=1M`, one process however many ranks load, by its own account
-//   plain   reads of a mebibyte into one buffer, each rank its share on one thread: as many dds as
-//           ranks, without a process to start
-//   memory  the same numbers from memory to memory, converted by the same threads: what is left of
-//           loading where there is no file
+//   dd      `dd of=/dev/null bs=1M`, one process for any number of ranks; the time that dd prints
+//   plain   reads of one MiB into one buffer, each rank its share on one thread: like one dd per rank,
+//           without starting a process
+//   memory  the same values from memory to memory, converted by the same threads: loading without a file
 //
-// All count the file's bytes, and find them in the page cache. dd and plain reads write to a buffer
-// that stays in a core's cache, loading writes to memory: `memory` is what it could reach at most.
+// All count the bytes of the file, which are in the page cache. dd and plain reads write to a
+// buffer that stays in the cache of a core, loading writes to memory: `memory` is an upper bound
+// for it.
 #include <fmt/format.h>
 #include <omp.h>
 #include <unistd.h>
@@ -67,7 +68,7 @@ model::ModelConfig model_config(int64_t layers) {
   config.llm.num_layers = layers;
   config.llm.num_heads = 16;
   config.llm.vocab_size = 32000;
-  // As little as can be of what is not loaded.
+  // Everything that is not loaded is as small as possible.
   config.vision.image_size = 28;
   config.vision.hidden_size = 16;
   config.vision.num_layers = 1;
@@ -83,12 +84,13 @@ io::FileType type_of(const std::string& stored) {
   return stored == "f16" ? io::FileType::kF16 : io::FileType::kBf16;
 }
 
-/// The LLM's tensors as safetensors, of normal values. Not made durable: it lives for this run.
+/// The tensors of the LLM as safetensors, with normal values. Not synced: only this run needs the
+/// file.
 void write_weights(const fs::path& path, const model::ModelConfig& config, io::FileType type) {
   std::string header;
   uint64_t end = 0;
-  for (const io::ExpectedTensor& tensor : model::expected_tensors(config)) {
-    if (!model::is_backbone(tensor.name)) continue;
+  for (const io::ExpectedTensor& tensor :
+       model::expected_tensors(config, model::of_module(Module::kLlm))) {
     const uint64_t begin = end;
     end += *io::bytes_of(tensor.shape, io::size_of(type));
     header += fmt::format(R"({}"{}":{{"dtype":"{}","shape":{},"data_offsets":[{},{}]}})",
@@ -111,7 +113,7 @@ void write_weights(const fs::path& path, const model::ModelConfig& config, io::F
     file.append(tile.data(), std::min<uint64_t>(tile.size(), end - done));
 }
 
-/// What dd says it took to read the file.
+/// The seconds that dd reports for reading the file.
 double seconds_of_dd(const fs::path& path) {
   const std::string command =
       fmt::format("LC_ALL=C dd if='{}' of=/dev/null bs=1M 2>&1", path.string());
@@ -140,10 +142,11 @@ class LoadBench {
   }
 
   double load() {
-    return timed(
-        [&] { model::load_weights(rt_, &model_, *io::open_weights(path_), model::is_backbone); });
+    return timed([&] {
+      model::load_weights(rt_, &model_, *io::open_weights(path_), model::of_module(Module::kLlm));
+    });
   }
-  /// Of rank 0; 0 elsewhere.
+  /// The value of rank 0; 0 on other ranks.
   double dd() {
     double seconds = 0;
     timed([&] {
@@ -202,7 +205,7 @@ void measure(const Runtime& rt, const BenchOptions& options, const std::string& 
   const double bytes = static_cast<double>(fs::file_size(path));
   bench::Spread load, dd, plain, memory, share_of_dd, share_of_memory;
   for (int64_t round = -1; round < options.rounds; ++round) {
-    // In turn, the other one first every second time.
+    // In turn, in alternating order.
     const double before = round % 2 == 0 ? bench.dd() : 0;
     const double loading = bench.load();
     const double reading = round % 2 == 0 ? before : bench.dd();

@@ -1,18 +1,18 @@
-// One whole training step on one rank: train_step() as `lynceus train` calls it, clip and AdamW
+// One complete training step on one rank: train_step() as `lynceus train` calls it, clip and AdamW
 // included, on a model with random weights, random images already decoded and random text.
 //
 //   bench_step --preset mid              one JSON line
-//   bench_step --preset mid --serve      a step for each line of stdin, its seconds out
+//   bench_step --preset mid --serve      one step for each line of stdin; prints its seconds
 //   bench_step --preset mid --batch 8 --train.micro_batch_tokens 512
-//                                        any key of the config too
+//                                        takes every key of the config
 //   bench_step --device cuda --precision bf16 --preset 7b --image 420
 //   bench_step --device cuda --precision bf16 --preset 7b --mix lengths
 //
 // On CPUs in f32: share = required work of a sample · samples/s over the better of oneDNN and
 // OpenBLAS in f32 at 2048³, measured in the same run. On a device, in bf16 and for mixed lengths:
 // mfu = the same over the rate of our own matrix product in the run's precision, measured in the
-// same run. The work is counted by the formula of required_flops(), not by what was executed. Needs
-// nothing from the environment. bench/compare_step.py and bench/peers/device_step.py are its peers.
+// same run. The work follows the formula of required_flops(), not what was executed. Needs no
+// environment variables. bench/compare_step.py and bench/peers/device_step.py measure its peers.
 #include <fmt/format.h>
 #include <omp.h>
 #include <sys/resource.h>
@@ -37,7 +37,7 @@
 #include "support/cpu_ceiling.h"
 #include "support/measure.h"
 #include "support/workload.h"
-#include "train/run/session.h"
+#include "train/run/build_model.h"
 
 namespace lynceus {
 namespace {
@@ -94,11 +94,11 @@ std::string config_of_preset(const std::vector<std::string>& arguments) {
   const auto preset = std::find(arguments.begin(), arguments.end(), "--preset");
   const std::string name =
       preset == arguments.end() || preset + 1 == arguments.end() ? "mid" : preset[1];
-  // Another name is refused by the reader, with the names that there are.
+  // The reader refuses other names and lists the known ones.
   return name == "7b" ? "lynx-llama-7b" : name == "tiny" ? "tiny" : "mid";
 }
 
-/// What a device needs to be busy, unless it was said otherwise: the defaults are a CPU's.
+/// Settings that keep a device busy, for keys that were not given: the defaults are for CPUs.
 void suit_device(const ConfigReader& reader, train::RunConfig* config) {
   if (reader.origin("train.micro_batch_tokens") == "default")
     config->train.micro_batch_tokens = 4096;
@@ -136,22 +136,22 @@ std::vector<SampleSize> samples_of(const train::RunConfig& config, const BenchOp
                          : bench::equal_samples(options.batch, options.text);
 }
 
-/// On a device random values come from one tile that is copied about: `initialize` draws each of
-/// billions anew, on the host.
+/// On a device random values are copies of one tile: `initialize` would draw billions of them on
+/// the host.
 model::LynxModel tiled_model(const Runtime& rt, const train::RunConfig& config) {
   model::LynxModel model = model::make_lynx(
       rt, config.model, model::partition_model(config.model, 1, ""), config.train.label_smoothing);
   bench::RandomValues random(rt.stream);
   model.visit_parameters([&](Parameter& parameter) {
     const bool vector = parameter.value.rank() == 1;
-    const bool llm = parameter.name.starts_with("LLM.");
     if (vector && !parameter.name.ends_with("bias"))  // norm weights and the adapters' scaling
       parameter.value.copy_from(
           Tensor::from(rt.stream, parameter.value.shape(),
                        std::vector<float>(static_cast<size_t>(parameter.value.size()), 1.0f)));
     else if (!vector)
       random.fill(parameter.value,
-                  llm ? config.model.llm.init_std
+                  !model::in_vision_branch(parameter)
+                      ? config.model.llm.init_std
                       : 1 / std::sqrt(static_cast<double>(parameter.value.cols())));
   });
   model::refresh_rounded(rt, &model);
@@ -177,19 +177,20 @@ class Bench {
     }
     make_pixels();
     rt_.stream.synchronize();
-    rt_.stream.pool()->reset_peaks();  // what steps need, not what filling the model took
+    rt_.stream.pool()->reset_peaks();  // counts the memory of steps, not of filling the model
   }
 
-  /// One step with new text -> its seconds. Laying out the batch counts, as it does in training.
+  /// One step with new text -> its seconds. Includes laying out the batch, as in training.
   double step() {
     return seconds_of([&] {
       train::ReplicaBatch batch = train::make_replica_batch(
           rt_, config_.model,
           bench::with_text(sizes_, config_.model.llm.vocab_size, config_.train.seed, steps_),
-          train::batch_limits(config_), 1);
+          train::batch_limits(config_.train), 1);
       const train::StepResult result = train::train_step(
           rt_, model_, optimizer_.get(), &batch, [&](int64_t sample) { return pixels_[sample]; },
-          reach_, train::step_options(config_), config_.optimizer.lr);
+          reach_, train::step_options(config_.parallel.schedule, config_.train.recompute),
+          config_.optimizer.lr);
       if (!result.updated) throw NumericError("the step updated nothing");
       ++steps_;
       rt_.stream.synchronize();
@@ -253,7 +254,7 @@ double resident_mib() {
   return static_cast<double>(usage.ru_maxrss) / 1024;
 }
 
-/// CPUs in f32, every sample alike: what bench/compare_step.py and bench/results/ are made of.
+/// CPUs in f32, equal samples: the figures of bench/compare_step.py and bench/results/.
 void measure_plain(Bench* bench, const train::RunConfig& config, const BenchOptions& options) {
   for (int64_t i = 0; i < options.warmup; ++i) bench->step();
   double ceiling = bench::cpu_ceiling_of_child();
@@ -278,8 +279,8 @@ bench::Spread better(const bench::Spread& a, const bench::Spread& b) {
   return a.median() > b.median() ? a : b;
 }
 
-/// Bytes that tensors had at the most, by what they are for; and what the device lacks at the end,
-/// whose runtime keeps all that it ever gave: the figure that another program's compares with.
+/// Peak bytes of tensors by purpose, and the memory that the device has less at the end than at the
+/// start. The device runtime never returns memory, so the latter is comparable with other programs.
 bench::Json memory(const Bench& bench, size_t free_at_start) {
   constexpr double kMiB = 1.0 / (1 << 20);
   const MemoryPool& pool = *bench.runtime().stream.pool();

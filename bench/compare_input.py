@@ -1,12 +1,11 @@
-"""Pictures a second on one core: ours against Pillow, in turn on the same photographs.
+"""Images per second on one core: ours against Pillow, alternating on the same photographs.
 
     python3 -m venv /tmp/pillow && /tmp/pillow/bin/pip install pillow
     python3 bench/compare_input.py --images DIR --peer-python /tmp/pillow/bin/python
     ... --check                                     exit 1 below the promised figures
 
-Both stay resident and take one pass over all pictures for each line they get on stdin, so that both
-meet the same moments of the machine: one pass that does not count, then rounds in which each goes
-once, in changing order, for every size and transform. Ours also normalises, Pillow does not.
+Both stay resident and make one pass over all images for each line on stdin, so that both run under the
+same conditions: one uncounted pass, then rounds in which each makes one pass, in changing order, for every size and transform. Ours also normalises, Pillow does not.
 Medians over rounds with their spread, by the clock and by CPU time (which a busy neighbour disturbs
 less). Writes bench/results/input-cpu.json and prints the table.
 """

@@ -1,12 +1,12 @@
-"""One training step of the `mid` preset: the trainer, PyTorch and the machine's ceiling, in turn.
+"""One training step of the `mid` preset: the trainer, PyTorch and the machine's ceiling, alternating.
 
     python3 bench/compare_step.py                      the trainer against Debian's PyTorch
     python3 bench/compare_step.py --newest-python P    and against the PyTorch of the Python P
     python3 bench/compare_step.py --check              exit 1 below the promised figures
 
 Each program stays resident and takes one step for each line it gets on stdin, answering with
-seconds (the ceiling with GFLOP/s), so that all of them meet the same moments of the machine:
-three steps each to warm up, then rounds in which everyone goes once, in rotating order. Medians
+seconds (the ceiling with GFLOP/s), so that all of them run under the same conditions:
+three steps each to warm up, then rounds in which each takes one step, in rotating order. Medians
 are reported with their spread; `share` is the required work of a sample times samples per second
 over the ceiling's median. The trainer runs with an empty environment; the peers get
 OPENBLAS_CORETYPE so that they are fast too. Writes bench/results/step-mid-cpu.json and prints the
@@ -24,11 +24,11 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(HERE)
 # Required work of one sample of `mid`: ViT forward, LLM forward and input gradients, three times
-# forward for what is trained.
+# the forward for trained parts.
 GFLOP_PER_SAMPLE = 51.15
 TOKENS_PER_SAMPLE = 64
 PROMISED_SPEEDUP, PROMISED_SHARE = 1.2, 0.75
-# Threads of the program that went before spin for a moment after their last parallel region.
+# The threads of the previous program spin for a moment after their last parallel region.
 PAUSE_SECONDS = 0.2
 
 
@@ -69,7 +69,7 @@ def peer_environment(threads):
 
 
 def own_environment(threads):
-    """Empty but for what starting a program needs, and a thread count other than the machine's."""
+    """Empty except for what starting a program needs, and the thread count if it is not the machine's."""
     environment = {name: os.environ[name] for name in ("PATH", "HOME", "LD_LIBRARY_PATH")
                    if name in os.environ}
     if threads != len(os.sched_getaffinity(0)):

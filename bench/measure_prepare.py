@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Megabytes of tar that `lynceus prepare webdataset` reads, writes and checks in a second, one rank.
+"""Megabytes of tar per second that `lynceus prepare webdataset` reads, writes and checks on one rank.
 
     python3 bench/measure_prepare.py --images DIR [--gib 1] [--rounds 5] [--folder DIR] [--json FILE]
 
-The tar holds the pictures of DIR again and again, each with a .txt and a .json as img2dataset writes
-them. It stays in the page cache; what is written goes to --folder and is made durable, so a plain
-copy of the tar by dd with fsync stands beside it, in turn. Standard library only.
+The tar contains the images of DIR repeatedly, each with a .txt and a .json as img2dataset writes
+them. It stays in the page cache; what is written goes to --folder and is synced to disk, so a plain
+copy of the tar by dd with fsync alternates with it. Standard library only.
 """
 
 import argparse

@@ -1,8 +1,8 @@
-# The device's side of the program, as objects: every executable takes exactly one of
-#   lynceus_no_gpu       no device: the same symbols, and none is ever found
-#   lynceus_gpu          CUDA and NCCL, by nvcc (LYNCEUS_CUDA=ON, the preset "cuda")
+# The device code of the program, as object libraries. Every executable links exactly one of
+#   lynceus_no_gpu       no device: the same symbols, and no device is ever found
+#   lynceus_gpu          CUDA and NCCL, compiled by nvcc (LYNCEUS_CUDA=ON, the preset "cuda")
 #   lynceus_gpu_standin  the sources of lynceus_gpu on a stand-in for the device, for tests
-# ${LYNCEUS_GPU} names the one that the program takes.
+# ${LYNCEUS_GPU} names the one that the program links.
 
 option(LYNCEUS_CUDA "Build for CUDA devices" OFF)
 set(LYNCEUS_CUDA_ARCHITECTURES "80-real;90a-real" CACHE STRING "CUDA architectures to build for")
@@ -25,13 +25,13 @@ add_library(lynceus_no_gpu OBJECT ${no_gpu_sources})
 target_link_libraries(lynceus_no_gpu PUBLIC lynceus_core lynceus_parallel)
 set(LYNCEUS_GPU lynceus_no_gpu)
 
-# The toolkit's headers are enough for the stand-in; the program needs its libraries too.
+# The stand-in needs only the headers of the toolkit; the program needs its libraries too.
 find_package(CUDAToolkit 12 QUIET)
 find_path(NCCL_INCLUDE_DIR nccl.h HINTS ${CUDAToolkit_INCLUDE_DIRS})
 
 if(LYNCEUS_CUDA)
   if(NOT CUDAToolkit_FOUND)
-    message(FATAL_ERROR "LYNCEUS_CUDA needs the CUDA toolkit (12 or newer), and none was found")
+    message(FATAL_ERROR "LYNCEUS_CUDA=ON: expected the CUDA toolkit (12 or newer), found none")
   endif()
   set(CMAKE_CUDA_ARCHITECTURES ${LYNCEUS_CUDA_ARCHITECTURES})
   set(CMAKE_CUDA_RUNTIME_LIBRARY Shared)
@@ -41,7 +41,7 @@ if(LYNCEUS_CUDA)
   endif()
   enable_language(CUDA)
   if(NOT CMAKE_CUDA20_STANDARD_COMPILE_OPTION)
-    # CMake before 3.26 does not know that nvcc speaks C++20.
+    # CMake before 3.26 does not know nvcc's option for C++20.
     set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION -std=c++20)
     set(CMAKE_CUDA20_EXTENSION_COMPILE_OPTION -std=c++20)
   endif()
@@ -52,11 +52,11 @@ if(LYNCEUS_CUDA)
     target_include_directories(lynceus_gpu SYSTEM PRIVATE ${NCCL_INCLUDE_DIR})
     target_link_libraries(lynceus_gpu PUBLIC ${NCCL_LIBRARY})
   else()
-    message(STATUS "No NCCL: device tensors travel through host memory")
+    message(STATUS "No NCCL: device tensors are sent through host memory")
     target_sources(lynceus_gpu PRIVATE ${LYNCEUS_NO_NCCL_SOURCES})
   endif()
   target_include_directories(lynceus_gpu PRIVATE ${CMAKE_SOURCE_DIR}/kernels/cuda/hardware)
-  # fmt 9's compile-time checks are beyond nvcc's front end.
+  # nvcc's front end cannot evaluate the compile-time checks of fmt 9.
   target_compile_definitions(lynceus_gpu PRIVATE
                              $<$<COMPILE_LANGUAGE:CUDA>:FMT_CONSTEVAL= FMT_USE_CONSTEXPR=1>)
   target_link_libraries(lynceus_gpu PUBLIC lynceus_core lynceus_parallel CUDA::cudart CUDA::cublasLt)

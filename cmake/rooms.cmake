@@ -1,11 +1,17 @@
-# Headers of others that nearly every file reads, compiled once a target: a build from nothing is done
-# sooner. Not by default: it keeps ccache from sharing what two checkouts compile, and hides that a file
-# misses an #include.
-option(LYNCEUS_PCH "Precompile the headers of libraries" OFF)
+# Headers of libraries that nearly every file includes, compiled once per target. That shortens a build from
+# nothing, but it hides a missing #include, and two checkouts share less of ccache.
+#   OFF     no precompiled headers
+#   TESTS   for the tests only: the product compiles without, so that a missing #include shows
+#   ON      for the rooms and the tests
+set(LYNCEUS_PCH OFF CACHE STRING "Precompile the headers of libraries: OFF, TESTS or ON")
+set(LYNCEUS_PCH_ROOMS FALSE)
+if(LYNCEUS_PCH AND NOT LYNCEUS_PCH STREQUAL TESTS)
+  set(LYNCEUS_PCH_ROOMS TRUE)
+endif()
 set(LYNCEUS_PCH_HEADERS <fmt/format.h> <algorithm> <filesystem> <functional> <map> <memory> <string>
     <vector>)
 
-# lynceus_room(NAME SOURCES DIR... LINKS TARGET...): the static library of one room of the house.
+# lynceus_room(NAME SOURCES DIR... LINKS TARGET...): the static library of one room.
 function(lynceus_room name)
   cmake_parse_arguments(ROOM "" "" "SOURCES;LINKS" ${ARGN})
   set(files)
@@ -17,7 +23,7 @@ function(lynceus_room name)
   if(files)
     add_library(lynceus_${name} STATIC ${files})
     set(scope PUBLIC)
-    if(LYNCEUS_PCH)
+    if(LYNCEUS_PCH_ROOMS)
       target_precompile_headers(lynceus_${name} PRIVATE ${LYNCEUS_PCH_HEADERS})
     endif()
   else()
@@ -31,22 +37,22 @@ endfunction()
 add_library(lynceus_warnings INTERFACE)
 add_library(lynceus_flags INTERFACE)
 target_link_libraries(lynceus_flags INTERFACE lynceus_warnings)
-# GCC 12 reports std::string concatenation as overlapping copies (its bug 105651): no -Wrestrict.
-# nvcc has other words.
+# No -Wrestrict: GCC 12 reports std::string concatenation as overlapping copies (GCC bug 105651).
+# nvcc does not know these options.
 target_compile_options(lynceus_warnings INTERFACE
                        "$<$<COMPILE_LANGUAGE:C,CXX>:-Wall;-Wextra;-Wpedantic;-Wshadow;-Wno-restrict>"
                        $<$<COMPILE_LANGUAGE:CXX>:-Wnon-virtual-dtor>)
-if(LYNCEUS_PCH)
-  # Through a precompiled header GCC 12 forgets that std::string is the system's, and tells of what it
-  # wrongly suspects there.
-  target_compile_options(lynceus_warnings INTERFACE
-                         "$<$<COMPILE_LANGUAGE:CXX>:-Wno-array-bounds;-Wno-stringop-overflow;-Wno-stringop-overread>")
+# In a precompiled header GCC 12 takes std::string for code of the project and warns wrongly about it.
+set(LYNCEUS_PCH_OPTIONS
+    "$<$<COMPILE_LANGUAGE:CXX>:-Wno-array-bounds;-Wno-stringop-overflow;-Wno-stringop-overread>")
+if(LYNCEUS_PCH_ROOMS)
+  target_compile_options(lynceus_warnings INTERFACE ${LYNCEUS_PCH_OPTIONS})
 endif()
 if(LYNCEUS_WERROR)
   target_compile_options(lynceus_warnings INTERFACE $<$<COMPILE_LANGUAGE:C,CXX>:-Werror>)
 endif()
 if(LYNCEUS_SANITIZE)
-  # GCC's own advice: instrumented code makes it see values "maybe uninitialized" in its library.
+  # GCC's manual: in instrumented code -Wmaybe-uninitialized reports values that are initialized.
   target_compile_options(lynceus_flags INTERFACE -fsanitize=${LYNCEUS_SANITIZE}
                          -fno-omit-frame-pointer -fno-sanitize-recover=all
                          -Wno-maybe-uninitialized)

@@ -1,9 +1,9 @@
-// In sanitized builds only, in every executable, so that started programs have them too: Open MPI's
-// start takes memory that it never gives back, in libraries that are unloaded before the leaks are
-// told, which only unwinding by tables can trace back to it. HDF5 loses a block when a full disk
-// stops its close.
+// Options of the sanitizers, linked into every executable of a sanitized build, so that programs that a
+// test starts have them too. Open MPI allocates memory at its start that it never frees, in libraries
+// that are unloaded before leaks are reported; only slow unwinding can attribute it. HDF5 loses a block
+// when a full disk makes its close fail.
 
-// What the linker is told to ask for, so that this file is taken out of its library.
+// The linker is asked for this symbol, so that it takes this file from its library.
 extern "C" const int lynceus_sanitizer_options = 1;
 
 extern "C" const char* __asan_default_options() { return "fast_unwind_on_malloc=0"; }

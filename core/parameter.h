@@ -18,12 +18,31 @@ struct TensorShard {
   int64_t global_extent = 0;
 };
 
+/// The part of the model that a parameter belongs to; set where the parameter is made.
+enum class Module : uint8_t { kVision, kBridge, kLlm, kAdapter };
+
+/// As in model.train, in manifests and in log lines.
+constexpr const char* name_of(Module module) {
+  switch (module) {
+    case Module::kVision:
+      return "vision";
+    case Module::kBridge:
+      return "bridge";
+    case Module::kLlm:
+      return "llm";
+    case Module::kAdapter:
+      return "adapter";
+  }
+  return "?";
+}
+
 struct Parameter {
   std::string name;  ///< the released Lynx / Hugging Face name, unchanged
   Tensor value;      ///< the local part; f32 if trained
   Tensor grad;       ///< undefined: frozen
   TensorShard shard;
   Tensor rounded = {};  ///< bf16 copy of a trained matrix if arithmetic is in bf16
+  Module module = Module::kLlm;
 
   bool trainable() const { return grad.defined(); }
   /// What layers compute with.

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Whether the demo's model has learned: Color and Counting at least 40 points above always giving the
-# most frequent answer, 300 questions a class at least.
+# Checks that the model of the demo has learned: accuracy of Color and Counting at least 0.4 above always giving
+# the most frequent answer, and at least 300 questions per class.
 #
-#   tools/check_demo.sh <ANSWERS      the lines of `lynceus evaluate`; exit 1 and one line if not
+#   tools/check_demo.sh <ANSWERS      the lines of `lynceus evaluate`; exit code 1 and one line if not
 set -euo pipefail
 
 awk '

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Hugging Face transformers as the judge: a random LLaMA that it saves (f32 and bf16, heads grouped and
-# not, in shards) trains here and is exported again, bit by bit the same; transformers loads the export,
-# and its logits are ours within 1e-4, its loss and gradients within what `verify` allows.
-# Takes transformers from PyPI into a folder of its own, beside Debian's python3-torch.
-# Exit code 77: not run, for want of either.
+# Compares Lynceus with Hugging Face transformers. A random LLaMA that transformers saved (f32 and bf16, with and
+# without grouped heads, in several files) trains here and is exported again with the same bits. transformers
+# loads the export; its logits equal ours within 1e-4, its loss and gradients within the tolerances of `verify`.
+# Installs transformers from PyPI into its own folder, on top of Debian's python3-torch.
+# Exit code 77: not run, because one of them is missing.
 #
-#   tools/check_transformers.sh [LYNCEUS] [VENV]     VENV is kept, and used again if it is there
+#   tools/check_transformers.sh [LYNCEUS] [VENV]     VENV is kept, and reused if it exists
 set -euo pipefail
 export PATH LC_ALL=C OMP_NUM_THREADS=1 OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -23,7 +23,7 @@ if [[ ! -x ${python} ]]; then
   /usr/bin/python3 -m venv --system-site-packages "${venv}"
   # The last transformers for Debian's torch 1.13.
   if ! "${python}" -m pip install -q 'transformers==4.38.2' safetensors 'numpy<2'; then
-    echo "check_transformers: PyPI is not reached: not run"
+    echo "check_transformers: PyPI cannot be reached: not run"
     exit 77
   fi
 fi
@@ -42,4 +42,4 @@ for form in "f32 4 4" "f32 4 2" "bf16 4 2"; do
   check judge "${place}/saved" "${place}/merged" "${root}/tests/golden/text_only" "${place}/case"
   "${lynceus}" verify "${place}/case"
 done
-echo "check_transformers: all as transformers has it"
+echo "check_transformers: equal to transformers"

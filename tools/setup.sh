@@ -1,35 +1,35 @@
 #!/usr/bin/env bash
-# Installs what Lynceus needs to build and to test, from the distribution's own packages.
+# Installs the packages that Lynceus needs to build and to test, with apt.
 #
 #   tools/setup.sh              to build, to run and to test
-#   tools/setup.sh --checkers   and what some tests compare with: PyTorch, h5py, shellcheck
+#   tools/setup.sh --checkers   and what some tests need: PyTorch, h5py, shellcheck, clang-format, clang-tidy
 #
 # Debian 12 is tested. Ubuntu 24.04 has packages of the same names (in main and universe) and is
-# untested. Root, or sudo, is needed only when something is missing.
+# untested. Root or sudo is needed only when a package is missing. Other systems: docs/building.md.
 set -euo pipefail
 export PATH LC_ALL=C
 
 packages=(
   # to build
   g++ cmake ninja-build ccache pkg-config git
-  # to communicate
+  # MPI
   libopenmpi-dev openmpi-bin
   # files: HDF5, images, archives, tokenizer, digests, JSON
   libhdf5-openmpi-dev libjpeg-dev libpng-dev libwebp-dev libarchive-dev libsentencepiece-dev
   libxxhash-dev nlohmann-json3-dev
-  # videos, in a program of its own
+  # videos, used by a separate program
   libavformat-dev libavcodec-dev libswscale-dev libavutil-dev
-  # arithmetic; OpenBLAS is a peer of the benchmarks
+  # arithmetic; only the benchmarks use OpenBLAS
   libdnnl-dev libopenblas-pthread-dev
   # command line and log
   libboost-program-options-dev libspdlog-dev libfmt-dev
-  # tests and benchmarks; of CUDA kernels on the host: threads as fibers, the search for races;
-  # readers of foreign files under libFuzzer
+  # tests and benchmarks; Boost.Context for CUDA kernels on the host; clang for their race detector and for
+  # libFuzzer
   libgtest-dev libgmock-dev libbenchmark-dev libboost-context-dev clang libclang-rt-14-dev
 )
 case "${1:-}" in
   "") ;;
-  --checkers) packages+=(python3-torch python3-h5py shellcheck) ;;
+  --checkers) packages+=(python3-torch python3-h5py shellcheck clang-format clang-tidy) ;;
   *)
     echo "setup: expected nothing or --checkers, found '$1'" >&2
     exit 2
@@ -37,8 +37,8 @@ case "${1:-}" in
 esac
 
 if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
-  echo "setup: expected Debian 12 or Ubuntu 24.04 (dpkg and apt), found neither tool;" \
-    "install by hand what these packages hold: ${packages[*]}" >&2
+  echo "setup: expected Debian 12 or Ubuntu 24.04, found neither dpkg nor apt-get." \
+    "Install the contents of these packages by other means (docs/building.md): ${packages[*]}" >&2
   exit 2
 fi
 
@@ -61,14 +61,15 @@ fi
 case "${system}" in
   "debian 12") ;;
   "ubuntu 24.04") echo "setup: Ubuntu 24.04 is supported but untested" ;;
-  *) echo "setup: ${system} is neither Debian 12 nor Ubuntu 24.04; trying its packages all the same" ;;
+  *) echo "setup: ${system} is neither Debian 12 nor Ubuntu 24.04: its packages may have other names" ;;
 esac
 
 as_root=()
 if ((EUID != 0)); then
   if ! command -v sudo >/dev/null; then
-    echo "setup: root is needed to install: ${missing[*]}" >&2
+    echo "setup: missing packages, and no root or sudo to install them: ${missing[*]}" >&2
     echo "setup: run as root: apt-get install ${missing[*]}" >&2
+    echo "setup: without root: docs/building.md" >&2
     exit 2
   fi
   as_root=(sudo)

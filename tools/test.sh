@@ -1,17 +1,41 @@
 #!/usr/bin/env bash
-# Builds Lynceus with warnings as errors and runs its tests.
+# Builds Lynceus and runs its tests.
 #
-#   tools/test.sh [CTEST ARGUMENTS]      e.g. tools/test.sh -L unit, tools/test.sh -R core
+#   tools/test.sh                      the quick tier: at most 4 minutes of tests on two cores
+#   tools/test.sh --all                every test: about half an hour on two cores
+#   tools/test.sh CTEST ARGUMENTS      chosen from all tests, e.g. -L unit, -R core, -L fuzz
+#   tools/test.sh --preset ci ...      another preset than release; comes first
 #
-# Reference cases that are too large for the repository are found through LYNCEUS_GOLDEN_DIR; when it
-# is not set, their tests are listed as not run. LYNCEUS_DATA_DIR is a folder with coco/captions.jsonl
-# and its pictures (82 photographs of five captions): where it is set, training is tested on them too,
-# not only on the six of tests/data/photos. The last output and the exit code are ctest's.
+# The build comes first; how long it takes: docs/building.md. The quick tier builds only the programs that
+# it runs. The output ends with ctest's, and the exit code is ctest's. The same tests run with
+# `ctest --test-dir build/release`.
+#
+# LYNCEUS_GOLDEN_DIR names a folder with larger reference cases, LYNCEUS_DATA_DIR a folder with photographs
+# (coco/captions.jsonl and 82 images). Tests that need them are listed as not run if they are not set.
 set -euo pipefail
 export PATH
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-tools/setup.sh
-cmake --preset ci
-cmake --build --preset ci --parallel "$(nproc)"
-exec ctest --test-dir build/release --output-on-failure -j "$((2 * $(nproc)))" "$@"
+preset=release
+if [[ "${1:-}" == --preset ]]; then
+  preset=${2:?--preset: expected the name of a preset}
+  shift 2
+fi
+target=all
+selection=("$@")
+case "${1:-}" in
+  "")
+    target=quick
+    selection=(-L quick)
+    ;;
+  --all) selection=("${@:2}") ;;
+  --help)
+    sed -n '2,15s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
+    exit 0
+    ;;
+esac
+
+tools/configure.sh "${preset}"
+NINJA_STATUS='[%p, %f of %t files, %e s] ' cmake --build "build/${preset}" --target "${target}" \
+  --parallel "$(nproc)"
+exec ctest --test-dir "build/${preset}" --output-on-failure -j "$(nproc)" "${selection[@]}"

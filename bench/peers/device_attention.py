@@ -1,5 +1,5 @@
 """Attention at Lynx's shapes in PyTorch: every SDPA backend, forward and backward, the cases of
-bench_attention. A JSON line a case and direction, with the best backend.
+bench_attention. One JSON line per case and direction, with the best backend.
 
     python3 device_attention.py
     python3 device_attention.py --device cpu --tokens 1024 --launches 2 --samples 3    does it run?
@@ -20,7 +20,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from workload import CounterRandom
 
-WARM_SECONDS = 0.1  # an idle device has slow clocks, which take their time to rise
+WARM_SECONDS = 0.1  # the clocks of an idle device are slow and rise after a while
 BACKENDS = {"flash": SDPBackend.FLASH_ATTENTION, "efficient": SDPBackend.EFFICIENT_ATTENTION,
             "cudnn": SDPBackend.CUDNN_ATTENTION}
 

@@ -1,11 +1,10 @@
 """Lynx on a device in PyTorch for device_step.py: the modules of lynx_modules.py in bf16 (or f32),
 batches of equal or of mixed lengths, AdamW on f32 masters.
 
-Equal lengths: [visual tokens; text] without padding, the head on the text rows alone.
+Equal lengths: [visual tokens; text] without padding, the head on the text rows only.
 Mixed lengths: micro-batches of some samples, each padded on the right to the longest (rounded up to
-a multiple of 8), as collators pad; causal attention keeps what is right of a sample out of it, so
-that no mask is needed and every attention backend may run. The head runs on all rows, as Hugging
-Face's models do. Images and videos go through the resampler in a group each.
+a multiple of 8), as collators pad; causal attention never sees the padding on the right, so that no mask is needed and every attention backend may run. The head runs on all rows, as Hugging
+Face's models do. Images and videos go through the resampler in separate groups.
 """
 import torch
 import torch.nn.functional as F
@@ -94,7 +93,7 @@ class MasterAdamW:
             parameter.grad = None
 
     def collect(self):
-        """After a micro-batch's backward: its gradients to the masters."""
+        """After the backward of a micro-batch: adds its gradients to the masters."""
         if not self.own_masters:
             return
         kept, new = [], []
@@ -145,7 +144,7 @@ class Batches:
         return (self.latents if frames else 0) + text
 
     def media(self, group):
-        """A tensor [samples, frames, 3, R, R] for each number of frames that there is."""
+        """A tensor [samples, frames, 3, R, R] for each number of frames that occurs."""
         found, first = [], 0
         for frames in sorted({frames for frames, _ in group if frames}):
             count = sum(frames == other for other, _ in group)

@@ -1,5 +1,5 @@
 """The training step of bench_step on a device in PyTorch: ViT under no_grad, LLM frozen, bridge and
-adapters trained, fused AdamW, SDPA. One JSON line a mode.
+adapters trained, fused AdamW, SDPA. One JSON line per mode.
 
     python3 device_step.py --preset 7b --image 224 --modes eager,blocks
     python3 device_step.py --preset 7b --mix lengths --micro-batch 8 --modes eager,blocks
@@ -30,7 +30,7 @@ MIB = 2 ** 20
 
 
 class Alarm:
-    """Ends what takes too long. The compiler hides the exception in others, so it is remembered."""
+    """Ends a mode that takes too long. The compiler wraps the exception in others, so it is remembered."""
     rung = False
 
     def set(self, seconds):

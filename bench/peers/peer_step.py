@@ -4,9 +4,8 @@
     python3 peer_step.py --threads 2 --serve      for each line of stdin the seconds of one step
     python3 peer_step.py --check CASE_DIR         loss and gradients against a reference case
 
-`bench/compare_step.py` runs it beside the trainer. The runner sets OPENBLAS_CORETYPE=SKYLAKEX and
-the thread counts of OpenMP, OpenBLAS and MKL, so that the peer is as fast as this machine lets it
-be.
+`bench/compare_step.py` runs it in turn with the trainer. The runner sets OPENBLAS_CORETYPE=SKYLAKEX and
+the thread counts of OpenMP, OpenBLAS and MKL, so that the peer runs at its best speed.
 """
 import argparse
 import json

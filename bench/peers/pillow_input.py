@@ -1,6 +1,6 @@
-"""Pictures a second through Pillow: open, decode, resize (bicubic), crop; nothing is normalised.
+"""Images per second with Pillow: open, decode, resize (bicubic), crop; nothing is normalised.
 
-    python3 bench/peers/pillow_input.py --images DIR             one JSON line a size
+    python3 bench/peers/pillow_input.py --images DIR             one JSON line per size
     python3 bench/peers/pillow_input.py --images DIR --serve     "224 evaluation" on stdin, the
                                                                  seconds and CPU seconds of a pass out
 

@@ -1,4 +1,4 @@
-// oneDNN and OpenBLAS at 2048³ in f32. Used by bench_step on CPUs.
+// oneDNN and OpenBLAS at 2048³ in f32.
 #include "support/cpu_ceiling.h"
 
 #include <omp.h>

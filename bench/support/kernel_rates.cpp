@@ -1,6 +1,6 @@
-// Each kernel with the bytes that it must read or write once, which is what counts: a kernel that
-// reads an array twice shows as half as fast. Arrays are larger than a device's L2 cache, so no
-// launch finds anything of the last.
+// Each kernel with the bytes that it must read or write once: a kernel that reads an array twice
+// appears half as fast. Arrays are larger than the L2 cache of a device, so no launch benefits from
+// the previous one.
 #include "support/kernel_rates.h"
 
 #include <fmt/format.h>
@@ -51,7 +51,7 @@ struct Options {
   }
 };
 
-/// Measures and prints; the first one is the copy.
+/// Measures and prints; the first kernel is the copy.
 class Table {
  public:
   Table(const Options& options, Stream on, DType in)
@@ -82,7 +82,7 @@ class Table {
   double copy_ = 0;
 };
 
-/// Three arrays of [rows, 4096] to read and two to write, and vectors beside them.
+/// Three input arrays and two output arrays of [rows, 4096], and vectors.
 struct Arrays {
   Arrays(const Stream& stream, DType dtype, int64_t row_count)
       : rows(row_count), bytes(static_cast<double>(rows * kWidth) * size_of(dtype)) {
@@ -110,7 +110,7 @@ struct Arrays {
   }
 };
 
-/// On CPUs by all threads, as kernels are.
+/// On CPUs with all threads, like the kernels.
 void copy(const Tensor& x, const Tensor& y) {
   if (!x.device().is_cpu()) return y.copy_from(x);
   const auto* from = static_cast<const char*>(x.raw());
@@ -162,7 +162,7 @@ void elementwise(Table* table, const Arrays& t) {
   table->add("rope_backward", rotated, [&] { k::rope_backward(stream, t.cosine, t.sine, t.z); });
 }
 
-/// 0, step, 2·step, ... modulo `bound`: all different where step and bound have no common factor.
+/// 0, step, 2·step, ... modulo `bound`: all different if step and bound have no common factor.
 Tensor scattered(const Stream& stream, int64_t count, int64_t step, int64_t bound) {
   std::vector<int32_t> rows(static_cast<size_t>(count));
   for (size_t i = 0; i < rows.size(); ++i)

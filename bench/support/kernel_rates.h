@@ -1,5 +1,5 @@
-// bench_kernels --json: GB/s of every memory-bound kernel beside a plain copy of arrays of the same
-// size in the same run, a JSON object a line, in f32 and in bf16.
+// bench_kernels --json: GB/s of every memory-bound kernel and of a plain copy of arrays of the same
+// size in the same run, one JSON object per line, in f32 and in bf16.
 #pragma once
 
 #include <string>

@@ -1,4 +1,4 @@
-// Times, spreads and random values. Used by every benchmark that knows of devices.
+// Times, spreads and random values.
 #include "support/measure.h"
 
 #include <algorithm>
@@ -61,7 +61,7 @@ Spread seconds_per_launch(const Stream& stream, const std::function<void()>& wor
                           int samples) {
   using Clock = std::chrono::steady_clock;
   work();
-  // An idle device has slow clocks, which take their time to rise.
+  // The clocks of an idle device are slow and rise after a while.
   constexpr auto kWarm = std::chrono::milliseconds(100);
   if (!stream.device().is_cpu())
     for (const auto end = Clock::now() + kWarm; Clock::now() < end;)

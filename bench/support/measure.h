@@ -1,8 +1,8 @@
-// What the benchmarks measure with: where they run, random values, times of a stream's work, the
-// rate of matrix products that all other figures are shares of, and one JSON object a line.
+// Common parts of the benchmarks: device, random values, times of work on a stream, the rate of
+// matrix products to which other figures are related, and output of one JSON object per line.
 //
-// On a device times are taken by events around many launches, so that the host's part is left out;
-// on CPUs by the clock.
+// On a device events around many launches measure the time, without that of the host; on CPUs the
+// clock does.
 #pragma once
 
 #include <functional>
@@ -18,7 +18,7 @@ namespace lynceus::bench {
 
 using Json = nlohmann::ordered_json;
 
-/// Where a benchmark runs, as the program itself is told.
+/// Where a benchmark runs, with the options of the program.
 struct Place {
   std::string device = "auto";
   std::string precision = "f32";
@@ -30,7 +30,7 @@ struct Place {
     v.choice("precision", precision, {"f32", "bf16"}, "of activations and frozen weights");
   }
   DType dtype() const { return precision == "bf16" ? DType::kBf16 : DType::kF32; }
-  /// UsageError where a device was asked for and there is none.
+  /// UsageError if a device is required and there is none.
   Stream stream() const;
 };
 
@@ -48,13 +48,14 @@ struct Spread {
   Json json(double scale = 1) const;
 };
 
-/// Seconds of one launch of `work`, `samples` times over `launches` of them, after some that do not
-/// count.
+/// Seconds of one launch of `work`: `samples` averages over `launches` launches, after some warm-up
+/// launches.
 Spread seconds_per_launch(const Stream& stream, const std::function<void()>& work, int launches,
                           int samples);
 
-/// Tensors of random values in a moment: copies of one tile of normal values, whose length is a
-/// prime, so that no two rows of a matrix are alike. As hard to multiply as any.
+/// Quickly makes tensors of random values: copies of one tile of normal values, whose length is a
+/// prime, so that no two rows of a matrix are equal. Multiplication takes as long as with other
+/// random values.
 class RandomValues {
  public:
   explicit RandomValues(Stream stream) : stream_(std::move(stream)) {}
@@ -71,10 +72,11 @@ class RandomValues {
   std::map<std::pair<double, DType>, Tensor> tiles_;
 };
 
-/// Operations a second of our own matrix product (kernels/gemm.h) at size³ on random normal values.
+/// Operations per second of our own matrix product (kernels/gemm.h) at size³ on random normal
+/// values.
 Spread matrix_rate(const Stream& stream, DType dtype, int64_t size, int samples = 7);
 
-/// Writes one line to stdout, at once.
+/// Writes one line to stdout and flushes it.
 void print_line(const Json& line);
 
 }  // namespace lynceus::bench

@@ -1,4 +1,4 @@
-// Sizes of samples, their text, and the operations they require. Used by bench_step.
+// Sizes of samples, their text, and the operations they require.
 #include "support/workload.h"
 
 #include <algorithm>
@@ -11,7 +11,7 @@ namespace {
 
 double real(int64_t value) { return static_cast<double>(value); }
 
-/// Of one picture.
+/// Of one image.
 double encoder_flops(const model::VisionConfig& vision) {
   const double patches = real(vision.tokens_per_image()), width = real(vision.hidden_size);
   const double patch = 3 * real(vision.patch_size * vision.patch_size);
@@ -47,7 +47,7 @@ double decoder_flops(const model::ModelConfig& config, double tokens, double tex
   return flops;
 }
 
-/// exp(normal) around `middle`, cut to a range.
+/// exp(normal) around `middle`, clipped to a range.
 int64_t draw_length(const CounterRandom& random, int64_t index, double middle, double deviation,
                     int64_t least, int64_t most) {
   const double value = middle * std::exp(deviation * random.normal(static_cast<uint64_t>(index)));

@@ -1,5 +1,5 @@
-// The samples of a measured step, and the work that each asks for, whoever computes it.
-// bench/peers/workload.py has the same samples: it is the same function of the seed.
+// The samples of a measured step, and the operations that each requires, independent of the
+// implementation. bench/peers/workload.py draws the same samples from the same seed.
 #pragma once
 
 #include <vector>
@@ -9,31 +9,31 @@
 
 namespace lynceus::bench {
 
-/// One sample as far as it costs anything.
+/// The properties of a sample that determine its cost.
 struct SampleSize {
-  int64_t frames = 1;  ///< pictures: 0 text alone, 1 an image, more a video
+  int64_t frames = 1;  ///< 0: text only, 1: an image, more: a video
   int64_t text = 0;    ///< tokens of text
 };
 
-/// `count` samples of one picture and `text` tokens.
+/// `count` samples with one image and `text` tokens.
 std::vector<SampleSize> equal_samples(int64_t count, int64_t text);
 
-/// A mix as of Lynx's second stage: 30 % text alone, 15 % videos of `video_frames`, the rest
-/// images; lengths of text log-normal, cut to a range: text alone 160 (deviation of the logarithm
+/// A mix like that of Lynx's second stage: 30 % text only, 15 % videos of `video_frames`, the rest
+/// images; text lengths log-normal, clipped to a range: text only 160 (deviation of the logarithm
 /// 0.7) in 16..512, images 40 (0.6) in 8..160, videos 32 (0.5) in 8..96. A pure function of the
 /// seed.
 std::vector<SampleSize> mixed_samples(int64_t count, int64_t video_frames, uint64_t seed);
 
-/// The samples with random text, all of it scored but the first token. `step` draws the text.
+/// The samples with random text that depends on `step`; all tokens except the first are scored.
 std::vector<train::SampleInput> with_text(const std::vector<SampleSize>& sizes, int64_t vocab_size,
                                           uint64_t seed, int64_t step);
 
-/// Rows of the LLM that the samples have together.
+/// The rows of the LLM for all samples.
 int64_t rows_of(const model::ModelConfig& config, const std::vector<SampleSize>& sizes);
 
-/// Multiplications and additions that one sample asks for: ViT forward; LLM forward and input
-/// gradients; three times forward for what is trained; attention over whole rows of scores, twice
-/// more in backward; the head on the text rows.
+/// Multiplications and additions that one sample requires: ViT forward; LLM forward and input
+/// gradients; three times the forward for trained parts; attention over complete rows of scores,
+/// twice more in backward; the head on the text rows.
 double required_flops(const model::ModelConfig& config, const SampleSize& sample);
 double required_flops(const model::ModelConfig& config, const std::vector<SampleSize>& samples);
 

@@ -1,9 +1,12 @@
-// lynceus evaluate: held-out accuracy of a run's checkpoint, one JSON line a task.
 #include "cli/command.h"
+#include "cli/page.h"
+#include "cli/runtime.h"
 #include "core/log.h"
 #include "parallel/mpi_session.h"
+#include "train/data/run_data.h"
+#include "train/run/build_model.h"
 #include "train/run/metrics.h"
-#include "train/run/session.h"
+#include "train/run/run_state.h"
 #include "train/run/validation.h"
 
 namespace lynceus::cli {
@@ -11,20 +14,20 @@ namespace {
 
 constexpr const char* kHelp = R"(usage: lynceus evaluate --run DIR [--section.key VALUE]...
 
-Scores the newest whole checkpoint of a run (or --resume STEP) on its data.validation sets, or on
-those given here: loss, accuracy of scored tokens, and accuracy of whole answers under greedy
-decoding beside the majority-answer baseline. One JSON line a task on standard output. The run's own
-config.ini is read first, so only what differs need be given.
+Scores the newest intact checkpoint of a run (or that of --resume STEP) on its data.validation sets,
+or on those given here. Prints one JSON line per task: loss, accuracy of scored tokens, accuracy of
+complete answers under greedy decoding, and the majority-answer baseline. The config.ini of the run
+is read first, so only values that differ from it need to be given.
 
   lynceus evaluate --run runs/stage2
   mpirun -n 4 lynceus evaluate --run runs/stage2 --data.validation 'vqa:data/validation-*.h5'
 
 )";
 
-/// Reads the run's config.ini, then what was given. The grid and the options are this job's.
+/// Reads the config.ini of the run, then the command line. Grid and options are those of this job.
 CommandLine read_config(const Arguments& arguments, ConfigReader* reader, train::RunConfig* config,
                         DeviceConfig* device) {
-  // The run's own values come first, so the run must be known before they are read.
+  // The run directory must be known before its config.ini can be read.
   train::RunConfig given;
   DeviceConfig ignored;
   ConfigReader first;
@@ -68,15 +71,16 @@ ExitCode run_evaluate(const Arguments& arguments) {
   const auto world = parallel::make_world();
   CommandLine line;
   parallel::agree(*world, [&] { line = read_config(arguments, &reader, &config, &device); });
-  const bool speaks = world->rank() == 0;
+  const bool prints = world->rank() == 0;
   if (print_page(line, kHelp, reader, *world)) return ExitCode::kDone;
   log::set_up(world->rank(), world->size(), "warn");
   const Runtime rt = make_runtime(config.parallel, device);
   train::RunData data;
   parallel::agree(*rt.grid.world, [&] {
-    data = train::open_data(config, /*with_training=*/false);
+    data = train::open_data(config.data, config.model.vision.num_frames, config.train.seed,
+                            /*with_training=*/false);
     if (data.validation.empty())
-      throw UsageError("data.validation: expected one set at least, found none");
+      throw UsageError("data.validation: expected at least one set, found none");
     train::resolve_config(&config, &reader, *data.tokenizer, rt);
   });
   const std::string tokenizer = data.tokenizer->describe();
@@ -84,12 +88,15 @@ ExitCode run_evaluate(const Arguments& arguments) {
   model::LynxModel model = train::build_model(rt, config, tokenizer, &origins);
   const int64_t step = train::load_trained(rt, &model, config.options, tokenizer, &origins);
   const auto datasets = train::RunData::pointers(data.validation);
-  train::BatchLoader loader(rt, config.model, datasets, data.text(config, false),
-                            train::batch_limits(config), train::transform_config(config, false),
-                            train::loader_threads(rt, config));
+  train::BatchLoader loader(
+      rt, config.model, datasets, data.text(/*is_training=*/false),
+      train::batch_limits(config.train),
+      train::transform_config(config.data, config.model.vision.image_size, config.train.seed,
+                              /*is_training=*/false),
+      train::loader_threads(rt, config.data));
   const auto scores = train::validate(rt, model, &loader, datasets, config.train.validation_samples,
                                       config.train.global_batch_size);
-  if (speaks) print_scores(scores, step);
+  if (prints) print_scores(scores, step);
   return ExitCode::kDone;
 }
 

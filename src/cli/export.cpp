@@ -1,7 +1,7 @@
-// lynceus export: a checkpoint's weights for other programs.
 #include <chrono>
 
 #include "cli/command.h"
+#include "cli/page.h"
 #include "core/log.h"
 #include "export/export.h"
 #include "parallel/mpi_session.h"
@@ -12,11 +12,12 @@ namespace {
 constexpr const char* kHelp =
     R"(usage: lynceus export --checkpoint RUN_OR_CHECKPOINT --output DIR [OPTION VALUE]...
 
-Writes what a run trained as safetensors under the released Lynx names, model.safetensors, or with
---what merged a Hugging Face directory that transformers and model.weights read: config.json,
-tokenizer.model, the LLM in model.safetensors, the bridge and the adapters beside it in
-lynx.safetensors. More than --shard-gib make several files and an index. Runs on one rank; the
-directory appears when it is complete.
+Writes the trained weights of a checkpoint, or of the newest intact checkpoint of a run. The default
+is one file model.safetensors with the names of the released Lynx code. With --what merged it is a
+Hugging Face directory that transformers and model.weights can read: config.json, tokenizer.model,
+the LLM in model.safetensors, and the bridge and adapters in lynx.safetensors. More than --shard-gib
+GiB are split into several files with an index. Runs on one rank. The output directory appears when
+it is complete.
 
   lynceus export --checkpoint runs/stage1 --output export/stage1
   lynceus export --checkpoint runs/stage1/checkpoints/step-00000600 --output export/stage1 \
@@ -41,7 +42,7 @@ ExitCode run_export(const Arguments& arguments) {
     ConfigFaults faults;
     config.check(&faults);
     faults.raise();
-    if (world->size() != 1) throw UsageError("export runs on one rank, found {}", world->size());
+    if (world->size() != 1) throw UsageError("export: expected one rank, found {}", world->size());
   });
   if (print_page(line, kHelp, reader, *world)) return ExitCode::kDone;
   log::set_up(world->rank(), world->size(), "warn");

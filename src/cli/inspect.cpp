@@ -1,8 +1,10 @@
-// lynceus inspect: what is in the files that the other commands read and write.
 #include <algorithm>
 
 #include "cli/command.h"
 #include "cli/inspect_report.h"
+#include "cli/inspect_shard.h"
+#include "cli/inspect_tensors.h"
+#include "cli/page.h"
 #include "core/log.h"
 #include "io/checkpoint/manifest.h"
 #include "io/files/file.h"
@@ -16,12 +18,12 @@ namespace fs = std::filesystem;
 constexpr size_t kFirstRows = 20;
 
 constexpr const char* kHelp =
-    R"(usage: lynceus inspect PATH... [OPTION VALUE]...
+    R"(usage: lynceus inspect PATH... [--OPTION VALUE]...
 
-Says what is in a dataset shard (*.h5), a checkpoint, a run directory, or weights as they lie
-(safetensors, torch files, an index, a directory of them): counts, shapes, types, where it came
-from. Opening a shard or a checkpoint already checks its frame; --verify reads every byte. Ends with
-3 when something is damaged. Runs on one rank.
+Shows the content of a dataset shard (*.h5), a checkpoint, a run directory, or weights (safetensors,
+torch files, an index, a directory of them): counts, shapes, types and origin. The metadata of a
+shard or checkpoint is always checked. --verify also checks all its data; in weights, which have no
+digests, it looks for NaN and infinite values. Exit code 3 if something is damaged. Runs on one rank.
 
   lynceus inspect data/coco/captions.h5
   lynceus inspect data/coco/captions.h5 --sample 0 --extract 0 --output pictures
@@ -36,7 +38,8 @@ Report inspect(const fs::path& path, const InspectConfig& config) {
   if (!is_folder && !io::file_exists(path))
     throw InputError("{}: expected a file or a directory, found none", path.string());
   if (path.filename() == io::kStateFileName)
-    throw InputError("{}: a checkpoint's tensors: give the directory that it is in", path.string());
+    throw InputError("{}: expected the directory of the checkpoint, found one of its files",
+                     path.string());
   const bool is_shard = path.extension() == ".h5";
   if (!is_shard && (config.sample >= 0 || config.extract >= 0))
     throw UsageError("{}: --sample and --extract expect a dataset shard (*.h5)", path.string());
@@ -51,7 +54,7 @@ std::string as_text(const Report& value) {
   return value.is_string() ? value.get<std::string>() : value.dump();
 }
 
-/// One row an object, a column a key of the first.
+/// One row per object, one column per key of the first object.
 void print_table(const std::string& title, const Report& rows, bool all) {
   fmt::print("  {} ({})\n", title, rows.size());
   const size_t shown = all ? rows.size() : std::min(rows.size(), kFirstRows);
@@ -74,7 +77,8 @@ void print_table(const std::string& title, const Report& rows, bool all) {
     fmt::print("{}\n", line);
   }
   if (shown < rows.size())
-    fmt::print("    ... {} more: --all lists them, --names PATTERN some\n", rows.size() - shown);
+    fmt::print("    ... {} more: --all lists all, --names PATTERN selects some\n",
+               rows.size() - shown);
 }
 
 void print_text(const Report& report, bool all) {
@@ -90,10 +94,6 @@ void print_text(const Report& report, bool all) {
 
 }  // namespace
 
-std::string in_megabytes(uint64_t bytes) {
-  return fmt::format("{:.1f} MB", static_cast<double>(bytes) / 1e6);
-}
-
 ExitCode run_inspect(const Arguments& arguments) {
   InspectConfig config;
   ConfigReader reader;
@@ -107,8 +107,8 @@ ExitCode run_inspect(const Arguments& arguments) {
       throw UsageError(
           "inspect: expected a path, found none; `lynceus inspect --help` has examples");
     if ((config.extract >= 0) != !config.output.empty())
-      throw UsageError("inspect: --extract and --output go together");
-    if (world->size() != 1) throw UsageError("inspect runs on one rank, found {}", world->size());
+      throw UsageError("inspect: --extract and --output must be given together");
+    if (world->size() != 1) throw UsageError("inspect: expected one rank, found {}", world->size());
   });
   if (print_page(line, kHelp, reader, *world)) return ExitCode::kDone;
   log::set_up(world->rank(), world->size(), "warn");

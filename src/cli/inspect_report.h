@@ -1,7 +1,7 @@
-// What `lynceus inspect` found of one path, and its two forms: text for people, JSON for scripts.
+// The options of `lynceus inspect`, and its report on one path.
 #pragma once
 
-#include <filesystem>
+#include <cstdint>
 #include <nlohmann/json.hpp>
 #include <string>
 
@@ -19,28 +19,20 @@ struct InspectConfig {
 
   template <typename Visitor>
   void visit(Visitor& v) {
-    v.field("names", names, "only tensors of these names; * stands for any text");
-    v.field("all", all, "list every tensor, not only the first ones");
-    v.field("sample", sample, "of a dataset shard: show the sample of this number, from 0");
-    v.field("extract", extract, "of a dataset shard: write this sample's pictures to --output");
-    v.field("output", output, "directory for what --extract writes");
-    v.field("overwrite", overwrite, "let --extract replace files");
-    v.field("verify", verify, "read everything and hold it against its digests");
-    v.field("json", json, "one JSON object a path, a line each, with all tensors");
+    v.field("names", names, "list only tensors with this name; * matches any text");
+    v.field("all", all, "list all tensors, not only the first 20");
+    v.field("sample", sample, "dataset shard: show the sample with this number, from 0; -1: none");
+    v.field("extract", extract,
+            "dataset shard: write the images of this sample to --output; -1: none");
+    v.field("output", output, "directory for the images of --extract");
+    v.field("overwrite", overwrite, "allow --extract to replace files");
+    v.field("verify", verify, "read everything and check it against its digests");
+    v.field("json", json, "print one line of JSON per path, with all tensors");
   }
 };
 
-/// Members in order: numbers and texts, lists of one-line objects ("tensors", "media", ...), each
-/// shown as a table.
+/// Members in order: numbers, strings, and arrays of flat objects ("tensors", "images" ...), each
+/// of which is printed as a table.
 using Report = nlohmann::ordered_json;
-
-/// Each reads one kind of path; InputError for what is damaged or is not of that kind.
-Report inspect_shard(const std::filesystem::path& path, const InspectConfig& config);
-Report inspect_checkpoint(const std::filesystem::path& path, const InspectConfig& config);
-Report inspect_run(const std::filesystem::path& path, const InspectConfig& config);
-Report inspect_weights(const std::filesystem::path& path, const InspectConfig& config);
-
-/// "12.3 MB", decimal.
-std::string in_megabytes(uint64_t bytes);
 
 }  // namespace lynceus::cli

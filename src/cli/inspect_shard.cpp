@@ -1,7 +1,5 @@
-// A dataset shard: how much of what it has, one sample of it, its pictures as they came.
-#include <algorithm>
+#include "cli/inspect_shard.h"
 
-#include "cli/inspect_report.h"
 #include "core/error.h"
 #include "core/progress.h"
 #include "io/dataset/shard.h"
@@ -26,7 +24,7 @@ const char* name_of(io::TurnRole role) {
   return "?";
 }
 
-/// The ending of a file of these bytes.
+/// The file extension for these bytes.
 const char* suffix_of(const std::string& bytes) {
   if (bytes.starts_with("\xff\xd8")) return "jpg";
   if (bytes.starts_with("\x89PNG")) return "png";
@@ -66,7 +64,7 @@ void extract(const io::ShardReader& shard, const InspectConfig& config, Report* 
     const fs::path file = folder / fmt::format("{}-{}-{}.{}", shard.path().stem().string(),
                                                config.extract, i, suffix_of(bytes));
     if (io::file_exists(file) && !config.overwrite)
-      throw UsageError("{}: is there already (--overwrite replaces it)", file.string());
+      throw UsageError("{} already exists; --overwrite replaces it", file.string());
     io::atomic_write_text(file, bytes);
     written.push_back({{"file", file.string()}, {"bytes", bytes.size()}});
   }

@@ -1,9 +1,9 @@
-// Tensors under their names: in a checkpoint, in the checkpoints of a run, in files of weights.
+#include "cli/inspect_tensors.h"
+
 #include <algorithm>
 #include <cmath>
 #include <optional>
 
-#include "cli/inspect_report.h"
 #include "core/error.h"
 #include "core/progress.h"
 #include "io/checkpoint/checkpoint.h"
@@ -17,7 +17,7 @@ namespace fs = std::filesystem;
 
 constexpr int64_t kElementsAtOnce = 1 << 22;
 
-/// A progress line in MB that is fed with bytes.
+/// A progress line in MB that counts bytes.
 class Megabytes {
  public:
   Megabytes(const std::string& what, uint64_t bytes)
@@ -46,13 +46,18 @@ void verify(const fs::path& checkpoint, uint64_t bytes) {
   progress.finish();
 }
 
+/// "12.3 MB", decimal.
+std::string in_megabytes(uint64_t bytes) {
+  return fmt::format("{:.1f} MB", static_cast<double>(bytes) / 1e6);
+}
+
 std::string value_of(const io::Manifest& manifest, const std::string& key) {
   for (const auto& [name, value] : manifest.config)
     if (name == key) return value;
   return "";
 }
 
-/// Whether a tensor stored so (nothing: made) can be read as numbers that could be none.
+/// Whether values of this type may be NaN or infinite. nullopt is the type of generated values.
 bool is_floating(std::optional<io::FileType> type) {
   if (!type) return true;
   const std::optional<DType> dtype = io::dtype_of(*type);
@@ -60,7 +65,7 @@ bool is_floating(std::optional<io::FileType> type) {
          dtype == DType::kF16;
 }
 
-/// How many values of a tensor are no numbers.
+/// The number of values of a tensor that are NaN or infinite.
 int64_t not_finite(const io::WeightSource& source, const std::string& name) {
   const Shape shape = source.shape(name);
   const int64_t rows = shape.rank() == 0 ? 1 : shape[0];
@@ -85,7 +90,7 @@ void verify(const io::WeightSource& source, const Report& tensors, uint64_t byte
     const auto name = tensor.at("name").get<std::string>();
     if (!is_floating(source.stored_type(name))) continue;
     if (const int64_t count = not_finite(source, name); count > 0)
-      faults += fmt::format("\n  {}: {} values that are no finite numbers", name, count);
+      faults += fmt::format("\n  {}: {} values are not finite numbers", name, count);
     progress.add(tensor.at("bytes").get<uint64_t>());
   }
   progress.finish();

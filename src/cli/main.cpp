@@ -1,5 +1,7 @@
-// The lynceus binary: finds the subcommand, is the only place that catches every error and the only
-// one that ends other ranks.
+// The lynceus binary: runs a subcommand. Only this file catches every error, and only it aborts
+// other ranks.
+#include <fmt/format.h>
+
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -7,7 +9,9 @@
 #include <optional>
 
 #include "cli/command.h"
+#include "cli/runtime.h"
 #include "core/fault.h"
+#include "core/version.h"
 #include "parallel/agreement.h"
 #include "parallel/communicator.h"
 #include "parallel/mpi_session.h"
@@ -22,25 +26,27 @@ struct Command {
 };
 
 constexpr Command kCommands[] = {
-    {"prepare", "turn images, captions, questions and texts into dataset shards", run_prepare},
-    {"train", "train a model on all ranks; resumes by itself", run_train},
-    {"evaluate", "held-out accuracy of a run's checkpoint, one JSON line a task", run_evaluate},
-    {"inspect", "what is in a dataset shard, a checkpoint, a run or a file of weights",
-     run_inspect},
-    {"verify", "compare this build, on this machine and grid, with reference cases", run_verify},
-    {"export", "write a checkpoint's weights for other programs", run_export},
+    {"prepare", "convert a corpus of images, videos or texts to dataset shards", run_prepare},
+    {"train", "train a model on all ranks; continues an existing run", run_train},
+    {"evaluate", "score a checkpoint of a run on held-out data", run_evaluate},
+    {"inspect", "show and check a dataset shard, a checkpoint, a run or weights", run_inspect},
+    {"verify", "compare this build on this machine with reference cases", run_verify},
+    {"export", "write the weights of a checkpoint for other programs", run_export},
 };
 
-/// Commands to come.
+/// Commands that do not exist yet.
 constexpr const char* kLater[] = {"generate", "plan", "report", "doctor"};
 
 void print_help() {
-  fmt::print("lynceus: trains Lynx-style multimodal LLMs on many ranks\n\n");
-  fmt::print("usage: lynceus COMMAND [--config FILE.ini]... [--section.key VALUE]...\n\n");
+  fmt::print("Lynceus trains Lynx-style multimodal LLMs on many ranks.\n\n");
+  fmt::print("usage: lynceus COMMAND [ARGUMENT]... [--config FILE.ini]... [--OPTION VALUE]...\n");
+  fmt::print("       lynceus --version\n\n");
   for (const Command& command : kCommands)
     fmt::print("  {:<10} {}\n", command.name, command.summary);
-  fmt::print("\n`lynceus COMMAND --help` has the options and examples of a command.\n");
-  fmt::print("Exit codes: 0 done, 2 usage, 3 input, 4 I/O, 5 numeric, 75 requeue me.\n");
+  fmt::print("\n`lynceus COMMAND --help` lists the options of a command, with examples.\n\n");
+  fmt::print(
+      "Exit codes: 0 success, 2 wrong usage, 3 bad input, 4 I/O error, 5 numeric failure,\n");
+  fmt::print("75 stopped on request after a checkpoint: start the same command again.\n");
 }
 
 const Command& find_command(const std::string& name) {
@@ -48,9 +54,9 @@ const Command& find_command(const std::string& name) {
     if (name == command.name) return command;
   for (const char* later : kLater)
     if (name == later)
-      throw UsageError("the command {} is not yet there; `lynceus --help` lists those that are",
+      throw UsageError("the command {} does not exist yet; `lynceus --help` lists all commands",
                        name);
-  throw UsageError("no command '{}'; `lynceus --help` lists them", name);
+  throw UsageError("expected a command, found '{}'; `lynceus --help` lists all commands", name);
 }
 
 int run(parallel::Communicator& world, int argc, char** argv) {
@@ -59,15 +65,20 @@ int run(parallel::Communicator& world, int argc, char** argv) {
     if (world.rank() == 0) print_help();
     return 0;
   }
+  if (name == "--version") {
+    if (world.rank() == 0) fmt::print("{}\n", software_version());
+    return 0;
+  }
   const Command* command = nullptr;
   parallel::agree(world, [&] {
     command = &find_command(name);
-    if (const char* plans = std::getenv("LYNCEUS_FAULT")) fault::parse_plans(plans);  // typos early
+    if (const char* plans = std::getenv("LYNCEUS_FAULT"))
+      fault::parse_plans(plans);  // reports typos early
   });
   return static_cast<int>(command->run(Arguments(argv + 2, argv + argc)));
 }
 
-/// Errors that every rank has are told by rank 0; an error of one rank alone ends the others too.
+/// Rank 0 prints errors that all ranks agreed on. An error of one rank aborts the others.
 int guarded(int argc, char** argv) {
   using parallel::MpiSession;
   std::optional<MpiSession> session;
@@ -94,8 +105,8 @@ int guarded(int argc, char** argv) {
   }
 }
 
-/// Whether the processor is the x86-64-v3 that the kernels are compiled for (CMakeLists.txt), by
-/// those of its extensions that GCC and Clang 14 both can ask for; no processor has only these.
+/// Whether the processor has x86-64-v3, for which the kernels are compiled (CMakeLists.txt). Tests
+/// the extensions that both GCC and Clang 14 can query; a processor with these has the others too.
 bool processor_fits() {
 #ifdef __x86_64__
   return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
@@ -110,10 +121,11 @@ bool processor_fits() {
 
 int main(int argc, char** argv) {
   if (!lynceus::cli::processor_fits()) {
-    std::fprintf(stderr, "lynceus: this processor is no x86-64-v3 (AVX2, BMI2, FMA are needed)\n");
+    std::fprintf(
+        stderr, "lynceus: expected an x86-64-v3 processor (AVX2, BMI2, FMA), found an older one\n");
     return static_cast<int>(lynceus::ExitCode::kUsage);
   }
-  // A file-size limit is an error of a write, not an end without a word.
+  // Writing beyond a file-size limit is then an error with a message, not a silent death.
   std::signal(SIGXFSZ, SIG_IGN);
   lynceus::cli::share_threads();
   return lynceus::cli::guarded(argc, argv);

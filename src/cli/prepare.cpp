@@ -1,29 +1,35 @@
-// lynceus prepare: turns a source into dataset shards (HDF5), and trains a tokenizer when asked.
 #include <algorithm>
 
+#include "cli/command.h"
 #include "cli/prepare_command.h"
 #include "parallel/mpi_session.h"
 
 namespace lynceus::cli {
 namespace {
 
-constexpr const char* kHelp = R"(usage: lynceus prepare SOURCE --output DIR [options]
+constexpr const char* kHelp =
+    R"(usage: lynceus prepare SOURCE --input FILE... --output DIR [--OPTION VALUE]...
 
-Turns a source into dataset shards (HDF5 with a digest beside each), and trains a SentencePiece
-tokenizer on their texts when asked. Sources:
+Converts a corpus to dataset shards, which `lynceus train` reads: HDF5 files, each with a digest file.
+--train-tokenizer also trains a SentencePiece tokenizer on the texts. SOURCE is the format of the
+corpus:
 
-  jsonl       rows of picture and captions, of question and answer, or of text; JSONL or TSV
-  coco        captions in COCO's JSON
-  llava       conversations about pictures, LLaVA's JSON
-  openvqa     Open-VQA's JSONL, one dataset a class of questions
-  text        instructions without pictures, in the shapes of Alpaca and ShareGPT
-  webdataset  tar files of pictures and captions, as img2dataset writes them
-  video       rows of video and captions, or of question and answer; some frames of each
-  shapes      a generated world of colored shapes with captions and questions
+  jsonl       JSONL or TSV: images with captions or questions, or plain text
+  coco        COCO captions, JSON
+  llava       LLaVA conversations about images, JSON
+  openvqa     Open-VQA, JSONL; one dataset per class of questions
+  text        instructions without images: Alpaca or ShareGPT, JSON
+  webdataset  tar files of images and captions, as img2dataset writes them
+  video       JSONL or TSV: videos with captions or questions
+  shapes      no files: generates images of colored shapes with captions and questions
 
-A run that was interrupted goes on behind its last complete shard when it is started again. Under
-mpirun the ranks share the files of --input; what is written does not depend on their number.
-`lynceus prepare SOURCE --help` has the options and examples of a source.
+To continue an interrupted run, start the same command again: complete shards are kept. Under mpirun
+the ranks share the input files; the output does not depend on the number of ranks.
+
+  lynceus prepare coco --input captions_train2017.json --root train2017 --output data/coco
+  mpirun -n 8 lynceus prepare webdataset --input laion/*.tar --output data/laion
+
+`lynceus prepare SOURCE --help` lists the options of a source, with examples.
 )";
 
 struct NamedSource {
@@ -57,8 +63,8 @@ ExitCode run_prepare(const Arguments& arguments) {
                                     [&](const NamedSource& one) { return one.name == name; });
   parallel::agree(*world, [&] {
     if (source == std::end(kSources))
-      throw UsageError("prepare: expected a source as the first word, one of {}; found {}", names(),
-                       name.empty() ? "nothing" : "'" + name + "'");
+      throw UsageError("prepare: expected a source as the first argument, one of {}; found {}",
+                       names(), name.empty() ? "none" : "'" + name + "'");
   });
   source->run({arguments.begin() + 1, arguments.end()}, *world);
   return ExitCode::kDone;

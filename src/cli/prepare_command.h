@@ -1,11 +1,11 @@
-// The sources of `lynceus prepare`, one function each, and how each reads its command line.
+// The sources of `lynceus prepare`: one function each, and how they read their command line. The
+// header of prepare_sources.cpp and prepare_shapes.cpp.
 #pragma once
-
-#include <fmt/format.h>
 
 #include <string>
 
 #include "cli/command.h"
+#include "cli/page.h"
 #include "core/config.h"
 #include "core/error.h"
 #include "parallel/agreement.h"
@@ -14,7 +14,7 @@
 
 namespace lynceus::cli {
 
-/// A source's options behind its name. Collective; errors are agreed.
+/// `arguments` are those after the name of the source. Collective; errors are agreed.
 using RunSource = void(const Arguments& arguments, parallel::Communicator& world);
 RunSource run_shapes;
 RunSource run_jsonl;
@@ -25,7 +25,8 @@ RunSource run_text;
 RunSource run_webdataset;
 RunSource run_video;
 
-/// Reads options of all sources and of this one; then, unless a page was asked for, goes on.
+/// Reads the common options and those of one source. Then prints the page that they ask for, or
+/// calls `prepare`.
 template <typename Config>
 void run_source(const std::string& source, const char* help, const Arguments& arguments,
                 parallel::Communicator& world,
@@ -33,24 +34,20 @@ void run_source(const std::string& source, const char* help, const Arguments& ar
                                 parallel::Communicator&)) {
   prepare::PrepareConfig common;
   Config config;
-  bool has_spoken = false;
+  bool is_page = false;
   parallel::agree(world, [&] {
     ConfigReader reader;
     reader.add(config);
     reader.add(common);
     const CommandLine line = reader.read(arguments);
-    has_spoken = line.help || line.print_config;
-    if (line.help) {
-      if (world.rank() == 0) fmt::print("{}{}", help, reader.help());
-      return;
-    }
-    if (!line.positionals.empty())
+    is_page = line.help || line.print_config;
+    if (!line.help && !line.positionals.empty())
       throw UsageError("prepare {}: expected options only, found '{}'", source,
                        line.positionals[0]);
-    common.check();
-    if (line.print_config && world.rank() == 0) fmt::print("{}", reader.print());
+    if (!line.help) common.check();
+    print_page(line, help, reader, world);
   });
-  if (!has_spoken) prepare(common, config, world);
+  if (!is_page) prepare(common, config, world);
 }
 
 }  // namespace lynceus::cli

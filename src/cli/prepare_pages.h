@@ -1,22 +1,24 @@
-// The pages of `lynceus prepare SOURCE --help`, above the list of options.
+// The pages of `lynceus prepare SOURCE --help`, printed before the list of options.
 #pragma once
 
 namespace lynceus::cli {
 
 constexpr const char* kJsonlHelp =
-    R"(usage: lynceus prepare jsonl --input FILE... --output DIR [options]
+    R"(usage: lynceus prepare jsonl --input FILE... --output DIR [--OPTION VALUE]...
 
-One object a line; pictures are JPEG, PNG or WebP files named relative to the file's folder:
+Reads JSONL files, one object per line. Images are JPEG, PNG or WebP files; --root is the directory
+that their paths are relative to. Rows:
 
-  {"image": "images/1.jpg", "captions": ["a dog", "a brown dog"]}     one sample a caption
+  {"image": "images/1.jpg", "captions": ["a dog", "a brown dog"]}        one sample per caption
   {"image": "images/2.jpg", "question": "what is it?", "answer": "a cat"}
   {"text": "plain text"}
 
-"images" or "frames" with a list of paths stand for several pictures or one video. Where a file calls
-these fields otherwise, --map field=key says how, and only the fields named are read; a TSV file
-(FILE.tsv) has its keys in the first line, or they are numbers of columns.
+"caption" is a single caption. Instead of "image", "images" is a list of separate images and "frames"
+is the list of frames of one video. If the files use other keys, --map field=key names them, and only
+the fields given there are read. TSV files (*.tsv) are read too: the keys are in the first line, or
+they are column numbers from 1 and there is no such line.
 
-Each FILE becomes DIR/NAME.h5 (then NAME-1.h5 ... when it grows large) with NAME the file's own. Rows
+FILE becomes the dataset DIR/NAME.h5, NAME-1.h5 ..., where NAME is FILE without its extension. Rows
 that cannot be used are listed in DIR/NAME-rejects.jsonl.
 
   lynceus prepare jsonl --input coco/captions.jsonl --output data/coco
@@ -27,11 +29,14 @@ that cannot be used are listed in DIR/NAME-rejects.jsonl.
 )";
 
 constexpr const char* kCocoHelp =
-    R"(usage: lynceus prepare coco --input FILE... --root DIR --output DIR [options]
+    R"(usage: lynceus prepare coco --input FILE... --output DIR [--OPTION VALUE]...
 
-Captions in COCO's JSON: an object with the arrays "images" (id, file_name) and "annotations" (id,
-image_id, caption), of any size. One sample an annotation, in the order of the annotations. Each FILE
-becomes DIR/NAME.h5; what cannot be used is listed in DIR/NAME-rejects.jsonl.
+Reads COCO captions: a JSON file of any size, an object with the arrays "images" (id, file_name) and
+"annotations" (id, image_id, caption). Each annotation becomes a sample, in file order. --root is the
+directory of the images.
+
+FILE becomes the dataset DIR/NAME.h5, where NAME is FILE without its extension. Rows that cannot be
+used are listed in DIR/NAME-rejects.jsonl.
 
   lynceus prepare coco --input annotations/captions_train2017.json --root train2017 \
       --output data/coco
@@ -40,16 +45,20 @@ becomes DIR/NAME.h5; what cannot be used is listed in DIR/NAME-rejects.jsonl.
 )";
 
 constexpr const char* kLlavaHelp =
-    R"(usage: lynceus prepare llava --input FILE... --root DIR --output DIR [options]
+    R"(usage: lynceus prepare llava --input FILE... --output DIR [--OPTION VALUE]...
 
-Conversations about pictures, a JSON array or one object a line:
+Reads LLaVA conversations about images: a JSON array of objects, or one object per line.
 
   {"id": "1", "image": "a.jpg", "conversations": [{"from": "human", "value": "<image>\nWhat is it?"},
                                                   {"from": "gpt", "value": "A cat."}]}
 
-"image" may be a list or absent. Visual tokens stand in front of the text, so <image> is taken out
-wherever it stands; there must be one a picture, or none at all. Every answer is learned. Answers
-before the first question and a question without an answer at the end are left out.
+--root is the directory that image paths are relative to. "image" may be a list or absent. The visual
+tokens always come before the text, so <image> is removed; there must be one per image, or none. All
+answers are learned. Answers before the first question and a question after the last answer are
+dropped.
+
+FILE becomes the dataset DIR/NAME.h5, where NAME is FILE without its extension. Rows that cannot be
+used are listed in DIR/NAME-rejects.jsonl.
 
   lynceus prepare llava --input llava_v1_5_mix665k.json --root /data/llava --output data/llava
   lynceus prepare llava --input chat.json --root images --check-pictures header --output data/chat
@@ -57,12 +66,14 @@ before the first question and a question without an answer at the end are left o
 )";
 
 constexpr const char* kOpenvqaHelp =
-    R"(usage: lynceus prepare openvqa --input FILE... --root DIR --output DIR [options]
+    R"(usage: lynceus prepare openvqa --input FILE... --output DIR [--OPTION VALUE]...
 
-Lynx's Open-VQA, one object a line with the keys dataset, question, answer, index, image,
-origin_dataset, class. Questions are scored by class, so each class becomes a dataset of its own,
-DIR/NAME-CLASS.h5, whose task is the class. Of several answers the first counts. Of a video, named by
-"video" in the place of "image", --frames frames are stored.
+Reads Open-VQA of the Lynx paper: one object per line with the keys dataset, question, answer, index,
+image, origin_dataset and class. The first answer is used. --root is the directory that paths are
+relative to. If a row has "video" instead of "image", --frames frames of the video are stored.
+
+Questions are scored by class, so each class becomes a dataset of its own, DIR/NAME-CLASS.h5, with
+the class as its task. NAME is FILE without its extension.
 
   lynceus prepare openvqa --input Open_VQA_images.jsonl --root /data/open_vqa --output data/openvqa
   lynceus prepare openvqa --input Open_VQA_videos.jsonl --root /data/open_vqa --output data/openvqa
@@ -71,15 +82,15 @@ DIR/NAME-CLASS.h5, whose task is the class. Of several answers the first counts.
 )";
 
 constexpr const char* kTextHelp =
-    R"(usage: lynceus prepare text --input FILE... --output DIR [options]
+    R"(usage: lynceus prepare text --input FILE... --output DIR [--OPTION VALUE]...
 
-Instructions without pictures, a JSON array or one object a line, in the shapes of Alpaca and
-ShareGPT:
+Reads instructions without images, in the format of Alpaca or ShareGPT: a JSON array of objects, or
+one object per line.
 
   {"instruction": "Add.", "input": "2 2", "output": "4"}
   {"id": "1", "conversations": [{"from": "human", "value": "Hi"}, {"from": "gpt", "value": "Hello"}]}
 
-Answers are learned, questions are not; plain text is for the source jsonl.
+Answers are learned, questions are not. For plain text use the source jsonl.
 
   lynceus prepare text --input alpaca_data.json --output data/alpaca
   lynceus prepare text --input sharegpt.json --max-bad 0.1 --output data/sharegpt
@@ -87,12 +98,15 @@ Answers are learned, questions are not; plain text is for the source jsonl.
 )";
 
 constexpr const char* kWebdatasetHelp =
-    R"(usage: lynceus prepare webdataset --input FILE... --output DIR [options]
+    R"(usage: lynceus prepare webdataset --input FILE... --output DIR [--OPTION VALUE]...
 
-Tar files (.tar, .tar.gz, .tgz), as img2dataset writes them: neighbouring entries of one name up to
-its first dot are one sample, a picture (.jpg .jpeg .png .webp) with a caption in .txt or, without
-one, in .json ("caption", "captions", or "question" and "answer"). Other entries, links and devices
-are passed over; nothing is extracted. Each FILE becomes DIR/NAME.h5.
+Reads tar files (.tar, .tar.gz, .tgz) of images and captions, as img2dataset writes them. Consecutive
+entries with the same name up to the first dot are one row: an image (.jpg, .jpeg, .png, .webp) and a
+caption in .txt or, if there is no .txt, in .json ("caption", "captions", or "question" and
+"answer"). Other entries and links are ignored. Nothing is extracted to disk.
+
+FILE becomes the dataset DIR/NAME.h5, where NAME is FILE without its extension. Rows that cannot be
+used are listed in DIR/NAME-rejects.jsonl.
 
   lynceus prepare webdataset --input cc3m/*.tar --output data/cc3m
   mpirun -n 16 lynceus prepare webdataset --input laion/*.tar --check-pictures header \
@@ -101,24 +115,39 @@ are passed over; nothing is extracted. Each FILE becomes DIR/NAME.h5.
 )";
 
 constexpr const char* kVideoHelp =
-    R"(usage: lynceus prepare video --input FILE... --output DIR [options]
+    R"(usage: lynceus prepare video --input FILE... --output DIR [--OPTION VALUE]...
 
-One object a line; videos are mp4 (mov), avi or webm (mkv) files named relative to the file's folder:
+Reads JSONL or TSV files that name videos, one row per line. Videos are mp4 (mov), avi or webm (mkv)
+files; --root is the directory that their paths are relative to. Rows:
 
-  {"video": "clips/1.mp4", "captions": ["a dog runs", "a brown dog runs"]}     one sample a caption
+  {"video": "clips/1.mp4", "captions": ["a dog runs", "a brown dog runs"]}       one sample per caption
   {"video": "clips/2.webm", "question": "what happens?", "answer": "a cat sleeps"}
 
-Of each video --frames frames are stored as JPEG, those that the released Lynx code takes: it is cut
-into so many runs of equal length, and the first frame of each stands for it; a shorter video gives
-some of its frames more than once. --map field=key and TSV files as in the source jsonl.
+--frames frames of each video are stored as JPEG, the same as in the released Lynx code: the video is
+divided into that many parts of equal length, and the first frame of each part is stored. A video with
+fewer frames gives some of them more than once. --map and TSV files work as in the source jsonl.
 
-A video is decoded by the program lynceus-frames beside this one, several at a time. One that crashes
-it, takes longer than --video-timeout or wants too much memory is listed in DIR/NAME-rejects.jsonl as
-other rows that cannot be used are.
+The program lynceus-frames, installed in the directory of lynceus, decodes the videos, several at the
+same time. Videos that are damaged, take longer than --video-timeout, need too much memory or crash
+the decoder are listed in DIR/NAME-rejects.jsonl.
 
   lynceus prepare video --input msrvtt.jsonl --root /data/msrvtt --task question --output data/msrvtt
   lynceus prepare video --input clips.tsv --map video=path caption=text --frames 8 --output data/clips
   mpirun -n 4 lynceus prepare video --input part-*.jsonl --root clips --output data/clips
+
+)";
+
+constexpr const char* kShapesHelp =
+    R"(usage: lynceus prepare shapes --output DIR [--OPTION VALUE]...
+
+Generates images of one to four colored shapes, with captions, questions and computed answers, for
+trials and tests. Writes six datasets of --count samples each: DIR/SPLIT-captions.h5,
+DIR/SPLIT-Color.h5, SPLIT-Counting.h5, SPLIT-Spatial.h5 and SPLIT-Others.h5 with questions, and
+DIR/SPLIT-text.h5 with the same kinds of sentences without images. For the split train it also writes
+DIR/corpus.txt, the texts that --train-tokenizer uses. The splits share no image. Runs on one rank.
+
+  lynceus prepare shapes --count 10000 --seed 1 --output data/shapes --train-tokenizer 400
+  lynceus prepare shapes --count 300 --seed 1 --split validation --output data/shapes
 
 )";
 

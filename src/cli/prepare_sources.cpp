@@ -1,11 +1,16 @@
-// The sources of `lynceus prepare` that read files: their options and their datasets.
+// The sources of `lynceus prepare` that read files: their options, and the datasets of each.
 #include <fmt/format.h>
 #include <omp.h>
 
 #include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
 
 #include "cli/prepare_command.h"
 #include "cli/prepare_pages.h"
+#include "prepare/dataset_name.h"
 #include "prepare/run.h"
 #include "prepare/sources/coco.h"
 #include "prepare/sources/jsonl.h"
@@ -25,12 +30,12 @@ struct CaptionConfig {
   template <typename Visitor>
   void visit(Visitor& v) {
     v.choice("captions", captions, {"all", "first"},
-             "of a picture: one sample a caption, or only the first");
+             "captions of an image or video to use; each becomes a sample");
   }
   bool first_only() const { return captions == "first"; }
 };
 
-/// Options of a source: the parts that it has.
+/// The options of a source, composed of parts.
 template <typename... Parts>
 struct ConfigOf : Parts... {
   template <typename Visitor>
@@ -44,11 +49,12 @@ struct MapConfig {
 
   template <typename Visitor>
   void visit(Visitor& v) {
-    v.list("map", map, "field=key: what the file calls a field; then no other field is read");
+    v.list("map", map,
+           "field=key: the key of a field in the files; then only the fields given here are read");
   }
 };
 
-/// Of sources that read videos.
+/// Options of sources that read videos.
 struct VideoConfig {
   int frames = 5;
   int jpeg_quality = 95;
@@ -57,21 +63,23 @@ struct VideoConfig {
 
   template <typename Visitor>
   void visit(Visitor& v) {
-    v.field("frames", frames, "stored of each video; a run's vision.num_frames must not be less");
-    v.field("jpeg-quality", jpeg_quality, "of the stored frames, 1 to 100");
-    v.field("video-timeout", video_timeout, "seconds for one video, then its row is rejected");
+    v.field("frames", frames,
+            "frames to store per video; at most vision.num_frames of the training run");
+    v.field("jpeg-quality", jpeg_quality, "JPEG quality of the stored frames, 1 to 100");
+    v.field("video-timeout", video_timeout,
+            "seconds to decode one video; a video that takes longer is rejected");
     v.field("video-workers", video_workers,
-            "videos decoded at a time; 0: as many as the rank has threads");
+            "videos decoded at the same time; 0: one per thread of the rank");
   }
   std::shared_ptr<prepare::VideoReader> reader(const std::string& root,
                                                const std::string& input) const {
-    const auto check = [](bool holds, const char* option, const char* expected, auto found) {
-      if (!holds) throw UsageError("--{}: expected {}, found {}", option, expected, found);
+    const auto check = [](bool valid, const char* option, const char* expected, auto found) {
+      if (!valid) throw UsageError("--{}: expected {}, found {}", option, expected, found);
     };
     check(frames >= 1 && frames <= 1024, "frames", "1 to 1024", frames);
     check(jpeg_quality >= 1 && jpeg_quality <= 100, "jpeg-quality", "1 to 100", jpeg_quality);
     check(video_timeout > 0 && video_timeout <= 86400, "video-timeout",
-          "more than 0, 86400 at most", video_timeout);
+          "more than 0 and at most 86400", video_timeout);
     check(video_workers >= 0 && video_workers <= 1024, "video-workers", "0 to 1024", video_workers);
     prepare::VideoOptions options;
     options.root = root.empty() ? fs::path(input).parent_path() : fs::path(root);
@@ -81,52 +89,45 @@ struct VideoConfig {
     options.workers = video_workers > 0 ? video_workers : omp_get_max_threads();
     return std::make_shared<prepare::VideoReader>(std::move(options));
   }
-  /// What of it decides the shards.
+  /// The values that determine the shards.
   std::string described() const {
     return fmt::format("frames {}, jpeg-quality {}", frames, jpeg_quality);
   }
 };
 
-/// Where videos are; nothing of them is looked at but by decoding.
+/// Videos are only checked by decoding them, so there is no option for the check.
 struct VideoRootConfig {
   std::string root;
 
   template <typename Visitor>
   void visit(Visitor& v) {
-    v.field("root", root, "where the paths of videos begin; empty: the input file's folder");
+    v.field("root", root,
+            "directory that video paths are relative to; empty: that of the input file");
   }
 };
 
-/// Pictures that are in the input itself.
-struct PackedPictureConfig : prepare::PictureConfig {
+/// For images inside the input file: there is no root.
+struct PackedImageConfig : prepare::ImageConfig {
   template <typename Visitor>
   void visit(Visitor& v) {
     visit_check(v);
   }
 };
 
-using JsonlConfig =
-    ConfigOf<prepare::InputConfig, prepare::PictureConfig, CaptionConfig, MapConfig>;
-using CocoConfig = ConfigOf<prepare::InputConfig, prepare::PictureConfig, CaptionConfig>;
-using LlavaConfig = ConfigOf<prepare::InputConfig, prepare::PictureConfig>;
-using OpenVqaConfig = ConfigOf<prepare::InputConfig, prepare::PictureConfig, VideoConfig>;
+using JsonlConfig = ConfigOf<prepare::InputConfig, prepare::ImageConfig, CaptionConfig, MapConfig>;
+using CocoConfig = ConfigOf<prepare::InputConfig, prepare::ImageConfig, CaptionConfig>;
+using LlavaConfig = ConfigOf<prepare::InputConfig, prepare::ImageConfig>;
+using OpenVqaConfig = ConfigOf<prepare::InputConfig, prepare::ImageConfig, VideoConfig>;
 using TextConfig = ConfigOf<prepare::InputConfig>;
 using VideoRowsConfig =
     ConfigOf<prepare::InputConfig, VideoRootConfig, CaptionConfig, MapConfig, VideoConfig>;
-using WebdatasetConfig = ConfigOf<prepare::InputConfig, PackedPictureConfig, CaptionConfig>;
+using WebdatasetConfig = ConfigOf<prepare::InputConfig, PackedImageConfig, CaptionConfig>;
 
-/// The file's name without what says how it is packed.
-std::string dataset_name(const std::string& input) {
-  fs::path name = fs::path(input).stem();
-  if (fs::path(input).extension() == ".gz" && name.extension() == ".tar") name = name.stem();
-  return name.string();
-}
-
-/// A job for a file; `open` makes its source.
+/// The job of one input file; `open` makes its source.
 prepare::PrepareJob job_of(const prepare::InputConfig& config, const std::string& input,
                            const std::string& options,
                            std::function<std::unique_ptr<prepare::Source>()> open) {
-  const std::string name = dataset_name(input);
+  const std::string name = prepare::dataset_name(input);
   return {name, config.task.empty() ? name : config.task, input, options, std::move(open)};
 }
 
@@ -135,12 +136,12 @@ void check_input(const std::string& source, const prepare::InputConfig& config) 
     throw UsageError("prepare {}: expected --input FILE, found none", source);
 }
 
-std::string options_of(const std::string& source, const prepare::PictureConfig& pictures) {
-  return fmt::format("{}, root '{}', check-pictures {}", source, pictures.root,
-                     pictures.check_pictures);
+std::string options_of(const std::string& source, const prepare::ImageConfig& images) {
+  return fmt::format("{}, root '{}', check-pictures {}", source, images.root,
+                     images.check_pictures);
 }
 
-/// Makes the jobs, agreeing on what is wrong with the options, and runs them.
+/// Makes the jobs and runs them. Errors of the options are agreed.
 void make_and_run(const prepare::PrepareConfig& common, const prepare::InputConfig& config,
                   const char* source, parallel::Communicator& world,
                   const std::function<void(std::vector<prepare::PrepareJob>&)>& make) {
@@ -191,22 +192,6 @@ void prepare_llava(const prepare::PrepareConfig& common, const LlavaConfig& conf
   });
 }
 
-/// A class as part of a file's name: "Action(Y/N)" becomes "Action_Y_N".
-std::string file_text(const std::string& text) {
-  std::string name;
-  for (const char c : text) {
-    const bool is_plain =
-        (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-    if (is_plain) {
-      name += c;
-    } else if (!name.empty() && name.back() != '_') {
-      name += '_';
-    }
-  }
-  while (name.ends_with('_')) name.pop_back();
-  return name.empty() ? "class" : name.substr(0, 100);
-}
-
 void prepare_openvqa(const prepare::PrepareConfig& common, const OpenVqaConfig& config,
                      parallel::Communicator& world) {
   make_and_run(common, config, "openvqa", world, [&](std::vector<prepare::PrepareJob>& jobs) {
@@ -219,7 +204,7 @@ void prepare_openvqa(const prepare::PrepareConfig& common, const OpenVqaConfig& 
             job_of(config, input,
                    fmt::format("{}, {}", options_of("openvqa " + name, config), config.described()),
                    [options] { return std::make_unique<prepare::OpenVqaSource>(options); });
-        job.name += "-" + file_text(name);
+        job.name = prepare::dataset_name(input, name);
         if (config.task.empty()) job.task = name;
         jobs.push_back(std::move(job));
         options.takes_malformed = false;

@@ -1,12 +1,11 @@
-// Where a command runs: the threads of a rank, the device, the process grid. Used by every command
-// that computes.
+#include "cli/runtime.h"
+
 #include <fmt/format.h>
 #include <omp.h>
 
 #include <algorithm>
 #include <cstdlib>
 
-#include "cli/command.h"
 #include "core/accelerator.h"
 #include "core/cores.h"
 #include "core/log.h"
@@ -15,14 +14,6 @@
 #include "parallel/mpi_session.h"
 
 namespace lynceus::cli {
-
-bool print_page(const CommandLine& line, const char* help, const ConfigReader& reader,
-                const parallel::Communicator& world) {
-  if (!line.help && !line.print_config) return false;
-  if (world.rank() == 0)
-    fmt::print("{}{}", line.help ? help : "", line.help ? reader.help() : reader.print());
-  return true;
-}
 
 void share_threads() {
   if (std::getenv("OMP_NUM_THREADS") == nullptr) omp_set_num_threads(cores_of_this_rank());
@@ -36,15 +27,15 @@ void check_choice(const char* key, const std::string& found,
     throw UsageError("{}: expected {}, found '{}'", key, fmt::join(known, " or "), found);
 }
 
-/// This rank's number on its node, from whoever started it.
+/// This rank's number on its node, as set by the launcher.
 int local_rank() {
   for (const char* name : {"OMPI_COMM_WORLD_LOCAL_RANK", "SLURM_LOCALID", "PMI_LOCAL_RANK"})
     if (const char* text = std::getenv(name); text != nullptr) return std::atoi(text);
   return 0;
 }
 
-/// `reasons`: why a rank has no device, empty where it has one.
-void say_why_on_cpus(const parallel::Communicator& world, const std::vector<std::string>& reasons) {
+/// `reasons`: for each rank why it has no device; empty if it has one.
+void log_why_on_cpus(const parallel::Communicator& world, const std::vector<std::string>& reasons) {
   if (world.rank() != 0) return;
   const auto lacks = [](const std::string& reason) { return !reason.empty(); };
   const auto first = std::find_if(reasons.begin(), reasons.end(), lacks);
@@ -58,7 +49,7 @@ void say_why_on_cpus(const parallel::Communicator& world, const std::vector<std:
     log::info("device: no GPU ({})", *first);
 }
 
-/// The device that this rank computes on. All ranks compute on the same kind.
+/// The device of this rank. All ranks use the same kind.
 Device choose_device(parallel::Communicator& world, const DeviceConfig& config) {
   if (config.device == "cpu") return {};
   const int count = accelerator::device_count();
@@ -68,10 +59,10 @@ Device choose_device(parallel::Communicator& world, const DeviceConfig& config) 
   });
   const auto reasons = world.all_gather(count == 0 ? accelerator::why_no_device() : "");
   if (std::any_of(reasons.begin(), reasons.end(), [](const auto& why) { return !why.empty(); })) {
-    say_why_on_cpus(world, reasons);
+    log_why_on_cpus(world, reasons);
     return {};
   }
-  // Launchers either show each rank the one device that is its own, or all ranks all of them.
+  // A launcher shows each rank either its own device only, or all devices of the node.
   const int index = count == 1 ? 0 : local_rank() % count;
   return {DeviceKind::kCuda, index};
 }
@@ -110,8 +101,8 @@ Runtime make_runtime(const train::ParallelConfig& config, const DeviceConfig& de
     const int64_t replica = config.tensor * config.pipeline;
     if (config.data == 0 && world->size() % replica != 0)
       throw UsageError(
-          "{} ranks do not divide into replicas of parallel.tensor {} x "
-          "parallel.pipeline {} = {} ranks: start a multiple of {} ranks",
+          "{} ranks do not divide into replicas of parallel.tensor {} x parallel.pipeline {} = "
+          "{} ranks: start a multiple of {} ranks",
           world->size(), shape.tensor, shape.pipeline, replica, replica);
     shape.data = static_cast<int>(config.data == 0 ? world->size() / replica : config.data);
     if (shape.world() != world->size())

@@ -1,5 +1,6 @@
-// lynceus train: the run.
 #include "cli/command.h"
+#include "cli/page.h"
+#include "cli/runtime.h"
 #include "core/log.h"
 #include "parallel/mpi_session.h"
 #include "train/run/trainer.h"
@@ -10,16 +11,17 @@ namespace {
 constexpr const char* kHelp =
     R"(usage: lynceus train [--config FILE.ini]... [--section.key VALUE]...
 
-Trains on all ranks that mpirun or srun started. Config files layer, later ones win, the command line
-last. A run directory that holds checkpoints is resumed by itself.
+Trains a model on all ranks that mpirun or srun started. A later config file overrides an earlier
+one, and the command line overrides all files. If the run directory (--run) has checkpoints, the run
+resumes from the newest.
 
   lynceus train --config configs/model/tiny.ini --run runs/try --data.tokenizer t.model \
       --data.source captions:1:data/train-captions.h5 --train.steps 100
   mpirun -n 4 lynceus train --config configs/model/tiny.ini --parallel.tensor 2 --parallel.pipeline 2 ...
   lynceus train --config configs/model/lynx-vicuna-7b.ini --print-config
 
-Stops with a checkpoint and exit code 75 on SIGUSR1, SIGTERM, SIGINT to a rank or a file STOP in the
-run directory; starting it again goes on.
+A run writes a checkpoint and stops with exit code 75 when a rank receives SIGUSR1, SIGTERM or SIGINT,
+or when a file STOP appears in the run directory. Start the same command again to continue.
 
 )";
 

@@ -1,20 +1,23 @@
-// lynceus verify: this build, on this machine and grid, against reference cases.
 #include "verify/verify.h"
+
 #include "cli/command.h"
+#include "cli/page.h"
+#include "cli/runtime.h"
 #include "core/log.h"
 #include "parallel/mpi_session.h"
 
 namespace lynceus::cli {
 namespace {
 
-constexpr const char* kHelp = R"(usage: lynceus verify [options] CASE_DIR...
+constexpr const char* kHelp = R"(usage: lynceus verify [OPTION VALUE]... CASE_DIR...
 
-Compares this build with reference cases: loss, logits, every gradient, AdamW trajectories and final
-parameters, on any grid. Exit code 0 when all are within tolerance, 5 when one is not.
-In bf16 the loss must be right by 5e-3, all gradients together by 4e-2 and each tensor by the larger
-of 4e-2 and 3 x what PyTorch's bf16 errs for it (bf16_errors.json of the case; where that is absent,
-tensors of one value count together only); the losses of training steps by 1 %, gradient norms by
-10 %. Logits, final parameters and vision features are not judged then.
+Compares this build on this machine and grid with reference cases: loss, logits, every gradient,
+AdamW trajectories and final parameters. Exit code 0 if all are within tolerance, 5 otherwise.
+
+In bf16 the tolerances are: loss 5e-3 relative; all gradients together 4e-2; each gradient the larger
+of 4e-2 and 3 x the error of PyTorch's bf16 for it (bf16_errors.json of the case; without this file,
+gradients of one element are only compared together); losses of training steps 1 %; gradient norms
+10 %. Logits, final parameters and vision features are not compared in bf16.
 
   lynceus verify tests/golden/prefix_image
   mpirun -n 8 lynceus verify --parallel.tensor 2 --parallel.pipeline 2 tests/golden/*_pad
@@ -25,17 +28,18 @@ tensors of one value count together only); the losses of training steps by 1 %, 
 
 struct VerifyConfig {
   bool tolerances = false;
-  int64_t micro_batch_tokens = 4096;
+  int64_t micro_batch_tokens = train::kMicroBatchTokens;
   int64_t vision_window = 0;
   std::string recompute = "none";
 
   template <typename Visitor>
   void visit(Visitor& v) {
-    v.field("tolerances", tolerances, "print what the comparison must reach, and leave");
-    v.section("train", "how the step runs");
-    v.field("train.micro_batch_tokens", micro_batch_tokens, "rows packed into one micro-batch");
-    v.field("train.vision_window", vision_window, "micro-batches whose media is encoded together");
-    v.choice("train.recompute", recompute, {"none", "layer"}, "what backward computes again");
+    v.field("tolerances", tolerances, "print the tolerances and exit");
+    v.section("train", "the training step");
+    v.field("train.micro_batch_tokens", micro_batch_tokens, "tokens per micro-batch");
+    v.field("train.vision_window", vision_window,
+            "micro-batches whose media is encoded together; 0: all");
+    v.choice("train.recompute", recompute, {"none", "layer"}, "what the backward pass recomputes");
   }
 };
 
@@ -48,27 +52,27 @@ void print_tolerances(const verify::Tolerances& t) {
   fmt::print("gradients             {:g} relative L2, each tensor\n", t.gradient);
   if (t.times_torch > 0)
     fmt::print(
-        "                      or {:g} x the error of PyTorch's bf16 for it (the case's\n"
-        "                      bf16_errors.json) where that is more; where it is not known,\n"
-        "                      tensors of one value are not judged by themselves\n",
+        "                      or {:g} x the error of PyTorch's bf16 for it, if larger\n"
+        "                      (bf16_errors.json of the case; without this file, gradients\n"
+        "                      of one element are only compared together)\n",
         t.times_torch);
   fmt::print("trajectory losses     {:g} relative\n", t.trajectory_loss);
   fmt::print("gradient norms        {:g} relative\n", t.gradient_norm);
   if (t.final_parameters)
     fmt::print(
-        "final parameters      {:g} L2(ours - expected) / L2(expected - start), all together\n",
+        "final parameters      {:g} L2(found - expected) / L2(expected - start), all together\n",
         *t.final_parameters);
-  fmt::print("untouched parameters  equal to the bit\n");
+  fmt::print("untouched parameters  bit-equal\n");
   fmt::print("position embedding    {:g} absolute\n", t.position_embedding);
   if (t.vision_features) fmt::print("vision features       {:g} absolute\n", *t.vision_features);
 }
 
 bool print_findings(const std::string& name, const std::vector<verify::Finding>& findings,
-                    bool speaks) {
+                    bool prints) {
   bool passed = true;
   for (const verify::Finding& finding : findings) {
     passed = passed && finding.passed();
-    if (speaks)
+    if (prints)
       fmt::print("{:<16} {:<36} {:>10.2e} {:>10.1e}  {}{}\n", name, finding.what, finding.error,
                  finding.tolerance, finding.passed() ? "ok" : "FAILED",
                  finding.worst.empty() ? "" : "  (" + finding.worst + ")");
@@ -83,8 +87,8 @@ ExitCode run_verify(const Arguments& arguments) {
   DeviceConfig device;
   VerifyConfig config;
   ConfigReader reader;
-  reader.add(config);
   reader.add(device);
+  reader.add(config);
   reader.add(parallel_config);
   const auto world = parallel::make_world();
   CommandLine line;
@@ -92,25 +96,23 @@ ExitCode run_verify(const Arguments& arguments) {
     line = reader.read(arguments);
     device.validate();
     if (!line.help && !line.print_config && !config.tolerances && line.positionals.empty())
-      throw UsageError("verify: expected one case directory at least, found none");
+      throw UsageError("verify: expected at least one case directory, found none");
   });
-  const bool speaks = world->rank() == 0;
+  const bool prints = world->rank() == 0;
   if (print_page(line, kHelp, reader, *world)) return ExitCode::kDone;
   if (config.tolerances) {
-    if (speaks) print_tolerances(verify::tolerances_of(device.dtype()));
+    if (prints) print_tolerances(verify::tolerances_of(device.dtype()));
     return ExitCode::kDone;
   }
 
   log::set_up(world->rank(), world->size(), "info");
   const Runtime rt = make_runtime(parallel_config, device);
   verify::VerifyOptions options;
-  options.step.schedule = parallel::parse_schedule_kind(parallel_config.schedule);
-  options.step.recompute =
-      config.recompute == "layer" ? model::Recompute::kLayer : model::Recompute::kNone;
+  options.step = train::step_options(parallel_config.schedule, config.recompute);
   options.micro_batch_tokens = config.micro_batch_tokens;
   options.vision_window = config.vision_window;
   options.layers = parallel_config.layers;
-  if (speaks)
+  if (prints)
     fmt::print("{:<16} {:<36} {:>10} {:>10}  on {}, {}\n", "case", "quantity", "error", "tolerance",
                rt.grid.shape.to_string(), describe(rt));
   bool passed = true;
@@ -119,9 +121,9 @@ ExitCode run_verify(const Arguments& arguments) {
         verify::verify_case(rt, directory, options, verify::tolerances_of(rt.precision));
     const auto name = std::filesystem::path(directory).lexically_normal();
     passed &= print_findings((name.has_filename() ? name : name.parent_path()).filename().string(),
-                             findings, speaks);
+                             findings, prints);
   }
-  if (speaks) fmt::print("{}\n", passed ? "all within tolerance" : "NOT within tolerance");
+  if (prints) fmt::print("{}\n", passed ? "all within tolerance" : "NOT within tolerance");
   return passed ? ExitCode::kDone : ExitCode::kNumeric;
 }
 

@@ -1,4 +1,4 @@
-// Finds the modules of a checkpoint, its own and those that it was trained with, then writes them.
+// Finds the modules in a checkpoint and those that it was trained with, then writes them.
 #include "export/export.h"
 
 #include <algorithm>
@@ -11,7 +11,7 @@
 #include "io/checkpoint/values.h"
 #include "io/weights/safetensors_shards.h"
 #include "model/load_weights.h"
-#include "train/run/session.h"
+#include "train/run/build_model.h"
 
 namespace lynceus::weight_export {
 namespace {
@@ -20,7 +20,7 @@ namespace fs = std::filesystem;
 
 constexpr std::array<const char*, 4> kModules = {"llm", "adapter", "bridge", "vision"};
 
-/// What the manifest says of the model, and where its files lie.
+/// The configuration of the model and of its files, from the manifest.
 struct TrainedModel {
   model::ModelConfig model;
   train::DeltaConfig delta;
@@ -48,7 +48,7 @@ TrainedModel model_of(const io::Manifest& manifest, const fs::path& checkpoint) 
   return trained;
 }
 
-/// `path` itself, or the newest checkpoint of the run that it is.
+/// `path` itself if it is a checkpoint, else the newest intact checkpoint of the run in it.
 fs::path find_checkpoint(const fs::path& path) {
   if (io::file_exists(path / io::kManifestName)) return path;
   const std::vector<fs::path> all = io::committed_checkpoints(path);
@@ -57,11 +57,11 @@ fs::path find_checkpoint(const fs::path& path) {
       io::open_checkpoint_values(checkpoint);
       return checkpoint;
     } catch (const InputError& error) {
-      log::warn("checkpoint {} is passed over: {}", checkpoint.filename().string(), error.what());
+      log::warn("checkpoint {} is skipped: {}", checkpoint.filename().string(), error.what());
     }
   }
   throw InputError("{}: expected a checkpoint or a run, {}", path.string(),
-                   all.empty() ? "found neither" : "found no checkpoint that is whole");
+                   all.empty() ? "found neither" : "found no intact checkpoint");
 }
 
 class Exporter {
@@ -113,7 +113,7 @@ class Exporter {
       io::TensorSet backbone{"model", {}, "LLM."};
       const bool apart = merged && module == "llm";
       for (const std::string& name : source->names())
-        if (train::module_of(name) == module)
+        if (name_of(model::module_of(name)) == module)
           (apart ? backbone : lynx).items.push_back({name, source});
       if (apart) sets_.push_back(std::move(backbone));
     }
@@ -126,16 +126,16 @@ class Exporter {
     if (frozen == manifest_.frozen_weights.end()) return nullptr;
     const std::string& place = frozen->second.checkpoint;
     account_.left_out.push_back(
-        fmt::format("the frozen {} is not in it: {}", module,
-                    !place.empty() ? "it is that of " + place
+        fmt::format("the frozen {} is not included: {}", module,
+                    !place.empty() ? "it was loaded from " + place
                     : frozen->second.identity.starts_with("random")
                         ? "it has random values"
-                        : "it is what " + std::string(module == "vision" ? "vision" : "model") +
-                              ".weights names"));
+                        : "it was loaded from " +
+                              std::string(module == "vision" ? "vision" : "model") + ".weights"));
     return nullptr;
   }
 
-  /// The module's values wherever they lie, held against their digest.
+  /// The source of a module's values, after their digest was checked.
   io::WeightSourcePtr source_of(const std::string& module) {
     if (train::holds(manifest_, module)) return own_;
     const auto found = manifest_.frozen_weights.find(module);
@@ -145,7 +145,7 @@ class Exporter {
     const bool in_files = module == "llm" && frozen.checkpoint.empty() && !llm.weights.empty();
     if (in_files) {
       const io::WeightSourcePtr source = train::open_backbone(llm, trained_.delta);
-      model::check_weights(trained_.model, *source, model::is_backbone);
+      model::check_weights(trained_.model, *source, model::of_module(Module::kLlm));
       const auto self = parallel::make_self_communicator();
       expect_identity(frozen, train::backbone_digest(llm, *source, *self), source->describe());
       return source;
@@ -159,8 +159,8 @@ class Exporter {
     }
     if (module == "llm")
       throw InputError(
-          "{}: its LLM has random values that nothing ever trained: there is nothing to merge "
-          "(--what trainable exports the rest)",
+          "{}: its LLM has random values that were never trained, so it cannot be merged "
+          "(--what trainable exports the other modules)",
           checkpoint_.string());
     return own_source_of(module);
   }
@@ -194,8 +194,8 @@ class Exporter {
 }  // namespace
 
 void ExportConfig::check(ConfigFaults* faults) const {
-  faults->expect(!checkpoint.empty(), "checkpoint", "a run or a checkpoint", "nothing");
-  faults->expect(!output.empty(), "output", "a directory to make", "nothing");
+  faults->expect(!checkpoint.empty(), "checkpoint", "a run or a checkpoint", "none");
+  faults->expect(!output.empty(), "output", "a directory to create", "none");
   faults->expect(shard_gib >= 0, "shard-gib", "0 or more", shard_gib);
 }
 

@@ -1,6 +1,6 @@
-// `lynceus export`: the values of a checkpoint as other programs read them, safetensors under the
-// released Lynx names, and with `merged` the LLM beside them as a Hugging Face directory. One rank;
-// no model is built: tensors pass one by one from where they lie to where they go.
+// `lynceus export`: the values of a checkpoint for other programs, as safetensors under the
+// released Lynx names, and with `merged` also the LLM as a Hugging Face directory. On one rank. No
+// model is built: tensors are copied one by one from their files to the new ones.
 #pragma once
 
 #include <cstdint>
@@ -22,29 +22,31 @@ struct ExportConfig {
 
   template <typename Visitor>
   void visit(Visitor& v) {
-    v.field("checkpoint", checkpoint, "a run, whose newest checkpoint is taken, or a checkpoint");
-    v.field("output", output, "directory to make");
-    v.choice("what", what, {"trainable", "merged"},
-             "trainable: what the checkpoint holds; merged: a Hugging Face directory of the LLM, "
-             "and beside it all that Lynx adds to it");
-    v.choice("dtype", dtype, {"f32", "bf16", "f16"}, "of the numbers written");
-    v.field("shard-gib", shard_gib, "GiB after which a new file begins; 0: never");
-    v.field("overwrite", overwrite, "replace what an earlier export wrote to the directory");
+    v.field("checkpoint", checkpoint,
+            "a checkpoint, or a run, whose newest intact checkpoint is used");
+    v.field("output", output, "directory to create");
+    v.choice(
+        "what", what, {"trainable", "merged"},
+        "trainable: the weights in the checkpoint; merged: a Hugging Face directory of the LLM, "
+        "and next to it the modules that Lynx adds");
+    v.choice("dtype", dtype, {"f32", "bf16", "f16"}, "type of the exported values");
+    v.field("shard-gib", shard_gib, "size in GiB at which a new file begins; 0: one file");
+    v.field("overwrite", overwrite, "replace an earlier export in this directory");
   }
   void check(ConfigFaults* faults) const;
 };
 
 struct ExportAccount {
-  std::filesystem::path checkpoint;  ///< that was taken
+  std::filesystem::path checkpoint;  ///< that was exported
   int64_t step = 0;
   int64_t tensors = 0;
   uint64_t bytes = 0;
-  std::vector<std::string> left_out;  ///< a sentence a module that is not in the directory
+  std::vector<std::string> left_out;  ///< one sentence per module that is not in the directory
 };
 
-/// The directory appears under its name when it is complete, or not at all. Errors: UsageError for
-/// a directory that is there; InputError for what is damaged, is no checkpoint, or is not what it
-/// was trained with; IoError, without space before anything is written.
+/// The directory gets its name when it is complete. Errors: UsageError if it already exists;
+/// InputError if the input is damaged, is no checkpoint, or differs from what the checkpoint was
+/// trained with; IoError, which for a lack of space is thrown before anything is written.
 ExportAccount export_checkpoint(const ExportConfig& config);
 
 }  // namespace lynceus::weight_export

@@ -1,4 +1,4 @@
-// One rename makes it visible.
+// Writes an export under a temporary name; one rename makes it visible.
 #include "export/export_directory.h"
 
 #include <nlohmann/json.hpp>
@@ -15,15 +15,15 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// Small files and headers, generously.
+/// An upper bound for small files and headers.
 constexpr uint64_t kOtherBytes = 16ull << 20;
 
-fs::path beside(const fs::path& output, const char* ending) {
+fs::path with_ending(const fs::path& output, const char* ending) {
   fs::path path = output.has_filename() ? output : output.parent_path();
   return path += ending;
 }
 
-bool is_ours(const std::string& name) {
+bool is_export_file(const std::string& name) {
   static const std::set<std::string> kNames = {"config.json", "tokenizer.model",
                                                "model.safetensors.index.json",
                                                "lynx.safetensors.index.json"};
@@ -35,17 +35,19 @@ bool is_ours(const std::string& name) {
 
 void refuse_existing(const fs::path& output, bool overwrite) {
   if (!io::file_exists(output)) return;
-  if (!overwrite)
-    throw UsageError("{}: is there already (--overwrite replaces it)", output.string());
+  if (!overwrite) throw UsageError("{}: already exists (--overwrite replaces it)", output.string());
   std::error_code error;
   for (fs::directory_iterator at(output, error), end; !error && at != end; at.increment(error))
-    if (!is_ours(at->path().filename().string()))
-      throw UsageError("{}: is not replaced: no export wrote it", at->path().string());
+    if (!is_export_file(at->path().filename().string()))
+      throw UsageError("{}: cannot be replaced: it was not written by an export",
+                       at->path().string());
   if (error) throw IoError("{}: {}", output.string(), error.message());
 }
 
 ExportDirectory::ExportDirectory(fs::path output, bool overwrite, uint64_t bytes)
-    : output_(std::move(output)), partial_(beside(output_, ".partial")), overwrite_(overwrite) {
+    : output_(std::move(output)),
+      partial_(with_ending(output_, ".partial")),
+      overwrite_(overwrite) {
   std::error_code error;
   fs::remove_all(partial_, error);
   if (!error) fs::create_directories(partial_, error);
@@ -67,8 +69,8 @@ ExportDirectory::~ExportDirectory() {
 
 void ExportDirectory::commit() {
   io::sync_directory(partial_);
-  const fs::path target = beside(output_, "");
-  const fs::path old = beside(output_, ".replaced");
+  const fs::path target = with_ending(output_, "");
+  const fs::path old = with_ending(output_, ".replaced");
   refuse_existing(target, overwrite_);
   std::error_code ignored;
   if (io::file_exists(target)) {

@@ -1,5 +1,6 @@
-// The directory that an export makes: written under another name, durable, then renamed, so that a
-// directory of the name that was asked for is whole. And its small files beside the tensors.
+// The directory of an export. It is written under another name, synchronized to disk, then renamed,
+// so that a directory with the requested name is complete. Also its small files next to the
+// tensors.
 #pragma once
 
 #include <cstdint>
@@ -11,13 +12,14 @@
 
 namespace lynceus::weight_export {
 
-/// UsageError if `output` is there, unless it may be overwritten and holds nothing but what an
+/// UsageError if `output` exists, unless it may be overwritten and contains only files that an
 /// export writes.
 void refuse_existing(const std::filesystem::path& output, bool overwrite);
 
 class ExportDirectory {
  public:
-  /// Makes OUTPUT.partial, emptied of an interrupted export. IoError without `bytes` of free space.
+  /// Creates OUTPUT.partial, without files of an interrupted export. IoError if there are fewer
+  /// than `bytes` of free space.
   ExportDirectory(std::filesystem::path output, bool overwrite, uint64_t bytes);
   /// Removes it unless commit() was called.
   ~ExportDirectory();
@@ -25,7 +27,7 @@ class ExportDirectory {
   ExportDirectory& operator=(const ExportDirectory&) = delete;
 
   const std::filesystem::path& path() const { return partial_; }
-  /// Renames it to OUTPUT; an earlier export there goes first.
+  /// Renames it to OUTPUT; an earlier export there is removed.
   void commit();
 
  private:
@@ -35,10 +37,11 @@ class ExportDirectory {
   bool committed_ = false;
 };
 
-/// config.json of a LlamaForCausalLM. What only its original knows (max_position_embeddings) comes
-/// from model.weights where that is there. dtype: f32, bf16 or f16.
+/// config.json of a LlamaForCausalLM. max_position_embeddings is copied from model.weights if that
+/// is set. dtype: f32, bf16 or f16.
 void write_llama_config(const std::filesystem::path& directory, const model::LlmConfig& llm,
                         const io::Tokenizer& tokenizer, const std::string& dtype);
+/// Copies a file and synchronizes it to disk.
 void copy_durably(const std::filesystem::path& from, const std::filesystem::path& to);
 
 }  // namespace lynceus::weight_export

@@ -1,4 +1,3 @@
-// See container.h.
 #include "frames/container.h"
 
 #include <sys/stat.h>
@@ -18,7 +17,7 @@ namespace lynceus::frames {
 namespace {
 
 constexpr int kBufferBytes = 1 << 16;
-/// FFmpeg's names of the formats: the first has mp4 in it, the last webm.
+/// FFmpeg's names of the formats. The first group includes mp4, the last webm.
 constexpr const char* kFormats = "mov,mp4,m4a,3gp,3g2,mj2,avi,matroska,webm";
 
 char last_error[256];
@@ -29,7 +28,7 @@ void on_log(void* context, int level, const char* format, va_list arguments) {
   av_log_format_line2(context, level, format, arguments, last_error, sizeof(last_error), &prefix);
 }
 
-/// A format that wants another file does not get it.
+/// Refuses to open any other file that a format refers to.
 int refuse_to_open(AVFormatContext*, AVIOContext**, const char*, int, AVDictionary**) {
   return AVERROR(EPERM);
 }
@@ -43,13 +42,13 @@ double seconds_of(int64_t time, AVRational base) {
 void keep_log() { av_log_set_callback(on_log); }
 
 VideoError damaged(const std::string& what, int code) {
-  if (code == AVERROR(ENOMEM)) return {"large", "the memory that it may use is not enough"};
+  if (code == AVERROR(ENOMEM)) return {"large", "decoding needs more memory than allowed"};
   char text[AV_ERROR_MAX_STRING_SIZE] = "";
   av_strerror(code, text, sizeof(text));
   std::string message = what + ": " + text;
   std::string said = last_error;
   while (!said.empty() && (said.back() == '\n' || said.back() == '.')) said.pop_back();
-  // "[mov,mp4 @ 0x55...] text": the address tells nothing and would differ from run to run.
+  // Removes the prefix "[mov,mp4 @ 0x55...] ", whose address differs from run to run.
   if (const size_t end = said.find("] "); said.starts_with('[') && end != std::string::npos)
     said.erase(0, end + 2);
   if (!said.empty()) message += " (" + said + ")";
@@ -121,7 +120,7 @@ bool Container::read(AVPacket* packet) {
     av_packet_unref(packet);
     const int code = av_read_frame(context_, packet);
     if (code == AVERROR_EOF) return false;
-    if (code < 0) throw damaged("cannot be read to its end", code);
+    if (code < 0) throw damaged("cannot be read to the end", code);
     if ((packet->flags & AV_PKT_FLAG_CORRUPT) != 0)
       throw VideoError("damaged", "a part of it is damaged or cut off");
     note_time(*packet);
@@ -158,7 +157,7 @@ Survey Container::survey() {
     throw;
   }
   av_packet_free(&packet);
-  // The last packet's own length may be unknown, and what a header says is not exact.
+  // The duration of the last packet may be unknown, and that of the header is not exact.
   const double slack = std::max({0.5, 0.02 * promised, 1.5 * largest_gap_});
   if (end_ < promised - slack) {
     char text[120];

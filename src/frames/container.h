@@ -1,5 +1,5 @@
-// The container of a video: FFmpeg's demuxer on a descriptor that is already open, held to three
-// formats and to this one file. Used by video_file.cpp.
+// The container of a video: FFmpeg's demuxer on an open descriptor, restricted to three formats and
+// to this one file.
 #pragma once
 
 #include <cstdint>
@@ -15,12 +15,12 @@ namespace lynceus::frames {
 
 /// "what: FFmpeg's text", with the last line that FFmpeg logged as an error.
 VideoError damaged(const std::string& what, int code);
-/// Lets damaged() know what FFmpeg logs; nothing is printed.
+/// Keeps the errors that FFmpeg logs for damaged(), instead of printing them.
 void keep_log();
 
-/// What the packets alone tell.
+/// What the packets tell without decoding.
 struct Survey {
-  int64_t shown = 0;  ///< packets of the video that are meant to be shown
+  int64_t shown = 0;  ///< video packets that are to be shown
 };
 
 class Container {
@@ -33,7 +33,7 @@ class Container {
   const AVStream& video() const { return *context_->streams[video_]; }
   /// The next packet of the video; false at the end. VideoError for a damaged or cut packet.
   bool read(AVPacket* packet);
-  /// Reads to the end. VideoError when it comes much earlier than the header says.
+  /// Reads to the end. VideoError if the end comes much earlier than the header says.
   Survey survey();
 
  private:
@@ -49,9 +49,9 @@ class Container {
   AVIOContext* bytes_ = nullptr;
   AVFormatContext* context_ = nullptr;
   int video_ = -1;
-  double end_ = 0;         // seconds, of the packet that is shown last
-  double last_start_ = 0;  // seconds, of the video's packet before
-  double largest_gap_ = 0;
+  double end_ = 0;          // seconds, end of the packet that is shown last
+  double last_start_ = 0;   // seconds, decoding time of the previous video packet
+  double largest_gap_ = 0;  // seconds between two video packets
 };
 
 }  // namespace lynceus::frames

@@ -1,14 +1,12 @@
-// lynceus-frames: the frames that stand for a video, as RGB on standard output. `lynceus prepare`
-// starts one for each video (src/prepare/video.h), so that a decoder that crashes, hangs or wants
-// all memory ends nothing but itself. It reads its standard input, opens no file and is held to
-// limits of its own.
+// lynceus-frames: writes chosen frames of a video as RGB to standard output. `lynceus prepare`
+// starts one process per video, so that a decoder that crashes, hangs or exhausts memory ends only
+// itself. It reads standard input, opens no file, and limits its own memory.
 //
 //   lynceus-frames --frames N --max-pixels P --memory-mib M < VIDEO
 //
 // Output: "decoded COUNT\n", then "frame INDEX WIDTH HEIGHT\n" with WIDTH x HEIGHT x 3 bytes for
-// each chosen frame, each once, and "end\n"; or "damaged TEXT\n" or "large TEXT\n" in the place of
-// all that.
-// `--version` says which form of it this is.
+// each chosen frame, each once, and "end\n". Instead of all that, "damaged TEXT\n" or "large
+// TEXT\n" if the video cannot be used. `--version` prints the version of this format.
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -30,8 +28,9 @@ namespace {
 constexpr const char* kVersion = "lynceus-frames 1\n";
 constexpr const char* kHelp =
     "usage: lynceus-frames --frames N --max-pixels P --memory-mib M < VIDEO\n\n"
-    "Writes N frames of a video as RGB to standard output. `lynceus prepare video` starts it; the\n"
-    "form of the output stands in src/frames/main.cpp.\n\n"
+    "Writes N frames of a video as RGB to standard output, for `lynceus prepare`. The format of "
+    "the\n"
+    "output is described in src/frames/main.cpp.\n\n"
     "  lynceus-frames --frames 5 --max-pixels 16777216 --memory-mib 2048 < clip.mp4 > "
     "clip.frames\n";
 
@@ -60,12 +59,13 @@ void write_all(std::string_view bytes) {
   while (!bytes.empty()) {
     const ssize_t count = ::write(STDOUT_FILENO, bytes.data(), bytes.size());
     if (count < 0 && errno == EINTR) continue;
-    if (count < 0) std::_Exit(4);  // nobody reads any more
+    if (count < 0) std::_Exit(4);  // the reader is gone
     bytes.remove_prefix(static_cast<size_t>(count));
   }
 }
 
-/// Ends with whoever started it, keeps nothing open but its standard streams, and can open no more.
+/// From now on this process ends with its parent, has only the standard streams open, cannot open
+/// other files and is limited in memory.
 bool confine(int64_t memory_mib) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   ::close_range(STDERR_FILENO + 1, ~0u, 0);
@@ -80,10 +80,10 @@ bool confine(int64_t memory_mib) {
 void write_frames(const Options& options) {
   const ChosenFrames found = read_frames(STDIN_FILENO, options.frames, options.max_pixels);
   write_all("decoded " + std::to_string(found.decoded) + "\n");
-  for (const Picture& picture : found.pictures) {
-    write_all("frame " + std::to_string(picture.index) + " " + std::to_string(picture.width) + " " +
-              std::to_string(picture.height) + "\n");
-    write_all({reinterpret_cast<const char*>(picture.rgb.data()), picture.rgb.size()});
+  for (const RgbFrame& frame : found.frames) {
+    write_all("frame " + std::to_string(frame.index) + " " + std::to_string(frame.width) + " " +
+              std::to_string(frame.height) + "\n");
+    write_all({reinterpret_cast<const char*>(frame.rgb.data()), frame.rgb.size()});
   }
   write_all("end\n");
 }
@@ -112,7 +112,7 @@ int run(int argc, char** argv) {
       if (c == '\n' || c == '\r') c = ' ';
     write_all(std::string(error.kind()) + " " + text + "\n");
   } catch (const std::bad_alloc&) {
-    write_all("large the memory that it may use is not enough\n");
+    write_all("large decoding needs more memory than allowed\n");
   }
   return 3;
 }

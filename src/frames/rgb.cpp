@@ -1,4 +1,3 @@
-// See rgb.h.
 #include "frames/rgb.h"
 
 #include <algorithm>
@@ -25,7 +24,7 @@ constexpr int kRowAlignment = 64;  // the scaler's vector code writes whole vect
 
 }  // namespace
 
-Picture to_rgb(const AVFrame& frame) {
+RgbFrame to_rgb(const AVFrame& frame) {
   const auto format = static_cast<AVPixelFormat>(frame.format);
   constexpr int kExact = SWS_BILINEAR | SWS_ACCURATE_RND | SWS_FULL_CHR_H_INT | SWS_BITEXACT;
   const std::unique_ptr<SwsContext, FreeScaler> scaler(
@@ -44,7 +43,7 @@ Picture to_rgb(const AVFrame& frame) {
                              from_full != 0 || frame.color_range == AVCOL_RANGE_JPEG ? 1 : 0, table,
                              to_full, brightness, contrast, saturation);
 
-  Picture picture{0, frame.width, frame.height, {}};
+  RgbFrame rgb{0, frame.width, frame.height, {}};
   const size_t row = static_cast<size_t>(frame.width) * 3;
   const size_t stride = (row + 2 * kRowAlignment - 1) / kRowAlignment * kRowAlignment;
   const std::unique_ptr<uint8_t, FreeBytes> padded(
@@ -55,19 +54,19 @@ Picture to_rgb(const AVFrame& frame) {
   if (sws_scale(scaler.get(), frame.data, frame.linesize, 0, frame.height, planes, strides) !=
       frame.height)
     throw VideoError("damaged", "a frame cannot be converted to RGB");
-  picture.rgb.resize(row * static_cast<size_t>(frame.height));
+  rgb.rgb.resize(row * static_cast<size_t>(frame.height));
   for (size_t y = 0; y < static_cast<size_t>(frame.height); ++y)
-    std::copy_n(padded.get() + y * stride, row, picture.rgb.data() + y * row);
-  return picture;
+    std::copy_n(padded.get() + y * stride, row, rgb.rgb.data() + y * row);
+  return rgb;
 }
 
-Picture turned(Picture picture, int quarter_turns) {
-  if (quarter_turns == 0) return picture;
-  const int width = picture.width;
-  const int height = picture.height;
+RgbFrame turned(RgbFrame frame, int quarter_turns) {
+  if (quarter_turns == 0) return frame;
+  const int width = frame.width;
+  const int height = frame.height;
   const bool swaps = quarter_turns % 2 == 1;
-  Picture upright{picture.index, swaps ? height : width, swaps ? width : height, {}};
-  upright.rgb.resize(picture.rgb.size());
+  RgbFrame upright{frame.index, swaps ? height : width, swaps ? width : height, {}};
+  upright.rgb.resize(frame.rgb.size());
   for (int y = 0; y < height; ++y) {
     for (int x = 0; x < width; ++x) {
       int to_x = width - 1 - x;  // half a turn
@@ -84,7 +83,7 @@ Picture turned(Picture picture, int quarter_turns) {
                 static_cast<size_t>(column)) *
                3;
       };
-      std::copy_n(picture.rgb.data() + at(y, width, x), 3,
+      std::copy_n(frame.rgb.data() + at(y, width, x), 3,
                   upright.rgb.data() + at(to_y, upright.width, to_x));
     }
   }

@@ -1,5 +1,5 @@
-// A decoded frame as RGB, by the matrix and the range that it says it has (BT.601, 16 to 235, where
-// it says nothing), and turned upright. Used by video_file.cpp.
+// Converts a decoded frame to RGB, with the color matrix and range of the frame (BT.601, 16 to 235,
+// if it has none), and turns it upright.
 #pragma once
 
 extern "C" {
@@ -10,10 +10,10 @@ extern "C" {
 
 namespace lynceus::frames {
 
-/// VideoError for a layout of pixels that cannot be converted.
-Picture to_rgb(const AVFrame& frame);
+/// VideoError for a pixel format that cannot be converted.
+RgbFrame to_rgb(const AVFrame& frame);
 
-/// Turned clockwise by `quarter_turns` times 90 degrees.
-Picture turned(Picture picture, int quarter_turns);
+/// Turned clockwise by `quarter_turns` (0 to 3) times 90 degrees.
+RgbFrame turned(RgbFrame frame, int quarter_turns);
 
 }  // namespace lynceus::frames

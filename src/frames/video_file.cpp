@@ -1,4 +1,3 @@
-// Decodes and converts. See video_file.h.
 #include "frames/video_file.h"
 
 #include <algorithm>
@@ -52,16 +51,16 @@ Codec open_decoder(const AVStream& stream, int64_t max_pixels) {
                                     avcodec_get_name(parameters.codec_id));
   Codec codec(allocated(avcodec_alloc_context3(decoder)));
   if (const int code = avcodec_parameters_to_context(codec.get(), &parameters); code < 0)
-    throw damaged("a broken header", code);
+    throw damaged("damaged header", code);
   codec->pkt_timebase = stream.time_base;
   codec->thread_count = 1;
-  codec->max_pixels = max_pixels;  // headers inside the stream may say otherwise than the container
+  codec->max_pixels = max_pixels;  // headers in the stream may contradict the container
   if (const int code = avcodec_open2(codec.get(), decoder, nullptr); code < 0)
-    throw damaged("a broken header", code);
+    throw damaged("damaged header", code);
   return codec;
 }
 
-/// Clockwise quarter turns that show the video upright.
+/// Number of clockwise quarter turns that show the video upright.
 int quarter_turns(const AVStream& stream) {
   size_t size = 0;
   const uint8_t* data = av_stream_get_side_data(&stream, AV_PKT_DATA_DISPLAYMATRIX, &size);
@@ -71,7 +70,7 @@ int quarter_turns(const AVStream& stream) {
   return static_cast<int>((degrees + 360 + 45) / 90) % 4;
 }
 
-/// Frames in the order in which they are shown, as the decoder gives them.
+/// Decodes frames in display order.
 class Decoder {
  public:
   Decoder(int descriptor, int64_t max_pixels)
@@ -80,7 +79,7 @@ class Decoder {
         turns_(quarter_turns(container_.video())),
         max_pixels_(max_pixels) {}
 
-  /// Counts all frames; keeps those of the ascending list `wanted`.
+  /// Counts all frames and keeps those whose index is in the ascending list `wanted`.
   ChosenFrames run(const std::vector<int64_t>& wanted) {
     std::unique_ptr<AVPacket, FreePacket> packet(allocated(av_packet_alloc()));
     bool more = true;
@@ -96,7 +95,7 @@ class Decoder {
 
  private:
   std::string place() const {
-    return "cannot be decoded behind frame " + std::to_string(chosen_.decoded);
+    return "cannot be decoded after frame " + std::to_string(chosen_.decoded);
   }
 
   void take_frames(const std::vector<int64_t>& wanted) {
@@ -109,9 +108,9 @@ class Decoder {
       if ((frame_->flags & AV_FRAME_FLAG_CORRUPT) != 0 || frame_->decode_error_flags != 0)
         throw VideoError("damaged", "frame " + std::to_string(index) + " is damaged");
       check_pixels(frame_->width, frame_->height, max_pixels_);
-      Picture picture = turned(to_rgb(*frame_), turns_);
-      picture.index = index;
-      chosen_.pictures.push_back(std::move(picture));
+      RgbFrame rgb = turned(to_rgb(*frame_), turns_);
+      rgb.index = index;
+      chosen_.frames.push_back(std::move(rgb));
     }
   }
 
@@ -128,7 +127,7 @@ class Decoder {
 ChosenFrames read_frames(int descriptor, int64_t wanted, int64_t max_pixels) {
   keep_log();
   int64_t frames = Container(descriptor).survey().shown;
-  // Packets are nearly always one a frame: then one pass is enough, otherwise there is a second.
+  // Nearly always one packet is one frame, and one pass is enough. Otherwise there is a second.
   for (int pass = 0; pass < 2; ++pass) {
     std::vector<int64_t> chosen;
     if (frames > 0) chosen = io::choose_frames(frames, wanted);
@@ -137,7 +136,7 @@ ChosenFrames read_frames(int descriptor, int64_t wanted, int64_t max_pixels) {
     if (found.decoded == frames) return found;
     frames = found.decoded;
   }
-  throw VideoError("damaged", "gives another number of frames each time it is decoded");
+  throw VideoError("damaged", "has a different number of frames each time it is decoded");
 }
 
 }  // namespace lynceus::frames

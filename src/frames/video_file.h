@@ -1,10 +1,9 @@
-// A video behind a descriptor, through FFmpeg: which frames stand for it (io/media/frame_choice.h),
-// as RGB.
+// Chosen frames (io/media/frame_choice.h) of a video as RGB, decoded by FFmpeg.
 //
-// A frame's index counts what the decoder gives, in the order in which it is shown; times do not
-// count, so a variable rate is as good as any. The rotation that a phone writes beside the video is
-// applied in quarter turns; mirrors and the shape of pixels are not. Containers are mp4 (mov), avi
-// and matroska (webm), nothing that leads to other files. Used by main.cpp alone.
+// The index of a frame counts the decoded frames in display order. Times are ignored, so a variable
+// frame rate makes no difference. Rotation metadata, as phones write it, is applied in quarter
+// turns; mirroring and non-square pixels are not. Containers are mp4 (mov), avi and matroska
+// (webm); nothing in them can refer to other files.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +16,7 @@ namespace lynceus::frames {
 /// Why a video cannot be used.
 class VideoError : public std::runtime_error {
  public:
-  /// `kind`: a word of what main.cpp says: "damaged" or "large".
+  /// `kind`: "damaged" or "large", the first word of the output.
   VideoError(const char* kind, const std::string& message)
       : std::runtime_error(message), kind_(kind) {}
   const char* kind() const { return kind_; }
@@ -26,21 +25,21 @@ class VideoError : public std::runtime_error {
   const char* kind_;  // a literal
 };
 
-struct Picture {
-  int64_t index = 0;  ///< of the decoded frame
+struct RgbFrame {
+  int64_t index = 0;  ///< among the decoded frames
   int width = 0;
   int height = 0;
   std::vector<uint8_t> rgb;  // [height, width, 3]
 };
 
 struct ChosenFrames {
-  int64_t decoded = 0;            ///< frames of the video
-  std::vector<Picture> pictures;  ///< each chosen frame once, ascending
+  int64_t decoded = 0;           ///< number of frames in the video
+  std::vector<RgbFrame> frames;  ///< each chosen frame once, ascending
 };
 
-/// Decodes all of the video in `descriptor`, which can be sought in, and keeps the frames that
-/// stand for it. VideoError for what is no video, is damaged or cut off, or has more pixels a
-/// frame.
+/// Decodes the complete video in `descriptor`, which must be seekable, and keeps `wanted` chosen
+/// frames. VideoError if it is not a video, is damaged or cut off, or has a frame of more than
+/// `max_pixels`.
 ChosenFrames read_frames(int descriptor, int64_t wanted, int64_t max_pixels);
 
 }  // namespace lynceus::frames

@@ -1,19 +1,20 @@
-// y = x + scaling · (up(silu(down(norm(x)))) + bias): two collectives, one a direction. Used by
-// decoder layers.
+// y = x + scaling · (up(silu(down(norm(x)))) + bias), with one sum over tensor ranks in each
+// direction.
 #include "model/adapter.h"
 
 #include "kernels/activation.h"
 #include "kernels/elementwise.h"
+#include "model/layer.h"
 #include "model/tensor_sum.h"
 
 namespace lynceus::model {
 
 Tensor Adapter::forward(const Runtime& rt, const Tensor& x, Saved* saved) const {
-  const Tensor normed = norm.forward(rt, x, saved ? &saved->norm : nullptr);
-  const Tensor bottleneck = down.forward(rt, normed, saved ? &saved->down : nullptr);
+  const Tensor normed = norm.forward(rt, x, part(saved, &Saved::norm));
+  const Tensor bottleneck = down.forward(rt, normed, part(saved, &Saved::down));
   const Tensor activated = saved ? rt.activation(bottleneck.shape()) : bottleneck;
   kernels::silu_forward(rt.stream, bottleneck, activated);
-  up.keep(activated, saved ? &saved->up : nullptr);
+  up.keep(activated, part(saved, &Saved::up));
   const Tensor reduced = rt.activation(x.shape());
   sum_over_tensor_ranks(
       rt, reduced, [&](RowRange rows) { up.forward(rt, rows.of(activated), rows.of(reduced)); });
@@ -27,16 +28,15 @@ Tensor Adapter::forward(const Runtime& rt, const Tensor& x, Saved* saved) const 
   return y;
 }
 
-void Adapter::backward(const Runtime& rt, const Saved& saved, const Tensor& dy,
-                       const Tensor* dx) const {
+void Adapter::backward(const Runtime& rt, const Saved& saved, const Tensor& dy, Tensor* dx) const {
   const Tensor dreduced = rt.activation(dy.shape());
-  // Only scaling's gradient reads the forward values.
+  // Only scaling's gradient reads `reduced`; where scaling is frozen, dy stands in for it.
   const Tensor& reduced = scaling.trainable() ? saved.reduced : dy;
   kernels::adapter_epilogue_backward(rt.stream, reduced, up_bias.value, scaling.value, dy, dreduced,
                                      scaling.trainable() ? &scaling.grad : nullptr,
                                      up_bias.trainable() ? &up_bias.grad : nullptr);
 
-  const Tensor dbottleneck = rt.activation(saved.bottleneck.shape());
+  Tensor dbottleneck;
   up.backward(rt, saved.up, dreduced, &dbottleneck);
   kernels::silu_backward(rt.stream, saved.bottleneck, dbottleneck, dbottleneck);
   down.backward_weight(rt, saved.down, dbottleneck);
@@ -45,7 +45,7 @@ void Adapter::backward(const Runtime& rt, const Saved& saved, const Tensor& dy,
     down.backward_input(rt, rows.of(dbottleneck), rows.of(dnormed));
   });
 
-  norm.backward(rt, saved.norm, dnormed, /*dresidual=*/&dy, dx);
+  norm.backward(rt, saved.norm, dnormed, dx, /*dresidual=*/&dy);
 }
 
 void Adapter::visit_parameters(const ParameterVisitor& visit) {

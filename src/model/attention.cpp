@@ -1,19 +1,20 @@
-// Projections, rotary positions, attention within sequences, the sum over tensor ranks: one
-// reduction a direction. Used by decoder layers.
+// Projections, rotary positions, attention within sequences, and one sum over tensor ranks in each
+// direction.
 #include "model/attention.h"
 
 #include <cmath>
 
 #include "kernels/rope.h"
+#include "model/layer.h"
 #include "model/tensor_sum.h"
 
 namespace lynceus::model {
 
 Tensor SelfAttention::forward(const Runtime& rt, const PackedBatch& batch, const Tensor& x,
                               Saved* saved) const {
-  const Tensor q = q_proj.forward(rt, x, saved ? &saved->q_proj : nullptr);
-  const Tensor k = k_proj.forward(rt, x, saved ? &saved->k_proj : nullptr);
-  const Tensor v = v_proj.forward(rt, x, saved ? &saved->v_proj : nullptr);
+  const Tensor q = q_proj.forward(rt, x, part(saved, &Saved::q_proj));
+  const Tensor k = k_proj.forward(rt, x, part(saved, &Saved::k_proj));
+  const Tensor v = v_proj.forward(rt, x, part(saved, &Saved::v_proj));
   kernels::rope_forward(rt.stream, batch.cos, batch.sin, q);
   kernels::rope_forward(rt.stream, batch.cos, batch.sin, k);
 
@@ -29,16 +30,16 @@ Tensor SelfAttention::forward(const Runtime& rt, const PackedBatch& batch, const
     saved->out = out;
     saved->lse = lse;
   }
-  o_proj.keep(out, saved ? &saved->o_proj : nullptr);
+  o_proj.keep(out, part(saved, &Saved::o_proj));
   Tensor y = rt.activation({x.rows(), o_proj.out_features()});
   sum_over_tensor_ranks(rt, y,
                         [&](RowRange rows) { o_proj.forward(rt, rows.of(out), rows.of(y)); });
   return y;
 }
 
-Tensor SelfAttention::backward(const Runtime& rt, const PackedBatch& batch, const Saved& saved,
-                               const Tensor& dy) const {
-  const Tensor dout = rt.activation(saved.out.shape());
+void SelfAttention::backward(const Runtime& rt, const PackedBatch& batch, const Saved& saved,
+                             const Tensor& dy, Tensor* dx) const {
+  Tensor dout;
   o_proj.backward(rt, saved.o_proj, dy, &dout);
 
   const Tensor dq = rt.activation(saved.q.shape());
@@ -52,13 +53,14 @@ Tensor SelfAttention::backward(const Runtime& rt, const PackedBatch& batch, cons
   q_proj.backward_weight(rt, saved.q_proj, dq);
   k_proj.backward_weight(rt, saved.k_proj, dk);
   v_proj.backward_weight(rt, saved.v_proj, dv);
-  Tensor dx = rt.activation({dy.rows(), q_proj.in_features()});
-  sum_over_tensor_ranks(rt, dx, [&](RowRange rows) {
-    q_proj.backward_input(rt, rows.of(dq), rows.of(dx));
-    k_proj.backward_input(rt, rows.of(dk), rows.of(dx), /*accumulate=*/true);
-    v_proj.backward_input(rt, rows.of(dv), rows.of(dx), /*accumulate=*/true);
+  if (dx == nullptr) return;
+  const Tensor sum = rt.activation({dy.rows(), q_proj.in_features()});
+  sum_over_tensor_ranks(rt, sum, [&](RowRange rows) {
+    q_proj.backward_input(rt, rows.of(dq), rows.of(sum));
+    k_proj.backward_input(rt, rows.of(dk), rows.of(sum), /*accumulate=*/true);
+    v_proj.backward_input(rt, rows.of(dv), rows.of(sum), /*accumulate=*/true);
   });
-  return dx;
+  *dx = sum;
 }
 
 void SelfAttention::visit_parameters(const ParameterVisitor& visit) {

@@ -1,5 +1,6 @@
-// Self-attention of a decoder layer (Vaswani et al. 2017; rotary positions; grouped KV heads),
-// heads split over grid.tensor: q, k, v by columns, o by rows.
+// Self-attention of a decoder layer (Vaswani et al. 2017), with rotary positions (Su et al. 2021)
+// and grouped key/value heads (Ainslie et al. 2023). Heads are split over grid.tensor: q, k and v
+// by output features, o by input features.
 #pragma once
 
 #include "kernels/attention.h"
@@ -18,16 +19,17 @@ struct SelfAttention {
 
   struct Saved {
     Linear::Saved q_proj, k_proj, v_proj, o_proj;
-    Tensor q, k, v;  // rotated; [tokens, heads_local · head_dim] and [tokens, kv ...]
-    Tensor out;      // [tokens, heads_local · head_dim]
-    Tensor lse;      // [heads_local, tokens]
+    Tensor q;     // [tokens, heads_local · head_dim], rotated
+    Tensor k, v;  // [tokens, kv_heads_local · head_dim]; k rotated
+    Tensor out;   // [tokens, heads_local · head_dim]
+    Tensor lse;   // f32 [heads_local, tokens]
   };
 
-  /// x [tokens, hidden] -> [tokens, hidden], summed over grid.tensor.
+  /// x [tokens, hidden] -> y [tokens, hidden], summed over grid.tensor.
   Tensor forward(const Runtime& rt, const PackedBatch& batch, const Tensor& x, Saved* saved) const;
   /// dy [tokens, hidden] -> dx [tokens, hidden], summed over grid.tensor.
-  Tensor backward(const Runtime& rt, const PackedBatch& batch, const Saved& saved,
-                  const Tensor& dy) const;
+  void backward(const Runtime& rt, const PackedBatch& batch, const Saved& saved, const Tensor& dy,
+                Tensor* dx) const;
   void visit_parameters(const ParameterVisitor& visit);
 };
 

@@ -1,13 +1,16 @@
-// The bridges (resampler, affine, mlp) behind one forward and backward, and the frame positions
-// that videos get in front of them. Used by the vision branch of a step.
+// One forward and backward for the three kinds of bridge, and the frame positions of videos.
 #include "model/bridge.h"
+
+#include <type_traits>
 
 #include "kernels/activation.h"
 #include "kernels/elementwise.h"
+#include "model/layer.h"
 
 namespace lynceus::model {
 namespace {
 
+/// visit(first row, rows, frame) for each frame of each video.
 template <typename Visit>
 void for_each_frame(const kernels::CumulativeLengths& begin, const std::vector<int64_t>& frames,
                     const std::vector<uint8_t>& is_video, Visit visit) {
@@ -29,16 +32,16 @@ std::optional<LayerNorm> make_vision_norm(const ParameterMaker& make, const Mode
 
 Tensor AffineBridge::forward(const Runtime& rt, const Tensor& media, Saved* saved) const {
   const Tensor x =
-      ln_vision ? ln_vision->forward(rt, media, saved ? &saved->ln_vision : nullptr) : media;
-  return mlp.forward(rt, x, saved ? &saved->mlp : nullptr);
+      ln_vision ? ln_vision->forward(rt, media, part(saved, &Saved::ln_vision)) : media;
+  return mlp.forward(rt, x, part(saved, &Saved::mlp));
 }
 
 void AffineBridge::backward(const Runtime& rt, const Saved& saved, const Tensor& dy,
-                            const Tensor* dmedia) const {
+                            Tensor* dmedia) const {
   if (!ln_vision) return mlp.backward(rt, saved.mlp, dy, dmedia);
-  const Tensor dx = rt.activation(saved.ln_vision.x.shape());
+  Tensor dx;
   mlp.backward(rt, saved.mlp, dy, &dx);
-  ln_vision->backward(rt, saved.ln_vision, dx, nullptr, dmedia);
+  ln_vision->backward(rt, saved.ln_vision, dx, dmedia);
 }
 
 void AffineBridge::visit_parameters(const ParameterVisitor& visit) {
@@ -48,26 +51,26 @@ void AffineBridge::visit_parameters(const ParameterVisitor& visit) {
 
 Tensor MlpBridge::forward(const Runtime& rt, const Tensor& media, Saved* saved) const {
   const Tensor x =
-      ln_vision ? ln_vision->forward(rt, media, saved ? &saved->ln_vision : nullptr) : media;
-  const Tensor hidden = in.forward(rt, x, saved ? &saved->in : nullptr);
-  const Tensor normed = norm.forward(rt, hidden, saved ? &saved->norm : nullptr);
+      ln_vision ? ln_vision->forward(rt, media, part(saved, &Saved::ln_vision)) : media;
+  const Tensor hidden = in.forward(rt, x, part(saved, &Saved::in));
+  const Tensor normed = norm.forward(rt, hidden, part(saved, &Saved::norm));
   const Tensor activated = saved ? rt.activation(normed.shape()) : normed;
   kernels::gelu_forward(rt.stream, normed, activated);
   if (saved) saved->normed = normed;
-  return out.forward(rt, activated, saved ? &saved->out : nullptr);
+  return out.forward(rt, activated, part(saved, &Saved::out));
 }
 
 void MlpBridge::backward(const Runtime& rt, const Saved& saved, const Tensor& dy,
-                         const Tensor* dmedia) const {
-  const Tensor dnormed = rt.activation(saved.normed.shape());
+                         Tensor* dmedia) const {
+  Tensor dnormed;
   out.backward(rt, saved.out, dy, &dnormed);
   kernels::gelu_backward(rt.stream, saved.normed, dnormed, dnormed);
-  const Tensor dhidden = rt.activation(saved.normed.shape());
-  norm.backward(rt, saved.norm, dnormed, nullptr, &dhidden);
+  Tensor dhidden;
+  norm.backward(rt, saved.norm, dnormed, &dhidden);
   if (!ln_vision) return in.backward(rt, saved.in, dhidden, dmedia);
-  const Tensor dx = rt.activation(saved.ln_vision.x.shape());
+  Tensor dx;
   in.backward(rt, saved.in, dhidden, &dx);
-  ln_vision->backward(rt, saved.ln_vision, dx, nullptr, dmedia);
+  ln_vision->backward(rt, saved.ln_vision, dx, dmedia);
 }
 
 void MlpBridge::visit_parameters(const ParameterVisitor& visit) {
@@ -93,7 +96,7 @@ Tensor Bridge::forward(const Runtime& rt, const Media& media, Saved* saved) cons
     saved->is_video = media.is_video;
   }
   if (const auto* resampler = std::get_if<Resampler>(&kind))
-    return resampler->forward(rt, media.features, media.begin,
+    return resampler->forward(rt, media.begin, media.features,
                               saved ? &saved->kind.emplace<Resampler::Saved>() : nullptr);
   if (const auto* affine = std::get_if<AffineBridge>(&kind))
     return affine->forward(rt, media.features,
@@ -102,30 +105,28 @@ Tensor Bridge::forward(const Runtime& rt, const Media& media, Saved* saved) cons
       rt, media.features, saved ? &saved->kind.emplace<MlpBridge::Saved>() : nullptr);
 }
 
-void Bridge::backward(const Runtime& rt, const Saved& saved, const Tensor& dy) const {
+void Bridge::backward(const Runtime& rt, const Saved& saved, const Tensor& dy,
+                      Tensor* dmedia) const {
   bool any_video = false;
   for (const uint8_t video : saved.is_video) any_video |= video != 0;
-  const bool wants_media = frame_position && frame_position->trainable() && any_video;
-  Tensor dmedia;
-  if (wants_media)
-    dmedia = rt.activation({saved.media_begin.tokens(), frame_position->value.dim(3)});
-  const Tensor* dmedia_wanted = wants_media ? &dmedia : nullptr;
+  const bool trains_frames = frame_position && frame_position->trainable() && any_video;
+  Tensor dfeatures;
+  Tensor* wanted = trains_frames || dmedia != nullptr ? &dfeatures : nullptr;
 
-  if (const auto* resampler = std::get_if<Resampler>(&kind))
-    resampler->backward(rt, saved.media_begin, std::get<Resampler::Saved>(saved.kind), dy,
-                        dmedia_wanted);
-  else if (const auto* affine = std::get_if<AffineBridge>(&kind))
-    affine->backward(rt, std::get<AffineBridge::Saved>(saved.kind), dy, dmedia_wanted);
-  else
-    std::get<MlpBridge>(kind).backward(rt, std::get<MlpBridge::Saved>(saved.kind), dy,
-                                       dmedia_wanted);
+  std::visit(
+      [&](const auto& bridge) {
+        using BridgeSaved = typename std::decay_t<decltype(bridge)>::Saved;
+        bridge.backward(rt, std::get<BridgeSaved>(saved.kind), dy, wanted);
+      },
+      kind);
 
-  if (!wants_media) return;
-  const int64_t width = dmedia.cols();
+  if (dmedia != nullptr) *dmedia = dfeatures;
+  if (!trains_frames) return;
+  const int64_t width = dfeatures.cols();
   const Tensor table = frame_position->grad.reshape({frame_position->grad.dim(1), width});
   for_each_frame(saved.media_begin, saved.frames, saved.is_video,
                  [&](int64_t row, int64_t tokens, int64_t frame) {
-                   kernels::column_sum(rt.stream, dmedia.slice(row, tokens),
+                   kernels::column_sum(rt.stream, dfeatures.slice(row, tokens),
                                        table.slice(frame, 1).reshape({width}));
                  });
 }
@@ -136,8 +137,7 @@ void Bridge::visit_parameters(const ParameterVisitor& visit) {
 }
 
 Bridge make_bridge(const Runtime& rt, const ModelConfig& config) {
-  const bool trainable = config.llm.trains("bridge");
-  const ParameterMaker root(rt, "", trainable);
+  const ParameterMaker root(rt, "", Module::kBridge, config.llm.trains("bridge"));
   const ParameterMaker make = root.in("bridge");
   const int64_t width = config.llm.hidden_size, vision = config.vision.hidden_size;
   Bridge bridge;

@@ -1,6 +1,8 @@
-// The bridge: from the vision tokens of a sample to what stands in front of its text. Three kinds:
-// the Perceiver resampler, one affine map, or an MLP (Linear, LayerNorm, GELU, Linear), the last
-// two token by token. Replicated on every rank; its gradients are summed over the whole world.
+// The bridge: from patch features to the visual tokens before a sample's text. Three kinds: the
+// Perceiver resampler, and, row by row, an affine map or an MLP (Linear, LayerNorm, GELU, Linear).
+// Replicated on every rank; its gradients are summed over the world.
+//
+// media: patch features [rows, vision width], item by item, rows = Σ frames · tokens an image.
 #pragma once
 
 #include <optional>
@@ -10,7 +12,7 @@
 
 namespace lynceus::model {
 
-/// y = affine(ln_vision(x)), ln_vision where configured.
+/// y = mlp(ln_vision(x)); ln_vision where configured. One visual token for each row.
 struct AffineBridge {
   std::optional<LayerNorm> ln_vision;
   Linear mlp;  // [width, vision width]
@@ -20,13 +22,14 @@ struct AffineBridge {
     Linear::Saved mlp;
   };
 
+  /// media [rows, vision width] -> y [rows, width]
   Tensor forward(const Runtime& rt, const Tensor& media, Saved* saved) const;
-  void backward(const Runtime& rt, const Saved& saved, const Tensor& dy,
-                const Tensor* dmedia) const;
+  void backward(const Runtime& rt, const Saved& saved, const Tensor& dy, Tensor* dmedia) const;
   void visit_parameters(const ParameterVisitor& visit);
 };
 
-/// y = out(gelu(norm(in(ln_vision(x)))))
+/// y = out(gelu(norm(in(ln_vision(x))))); ln_vision where configured. One visual token for each
+/// row.
 struct MlpBridge {
   std::optional<LayerNorm> ln_vision;
   Linear in;       // [bridge width, vision width]
@@ -36,26 +39,26 @@ struct MlpBridge {
   struct Saved {
     LayerNorm::Saved ln_vision, norm;
     Linear::Saved in, out;
-    Tensor normed;  // [vision tokens, bridge width], before GELU
+    Tensor normed;  // [rows, bridge width], before GELU
   };
 
+  /// media [rows, vision width] -> y [rows, width]
   Tensor forward(const Runtime& rt, const Tensor& media, Saved* saved) const;
-  void backward(const Runtime& rt, const Saved& saved, const Tensor& dy,
-                const Tensor* dmedia) const;
+  void backward(const Runtime& rt, const Saved& saved, const Tensor& dy, Tensor* dmedia) const;
   void visit_parameters(const ParameterVisitor& visit);
 };
 
 struct Bridge {
   std::variant<Resampler, AffineBridge, MlpBridge> kind;
-  /// [1, num_frames, 1, vision width]: added to every token of frame f of a video.
+  /// [1, num_frames, 1, vision width]: row f is added to every patch feature of frame f of a video.
   std::optional<Parameter> frame_position;
 
-  /// The vision features of several samples' media, packed.
+  /// The patch features of several media items, packed.
   struct Media {
-    Tensor features;                   // [Σ vision tokens, vision width]; changed in place
-    kernels::CumulativeLengths begin;  // where items begin
-    std::vector<int64_t> frames;       // pictures of each item
-    std::vector<uint8_t> is_video;     // whether frames get their position
+    Tensor features;                   // [rows, vision width]; forward adds frame positions to it
+    kernels::CumulativeLengths begin;  // rows where items begin
+    std::vector<int64_t> frames;       // of each item; 1 for an image
+    std::vector<uint8_t> is_video;     // of each item: whether frame positions are added
   };
   struct Saved {
     std::variant<std::monostate, Resampler::Saved, AffineBridge::Saved, MlpBridge::Saved> kind;
@@ -64,9 +67,10 @@ struct Bridge {
     std::vector<uint8_t> is_video;
   };
 
-  /// -> [Σ visual tokens, width], item by item.
+  /// -> visual tokens [Σ visual tokens, width], item by item.
   Tensor forward(const Runtime& rt, const Media& media, Saved* saved) const;
-  void backward(const Runtime& rt, const Saved& saved, const Tensor& dy) const;
+  /// dmedia: the gradient of media.features [rows, vision width].
+  void backward(const Runtime& rt, const Saved& saved, const Tensor& dy, Tensor* dmedia) const;
   void visit_parameters(const ParameterVisitor& visit);
 };
 

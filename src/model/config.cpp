@@ -1,6 +1,7 @@
-// Which numbers can be a model, and which ranks can share it. Used before a run begins, and again
-// once files have said the rest.
+// Checks which numbers can be a model and which grids can share it.
 #include "model/config.h"
+
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <sstream>
@@ -9,7 +10,7 @@
 namespace lynceus::model {
 namespace {
 
-constexpr int64_t kMost = 1 << 24;  // products of two sizes stay far below 64 bits
+constexpr int64_t kMost = 1 << 24;  // a product of two sizes is far below 64 bits
 
 std::vector<std::string> split_list(const std::string& text) {
   std::vector<std::string> items;

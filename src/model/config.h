@@ -1,6 +1,6 @@
-// What the model is, in numbers: the sections [model] [vision] [bridge] [adapter]. Each struct
-// visits its own fields once; the reader, --help, --print-config and the manifest all come from
-// that visit.
+// The configuration of the model: sections [model] [vision] [bridge] [adapter]. Each struct visits
+// its own fields once; the reader, --help, --print-config and the manifest all come from that
+// visit.
 #pragma once
 
 #include <cstdint>
@@ -14,13 +14,13 @@ namespace lynceus::model {
 /// LLaMA family. Defaults: LLaMA-7B.
 struct LlmConfig {
   std::string weights;
-  std::optional<int64_t> given_vocab_size;
+  std::optional<int64_t> given_vocab_size;  ///< model.vocab_size; empty: auto
   int64_t hidden_size = 4096;
   int64_t intermediate_size = 11008;
   int64_t num_layers = 32;
   int64_t num_heads = 32;
   int64_t num_kv_heads = 0;
-  int64_t vocab_size = 0;  ///< rows of embed_tokens, [PAD] included: as given, or the tokenizer's
+  int64_t vocab_size = 0;  ///< rows of embed_tokens, [PAD] included; resolved
   double rms_norm_eps = 1e-6;
   double rope_theta = 10000.0;
   double init_std = 0.02;
@@ -36,7 +36,7 @@ struct LlmConfig {
   void visit(Visitor& v) {
     v.section("model", "the LLM: LLaMA family");
     v.field("model.weights", weights,
-            "directory as Hugging Face (config.json) or Meta (params.json) lays it out; empty: "
+            "directory in the layout of Hugging Face (config.json) or Meta (params.json); empty: "
             "random values");
     v.field("model.vocab_size", given_vocab_size,
             "rows of the embedding, or auto: tokenizer + [PAD]");
@@ -47,9 +47,9 @@ struct LlmConfig {
     v.field("model.num_kv_heads", num_kv_heads, "key/value heads; 0: as many as query heads");
     v.field("model.rms_norm_eps", rms_norm_eps, "epsilon of the RMSNorms");
     v.field("model.rope_theta", rope_theta, "base of the rotary angles");
-    v.field("model.init_std", init_std, "deviation of random weights");
+    v.field("model.init_std", init_std, "standard deviation of random weights");
     v.field("model.init_from", init_from,
-            "checkpoint whose LLM weights replace the random ones (a backbone trained here)");
+            "checkpoint of a run that trained the LLM: its LLM weights replace the random ones");
     v.field("model.train", train, "what is trained: any of bridge, adapter, llm");
   }
 };
@@ -85,14 +85,15 @@ struct VisionConfig {
     v.field("vision.num_heads", num_heads, "attention heads");
     v.field("vision.intermediate_size", intermediate_size, "width of the MLP");
     v.field("vision.layer_norm_eps", layer_norm_eps, "epsilon of the LayerNorms");
-    v.field("vision.num_frames", num_frames, "most frames of a video");
+    v.field("vision.num_frames", num_frames, "maximum number of frames of a video");
     v.field("vision.frame_position", frame_position, "add a trained embedding to each video frame");
-    v.field("vision.images_per_pass", images_per_pass, "pictures encoded at once");
-    v.field("vision.init_std", init_std, "deviation of random weights; 0: 1 / sqrt(fan in)");
+    v.field("vision.images_per_pass", images_per_pass, "images encoded at once");
+    v.field("vision.init_std", init_std,
+            "standard deviation of random weights; 0: 1 / sqrt(fan in)");
   }
 };
 
-/// From vision tokens to the LLM's width. Defaults: Lynx's resampler.
+/// From patch features to visual tokens. Defaults: Lynx's resampler.
 struct BridgeConfig {
   std::string kind = "resampler";
   int64_t num_latents = 32;
@@ -107,9 +108,9 @@ struct BridgeConfig {
 
   template <typename Visitor>
   void visit(Visitor& v) {
-    v.section("bridge", "from vision tokens to the LLM");
+    v.section("bridge", "from patch features to visual tokens");
     v.choice("bridge.kind", kind, {"resampler", "affine", "mlp"}, "the bridge");
-    v.field("bridge.num_latents", num_latents, "visual tokens a sample (resampler)");
+    v.field("bridge.num_latents", num_latents, "visual tokens of a media item (resampler)");
     v.field("bridge.num_layers", num_layers, "depth (resampler)");
     v.field("bridge.num_heads", num_heads, "attention heads (resampler)");
     v.field("bridge.head_dim", head_dim, "size of a head (resampler)");
@@ -117,13 +118,14 @@ struct BridgeConfig {
             "feed-forward width / width (resampler)");
     v.field("bridge.hidden_size", hidden_size, "hidden width (mlp); 0: twice the vision width");
     v.field("bridge.vision_norm", vision_norm,
-            "LayerNorm on the vision tokens first (affine, mlp)");
+            "LayerNorm on the patch features first (affine, mlp)");
     v.field("bridge.layer_norm_eps", layer_norm_eps, "epsilon of the LayerNorms");
-    v.field("bridge.init_std", init_std, "deviation of random weights; 0: 1 / sqrt(fan in)");
+    v.field("bridge.init_std", init_std,
+            "standard deviation of random weights; 0: 1 / sqrt(fan in)");
   }
 };
 
-/// Bottleneck adapters behind every n-th decoder layer.
+/// A bottleneck adapter after every n-th decoder layer.
 struct AdapterConfig {
   int64_t every = 2;
   int64_t bottleneck_size = 0;
@@ -134,12 +136,13 @@ struct AdapterConfig {
 
   template <typename Visitor>
   void visit(Visitor& v) {
-    v.section("adapter", "bottleneck adapters behind decoder layers 0, n, 2n, ...");
+    v.section("adapter", "bottleneck adapters after decoder layers 0, n, 2n, ...");
     v.field("adapter.every", every, "n; 0: no adapters");
     v.field("adapter.bottleneck_size", bottleneck_size,
             "width of the bottleneck; 0: half of model.hidden_size");
     v.field("adapter.layer_norm_eps", layer_norm_eps, "epsilon of the LayerNorm");
-    v.field("adapter.init_std", init_std, "deviation of the two linears at the start");
+    v.field("adapter.init_std", init_std,
+            "standard deviation of the random weights of both linears");
   }
 };
 
@@ -152,14 +155,14 @@ struct ModelConfig {
   int64_t bottleneck_size() const {
     return adapter.bottleneck_size == 0 ? llm.hidden_size / 2 : adapter.bottleneck_size;
   }
-  /// Rows that one sample's media of `frames` pictures puts in front of its text.
+  /// Visual tokens of a media item of `frames` images (1: an image).
   int64_t visual_tokens(int64_t frames) const {
     if (frames == 0) return 0;
     return bridge.kind == "resampler" ? bridge.num_latents : frames * vision.tokens_per_image();
   }
-  /// What cannot be a model, with the key to change.
+  /// Adds every value that cannot be a model, with the key to change.
   void check(ConfigFaults* faults) const;
-  /// Throws what check() finds, all at once.
+  /// Throws one UsageError with everything that check() finds.
   void validate() const;
 
   template <typename Visitor>
@@ -171,8 +174,8 @@ struct ModelConfig {
   }
 };
 
-/// Throws UsageError if `tensor` ranks cannot share the model or `pipeline` stages not cut it: one
-/// sentence a fault, saying which number to change.
+/// Throws UsageError if the model cannot be split over `tensor` ranks or `pipeline` stages, with
+/// one sentence for each reason and the number to change.
 void validate_layout(const ModelConfig& config, int tensor, int pipeline);
 
 }  // namespace lynceus::model

@@ -1,24 +1,26 @@
-// A LLaMA decoder layer, h = x + attention(norm(x)), y = h + mlp(norm(h)), then the adapter where
-// it has one; each part ends with its sum over tensor ranks. Used by LlmStage.
+// A decoder layer; attention, MLP and adapter each end with their sum over tensor ranks.
 #include "model/decoder_layer.h"
+
+#include <fmt/format.h>
 
 #include "core/trace.h"
 #include "kernels/elementwise.h"
+#include "model/layer.h"
 
 namespace lynceus::model {
 
 Tensor DecoderLayer::forward(const Runtime& rt, const PackedBatch& batch, const Tensor& x,
                              Saved* saved) const {
   LYNCEUS_TRACE("decoder layer forward");
-  Tensor normed = input_norm.forward(rt, x, saved ? &saved->input_norm : nullptr);
-  const Tensor h = attention.forward(rt, batch, normed, saved ? &saved->attention : nullptr);
+  Tensor normed = input_norm.forward(rt, x, part(saved, &Saved::input_norm));
+  const Tensor h = attention.forward(rt, batch, normed, part(saved, &Saved::attention));
   kernels::add(rt.stream, x, h, h);
 
-  normed = post_attention_norm.forward(rt, h, saved ? &saved->post_attention_norm : nullptr);
-  const Tensor y = mlp.forward(rt, normed, saved ? &saved->mlp : nullptr);
+  normed = post_attention_norm.forward(rt, h, part(saved, &Saved::post_attention_norm));
+  const Tensor y = mlp.forward(rt, normed, part(saved, &Saved::mlp));
   kernels::add(rt.stream, h, y, y);
 
-  return adapter ? adapter->forward(rt, y, saved ? &saved->adapter : nullptr) : y;
+  return adapter ? adapter->forward(rt, y, part(saved, &Saved::adapter)) : y;
 }
 
 void DecoderLayer::backward(const Runtime& rt, const PackedBatch& batch, const Saved& saved,
@@ -26,18 +28,15 @@ void DecoderLayer::backward(const Runtime& rt, const PackedBatch& batch, const S
   LYNCEUS_TRACE("decoder layer backward");
   const bool through_llm = dx != nullptr || input_norm.weight.trainable();
   Tensor dh = dy;
-  if (adapter) {
-    if (through_llm) dh = rt.activation(dy.shape());
-    adapter->backward(rt, saved.adapter, dy, through_llm ? &dh : nullptr);
-  }
+  if (adapter) adapter->backward(rt, saved.adapter, dy, through_llm ? &dh : nullptr);
   if (!through_llm) return;
 
-  Tensor dnormed = mlp.backward(rt, saved.mlp, dh);
-  dh = post_attention_norm.backward(rt, saved.post_attention_norm, dnormed, /*dresidual=*/&dh);
+  Tensor dnormed;
+  mlp.backward(rt, saved.mlp, dh, &dnormed);
+  post_attention_norm.backward(rt, saved.post_attention_norm, dnormed, &dh, /*dresidual=*/&dh);
 
-  dnormed = attention.backward(rt, batch, saved.attention, dh);
-  dh = input_norm.backward(rt, saved.input_norm, dnormed, /*dresidual=*/&dh);
-  if (dx != nullptr) *dx = dh;
+  attention.backward(rt, batch, saved.attention, dh, &dnormed);
+  input_norm.backward(rt, saved.input_norm, dnormed, dx, /*dresidual=*/&dh);
 }
 
 void DecoderLayer::visit_parameters(const ParameterVisitor& visit) {
@@ -50,7 +49,8 @@ void DecoderLayer::visit_parameters(const ParameterVisitor& visit) {
 
 DecoderLayer make_decoder_layer(const Runtime& rt, const ModelConfig& config, int64_t layer) {
   const LlmConfig& llm = config.llm;
-  const ParameterMaker make(rt, fmt::format("LLM.model.layers.{}.", layer), llm.trains("llm"));
+  const ParameterMaker make(rt, fmt::format("LLM.model.layers.{}.", layer), Module::kLlm,
+                            llm.trains("llm"));
   DecoderLayer decoder;
   decoder.input_norm = make_rms_norm(make.in("input_layernorm"), llm.hidden_size, llm.rms_norm_eps);
   decoder.attention = make_self_attention(make.in("self_attn"), llm);
@@ -59,7 +59,7 @@ DecoderLayer make_decoder_layer(const Runtime& rt, const ModelConfig& config, in
   decoder.mlp = make_mlp(make.in("mlp"), llm);
   if (config.adapter.at_layer(layer))
     decoder.adapter =
-        make_adapter(make.in("output_adapter").with_trainable(llm.trains("adapter")), config);
+        make_adapter(make.in("output_adapter").of(Module::kAdapter, llm.trains("adapter")), config);
   return decoder;
 }
 

@@ -1,8 +1,8 @@
-// One decoder layer of the LLaMA family with Lynx's adapter behind its MLP:
+// One decoder layer of the LLaMA family (Touvron et al. 2023), followed by Lynx's adapter:
 //
 //   h = x + attention(norm(x));   h = h + mlp(norm(h));   y = adapter(h), where there is one
 //
-// Two all-reduces over grid.tensor in each direction, one more with an adapter.
+// Two all-reduces over grid.tensor in each direction, three with an adapter.
 #pragma once
 
 #include <optional>
@@ -30,12 +30,14 @@ struct DecoderLayer {
 
   /// x [tokens, hidden] -> y [tokens, hidden], equal on all tensor ranks.
   Tensor forward(const Runtime& rt, const PackedBatch& batch, const Tensor& x, Saved* saved) const;
-  /// dx null: nobody below wants it.
+  /// dy [tokens, hidden] -> dx [tokens, hidden], equal on all tensor ranks. Where dx is null and
+  /// the LLM is frozen, only the adapter's gradients are computed.
   void backward(const Runtime& rt, const PackedBatch& batch, const Saved& saved, const Tensor& dy,
                 Tensor* dx) const;
   void visit_parameters(const ParameterVisitor& visit);
 };
 
+/// The decoder layer `layer`, counted from 0 in the complete model.
 DecoderLayer make_decoder_layer(const Runtime& rt, const ModelConfig& config, int64_t layer);
 
 }  // namespace lynceus::model

@@ -1,5 +1,5 @@
-// Token embedding, its vocabulary split over grid.tensor. Lays the visual tokens in front of the
-// text.
+// Token embedding, its vocabulary split over grid.tensor; visual tokens replace the rows that a
+// batch has for them.
 #pragma once
 
 #include "model/config.h"
@@ -9,14 +9,14 @@
 namespace lynceus::model {
 
 struct Embedding {
-  Parameter weight;  // [vocab_local, hidden], padded at the end of the last shard
+  Parameter weight;  // [vocab_local, hidden], the last shard padded at its end
 
-  /// visual [visual tokens, hidden] (undefined: none) -> h [tokens, hidden], equal on all tensor
-  /// ranks.
+  /// visual [visual tokens, hidden] (undefined: none) -> y [tokens, hidden], equal on all tensor
+  /// ranks. Backward needs nothing of forward.
   Tensor forward(const Runtime& rt, const PackedBatch& batch, const Tensor& visual) const;
-  /// dvisual [visual tokens, hidden]; null: not wanted. Adds to weight.grad where it is trained.
-  void backward(const Runtime& rt, const PackedBatch& batch, const Tensor& dh,
-                const Tensor* dvisual) const;
+  /// dy [tokens, hidden] -> dvisual [visual tokens, hidden]
+  void backward(const Runtime& rt, const PackedBatch& batch, const Tensor& dy,
+                Tensor* dvisual) const;
   void visit_parameters(const ParameterVisitor& visit) { visit(weight); }
 };
 

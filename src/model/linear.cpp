@@ -1,5 +1,4 @@
-// y = x·wᵀ + b and its two gradients as calls of kernels/gemm.h; the weight is packed where it only
-// runs forward. Used by every layer with a matrix.
+// y = x·wᵀ + b and its gradients as calls of kernels/gemm.h.
 #include "model/linear.h"
 
 namespace lynceus::model {
@@ -21,10 +20,12 @@ void Linear::forward(const Runtime& rt, const Tensor& x, const Tensor& y,
     kernels::linear_forward(rt.stream, x, matrix(), b, y, activation);
 }
 
-void Linear::backward(const Runtime& rt, const Saved& saved, const Tensor& dy, const Tensor* dx,
-                      bool accumulate) const {
+void Linear::backward(const Runtime& rt, const Saved& saved, const Tensor& dy, Tensor* dx) const {
   backward_weight(rt, saved, dy);
-  if (dx != nullptr) backward_input(rt, dy, *dx, accumulate);
+  if (dx == nullptr) return;
+  const Tensor out = rt.activation({dy.rows(), in_features()});
+  backward_input(rt, dy, out);
+  *dx = out;
 }
 
 void Linear::backward_weight(const Runtime& rt, const Saved& saved, const Tensor& dy) const {
@@ -39,7 +40,7 @@ void Linear::backward_input(const Runtime& rt, const Tensor& dy, const Tensor& d
 }
 
 void Linear::pack(const Runtime& rt) {
-  LYNCEUS_CHECK(!weight.trainable(), "{} trains", weight.name);
+  LYNCEUS_CHECK(!weight.trainable(), "{} is trained: it cannot be packed", weight.name);
   if (packed.defined()) return;
   packed = kernels::PackedWeight(rt.stream, matrix());
   weight.value = Tensor();

@@ -1,5 +1,5 @@
-// Linear: y = x·wᵀ + b. Collectives never stand in here: whoever splits a Linear over ranks writes
-// the reduction where it happens.
+// Linear: y = x·wᵀ + b. No collective is in here: a layer that splits a Linear over ranks calls the
+// reduction itself.
 #pragma once
 
 #include <optional>
@@ -12,12 +12,12 @@ namespace lynceus::model {
 struct Linear {
   Parameter weight;  // [out, in]; a convolution's kernel: [out, channels, height, width]
   std::optional<Parameter> bias;  // [out]
-  // Set by pack() where no gradient passes: then weight.value is gone. What a gradient passes
-  // through is read in both directions, and one plain copy serves both as fast as two packed ones.
+  // Set by pack(), which frees weight.value; only for weights that no gradient passes through. The
+  // others are read in both directions, and one plain copy is as fast in both as two packed ones.
   kernels::PackedWeight packed;
 
   struct Saved {
-    Tensor x;  // [rows, in], only where the weight is trained
+    Tensor x;  // [rows, in]; undefined where the weight is frozen
   };
 
   int64_t out_features() const {
@@ -30,26 +30,25 @@ struct Linear {
     return used.reshape({used.dim(0), used.size() / used.dim(0)});
   }
 
-  /// act(x·wᵀ + b)
+  /// x [rows, in] -> y = act(x·wᵀ + b) [rows, out]
   Tensor forward(const Runtime& rt, const Tensor& x, Saved* saved,
                  kernels::Activation activation = kernels::Activation::kNone) const;
-  /// The same into y [rows, out], and nothing is kept.
+  /// The same into y [rows, out]; keeps nothing.
   void forward(const Runtime& rt, const Tensor& x, const Tensor& y,
                kernels::Activation activation = kernels::Activation::kNone) const;
-  /// What backward needs of forward's input.
+  /// Keeps what backward needs of forward's input, for a forward that keeps nothing.
   void keep(const Tensor& x, Saved* saved) const {
     if (saved != nullptr && weight.trainable()) saved->x = x;
   }
-  /// dx = dy·w, or += with `accumulate`; null: nobody below wants it. Adds to the gradients of
-  /// weight and bias where they are trained.
-  void backward(const Runtime& rt, const Saved& saved, const Tensor& dy, const Tensor* dx,
-                bool accumulate = false) const;
-  /// The two halves of backward.
+  /// dx = dy·w;  dw += dyᵀ·x;  db += Σ over rows of dy
+  void backward(const Runtime& rt, const Saved& saved, const Tensor& dy, Tensor* dx) const;
+  /// The two halves of backward, for products that are summed over several Linears or over ranks.
+  /// dx [rows, in] is written in place, with `accumulate` added to.
   void backward_weight(const Runtime& rt, const Saved& saved, const Tensor& dy) const;
   void backward_input(const Runtime& rt, const Tensor& dy, const Tensor& dx,
                       bool accumulate = false) const;
-  /// For a weight that is only ever run forward: gives it to the GEMM library in the order that it
-  /// likes best and frees the original.
+  /// For a weight that is only run forward: copies it into the order that the GEMM library reads
+  /// fastest and frees the original.
   void pack(const Runtime& rt);
 
   void visit_parameters(const ParameterVisitor& visit);

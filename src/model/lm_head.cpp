@@ -1,9 +1,10 @@
-// Final norm, logits of the scored rows, cross-entropy over a split vocabulary: two small
-// reductions, row maxima and then sums. Used by the last LlmStage.
+// Final norm, logits of the scored rows, and cross-entropy over a split vocabulary with two small
+// reductions: the maxima of rows, then the sums.
 #include "model/lm_head.h"
 
 #include "core/trace.h"
 #include "kernels/embedding.h"
+#include "model/layer.h"
 
 namespace lynceus::model {
 
@@ -11,10 +12,10 @@ LmHead::Loss LmHead::forward(const Runtime& rt, const PackedBatch& batch, const 
                              Saved* saved) const {
   LYNCEUS_TRACE("lm head");
   const int64_t scored = batch.scored();
-  // Rows are normed after they are picked: unscored rows reach no loss.
+  // Picked before the norm: unscored rows reach no loss.
   const Tensor picked = rt.activation({scored, h.cols()});
   kernels::gather_rows(rt.stream, h, batch.scored_rows, picked);
-  const Tensor normed = norm.forward(rt, picked, saved ? &saved->norm : nullptr);
+  const Tensor normed = norm.forward(rt, picked, part(saved, &Saved::norm));
   Linear::Saved linear_saved;
   const Tensor logits = lm_head.forward(rt, normed, saved ? &linear_saved : nullptr);
 
@@ -32,19 +33,20 @@ LmHead::Loss LmHead::forward(const Runtime& rt, const PackedBatch& batch, const 
                                 partial, label_smoothing, saved != nullptr, &loss.row_loss,
                                 &loss.row_correct);
   if (saved) {
-    saved->dnormed = rt.activation(normed.shape());
     lm_head.backward(rt, linear_saved, logits, &saved->dnormed);
     rt.grid.tensor->all_reduce(saved->dnormed);
   }
   return loss;
 }
 
-Tensor LmHead::backward(const Runtime& rt, const PackedBatch& batch, const Saved& saved) const {
-  const Tensor dpicked = norm.backward(rt, saved.norm, saved.dnormed, nullptr);
-  Tensor dh = rt.activation({batch.tokens(), dpicked.cols()});
-  dh.fill_zero();
-  kernels::scatter_rows(rt.stream, dpicked, batch.scored_rows, dh);
-  return dh;
+void LmHead::backward(const Runtime& rt, const PackedBatch& batch, const Saved& saved,
+                      Tensor* dh) const {
+  Tensor dpicked;
+  norm.backward(rt, saved.norm, saved.dnormed, dh != nullptr ? &dpicked : nullptr);
+  if (dh == nullptr) return;
+  *dh = rt.activation({batch.tokens(), dpicked.cols()});
+  dh->fill_zero();
+  kernels::scatter_rows(rt.stream, dpicked, batch.scored_rows, *dh);
 }
 
 Tensor LmHead::logits(const Runtime& rt, const Tensor& h) const {
@@ -57,8 +59,7 @@ void LmHead::visit_parameters(const ParameterVisitor& visit) {
 }
 
 LmHead make_lm_head(const Runtime& rt, const LlmConfig& config, double label_smoothing) {
-  const bool trainable = config.trains("llm");
-  const ParameterMaker make(rt, "LLM.", trainable);
+  const ParameterMaker make(rt, "LLM.", Module::kLlm, config.trains("llm"));
   LmHead head;
   head.norm = make_rms_norm(make.in("model.norm"), config.hidden_size, config.rms_norm_eps);
   head.lm_head.weight = make.padded_rows("lm_head.weight", {config.vocab_size, config.hidden_size});

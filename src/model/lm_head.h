@@ -1,7 +1,7 @@
-// The language model head: final norm, logits, cross-entropy; the vocabulary split over
-// grid.tensor. Only scored rows are multiplied, and logits are never gathered: their gradient
-// overwrites them and is used up at once, so between forward and backward only the gradient of the
-// hidden rows is kept.
+// The language model head: final norm, logits, cross-entropy, with the vocabulary split over
+// grid.tensor. Logits are computed for scored rows only and never gathered. Forward also computes
+// their gradient in their place and multiplies it down to the norm's output, so between forward and
+// backward only the gradient of the normed rows is kept.
 #pragma once
 
 #include "kernels/cross_entropy.h"
@@ -14,7 +14,7 @@ namespace lynceus::model {
 
 struct LmHead {
   RmsNorm norm;
-  Linear lm_head;  // [vocab_local, hidden], padded at the end of the last shard
+  Linear lm_head;  // [vocab_local, hidden], the last shard padded at its end
   kernels::VocabularyShard vocabulary;
   float label_smoothing = 0;
 
@@ -24,14 +24,14 @@ struct LmHead {
   };
   struct Loss {
     Tensor row_loss;     // f32 [scored], equal on all tensor ranks
-    Tensor row_correct;  // u8 [scored]: the target is the first of the largest logits, as in argmax
+    Tensor row_correct;  // u8 [scored]: 1 where the target is the argmax (the first of equals)
   };
 
-  /// h [tokens, hidden]. With `saved`, the loss (its sum, weight 1 a row) has also been
-  /// differentiated down to the norm and, where trained, into lm_head.
+  /// h [tokens, hidden] -> the loss of each scored row. With `saved`, the gradient of the sum of
+  /// the losses is also computed down to the norm's output and, where trained, added to lm_head's.
   Loss forward(const Runtime& rt, const PackedBatch& batch, const Tensor& h, Saved* saved) const;
-  /// -> dh [tokens, hidden]
-  Tensor backward(const Runtime& rt, const PackedBatch& batch, const Saved& saved) const;
+  /// -> dh [tokens, hidden], the gradient of the sum of the losses: there is no dy.
+  void backward(const Runtime& rt, const PackedBatch& batch, const Saved& saved, Tensor* dh) const;
   /// This rank's columns of the logits of every row, [tokens, vocab_local].
   Tensor logits(const Runtime& rt, const Tensor& h) const;
   void visit_parameters(const ParameterVisitor& visit);

@@ -1,5 +1,5 @@
 // Matches released names with a model's parameters, reads each rank's slices in one replica and
-// broadcasts them to the others. Used before training, evaluation and verification.
+// broadcasts them to the others.
 #include "model/load_weights.h"
 
 #include <algorithm>
@@ -15,7 +15,11 @@ namespace {
 
 constexpr const char* kPosition = "vision_encoder.pos_embed";
 
-/// Positions of another resolution become the model's by interpolation.
+bool selects(const ParameterFilter& filter, const Parameter& parameter) {
+  return !filter || filter(parameter);
+}
+
+/// Whether `found` is the shape of positions that interpolation turns into `expected`.
 bool is_other_resolution(const std::string& name, const Shape& found, const Shape& expected) {
   if (name != kPosition || found.rank() != 3 || found[2] != expected[2]) return false;
   const int64_t grid = std::llround(std::sqrt(static_cast<double>(found[1] - 1)));
@@ -29,7 +33,7 @@ void read_parameter(const Runtime& rt, const VisionConfig& vision, const io::Wei
     const Tensor whole = source.read_whole(rt.host(), parameter.name);
     return set_from_host(rt, interpolate_position(rt.host(), whole, vision.grid()), value);
   }
-  // Straight to its place and in its type: a copy of the largest tensor in f32 is half a gigabyte.
+  // Read in place and in its own type: an f32 copy of the largest tensor is half a gigabyte.
   if (value.device() == rt.host().device())
     return source.read_shard(parameter.name, parameter.shard, value);
   const Tensor here =
@@ -38,8 +42,8 @@ void read_parameter(const Runtime& rt, const VisionConfig& vision, const io::Wei
   value.copy_from(here);
 }
 
-/// On the rank's threads where the values lie in host memory, the largest first, so that no thread
-/// is left with one at the end; of several errors the first parameter's is thrown.
+/// On the rank's threads if the values are in host memory, the largest first, so that no thread
+/// starts a large one at the end. Of several errors the first parameter's is thrown.
 void read_parameters(const Runtime& rt, const VisionConfig& vision, const io::WeightSource& source,
                      const std::vector<const Parameter*>& parameters) {
   std::vector<std::exception_ptr> errors(parameters.size());
@@ -62,46 +66,43 @@ void read_parameters(const Runtime& rt, const VisionConfig& vision, const io::We
 
 }  // namespace
 
-bool is_backbone(const std::string& name) {
-  return name.starts_with("LLM.") && name.find("output_adapter") == std::string::npos;
+ParameterFilter of_module(Module module) {
+  return [module](const Parameter& parameter) { return parameter.module == module; };
 }
 
-bool is_vision(const std::string& name) { return name.starts_with("vision_encoder."); }
-
-std::vector<io::ExpectedTensor> expected_tensors(const ModelConfig& config) {
+std::vector<io::ExpectedTensor> expected_tensors(const ModelConfig& config,
+                                                 const ParameterFilter& filter) {
   const Runtime rt{Stream(Device{DeviceKind::kNone, 0}),
                    parallel::make_grid({}, parallel::make_self_communicator())};
   LynxModel model = make_lynx(rt, config, partition_model(config, 1, ""), 0);
   std::vector<io::ExpectedTensor> expected;
   model.visit_parameters([&](Parameter& parameter) {
-    expected.push_back({parameter.name, parameter.global_shape()});
+    if (selects(filter, parameter)) expected.push_back({parameter.name, parameter.global_shape()});
   });
   return expected;
 }
 
 void check_weights(const ModelConfig& config, const io::WeightSource& source,
-                   const NameFilter& filter) {
-  std::vector<io::ExpectedTensor> expected;
-  for (io::ExpectedTensor& tensor : expected_tensors(config)) {
-    if (!filter(tensor.name)) continue;
+                   const ParameterFilter& filter) {
+  std::vector<io::ExpectedTensor> expected = expected_tensors(config, filter);
+  for (io::ExpectedTensor& tensor : expected)
     if (source.has(tensor.name) &&
         is_other_resolution(tensor.name, source.shape(tensor.name), tensor.shape))
       tensor.shape = source.shape(tensor.name);
-    expected.push_back(std::move(tensor));
-  }
   io::match_weights(source, expected);
 }
 
 void load_weights(const Runtime& rt, LynxModel* model, const io::WeightSource& source,
-                  const NameFilter& filter) {
+                  const ParameterFilter& filter) {
   std::vector<Parameter*> wanted;
   model->visit_parameters([&](Parameter& parameter) {
-    if (filter(parameter.name)) wanted.push_back(&parameter);
+    if (selects(filter, parameter)) wanted.push_back(&parameter);
   });
   const auto reads = [&](const Parameter& parameter) {
     return in_vision_branch(parameter) ? rt.grid.world->rank() == 0 : rt.grid.data->rank() == 0;
   };
-  // Errors of any reader are agreed before the first broadcast, so that nobody waits for it.
+  // Ranks agree on the errors of all readers before the first broadcast, so that no rank waits in
+  // it.
   std::vector<const Parameter*> mine;
   for (const Parameter* parameter : wanted)
     if (reads(*parameter)) mine.push_back(parameter);

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <functional>
-#include <string>
 #include <vector>
 
 #include "io/weights/weights.h"
@@ -11,22 +10,24 @@
 
 namespace lynceus::model {
 
-/// Which parameters a source is to supply.
-using NameFilter = std::function<bool(const std::string& name)>;
-bool is_backbone(const std::string& name);  ///< the LLM without its adapters
-bool is_vision(const std::string& name);    ///< the vision encoder
+/// Selects parameters; an empty filter selects all.
+using ParameterFilter = std::function<bool(const Parameter& parameter)>;
+ParameterFilter of_module(Module module);
 
-/// Every parameter of the whole model (all stages, global shapes), without allocating any.
-std::vector<io::ExpectedTensor> expected_tensors(const ModelConfig& config);
+/// Names and global shapes of the selected parameters of the complete model (all stages), without
+/// allocating any.
+std::vector<io::ExpectedTensor> expected_tensors(const ModelConfig& config,
+                                                 const ParameterFilter& filter = {});
 
-/// Throws one InputError listing all missing, unexpected and mis-shaped tensors. pos_embed may have
-/// another square grid.
+/// Throws one InputError that lists all missing, unexpected and wrongly shaped tensors of `source`.
+/// The grid of vision_encoder.pos_embed may be any square.
 void check_weights(const ModelConfig& config, const io::WeightSource& source,
-                   const NameFilter& filter);
+                   const ParameterFilter& filter = {});
 
-/// Collective over the world; only rank 0's replica touches `source`. The ViT's positions are
-/// interpolated to the model's resolution.
+/// Sets the selected parameters from the tensors of the same names. Collective over the world; only
+/// rank 0's replica reads `source`. The positions of the vision encoder are interpolated to the
+/// model's resolution. Throws parallel::AgreedError on every rank if a rank cannot read.
 void load_weights(const Runtime& rt, LynxModel* model, const io::WeightSource& source,
-                  const NameFilter& filter);
+                  const ParameterFilter& filter = {});
 
 }  // namespace lynceus::model

@@ -1,7 +1,8 @@
-// Builds what a rank holds of the model and fills it with random values that no grid changes; cuts
-// the layers into stages by work. Used by train, evaluate and verify.
+// Builds a rank's part of the model, sets random values that do not depend on the grid, and cuts
+// the layers into stages.
 #include "model/lynx.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "core/random.h"
@@ -10,20 +11,30 @@
 namespace lynceus::model {
 namespace {
 
-/// Deviation of a weight's random start: the config's, or 1 / sqrt(fan in) where that is 0.
+constexpr const char* kFramePosition = "absolute_frame_pos_embed";
+
+/// The init_std of the parameter's section of the config.
+double configured_std(const ModelConfig& config, const Parameter& parameter) {
+  if (parameter.name == kFramePosition) return config.llm.init_std;
+  switch (parameter.module) {
+    case Module::kVision:
+      return config.vision.init_std;
+    case Module::kBridge:
+      return config.bridge.init_std;
+    case Module::kAdapter:
+      return config.adapter.init_std;
+    case Module::kLlm:
+      return config.llm.init_std;
+  }
+  return 0;
+}
+
+/// Standard deviation of a weight's random start: the config's, or 1 / sqrt(fan in) where that is
+/// 0.
 double initial_std(const ModelConfig& config, const Parameter& parameter) {
-  const std::string& name = parameter.name;
+  if (parameter.name == "bridge.latents") return 1.0;
+  if (const double std = configured_std(config, parameter); std > 0) return std;
   const Shape shape = parameter.global_shape();
-  double std = config.llm.init_std;
-  if (name.starts_with("vision_encoder."))
-    std = config.vision.init_std;
-  else if (name == "bridge.latents")
-    return 1.0;
-  else if (name.starts_with("bridge."))
-    std = config.bridge.init_std;
-  else if (name.find("output_adapter") != std::string::npos)
-    std = config.adapter.init_std;
-  if (std > 0) return std;
   const int64_t fan_in = shape.rank() < 2 ? 1 : shape.elements() / shape[0];
   return 1.0 / std::sqrt(static_cast<double>(fan_in));
 }
@@ -67,7 +78,7 @@ LynxModel make_lynx(const Runtime& rt, const ModelConfig& config,
 
 std::vector<parallel::LayerRange> partition_model(const ModelConfig& config, int stages,
                                                   const std::string& override_list) {
-  // Forward and backward multiply-adds a token; what trains costs half as much again.
+  // Multiply-adds per token, forward and backward; a weight gradient adds a third pass.
   const LlmConfig& llm = config.llm;
   const double hidden = static_cast<double>(llm.hidden_size);
   const double kv_width = static_cast<double>(llm.kv_heads() * llm.head_dim());
@@ -83,10 +94,18 @@ std::vector<parallel::LayerRange> partition_model(const ModelConfig& config, int
   return parallel::partition_layers(costs, /*first_cost=*/hidden, head, stages, override_list);
 }
 
-bool in_vision_branch(const Parameter& parameter) { return !parameter.name.starts_with("LLM."); }
+Module module_of(const std::string& name) {
+  if (name.starts_with("vision_encoder.")) return Module::kVision;
+  if (!name.starts_with("LLM.")) return Module::kBridge;
+  return name.find("output_adapter") == std::string::npos ? Module::kLlm : Module::kAdapter;
+}
+
+bool in_vision_branch(const Parameter& parameter) {
+  return parameter.module == Module::kVision || parameter.module == Module::kBridge;
+}
 
 Reach reach_of(const Parameter& parameter) {
-  if (parameter.name == "absolute_frame_pos_embed") return Reach::kAnyVideo;
+  if (parameter.name == kFramePosition) return Reach::kAnyVideo;
   return in_vision_branch(parameter) ? Reach::kAnyMedia : Reach::kAnySample;
 }
 

@@ -1,31 +1,31 @@
-// down(silu(gate(x)) · up(x)), summed over tensor ranks: one reduction a direction. Used by decoder
-// layers.
+// down(silu(gate(x)) · up(x)), with one sum over tensor ranks in each direction.
 #include "model/mlp.h"
 
 #include "kernels/activation.h"
+#include "model/layer.h"
 #include "model/tensor_sum.h"
 
 namespace lynceus::model {
 
 Tensor Mlp::forward(const Runtime& rt, const Tensor& x, Saved* saved) const {
-  const Tensor gate = gate_proj.forward(rt, x, saved ? &saved->gate_proj : nullptr);
-  const Tensor up = up_proj.forward(rt, x, saved ? &saved->up_proj : nullptr);
-  // Without a backward pass gate's memory is free to hold the product.
+  const Tensor gate = gate_proj.forward(rt, x, part(saved, &Saved::gate_proj));
+  const Tensor up = up_proj.forward(rt, x, part(saved, &Saved::up_proj));
+  // Without a backward pass the product overwrites gate.
   const Tensor product = saved ? rt.activation(gate.shape()) : gate;
   kernels::swiglu_forward(rt.stream, gate, up, product);
   if (saved) {
     saved->gate = gate;
     saved->up = up;
   }
-  down_proj.keep(product, saved ? &saved->down_proj : nullptr);
+  down_proj.keep(product, part(saved, &Saved::down_proj));
   Tensor y = rt.activation({x.rows(), down_proj.out_features()});
   sum_over_tensor_ranks(
       rt, y, [&](RowRange rows) { down_proj.forward(rt, rows.of(product), rows.of(y)); });
   return y;
 }
 
-Tensor Mlp::backward(const Runtime& rt, const Saved& saved, const Tensor& dy) const {
-  const Tensor dproduct = rt.activation(saved.gate.shape());
+void Mlp::backward(const Runtime& rt, const Saved& saved, const Tensor& dy, Tensor* dx) const {
+  Tensor dproduct;
   down_proj.backward(rt, saved.down_proj, dy, &dproduct);
 
   const Tensor dgate = rt.activation(saved.gate.shape());
@@ -34,12 +34,13 @@ Tensor Mlp::backward(const Runtime& rt, const Saved& saved, const Tensor& dy) co
 
   gate_proj.backward_weight(rt, saved.gate_proj, dgate);
   up_proj.backward_weight(rt, saved.up_proj, dup);
-  Tensor dx = rt.activation({dy.rows(), gate_proj.in_features()});
-  sum_over_tensor_ranks(rt, dx, [&](RowRange rows) {
-    gate_proj.backward_input(rt, rows.of(dgate), rows.of(dx));
-    up_proj.backward_input(rt, rows.of(dup), rows.of(dx), /*accumulate=*/true);
+  if (dx == nullptr) return;
+  const Tensor sum = rt.activation({dy.rows(), gate_proj.in_features()});
+  sum_over_tensor_ranks(rt, sum, [&](RowRange rows) {
+    gate_proj.backward_input(rt, rows.of(dgate), rows.of(sum));
+    up_proj.backward_input(rt, rows.of(dup), rows.of(sum), /*accumulate=*/true);
   });
-  return dx;
+  *dx = sum;
 }
 
 void Mlp::visit_parameters(const ParameterVisitor& visit) {

@@ -1,5 +1,5 @@
-// The decoder's MLP, SwiGLU (Shazeer 2020): down(silu(gate(x)) · up(x)); gate and up split by
-// columns over grid.tensor, down by rows.
+// The decoder's MLP, SwiGLU (Shazeer 2020): down(silu(gate(x)) · up(x)). Over grid.tensor gate and
+// up are split by output features, down by input features.
 #pragma once
 
 #include "model/config.h"
@@ -17,10 +17,10 @@ struct Mlp {
     Tensor gate, up;  // [tokens, intermediate_local]
   };
 
-  /// x [tokens, hidden] -> [tokens, hidden], summed over grid.tensor.
+  /// x [tokens, hidden] -> y [tokens, hidden], summed over grid.tensor.
   Tensor forward(const Runtime& rt, const Tensor& x, Saved* saved) const;
   /// dy [tokens, hidden] -> dx [tokens, hidden], summed over grid.tensor.
-  Tensor backward(const Runtime& rt, const Saved& saved, const Tensor& dy) const;
+  void backward(const Runtime& rt, const Saved& saved, const Tensor& dy, Tensor* dx) const;
   void visit_parameters(const ParameterVisitor& visit);
 };
 

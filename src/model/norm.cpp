@@ -1,10 +1,17 @@
-// The norms as calls of kernels/norm.h, keeping the statistics that backward needs. Used by every
-// block.
+// The norms as calls of kernels/norm.h; forward keeps the statistics that backward needs.
 #include "model/norm.h"
 
 #include "kernels/norm.h"
 
 namespace lynceus::model {
+namespace {
+
+/// Where the kernels add a parameter's gradient; null: frozen.
+const Tensor* gradient(const Parameter& parameter) {
+  return parameter.trainable() ? &parameter.grad : nullptr;
+}
+
+}  // namespace
 
 Tensor RmsNorm::forward(const Runtime& rt, const Tensor& x, Saved* saved) const {
   Tensor y = rt.activation(x.shape());
@@ -17,12 +24,12 @@ Tensor RmsNorm::forward(const Runtime& rt, const Tensor& x, Saved* saved) const 
   return y;
 }
 
-Tensor RmsNorm::backward(const Runtime& rt, const Saved& saved, const Tensor& dy,
-                         const Tensor* dresidual) const {
-  Tensor dx = rt.activation(dy.shape());
-  kernels::rms_norm_backward(rt.stream, saved.x, weight.value, saved.inv_rms, dy, dresidual, &dx,
-                             weight.trainable() ? &weight.grad : nullptr);
-  return dx;
+void RmsNorm::backward(const Runtime& rt, const Saved& saved, const Tensor& dy, Tensor* dx,
+                       const Tensor* dresidual) const {
+  const Tensor out = dx != nullptr ? rt.activation(dy.shape()) : Tensor();
+  kernels::rms_norm_backward(rt.stream, saved.x, weight.value, saved.inv_rms, dy, dresidual,
+                             dx != nullptr ? &out : nullptr, gradient(weight));
+  if (dx != nullptr) *dx = out;
 }
 
 Tensor LayerNorm::forward(const Runtime& rt, const Tensor& x, Saved* saved) const {
@@ -37,11 +44,19 @@ Tensor LayerNorm::forward(const Runtime& rt, const Tensor& x, Saved* saved) cons
   return y;
 }
 
-void LayerNorm::backward(const Runtime& rt, const Saved& saved, const Tensor& dy,
-                         const Tensor* dresidual, const Tensor* dx) const {
+void LayerNorm::backward(const Runtime& rt, const Saved& saved, const Tensor& dy, Tensor* dx,
+                         const Tensor* dresidual) const {
+  const Tensor out = dx != nullptr ? rt.activation(dy.shape()) : Tensor();
   kernels::layer_norm_backward(rt.stream, saved.x, weight.value, saved.mean, saved.inv_std, dy,
-                               dresidual, dx, weight.trainable() ? &weight.grad : nullptr,
-                               bias.trainable() ? &bias.grad : nullptr);
+                               dresidual, dx != nullptr ? &out : nullptr, gradient(weight),
+                               gradient(bias));
+  if (dx != nullptr) *dx = out;
+}
+
+void LayerNorm::backward_add(const Runtime& rt, const Saved& saved, const Tensor& dy,
+                             const Tensor& dx) const {
+  kernels::layer_norm_backward(rt.stream, saved.x, weight.value, saved.mean, saved.inv_std, dy,
+                               /*dresidual=*/&dx, &dx, gradient(weight), gradient(bias));
 }
 
 LayerNorm make_layer_norm(const ParameterMaker& make, int64_t width, double eps) {

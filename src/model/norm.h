@@ -1,4 +1,4 @@
-// RMSNorm and LayerNorm as layers.
+// RMSNorm (Zhang, Sennrich 2019) and LayerNorm (Ba, Kiros, Hinton 2016) as layers.
 #pragma once
 
 #include "model/parameter_maker.h"
@@ -12,13 +12,14 @@ struct RmsNorm {
 
   struct Saved {
     Tensor x;        // [rows, width]
-    Tensor inv_rms;  // [rows]
+    Tensor inv_rms;  // f32 [rows]
   };
 
+  /// x -> y [rows, width]
   Tensor forward(const Runtime& rt, const Tensor& x, Saved* saved) const;
-  /// dx = residual gradient (or 0) + what passes through the norm.
-  Tensor backward(const Runtime& rt, const Saved& saved, const Tensor& dy,
-                  const Tensor* dresidual) const;
+  /// dx = what passes through the norm + dresidual, the gradient that bypasses it (null: none).
+  void backward(const Runtime& rt, const Saved& saved, const Tensor& dy, Tensor* dx,
+                const Tensor* dresidual = nullptr) const;
   void visit_parameters(const ParameterVisitor& visit) { visit(weight); }
 };
 
@@ -30,14 +31,18 @@ struct LayerNorm {
 
   struct Saved {
     Tensor x;        // [rows, width]
-    Tensor mean;     // [rows]
-    Tensor inv_std;  // [rows]
+    Tensor mean;     // f32 [rows]
+    Tensor inv_std;  // f32 [rows]
   };
 
+  /// x -> y [rows, width]
   Tensor forward(const Runtime& rt, const Tensor& x, Saved* saved) const;
-  /// dx = dresidual (or 0) + what passes through the norm; null: nobody below wants it.
-  void backward(const Runtime& rt, const Saved& saved, const Tensor& dy, const Tensor* dresidual,
-                const Tensor* dx) const;
+  /// dx = what passes through the norm + dresidual, the gradient that bypasses it (null: none).
+  void backward(const Runtime& rt, const Saved& saved, const Tensor& dy, Tensor* dx,
+                const Tensor* dresidual = nullptr) const;
+  /// The same, but adds to dx [rows, width] in place.
+  void backward_add(const Runtime& rt, const Saved& saved, const Tensor& dy,
+                    const Tensor& dx) const;
   void visit_parameters(const ParameterVisitor& visit) {
     visit(weight);
     visit(bias);

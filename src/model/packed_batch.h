@@ -1,17 +1,17 @@
-// PackedBatch: one micro-batch as the LLM sees it. Sequences lie one behind the other, no padding,
-// no batch axis; positions are explicit, so the released left-padded positions are expressible.
+// PackedBatch: one micro-batch as the LLM sees it. Sequences follow each other without padding, and
+// there is no batch axis. Positions are explicit, so that the released code's left-padded positions
+// can be given.
 #pragma once
 
 #include "kernels/attention.h"
-#include "kernels/cross_entropy.h"
 
 namespace lynceus::model {
 
 struct PackedBatch {
   Tensor token_ids;                       // i32 [tokens]; -1 on visual rows
   Tensor positions;                       // i32 [tokens]
-  kernels::CumulativeLengths sequences;   // where sequences begin
-  Tensor visual_rows;                     // i32 [visual tokens]: where they go, item by item
+  kernels::CumulativeLengths sequences;   // rows where sequences begin
+  Tensor visual_rows;                     // i32 [visual tokens]: their rows, media item by item
   std::vector<int> items;                 // media items in the order of visual_rows
   Tensor scored_rows;                     // i32 [scored]: rows whose label counts
   Tensor scored_labels;                   // i32 [scored]: the token that follows the row

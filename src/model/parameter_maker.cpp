@@ -1,5 +1,4 @@
-// The shards of a parameter: whole, an even part of one axis, or rows padded to equal parts. Used
-// by the make_ functions of the layers.
+// The shards of a parameter: all of it, an even part of one axis, or rows padded to equal parts.
 #include "model/parameter_maker.h"
 
 namespace lynceus::model {
@@ -9,6 +8,7 @@ Parameter ParameterMaker::make(const std::string& name, const Shape& local,
   Parameter parameter;
   parameter.name = prefix_ + name;
   parameter.shard = shard;
+  parameter.module = module_;
   if (!trainable_) {
     parameter.value = Tensor::zeros(rt_.stream, local, precision, MemoryOwner::kFrozenWeight);
     return parameter;

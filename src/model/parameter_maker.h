@@ -1,6 +1,6 @@
-// ParameterMaker: makes the parameters of a layer with their place in the global model: which rows
-// or columns this tensor rank holds, and whether a gradient buffer exists. All splitting of weights
-// over tensor ranks is here.
+// ParameterMaker: makes the parameters of a layer: name, module, which rows or columns of the
+// global tensor this tensor rank holds, and whether there is a gradient buffer. All splitting of
+// weights over tensor ranks is here.
 #pragma once
 
 #include <functional>
@@ -14,40 +14,43 @@ namespace lynceus::model {
 
 class ParameterMaker {
  public:
-  ParameterMaker(const Runtime& rt, std::string prefix, bool trainable)
-      : rt_(rt), prefix_(std::move(prefix)), trainable_(trainable) {}
+  ParameterMaker(const Runtime& rt, std::string prefix, Module module, bool trainable)
+      : rt_(rt), prefix_(std::move(prefix)), module_(module), trainable_(trainable) {}
 
   /// For parameters below `prefix + name + "."`.
   ParameterMaker in(const std::string& name) const {
-    return {rt_, prefix_ + name + ".", trainable_};
+    return {rt_, prefix_ + name + ".", module_, trainable_};
   }
-  ParameterMaker with_trainable(bool trainable) const { return {rt_, prefix_, trainable}; }
+  /// For parameters of another module below the same prefix.
+  ParameterMaker of(Module module, bool trainable) const {
+    return {rt_, prefix_, module, trainable};
+  }
 
-  // Matrices are in the run's precision where frozen, and have a rounded copy where trained.
-  // Vectors and what is added to activations are f32.
+  // A frozen matrix is in the run's precision. A trained one is f32, with a rounded copy where the
+  // run's precision is bf16. Vectors and what is added to activations are f32. Values are zeros.
 
-  /// A vector, the whole of it on every tensor rank.
+  /// A vector, complete on every tensor rank.
   Parameter replicated(const std::string& name, const Shape& global) const;
-  /// A matrix, the whole of it on every tensor rank.
+  /// A matrix, complete on every tensor rank.
   Parameter replicated_matrix(const std::string& name, const Shape& global) const;
   /// Axis `axis` of the global shape split evenly over grid.tensor.
   Parameter split(const std::string& name, const Shape& global, int axis) const;
-  /// Axis 0 split into equal shards, the last padded with rows that do not exist on disk.
+  /// Axis 0 split into equal shards; the last is padded with rows that do not exist on disk.
   Parameter padded_rows(const std::string& name, const Shape& global) const;
 
   const Runtime& runtime() const { return rt_; }
-  bool trainable() const { return trainable_; }
 
  private:
   Parameter make(const std::string& name, const Shape& local, const TensorShard& shard,
                  DType precision) const;
-  /// A matrix's; biases are split too.
+  /// Of a split parameter: biases are split too.
   DType precision_of(const Shape& shape) const {
     return shape.rank() >= 2 ? rt_.precision : DType::kF32;
   }
 
   const Runtime& rt_;
   std::string prefix_;
+  Module module_;
   bool trainable_;
 };
 

@@ -1,4 +1,4 @@
-// See parameter_value.h. Rounding happens on the host, so that no more than is kept travels.
+// Values are rounded on the host, so that only the rounded ones are copied to a device.
 #include "model/parameter_value.h"
 
 #include "kernels/cast.h"

@@ -1,5 +1,3 @@
-// Bicubic interpolation with a = -0.75, half-pixel centres and clamped edges, as
-// torch.nn.functional.interpolate has it. Used when encoder weights are loaded.
 #include "model/position_interpolation.h"
 
 #include <algorithm>
@@ -36,7 +34,7 @@ Taps taps_at(int64_t out, int64_t from, int64_t to) {
 Tensor interpolate_position(const Stream& stream, const Tensor& position, int64_t to) {
   const int64_t width = position.dim(2);
   const int64_t from = std::llround(std::sqrt(static_cast<double>(position.dim(1) - 1)));
-  LYNCEUS_CHECK(from * from + 1 == position.dim(1), "positions of shape {} are no square grid",
+  LYNCEUS_CHECK(from * from + 1 == position.dim(1), "positions of shape {} are not a square grid",
                 position.shape().to_string());
   if (from == to) return position.clone(stream, MemoryOwner::kFrozenWeight);
 

@@ -1,11 +1,10 @@
 // The Perceiver resampler (Alayrac et al. 2022, as Lynx has it): learned latents attend to the
-// vision tokens of a sample; keys and values come from the vision tokens only.
+// patch features of a media item; keys and values come from the patch features only. Then a final
+// norm.
 //
-//   latents = latents + attention(norm(latents), norm_media(vision))
-//   latents = latents + ff(norm(latents))
-//
-// and a final norm. Inner width heads · head_dim is unrelated to the width. Replicated on every
-// rank.
+// media [rows, vision width]: the patch features of all items, item i in rows media_begin[i] to
+// media_begin[i + 1]. The width of the attention, heads · head_dim (inner), is independent of the
+// other widths. Replicated on every rank.
 #pragma once
 
 #include <vector>
@@ -17,6 +16,8 @@
 
 namespace lynceus::model {
 
+/// h = x + to_out(attention(norm_latents(x), norm_media(media)));   y = h +
+/// ff2(gelu(ff1(ff_norm(h))))
 struct ResamplerLayer {
   LayerNorm norm_media;    // [vision width]
   LayerNorm norm_latents;  // [width]
@@ -26,50 +27,49 @@ struct ResamplerLayer {
   LayerNorm ff_norm;       // [width]
   Linear ff1;              // [ff, width]
   Linear ff2;              // [width, ff]
+  kernels::AttentionShape shape;
 
   struct Saved {
     LayerNorm::Saved norm_media, norm_latents, ff_norm;
     Linear::Saved to_q, to_kv, to_out, ff1, ff2;
-    Tensor q;         // [items · latents, inner]
-    Tensor k, v;      // [vision tokens, inner]
-    Tensor out, lse;  // [items · latents, inner], [heads, items · latents]
-    Tensor hidden;    // [items · latents, ff], before GELU
+    Tensor q;       // [items · latents, inner]
+    Tensor k, v;    // [rows, inner]
+    Tensor out;     // [items · latents, inner]
+    Tensor lse;     // f32 [heads, items · latents]
+    Tensor hidden;  // [items · latents, ff], before GELU
   };
+  /// Rows where the items begin.
+  struct Items {
+    kernels::CumulativeLengths latents, media;
+  };
+
+  /// x, y [items · latents, width]
+  Tensor forward(const Runtime& rt, const Items& items, const Tensor& x, const Tensor& media,
+                 Saved* saved) const;
+  /// Adds to dmedia [rows, vision width]; null: not wanted.
+  void backward(const Runtime& rt, const Items& items, const Saved& saved, const Tensor& dy,
+                Tensor* dx, const Tensor* dmedia) const;
+  void visit_parameters(const ParameterVisitor& visit);
 };
+
+ResamplerLayer make_resampler_layer(const ParameterMaker& make, const ModelConfig& config);
 
 struct Resampler {
   Parameter latents;  // [num_latents, width]
   std::vector<ResamplerLayer> layers;
   LayerNorm norm;
-  int64_t num_heads = 8;
-  int64_t head_dim = 64;
 
   struct Saved {
+    ResamplerLayer::Items items;
     std::vector<ResamplerLayer::Saved> layers;
     LayerNorm::Saved norm;
-    kernels::CumulativeLengths latent_begin;
   };
 
-  /// media [Σ vision tokens, vision width], item i in rows media_begin[i]..[i + 1]
-  /// -> [items · latents, width].
-  Tensor forward(const Runtime& rt, const Tensor& media,
-                 const kernels::CumulativeLengths& media_begin, Saved* saved) const;
-  /// dmedia [Σ vision tokens, vision width]; null: not wanted.
-  void backward(const Runtime& rt, const kernels::CumulativeLengths& media_begin,
-                const Saved& saved, const Tensor& dy, const Tensor* dmedia) const;
+  /// -> y [items · latents, width]
+  Tensor forward(const Runtime& rt, const kernels::CumulativeLengths& media_begin,
+                 const Tensor& media, Saved* saved) const;
+  void backward(const Runtime& rt, const Saved& saved, const Tensor& dy, Tensor* dmedia) const;
   void visit_parameters(const ParameterVisitor& visit);
-
- private:
-  kernels::AttentionShape attention_shape() const;
-  Tensor forward_layer(const Runtime& rt, const ResamplerLayer& layer, const Tensor& media,
-                       const kernels::CumulativeLengths& media_begin,
-                       const kernels::CumulativeLengths& latent_begin, const Tensor& x,
-                       ResamplerLayer::Saved* saved) const;
-  Tensor backward_layer(const Runtime& rt, const ResamplerLayer& layer,
-                        const kernels::CumulativeLengths& media_begin,
-                        const kernels::CumulativeLengths& latent_begin,
-                        const ResamplerLayer::Saved& saved, const Tensor& dy,
-                        const Tensor* dmedia) const;
 };
 
 Resampler make_resampler(const ParameterMaker& make, const ModelConfig& config);

@@ -1,8 +1,8 @@
-// Forward and backward of one pipeline stage: embedding, decoder layers, head, whichever it holds.
-// Used by the pipeline executor.
+// Forward and backward of one pipeline stage: what it has of embedding, decoder layers and head.
 #include "model/stage.h"
 
 #include "kernels/rope.h"
+#include "model/layer.h"
 
 namespace lynceus::model {
 
@@ -16,22 +16,21 @@ LlmStage::Output LlmStage::forward(const Runtime& rt, const PackedBatch& batch, 
                                    Recompute recompute, Saved* saved) const {
   Tensor h = embedding ? embedding->forward(rt, batch, input) : input;
   const bool keep = saved != nullptr && recompute == Recompute::kNone;
-  if (saved) saved->visual = embedding && visual_wants_gradient && batch.visual_tokens() > 0;
   if (keep) saved->layers.resize(layers.size());
   for (size_t i = 0; i < layers.size(); ++i) {
     if (saved && !keep) saved->layer_inputs.push_back(h);
     h = layers[i].forward(rt, batch, h, keep ? &saved->layers[i] : nullptr);
   }
   if (!head) return {h, {}};
-  return {h, head->forward(rt, batch, h, saved ? &saved->head : nullptr)};
+  return {h, head->forward(rt, batch, h, part(saved, &Saved::head))};
 }
 
-Tensor LlmStage::backward(const Runtime& rt, const PackedBatch& batch, Recompute recompute,
-                          Saved* saved, const Tensor& dh,
-                          const std::function<void(size_t)>& behind_layer) const {
-  const bool embedding_trains = embedding && embedding->weight.trainable();
-  const bool wanted_below = !embedding || saved->visual || embedding_trains;
-  Tensor d = head ? head->backward(rt, batch, saved->head) : dh;
+void LlmStage::backward(const Runtime& rt, const PackedBatch& batch, Recompute recompute,
+                        Saved* saved, const Tensor& dy, Tensor* dx,
+                        const std::function<void(size_t)>& after_layer) const {
+  const bool wanted_below = dx != nullptr || (embedding && embedding->weight.trainable());
+  Tensor d = dy;
+  if (head) head->backward(rt, batch, saved->head, &d);
   for (size_t i = layers.size(); i-- > 0;) {
     const bool wanted = i > 0 || wanted_below;
     if (recompute == Recompute::kLayer) {
@@ -43,13 +42,12 @@ Tensor LlmStage::backward(const Runtime& rt, const PackedBatch& batch, Recompute
       layers[i].backward(rt, batch, saved->layers[i], d, wanted ? &d : nullptr);
       saved->layers[i] = {};
     }
-    if (behind_layer) behind_layer(i);
+    if (after_layer) after_layer(i);
   }
-  if (!embedding) return d;
-  Tensor dvisual;
-  if (saved->visual) dvisual = rt.activation({batch.visual_tokens(), d.cols()});
-  embedding->backward(rt, batch, d, saved->visual ? &dvisual : nullptr);
-  return dvisual;
+  if (embedding)
+    embedding->backward(rt, batch, d, dx);
+  else if (dx != nullptr)
+    *dx = d;
 }
 
 void LlmStage::visit_parameters(const ParameterVisitor& visit) {
@@ -61,7 +59,6 @@ void LlmStage::visit_parameters(const ParameterVisitor& visit) {
 LlmStage make_stage(const Runtime& rt, const ModelConfig& config, int64_t first, int64_t last,
                     double label_smoothing) {
   LlmStage stage;
-  stage.first_layer = first;
   stage.rope_theta = config.llm.rope_theta;
   stage.head_dim = config.llm.head_dim();
   stage.visual_wants_gradient = config.llm.trains("bridge");

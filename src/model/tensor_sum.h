@@ -1,7 +1,6 @@
-// The sum over tensor ranks that ends what a layer splits: y = Σ over grid.tensor of a product that
-// each rank has a part of. On a device it is cut into chunks of rows, and the sum of one chunk is
-// under way while the next is multiplied; each row is summed as it would be alone. Used by the
-// layers that are split over tensor ranks.
+// The sum over tensor ranks after a split product: y = Σ over grid.tensor of the ranks' parts. With
+// Overlap::tensor on a device it is cut into chunks of rows, and the sum of one chunk overlaps with
+// the product of the next. Chunks may be rounded otherwise than one sum.
 #pragma once
 
 #include <algorithm>
@@ -11,7 +10,7 @@
 
 namespace lynceus::model {
 
-/// Some rows of tensors that have the same number of them.
+/// The same rows of several tensors.
 struct RowRange {
   int64_t begin = 0;
   int64_t count = 0;
@@ -20,11 +19,11 @@ struct RowRange {
 };
 
 inline constexpr int64_t kTensorSumChunks = 4;
-inline constexpr int64_t kTensorSumGranule = 16;  ///< rows of a chunk are a multiple of it
+inline constexpr int64_t kTensorSumGranule = 16;  ///< the rows of a chunk are a multiple of it
 
-/// `part` writes this rank's part of the given rows of y [rows, width].
-template <typename Part>
-void sum_over_tensor_ranks(const Runtime& rt, const Tensor& y, const Part& part) {
+/// `product(rows)` writes this rank's part of the given rows of y [rows, width].
+template <typename Product>
+void sum_over_tensor_ranks(const Runtime& rt, const Tensor& y, const Product& product) {
   const int64_t rows = y.dim(0);
   const bool cut = rt.grid.tensor->size() > 1 && rt.overlaps(&parallel::Overlap::tensor);
   const int64_t granules = (rows + kTensorSumGranule - 1) / kTensorSumGranule;
@@ -33,7 +32,7 @@ void sum_over_tensor_ranks(const Runtime& rt, const Tensor& y, const Part& part)
   std::vector<parallel::Pending> sums;
   for (int64_t begin = 0; begin < rows; begin += chunk) {
     const RowRange some{begin, std::min(chunk, rows - begin)};
-    part(some);
+    product(some);
     sums.push_back(rt.grid.tensor->all_reduce_async(some.of(y)));
   }
   for (parallel::Pending& sum : sums) sum.wait(rt.stream);

@@ -1,6 +1,7 @@
-// The ViT's blocks, forward only: x + attention(norm1(x)), then x + mlp(norm2(x)), over pictures
-// packed like sequences. Used by the vision branch of a step.
+// The ViT, forward only, over images packed like sequences.
 #include "model/vision_encoder.h"
+
+#include <fmt/format.h>
 
 #include <cmath>
 
@@ -87,7 +88,7 @@ void VisionEncoder::pack(const Runtime& rt) {
 
 VisionEncoder make_vision_encoder(const Runtime& rt, const VisionConfig& config) {
   const int64_t hidden = config.hidden_size, intermediate = config.intermediate_size;
-  const ParameterMaker make(rt, "vision_encoder.", /*trainable=*/false);
+  const ParameterMaker make(rt, "vision_encoder.", Module::kVision, /*trainable=*/false);
   VisionEncoder encoder;
   encoder.config = config;
   encoder.cls_token = make.replicated("cls_token", {1, 1, hidden});

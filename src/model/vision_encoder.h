@@ -1,6 +1,7 @@
 // The frozen vision encoder, EVA-CLIP's ViT (Fang et al. 2022): class token, learned positions,
-// pre-norm blocks, exact GELU, biases on q and v but not on k, no final norm. Forward only: it
-// keeps nothing; callers pass pictures in groups small enough for the caches.
+// pre-norm blocks, exact GELU, biases on q and v but not on k, no final norm. Forward only; keeps
+// nothing. Callers pass images in groups that are small enough for the caches. Frames of a video
+// are images here.
 #pragma once
 
 #include <vector>
@@ -19,23 +20,24 @@ struct VisionBlock {
   Linear fc1;  // [intermediate, hidden]
   Linear fc2;  // [hidden, intermediate]
 
-  /// x, z [images · tokens, hidden]
+  /// h = x + attention(norm1(x));  z = h + mlp(norm2(h)).  x, z [images · tokens, hidden];
+  /// images: rows where images begin.
   void forward(const Runtime& rt, const VisionConfig& config,
                const kernels::CumulativeLengths& images, const Tensor& x, const Tensor& z) const;
 };
 
 struct VisionEncoder {
   VisionConfig config;
-  Linear patch_embedding;  // [hidden, channels · patch · patch]
+  Linear patch_embedding;  // [hidden, channels, patch, patch]
   Parameter cls_token;     // [1, 1, hidden]
   Parameter position;      // [1, tokens, hidden]
   std::vector<VisionBlock> blocks;
 
-  /// pixels [images, 3, side, side], normalised; features = [images · tokens, hidden], the class
-  /// token first in each image.
+  /// pixels f32 [images, 3, side, side], normalised -> patch features [images · tokens, hidden],
+  /// the class token first in each image.
   void forward(const Runtime& rt, const Tensor& pixels, const Tensor& features) const;
   void visit_parameters(const ParameterVisitor& visit);
-  /// Weights into the GEMM library's order, originals freed.
+  /// Copies the matrices into the GEMM library's order and frees the originals.
   void pack(const Runtime& rt);
 };
 

@@ -1,4 +1,4 @@
-// posix_spawn, a pipe and a deadline. See child_process.h.
+// posix_spawn, a pipe and a deadline.
 #include "prepare/child_process.h"
 
 #include <fcntl.h>
@@ -28,7 +28,7 @@ using Clock = std::chrono::steady_clock;
   throw IoError("{} for '{}': {}", call, program.string(), std::generic_category().message(error));
 }
 
-/// Both ends close themselves, and neither is inherited by other programs.
+/// Closes both ends. Children inherit neither.
 struct Pipe {
   int read_end = -1;
   int write_end = -1;
@@ -75,7 +75,7 @@ pid_t start(const fs::path& program, const std::vector<std::string>& arguments,
   return pid;
 }
 
-/// Until the end of the output or a limit.
+/// Reads until the end of the output or a limit.
 void read_output(const Pipe& pipe, Clock::time_point deadline, size_t max_bytes,
                  ChildResult& result) {
   char buffer[1 << 16];
@@ -88,22 +88,22 @@ void read_output(const Pipe& pipe, Clock::time_point deadline, size_t max_bytes,
     }
     pollfd readable{pipe.read_end, POLLIN, 0};
     const int ready = ::poll(&readable, 1, static_cast<int>(std::min<int64_t>(left, 60'000)));
-    if (ready <= 0) continue;  // a signal, or the time is over
+    if (ready <= 0) continue;  // interrupted by a signal, or out of time
     const ssize_t count = ::read(pipe.read_end, buffer, sizeof(buffer));
     if (count < 0 && errno == EINTR) continue;
     if (count <= 0) return;
     if (result.output.size() + static_cast<size_t>(count) > max_bytes) {
-      result.said_too_much = true;
+      result.too_much_output = true;
       return;
     }
     result.output.append(buffer, static_cast<size_t>(count));
   }
 }
 
-/// The exit status; a program that closed its output and does not end is killed at the deadline.
+/// The exit status. A program that closed its output but does not end is killed at the deadline.
 int await_end(pid_t pid, Clock::time_point deadline, ChildResult& result) {
   int status = 0;
-  bool killed = result.out_of_time || result.said_too_much;
+  bool killed = result.out_of_time || result.too_much_output;
   if (killed) ::kill(pid, SIGKILL);
   while (true) {
     const pid_t ended = ::waitpid(pid, &status, killed ? 0 : WNOHANG);
@@ -131,7 +131,7 @@ ChildResult run_child(const fs::path& program, const std::vector<std::string>& a
   ChildResult result;
   read_output(pipe, deadline, limits.max_bytes, result);
   const int status = await_end(pid, deadline, result);
-  if (result.out_of_time || result.said_too_much) return result;
+  if (result.out_of_time || result.too_much_output) return result;
   if (WIFEXITED(status)) result.exit_code = WEXITSTATUS(status);
   if (WIFSIGNALED(status)) result.signal = WTERMSIG(status);
   return result;

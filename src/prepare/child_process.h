@@ -1,5 +1,6 @@
-// Another program, started with a file as its standard input and read until it ends, or until its
-// time is over. Used for decoders that may crash, hang or want all memory: none of that reaches us.
+// Runs another program with a file as its standard input and reads its output until it ends or a
+// limit is reached. For decoders that may crash, hang or exhaust memory, without harm to the
+// caller.
 #pragma once
 
 #include <filesystem>
@@ -10,22 +11,23 @@
 
 namespace lynceus::prepare {
 
+/// The child is killed when it exceeds one.
 struct ChildLimits {
-  double seconds = 60;         ///< then it is killed
-  size_t max_bytes = 1 << 20;  ///< of output; then it is killed
+  double seconds = 60;         ///< run time
+  size_t max_bytes = 1 << 20;  ///< of output
 };
 
-/// What became of it. Exactly one of: it exited, a signal ended it, or a limit did.
+/// How the child ended: it exited, a signal ended it, or it exceeded a limit.
 struct ChildResult {
   int exit_code = -1;  ///< -1: it did not exit by itself
   int signal = 0;
   bool out_of_time = false;
-  bool said_too_much = false;
+  bool too_much_output = false;
   std::string output;  ///< standard output
 };
 
-/// Runs `program` with `arguments`; `input` is its standard input, or /dev/null when not open. Its
-/// standard error is dropped. IoError if it cannot be started. Thread-safe.
+/// Runs `program` with `arguments`. `input` is its standard input; if it is not open, /dev/null is.
+/// Standard error is discarded. IoError if the program cannot be started. Thread-safe.
 ChildResult run_child(const std::filesystem::path& program,
                       const std::vector<std::string>& arguments, const io::File& input,
                       const ChildLimits& limits);

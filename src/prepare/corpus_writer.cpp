@@ -1,4 +1,3 @@
-// See corpus_writer.h.
 #include "prepare/corpus_writer.h"
 
 #include <system_error>

@@ -1,5 +1,5 @@
-// The texts of samples as lines of a UTF-8 file, in the default prompt form ("User: ...", "Bot:
-// ..."): what a tokenizer is trained on. Used by `lynceus prepare`.
+// The texts of samples as lines of a UTF-8 file in the default prompt template ("User: ...", "Bot:
+// ..."), for training a tokenizer.
 #pragma once
 
 #include <filesystem>
@@ -12,15 +12,15 @@ namespace lynceus::prepare {
 
 class CorpusWriter {
  public:
-  /// Creates a temporary file beside `path`; `path` itself appears in close().
+  /// Creates `path` + ".tmp", which close() renames to `path`.
   explicit CorpusWriter(std::filesystem::path path);
-  /// Without close(): removes what it wrote.
+  /// Without close(): removes the temporary file.
   ~CorpusWriter();
   CorpusWriter(const CorpusWriter&) = delete;
   CorpusWriter& operator=(const CorpusWriter&) = delete;
 
   void add(const io::Sample& sample);
-  /// The temporary file with all that was added so far.
+  /// Flushes; returns the temporary file, which has all texts added so far.
   const std::filesystem::path& written();
   void close();
 

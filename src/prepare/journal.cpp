@@ -1,4 +1,3 @@
-// See prepare_journal.h.
 #include "prepare/journal.h"
 
 #include <nlohmann/json.hpp>
@@ -17,12 +16,12 @@ using Ordered = nlohmann::ordered_json;
 
 constexpr const char* kFormat = "lynceus-prepare-journal 1";
 
-/// Tells a shard from any other of its name.
+/// Differs for any other shard of the same name.
 std::string identity_of(const fs::path& shard) {
   return io::ShardSidecar::read(shard).outside.hex();
 }
 
-/// With the shards behind the first `shards`.
+/// Lists only the shards after the first `shards`.
 Ordered to_json(const PrepareState& state, size_t shards) {
   Ordered list = Ordered::array();
   for (size_t i = shards; i < state.series.files.size(); ++i)
@@ -38,7 +37,7 @@ Ordered to_json(const PrepareState& state, size_t shards) {
           {"shards", list}};
 }
 
-/// The state that a line tells, behind `before`. InputError for a shard that is not whole.
+/// The state of a journal line, after `before`. InputError for a shard that is missing or replaced.
 PrepareState parse_state(const io::Json& json, PrepareState before, const fs::path& directory) {
   PrepareState state = std::move(before);
   state.rows = json.at("rows").integer(0);
@@ -54,7 +53,8 @@ PrepareState parse_state(const io::Json& json, PrepareState before, const fs::pa
   for (const io::Json& shard : json.at("shards").elements()) {
     const fs::path path = directory / fs::path(shard.at(0).string()).filename();
     if (!io::file_exists(path) || identity_of(path) != shard.at(1).string())
-      throw InputError("{}: not the shard of the journal", path.string());
+      throw InputError("{}: expected the shard that the journal records, found another or none",
+                       path.string());
     state.series.files.push_back(path);
   }
   return state;
@@ -78,11 +78,11 @@ std::optional<PrepareState> PrepareJournal::find(const fs::path& directory, cons
       const io::Json json = io::Json::parse(line, path.string());
       if (state.journal_bytes == 0) {
         if (json.at("format").string() != kFormat)
-          throw InputError("{}: no journal", path.string());
+          throw InputError("{}: expected {}, found another format", path.string(), kFormat);
         if (json.at("command").string() != command)
           throw UsageError(
-              "{} is of an unfinished run of another command, or its input has changed; "
-              "--overwrite begins anew; that run was: {}",
+              "{} belongs to an unfinished run of another command, or the input has changed since; "
+              "--overwrite starts again; that run was: {}",
               path.string(), json.at("command").string());
       } else {
         state = parse_state(json, state, directory);
@@ -90,7 +90,7 @@ std::optional<PrepareState> PrepareJournal::find(const fs::path& directory, cons
       state.journal_bytes = end + 1;
     }
   } catch (const InputError&) {
-    // A torn line, or a shard that is gone: what stands before it counts.
+    // A torn line, or a shard that is missing: the state before it is used.
   }
   return state;
 }

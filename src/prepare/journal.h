@@ -1,6 +1,6 @@
-// How far `lynceus prepare` has come with one dataset, so that a run that was killed goes on behind
-// the last complete shard: DIR/NAME.unfinished, a line of JSON a shard, each made durable before
-// the next begins, and gone when all is done.
+// DIR/NAME.unfinished: how far `lynceus prepare` has come with one dataset, so that a killed run
+// can continue after its last complete shard. One line of JSON per shard, synced to disk before the
+// next shard begins. The file is removed when the command is done.
 #pragma once
 
 #include <cstdint>
@@ -14,31 +14,31 @@
 
 namespace lynceus::prepare {
 
-/// Where a run stood when a shard was complete.
+/// The state of a run when a shard was complete.
 struct PrepareState {
   io::ShardSeriesState series;
-  int64_t rows = 0;                         ///< read, all of whose samples are in shards
-  int64_t row_samples = 0;                  ///< of the row behind them, already in a shard
-  std::map<std::string, int64_t> rejected;  ///< rows by kind
-  uint64_t rejects_bytes = 0;               ///< of the list of rejected rows
-  bool is_done = false;                     ///< the whole dataset
-  uint64_t journal_bytes = 0;               ///< of the journal's lines that say so
+  int64_t rows = 0;                         ///< read, with all their samples in shards
+  int64_t row_samples = 0;                  ///< samples of the next row that are in a shard
+  std::map<std::string, int64_t> rejected;  ///< number of rows by kind
+  uint64_t rejects_bytes = 0;               ///< size of the list of rejected rows
+  bool is_done = false;                     ///< the dataset is complete
+  uint64_t journal_bytes = 0;               ///< end of the journal line with this state
 };
 
 class PrepareJournal {
  public:
   static std::filesystem::path path_of(const std::filesystem::path& directory,
                                        const std::string& name);
-  /// What an earlier run of the same command left whole: up to the first shard that is missing or
-  /// is not the one written then. Nothing if there is no journal. UsageError if it is another
-  /// command's (`command`: all that decides the shards, in one text).
+  /// The state that an earlier run of the same command left, up to the first shard that is missing
+  /// or was replaced. nullopt if there is no journal. UsageError if the journal is of another
+  /// command; `command` is one text with everything that determines the shards.
   static std::optional<PrepareState> find(const std::filesystem::path& directory,
                                           const std::string& name, const std::string& command);
 
-  /// Goes on behind `state`, what find() gave; a state without journal_bytes begins anew.
+  /// Continues after `state` from find(). A state without journal_bytes starts a new journal.
   PrepareJournal(const std::filesystem::path& directory, const std::string& name,
                  const std::string& command, const PrepareState& state);
-  /// A shard more than before, or the end.
+  /// Records `state` with the shards that are new since the last call.
   void append(const PrepareState& state);
   /// Removes the file.
   void finish();
@@ -47,7 +47,7 @@ class PrepareJournal {
  private:
   std::filesystem::path path_;
   io::File file_;
-  size_t shards_;  // that stand in the journal
+  size_t shards_;  // recorded so far
 };
 
 }  // namespace lynceus::prepare

@@ -1,5 +1,4 @@
-// Large JSON by nlohmann's event interface: only the element at hand is ever built. See
-// json_stream.h.
+// Reads large JSON through the event interface of the parser: only the current element is built.
 #include "prepare/json_stream.h"
 
 #include <algorithm>
@@ -20,8 +19,8 @@ using io::internal::Value;
 constexpr uint64_t kMaxElementBytes = io::Lines::kMaxBytes;
 constexpr int kMaxDepth = 64;
 
-/// The bytes of a file, and how many came since the last mark: the parser keeps a string whole
-/// before it hands it over, so that it must be stopped while it reads.
+/// The bytes of a file. Throws when too many are read after the last mark: the parser collects a
+/// string completely before it reports it, so the limit must be checked while it reads.
 class ByteReader {
  public:
   explicit ByteReader(const std::filesystem::path& path)
@@ -52,13 +51,13 @@ class ByteReader {
 
   io::File file_;
   uint64_t size_;
-  uint64_t offset_ = 0;  // of what is not yet in buffer_
+  uint64_t offset_ = 0;  // of the bytes that are not yet in buffer_
   std::string buffer_;
   size_t begin_ = 0;
   uint64_t mark_ = 0;
 };
 
-/// What the parser takes: an input iterator over a reader; without one, the end.
+/// An input iterator over a reader, for the parser; without a reader, the end.
 class ByteIterator {
  public:
   using iterator_category = std::input_iterator_tag;
@@ -84,7 +83,7 @@ class ByteIterator {
   ByteReader* reader_;
 };
 
-/// Follows the parser through the file and builds the wanted elements only.
+/// Receives the events of the parser and builds only the wanted elements.
 class ElementHandler {
  public:
   ElementHandler(std::string path, const std::vector<std::string>& arrays, ByteReader& reader,
@@ -97,7 +96,7 @@ class ElementHandler {
   bool number_unsigned(uint64_t value) { return scalar(value); }
   bool number_float(double value, const std::string&) { return scalar(value); }
   bool string(std::string& value) { return scalar(std::move(value)); }
-  bool binary(Value::binary_t&) { return false; }  // not part of JSON text
+  bool binary(Value::binary_t&) { return false; }  // never in JSON text
   bool start_object(size_t) { return open(false); }
   bool start_array(size_t) { return open(true); }
   bool end_object() { return close(); }
@@ -177,7 +176,7 @@ class ElementHandler {
     }
     if (!is_array) throw InputError("{}: key {}: expected an array", path_, key_);
     if (!seen_.insert(key_).second)
-      throw InputError("{}: the key '{}' stands twice in one object", path_, key_);
+      throw InputError("{}: duplicate key '{}' in one object", path_, key_);
     in_array_ = true;
     array_ = key_;
     index_ = 0;
@@ -211,12 +210,12 @@ class ElementHandler {
   const std::vector<std::string>& arrays_;
   ByteReader& reader_;
   const JsonElementSink& sink_;
-  bool opened_ = false;    // the top-level container
-  bool in_array_ = false;  // a wanted one
-  int skip_depth_ = 0;     // containers that nobody wants
-  int element_depth_ = 0;  // containers of the element at hand
-  std::string key_;        // of the top-level object
-  std::string array_;      // whose elements come
+  bool opened_ = false;    // the top-level container began
+  bool in_array_ = false;  // inside a wanted array
+  int skip_depth_ = 0;     // open containers of a skipped member
+  int element_depth_ = 0;  // open containers of the current element
+  std::string key_;        // current key of the top-level object
+  std::string array_;      // key of the current array
   std::set<std::string> seen_;
   int64_t index_ = 0;
   uint64_t element_begin_ = 0;
@@ -256,7 +255,7 @@ void JsonRows::for_each(
   io::JsonLines lines(path_);
   while (true) {
     std::optional<io::Json> row;
-    std::optional<InputError> fault;  // what the sink throws must not be taken for a bad line
+    std::optional<InputError> fault;  // an error of the sink must not count as a bad line
     try {
       row = lines.next();
       if (!row) return;

@@ -1,4 +1,3 @@
-// See majority_answer.h.
 #include "prepare/majority_answer.h"
 
 #include <algorithm>

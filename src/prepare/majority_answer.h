@@ -1,5 +1,5 @@
-// What always giving the most frequent answer would reach: the number that an accuracy has to beat.
-// An answer is a sample's last assistant turn. Used by `prepare` and by evaluation.
+// The majority-answer baseline: the accuracy of always giving the most frequent answer. The answer
+// of a sample is its last assistant turn.
 #pragma once
 
 #include <cstdint>
@@ -13,14 +13,14 @@ namespace lynceus::prepare {
 class AnswerCounts {
  public:
   void add(const std::string& answer) { ++counts_[answer]; }
-  /// Every sample of a shard that has an answer.
+  /// Adds every sample of a shard that has an answer.
   void add(const io::ShardReader& shard);
 
   int64_t total() const;
   size_t distinct() const { return counts_.size(); }
-  /// The most frequent answer, of several the first in the alphabet; empty when there is none.
+  /// The most frequent answer; of equally frequent ones the first in byte order. Empty if none.
   std::string majority() const;
-  /// Share of the majority's answer, 0 to 1; 0 when there is none.
+  /// Share of the majority answer, 0 to 1; 0 if there are no answers.
   double baseline() const;
   const std::map<std::string, int64_t>& counts() const { return counts_; }
 

@@ -1,4 +1,3 @@
-// See ordered_rows.h.
 #include "prepare/ordered_rows.h"
 
 #include <utility>
@@ -12,19 +11,19 @@ void OrderedRows::add(int64_t done, std::function<std::vector<io::Sample>()> mak
     row.done = done;
     return row;
   }));
-  give(static_cast<size_t>(workers_ > 1 ? workers_ - 1 : 0));
+  pass_on(static_cast<size_t>(workers_ > 1 ? workers_ - 1 : 0));
 }
 
 void OrderedRows::add(SourceRow row) {
   std::promise<SourceRow> ready;
   ready.set_value(std::move(row));
   rows_.push_back(ready.get_future());
-  give(static_cast<size_t>(workers_ > 1 ? workers_ - 1 : 0));
+  pass_on(static_cast<size_t>(workers_ > 1 ? workers_ - 1 : 0));
 }
 
-void OrderedRows::finish() { give(0); }
+void OrderedRows::finish() { pass_on(0); }
 
-void OrderedRows::give(size_t keep) {
+void OrderedRows::pass_on(size_t keep) {
   while (rows_.size() > keep) {
     std::future<SourceRow> first = std::move(rows_.front());
     rows_.pop_front();

@@ -1,5 +1,4 @@
-// Rows whose samples take long to make, made by several threads and given in their order. Used by
-// the sources that read videos.
+// Rows whose samples take long to make (videos), made by several threads and passed on in order.
 #pragma once
 
 #include <deque>
@@ -13,22 +12,23 @@ namespace lynceus::prepare {
 
 class OrderedRows {
  public:
-  /// `workers`: rows that are made at a time; with 1 each is made when it is added.
+  /// `workers`: rows made at a time. With 1, each row is made in add() by the calling thread.
   OrderedRows(int workers, const RowSink& sink) : workers_(workers), sink_(sink) {}
-  /// Waits for what is still being made, and drops it.
+  /// Waits for rows that are still being made, and drops them.
   ~OrderedRows() = default;
   OrderedRows(const OrderedRows&) = delete;
   OrderedRows& operator=(const OrderedRows&) = delete;
 
-  /// `make` as for make_row. Rows before this one may be given meanwhile, by the calling thread.
+  /// `make` as for make_row, `done` as in SourceRow. May pass earlier rows to the sink, in the
+  /// calling thread.
   void add(int64_t done, std::function<std::vector<io::Sample>()> make);
-  /// A row that needs no work.
+  /// A finished row.
   void add(SourceRow row);
-  /// Gives all that is left.
+  /// Passes all remaining rows to the sink.
   void finish();
 
  private:
-  void give(size_t keep);
+  void pass_on(size_t keep);
 
   int workers_;
   const RowSink& sink_;

@@ -2,9 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <system_error>
-#include <utility>
 
 #include "core/error.h"
 #include "core/version.h"
@@ -43,13 +41,13 @@ PrepareOutput::PrepareOutput(const PrepareConfig& config, bool resumes)
 
 void PrepareOutput::refuse_existing(const fs::path& path) const {
   if (!config_.overwrite && !resumes_ && fs::exists(path))
-    throw UsageError("{} is there already; --overwrite replaces it", path.string());
+    throw UsageError("{} already exists; --overwrite replaces it", path.string());
 }
 
 void PrepareOutput::refuse_existing_shards(const std::string& name) const {
   if (config_.overwrite) return;
   for (const fs::path& path : io::ShardSeries::existing(directory_, name))
-    throw UsageError("{} is there already; --overwrite replaces it", path.string());
+    throw UsageError("{} already exists; --overwrite replaces it", path.string());
 }
 
 io::ShardSeries& PrepareOutput::open(const std::string& name, const std::string& task,
@@ -92,45 +90,45 @@ void PrepareOutput::close() {
   if (corpus_) corpus_->close();
 }
 
-void PrepareOutput::print_account(const std::vector<DatasetAccount>& accounts,
+void PrepareOutput::print_summary(const std::vector<DatasetSummary>& summaries,
                                   bool with_rows) const {
-  const std::string sums = print_datasets(directory_, accounts, with_rows);
+  const std::string totals = print_datasets(directory_, summaries, with_rows);
   if (corpus_) fmt::print("{:<40} texts\n", (directory_ / "corpus.txt").string());
   if (config_.train_tokenizer > 0)
     fmt::print("{:<40} {:>8} pieces\n", (directory_ / "tokenizer.model").string(),
                config_.train_tokenizer);
   size_t files = 0;
-  for (const DatasetAccount& account : accounts) files += account.written.files.size();
-  const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - begin_;
-  fmt::print("prepared {}, {} shard(s), {:.1f} s\n", sums, files, elapsed.count());
+  for (const DatasetSummary& summary : summaries) files += summary.written.files.size();
+  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin_;
+  fmt::print("prepared {}, {} shard(s), {:.1f} s\n", totals, files, seconds.count());
 }
 
-std::string print_datasets(const fs::path& directory, const std::vector<DatasetAccount>& accounts,
+std::string print_datasets(const fs::path& directory, const std::vector<DatasetSummary>& summaries,
                            bool with_rows) {
-  io::ShardSeriesState sum;
+  io::ShardSeriesState total;
   int64_t rejected = 0;
-  for (const DatasetAccount& account : accounts) {
-    const io::ShardSeriesState& written = account.written;
-    const std::string name = (directory / account.name).string();
+  for (const DatasetSummary& summary : summaries) {
+    const io::ShardSeriesState& written = summary.written;
+    const std::string name = (directory / summary.name).string();
     fmt::print("{:<40} {:>8} samples {:>8} images {:>9.1f} MB", name + ".h5", written.samples,
                written.media, megabytes(written.media_bytes));
     if (!written.files.empty())
       fmt::print("  {} {}", written.files.size(), written.files.size() == 1 ? "file" : "files");
     fmt::print("\n");
-    sum.samples += written.samples;
-    sum.media += written.media;
-    sum.media_bytes += written.media_bytes;
+    total.samples += written.samples;
+    total.media += written.media;
+    total.media_bytes += written.media_bytes;
     if (!with_rows) continue;
     int64_t rejected_here = 0;
-    for (const auto& [kind, rows] : account.rejected) rejected_here += rows;
+    for (const auto& [kind, rows] : summary.rejected) rejected_here += rows;
     rejected += rejected_here;
-    const std::string kinds = rejected_here == 0 ? "" : ": " + reject_text(account.rejected);
+    const std::string kinds = rejected_here == 0 ? "" : ": " + reject_text(summary.rejected);
     const std::string list =
         rejected_here == 0 || written.files.empty() ? "" : "; see " + name + "-rejects.jsonl";
-    fmt::print("  read {} rows, rejected {}{}{}\n", account.rows, rejected_here, kinds, list);
+    fmt::print("  read {} rows, rejected {}{}{}\n", summary.rows, rejected_here, kinds, list);
   }
-  return fmt::format("{} samples, {} images ({:.1f} MB), {} rejected", sum.samples, sum.media,
-                     megabytes(sum.media_bytes), rejected);
+  return fmt::format("{} samples, {} images ({:.1f} MB), {} rejected", total.samples, total.media,
+                     megabytes(total.media_bytes), rejected);
 }
 
 }  // namespace lynceus::prepare

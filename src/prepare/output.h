@@ -1,5 +1,5 @@
-// What every source of `lynceus prepare` writes to: shards, the texts for a tokenizer, the account
-// at the end. Nothing that stands in the folder is replaced unasked.
+// What `lynceus prepare` writes: dataset shards, the texts for a tokenizer, the tokenizer and the
+// summary at the end. Existing files are replaced only with --overwrite.
 #pragma once
 
 #include <chrono>
@@ -15,7 +15,7 @@
 
 namespace lynceus::prepare {
 
-/// Options of all sources.
+/// Options that all sources share.
 struct PrepareConfig {
   std::string output;
   bool overwrite = false;
@@ -25,53 +25,55 @@ struct PrepareConfig {
 
   template <typename Visitor>
   void visit(Visitor& v) {
-    v.field("output", output, "folder for the shards; made if it is not there");
-    v.field("overwrite", overwrite, "replace what an earlier run wrote");
-    v.field("shard-gib", shard_gib, "GiB of pictures and texts after which a new shard begins");
+    v.field("output", output, "directory for the shards; created if it does not exist");
+    v.field("overwrite", overwrite, "replace files of an earlier run");
+    v.field("shard-gib", shard_gib, "size in GiB of images and texts at which a new shard starts");
     v.field("train-tokenizer", train_tokenizer,
-            "train a tokenizer of that many pieces on the texts, DIR/tokenizer.model; 0: none");
-    v.choice("tokenizer-type", tokenizer_type, {"bpe", "unigram"}, "how it cuts words");
+            "train a tokenizer with this many pieces on the texts, DIR/tokenizer.model; 0: none");
+    v.choice("tokenizer-type", tokenizer_type, {"bpe", "unigram"},
+             "SentencePiece algorithm for --train-tokenizer");
   }
-  /// UsageError naming the option.
+  /// UsageError if a value is out of range.
   void check() const;
+  /// UsageError if --output is missing; a dry run needs none.
   void check_output() const;
 };
 
-/// What became of one dataset.
-struct DatasetAccount {
+/// The summary of one dataset.
+struct DatasetSummary {
   std::string name;
   io::ShardSeriesState written;
   int64_t rows = 0;                              ///< read
-  std::map<std::string, int64_t> rejected = {};  ///< rows by kind
+  std::map<std::string, int64_t> rejected = {};  ///< number of rows by kind
 };
 
-/// A line a dataset, and what was rejected of which rows (where there are rows); returns the sums.
-/// An account without files is of a dry run.
+/// Prints one line per dataset and, if `with_rows`, one with its rows and rejects. Returns the
+/// totals as text. A summary without files is that of a dry run.
 std::string print_datasets(const std::filesystem::path& directory,
-                           const std::vector<DatasetAccount>& accounts, bool with_rows);
+                           const std::vector<DatasetSummary>& summaries, bool with_rows);
 
 class PrepareOutput {
  public:
-  /// Makes the folder. `config` must outlive this. `resumes`: texts and tokenizer that stand there
-  /// are of the run that goes on.
+  /// Creates the directory. `config` must outlive this object. `resumes`: an existing corpus.txt
+  /// and tokenizer.model belong to the interrupted run that this one continues.
   explicit PrepareOutput(const PrepareConfig& config, bool resumes = false);
 
-  /// UsageError when shards of that name are there already.
+  /// UsageError if shards of that name exist, unless --overwrite is given.
   void refuse_existing_shards(const std::string& name) const;
-  /// Begins shards NAME.h5, NAME-1.h5 ...
+  /// Starts the shards NAME.h5, NAME-1.h5 ...
   io::ShardSeries& open(const std::string& name, const std::string& task,
                         const std::string& source);
-  /// From now on all texts go to DIR/corpus.txt too; a tokenizer needs them.
+  /// Writes all texts to DIR/corpus.txt too, from now on. Needed to train a tokenizer.
   void keep_texts();
   void add(io::ShardSeries& series, const io::Sample& sample);
-  /// Texts of complete shards of an earlier run, as if they had been added.
+  /// Adds the texts of complete shards of an earlier run to corpus.txt.
   void add_texts_of(const io::ShardSeriesState& earlier);
-  /// Trains the tokenizer, if asked, then gives every file its name. Without: leaves nothing, but
-  /// for series that keep their shards.
+  /// Trains the tokenizer if --train-tokenizer is given, then renames all files to their final
+  /// names. Without this call no file is left, except complete shards of series that keep them.
   void close();
 
-  /// The datasets, then the sums with texts, tokenizer and time.
-  void print_account(const std::vector<DatasetAccount>& accounts, bool with_rows) const;
+  /// Prints the datasets, then the totals with texts, tokenizer and time.
+  void print_summary(const std::vector<DatasetSummary>& summaries, bool with_rows) const;
   const std::vector<std::unique_ptr<io::ShardSeries>>& series() const { return series_; }
   const std::filesystem::path& directory() const { return directory_; }
 

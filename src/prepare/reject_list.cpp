@@ -1,4 +1,3 @@
-// See reject_list.h.
 #include "prepare/reject_list.h"
 
 #include <nlohmann/json.hpp>
@@ -29,7 +28,7 @@ void RejectList::add(int64_t number, const SourceRow& row) {
     file_ = io::File::create(path_);
     first_problem_ = row.problem;
   }
-  // Names in a problem may be no UTF-8.
+  // File names in a problem may be invalid UTF-8.
   const std::string problem =
       nlohmann::json(row.problem).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
   const std::string line = fmt::format("{{\"row\": {}, \"reject\": \"{}\", \"problem\": {}}}\n",

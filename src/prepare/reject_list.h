@@ -1,8 +1,8 @@
-// The rows of a dataset that gave no sample, DIR/NAME-rejects.jsonl:
+// DIR/NAME-rejects.jsonl: the rows of a dataset that could not be used, one line each:
 //
 //   {"row": 17, "reject": "missing picture", "problem": "x.jsonl:17: key image: ..."}
 //
-// Made with the first of them. Written by `lynceus prepare`.
+// The file is created with the first rejected row.
 #pragma once
 
 #include <cstdint>
@@ -17,12 +17,12 @@ namespace lynceus::prepare {
 
 class RejectList {
  public:
-  /// Goes on behind the first `bytes` of an earlier list, which held `counts`; 0 removes it.
+  /// Continues after the first `bytes` of an earlier list with these `counts`; 0 removes the list.
   RejectList(std::filesystem::path path, uint64_t bytes, std::map<std::string, int64_t> counts);
 
-  /// `number`: of the row, from 1.
+  /// `number` is that of the row, from 1.
   void add(int64_t number, const SourceRow& row);
-  /// Makes durable what was added, for a journal that names bytes().
+  /// Syncs the list to disk, before a journal records bytes().
   void sync();
 
   int64_t count() const;

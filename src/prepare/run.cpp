@@ -1,4 +1,3 @@
-// See prepare_run.h.
 #include "prepare/run.h"
 
 #include <fmt/format.h>
@@ -22,10 +21,11 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int64_t kFewRows = 200;      // a share of fewer says little
-constexpr int64_t kManyRows = 10'000;  // that a source of unknown length may yet have
+constexpr int64_t kFewRows = 200;      // --max-bad is a share of at least so many rows
+constexpr int64_t kManyRows = 10'000;  // assumed of a source of unknown length
 
-/// All that decides the shards of a dataset; the input by size and time, not by its bytes.
+/// Everything that determines the shards of a dataset. The input counts by size and time, not by
+/// content.
 std::string command_of(const PrepareJob& job, const PrepareConfig& common) {
   std::error_code error;
   const uint64_t size = fs::file_size(job.input, error);
@@ -38,7 +38,7 @@ fs::path rejects_path(const PrepareConfig& common, const std::string& name) {
   return fs::path(common.output) / (name + "-rejects.jsonl");
 }
 
-/// What an earlier run left of this dataset; a state without journal_bytes if nothing.
+/// The state that an interrupted run left of this dataset; without journal_bytes if there is none.
 PrepareState earlier_state(const PrepareConfig& common, const PrepareJob& job) {
   if (common.overwrite) return {};
   const auto found = PrepareJournal::find(common.output, job.name, command_of(job, common));
@@ -49,12 +49,12 @@ PrepareState earlier_state(const PrepareConfig& common, const PrepareJob& job) {
   return *found;
 }
 
-/// Counts rows, shows how far they are, and stops where too many are unusable.
+/// Counts rows, shows progress, and throws when more rows are rejected than --max-bad allows.
 class RowCounter {
  public:
   RowCounter(const InputConfig& config, const PrepareJob& job, SourceExtent extent,
-             int64_t rows_before, bool speaks)
-      : config_(config), job_(job), extent_(extent), rows_(rows_before), speaks_(speaks) {}
+             int64_t rows_before, bool prints)
+      : config_(config), job_(job), extent_(extent), rows_(rows_before), prints_(prints) {}
 
   int64_t rows() const { return rows_; }
 
@@ -63,7 +63,7 @@ class RowCounter {
     if (!progress_) {
       done_ = row.done - 1;
       ProgressOptions options;
-      if (!speaks_) options.file = nullptr;
+      if (!prints_) options.file = nullptr;
       options.done_before = done_;
       progress_.emplace("prepare " + job_.name, extent_.total, extent_.unit, options);
     }
@@ -78,8 +78,8 @@ class RowCounter {
     const auto allowed = config_.max_bad * static_cast<double>(std::max(expected, kFewRows));
     if (static_cast<double>(rejects.count()) <= allowed) return;
     throw InputError(
-        "{}: {} of {} rows are unusable, more than --max-bad {} allows; all so far are listed in "
-        "{}, the first is {}",
+        "{}: {} of {} rows are unusable, more than --max-bad {} allows; they are listed in {}; the "
+        "first is {}",
         job_.input, rejects.count(), expected, config_.max_bad, rejects.path().string(),
         rejects.first_problem());
   }
@@ -93,12 +93,12 @@ class RowCounter {
   const PrepareJob& job_;
   SourceExtent extent_;
   int64_t rows_;
-  bool speaks_;
+  bool prints_;
   std::optional<Progress> progress_;
   int64_t done_ = 0;
 };
 
-/// One dataset on its way to disk.
+/// Writes one dataset.
 class DatasetRun {
  public:
   DatasetRun(const PrepareConfig& common, const PrepareJob& job, PrepareState earlier,
@@ -115,7 +115,7 @@ class DatasetRun {
     });
     output_.add_texts_of(state_.series);
   }
-  /// A journal without a shard would only be in the way.
+  /// A journal without a complete shard is of no use.
   ~DatasetRun() {
     std::error_code ignored;
     if (state_.series.files.empty()) fs::remove(journal_.path(), ignored);
@@ -123,12 +123,12 @@ class DatasetRun {
   DatasetRun(const DatasetRun&) = delete;
   DatasetRun& operator=(const DatasetRun&) = delete;
 
-  void run(const InputConfig& config, Source& source, bool speaks) {
+  void run(const InputConfig& config, Source& source, bool prints) {
     if (state_.is_done) return;
-    if (speaks && !state_.series.files.empty())
-      fmt::print("{}: goes on behind {} samples in {} complete shards\n", job_.name,
+    if (prints && !state_.series.files.empty())
+      fmt::print("{}: continuing after {} samples in {} complete shards\n", job_.name,
                  state_.series.samples, state_.series.files.size());
-    RowCounter counter(config, job_, source.extent(), state_.rows, speaks);
+    RowCounter counter(config, job_, source.extent(), state_.rows, prints);
     int64_t skip_samples = state_.row_samples;
     source.read(state_.rows, [&](const SourceRow& row) {
       counter.begin_row(row);
@@ -146,20 +146,28 @@ class DatasetRun {
     });
     counter.finish();
     counter.check(rejects_, true);
-    if (series_.samples() == 0)
-      throw InputError("{}: expected a sample at least, found none", job_.input);
+    if (series_.samples() == 0) throw_no_sample(counter.rows());
     series_.close();
     state_.is_done = true;
     record();
   }
 
-  DatasetAccount account() const {
+  DatasetSummary summary() const {
     return {job_.name, state_.series, state_.rows, state_.rejected};
   }
-  /// After the whole command is done.
+  /// Removes the journal; after all datasets of the command are written.
   void finish() { journal_.finish(); }
 
  private:
+  [[noreturn]] void throw_no_sample(int64_t rows) const {
+    const std::string message =
+        fmt::format("{}: expected at least one sample, found none", job_.input);
+    if (rejects_.count() == 0) throw InputError("{}", message);
+    throw InputError("{}: {} of {} rows are unusable; they are listed in {}; the first is {}",
+                     message, rejects_.count(), rows, rejects_.path().string(),
+                     rejects_.first_problem());
+  }
+
   void record() {
     rejects_.sync();
     state_.rejects_bytes = rejects_.bytes();
@@ -189,66 +197,66 @@ void check_config(const InputConfig& config, const std::vector<PrepareJob>& jobs
   std::sort(names.begin(), names.end());
   const auto twice = std::adjacent_find(names.begin(), names.end());
   if (twice != names.end())
-    throw UsageError("--input: two files are named {}, so both would become {}.h5", *twice, *twice);
+    throw UsageError("--input: two files are named {}; both would become {}.h5", *twice, *twice);
   for (const std::string& name : names) {
     const size_t dash = name.rfind('-');
     if (dash == std::string::npos) continue;
     const std::string series = name.substr(0, dash);
     if (belongs_to_series(name, series) && std::binary_search(names.begin(), names.end(), series))
-      throw UsageError("--input: {}.h5 would be of the shards of {} as well as of {}", name, series,
+      throw UsageError("--input: {}.h5 would be a shard of {} as well as of {}", name, series,
                        name);
   }
 }
 
 using OpenJob = std::pair<const PrepareJob*, std::unique_ptr<Source>>;
 
-std::vector<DatasetAccount> count(const InputConfig& config, std::vector<OpenJob>& jobs,
-                                  bool speaks) {
-  std::vector<DatasetAccount> accounts;
+std::vector<DatasetSummary> count_rows(const InputConfig& config, std::vector<OpenJob>& jobs,
+                                       bool prints) {
+  std::vector<DatasetSummary> summaries;
   for (auto& [job, source] : jobs) {
-    DatasetAccount account;
-    account.name = job->name;
-    RowCounter counter(config, *job, source->extent(), 0, speaks);
+    DatasetSummary summary;
+    summary.name = job->name;
+    RowCounter counter(config, *job, source->extent(), 0, prints);
     source->read(0, [&](const SourceRow& row) {
       counter.begin_row(row);
-      if (!row.reject.empty()) ++account.rejected[row.reject];
-      account.written.samples += std::ssize(row.samples);
+      if (!row.reject.empty()) ++summary.rejected[row.reject];
+      summary.written.samples += std::ssize(row.samples);
       for (const io::Sample& sample : row.samples) {
-        account.written.media += std::ssize(sample.media);
+        summary.written.media += std::ssize(sample.media);
         for (const std::string& encoded : sample.media)
-          account.written.media_bytes += encoded.size();
+          summary.written.media_bytes += encoded.size();
       }
     });
     counter.finish();
-    account.rows = counter.rows();
-    accounts.push_back(account);
+    summary.rows = counter.rows();
+    summaries.push_back(summary);
   }
-  return accounts;
+  return summaries;
 }
 
-/// The accounts of all ranks, in the order of the jobs, on every rank.
-std::vector<DatasetAccount> gathered(const std::vector<DatasetAccount>& mine,
-                                     const std::vector<PrepareJob>& jobs,
-                                     parallel::Communicator& world) {
+/// The summaries of all ranks in the order of the jobs, on every rank.
+std::vector<DatasetSummary> gather(const std::vector<DatasetSummary>& mine,
+                                   const std::vector<PrepareJob>& jobs,
+                                   parallel::Communicator& world) {
   if (world.size() == 1) return mine;
   std::string text;
-  for (const DatasetAccount& account : mine) {
-    text += fmt::format("{} {} {} {} {} {}", account.written.samples, account.written.media,
-                        account.written.media_bytes, account.written.files.size(), account.rows,
-                        account.rejected.size());
-    for (const auto& [kind, rows] : account.rejected) text += fmt::format(" {} {}\n", rows, kind);
+  for (const DatasetSummary& summary : mine) {
+    text += fmt::format("{} {} {} {} {} {}", summary.written.samples, summary.written.media,
+                        summary.written.media_bytes, summary.written.files.size(), summary.rows,
+                        summary.rejected.size());
+    for (const auto& [kind, rows] : summary.rejected) text += fmt::format(" {} {}\n", rows, kind);
     text += "\n";
   }
   std::vector<std::istringstream> ranks;
   for (const std::string& one : world.all_gather(text)) ranks.emplace_back(one);
-  std::vector<DatasetAccount> accounts(jobs.size());
+  std::vector<DatasetSummary> summaries(jobs.size());
   for (size_t i = 0; i < jobs.size(); ++i) {
     std::istringstream& in = ranks[i % ranks.size()];
     size_t files = 0;
     size_t kinds = 0;
-    io::ShardSeriesState& written = accounts[i].written;
-    accounts[i].name = jobs[i].name;
-    in >> written.samples >> written.media >> written.media_bytes >> files >> accounts[i].rows >>
+    io::ShardSeriesState& written = summaries[i].written;
+    summaries[i].name = jobs[i].name;
+    in >> written.samples >> written.media >> written.media_bytes >> files >> summaries[i].rows >>
         kinds;
     written.files.resize(files);
     for (size_t k = 0; k < kinds; ++k) {
@@ -256,10 +264,10 @@ std::vector<DatasetAccount> gathered(const std::vector<DatasetAccount>& mine,
       std::string kind;
       in >> rows >> std::ws;
       std::getline(in, kind);
-      accounts[i].rejected[kind] = rows;
+      summaries[i].rejected[kind] = rows;
     }
   }
-  return accounts;
+  return summaries;
 }
 
 void check_jobs(const PrepareConfig& common, const InputConfig& config,
@@ -267,19 +275,19 @@ void check_jobs(const PrepareConfig& common, const InputConfig& config,
   check_config(config, jobs);
   if (!config.dry_run) common.check_output();
   if (ranks > 1 && common.train_tokenizer > 0)
-    throw UsageError("--train-tokenizer runs on one rank, {} were started", ranks);
+    throw UsageError("--train-tokenizer: expected one rank, found {}", ranks);
 }
 
-/// Sources of JSON count their rows when they are opened: seconds for every gigabyte.
+/// JSON sources count their rows when they are opened, which takes seconds per gigabyte.
 void announce_opening(const PrepareJob& job) {
   constexpr uint64_t kLargeBytes = 64 << 20;
   std::error_code error;
   const uint64_t size = fs::file_size(job.input, error);
   if (!error && size >= kLargeBytes)
-    fmt::print(stderr, "prepare {}: opens {} MB\n", job.name, size / 1'000'000);
+    fmt::print(stderr, "prepare {}: opening {} MB\n", job.name, size / 1'000'000);
 }
 
-/// Writes this rank's datasets, and says afterwards what they are.
+/// Writes this rank's datasets.
 class Writer {
  public:
   Writer(const PrepareConfig& common, const std::vector<OpenJob>& jobs) : common_(common) {
@@ -293,12 +301,12 @@ class Writer {
       if (states_[i].journal_bytes == 0) output_->refuse_existing_shards(jobs[i].first->name);
   }
 
-  void run(const InputConfig& config, std::vector<OpenJob>& jobs, bool speaks) {
+  void run(const InputConfig& config, std::vector<OpenJob>& jobs, bool prints) {
     if (common_.train_tokenizer > 0) output_->keep_texts();
     for (size_t i = 0; i < jobs.size(); ++i) {
       runs_.push_back(
           std::make_unique<DatasetRun>(common_, *jobs[i].first, std::move(states_[i]), *output_));
-      runs_.back()->run(config, *jobs[i].second, speaks);
+      runs_.back()->run(config, *jobs[i].second, prints);
       jobs[i].second.reset();
     }
     output_->close();
@@ -307,10 +315,10 @@ class Writer {
     for (const auto& run : runs_) run->finish();
   }
 
-  std::vector<DatasetAccount> accounts() const {
-    std::vector<DatasetAccount> accounts;
-    for (const auto& run : runs_) accounts.push_back(run->account());
-    return accounts;
+  std::vector<DatasetSummary> summaries() const {
+    std::vector<DatasetSummary> summaries;
+    for (const auto& run : runs_) summaries.push_back(run->summary());
+    return summaries;
   }
   const PrepareOutput& output() const { return *output_; }
 
@@ -325,31 +333,31 @@ class Writer {
 
 void run_jobs(const PrepareConfig& common, const InputConfig& config,
               const std::vector<PrepareJob>& jobs, parallel::Communicator& world) {
-  const bool speaks = world.rank() == 0;
+  const bool prints = world.rank() == 0;
   std::vector<OpenJob> mine;
   parallel::agree(world, [&] {
     check_jobs(common, config, jobs, world.size());
     for (size_t i = static_cast<size_t>(world.rank()); i < jobs.size();
          i += static_cast<size_t>(world.size())) {
-      if (speaks) announce_opening(jobs[i]);
+      if (prints) announce_opening(jobs[i]);
       mine.emplace_back(&jobs[i], jobs[i].open());
     }
   });
   if (config.dry_run) {
-    std::vector<DatasetAccount> accounts;
-    parallel::agree(world, [&] { accounts = count(config, mine, speaks); });
-    accounts = gathered(accounts, jobs, world);
-    if (speaks)
+    std::vector<DatasetSummary> summaries;
+    parallel::agree(world, [&] { summaries = count_rows(config, mine, prints); });
+    summaries = gather(summaries, jobs, world);
+    if (prints)
       fmt::print("dry run: {}; nothing was written\n",
-                 print_datasets(common.output, accounts, true));
+                 print_datasets(common.output, summaries, true));
     return;
   }
   std::optional<Writer> writer;
   parallel::agree(world, [&] { writer.emplace(common, mine); });
-  parallel::agree(world, [&] { writer->run(config, mine, speaks); });
+  parallel::agree(world, [&] { writer->run(config, mine, prints); });
   parallel::agree(world, [&] { writer->finish(); });
-  const std::vector<DatasetAccount> accounts = gathered(writer->accounts(), jobs, world);
-  if (speaks) writer->output().print_account(accounts, true);
+  const std::vector<DatasetSummary> summaries = gather(writer->summaries(), jobs, world);
+  if (prints) writer->output().print_summary(summaries, true);
 }
 
 }  // namespace lynceus::prepare

@@ -1,7 +1,6 @@
-// From sources to shards: what all sources of `lynceus prepare` but the generated one share. Rows
-// are written in the order in which they are read, rejected ones listed and counted, progress
-// shown; a run that was cut off goes on behind its last complete shard; under MPI the ranks share
-// the datasets.
+// Writes the rows of sources to dataset shards, in input order. Rejected rows are listed and
+// counted. An interrupted run continues after its last complete shard. Under MPI the ranks share
+// the datasets. The generated shapes have no rows: sources/shapes_writer.h writes them.
 #pragma once
 
 #include <functional>
@@ -10,12 +9,13 @@
 #include <vector>
 
 #include "parallel/communicator.h"
+#include "prepare/image_reader.h"
 #include "prepare/output.h"
 #include "prepare/source.h"
 
 namespace lynceus::prepare {
 
-/// Options of all sources that read files.
+/// Options that all sources of files share.
 struct InputConfig {
   std::vector<std::string> input;
   std::string task;
@@ -25,43 +25,46 @@ struct InputConfig {
   template <typename Visitor>
   void visit(Visitor& v) {
     v.list("input", input, "files to read");
-    v.field("task", task, "name of the task in reports; empty: the dataset's own name");
-    v.field("max-bad", max_bad,
-            "stop when more than this share of the rows is unusable; fewer than 200 count as 200");
-    v.field("dry-run", dry_run, "read and check everything, write nothing, show the counts");
+    v.field("task", task, "task name stored in the shards; empty: the name of the dataset");
+    v.field(
+        "max-bad", max_bad,
+        "stop if more than this share of the rows is rejected; fewer than 200 rows count as 200");
+    v.field("dry-run", dry_run, "read and check everything, print the counts, write nothing");
   }
 };
 
-/// Of sources that read picture files.
-struct PictureConfig {
+/// Options of sources that read image files.
+struct ImageConfig {
   std::string root;
   std::string check_pictures = "decode";
 
   template <typename Visitor>
   void visit(Visitor& v) {
-    v.field("root", root, "where the paths of pictures begin; empty: the input file's folder");
+    v.field("root", root,
+            "directory that image paths are relative to; empty: that of the input file");
     visit_check(v);
   }
   template <typename Visitor>
   void visit_check(Visitor& v) {
     v.choice("check-pictures", check_pictures, {"decode", "header"},
-             "decode each once, or look at its type and size only, which is faster");
+             "how to check each image: decode it once, or read only its type and size (faster)");
   }
-  PictureCheck check() const {
-    return check_pictures == "decode" ? PictureCheck::kDecode : PictureCheck::kHeader;
+  ImageCheck check() const {
+    return check_pictures == "decode" ? ImageCheck::kDecode : ImageCheck::kHeader;
   }
 };
 
-/// One dataset: shards NAME.h5, NAME-1.h5 ... out of one source.
+/// One dataset: the shards NAME.h5, NAME-1.h5 ... of one source.
 struct PrepareJob {
   std::string name;
   std::string task;
-  std::string input;    ///< the file
-  std::string options;  ///< what else decides the shards
+  std::string input;    ///< file
+  std::string options;  ///< everything else that determines the shards, for the journal
   std::function<std::unique_ptr<Source>()> open;
 };
 
-/// Collective; errors are agreed.
+/// Writes or, in a dry run, counts all datasets, and prints the summary. Collective; errors are
+/// agreed.
 void run_jobs(const PrepareConfig& common, const InputConfig& config,
               const std::vector<PrepareJob>& jobs, parallel::Communicator& world);
 

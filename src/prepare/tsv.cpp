@@ -1,4 +1,3 @@
-// See tsv.h.
 #include "prepare/tsv.h"
 
 #include <fmt/format.h>
@@ -46,7 +45,7 @@ std::optional<io::Json> TsvLines::next() {
                           io::json_quoted(cells[i]));
   }
   io::JsonLimits limits;
-  limits.max_bytes = 8 * io::Lines::kMaxBytes;  // what quoting can add
+  limits.max_bytes = 8 * io::Lines::kMaxBytes;  // escapes make text longer
   limits.refuse_duplicate_keys = false;
   return io::Json::parse(object + "}", where, limits);
 }

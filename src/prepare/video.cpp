@@ -1,5 +1,5 @@
-// Starts the decoder, reads what it says, makes JPEGs. See video.h; the form of the decoder's
-// output stands in src/frames/main.cpp.
+// Starts the decoder, parses its output and encodes JPEGs. The format of the output is described in
+// src/frames/main.cpp.
 #include "prepare/video.h"
 
 #include <charconv>
@@ -12,6 +12,8 @@
 #include "io/media/frame_choice.h"
 #include "io/media/image.h"
 #include "prepare/child_process.h"
+#include "prepare/image_reader.h"
+#include "prepare/row_text.h"
 #include "prepare/source.h"
 
 namespace lynceus::prepare {
@@ -21,12 +23,12 @@ namespace fs = std::filesystem;
 
 constexpr const char* kProgram = "lynceus-frames";
 constexpr const char* kVersion = "lynceus-frames 1\n";
-constexpr size_t kKept = 32;  // videos whose frames are kept for further rows
+constexpr size_t kKept = 32;  // videos whose frames are kept for later rows
 
-/// What the decoder says, piece by piece; nothing where it says something else than it may.
-class Answer {
+/// Parses the output of the decoder from front to back.
+class DecoderOutput {
  public:
-  explicit Answer(std::string_view bytes) : rest_(bytes) {}
+  explicit DecoderOutput(std::string_view bytes) : rest_(bytes) {}
 
   bool done() const { return rest_.empty(); }
   std::optional<std::string_view> take(size_t size) {
@@ -40,7 +42,7 @@ class Answer {
     rest_.remove_prefix(word.size());
     return true;
   }
-  /// A number and the character behind it.
+  /// A number and the character `end` after it; nullopt for anything else.
   std::optional<int64_t> take_number(char end) {
     int64_t value = 0;
     const auto [stop, error] = std::from_chars(rest_.data(), rest_.data() + rest_.size(), value);
@@ -54,17 +56,18 @@ class Answer {
   std::string_view rest_;
 };
 
-/// One frame as JPEG; `index` is the one that it must have.
-std::optional<std::string> take_jpeg(Answer& answer, int64_t index, const VideoOptions& options) {
-  if (!answer.take_word("frame ")) return std::nullopt;
-  const auto found = answer.take_number(' ');
-  const auto width = answer.take_number(' ');
-  const auto height = answer.take_number('\n');
-  constexpr int64_t kMaxSide = 65'500;  // of a JPEG
+/// The next frame as JPEG; nullopt unless it is frame `index` and complete.
+std::optional<std::string> take_jpeg(DecoderOutput& output, int64_t index,
+                                     const VideoOptions& options) {
+  if (!output.take_word("frame ")) return std::nullopt;
+  const auto found = output.take_number(' ');
+  const auto width = output.take_number(' ');
+  const auto height = output.take_number('\n');
+  constexpr int64_t kMaxSide = 65'500;  // largest of a JPEG
   if (found != index || !width || !height || *width < 1 || *height < 1 || *width > kMaxSide ||
       *height > kMaxSide || *width * *height > options.max_pixels)
     return std::nullopt;
-  const auto rgb = answer.take(static_cast<size_t>(*width * *height) * 3);
+  const auto rgb = output.take(static_cast<size_t>(*width * *height) * 3);
   if (!rgb) return std::nullopt;
   io::Image image{static_cast<int>(*width), static_cast<int>(*height), {}};
   image.rgb.assign(rgb->begin(), rgb->end());
@@ -74,10 +77,10 @@ std::optional<std::string> take_jpeg(Answer& answer, int64_t index, const VideoO
 }  // namespace
 
 std::vector<std::string> jpegs_of(std::string_view output, const VideoOptions& options) {
-  Answer answer(output);
+  DecoderOutput parser(output);
   std::vector<std::string> jpegs;
-  if (!answer.take_word("decoded ")) return {};
-  const auto decoded = answer.take_number('\n');
+  if (!parser.take_word("decoded ")) return {};
+  const auto decoded = parser.take_number('\n');
   if (!decoded || *decoded < 1) return {};
   int64_t before = -1;
   for (const int64_t index : io::choose_frames(*decoded, options.frames)) {
@@ -85,17 +88,17 @@ std::vector<std::string> jpegs_of(std::string_view output, const VideoOptions& o
       jpegs.push_back(jpegs.back());
       continue;
     }
-    auto jpeg = take_jpeg(answer, index, options);
+    auto jpeg = take_jpeg(parser, index, options);
     if (!jpeg) return {};
     jpegs.push_back(std::move(*jpeg));
     before = index;
   }
-  if (!answer.take_word("end\n") || !answer.done()) return {};
+  if (!parser.take_word("end\n") || !parser.done()) return {};
   return jpegs;
 }
 
 struct VideoReader::Result {
-  std::vector<std::string> jpegs;  // empty: it cannot be used
+  std::vector<std::string> jpegs;  // empty: the video cannot be used
   const char* reject = "";         // kind
   std::string problem;
 };
@@ -103,7 +106,7 @@ struct VideoReader::Result {
 VideoReader::VideoReader(VideoOptions options) : options_(std::move(options)) {
   if (options_.root.empty()) options_.root = ".";
   if (!fs::is_directory(options_.root))
-    throw IoError("--root {}: expected a folder, found none", options_.root.string());
+    throw IoError("--root {}: expected a directory, found none", options_.root.string());
   std::error_code ignored;
   if (options_.program.empty())
     options_.program = fs::read_symlink("/proc/self/exe", ignored).parent_path() / kProgram;
@@ -116,13 +119,13 @@ void VideoReader::check_program() {
     const std::string program = options_.program.string();
     if (!fs::is_regular_file(options_.program))
       throw UsageError(
-          "{}: expected the program that decodes videos, found none; it is built where FFmpeg's "
-          "libavformat-dev and libswscale-dev are",
+          "{}: expected the program that decodes videos, found none; it is built if FFmpeg's "
+          "libavformat-dev and libswscale-dev are installed",
           program);
-    const ChildResult said = run_child(program, {"--version"}, {}, {});
-    if (said.exit_code != 0 || said.output != kVersion)
+    const ChildResult child = run_child(program, {"--version"}, {}, {});
+    if (child.exit_code != 0 || child.output != kVersion)
       throw UsageError("{} --version: expected '{}', found '{}' and exit code {}", program,
-                       trimmed(kVersion), trimmed(said.output).substr(0, 80), said.exit_code);
+                       trimmed(kVersion), trimmed(child.output).substr(0, 80), child.exit_code);
   });
 }
 
@@ -141,13 +144,13 @@ std::vector<std::string> VideoReader::read(const std::string& path, const std::s
 std::shared_ptr<const VideoReader::Result> VideoReader::shared_result(const std::string& name) {
   std::promise<std::shared_ptr<const Result>> promise;
   Shared shared;
-  bool is_ours = false;
+  bool is_first = false;
   {
     const std::lock_guard lock(mutex_);
     const auto found = results_.find(name);
-    is_ours = found == results_.end();
-    shared = is_ours ? promise.get_future().share() : found->second;
-    if (is_ours) {
+    is_first = found == results_.end();
+    shared = is_first ? promise.get_future().share() : found->second;
+    if (is_first) {
       results_.emplace(name, shared);
       names_.push_back(name);
       if (names_.size() > kKept) {
@@ -156,7 +159,7 @@ std::shared_ptr<const VideoReader::Result> VideoReader::shared_result(const std:
       }
     }
   }
-  if (is_ours) {
+  if (is_first) {
     try {
       promise.set_value(std::make_shared<const Result>(decode(name)));
     } catch (...) {
@@ -176,30 +179,30 @@ VideoReader::Result VideoReader::decode(const std::string& name) {
   check_program();
   const size_t most =
       static_cast<size_t>(options_.frames) * (static_cast<size_t>(options_.max_pixels) * 3 + 100);
-  const ChildResult said = run_child(
+  const ChildResult child = run_child(
       options_.program,
       {"--frames", std::to_string(options_.frames), "--max-pixels",
        std::to_string(options_.max_pixels), "--memory-mib", std::to_string(options_.memory_mib)},
       file, {options_.timeout_seconds, most + 100});
-  if (said.out_of_time)
+  if (child.out_of_time)
     return {{},
             "video took too long",
             fmt::format("not decoded within --video-timeout {} seconds", options_.timeout_seconds)};
-  if (said.signal != 0)
+  if (child.signal != 0)
     return {{},
             "decoder crashed",
-            fmt::format("the decoder was ended by signal {} ({})", said.signal,
-                        ::strsignal(said.signal))};
-  const std::string& output = said.output;
+            fmt::format("the decoder was ended by signal {} ({})", child.signal,
+                        ::strsignal(child.signal))};
+  const std::string& output = child.output;
   for (const auto& [word, kind] :
        {std::pair{"damaged ", "damaged video"}, std::pair{"large ", "video too large"}}) {
-    if (said.exit_code == 3 && output.starts_with(word))
+    if (child.exit_code == 3 && output.starts_with(word))
       return {{}, kind, trimmed(output.substr(std::strlen(word), 1000))};
   }
   Result result{{}, "decoder crashed", ""};
-  if (said.exit_code == 0 && !said.said_too_much) result.jpegs = jpegs_of(output, options_);
-  result.problem = fmt::format(
-      "the decoder ended with exit code {} and an answer that is not whole", said.exit_code);
+  if (child.exit_code == 0 && !child.too_much_output) result.jpegs = jpegs_of(output, options_);
+  result.problem =
+      fmt::format("the decoder ended with exit code {} and invalid output", child.exit_code);
   return result;
 }
 

@@ -1,7 +1,6 @@
-// Frames of videos as JPEG, N of each (io/media/frame_choice.h). A video is decoded by
-// lynceus-frames, a program of its own beside the running one: this one never links FFmpeg, and
-// whatever a video does to a decoder (a crash, no end, all memory) rejects the row that names it.
-// Used by the sources with videos.
+// N frames of a video as JPEG (which ones: io/media/frame_choice.h). The separate program
+// lynceus-frames decodes each video: this one does not link FFmpeg, and a video that makes the
+// decoder crash, hang or exhaust memory only rejects the row that names it.
 #pragma once
 
 #include <cstdint>
@@ -20,34 +19,35 @@
 namespace lynceus::prepare {
 
 struct VideoOptions {
-  std::filesystem::path root = {};  ///< where paths begin; they may not leave it
-  int frames = 5;                   ///< of a video
+  std::filesystem::path root = {};  ///< directory that paths are relative to
+  int frames = 5;                   ///< stored per video
   int jpeg_quality = 95;            ///< 1 to 100
-  double timeout_seconds = 60;      ///< for one video
-  int workers = 1;                  ///< videos that are decoded at a time
-  int64_t memory_mib = 2048;        ///< address space of a decoder
-  int64_t max_pixels = 16 << 20;    ///< of a frame
-  /// Empty: lynceus-frames beside the running program.
+  double timeout_seconds = 60;      ///< per video
+  int workers = 1;                  ///< videos decoded at the same time
+  int64_t memory_mib = 2048;        ///< address space of one decoder
+  int64_t max_pixels = 16 << 20;    ///< per frame
+  /// Empty: lynceus-frames in the directory of the running program.
   std::filesystem::path program = {};
 };
 
-/// What the decoder says of a video that it could decode (src/frames/main.cpp), as JPEGs: all
-/// frames, those that were chosen more than once as often; none unless it is whole.
+/// The frames in the output of the decoder (format: src/frames/main.cpp) as JPEGs. A frame that is
+/// chosen n times is returned n times. Empty if the output is incomplete or malformed.
 std::vector<std::string> jpegs_of(std::string_view output, const VideoOptions& options);
 
 /// Thread-safe.
 class VideoReader {
  public:
-  /// IoError if the root is not a folder. A missing program is no error before it is needed.
+  /// IoError if the root is not a directory. A missing decoder is an error only when it is needed.
   explicit VideoReader(VideoOptions options);
   ~VideoReader();
 
-  /// UsageError unless the program is there and can be started.
+  /// UsageError unless the decoder exists and can be started.
   void check_program();
   int workers() const { return options_.workers; }
 
-  /// [frames] JPEGs. RejectedRow for a video that is absent, damaged, outside the root, or that the
-  /// decoder does not survive; `path` is relative to the root, `where` stands in messages.
+  /// [frames] JPEGs. RejectedRow for a video that is absent, damaged, outside the root or that
+  /// makes the decoder fail. `path` is relative to the root; `where` is the position of the row,
+  /// for messages.
   std::vector<std::string> read(const std::string& path, const std::string& where);
   std::vector<std::string> read(const io::Json& path);
 
@@ -61,7 +61,7 @@ class VideoReader {
   VideoOptions options_;
   std::once_flag program_checked_;
   std::mutex mutex_;
-  // Many rows share a video: the last ones are kept.
+  // Many rows share a video: the last results are kept.
   std::map<std::string, Shared> results_;
   std::deque<std::string> names_;
 };

@@ -1,5 +1,5 @@
-// The ranges of the sections [parallel] [train] [optimizer] [data] [checkpoint] [log], told all at
-// once before a run begins. Used by the commands that read a whole configuration.
+// The ranges of the sections [parallel] [train] [optimizer] [data] [checkpoint] [log]. All faults
+// are reported at once before a run begins.
 #include "train/config.h"
 
 #include <cstdio>
@@ -12,7 +12,7 @@ namespace lynceus::train {
 namespace {
 
 constexpr int64_t kMostThreads = 1024;
-constexpr int64_t kMostSamples = 1 << 24;  // a step's plan is held in memory
+constexpr int64_t kMostSamples = 1 << 24;  // the plan of a step is kept in memory
 
 }  // namespace
 
@@ -69,7 +69,7 @@ void CheckpointConfig::check(ConfigFaults* faults) const {
 
 void LogConfig::check(ConfigFaults* faults) const {
   faults->at_least("log.every", every, 0);
-  faults->expect(trace.empty() || trace_range().last > 0, "log.trace", "FIRST:LAST, steps from 1",
+  faults->expect(trace.empty() || trace_range().last > 0, "log.trace", "FIRST:LAST, counted from 1",
                  fmt::format("'{}'", trace));
 }
 

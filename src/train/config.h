@@ -1,5 +1,5 @@
 // How training runs: the sections [parallel] [train] [optimizer] [data] [checkpoint] [log]. Each
-// struct visits its own fields once and says which values cannot be (check).
+// struct visits its fields once; check() reports invalid values.
 #pragma once
 
 #include <cstdint>
@@ -22,21 +22,26 @@ struct ParallelConfig {
   void visit(Visitor& v) {
     v.section("parallel", "the grid of ranks");
     v.field("parallel.tensor", tensor, "ranks that share each layer");
-    v.field("parallel.pipeline", pipeline, "stages the layers are cut into");
-    v.field("parallel.data", data, "replicas; 0: what is left of the world");
+    v.field("parallel.pipeline", pipeline, "stages that the layers are divided into");
+    v.field("parallel.data", data, "replicas of the model; 0: as many as the ranks allow");
     v.field("parallel.schedule", schedule, "order of micro-batches: gpipe, 1f1b or eager");
-    v.field("parallel.layers", layers, "decoder layers of each stage, as 9,8,8,7; empty: by cost");
-    v.field("parallel.overlap", overlap,
-            "what runs beside arithmetic on devices: all, none, or some of "
-            "gradients,pipeline,tensor,vision");
+    v.field("parallel.layers", layers,
+            "decoder layers of each stage, e.g. 9,8,8,7; empty: balanced by cost");
+    v.field(
+        "parallel.overlap", overlap,
+        "communication and encoding that overlap with computation on GPUs: all, none, or some of "
+        "gradients,pipeline,tensor,vision");
   }
   void check(ConfigFaults* faults) const;
 };
 
+/// The default of train.micro_batch_tokens.
+constexpr int64_t kMicroBatchTokens = 1024;
+
 struct TrainConfig {
   int64_t steps = 1000;
   int64_t global_batch_size = 64;
-  int64_t micro_batch_tokens = 1024;
+  int64_t micro_batch_tokens = kMicroBatchTokens;
   int64_t vision_window = 0;
   std::string recompute = "none";
   uint64_t seed = 1;
@@ -47,20 +52,22 @@ struct TrainConfig {
   template <typename Visitor>
   void visit(Visitor& v) {
     v.section("train", "the run");
-    v.field("train.steps", steps, "optimizer steps, the length of the lr schedule");
-    v.field("train.global_batch_size", global_batch_size, "samples a step");
+    v.field("train.steps", steps,
+            "optimizer steps of the run; the learning rate schedule covers all of them");
+    v.field("train.global_batch_size", global_batch_size, "samples per step, over all replicas");
     v.field("train.micro_batch_tokens", micro_batch_tokens,
-            "rows packed into one micro-batch; a longer sample is alone");
+            "tokens packed into one micro-batch; a longer sample is a micro-batch of its own");
     v.field("train.vision_window", vision_window,
-            "micro-batches whose media is encoded together; 0: all");
-    v.choice("train.recompute", recompute, {"none", "layer"}, "what backward computes again");
-    v.field("train.seed", seed, "seed of weights, samples and crops");
+            "micro-batches whose media are encoded together; 0: all of a step");
+    v.choice("train.recompute", recompute, {"none", "layer"},
+             "what the backward pass recomputes instead of storing it");
+    v.field("train.seed", seed, "seed of initial weights, sample order and crops");
     v.field("train.label_smoothing", label_smoothing,
-            "share of the target spread over the vocabulary");
+            "share of the target probability spread over the vocabulary");
     v.field("train.validate_every", validate_every,
             "steps between validations; 0: at the end only");
     v.field("train.validation_samples", validation_samples,
-            "samples of each validation set; 0: all");
+            "samples used of each validation set; 0: all");
   }
   void check(ConfigFaults* faults) const;
 };
@@ -82,16 +89,18 @@ struct OptimizerConfig {
     v.section("optimizer", "AdamW");
     v.field("optimizer.lr", lr, "learning rate at the end of the warm-up");
     v.field("optimizer.warmup_start_lr", warmup_start_lr, "learning rate of the first step");
-    v.field("optimizer.warmup_share", warmup_share, "share of train.steps that warms up");
+    v.field("optimizer.warmup_share", warmup_share,
+            "length of the warm-up as a share of train.steps");
     v.field("optimizer.final_lr", final_lr,
-            "learning rate that the decay ends with, one step behind the last");
+            "value that the decay approaches; it would be reached one step after the last");
     v.choice("optimizer.schedule", schedule, {"linear", "cosine", "constant"},
-             "decay after the warm-up");
-    v.field("optimizer.beta1", beta1, "decay of the first moment");
-    v.field("optimizer.beta2", beta2, "decay of the second moment");
-    v.field("optimizer.eps", eps, "added to the root of the second moment");
+             "decay of the learning rate after the warm-up");
+    v.field("optimizer.beta1", beta1, "decay rate of the first moment");
+    v.field("optimizer.beta2", beta2, "decay rate of the second moment");
+    v.field("optimizer.eps", eps, "added to the square root of the second moment");
     v.field("optimizer.weight_decay", weight_decay, "decoupled weight decay");
-    v.field("optimizer.max_grad_norm", max_grad_norm, "global norm to clip to; 0: no clipping");
+    v.field("optimizer.max_grad_norm", max_grad_norm,
+            "gradients are clipped to this global norm; 0: no clipping");
   }
   void check(ConfigFaults* faults) const;
 };
@@ -114,32 +123,33 @@ struct DataConfig {
 
   template <typename Visitor>
   void visit(Visitor& v) {
-    v.section("data", "what is learned from");
-    v.list("data.source", sources, "NAME:WEIGHT:GLOB of dataset shards, repeatable");
-    v.list(
-        "data.mixture", mixture,
-        "NAME:WEIGHT:FAMILY of shards named NAME below data.root, repeatable; FAMILY: their list "
-        "of prompts, a file or a name in configs/prompts; :GLOB behind it names them otherwise");
+    v.section("data", "datasets, tokenizer and prompts");
+    v.list("data.source", sources,
+           "dataset to train on, NAME:WEIGHT:GLOB of its shards; repeatable");
+    v.list("data.mixture", mixture,
+           "dataset in data.root, NAME:WEIGHT:FAMILY[:GLOB]; repeatable. FAMILY: its list of "
+           "prompts, a "
+           "file or a name in configs/prompts; GLOB: its shards, if they are not named NAME");
     v.field("data.root", root,
-            "folder of the datasets of data.mixture; empty: the mixture is not used");
+            "folder of the datasets of data.mixture; empty: data.mixture is not used");
     v.choice("data.missing", missing, {"skip", "refuse"},
-             "datasets of data.mixture that are not there: left out, or the run does not start");
-    v.list("data.validation", validation, "NAME:GLOB of held-out shards, repeatable");
+             "if datasets of data.mixture do not exist: leave them out, or refuse to start");
+    v.list("data.validation", validation, "held-out dataset, NAME:GLOB of its shards; repeatable");
     v.field("data.tokenizer", tokenizer, "SentencePiece model");
     v.field("data.prompt", prompt, "prompt template: a file, or a name in configs/prompts");
     v.choice(
         "data.prompts", prompts, {"none", "single", "diverse"},
-        "wordings from the list of a dataset's family: none, always the first, or one by chance");
+        "prompts from the list of a dataset's family: none, always the first, or a random one");
     v.field("data.caption_prompts", caption_prompts,
             "list of prompts for datasets without a family: a file, or a name in configs/prompts; "
             "empty: none");
-    v.field("data.max_tokens", max_tokens, "most text tokens of a sample");
+    v.field("data.max_tokens", max_tokens, "most text tokens of a sample; the rest is cut off");
     v.field("data.augment", augment, "random resized crop in training");
     v.field("data.scaled_decode", scaled_decode,
-            "decode a JPEG at 1/2, 1/4 or 1/8 where that is no smaller than the encoder's input: "
-            "faster, and not the released code's pixels");
+            "decode a JPEG at 1/2, 1/4 or 1/8 of its size if that is not below the encoder's input "
+            "size: faster, but the pixels differ from the released code's");
     v.field("data.loader_threads", loader_threads,
-            "threads a rank that decode images; 0: by its cores");
+            "threads per rank that decode images; 0: chosen by the number of its cores");
     v.field("data.max_bad", max_bad,
             "share of samples with damaged media above which the run stops");
   }
@@ -153,15 +163,16 @@ struct CheckpointConfig {
 
   template <typename Visitor>
   void visit(Visitor& v) {
-    v.section("checkpoint", "what survives");
+    v.section("checkpoint", "when checkpoints are saved and how many are kept");
     v.field("checkpoint.every", every, "steps between checkpoints; 0: at the end only");
-    v.field("checkpoint.keep_last", keep_last, "newest checkpoints kept, at least 2");
-    v.field("checkpoint.keep_every", keep_every, "also keep steps that this divides; 0: none");
+    v.field("checkpoint.keep_last", keep_last, "number of newest checkpoints to keep, at least 2");
+    v.field("checkpoint.keep_every", keep_every,
+            "also keep checkpoints of steps divisible by this; 0: none");
   }
   void check(ConfigFaults* faults) const;
 };
 
-/// Steps of which a trace is written; last < first: none.
+/// Steps for which traces are written; last < first: none.
 struct TraceRange {
   int64_t first = 0;
   int64_t last = -1;
@@ -176,17 +187,19 @@ struct LogConfig {
 
   template <typename Visitor>
   void visit(Visitor& v) {
-    v.section("log", "what is said");
-    v.choice("log.level", level, {"debug", "info", "warn", "error"}, "what the terminal shows");
-    v.field("log.every", every, "steps between lines of the log");
+    v.section("log", "logs, tables and traces");
+    v.choice("log.level", level, {"debug", "info", "warn", "error"},
+             "least severe messages that the terminal shows");
+    v.field("log.every", every, "steps between progress lines in the log; 0: none");
     v.field("log.schedule", schedule, "print the pipeline schedule of the first step");
     v.field("log.samples", samples,
-            "list every sample of every step in samples.tsv: step, index, dataset, key, digests of "
-            "its tokens and pixels");
-    v.field("log.trace", trace, "FIRST:LAST steps of which each rank writes a Chrome trace");
+            "write every sample of every step to samples.tsv: step, index, dataset, key, digests "
+            "of its tokens and pixels");
+    v.field("log.trace", trace,
+            "FIRST:LAST, the steps for which each rank writes a Chrome trace; empty: none");
   }
   void check(ConfigFaults* faults) const;
-  /// The steps that log.trace names; none if it is empty.
+  /// The steps that log.trace names; none if it is empty or invalid.
   TraceRange trace_range() const;
 };
 

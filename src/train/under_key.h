@@ -1,4 +1,4 @@
-// Errors headed by the config key that named the file. Used where a session opens files.
+// Errors that begin with the config key that named the file.
 #pragma once
 
 #include <fmt/format.h>
@@ -9,7 +9,7 @@
 
 namespace lynceus::train {
 
-/// step(), its errors headed by `key`.
+/// Calls step(); `key` precedes the text of its errors.
 template <typename Step>
 auto under_key(const std::string& key, const Step& step) {
   try {

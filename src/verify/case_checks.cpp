@@ -1,4 +1,4 @@
-// See case_checks.h. Every file of a case is held against its config before anything is computed.
+// Compares every file of a case with its config before anything is computed.
 #include "verify/case_checks.h"
 
 #include <fmt/format.h>
@@ -28,7 +28,7 @@ void expect_type(const io::SafetensorsFile& file, const std::string& name, io::F
                                   io::name_of(file.entry(name).type), io::name_of(type)));
 }
 
-/// Entries named `prefix` + parameter have the parameter's shape. -> how many there are
+/// Entries named `prefix` + parameter must have the parameter's shape. -> their number
 int64_t expect_parameters(const io::SafetensorsFile& file, const std::string& prefix,
                           const std::map<std::string, Shape>& shapes, Faults* faults) {
   int64_t count = 0;
@@ -46,7 +46,7 @@ void check_expected(const ReferenceCase& reference, const std::map<std::string, 
   const io::SafetensorsFile& expected = *reference.expected;
   const ReferenceBatch& batch = reference.batches.front();
   if (!expected.has("loss") || expected.entry("loss").shape.elements() != 1)
-    faults->push_back(fmt::format("{}: expected loss, one number", expected.path().string()));
+    faults->push_back(fmt::format("{}: expected loss, a single number", expected.path().string()));
   if (expected.has("logits"))
     expect_shape(
         expected, "logits",
@@ -61,8 +61,8 @@ void check_trajectory(const ReferenceTrajectory& trajectory, Faults* faults) {
   const std::string name = trajectory.name.empty() ? "" : trajectory.name + ": ";
   if (trajectory.losses.empty() || trajectory.losses.size() != trajectory.grad_norms.size())
     faults->push_back(
-        fmt::format("trajectory.json: {}expected as many losses as grad_norms_before_clip, and one "
-                    "at least, found {} and {}",
+        fmt::format("trajectory.json: {}expected as many losses as grad_norms_before_clip, at "
+                    "least one, found {} and {}",
                     name, trajectory.losses.size(), trajectory.grad_norms.size()));
 }
 
@@ -99,7 +99,7 @@ void check_case(const ReferenceCase& reference) {
   for (const io::ExpectedTensor& tensor : model::expected_tensors(reference.model))
     shapes[tensor.name] = tensor.shape;
   if (reference.batches.empty())
-    faults.push_back("config.json: turns: expected one at least, found none");
+    faults.push_back("config.json: turns: expected at least one, found none");
   else if (reference.expected)
     check_expected(reference, shapes, &faults);
   else if (!reference.in_turns)

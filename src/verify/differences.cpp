@@ -1,4 +1,4 @@
-// See differences.h.
+// Each rank compares its part with the same part of the file.
 #include "verify/differences.h"
 
 #include <algorithm>
@@ -15,7 +15,7 @@ std::pair<double, double> squares(const Runtime& rt, const io::SafetensorsFile& 
   const Tensor theirs = Tensor::empty(rt.host(), slice.of(parameter.global_shape()), DType::kF64);
   file.read(entry, slice, theirs);
   double difference = 0, reference = 0;
-  // Padding rows stand behind the real ones, so both parts are read from their beginning.
+  // Padding rows come after the real ones, so both parts are read from their beginning.
   for (int64_t i = 0; i < theirs.size(); ++i) {
     const double t = theirs.data<double>()[i];
     const double d = scale * static_cast<double>(ours.data<float>()[i]) - t;

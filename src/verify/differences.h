@@ -1,5 +1,4 @@
-// How far named tensors of a file are from ours, over the ranks that hold their parts. Used for
-// gradients and final parameters.
+// How far named tensors of a file are from ours, summed over the ranks that hold their parts.
 #pragma once
 
 #include <map>
@@ -17,7 +16,8 @@ std::pair<double, double> squares(const Runtime& rt, const io::SafetensorsFile& 
                                   const std::string& entry, const Parameter& parameter,
                                   const Tensor& ours, double scale);
 
-/// Collective over the world: adds up per-name pairs over the ranks that hold a part of a tensor.
+/// Collective over the world: adds the pairs of each name over the ranks that hold a part of the
+/// tensor.
 std::map<std::string, std::pair<double, double>> sum_over_world(
     const Runtime& rt, const std::vector<std::string>& names,
     const std::map<std::string, std::pair<double, double>>& mine);

@@ -1,4 +1,4 @@
-// See fingerprints.h. Each rank sums over its part; the sums are added over the world.
+// Each rank sums over its part; the sums are added over the world.
 #include "verify/fingerprints.h"
 
 #include <algorithm>
@@ -11,7 +11,7 @@ namespace {
 
 constexpr int kSums = 5;  // Σ x, Σ x², Σ x·cos(flat index), Σ (x − start)², ranks that hold a part
 
-/// Adds this rank's part to the sums of a tensor. The flat index counts in the global tensor.
+/// Adds this rank's part to the sums of a tensor. The flat index is that of the global tensor.
 void add_part(const Parameter& parameter, const Tensor& value, const Tensor& start, double* sums) {
   const bool by_columns = parameter.shard.axis == 1;
   const int64_t rows = value.rank() == 0 ? 1 : by_columns ? value.dim(0) : parameter.valid_extent();

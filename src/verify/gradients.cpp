@@ -1,4 +1,4 @@
-// See gradients.h.
+// Relative L2 errors of gradients and their bounds.
 #include "verify/gradients.h"
 
 #include <algorithm>
@@ -13,7 +13,7 @@ namespace {
 
 const std::string kPrefix = "grad.";
 
-/// What a tensor's gradient must reach; nothing where it is not judged by itself.
+/// The largest accepted error of a tensor's gradient; nullopt if it is not judged by itself.
 std::optional<double> bound_of(const ReferenceCase& reference, const std::string& name,
                                const Tolerances& tolerances) {
   if (tolerances.times_torch == 0) return tolerances.gradient;
@@ -38,7 +38,7 @@ void compare_gradients(const Runtime& rt, const ReferenceCase& reference,
   for (const auto& entry : reference.expected->entries())
     if (entry.name.starts_with(kPrefix)) names.push_back(entry.name.substr(kPrefix.size()));
   std::map<std::string, std::pair<double, double>> mine;
-  // Trained tensors that this rank counts; some cases store only the small ones.
+  // Trained tensors that this rank counts; some cases store only the small tensors.
   int64_t reached = 0;
   parallel::agree(*rt.grid.world, [&] {
     for (const train::TrainedParameter& trained : optimizer->parameters()) {

@@ -1,4 +1,5 @@
-// The gradients of a case against ours: each tensor by its own bound, and in bf16 all together.
+// Compares the gradients of a case with ours: each tensor by its own bound, and in bf16 also all
+// together.
 #pragma once
 
 #include <vector>
@@ -8,8 +9,8 @@
 
 namespace lynceus::verify {
 
-/// Collective over the world. `scored` labels make the mean that the case's gradients are of. The
-/// tensor that is worst against its bound is named.
+/// Collective over the world. The gradients of the case are those of the mean loss over `scored`
+/// labels. The tensor with the largest error relative to its bound is named.
 void compare_gradients(const Runtime& rt, const ReferenceCase& reference,
                        train::Optimizer* optimizer, int64_t scored, const train::GlobalReach& reach,
                        const Tolerances& tolerances, std::vector<Finding>* findings);

@@ -1,5 +1,4 @@
-// Reads a case's config, weights, inputs and expected values into the project's own types. Used by
-// verify.
+// Reads config, weights, inputs and expected values of a case into the types of this project.
 #include "verify/reference_case.h"
 
 #include "io/files/json.h"
@@ -74,7 +73,7 @@ train::OptimizerConfig read_optimizer(const io::Json& training) {
   return optimizer;
 }
 
-/// One row of a padded batch: masked columns drop out, positions stay what the padded row had.
+/// One row of a padded batch: masked columns are removed, positions stay those of the padded row.
 train::SampleInput read_sample(const fs::path& file, int64_t row, int64_t visual,
                                int64_t vocabulary, int64_t columns, const int64_t* ids,
                                const int64_t* mask, const int64_t* labels,
@@ -87,8 +86,8 @@ train::SampleInput read_sample(const fs::path& file, int64_t row, int64_t visual
   }
   for (int64_t t = 0; t < columns; ++t) {
     const bool scored = labels[t] != kernels::kNotScored && visual + t > 0;
-    // A scored token behind a pad would be predicted by the pad's row, which attends in ways that
-    // no packed sequence has.
+    // A scored token after a pad would be predicted by the row of the pad, whose attention no
+    // packed sequence has.
     if (scored && (mask[t] == 0 || (t > 0 && mask[t - 1] == 0)))
       throw InputError(
           "{}: labels[{}, {}] is scored, but {} is masked: expected scored tokens and the "

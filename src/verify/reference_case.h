@@ -1,5 +1,5 @@
-// A reference case: a small model with inputs and what a trusted implementation computes from them
-// (tests/oracle/README.md has the format). Read by `lynceus verify`.
+// A reference case: a small model with inputs and what a trusted implementation computes from them.
+// tests/oracle/README.md describes the format.
 #pragma once
 
 #include <filesystem>
@@ -20,13 +20,13 @@ namespace lynceus::verify {
 /// One batch of a case.
 struct ReferenceBatch {
   std::vector<train::SampleInput> samples;  ///< all of them; index = row of the case's inputs
-  std::vector<std::vector<int64_t>> padded_columns;  ///< of each packed row, its column in the case
+  std::vector<std::vector<int64_t>> padded_columns;  ///< by sample: the column of each packed row
   Tensor pixels;  ///< f32 [B, frames, 3, R, R]; undefined: text only
   int64_t frames = 0;
   int64_t columns = 0;  ///< of a padded row: visual tokens and text
 };
 
-/// Three numbers that stand for a tensor which a case does not store.
+/// Three numbers that represent a tensor which a case does not store.
 struct Fingerprint {
   double sum = 0;
   double l2 = 0;
@@ -54,16 +54,16 @@ struct ReferenceCase {
   bool in_turns = false;                          ///< a batch a step, trajectories only
   std::unique_ptr<io::SafetensorsFile> expected;  ///< null: a case in turns
   std::unique_ptr<io::SafetensorsFile> final;     ///< parameters after the last update; null: none
-  std::map<std::string, Fingerprint> final_fingerprints;  ///< of the same, also where not stored
+  std::map<std::string, Fingerprint> final_fingerprints;  ///< of final parameters, stored or not
   std::vector<ReferenceTrajectory> trajectories;
-  std::vector<std::string> untouched;          ///< parameters that the run must leave as they are
+  std::vector<std::string> untouched;          ///< parameters that the run must not change
   std::map<std::string, double> torch_errors;  ///< of PyTorch's bf16, relative L2 by gradient
   double smoothed_loss = -1;  ///< loss with label smoothing 0.1; negative: not given
 };
 
-/// Whether the directory holds a case about resolutions of the vision encoder (no language model).
+/// Whether the directory contains a case about resolutions of the vision encoder (without an LLM).
 bool is_resolution_case(const std::filesystem::path& directory);
-/// A case whose files fit each other. Errors: InputError naming file and key.
+/// Reads and checks a case. Errors: InputError naming file and key.
 ReferenceCase read_reference_case(const std::filesystem::path& directory, const Stream& stream);
 
 /// A tensor of any floating type as f64.

@@ -1,5 +1,5 @@
-// Runs a case as training would, piece by piece, and measures how far each quantity is from what is
-// expected. Used by `lynceus verify`.
+// Runs a case as training would, part by part, and measures how far each quantity is from the
+// expected one.
 #include "verify/verify.h"
 
 #include <algorithm>
@@ -28,7 +28,7 @@ Finding compare_loss(const std::string& what, double found, double expected,
   return {what, std::abs(found - expected), tolerances.loss, ""};
 }
 
-/// The model of a case with its weights, and how to run its batches.
+/// The model of a case with its weights, and its batches as training runs them.
 class CaseRunner {
  public:
   CaseRunner(const Runtime& rt, const ReferenceCase& reference, const VerifyOptions& options,
@@ -38,7 +38,7 @@ class CaseRunner {
     model_ = model::make_lynx(
         rt, config, model::partition_model(config, rt.grid.pipeline->size(), options.layers),
         label_smoothing);
-    model::load_weights(rt, &model_, *reference.weights, [](const std::string&) { return true; });
+    model::load_weights(rt, &model_, *reference.weights);
     if (!frame_position_trains && model_.bridge.frame_position)
       model_.bridge.frame_position->grad = Tensor();
     model_.pack(rt);
@@ -58,9 +58,9 @@ class CaseRunner {
 
   train::PixelSource pixels(const ReferenceBatch& all, const train::ReplicaBatch& mine) const {
     return [&all, &mine](int64_t sample) {
-      const Tensor whole = all.pixels.slice(mine.samples[sample].index, 1);
-      const Shape& s = whole.shape();
-      return whole.reshape({s[1], s[2], s[3], s[4]});
+      const Tensor pixels = all.pixels.slice(mine.samples[sample].index, 1);
+      const Shape& s = pixels.shape();
+      return pixels.reshape({s[1], s[2], s[3], s[4]});
     };
   }
 
@@ -76,8 +76,8 @@ class CaseRunner {
   model::LynxModel model_;
 };
 
-/// Largest |ours - expected| over the attended rows' logits. Every last-stage rank compares its own
-/// columns.
+/// Largest |ours - expected| over the logits of attended rows. Every rank of the last stage
+/// compares its own columns.
 double logits_error(const Runtime& rt, const ReferenceCase& reference, CaseRunner* runner) {
   const ReferenceBatch& all = reference.batches.front();
   Tensor expected;
@@ -146,12 +146,13 @@ void verify_gradients(const Runtime& rt, const ReferenceCase& reference,
   }
 }
 
-/// A case in turns stores moments beside its final parameters.
+/// A case in turns stores moments next to its final parameters.
 bool is_moment(const std::string& entry) {
   return entry.starts_with("exp_avg:") || entry.starts_with("exp_avg_sq:");
 }
 
-/// The final parameters that the case stores: together against how far the expected ones moved.
+/// The final parameters that the case stores: their error, all together, relative to the distance
+/// from the start to the expected ones.
 Finding compare_final(const Runtime& rt, const ReferenceCase& reference,
                       train::Optimizer* optimizer, double tolerance) {
   std::map<std::string, std::pair<double, double>> mine;
@@ -186,7 +187,7 @@ Finding compare_final(const Runtime& rt, const ReferenceCase& reference,
   return finding;
 }
 
-/// Parameters that the run must leave as they are, to the bit.
+/// Parameters that the run must not change by a bit.
 Finding compare_untouched(const Runtime& rt, const ReferenceCase& reference,
                           train::Optimizer* optimizer) {
   std::string changed;
@@ -280,8 +281,7 @@ std::vector<Finding> verify_case(const Runtime& rt, const std::filesystem::path&
     } catch (const UsageError& error) {
       throw UsageError("{}: {}", directory.string(), error.what());
     }
-    model::check_weights(reference.model, *reference.weights,
-                         [](const std::string&) { return true; });
+    model::check_weights(reference.model, *reference.weights);
   });
   if (resolutions) return verify_resolutions(rt, directory, tolerances);
   std::vector<Finding> findings;

@@ -1,5 +1,4 @@
-// Pictures of several resolutions through the encoder, compared with features that a trusted
-// implementation computed. Used by verify.
+// Compares patch features of images at several resolutions with those of a trusted implementation.
 #include "verify/verify_vision.h"
 
 #include <cmath>
@@ -65,7 +64,7 @@ std::vector<Finding> verify_resolutions(const Runtime& rt, const std::filesystem
       const std::string entry = fmt::format("pixels_{}", vision.image_size);
       const Shape shape = inputs.entry(entry).shape;
       if (shape.rank() != 4 || shape != Shape{shape[0], 3, vision.image_size, vision.image_size})
-        throw InputError("{}: {} has shape {}, expected [pictures, 3, {}, {}]",
+        throw InputError("{}: {} has shape {}, expected [images, 3, {}, {}]",
                          inputs.path().string(), entry, shape.to_string(), vision.image_size,
                          vision.image_size);
       const Tensor pixels = inputs.read(rt.host(), entry);
@@ -87,7 +86,7 @@ std::vector<Finding> verify_resolutions(const Runtime& rt, const std::filesystem
       }
     }
     if (findings.empty())
-      throw InputError("{}: image_res: expected a resolution at least, found none",
+      throw InputError("{}: image_res: expected at least one resolution, found none",
                        (directory / "config.json").string());
   });
   return findings;

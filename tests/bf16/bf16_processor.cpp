@@ -1,19 +1,19 @@
-// Stands in for a processor that multiplies bf16, on one that does not: preloaded, it has oneDNN
-// compute bf16 products by its reference implementation, which needs no instruction of its own and
-// is slow. What the program asks of the library, and in which order and type the factors lie, is
-// then as on the processor; how the library multiplies there is not.
+// Simulates a processor with bf16 products on one without: preloaded, it makes oneDNN compute bf16
+// products with its slow reference implementation, which needs no special instructions. The
+// program's calls of the library, and the order and type of the factors, are then those of such a
+// processor; how the library multiplies is not tested.
 //
 //   LD_PRELOAD=build/release/tests/liblynceus_bf16_processor.so kernels_bf16_gemm_test
 //
-// For oneDNN 2 with shared symbols (Debian's); where the library knows no such symbols, the program
-// finds no bf16 products and widens.
+// For oneDNN 2 with exported symbols (Debian's). Without these symbols the program finds no bf16
+// products and converts to f32.
 #include <dlfcn.h>
 #include <oneapi/dnnl/dnnl.h>
 
 #include <string_view>
 
 namespace dnnl::impl::cpu::platform {
-// The library's own question before it offers a primitive in a type. It is not in its headers.
+// The library calls this before it offers a primitive for a type. It is not in its headers.
 bool has_data_type_support(dnnl_data_type_t type);
 bool has_data_type_support(dnnl_data_type_t) { return true; }
 }  // namespace dnnl::impl::cpu::platform
@@ -41,7 +41,7 @@ const dnnl_matmul_desc_t* bf16_product(const_dnnl_op_desc_t operation) {
              : nullptr;
 }
 
-// A library may have gaps: this one multiplies nothing of seven rows.
+// A library may lack some shapes: this one multiplies no matrix of seven rows.
 constexpr dnnl_dim_t kRefusedRows = 7;
 
 }  // namespace
@@ -65,7 +65,7 @@ dnnl_status_t dnnl_primitive_desc_iterator_create(dnnl_primitive_desc_iterator_t
   return status;
 }
 
-// The reference is content with weights as they lie; the processor's products want blocks of them.
+// The reference implementation takes plain weights; real bf16 products need them in blocks.
 dnnl_status_t dnnl_matmul_desc_init(dnnl_matmul_desc_t* operation, const dnnl_memory_desc_t* source,
                                     const dnnl_memory_desc_t* weights,
                                     const dnnl_memory_desc_t* bias,

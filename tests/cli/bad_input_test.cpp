@@ -1,5 +1,5 @@
-// Every bad input ends in one message, told by one rank, that names the key or file, the expected
-// and the found value, with the documented exit code; damaged pictures are replaced and listed.
+// Every bad input ends in one message from one rank, which names the key or file, the expected and
+// the found value, with the documented exit code. Damaged images are replaced and listed.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -44,21 +44,21 @@ class BadInput : public testing::Test {
   /// `message` is a regular expression.
   void expect_refused(const Arguments& more, int code, const std::string& message,
                       const Launch& launch = {}) const {
-    const Output output = train::train(more, launch);
+    const Output output = train(more, launch);
     EXPECT_EQ(output.code, code) << output.all();
     EXPECT_EQ(output.messages(), 1) << output.all();
     EXPECT_THAT(output.err, ContainsRegex(message));
     EXPECT_THAT(output.err, Not(HasSubstr("unexpected")));
     EXPECT_FALSE(fs::exists(folder_ / "run" / "metrics.jsonl")) << output.all();
   }
-  /// Also by two ranks.
+  /// On one rank and on two.
   void expect_refused_everywhere(const Arguments& more, int code,
                                  const std::string& message) const {
     expect_refused(more, code, message);
     expect_refused(more, code, message, {.ranks = 2});
   }
 
-  /// A shard of two samples: one that never was a picture, one whole picture.
+  /// A shard of two samples: one whose media is not an image, one with an intact image.
   fs::path write_odd(const std::string& picture) const {
     const fs::path odd = folder_ / "odd.h5";
     io::ShardWriter writer(odd, {.task = "odd", .source = "test", .created_by = "test"});
@@ -110,9 +110,9 @@ TEST_F(BadInput, Sources) {
                  "data.source: expected NAME:WEIGHT:GLOB, found 'color:1'");
   expect_refused({"--data.source", "color:heavy:x.h5"}, 2,
                  "data.source color: expected a positive weight, found 'heavy'");
-  expect_refused({"--data.source="}, 2, "data.source: expected one source at least, found none");
+  expect_refused({"--data.source="}, 2, "data.source: expected at least one dataset, found none");
   const std::string color = "color:1:" + shard("train-Color");
-  expect_refused({"--data.source", color, color}, 2, "two sources are named 'color'");
+  expect_refused({"--data.source", color, color}, 2, "two datasets are named 'color'");
   expect_refused({"--data.validation", "held:nowhere.h5"}, 3,
                  "data.validation: dataset held: expected files that match nowhere.h5");
 }
@@ -153,7 +153,7 @@ TEST_F(BadInput, Keys) {
        {Arguments{"--model.train="}, {"--model.train", "adapter", "--adapter.every", "0"}})
     expect_refused_everywhere(nothing, 2, "model.train: expected something to train: bridge, llm,");
   expect_refused({"--model.weights", "a", "--model.init_from", "b"}, 2,
-                 "model.init_from: expected nothing beside model.weights, found 'b'");
+                 "model.init_from: expected no value together with model.weights, found 'b'");
 }
 
 TEST_F(BadInput, VideosThatAreTooLong) {
@@ -172,7 +172,7 @@ TEST_F(BadInput, VideosThatAreTooLong) {
               .media = {picture, picture, picture},
               .turns = turns});
   writer.close();
-  // The last video of all, which no step of a short run would have met.
+  // The last video, which no step of a short run reads.
   const std::string message =
       "video.h5: sample 39 .clip 39.: expected at most vision.num_frames = 2 frames, found 3";
   expect_refused_everywhere({"--data.source", "video:1:" + file.string()}, 3,
@@ -209,7 +209,7 @@ TEST_F(BadInput, Grids) {
   refused(2, {"--parallel.pipeline", "2", "--parallel.layers", "2;0"},
           "parallel.layers \"2;0\": \"2;0\" is not a number of layers");
   expect_refused({"--parallel.tensor", "0"}, 2, "parallel.tensor: expected 1 to 1048576, found 0");
-  // Products of two and of three that 32 bits do not hold.
+  // Products of two and of three sizes that overflow 32 bits.
   const Arguments vast = {"--parallel.tensor", "65536", "--parallel.pipeline", "65536"};
   refused(2, vast,
           "2 ranks do not divide into replicas of parallel.tensor 65536 x parallel.pipeline 65536 "
@@ -219,8 +219,8 @@ TEST_F(BadInput, Grids) {
 }
 
 TEST_F(BadInput, RanksThatDiffer) {
-  const Output output = train::train(
-      {}, {.shell = "exec mpirun --oversubscribe -n 1 \"$@\" : -n 1 \"$@\" --train.seed 9"});
+  const Output output =
+      train({}, {.shell = "exec mpirun --oversubscribe -n 1 \"$@\" : -n 1 \"$@\" --train.seed 9"});
   EXPECT_EQ(output.code, 2) << output.all();
   EXPECT_EQ(output.messages(), 1) << output.all();
   EXPECT_THAT(output.err, ContainsRegex("ranks differ: rank 0 has '.*1', rank 1 has '.*9'"));
@@ -243,7 +243,7 @@ TEST_F(BadInput, ASecondJobInTheRunDirectory) {
   Program first(train_arguments(folder_ / "run") + Arguments{"--train.steps", "1000000"});
   ASSERT_TRUE(first.wait_until([&] { return fs::exists(folder_ / "run" / "metrics.jsonl"); }));
   for (const int ranks : {0, 2}) {
-    const Output second = train::train({"--train.steps", "1000000"}, {.ranks = ranks});
+    const Output second = train({"--train.steps", "1000000"}, {.ranks = ranks});
     EXPECT_EQ(second.code, 2) << second.all();
     EXPECT_EQ(second.messages(), 1) << second.all();
     EXPECT_THAT(second.err, AllOf(HasSubstr((folder_ / "run").string()),
@@ -255,9 +255,9 @@ TEST_F(BadInput, ASecondJobInTheRunDirectory) {
 
 TEST_F(BadInput, Commands) {
   for (const auto& [arguments, message] : std::vector<std::pair<Arguments, std::string>>{
-           {{"trian"}, "no command 'trian'; `lynceus --help` lists them"},
+           {{"trian"}, "expected a command, found 'trian'; `lynceus --help` lists all commands"},
            {{"evaluate", "--run", (folder_ / "absent").string()}, "absent/config.ini"},
-           {{"verify"}, "verify: expected one case directory at least, found none"}})
+           {{"verify"}, "verify: expected at least one case directory, found none"}})
     for (const int ranks : {0, 2}) {
       const Output output = run(arguments, {.ranks = ranks});
       EXPECT_EQ(output.code, 2) << output.all();
@@ -267,7 +267,7 @@ TEST_F(BadInput, Commands) {
 }
 
 TEST_F(BadInput, DamagedPicturesAreReplacedCountedAndListed) {
-  // One picture that its digest does not match any more, one that never was a picture.
+  // One image that no longer matches its digest, one that is not an image.
   const fs::path file = copy_shard("train-Color");
   const std::string picture = io::ShardReader(file).read_media(7, 0);
   const std::string key = io::ShardReader(file).key(7);
@@ -276,9 +276,9 @@ TEST_F(BadInput, DamagedPicturesAreReplacedCountedAndListed) {
   overwrite(file, at + picture.size() / 2, "damaged");
   const fs::path odd = write_odd(picture);
 
-  // 96 samples: 48 of color, each picture twice; 48 of odd, each 24 times.
+  // 96 samples: 48 of color, each image twice; 48 of odd, each image 24 times.
   const Arguments sources = {"--data.source", "color:1:" + file.string(), "odd:1:" + odd.string()};
-  const Output output = train::train(sources + Arguments{"--train.steps", "12"});
+  const Output output = train(sources + Arguments{"--train.steps", "12"});
   EXPECT_EQ(output.code, 0) << output.all();
   int64_t counted = 0;
   for (const std::string& line : lines_of(folder_ / "run" / "metrics.jsonl")) {
@@ -299,23 +299,22 @@ TEST_F(BadInput, DamagedPicturesAreReplacedCountedAndListed) {
   EXPECT_THAT(listed,
               testing::Contains(AllOf(HasSubstr("odd.h5"), HasSubstr("no-picture"))).Times(24));
   EXPECT_THAT(output.err, HasSubstr("damaged media, replaced and not scored: "));
-  // What is not scored: the same run on whole pictures has as many tokens more as those had.
+  // Damaged samples are not scored: the same run on intact images scores exactly their tokens more.
   const auto sum = [](const std::vector<double>& numbers) {
     return std::accumulate(numbers.begin(), numbers.end(), 0.0);
   };
-  const Output whole =
-      train::train({"--train.steps", "12", "--run", folder_ / "whole", "--data.source",
-                    "color:1:" + shard("train-Color"), "odd:1:" + odd.string()});
+  const Output whole = train({"--train.steps", "12", "--run", folder_ / "whole", "--data.source",
+                              "color:1:" + shard("train-Color"), "odd:1:" + odd.string()});
   EXPECT_EQ(whole.code, 0) << whole.all();
   EXPECT_EQ(lines_of(folder_ / "whole" / "damaged.tsv").size(), 24u);
   EXPECT_GT(sum(numbers_of(folder_ / "whole", "scored_tokens")),
             sum(numbers_of(folder_ / "run", "scored_tokens")));
 
-  // The substitute and what is not scored are the same on any grid.
+  // The substitutes and the scored tokens are the same on any grid.
   const auto losses = numbers_of(folder_ / "run", "loss");
-  const Output again = train::train(
-      sources + Arguments{"--train.steps", "12", "--run", folder_ / "two"} + grid(1, 2, 1),
-      {.ranks = 2});
+  const Output again =
+      train(sources + Arguments{"--train.steps", "12", "--run", folder_ / "two"} + grid(1, 2, 1),
+            {.ranks = 2});
   EXPECT_EQ(again.code, 0) << again.all();
   const auto others = numbers_of(folder_ / "two", "loss");
   ASSERT_EQ(others.size(), losses.size());
@@ -332,15 +331,15 @@ TEST_F(BadInput, DamagedPicturesAreListedAndCountedAcrossResumes) {
                                "--data.source",          "color:1:" + file.string(),
                                "--checkpoint.every",     "10",
                                "--checkpoint.keep_last", "9"};
-  ASSERT_EQ(train::train(arguments + Arguments{"--stop-after", "20"}).code, 0);
-  ASSERT_EQ(train::train(arguments + Arguments{"--stop-after", "15", "--resume", "10"}).code, 0);
+  ASSERT_EQ(train(arguments + Arguments{"--stop-after", "20"}).code, 0);
+  ASSERT_EQ(train(arguments + Arguments{"--stop-after", "15", "--resume", "10"}).code, 0);
   const auto listed = lines_of(folder_ / "run" / "damaged.tsv");
   EXPECT_EQ(listed.size(), 15u * 8);
   EXPECT_EQ(std::set<std::string>(listed.begin(), listed.end()).size(), listed.size());
   EXPECT_EQ(lines_of(folder_ / "run" / "damaged.superseded.tsv").size(), 10u * 8);
   EXPECT_EQ(io::read_manifest(checkpoint(folder_ / "run", 15)).damaged_samples, 15 * 8);
-  // The third start has 80 samples of its own when the run reaches the 200 that count.
-  const Output output = train::train(arguments);
+  // The third start has read 80 samples when the run reaches the minimum of 200.
+  const Output output = train(arguments);
   EXPECT_EQ(output.code, 3) << output.all();
   EXPECT_THAT(output.err, HasSubstr("200 of 200 samples have damaged media"));
 }
@@ -351,9 +350,9 @@ TEST_F(BadInput, TooManyDamagedPicturesStopTheRun) {
   overwrite(file, sidecar.blobs_begin, std::string(sidecar.blobs_end - sidecar.blobs_begin, 'x'));
   for (const int ranks : {0, 2}) {
     fs::remove_all(folder_ / "run");
-    const Output output = train::train({"--train.steps", "40", "--data.max_bad", "0.5",
-                                        "--data.source", "color:1:" + file.string()},
-                                       {.ranks = ranks});
+    const Output output = train({"--train.steps", "40", "--data.max_bad", "0.5", "--data.source",
+                                 "color:1:" + file.string()},
+                                {.ranks = ranks});
     EXPECT_EQ(output.code, 3) << output.all();
     EXPECT_EQ(output.messages(), 1) << output.all();
     EXPECT_THAT(output.err, AllOf(HasSubstr("200 of 200 samples have damaged media, more than "
@@ -361,7 +360,7 @@ TEST_F(BadInput, TooManyDamagedPicturesStopTheRun) {
                                   HasSubstr("damaged.tsv")));
     EXPECT_EQ(lines_of(folder_ / "run" / "damaged.tsv").size(), 200u);
     EXPECT_THAT(numbers_of(folder_ / "run", "scored_tokens"), testing::Each(0));
-    EXPECT_THAT(output.err, HasSubstr("step 1: no scored token, nothing was updated"));
+    EXPECT_THAT(output.err, HasSubstr("step 1: no scored token, no parameter was updated"));
   }
 }
 
@@ -370,11 +369,10 @@ TEST_F(BadInput, DamagedPicturesOfValidationAreCountedAndListed) {
   const auto expect_listed = [](const std::string& text) {
     EXPECT_THAT(text, ContainsRegex("validation: damaged media, replaced and not scored: .*odd.h5"
                                     ".*no-picture"));
-    EXPECT_EQ(text.find("no-picture"), text.rfind("no-picture")) << "told more than once";
+    EXPECT_EQ(text.find("no-picture"), text.rfind("no-picture")) << "reported more than once";
   };
-  const Output trained =
-      train::train({"--train.steps", "1", "--data.validation", "held:" + odd.string(),
-                    "color:" + shard("validation-Color")});
+  const Output trained = train({"--train.steps", "1", "--data.validation", "held:" + odd.string(),
+                                "color:" + shard("validation-Color")});
   EXPECT_EQ(trained.code, 0) << trained.all();
   expect_listed(trained.err);
   const auto lines = metrics_of(folder_ / "run").validations;

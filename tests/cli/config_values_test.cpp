@@ -1,5 +1,5 @@
-// Values that cannot be, and what is not yet there, are refused before anything is opened or made:
-// by one message of one rank, with exit code 2.
+// Invalid values and features that do not exist yet are refused before anything is opened or
+// created, with one message from one rank and exit code 2.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -13,7 +13,7 @@ namespace {
 using testing::HasSubstr;
 using testing::Not;
 
-/// What one rank and what two ranks say to a run with these arguments, which must be refused.
+/// The outputs of one rank and of two ranks. The run must be refused.
 std::vector<Output> refused(const Arguments& more) {
   const Folder folder("config-values");
   std::vector<Output> outputs;
@@ -26,8 +26,8 @@ std::vector<Output> refused(const Arguments& more) {
   return outputs;
 }
 
-TEST(ConfigValues, OutOfRangeAreToldTogether) {
-  // Each value is just outside: nothing here is another one's fault.
+TEST(ConfigValues, OutOfRangeAreReportedTogether) {
+  // Each value is just outside its range, and is no consequence of another.
   const std::vector<std::array<const char*, 3>> cases = {
       {"data.loader_threads", "-1", "0 to 1024"},
       {"data.max_tokens", "0", "1 or more"},
@@ -77,7 +77,7 @@ TEST(ConfigValues, OutOfRangeAreToldTogether) {
   }
 }
 
-TEST(ConfigValues, WhatIsNotYetThere) {
+TEST(ConfigValues, FeaturesThatDoNotExistYet) {
   const std::vector<std::pair<Arguments, std::string>> values = {
       {{"--device", "tpu"}, "device: expected auto or cpu or cuda, found 'tpu'"},
       {{"--device", "cuda"}, "device: cuda was asked for, but"},
@@ -90,7 +90,7 @@ TEST(ConfigValues, WhatIsNotYetThere) {
     const Output output = run({command, "--help"}, {.ranks = 2});
     EXPECT_EQ(output.code, 2) << output.all();
     EXPECT_EQ(output.messages(), 1) << output.all();
-    EXPECT_THAT(output.err, HasSubstr(fmt::format("the command {} is not yet there", command)));
+    EXPECT_THAT(output.err, HasSubstr(fmt::format("the command {} does not exist yet", command)));
     EXPECT_THAT(help.out, Not(HasSubstr(command)));
   }
 }

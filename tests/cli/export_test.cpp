@@ -1,5 +1,5 @@
-// What `export` writes is what was trained: a run that starts from it has the same bits, under the
-// names and shapes of the released code; and what cannot be exported leaves nothing behind.
+// `export` writes the trained weights: a run that starts from them has the same bits, names and
+// shapes are those of the released code, and a failed export leaves no files.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -18,7 +18,7 @@ namespace {
 using testing::HasSubstr;
 
 const Arguments kTrainAll = {"--model.train", "bridge,adapter,llm"};
-/// A step that moves nothing.
+/// A step that changes no weight.
 const Arguments kStill = {
     "--train.steps", "1", "--optimizer.lr", "0", "--optimizer.warmup_start_lr", "0"};
 
@@ -56,25 +56,24 @@ class Export : public testing::Test {
 };
 
 TEST_F(Export, ARunThatStartsFromItHasTheSameBits) {
-  train::train("run", {"--train.steps", "2"});
+  train("run", {"--train.steps", "2"});
   const Output whole = export_run("run", "whole");
   ASSERT_EQ(whole.code, 0) << whole.all();
-  EXPECT_THAT(whole.out, HasSubstr("the frozen llm is not in it: it has random values\n"));
+  EXPECT_THAT(whole.out, HasSubstr("the frozen llm is not included: it has random values\n"));
   const Output cut = export_run("run/checkpoints/step-00000002", "cut", {"--shard-gib", "1e-5"});
   ASSERT_EQ(cut.code, 0) << cut.all();
   EXPECT_FALSE(fs::exists(folder_ / "cut" / "model.safetensors"));
 
-  train::train("from-whole", kStill + Arguments{"--init", folder_ / "whole" / "model.safetensors"});
-  train::train("from-cut",
-               kStill + Arguments{"--init", folder_ / "cut" / "model.safetensors.index.json"});
-  train::train("other", kStill);
+  train("from-whole", kStill + Arguments{"--init", folder_ / "whole" / "model.safetensors"});
+  train("from-cut", kStill + Arguments{"--init", folder_ / "cut" / "model.safetensors.index.json"});
+  train("other", kStill);
   EXPECT_EQ(values_of("from-whole", 1), values_of("run", 2));
   EXPECT_EQ(values_of("from-cut", 1), values_of("run", 2));
   EXPECT_NE(values_of("other", 1), values_of("run", 2));
 }
 
 TEST_F(Export, MergedIsADirectoryOfWeights) {
-  train::train("run", kTrainAll + Arguments{"--train.steps", "2"});
+  train("run", kTrainAll + Arguments{"--train.steps", "2"});
   ASSERT_EQ(export_run("run", "merged", {"--what", "merged", "--shard-gib", "1e-5"}).code, 0);
   EXPECT_TRUE(fs::exists(folder_ / "merged" / "lynx.safetensors.index.json"));
   const Output again = export_run("run", "merged", {"--what", "merged", "--overwrite"});
@@ -85,12 +84,12 @@ TEST_F(Export, MergedIsADirectoryOfWeights) {
 
   const Arguments use = {"--model.weights", folder_ / "merged", "--init",
                          folder_ / "merged" / "lynx.safetensors"};
-  train::train("again", kTrainAll + kStill + use);
+  train("again", kTrainAll + kStill + use);
   EXPECT_EQ(values_of("again", 1), values_of("run", 2));
 
   // The frozen LLM of a later stage comes from the checkpoint or the files that it was read from.
-  train::train("stage", Arguments{"--train.steps", "1", "--init", checkpoint(folder_ / "run", 2)});
-  train::train("frozen", Arguments{"--train.steps", "1"} + use);
+  train("stage", Arguments{"--train.steps", "1", "--init", checkpoint(folder_ / "run", 2)});
+  train("frozen", Arguments{"--train.steps", "1"} + use);
   for (const char* name : {"stage", "frozen"}) {
     const Output output = export_run(name, std::string(name) + "-merged", {"--what", "merged"});
     ASSERT_EQ(output.code, 0) << output.all();
@@ -106,13 +105,13 @@ TEST_F(Export, MergedIsADirectoryOfWeights) {
 }
 
 TEST_F(Export, WhatALaterStageFroze) {
-  train::train("first", kTrainAll + Arguments{"--train.steps", "2"});
+  train("first", kTrainAll + Arguments{"--train.steps", "2"});
   ASSERT_EQ(export_run("first", "first-out").code, 0);
   const auto before = tensors_of(folder_ / "first-out" / "model.safetensors");
   const fs::path origin = checkpoint(folder_ / "first", 2);
   for (const std::string trained : {"adapter,llm", "bridge,llm", "llm"}) {
     SCOPED_TRACE(trained);
-    train::train(trained, {"--train.steps", "1", "--init", origin, "--model.train", trained});
+    train(trained, {"--train.steps", "1", "--init", origin, "--model.train", trained});
     const Output own = export_run(trained, trained + "-out");
     ASSERT_EQ(own.code, 0) << own.all();
     const Output merged = export_run(trained, trained + "-merged", {"--what", "merged"});
@@ -122,12 +121,12 @@ TEST_F(Export, WhatALaterStageFroze) {
     for (const std::string module : {"bridge", "adapter"}) {
       const bool frozen = trained.find(module) == std::string::npos;
       const std::string sentence =
-          fmt::format("the frozen {} is not in it: it is that of ", module);
+          fmt::format("the frozen {} is not included: it was loaded from ", module);
       EXPECT_EQ(own.out.find(sentence + origin.string() + "\n") != std::string::npos, frozen);
       EXPECT_THAT(merged.out, testing::Not(HasSubstr(sentence)));
       int changed = 0;
       for (const auto& [name, values] : before) {
-        if (train::module_of(name) != module) continue;
+        if (name_of(model::module_of(name)) != module) continue;
         EXPECT_EQ(after.contains(name), !frozen) << name;
         EXPECT_EQ(lynx.at(name), frozen ? values : after.at(name)) << name;
         changed += lynx.at(name) != values ? 1 : 0;
@@ -137,8 +136,8 @@ TEST_F(Export, WhatALaterStageFroze) {
     }
     EXPECT_TRUE(lynx.empty()) << lynx.begin()->first;
   }
-  // Another checkpoint in its place is told from it.
-  train::train("other", kTrainAll + Arguments{"--train.steps", "2", "--train.seed", "3"});
+  // Another checkpoint in its place is recognized.
+  train("other", kTrainAll + Arguments{"--train.steps", "2", "--train.seed", "3"});
   fs::rename(origin, folder_ / "aside");
   fs::rename(checkpoint(folder_ / "other", 2), origin);
   const Output replaced = export_run("llm", "replaced", {"--what", "merged"});
@@ -149,7 +148,7 @@ TEST_F(Export, WhatALaterStageFroze) {
 }
 
 TEST_F(Export, WhatCannotBeExportedLeavesNothing) {
-  train::train("run", {"--train.steps", "1"});
+  train("run", {"--train.steps", "1"});
   const auto expect_refused = [&](const Output& output, int code, const std::string& message) {
     EXPECT_EQ(output.code, code) << output.all();
     EXPECT_EQ(output.messages(), 1) << output.all();
@@ -157,18 +156,20 @@ TEST_F(Export, WhatCannotBeExportedLeavesNothing) {
   };
   expect_refused(run({"export"}), 2, "checkpoint: expected a run or a checkpoint, found nothing");
   expect_refused(export_run("gone", "out"), 3, "expected a checkpoint or a run, found neither");
-  expect_refused(export_run("run", "out", {"--what", "merged"}), 3, "nothing to merge");
+  expect_refused(export_run("run", "out", {"--what", "merged"}), 3,
+                 "its LLM has random values that were never trained, so it cannot be merged");
   expect_refused(export_run("run", "out", {}, {.ranks = 2}), 2, "export runs on one rank, found 2");
-  // `ulimit` counts in blocks of 512 bytes.
+  // `ulimit` counts blocks of 512 bytes.
   expect_refused(export_run("run", "out", {}, {.shell = "ulimit -f 8; exec \"$@\""}), 4,
                  "out.partial/model.safetensors.tmp");
   expect_nothing("out");
 
   ASSERT_EQ(export_run("run", "out").code, 0);
-  expect_refused(export_run("run", "out"), 2, "is there already (--overwrite replaces it)");
+  expect_refused(export_run("run", "out"), 2, "already exists (--overwrite replaces it)");
   EXPECT_EQ(export_run("run", "out", {"--overwrite"}).code, 0);
   std::ofstream(folder_ / "out" / "notes.txt") << "mine";
-  expect_refused(export_run("run", "out", {"--overwrite"}), 2, "is not replaced: no export wrote");
+  expect_refused(export_run("run", "out", {"--overwrite"}), 2,
+                 "cannot be replaced: it was not written by an export");
   EXPECT_TRUE(fs::exists(folder_ / "out" / "model.safetensors"));
 
   // One bit of one value in the checkpoint.
@@ -184,7 +185,7 @@ TEST_F(Export, WhatCannotBeExportedLeavesNothing) {
   expect_nothing("damaged");
 }
 
-/// A model's numbers as options.
+/// The sizes of a model as options.
 struct AsOptions {
   Arguments options;
 
@@ -202,14 +203,15 @@ struct AsOptions {
 };
 
 /// load_state_dict(strict=False) of the released code would report no unexpected key, no other
-/// shape, and only frozen keys missing: a case's weights are that code's whole state dict.
+/// shape, and only frozen keys as missing. The weights of a case are the complete state dict of
+/// that code.
 TEST_F(Export, NamesAndShapesAreThoseOfTheReleasedStateDict) {
   for (const std::string name : {"prefix_image", "prefix_video", "bridge_affine", "bridge_mlp"}) {
     verify::ReferenceCase reference =
         verify::read_reference_case(fs::path(LYNCEUS_SOURCE_DIR) / "tests/golden" / name, Stream{});
     AsOptions model;
     reference.model.visit(model);
-    train::train(name, model.options + Arguments{"--train.steps", "1"});
+    train(name, model.options + Arguments{"--train.steps", "1"});
     ASSERT_EQ(export_run(name, name + "-out").code, 0);
     const io::SafetensorsFile exported(folder_ / (name + "-out") / "model.safetensors");
     for (const io::SafetensorsEntry& entry : exported.entries()) {
@@ -217,7 +219,8 @@ TEST_F(Export, NamesAndShapesAreThoseOfTheReleasedStateDict) {
       EXPECT_EQ(entry.shape, reference.weights->shape(entry.name)) << name << ": " << entry.name;
     }
     for (const std::string& key : reference.weights->names())
-      EXPECT_TRUE(exported.has(key) || model::is_backbone(key) || model::is_vision(key))
+      EXPECT_TRUE(exported.has(key) || model::module_of(key) == Module::kLlm ||
+                  model::module_of(key) == Module::kVision)
           << name << ": missing " << key;
   }
 }

@@ -1,11 +1,12 @@
-// What the program says about itself holds: help pages name keys that are there, a printed config
-// reads back, traces are JSON, the schedule is drawn.
+// What the program prints about itself is correct: help pages name existing keys, the version, a
+// printed config can be read again, traces are JSON, the schedule is drawn.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <regex>
 #include <set>
 
+#include "core/version.h"
 #include "io/files/json.h"
 #include "run_program.h"
 
@@ -15,7 +16,7 @@ namespace {
 using testing::AllOf;
 using testing::HasSubstr;
 
-/// Lines of --print-config without where the values come from.
+/// The lines of --print-config without the origins of the values.
 std::string values_of(const std::string& printed) {
   return std::regex_replace(printed, std::regex(" *# [^\n]*"), "");
 }
@@ -64,9 +65,9 @@ TEST(Help, NamesWhatIsThere) {
     if (command[0] == "verify") options.insert("tolerances");
     for (const std::string& name : named)
       EXPECT_TRUE(options.contains(name) || name == "section.key")
-          << command[0] << " --help speaks of --" << name;
+          << command[0] << " --help mentions --" << name;
 
-    // The page's options are the keys that the command reads, no more and no fewer.
+    // The options of the page are exactly the keys that the command reads.
     Arguments print = command + Arguments{"--print-config"};
     if (command[0] == "prepare") print = print + Arguments{"--output", "x", "--input", "x"};
     if (command.back() == "shapes") print.resize(print.size() - 2);
@@ -75,10 +76,24 @@ TEST(Help, NamesWhatIsThere) {
     EXPECT_EQ(printed.code, 0) << printed.all();
     for (const char* always : {"config", "print-config", "help", "section.key"})
       options.erase(always);
-    EXPECT_EQ(options, prepare::keys_of(printed.out)) << command[0];
+    EXPECT_EQ(options, keys_of(printed.out)) << command[0];
   }
-  EXPECT_EQ(run({"--help"}, {.ranks = 2}).out, help.out) << "more than one rank spoke";
+  EXPECT_EQ(run({"--help"}, {.ranks = 2}).out, help.out) << "more than one rank printed";
   EXPECT_THAT(help.out, testing::Not(HasSubstr("124")));
+}
+
+TEST(Help, OneVersionForTheProgramAndItsFiles) {
+  const Output output = run({"--version"});
+  EXPECT_EQ(output.code, 0) << output.all();
+  EXPECT_EQ(output.out, software_version() + "\n");
+  EXPECT_THAT(output.out, testing::MatchesRegex("lynceus [0-9]+[.][0-9]+[.][0-9]+\n"));
+  EXPECT_EQ(run({"--version"}, {.ranks = 2}).out, output.out) << "more than one rank printed";
+  EXPECT_THAT(run({"--help"}).out, HasSubstr("lynceus --version\n"));
+
+  const Folder folder("help");
+  const Output trained = run(train_arguments(folder / "run") + Arguments{"--stop-after", "1"});
+  ASSERT_EQ(trained.code, 0) << trained.all();
+  EXPECT_EQ(io::read_manifest(checkpoint(folder / "run", 1)).software, software_version());
 }
 
 TEST(Help, PrintedConfigReadsBack) {
@@ -161,7 +176,7 @@ TEST(Help, ATraceThatCannotBeIsSaidAndCostsNothing) {
   EXPECT_EQ(output.code, 0) << output.all();
   EXPECT_THAT(output.err, HasSubstr("no trace: "));
   const Output late = run(arguments + Arguments{"--stop-after", "4"});
-  EXPECT_THAT(late.err, HasSubstr("log.trace: step 1 is done already: no trace is written"));
+  EXPECT_THAT(late.err, HasSubstr("log.trace: step 1 is already done: no trace is written"));
 }
 
 TEST(Help, TraceAndSchedule) {

@@ -1,5 +1,5 @@
-// What `inspect` says is what is there, --verify names what is not as it was written, and pictures
-// come out as they went in.
+// `inspect` reports what the files contain, --verify names what was damaged, and images are
+// extracted unchanged.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -14,7 +14,7 @@ namespace {
 using testing::HasSubstr;
 using testing::Not;
 
-/// Another value for the byte at `offset`; from the end where it is negative.
+/// Changes the byte at `offset`; a negative offset counts from the end.
 void damage(const fs::path& file, int64_t offset) {
   std::string bytes = io::read_text(file);
   char& byte = bytes.at(
@@ -69,7 +69,7 @@ TEST_F(Inspect, ShardSampleAndPicture) {
   const io::Json written = found.at("extracted").at(0);
   EXPECT_EQ(io::read_text(written.at("file").string()), expected.read_media(2, 0));
   const Arguments again = {path, "--extract", "2", "--output", folder_ / "pictures"};
-  expect_refused(2, again, "is there already");
+  expect_refused(2, again, "already exists; --overwrite replaces it");
   EXPECT_EQ(run(Arguments{"inspect"} + again + Arguments{"--overwrite"}).code, 0);
 }
 
@@ -77,7 +77,7 @@ TEST_F(Inspect, DamageIsNamed) {
   const fs::path path = shard();
   const auto blob = static_cast<int64_t>(io::ShardSidecar::read(path).blobs_begin);
   damage(path, blob + 100);
-  EXPECT_EQ(run({"inspect", path}).code, 0) << "pictures are not read unasked";
+  EXPECT_EQ(run({"inspect", path}).code, 0) << "images are read without --verify";
   expect_refused(3, {path, "--verify"}, "sample 0 (");
   damage(path, blob - 1);
   expect_refused(3, {path}, "metadata digest: expected");
@@ -115,13 +115,13 @@ TEST_F(Inspect, CheckpointRunAndWeights) {
   EXPECT_EQ(weights.at("tensors").at(size_t{0}).at("shape").string(), "[2, 3]");
   EXPECT_EQ(weights.at("tensors").at(size_t{0}).at("type").string(), "F32");
   EXPECT_EQ(run({"inspect", file, "--names", "a.*", "--verify"}).code, 0);
-  expect_refused(3, {file, "--verify"}, "b.bad: 1 values that are no finite numbers");
+  expect_refused(3, {file, "--verify"}, "b.bad: 1 values are not finite numbers");
 }
 
 TEST_F(Inspect, LongListsAreCutUnlessAskedFor) {
   const fs::path newest = checkpoint(trained(1), 1);
   const Output cut = run({"inspect", newest});
-  EXPECT_THAT(cut.out, HasSubstr(" more: --all lists them"));
+  EXPECT_THAT(cut.out, HasSubstr(" more: --all lists all"));
   const Output whole = run({"inspect", newest, "--all"});
   EXPECT_THAT(whole.out, Not(HasSubstr(" more: ")));
   const std::string last = io::read_manifest(newest).tensors.back().name;
@@ -133,7 +133,7 @@ TEST_F(Inspect, WrongCallsSayWhatIsWrong) {
   const fs::path path = shard();
   expect_refused(2, {}, "expected a path");
   expect_refused(2, {path, "--sample", "3"}, "expected a number below 3");
-  expect_refused(2, {path, "--extract", "0"}, "--extract and --output go together");
+  expect_refused(2, {path, "--extract", "0"}, "--extract and --output must be given together");
   expect_refused(2, {folder_ / "shapes", "--sample", "0"}, "expect a dataset shard");
   expect_refused(3, {folder_ / "absent"}, "expected a file or a directory");
   expect_refused(3, {folder_ / "shapes"}, "no weights here");

@@ -1,5 +1,5 @@
-// What a run on several ranks says and that it is the run of one: batches that do not divide, how
-// the vision branch is spread, what data.max_tokens cut.
+// A run on several ranks equals the run on one, also for batches that do not divide evenly; it logs
+// how the vision branch is distributed and what data.max_tokens cut.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -30,9 +30,9 @@ class Layout : public testing::Test {
 
 TEST_F(Layout, ABatchThatDoesNotDivideIsTheSameOnEveryGrid) {
   const Arguments five = {"--train.global_batch_size", "5"};
-  train::train("one", five);
-  train::train("two", five + grid(1, 1, 2), 2);
-  train::train("four", five + grid(2, 1, 2), 4);
+  train("one", five);
+  train("two", five + grid(1, 1, 2), 2);
+  train("four", five + grid(2, 1, 2), 4);
   for (const std::string name : {"two", "four"}) {
     SCOPED_TRACE(name);
     for (const char* key : {"samples_seen", "scored_tokens", "patch_tokens"})
@@ -48,11 +48,11 @@ TEST_F(Layout, ABatchThatDoesNotDivideIsTheSameOnEveryGrid) {
 }
 
 TEST_F(Layout, TellsHowTheVisionBranchIsSpread) {
-  // Eight pictures a step, each of 2 x 2 patches and the class token.
+  // Eight images per step, each with 2 x 2 patches and the class token.
   const Arguments color = {"--data.source", "color:1:" + shard("train-Color")};
   for (const std::string window : {"0", "1"}) {
     SCOPED_TRACE("vision_window " + window);
-    const Output output = train::train(
+    const Output output = train(
         "window" + window, color + grid(2, 2, 1) + Arguments{"--train.vision_window", window}, 4);
     const std::string mark = "patch tokens encoded (micro-batches held) by rank: ";
     const size_t at = output.err.find(mark);
@@ -72,8 +72,8 @@ TEST_F(Layout, TellsHowTheVisionBranchIsSpread) {
 }
 
 TEST_F(Layout, CutTokensAreCounted) {
-  train::train("whole", {});
-  train::train("cut", Arguments{"--data.max_tokens", "8"} + grid(1, 1, 2), 2);
+  train("whole", {});
+  train("cut", Arguments{"--data.max_tokens", "8"} + grid(1, 1, 2), 2);
   const auto lines = lines_of(folder_ / "cut" / "metrics.jsonl");
   ASSERT_EQ(lines.size(), 6u);
   for (const std::string& line : lines) {

@@ -1,5 +1,5 @@
-// A stage of the paper on what a user has of its mixture: what is there is taken and told, what is
-// not is left out by name; nothing of it may change unseen behind a checkpoint or between ranks.
+// A stage of the paper with only some datasets of its mixture: existing ones are used and logged,
+// missing ones are named and left out. No dataset may change unnoticed between starts or ranks.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -21,7 +21,7 @@ class MixtureTest : public testing::Test {
     put("train-Color", "vqa_v2/colors.h5");
     put("train-Counting", "vqa_v2/counts.h5");
   }
-  /// A shard of the world of shapes into the folder.
+  /// Copies a shard of the shapes corpus into the directory.
   void put(const std::string& name, const std::string& file) const {
     const fs::path to = root_ / file;
     fs::create_directories(to.parent_path());
@@ -97,13 +97,13 @@ TEST_F(MixtureTest, TrainsWithWhatIsThereAndSaysWhatIsNot) {
 
 TEST_F(MixtureTest, StrictOrEmptyIsRefused) {
   expect_refused("run", {"--data.missing", "refuse"}, 3,
-                 {"data.missing = refuse: 28 of 30 datasets of data.mixture are not in ",
+                 {"data.missing = refuse: 28 of 30 datasets of data.mixture are missing in ",
                   "corpora: blip_capfilt, cc12m"});
   expect_refused("run", {"--data.root", folder_.path()}, 3,
                  {"data.root: none of the 30 datasets of data.mixture is in ",
                   "expected for example ", "mixture/blip_capfilt/*.h5"});
   expect_refused("run", {"--data.root="}, 2,
-                 {"data.source: expected one source at least, found none; with data.root"});
+                 {"data.source: expected at least one dataset, found none; data.root"});
   // A single source is never left out.
   expect_refused("run", {"--data.source", "mine:1:nowhere/*.h5"}, 3,
                  {"data.source: dataset mine: expected files that match nowhere/*.h5, found none"});
@@ -115,13 +115,13 @@ TEST_F(MixtureTest, WhatAppearsOrVanishesIsRefusedOnResume) {
   ASSERT_EQ(start("run", {"--stop-after", "2"}).code, 0);
   put("train-Spatial", "gqa.h5");
   const std::string appeared =
-      "data.source gqa: the checkpoint was trained without it, it is there";
+      "data.source gqa: the checkpoint was trained without it, this run has it";
   expect_refused("run", {}, 3, {"cannot resume from step 2", appeared});
   remove("coco_caption.h5");
   expect_refused(
       "run", {}, 3,
       {appeared,
-       "data.source coco_caption: the checkpoint was trained with it, it is not there now"});
+       "data.source coco_caption: the checkpoint was trained with it, this run does not have it"});
   put("train-captions", "coco_caption.h5");
   remove("gqa.h5");
   remove("vqa_v2/counts.h5");
@@ -129,7 +129,7 @@ TEST_F(MixtureTest, WhatAppearsOrVanishesIsRefusedOnResume) {
   expect_refused("run", {"--data.prompts", "single"}, 2,
                  {"data.prompts: the checkpoint has diverse, this run single"});
   put("train-Counting", "vqa_v2/counts.h5");
-  // The same data elsewhere is the same data.
+  // The same data in another directory is the same dataset.
   const fs::path moved = folder_ / "moved";
   fs::rename(root_, moved);
   const Output again = start("run", {"--data.root", moved, "--stop-after", "4"});
@@ -164,15 +164,17 @@ TEST_F(MixtureTest, SamplesDependNeitherOnTheGridNorOnResumes) {
                   grid(1, 1, 3) + Arguments{"--stop-after", "4", "--data.loader_threads", "3"}, 3)
                 .code,
             0);
-  // Before the next start takes the lines of these replicas away.
+  // Read before the next start removes the lines of these replicas.
   EXPECT_EQ(samples("stopped"),
             std::vector<std::string>(straight.begin(), straight.begin() + 4 * 8));
-  // Back to an older step: its lines come again, once.
+  // Back to an older step: its lines are written again, once.
   const Output last = start("stopped", grid(1, 2, 1) + Arguments{"--resume", "1"}, 2);
   ASSERT_EQ(last.code, 0) << last.all();
   EXPECT_EQ(samples("stopped"), straight);
-  EXPECT_THAT(last.err, testing::ContainsRegex("busiest over mean, of 5 steps: replicas 1.000 by "
-                                               "planned work, ranks [12].[0-9]+ by patch tokens"));
+  EXPECT_THAT(last.err,
+              testing::ContainsRegex("largest load / mean load, averaged over 5 steps: replicas "
+                                     "1.000 by planned work, ranks [12].[0-9]+ by patch "
+                                     "tokens"));
 
   ASSERT_EQ(start("single", {"--data.prompts", "single"}).code, 0);
   const std::vector<std::string> single = samples("single");

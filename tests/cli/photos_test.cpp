@@ -1,6 +1,6 @@
-// Real input from beginning to end: photographs with captions become shards, a small model learns
-// from them in two stages on 2 x 2 ranks, the first one stopped half way and resumed. The six
-// photographs of tests/data always, those of LYNCEUS_DATA_DIR/coco where that is set.
+// From photographs to a trained model: photographs with captions become shards, and a small model
+// learns from them in two stages on 2 x 2 ranks; the first stage is stopped half way and resumed.
+// Uses the six photographs of tests/data, and those of LYNCEUS_DATA_DIR/coco if it is set.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -56,12 +56,12 @@ class Photos : public testing::Test {
   /// The first loss of stage 1 halves within both stages.
   void expect_to_learn(int steps, int steps_of_stage_2) {
     const Arguments stage1 = {"--train.steps", std::to_string(steps), "--optimizer.lr", "5e-3"};
-    train::train("stage1", stage1 + Arguments{"--stop-after", std::to_string(steps / 2)});
+    train("stage1", stage1 + Arguments{"--stop-after", std::to_string(steps / 2)});
     const Output again = start("stage1", stage1);
     ASSERT_EQ(again.code, 0) << again.all();
     EXPECT_THAT(again.err, HasSubstr(fmt::format("resumed from step {}", steps / 2)));
-    train::train("stage2", {"--init", checkpoint(folder_ / "stage1", steps), "--train.steps",
-                            std::to_string(steps_of_stage_2), "--optimizer.lr", "3e-3"});
+    train("stage2", {"--init", checkpoint(folder_ / "stage1", steps), "--train.steps",
+                     std::to_string(steps_of_stage_2), "--optimizer.lr", "3e-3"});
     expect_finite("stage1", steps);
     expect_finite("stage2", steps_of_stage_2);
     const auto losses = numbers_of(folder_ / "stage2", "loss");
@@ -69,7 +69,7 @@ class Photos : public testing::Test {
     for (size_t i = losses.size() - 10; i < losses.size(); ++i) last += losses[i] / 10;
     EXPECT_LT(last, 0.5 * numbers_of(folder_ / "stage1", "loss").front());
   }
-  /// Every number of metrics.jsonl is one; what is not finite is written as null.
+  /// Every value in metrics.jsonl is a number; values that are not finite are written as null.
   void expect_finite(const std::string& name, int steps) const {
     const fs::path file = folder_ / name / "metrics.jsonl";
     int counted = 0;

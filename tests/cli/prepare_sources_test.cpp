@@ -1,5 +1,5 @@
-// The sources of `lynceus prepare` as a user calls them: what each writes, a run that is killed and
-// started again, several ranks, counts without writing.
+// The sources of `lynceus prepare` as a user calls them: the output of each, a run that is killed
+// and started again, several ranks, dry runs.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -28,7 +28,7 @@ class PrepareSourcesTest : public testing::Test {
   static Output prepare(const Arguments& arguments, const Launch& launch = {}) {
     return run(Arguments{"prepare"} + arguments, launch);
   }
-  /// Names and bytes of all that a folder holds.
+  /// Names and bytes of all files in a directory.
   static std::map<std::string, std::string> contents(const fs::path& directory) {
     std::map<std::string, std::string> all;
     for (const auto& entry : fs::directory_iterator(directory))
@@ -85,7 +85,7 @@ TEST_F(PrepareSourcesTest, EachSourceWritesItsShards) {
   ASSERT_EQ(output.code, 0) << output.all();
   EXPECT_EQ(io::ShardReader(out("a") + "/a.h5").media_count(0), 0);
 
-  io::TarWriter(folder_ / "t.tar.gz")
+  prepare::TarWriter(folder_ / "t.tar.gz")
       .file("1.jpg", io::read_text(fs::path(root_) / "000000008762.jpg"))
       .file("1.txt", "lights");
   output = prepare({"webdataset", "--input", out("t.tar.gz"), "--output", out("t")});
@@ -137,7 +137,7 @@ TEST_F(PrepareSourcesTest, WrongCallsSayWhatIsWrong) {
               HasSubstr("two files are named a"));
   EXPECT_THAT(message({"webdataset", "--input", "a.tar"}, 4), HasSubstr("a.tar"));
   EXPECT_THAT(message({"text", "--input", "a.json", "a-1.json"}, 2),
-              HasSubstr("a-1.h5 would be of the shards of a as well as of a-1"));
+              HasSubstr("a-1.h5 would be a shard of a as well as of a-1"));
   EXPECT_THAT(message({"jsonl", "--input", "x", "--map", "captoin=x"}, 2), HasSubstr("captoin"));
   EXPECT_THAT(message({"openvqa", "--input", write("e.jsonl", "{}\n")}, 3),
               HasSubstr("expected questions with a class"));
@@ -145,7 +145,7 @@ TEST_F(PrepareSourcesTest, WrongCallsSayWhatIsWrong) {
   EXPECT_FALSE(fs::exists(out("none")));
 }
 
-/// Rows of the six photographs with five captions each, again and again, and rows without a file.
+/// Rows of six photographs with five captions each, repeated, and rows whose image does not exist.
 class RestartTest : public PrepareSourcesTest {
  protected:
   RestartTest() {
@@ -183,7 +183,7 @@ class RestartTest : public PrepareSourcesTest {
   std::string input_;
 };
 
-TEST_F(RestartTest, AKilledRunGoesOn) {
+TEST_F(RestartTest, AKilledRunContinues) {
   const Output whole = prepare(arguments("whole"));
   ASSERT_EQ(whole.code, 0) << whole.all();
   ASSERT_GT(names(out("whole")).size(), 60u);
@@ -193,21 +193,21 @@ TEST_F(RestartTest, AKilledRunGoesOn) {
   const fs::path killed = out("killed");
   for (const char* copy : {"torn", "holed", "listless", "other"}) fs::copy(killed, out(copy));
   const auto written = fs::last_write_time(killed / "rows.h5");
-  expect_completed("killed", "goes on behind");
+  expect_completed("killed", "rows: continuing after ");
   EXPECT_EQ(fs::last_write_time(killed / "rows.h5"), written) << "a complete shard was redone";
   const Output third = prepare(arguments("killed"));
   EXPECT_EQ(third.code, 2);
-  EXPECT_THAT(third.err, HasSubstr("is there already; --overwrite replaces it"));
+  EXPECT_THAT(third.err, HasSubstr("already exists; --overwrite replaces it"));
 
-  // The last line of the journal was not written whole.
+  // The last line of the journal is incomplete.
   const fs::path journal = fs::path(out("torn")) / "rows.unfinished";
   const std::string text = io::read_text(journal);
   std::ofstream(journal, std::ios::binary) << text.substr(0, text.size() - 20);
-  expect_completed("torn", "goes on behind");
-  // A shard is gone: what is before it stays.
+  expect_completed("torn", "rows: continuing after ");
+  // A shard is missing: the shards before it are kept.
   fs::remove(fs::path(out("holed")) / "rows-2.h5");
   expect_completed("holed", "samples in 2 complete shards");
-  // The list of rejects is gone: what was rejected cannot be told any more, so nothing goes on.
+  // The list of rejected rows is missing, so the run cannot continue.
   fs::remove(fs::path(out("listless")) / "rows-rejects.jsonl");
   const Output anew = prepare(arguments("listless"));
   EXPECT_EQ(anew.code, 2) << anew.all();
@@ -245,11 +245,11 @@ TEST_F(PrepareSourcesTest, TheNumberOfRanksChangesNothing) {
   const Output refused = prepare(
       arguments + Arguments{"--output", out("four"), "--train-tokenizer", "300"}, {.ranks = 2});
   EXPECT_EQ(refused.code, 2);
-  EXPECT_THAT(refused.err, HasSubstr("--train-tokenizer runs on one rank"));
+  EXPECT_THAT(refused.err, HasSubstr("--train-tokenizer: expected one rank, found 2"));
 }
 
 TEST_F(PrepareSourcesTest, ATokenizerLearnsTheSameAfterARestart) {
-  // The first run fails at the tokenizer, behind complete shards; the second takes their texts.
+  // The first run fails at the tokenizer, after complete shards; the second uses their texts.
   const Arguments arguments = {"jsonl", "--input", (kPhotos / "captions.jsonl").string()};
   const Output failed =
       prepare(arguments + Arguments{"--output", out("t"), "--train-tokenizer", "50000"});

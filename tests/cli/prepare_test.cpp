@@ -1,5 +1,5 @@
-// `lynceus prepare` as a user calls it: what it writes, and one clear message with the right exit
-// code for everything that can be wrong.
+// `lynceus prepare` as a user calls it: its output, and one clear message with the right exit code
+// for everything that can be wrong.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/wait.h>
@@ -25,7 +25,7 @@ struct Result {
   std::string text;  // stdout and stderr
 };
 
-/// In an environment of its own: this test is an MPI program too.
+/// In a clean environment, because this test is an MPI program too.
 Result run(const std::string& arguments, const std::string& launcher = "") {
   const std::string command =
       "env -i PATH=\"$PATH\" HOME=/tmp "
@@ -113,11 +113,11 @@ TEST_F(PrepareTest, ShapesBothSplits) {
     EXPECT_EQ(io::read_text(path("out") + "/" + name), io::read_text(path("again") + "/" + name));
 }
 
-TEST_F(PrepareTest, NothingIsReplacedUnasked) {
+TEST_F(PrepareTest, FilesAreReplacedOnlyWithOverwrite) {
   const std::string arguments = "shapes --count 2 --output " + path("out");
   ASSERT_EQ(run(arguments).code, 0);
   const std::string before = io::read_text(path("out") + "/train-Color.h5");
-  expect_refused(arguments + " --seed 2", 2, "is there already; --overwrite replaces it");
+  expect_refused(arguments + " --seed 2", 2, "already exists; --overwrite replaces it");
   EXPECT_EQ(io::read_text(path("out") + "/train-Color.h5"), before);
   EXPECT_EQ(run(arguments + " --seed 2 --overwrite").code, 0);
   EXPECT_NE(io::read_text(path("out") + "/train-Color.h5"), before);
@@ -168,7 +168,7 @@ TEST_F(PrepareTest, OneBadPictureDoesNotStopASmallFile) {
 
 TEST_F(PrepareTest, WrongCallsSayWhatIsWrong) {
   const std::string out = " --output " + path("out");
-  expect_refused("", 2, "expected a source as the first word, one of jsonl, coco, llava");
+  expect_refused("", 2, "expected a source as the first argument, one of jsonl, coco, llava");
   expect_refused("shape" + out, 2, "found 'shape'");
   expect_refused("video" + out, 2, "prepare video: expected --input FILE, found none");
   expect_refused("shapes", 2, "expected --output DIR");
@@ -190,7 +190,12 @@ TEST_F(PrepareTest, UnusableFilesSayWhatIsWrong) {
   const std::string out = " --output " + path("out");
   expect_refused("jsonl --input " + path("absent.jsonl") + out, 4, "absent.jsonl");
   expect_refused("jsonl --input " + write("empty.jsonl", "") + out, 3,
-                 "empty.jsonl: expected a sample at least, found none");
+                 "empty.jsonl: expected at least one sample, found none\n");
+  expect_refused(
+      "jsonl --input " + write("bad.jsonl", "{}\n") + " --output " + path("bad"), 3,
+      "bad.jsonl: expected at least one sample, found none: 1 of 1 rows are unusable; they are "
+      "listed in " +
+          path("bad/bad-rejects.jsonl") + "; the first is " + path("bad.jsonl:1"));
   expect_refused("jsonl --root " + path("absent") + " --input " + photos_ + out, 4, "--root");
   expect_refused("shapes --count 1 --output " + write("file", "x") + "/out", 4, "--output");
   expect_refused("shapes --count 4 --train-tokenizer 9000" + out, 3, "9000 pieces");
@@ -201,7 +206,7 @@ TEST_F(PrepareTest, ShapesOnOneRankOnly) {
   const Result result =
       run("shapes --count 1 --output " + path("out"), "mpirun --oversubscribe -n 2");
   EXPECT_EQ(result.code, 2) << result.text;
-  EXPECT_THAT(result.text, HasSubstr("prepare shapes runs on one rank, 2 were started"));
+  EXPECT_THAT(result.text, HasSubstr("prepare shapes: expected one rank, found 2"));
   EXPECT_FALSE(fs::exists(path("out")));
 }
 

@@ -1,5 +1,5 @@
-// `lynceus prepare video` as a user calls it: shards of frames, a run on them, ranks, rows whose
-// video does harm, and a program that lacks its decoder.
+// `lynceus prepare video` as a user calls it: shards of frames, training on them, several ranks,
+// harmful videos, and a missing decoder.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -39,7 +39,7 @@ class PrepareVideoTest : public testing::Test {
       all[entry.path().filename()] = io::read_text(entry.path());
     return all;
   }
-  /// Starts a copy of the program from a folder of its own.
+  /// Starts a copy of the program in a directory of its own.
   Launch from(const std::string& folder) const {
     fs::create_directories(folder_ / folder);
     fs::copy_file(LYNCEUS_BINARY, folder_ / folder / "lynceus");
@@ -87,9 +87,9 @@ TEST_F(PrepareVideoTest, ARunTrainsOnItsShards) {
     EXPECT_EQ(output.code, 0) << output.all();
     return output;
   };
-  train::train("straight", {}, 0);
-  train::train("stopped", {"--stop-after", "2"}, 2);
-  EXPECT_THAT(train::train("stopped", {"--parallel.tensor", "2"}, 2).err,
+  train("straight", {}, 0);
+  train("stopped", {"--stop-after", "2"}, 2);
+  EXPECT_THAT(train("stopped", {"--parallel.tensor", "2"}, 2).err,
               HasSubstr("resumed from step 2, 16 samples seen"));
   EXPECT_EQ(io::read_text(folder_ / "straight" / "samples.tsv"),
             io::read_text(folder_ / "stopped" / "samples.tsv"));

@@ -1,5 +1,5 @@
-// One rank that fails in the middle of a step while the others wait for it ends the whole job at
-// once, and the next start goes on.
+// If one rank fails in the middle of a step while the others wait for it, the job ends at once, and
+// the next start continues.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -10,7 +10,7 @@ namespace {
 
 using testing::HasSubstr;
 
-/// Nothing of a process is left, or a zombie that nobody waits for.
+/// The process has ended; it may be a zombie.
 bool is_gone(pid_t process) {
   const auto lines = lines_of(fmt::format("/proc/{}/stat", process));
   return lines.empty() || lines[0].at(lines[0].rfind(')') + 2) == 'Z';

@@ -1,6 +1,6 @@
-// A run that is stopped and started again is the run that was never stopped: weights, moments,
-// losses and samples, to the bit on the same grid and to rounding on another. What may change
-// meanwhile, and what is refused.
+// A run that is stopped and resumed equals the uninterrupted run in weights, moments, losses and
+// samples: bit-equal on the same grid, up to rounding on another. What may change between the two
+// starts, and what is refused.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -17,7 +17,7 @@ using testing::Not;
 
 class Resume : public testing::Test {
  protected:
-  /// A run of the test's own; it must end well.
+  /// Runs `train` in the test's directory; it must succeed.
   fs::path train(const std::string& name, const Arguments& more, int ranks = 0) {
     const Output output = start(name, more, ranks);
     EXPECT_EQ(output.code, 0) << output.all();
@@ -46,8 +46,8 @@ void expect_equal_to_the_bit(const fs::path& straight, const fs::path& other, in
 TEST_F(Resume, OneRankToTheBit) {
   const Arguments common = {"--train.validate_every", "5", "--data.validation",
                             "held:" + shard("validation-Color")};
-  const fs::path straight = train::train("straight", common);
-  train::train("stopped", common + Arguments{"--stop-after", "10"});
+  const fs::path straight = train("straight", common);
+  train("stopped", common + Arguments{"--stop-after", "10"});
   EXPECT_EQ(metrics_of(folder_ / "stopped").steps.size(), 10u);
   EXPECT_EQ(checkpoints("stopped"), (std::vector<std::string>{"latest", "step-00000010"}));
   const Output again = start("stopped", common);
@@ -64,15 +64,15 @@ TEST_F(Resume, OneRankToTheBit) {
 }
 
 TEST_F(Resume, FourRanksToTheBitAndAnotherGridToRounding) {
-  const fs::path straight = train::train("straight", grid(2, 2, 1), 4);
-  train::train("stopped", grid(2, 2, 1) + Arguments{"--stop-after", "10"}, 4);
+  const fs::path straight = train("straight", grid(2, 2, 1), 4);
+  train("stopped", grid(2, 2, 1) + Arguments{"--stop-after", "10"}, 4);
   fs::copy(folder_ / "stopped", folder_ / "regridded", fs::copy_options::recursive);
-  train::train("stopped", grid(2, 2, 1), 4);
+  train("stopped", grid(2, 2, 1), 4);
   expect_equal_to_the_bit(straight, folder_ / "stopped", 20);
 
-  // Layout and micro-batches change no sample and no key that counts.
+  // The grid and the micro-batches change no sample and no key that a resume checks.
   const fs::path other =
-      train::train("regridded", grid(1, 1, 2) + Arguments{"--train.micro_batch_tokens", "64"}, 2);
+      train("regridded", grid(1, 1, 2) + Arguments{"--train.micro_batch_tokens", "64"}, 2);
   EXPECT_EQ(numbers_of(other, "samples_seen"), numbers_of(straight, "samples_seen"));
   EXPECT_EQ(numbers_of(other, "scored_tokens"), numbers_of(straight, "scored_tokens"));
   const auto losses = numbers_of(other, "loss"), expected = numbers_of(straight, "loss");
@@ -82,10 +82,10 @@ TEST_F(Resume, FourRanksToTheBitAndAnotherGridToRounding) {
 
 TEST_F(Resume, FromAnOlderStep) {
   const Arguments common = {"--checkpoint.every", "5", "--checkpoint.keep_last", "9"};
-  const fs::path straight = train::train("straight", common);
+  const fs::path straight = train("straight", common);
   const auto before = digests_of(straight, 15);
   const auto lines = lines_of(straight / "metrics.jsonl");
-  train::train("straight", common + Arguments{"--resume", "10", "--stop-after", "15"});
+  train("straight", common + Arguments{"--resume", "10", "--stop-after", "15"});
   EXPECT_EQ(digests_of(straight, 15), before);
   EXPECT_THAT(numbers_of(straight, "step"),
               ElementsAre(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15));
@@ -104,10 +104,10 @@ TEST_F(Resume, FromAnOlderStep) {
 }
 
 TEST_F(Resume, NeverStartsOver) {
-  const fs::path straight = train::train("run", {"--stop-after", "4"});
+  const fs::path straight = train("run", {"--stop-after", "4"});
   const auto before = digests_of(straight, 4);
   const auto lines = metrics_of(straight).steps;
-  train::train("run", {"--stop-after", "4", "--resume", "never"});
+  train("run", {"--stop-after", "4", "--resume", "never"});
   EXPECT_EQ(digests_of(straight, 4), before);
   EXPECT_EQ(metrics_of(straight).steps, lines);
   EXPECT_EQ(lines_of(straight / "metrics.superseded.jsonl").size(), 4u);
@@ -116,7 +116,7 @@ TEST_F(Resume, NeverStartsOver) {
 }
 
 TEST_F(Resume, ChangedKeysAreRefusedByName) {
-  train::train("run", {"--stop-after", "2"});
+  train("run", {"--stop-after", "2"});
   const std::string config = io::read_text(folder_ / "run" / "config.ini");
   const Arguments changed = {"--stop-after", "4", "--optimizer.lr", "2e-3", "--train.seed", "7"};
   for (const int ranks : {0, 2}) {
@@ -145,7 +145,7 @@ TEST_F(Resume, ChangedKeysAreRefusedByName) {
 
   const Arguments lr = {"--stop-after", "4", "--optimizer.lr", "2e-3"};
   EXPECT_EQ(start("run", lr + Arguments{"--allow-change", "optimizer.eps"}).code, 2);
-  train::train("run", lr + Arguments{"--allow-change", "optimizer.lr"});
+  train("run", lr + Arguments{"--allow-change", "optimizer.lr"});
   const std::string last = metrics_of(folder_ / "run").steps.back();
   EXPECT_THAT(last, HasSubstr("step 4 "));
   EXPECT_GT(numbers_of(folder_ / "run", "lr").back(), 1e-3);
@@ -156,11 +156,11 @@ TEST_F(Resume, OtherDataWhenAllowed) {
   const Arguments other = {"--stop-after", "4", "--data.source",
                            "captions:1:" + shard("train-Counting"),
                            "more:1:" + shard("train-Color")};
-  train::train("run", {"--stop-after", "2"});
+  train("run", {"--stop-after", "2"});
   const Output refused = start("run", other);
   EXPECT_EQ(refused.code, 2) << refused.all();
   EXPECT_THAT(refused.err, HasSubstr("data.source captions: the checkpoint has "));
-  train::train("run", other + Arguments{"--allow-change", "data.source"});
+  train("run", other + Arguments{"--allow-change", "data.source"});
   EXPECT_EQ(metrics_of(folder_ / "run").steps.size(), 4u);
 }
 
@@ -168,7 +168,7 @@ TEST_F(Resume, SwappedTokenizerIsRefused) {
   const fs::path model = folder_ / "tokenizer.model";
   const Arguments with = {"--data.tokenizer", model, "--stop-after", "2"};
   fs::copy_file(shapes_data() / "tokenizer.model", model);
-  train::train("run", with);
+  train("run", with);
   ASSERT_EQ(run({"prepare", "shapes", "--count", "30", "--seed", "6", "--output", folder_ / "other",
                  "--train-tokenizer", "320"})
                 .code,
@@ -178,12 +178,12 @@ TEST_F(Resume, SwappedTokenizerIsRefused) {
   EXPECT_EQ(refused.code, 2) << refused.all();
   EXPECT_THAT(refused.err, testing::ContainsRegex("tokenizer: the checkpoint has [0-9a-f]{32} .320 "
                                                   "pieces., this run [0-9a-f]{32} .320 pieces. "
-                                                  ".never permitted within a run."));
+                                                  ".cannot be permitted within a run."));
 }
 
 TEST_F(Resume, StageTwoStartsFromStageOne) {
-  const fs::path one = train::train("one", {"--stop-after", "6"});
-  // Without a learning rate nothing moves: what stage 2 saves is what it started from.
+  const fs::path one = train("one", {"--stop-after", "6"});
+  // With learning rate 0 nothing changes: stage 2 saves what it started from.
   const Arguments two = {"--init",
                          checkpoint(one, 6),
                          "--data.source",
@@ -194,7 +194,7 @@ TEST_F(Resume, StageTwoStartsFromStageOne) {
                          "0",
                          "--optimizer.warmup_start_lr",
                          "0"};
-  train::train("two", two + Arguments{"--stop-after", "1"}, 2);
+  train("two", two + Arguments{"--stop-after", "1"}, 2);
   EXPECT_EQ(digests_of(folder_ / "two", 1, "/value"), digests_of(one, 6, "/value"));
   EXPECT_NE(digests_of(folder_ / "two", 1, "/m"), digests_of(one, 6, "/m"));
   EXPECT_THAT(metrics_of(folder_ / "two").steps, ElementsAre(HasSubstr("step 1 samples_seen 8 ")));
@@ -214,33 +214,32 @@ TEST_F(Resume, StageTwoStartsFromStageOne) {
 
 TEST_F(Resume, BackboneTrainedHereThenFrozen) {
   const Arguments text = {"--data.source", "text:1:" + shard("train-text"), "--train.steps", "4"};
-  const fs::path backbone = train::train(
-      "backbone", text + Arguments{"--model.train", "llm", "--optimizer.lr", "1e-2"}, 2);
+  const fs::path backbone =
+      train("backbone", text + Arguments{"--model.train", "llm", "--optimizer.lr", "1e-2"}, 2);
   const std::string from = checkpoint(backbone, 4);
   const Arguments stage = {"--model.init_from", from, "--stop-after", "1"};
-  train::train("frozen", text + stage + grid(2, 1, 1), 2);
-  // The same backbone the other way: still trained, its values from --init.
-  train::train("trained",
-               text + Arguments{"--model.train", "llm", "--init", from, "--stop-after", "1"});
-  train::train("random", text + Arguments{"--stop-after", "1"});
+  train("frozen", text + stage + grid(2, 1, 1), 2);
+  // The same backbone, now trained, with values from --init.
+  train("trained", text + Arguments{"--model.train", "llm", "--init", from, "--stop-after", "1"});
+  train("random", text + Arguments{"--stop-after", "1"});
   const double frozen = numbers_of(folder_ / "frozen", "loss")[0];
   EXPECT_NEAR(frozen / numbers_of(folder_ / "trained", "loss")[0], 1, 1e-6);
   EXPECT_LT(frozen, numbers_of(folder_ / "random", "loss")[0] - 0.1);
 
   for (const std::string& tensor : digests_of(folder_ / "frozen", 1))
     EXPECT_THAT(tensor, Not(HasSubstr("embed_tokens")));
-  train::train("other", text + Arguments{"--model.train", "llm", "--optimizer.lr", "2e-2"});
+  train("other", text + Arguments{"--model.train", "llm", "--optimizer.lr", "2e-2"});
   const Output refused =
       start("frozen", text + Arguments{"--model.init_from", checkpoint(folder_ / "other", 4),
                                        "--allow-change", "model.init_from", "--stop-after", "2"});
   EXPECT_EQ(refused.code, 2) << refused.all();
   EXPECT_THAT(refused.err, AllOf(HasSubstr("frozen llm weights: the checkpoint has "),
-                                 HasSubstr("(never permitted within a run)")));
+                                 HasSubstr("(cannot be permitted within a run)")));
 }
 
 TEST_F(Resume, EvaluateSaysWhatTheRunSaid) {
   const Arguments validation = {"--data.validation", "held:" + shard("validation-Color")};
-  train::train("run", validation + Arguments{"--train.steps", "6"});
+  train("run", validation + Arguments{"--train.steps", "6"});
   const std::string said = metrics_of(folder_ / "run").validations.back();
   for (const int ranks : {0, 2}) {
     const Output output = run({"evaluate", "--run", folder_ / "run"}, {.ranks = ranks});

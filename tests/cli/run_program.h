@@ -1,5 +1,5 @@
-// Starts the lynceus binary as a user does, alone or under mpirun, and looks at what a run leaves:
-// exit code, both outputs, metrics.jsonl, manifests. Used by the tests of the whole program.
+// Starts the lynceus binary as a user does, alone or under mpirun, and reads the results: exit
+// code, both outputs, metrics.jsonl, manifests.
 #pragma once
 
 #include <fcntl.h>
@@ -91,10 +91,10 @@ class Program {
     return ranks;
   }
 
-  /// Waits until `holds` or the end of the program; false if it never held.
+  /// Waits until `holds` returns true (then true) or the program ends (then false).
   bool wait_until(const std::function<bool()>& holds) {
-    while (!train::holds()) {
-      if (!running()) return train::holds();
+    while (!holds()) {
+      if (!running()) return holds();
       std::this_thread::sleep_for(std::chrono::milliseconds(5));
     }
     return true;

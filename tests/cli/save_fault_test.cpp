@@ -1,5 +1,5 @@
-// Saves of a real run that are killed, fail or find no space: what was committed stays, training
-// goes on, and the next start ends where the undisturbed run ended, to the bit.
+// Checkpoint writes that are killed, fail or run out of space: committed checkpoints stay, training
+// continues, and after the next start the result is bit-equal to that of the undisturbed run.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -113,7 +113,7 @@ TEST(FailedSave, TheLastOneIsExitCodeFour) {
   EXPECT_EQ(output.code, 4) << output.all();
   EXPECT_EQ(output.messages(), 1) << output.all();
   EXPECT_THAT(output.err,
-              HasSubstr("step 12 could not be saved; the checkpoints before it are whole"));
+              HasSubstr("step 12 could not be saved; the earlier checkpoints are intact"));
   const Output again = run(arguments_of(folder / "run"), {.ranks = 2});
   EXPECT_THAT(again.err, HasSubstr("resumed from step 9, "));
   expect_like_straight(folder / "run");
@@ -124,8 +124,8 @@ TEST(FullDisk, TrainingGoesOnAndTheLastSaveIsExitCodeFour) {
     GTEST_SKIP() << "no user namespaces here, so no small file system";
   const Folder folder("full-disk");
   fs::create_directories(folder / "mount");
-  // Space for two checkpoints; the third finds too little. What is left is copied out, since the
-  // file system ends with the run.
+  // Space for two checkpoints, not for a third. The result is copied out, because the file system
+  // ends with the run.
   const std::string shell = fmt::format(
       "exec unshare -Urm sh -c 'mount -t tmpfs -o size=600k tmpfs {0}/mount && \"$@\"; code=$?; "
       "cp -a {0}/mount/run {0}/run; exit $code' - \"$@\"",
@@ -143,7 +143,7 @@ TEST(FullDisk, TrainingGoesOnAndTheLastSaveIsExitCodeFour) {
 }
 
 TEST(FullDisk, WritesThatFailLeaveNothingHalf) {
-  // Files of more than 100 KiB fail at their write. The metrics do not grow that far.
+  // Writes beyond 100 KiB fail. The metrics stay smaller.
   const Folder folder("full-disk");
   const Arguments arguments = train_arguments(folder / "run") + Arguments{"--train.steps", "12"};
   ASSERT_EQ(run(arguments + Arguments{"--stop-after", "3"}).code, 0);
@@ -177,7 +177,7 @@ TEST(FullDisk, MetricsWaitUntilTheyCanBeWritten) {
   const Output output = program.wait();
   EXPECT_EQ(output.code, 75) << output.all();
   EXPECT_THAT(output.err,
-              HasSubstr("metrics.jsonl: cannot be written; its lines wait until it can"));
+              HasSubstr("metrics.jsonl: cannot be written, its lines are kept and written later"));
   const auto steps = numbers_of(folder / "run", "step");
   for (size_t i = 0; i < steps.size(); ++i) ASSERT_EQ(steps[i], static_cast<double>(i + 1));
 }

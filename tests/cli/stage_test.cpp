@@ -1,5 +1,5 @@
-// Stages: what the next one freezes and what it trains is free; what it does not find in the
-// checkpoint must be the very same weights and tokenizer, and stays so until it ends.
+// Stages: the next stage may freeze and train any modules. Weights that are not in the checkpoint,
+// and the tokenizer, must be the same as in the stage before, until the stage ends.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -24,13 +24,13 @@ class Stage : public testing::Test {
     return folder_ / name;
   }
   /// Six steps of bridge and adapter.
-  fs::path stage_one() const { return train::train("one", {"--stop-after", "6"}); }
+  fs::path stage_one() const { return train("one", {"--stop-after", "6"}); }
   static void expect_refused(const Output& output, int code, const std::string& message) {
     EXPECT_EQ(output.code, code) << output.all();
     EXPECT_EQ(output.messages(), 1) << output.all();
     EXPECT_THAT(output.err, ContainsRegex(message));
   }
-  /// The digests of those whose name contains `part`.
+  /// The digests of tensors whose name contains `part`.
   static std::vector<std::string> values(const fs::path& run_directory, int64_t step,
                                          const std::string& part) {
     std::vector<std::string> kept;
@@ -40,7 +40,7 @@ class Stage : public testing::Test {
   }
 
   const Folder folder_{"stage"};
-  // Without a learning rate nothing moves: what is saved is what the run started from.
+  // With learning rate 0 nothing changes: the checkpoint has what the run started from.
   const Arguments still_ = {"--optimizer.lr", "0", "--optimizer.warmup_start_lr", "0"};
   const Arguments adapter_alone_ = {"--model.train", "adapter"};
 };
@@ -49,18 +49,19 @@ TEST_F(Stage, AdapterAloneKeepsTheBridgeAcrossAResume) {
   const std::string from = checkpoint(stage_one(), 6);
   const Arguments two = adapter_alone_ + Arguments{"--init", from, "--data.validation",
                                                    "held:" + shard("validation-Color")};
-  const fs::path straight = train::train("straight", two + Arguments{"--stop-after", "4"});
-  // The first loss is that of the stage that goes on with both: the bridge is not random.
-  train::train("both", {"--init", from, "--stop-after", "1"});
+  const fs::path straight = train("straight", two + Arguments{"--stop-after", "4"});
+  // The first loss is that of a stage that continues with both: the bridge is not random.
+  train("both", {"--init", from, "--stop-after", "1"});
   EXPECT_EQ(numbers_of(straight, "loss")[0], numbers_of(folder_ / "both", "loss")[0]);
   EXPECT_TRUE(values(straight, 4, "bridge").empty());
 
-  train::train("stopped", two + Arguments{"--stop-after", "2"}, 2);
+  train("stopped", two + Arguments{"--stop-after", "2"}, 2);
   const Output again = start("stopped", two + Arguments{"--stop-after", "4"}, 2);
-  EXPECT_THAT(again.err, AllOf(HasSubstr("resumed from step 2"), HasSubstr("the bridge is that of"),
-                               Not(HasSubstr("is frozen and has random values"))))
+  EXPECT_THAT(again.err,
+              AllOf(HasSubstr("resumed from step 2"), HasSubstr("the bridge was loaded from"),
+                    Not(HasSubstr("is frozen and has random values"))))
       << again.all();
-  const fs::path two_ranks = train::train("two-ranks", two + Arguments{"--stop-after", "4"}, 2);
+  const fs::path two_ranks = train("two-ranks", two + Arguments{"--stop-after", "4"}, 2);
   EXPECT_EQ(digests_of(folder_ / "stopped", 4), digests_of(two_ranks, 4));
   EXPECT_EQ(metrics_of(folder_ / "stopped").steps, metrics_of(two_ranks).steps);
 }
@@ -69,14 +70,14 @@ TEST_F(Stage, EvaluateAndTheNextStageFindTheFrozenBridge) {
   const fs::path one = stage_one();
   const Arguments validation = {"--data.validation", "held:" + shard("validation-Color")};
   const fs::path two =
-      train::train("two", adapter_alone_ + validation +
-                              Arguments{"--init", checkpoint(one, 6), "--train.steps", "3"});
+      train("two", adapter_alone_ + validation +
+                       Arguments{"--init", checkpoint(one, 6), "--train.steps", "3"});
   const Output scores = run({"evaluate", "--run", two});
   EXPECT_EQ(scores.code, 0) << scores.all();
   EXPECT_EQ(member(scores.out, "loss"), member(metrics_of(two).validations.back(), "loss"));
 
-  const fs::path three = train::train(
-      "three", still_ + Arguments{"--init", checkpoint(two, 3), "--stop-after", "1"}, 2);
+  const fs::path three =
+      train("three", still_ + Arguments{"--init", checkpoint(two, 3), "--stop-after", "1"}, 2);
   EXPECT_EQ(values(three, 1, "bridge"), values(one, 6, "bridge"));
   EXPECT_EQ(values(three, 1, "adapter"), values(two, 3, "adapter"));
 }
@@ -85,8 +86,8 @@ TEST_F(Stage, AFrozenBridgeWhoseCheckpointIsGoneOrAnotherIsRefused) {
   const fs::path one = stage_one();
   const std::string from = checkpoint(one, 6);
   const Arguments two = adapter_alone_ + Arguments{"--init", from};
-  train::train("two", two + Arguments{"--stop-after", "2"});
-  train::train("other", {"--stop-after", "6", "--optimizer.lr", "2e-3"});
+  train("two", two + Arguments{"--stop-after", "2"});
+  train("other", {"--stop-after", "6", "--optimizer.lr", "2e-3"});
   fs::rename(from, folder_ / "aside");
   for (const int ranks : {0, 2})
     expect_refused(start("two", two, ranks), 3,
@@ -98,7 +99,7 @@ TEST_F(Stage, AFrozenBridgeWhoseCheckpointIsGoneOrAnotherIsRefused) {
       "the frozen bridge came from .*: expected digest [0-9a-f]{32}, found [0-9a-f]{32}");
   fs::remove_all(from);
   fs::rename(folder_ / "aside", from);
-  train::train("two", two + Arguments{"--stop-after", "4"});
+  train("two", two + Arguments{"--stop-after", "4"});
 }
 
 TEST_F(Stage, AFrozenBridgeIsNotKeptByTheRunItself) {
@@ -112,14 +113,13 @@ TEST_F(Stage, AFrozenBridgeIsNotKeptByTheRunItself) {
 TEST_F(Stage, TheLlmTrainsBehindAStageThatFrozeIt) {
   const fs::path one = stage_one();
   const fs::path two =
-      train::train("two", still_ + Arguments{"--model.train", "bridge,adapter,llm", "--init",
-                                             checkpoint(one, 6), "--stop-after", "1"});
+      train("two", still_ + Arguments{"--model.train", "bridge,adapter,llm", "--init",
+                                      checkpoint(one, 6), "--stop-after", "1"});
   EXPECT_EQ(values(two, 1, "bridge"), values(one, 6, "bridge"));
   EXPECT_EQ(values(two, 1, "adapter"), values(one, 6, "adapter"));
   EXPECT_FALSE(values(two, 1, "embed_tokens").empty());
-  // And freezes again, in the state it came to.
-  const fs::path three =
-      train::train("three", {"--init", checkpoint(two, 1), "--stop-after", "1"}, 2);
+  // Frozen again, with its trained values.
+  const fs::path three = train("three", {"--init", checkpoint(two, 1), "--stop-after", "1"}, 2);
   EXPECT_TRUE(values(three, 1, "embed_tokens").empty());
   EXPECT_EQ(io::read_manifest(checkpoint(three, 1)).frozen_weights.at("llm").checkpoint,
             fs::canonical(checkpoint(two, 1)));
@@ -138,7 +138,7 @@ TEST_F(Stage, AnotherBackboneIsRefused) {
       "frozen llm weights: the checkpoint has random 1 0.1, this run random 1 0.2";
   const Arguments two = other + Arguments{"--init", checkpoint(one, 6), "--stop-after", "1"};
   for (const int ranks : {0, 2}) expect_refused(start("two", two, ranks), 3, message);
-  train::train("two", two + Arguments{"--allow-change", "model.weights"});
+  train("two", two + Arguments{"--allow-change", "model.weights"});
 
   const Arguments scores = {"evaluate", "--run", one, "--data.validation",
                             "held:" + shard("validation-Color")};
@@ -154,9 +154,8 @@ TEST_F(Stage, AnotherTokenizerIsRefused) {
                 .code,
             0);
   const fs::path one = stage_one();
-  const fs::path backbone =
-      train::train("backbone", {"--model.train", "llm", "--stop-after", "1", "--data.source",
-                                "text:1:" + shard("train-text")});
+  const fs::path backbone = train("backbone", {"--model.train", "llm", "--stop-after", "1",
+                                               "--data.source", "text:1:" + shard("train-text")});
   const Arguments other = {"--data.tokenizer", folder_ / "other" / "tokenizer.model",
                            "--model.vocab_size", "321"};
   const std::string message =
@@ -166,7 +165,7 @@ TEST_F(Stage, AnotherTokenizerIsRefused) {
                                       Arguments{"--model.init_from", checkpoint(backbone, 1)}}) {
     const Arguments two = other + start_from + Arguments{"--stop-after", "1", "--resume", "never"};
     for (const int ranks : {0, 2}) expect_refused(start("two", two, ranks), 3, message);
-    train::train("two", two + permit);
+    train("two", two + permit);
   }
   const Arguments scores = {"evaluate", "--run", one, "--data.validation",
                             "held:" + shard("validation-Color")};

@@ -1,5 +1,5 @@
-// Requests to stop end in a committed checkpoint of the same step on all ranks and exit code 75;
-// the next start goes on with the step behind it.
+// A request to stop ends in a committed checkpoint of the same step on all ranks and exit code 75.
+// The next start continues with the step after it.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -12,7 +12,7 @@ using testing::HasSubstr;
 
 class Stop : public testing::Test {
  protected:
-  /// Starts an endless run, asks it to stop by `ask` once it has done two steps, and continues it.
+  /// Starts an endless run, calls `ask` after two steps to stop it, and continues it.
   void expect_stop_and_go(const std::function<void(const Program&)>& ask, int ranks,
                           const Arguments& more = {}) {
     const Arguments arguments =
@@ -26,7 +26,7 @@ class Stop : public testing::Test {
     const auto steps = numbers_of(run_, "step");
     ASSERT_GE(steps.size(), 2u);
     const auto last = static_cast<int64_t>(steps.back());
-    EXPECT_THAT(output.err, HasSubstr(fmt::format("stopped on request behind step {}", last)));
+    EXPECT_THAT(output.err, HasSubstr(fmt::format("stopped on request after step {}", last)));
     EXPECT_EQ(io::read_manifest(checkpoint(run_, last)).samples_seen, 8 * last);
 
     const Output again =
@@ -56,7 +56,7 @@ TEST_F(Stop, TerminateTwiceToAllRanks) {
 }
 
 TEST_F(Stop, InterruptDuringSaves) {
-  // Every step saves, so the signal most likely comes while one is written.
+  // Every step writes a checkpoint, so the signal most likely comes while one is written.
   expect_stop_and_go([](const Program& program) { kill(program.ranks()[0], SIGINT); }, 0,
                      {"--checkpoint.every", "1"});
 }
@@ -67,7 +67,7 @@ TEST_F(Stop, TwiceDuringASaveThatIsThenTheLast) {
                                         .environment = {"LYNCEUS_FAULT=checkpoint.write@1#1=term,"
                                                         "checkpoint.before_manifest@0#1=term"}});
   EXPECT_EQ(output.code, 75) << output.all();
-  EXPECT_THAT(output.err, HasSubstr("stopped on request behind step 3;"));
+  EXPECT_THAT(output.err, HasSubstr("stopped on request after step 3;"));
   EXPECT_EQ(metrics_of(run_).steps.size(), 3u);
   EXPECT_TRUE(fs::exists(checkpoint(run_, 3) / io::kManifestName));
   EXPECT_EQ(output.err.find("checkpoint step-"), output.err.rfind("checkpoint step-"));

@@ -1,4 +1,4 @@
-// A run that another process takes over: the former owner commits nothing more and leaves.
+// Another process takes over a run: the former owner commits nothing more and ends.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -34,7 +34,7 @@ TEST_F(TakeOver, BetweenTheDataAndTheManifestOfASave) {
   EXPECT_EQ(output.code, 4) << output.all();
   EXPECT_EQ(output.messages(), 1) << output.all();
   EXPECT_THAT(output.err, HasSubstr("taken by another process while saving"));
-  EXPECT_THAT(output.err, HasSubstr("stopped behind step 6 without saving"));
+  EXPECT_THAT(output.err, HasSubstr("stopped after step 6 without saving"));
   EXPECT_EQ(digests_of(run_, 20), committed);
   for (const auto& entry : fs::directory_iterator(run_ / "checkpoints"))
     EXPECT_FALSE(entry.path().filename().string().starts_with(".staging")) << entry.path();

@@ -1,5 +1,5 @@
-// The same model from safetensors and as others store it: LLaMA's pieces with params.json, and a
-// whole EVA-CLIP in a torch file. Both runs have the same losses to the last digit.
+// The same model from safetensors and from published formats: LLaMA's consolidated files with
+// params.json, and a complete EVA-CLIP in a torch file. Both runs have exactly the same losses.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -26,7 +26,7 @@ struct Matrix {
 };
 using Matrices = std::map<std::string, Matrix>;
 
-/// Small values, of norms about one, that no two tensors share.
+/// Small values with norms near one, different in every tensor.
 Matrix made(const std::string& name, const std::vector<int64_t>& shape) {
   Matrix matrix{shape, std::vector<float>(static_cast<size_t>(Shape(shape).elements()))};
   auto state = static_cast<uint32_t>(std::hash<std::string>{}(name));
@@ -38,7 +38,7 @@ Matrix made(const std::string& name, const std::vector<int64_t>& shape) {
   return matrix;
 }
 
-/// Rows of each head from two halves to neighbours.
+/// Reorders the rows of each head from two halves to interleaved pairs.
 Matrix rotary_to_meta(const Matrix& matrix) {
   Matrix meta = matrix;
   const int64_t columns = matrix.shape[1];
@@ -50,7 +50,7 @@ Matrix rotary_to_meta(const Matrix& matrix) {
   return meta;
 }
 
-/// The micro model's LLM under Hugging Face's names and under Meta's.
+/// The LLM of the micro model with the names of Hugging Face and of Meta.
 void make_llama(Matrices* hf, Matrices* meta) {
   const auto add = [&](const std::string& name, const std::string& meta_name,
                        const std::vector<int64_t>& shape, bool rotary = false) {
@@ -155,14 +155,14 @@ TEST(TorchWeights, TrainAsTheSameNumbersInSafetensorsDo) {
     EXPECT_EQ(output.code, 0) << output.all();
     return output;
   };
-  train::train("hf", "eva.safetensors");
-  const Output others = train::train("meta", "eva_clip.pt");
+  train("hf", "eva.safetensors");
+  const Output others = train("meta", "eva_clip.pt");
   EXPECT_THAT(others.err, HasSubstr("eva_clip.pt ('state_dict') (without 'blocks.1.', 'norm.')"));
   const auto losses = numbers_of(folder / "run-hf", "loss");
   ASSERT_EQ(losses.size(), 3u);
   EXPECT_EQ(numbers_of(folder / "run-meta", "loss"), losses);
 
-  // What decides the arithmetic beside the tensors is part of what a resume holds to.
+  // A resume also checks the values of params.json that change the arithmetic.
   std::ofstream(folder / "meta" / "params.json")
       << R"({"dim": 32, "n_heads": 4, "n_kv_heads": 2, "n_layers": 2, "norm_eps": 1e-06})";
   const Output changed = run(train_arguments(folder / "run-meta") +
@@ -172,13 +172,14 @@ TEST(TorchWeights, TrainAsTheSameNumbersInSafetensorsDo) {
   EXPECT_THAT(changed.err, HasSubstr("rms_norm_eps")) << changed.all();
 }
 
-/// What the released code trained, as it wrote it: under "model.", with a frozen tensor among it.
+/// Weights in the form in which the released code writes them: under "model.", with a frozen
+/// tensor.
 TEST(TorchWeights, ANewRunStartsFromAReleasedFile) {
   const Folder folder("torch_init");
   const auto train = [&](const std::string& name, const Arguments& more) {
     return run(train_arguments(folder / name) + Arguments{"--train.steps", "2"} + more);
   };
-  ASSERT_EQ(train::train("random", {}).code, 0);
+  ASSERT_EQ(train("random", {}).code, 0);
   Matrices lynx, released;
   for (const io::ManifestTensor& tensor :
        io::read_manifest(checkpoint(folder / "random", 2)).tensors) {
@@ -194,30 +195,30 @@ TEST(TorchWeights, ANewRunStartsFromAReleasedFile) {
   write_as_torch(folder / "pretrain_lynx.pt", released);
 
   const Arguments init = {"--init", folder / "pretrain_lynx.pt"};
-  const Output output = train::train("released", init);
+  const Output output = train("released", init);
   ASSERT_EQ(output.code, 0) << output.all();
-  EXPECT_THAT(output.err, HasSubstr("the bridge is that of "));
-  EXPECT_THAT(output.err, HasSubstr("the adapter is that of "));
+  EXPECT_THAT(output.err, HasSubstr("the bridge was loaded from "));
+  EXPECT_THAT(output.err, HasSubstr("the adapter was loaded from "));
   EXPECT_THAT(output.err, HasSubstr("the frozen vision in "));
-  EXPECT_EQ(train::train("same", {"--init", folder / "lynx.safetensors"}).code, 0);
+  EXPECT_EQ(train("same", {"--init", folder / "lynx.safetensors"}).code, 0);
   const auto losses = numbers_of(folder / "released", "loss");
   ASSERT_EQ(losses.size(), 2u);
   EXPECT_EQ(numbers_of(folder / "same", "loss"), losses);
   EXPECT_NE(numbers_of(folder / "random", "loss"), losses);
-  const Output resumed = train::train("released", init + Arguments{"--train.steps", "2"});
+  const Output resumed = train("released", init + Arguments{"--train.steps", "2"});
   EXPECT_EQ(resumed.code, 0) << resumed.all();
 
   const std::string missing = lynx.begin()->first;
   lynx.erase(missing);
   lynx["bridge.unknown"] = made("unknown", {2});
   write_as_safetensors(folder / "other.safetensors", lynx);
-  const Output refused = train::train("refused", {"--init", folder / "other.safetensors"});
+  const Output refused = train("refused", {"--init", folder / "other.safetensors"});
   EXPECT_EQ(refused.code, 3) << refused.all();
   EXPECT_THAT(refused.err, HasSubstr("missing: " + missing));
   EXPECT_THAT(refused.err, HasSubstr("unexpected: bridge.unknown"));
   write_as_safetensors(folder / "frozen.safetensors", {{"vision_encoder.a", made("a", {2})}});
-  EXPECT_THAT(train::train("none", {"--init", folder / "frozen.safetensors"}).err,
-              HasSubstr("nothing in it is trained here"));
+  EXPECT_THAT(train("none", {"--init", folder / "frozen.safetensors"}).err,
+              HasSubstr("expected a module that this run trains (model.train), found none"));
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
-// Weights of others: a Hugging Face LLaMA directory and a vision encoder under EVA's names train as
-// they lie on disk; whatever does not fit is listed at once, by name, before the run begins.
+// Published weights: a Hugging Face LLaMA directory and a vision encoder with EVA's names are
+// trained without conversion. Everything that does not fit is listed by name before the run begins.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -22,7 +22,7 @@ using Shapes = std::map<std::string, Shape>;
 
 constexpr int64_t kPieces = 320;
 
-/// What a LLaMA of the micro model's size is called in a Hugging Face directory.
+/// The names and shapes of a LLaMA of the micro model's size in a Hugging Face directory.
 Shapes llama_shapes(int64_t vocabulary = kPieces) {
   Shapes shapes = {{"model.embed_tokens.weight", {vocabulary, 32}},
                    {"model.norm.weight", {32}},
@@ -42,7 +42,7 @@ Shapes llama_shapes(int64_t vocabulary = kPieces) {
   return shapes;
 }
 
-/// EVA's names of the micro model's vision encoder, for pictures of 2 x 2 patches.
+/// EVA's names of the micro model's vision encoder, for images of 2 x 2 patches.
 Shapes eva_shapes() {
   Shapes shapes = {{"cls_token", {1, 1, 32}},
                    {"pos_embed", {1, 5, 32}},
@@ -110,7 +110,7 @@ class Weights : public testing::Test {
   }
   void expect_refused(const Arguments& more, int code, const std::string& message) const {
     for (const int ranks : {0, 2}) {
-      const Output output = train::train("refused", more, ranks);
+      const Output output = train("refused", more, ranks);
       EXPECT_EQ(output.code, code) << output.all();
       EXPECT_EQ(output.messages(), 1) << output.all();
       EXPECT_THAT(output.err, ContainsRegex(message));
@@ -123,12 +123,13 @@ class Weights : public testing::Test {
 };
 
 TEST_F(Weights, ConfigJsonHoldsAndWhatWasGivenElseIsTold) {
-  const Output output =
-      train::train("run", {"--model.hidden_size", "48", "--model.rope_theta", "5"});
+  const Output output = train("run", {"--model.hidden_size", "48", "--model.rope_theta", "5"});
   EXPECT_EQ(output.code, 0) << output.all();
-  EXPECT_THAT(output.err, ContainsRegex("model.hidden_size = 32 of .*llama/config.json holds, not "
-                                        "48 .command line.\n"));
-  EXPECT_THAT(output.err, ContainsRegex("model.rope_theta = 10000 of .*config.json holds, not 5 "));
+  EXPECT_THAT(output.err,
+              ContainsRegex("model.hidden_size = 32 .from .*llama/config.json. overrides "
+                            "48 .from command line.\n"));
+  EXPECT_THAT(output.err,
+              ContainsRegex("model.rope_theta = 10000 .from .*config.json. overrides 5 "));
   EXPECT_THAT(output.err, Not(HasSubstr("model.rms_norm_eps"))) << "nobody gave it";
   const std::string config = io::read_text(folder_ / "run" / "config.ini");
   EXPECT_THAT(config, ContainsRegex("\nhidden_size = 32 +# .*llama/config.json\n"));
@@ -139,11 +140,11 @@ TEST_F(Weights, ConfigJsonHoldsAndWhatWasGivenElseIsTold) {
 }
 
 TEST_F(Weights, HuggingFaceDirectoryTrainsOnAnyGrid) {
-  const Output one = train::train("one", {});
+  const Output one = train("one", {});
   EXPECT_EQ(one.code, 0) << one.all();
   EXPECT_THAT(one.err, Not(HasSubstr("the LLM starts from random values")));
-  // One row more than the file has: [PAD].
-  const Output four = train::train("four", grid(2, 2, 1), 4);
+  // One row more than in the file: [PAD].
+  const Output four = train("four", grid(2, 2, 1), 4);
   EXPECT_EQ(four.code, 0) << four.all();
   const auto losses = numbers_of(folder_ / "one", "loss"),
              others = numbers_of(folder_ / "four", "loss");
@@ -155,7 +156,7 @@ TEST_F(Weights, HuggingFaceDirectoryTrainsOnAnyGrid) {
   EXPECT_EQ(hash("one"), hash("four"));
   EXPECT_THAT(hash("one"), ContainsRegex("^[0-9a-f]{32}$"));
 
-  // The same numbers with the row in the file, which is the mean of the others.
+  // The same with the row in the file; it is the mean of the others.
   Shapes shapes = llama_shapes(kPieces + 1);
   const Stream stream;
   std::vector<io::NamedTensor> tensors;
@@ -172,15 +173,15 @@ TEST_F(Weights, HuggingFaceDirectoryTrainsOnAnyGrid) {
   }
   io::write_safetensors(llama_ / "model.safetensors", tensors);
   write_config(llama_config("", kPieces + 1));
-  const Output with_row = train::train("with-row", {});
+  const Output with_row = train("with-row", {});
   EXPECT_EQ(with_row.code, 0) << with_row.all();
   EXPECT_EQ(metrics_of(folder_ / "with-row").steps, metrics_of(folder_ / "one").steps);
 }
 
 TEST_F(Weights, OtherOnesUnderTheSamePathAreNoticed) {
-  ASSERT_EQ(train::train("run", {"--stop-after", "1"}).code, 0);
+  ASSERT_EQ(train("run", {"--stop-after", "1"}).code, 0);
   const auto expect_noticed = [&] {
-    const Output changed = train::train("run", {"--stop-after", "2"}, 2);
+    const Output changed = train("run", {"--stop-after", "2"}, 2);
     EXPECT_EQ(changed.code, 2) << changed.all();
     EXPECT_EQ(changed.messages(), 1) << changed.all();
     EXPECT_THAT(changed.err, HasSubstr("frozen llm weights: the checkpoint has "));
@@ -192,7 +193,7 @@ TEST_F(Weights, OtherOnesUnderTheSamePathAreNoticed) {
   write_weights(llama_ / "model.safetensors", llama_shapes(), 0.3F);
   expect_noticed();
   write_weights(llama_ / "model.safetensors", llama_shapes());
-  EXPECT_EQ(train::train("run", {"--stop-after", "2"}).code, 0);
+  EXPECT_EQ(train("run", {"--stop-after", "2"}).code, 0);
 }
 
 TEST_F(Weights, VisionEncoderUnderEvaNames) {
@@ -200,16 +201,16 @@ TEST_F(Weights, VisionEncoderUnderEvaNames) {
   write_weights(file, eva_shapes());
   const Arguments with = {"--vision.weights", file};
   for (const auto& [name, ranks] : {std::pair{"one", 0}, std::pair{"two", 2}}) {
-    const Output output = train::train(name, with, ranks);
+    const Output output = train(name, with, ranks);
     EXPECT_EQ(output.code, 0) << output.all();
     EXPECT_THAT(output.err, Not(HasSubstr("random values")));
   }
   EXPECT_NEAR(numbers_of(folder_ / "two", "loss")[0] / numbers_of(folder_ / "one", "loss")[0], 1,
               1e-5);
-  ASSERT_EQ(train::train("random", {}).code, 0);
+  ASSERT_EQ(train("random", {}).code, 0);
   EXPECT_NE(numbers_of(folder_ / "random", "loss")[0], numbers_of(folder_ / "one", "loss")[0]);
   // Another resolution: the positions are interpolated.
-  const Output larger = train::train("larger", with + Arguments{"--vision.image_size", "42"});
+  const Output larger = train("larger", with + Arguments{"--vision.image_size", "42"});
   EXPECT_EQ(larger.code, 0) << larger.all();
 
   Shapes wrong = eva_shapes();
@@ -229,7 +230,7 @@ TEST_F(Weights, AllThatDoesNotFitIsListedAtOnce) {
   shapes["model.layers.0.self_attn.k_proj.weight"] = {32, 32};
   shapes["model.layers.2.input_layernorm.weight"] = {32};
   write_weights(llama_ / "model.safetensors", shapes);
-  const Output output = train::train("refused", {}, 2);
+  const Output output = train("refused", {}, 2);
   EXPECT_EQ(output.code, 3) << output.all();
   EXPECT_EQ(output.messages(), 1) << output.all();
   EXPECT_THAT(

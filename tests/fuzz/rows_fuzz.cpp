@@ -8,8 +8,8 @@ using namespace lynceus;
 namespace {
 
 /// All rows, refused ones too, none of which may stand still.
-template <typename model::Rows>
-void read_rows(model::Rows rows) {
+template <typename Rows>
+void read_rows(Rows rows) {
   int64_t before = 0;
   for (bool more = true; more;) {
     fuzz::accepts([&] {

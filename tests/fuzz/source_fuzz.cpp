@@ -29,7 +29,7 @@ void read(prepare::Source&& source) {
 
 void read_from(char choice, const std::string& text) {
   const auto json = fuzz::folder().file("rows.json", text);
-  constexpr auto kHeader = prepare::PictureCheck::kHeader;
+  constexpr auto kHeader = prepare::ImageCheck::kHeader;
   const bool first = (choice & 8) != 0;
   switch (choice & 7) {
     case 0:

@@ -26,7 +26,7 @@ std::optional<std::filesystem::path> archive_of(const std::string& input) {
   const auto path = fuzz::folder().path() / (packed ? "made.tar.gz" : "made.tar");
   std::istringstream lines(input.substr(packed ? 1 : 0));
   try {
-    io::TarWriter tar(path);
+    prepare::TarWriter tar(path);
     for (std::string line; std::getline(lines, line);) {
       const size_t space = std::min(line.find(' '), line.size());
       const std::string contents = line.substr(std::min(space + 1, line.size()));
@@ -58,7 +58,7 @@ std::vector<std::string> rows_of(prepare::Source& source, int64_t skip) {
 void read(const std::filesystem::path& path, bool first_caption_only) {
   prepare::WebdatasetSource source({.file = path,
                                     .first_caption_only = first_caption_only,
-                                    .check = prepare::PictureCheck::kHeader,
+                                    .check = prepare::ImageCheck::kHeader,
                                     .limits = {.max_bytes = 1 << 20}});
   std::vector<std::string> all = rows_of(source, 0);
   const std::vector<std::string> later = rows_of(source, 1);

@@ -1,9 +1,11 @@
-// Memory while weights are loaded: a rank never holds more than its own slices and 256 MiB. A file
-// of 2 GiB, f32 and bf16, with the shapes of a LLaMA of three layers and a large vocabulary; on as
-// many ranks as the test is started with (2 and 4), in both precisions.
+// Memory while weights are loaded: a rank never has more than its own slices and 256 MiB. The file
+// has 2 GiB, f32 and bf16, with the shapes of a LLaMA of three layers and a large vocabulary. Runs
+// on the ranks that the test is started with (2 and 4), in both precisions.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <malloc.h>
 
+#include <array>
 #include <filesystem>
 #include <fstream>
 #include <string>
@@ -20,7 +22,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int64_t kAllowance = int64_t{256} << 20;
-constexpr int64_t kMarkedRows = 64;  // one row of so many has a value, in one column
+constexpr int64_t kMarkedRows = 64;  // one row of 64 has one value that is not zero
 
 ModelConfig config() {
   ModelConfig config;
@@ -45,7 +47,7 @@ ModelConfig config() {
   return config;
 }
 
-/// Of [rows, columns], or of [columns] as one row.
+/// The value of a marked row of a tensor [rows, columns], or [columns] as one row.
 struct Mark {
   int64_t row, column;
   float value;
@@ -57,14 +59,13 @@ Mark mark_of(int64_t row, int64_t columns) {
 
 bool stored_as_bf16(const std::string& name) { return name.find("mlp") != std::string::npos; }
 
-/// Zeros but for the marks; the zeros are holes, so that no disk is kept busy.
+/// Zeros except for the marks. The zeros are holes of the file and take no time to write.
 fs::path write_model() {
   const fs::path path = fs::path(testing::TempDir()) / "model.safetensors";
   std::string header;
   uint64_t end = 0;
   std::vector<std::pair<io::ExpectedTensor, uint64_t>> places;
-  for (const io::ExpectedTensor& tensor : expected_tensors(config())) {
-    if (!is_backbone(tensor.name)) continue;
+  for (const io::ExpectedTensor& tensor : expected_tensors(config(), of_module(Module::kLlm))) {
     const bool half = stored_as_bf16(tensor.name);
     const uint64_t begin = end;
     end += static_cast<uint64_t>(tensor.shape.elements()) * (half ? 2 : 4);
@@ -94,7 +95,7 @@ fs::path write_model() {
   return path;
 }
 
-/// "VmRSS" or "VmHWM" (the most that it was), bytes.
+/// "VmRSS" or "VmHWM" (its maximum so far), bytes.
 int64_t memory(const std::string& key) {
   std::ifstream status("/proc/self/status");
   for (std::string word; status >> word;)
@@ -112,7 +113,7 @@ int64_t bytes_of(const Tensor& tensor) {
   return tensor.defined() ? static_cast<int64_t>(tensor.bytes()) : 0;
 }
 
-/// How many marks of this rank's part are where they should be; ADD_FAILURE for the others.
+/// The number of marks in this rank's part; fails the test for a mark with another value.
 int64_t check_marks(const Runtime& rt, const Parameter& parameter) {
   const Tensor values = on_host(rt, parameter.value);
   const int64_t columns = parameter.global_shape()[-1], width = values.cols();
@@ -142,16 +143,16 @@ void check(const fs::path& path, const parallel::GridShape& grid, DType precisio
   model.visit_parameters([&](Parameter& parameter) {
     held += bytes_of(parameter.value) + bytes_of(parameter.grad) + bytes_of(parameter.rounded);
   });
-  load_weights(rt, &model, *io::open_weights(path), is_backbone);
+  load_weights(rt, &model, *io::open_weights(path), of_module(Module::kLlm));
   const int64_t more = memory("VmHWM") - before - held;
-  EXPECT_LE(more, kAllowance) << (more >> 20) << " MiB beside slices of " << (held >> 20);
+  EXPECT_LE(more, kAllowance) << (more >> 20) << " MiB in addition to slices of " << (held >> 20);
   EXPECT_GT(held, int64_t{256} << 20);
   if (rt.grid.world->rank() == 0)
-    fmt::print("{}, {}: {} MiB of slices, {} MiB beside them\n", grid.to_string(),
+    fmt::print("{}, {}: {} MiB of slices, {} MiB in addition\n", grid.to_string(),
                name_of(precision), held >> 20, more >> 20);
   int64_t marks = 0;
   model.visit_parameters([&](Parameter& parameter) {
-    if (is_backbone(parameter.name)) marks += check_marks(rt, parameter);
+    if (parameter.module == Module::kLlm) marks += check_marks(rt, parameter);
   });
   EXPECT_GT(marks, 1000);
 }

@@ -1,10 +1,12 @@
-// A vision encoder's checkpoint of one resolution loads into a model of another by
-// vision.image_size alone, and gives the features that the released code computed.
+// A vision encoder's weights of one resolution load into a model of another by vision.image_size
+// alone, and give the patch features that the released code computed. Names lead to modules.
 #include "model/load_weights.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
-#include <cmath>
+#include <filesystem>
+#include <set>
 
 #include "io/files/json.h"
 #include "io/weights/safetensors.h"
@@ -19,7 +21,7 @@ const fs::path kCase = fs::path(LYNCEUS_SOURCE_DIR) / "tests/golden/res_interp";
 
 // The tolerances are verify's.
 
-/// The encoder of the case in front of a language model of almost nothing.
+/// The encoder of the case, with a minimal LLM.
 ModelConfig model_of(const io::Json& vit, int64_t image_size) {
   ModelConfig model;
   model.vision.patch_size = vit.at("patch_size").integer(1);
@@ -55,9 +57,9 @@ TEST(LoadWeights, ImageSizeAloneMakesAnEncoderOfAnotherResolution) {
   for (const io::Json& size : config.at("image_res").elements()) {
     const int64_t image_size = size.integer(1);
     const ModelConfig model_config = model_of(config.at("vit"), image_size);
-    EXPECT_NO_THROW(check_weights(model_config, *source, is_vision));
+    EXPECT_NO_THROW(check_weights(model_config, *source, of_module(Module::kVision)));
     LynxModel model = make_lynx(rt, model_config, partition_model(model_config, 1, ""), 0);
-    load_weights(rt, &model, *source, is_vision);
+    load_weights(rt, &model, *source, of_module(Module::kVision));
     expect_near(model.vision.position.value, expected, fmt::format("pos_embed_{}", image_size),
                 1e-4);
     model.pack(rt);
@@ -69,6 +71,23 @@ TEST(LoadWeights, ImageSizeAloneMakesAnEncoderOfAnotherResolution) {
     ++sizes;
   }
   EXPECT_EQ(sizes, 3);
+}
+
+TEST(Module, FollowsFromTheNameOfEveryParameter) {
+  ModelConfig config;
+  config.llm.vocab_size = 8;
+  config.bridge.vision_norm = true;
+  for (const char* kind : {"resampler", "affine", "mlp"}) {
+    config.bridge.kind = kind;
+    std::set<Module> found;
+    expected_tensors(config, [&](const Parameter& parameter) {
+      EXPECT_EQ(name_of(parameter.module), std::string(name_of(module_of(parameter.name))))
+          << parameter.name;
+      found.insert(parameter.module);
+      return true;
+    });
+    EXPECT_EQ(found.size(), 4U) << kind;
+  }
 }
 
 }  // namespace

@@ -2,8 +2,8 @@
 
     python3 check_case.py CASE_DIR...
 
-Prints the largest error of each kind and exits 1 when one is above what rounding explains (1e-9
-for values stored in float64, 1e-6 for those stored in float32). Errors are relative L2 a tensor;
+Prints the largest error of each kind. Exit code 1 if one is larger than rounding explains (1e-9
+for values stored in float64, 1e-6 for those stored in float32). Errors are relative L2 per tensor;
 logits count only where attention_mask_full is 1. Cases of position embeddings (res_interp) and of
 batches in turn (turns) are recognised by their config.json.
 """
@@ -21,7 +21,7 @@ LIMIT = {torch.float64: 1e-9, torch.float32: 1e-6}
 
 
 class Report:
-    """The largest error by kind and whether any went over its limit."""
+    """The largest error of each kind, and whether one exceeds its limit."""
 
     def __init__(self):
         self.worst, self.failed = {}, []
@@ -35,7 +35,7 @@ class Report:
         scale = max(expected.norm().item(), 1e-30)
         error = (found.detach().double() - expected).norm().item() / scale
         self.worst[kind] = max(self.worst.get(kind, 0.0), error)
-        # A comparison that a NaN fails too.
+        # A NaN fails this comparison too.
         if not error <= limit:
             self.failed.append(f"{name}: error {error:.3g} above {limit:g}")
 
@@ -115,7 +115,7 @@ def check_training(config, weights, inputs, case_dir, report):
 
 
 def check_turns(config, weights, case_dir, report):
-    """The case of batches in turn, see make_adamw_turns.py."""
+    """The case with different batches in turn (make_adamw_turns.py)."""
     trajectory = read_json(os.path.join(case_dir, "trajectory.json"))
     batches = [read_tensors(os.path.join(case_dir, f"inputs.step{step}.safetensors"))
                for step in range(trajectory["steps"])]

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A model as base and delta, as torch writes them, and torch's word on what was exported from them.
+"""Writes a model as base and delta with torch, and checks with torch what Lynceus exported from them.
 
     python3 check_export.py make HF_DIRECTORY OUTPUT       OUTPUT/base, OUTPUT/delta
     python3 check_export.py check OUTPUT EXPORT DTYPE      EXPORT's LLM is their sum as DTYPE
@@ -22,7 +22,7 @@ DTYPES = {"f32": torch.float32, "f16": torch.float16, "bf16": torch.bfloat16}
 def make(source, output):
     base = torch.load(f"{source}/pytorch_model.bin", map_location="cpu")
     delta = {name: torch.randn(tensor.shape).mul(0.01).half() for name, tensor in base.items()}
-    # What such files of the time carry and nobody adds.
+    # Buffers that such files contain and that are not added.
     delta["model.layers.0.self_attn.rotary_emb.inv_freq"] = torch.ones(4)
     for name, state in (("base", base), ("delta", delta)):
         os.makedirs(f"{output}/{name}", exist_ok=True)

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""h5py's word on the HDF5 files of Lynceus: they hold what io/dataset/shard.h and io/checkpoint/checkpoint.h say.
+"""Checks the HDF5 files of Lynceus with h5py against io/dataset/shard.h and io/checkpoint/checkpoint.h.
 
-    python3 check_hdf5.py rows SHARD JSONL           a shard of `prepare jsonl`: rows and pictures
+    python3 check_hdf5.py rows SHARD JSONL           a shard of `prepare jsonl`: rows and images
     python3 check_hdf5.py shapes DIRECTORY SEED      all of `prepare shapes`: lines of corpus.txt
     python3 check_hdf5.py checkpoint DIRECTORY FILE  state.h5: its manifest's tensors and digests,
                                                      the bits of FILE, as `lynceus export` wrote it
 
-Ends at the first thing that is not so. Digests are those of libxxhash, called by ctypes.
+Ends at the first fault. Digests are computed by libxxhash through ctypes.
 """
 import argparse
 import ctypes
@@ -51,7 +51,7 @@ def digest128(data):
 
 
 def datasets_of(file):
-    """{path: dataset} of a whole file, every one contiguous and inside it."""
+    """{path: dataset} of a file; checks that each is contiguous and inside the file."""
     found = {}
     file.visititems(lambda name, item: found.update({name: item})
                     if isinstance(item, h5py.Dataset) else None)
@@ -74,7 +74,7 @@ def pieces(blob, offsets, what):
 
 
 def read_shard(path, task, source):
-    """Its samples as {key, kind, media, turns}, after its frame was looked at."""
+    """The samples as {key, kind, media, turns}; checks the structure of the file first."""
     with h5py.File(path, "r") as file:
         found = datasets_of(file)
         expect(f"datasets of {path}", {name: item.dtype.str for name, item in found.items()},
@@ -124,7 +124,7 @@ def check_sidecar(path, begin, count):
 
 
 def samples_of(rows, root):
-    """What `prepare jsonl` must make of its rows; it takes the blanks around a text away."""
+    """The samples that `prepare jsonl` must make of its rows; it strips blanks around texts."""
     for number, row in enumerate(rows, 1):
         field = next((name for name in ("image", "images", "frames") if name in row), None)
         paths = [] if field is None else [row[field]] if field == "image" else row[field]

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Hugging Face transformers as the judge of what is read and exported. Needs transformers, safetensors
+"""Checks with Hugging Face transformers what Lynceus reads and exports. Needs transformers, safetensors
 and torch; started by tools/check_transformers.sh.
 
     python3 check_transformers.py save DIRECTORY DTYPE HEADS KV_HEADS

@@ -3,7 +3,7 @@
     python3 copy_goldens.py GOLDEN_DIR OUTPUT_DIR
 
 Activations inside the model are dropped, logits and gradients stored as float32, final parameters
-only up to 5,000 values a tensor. Cases that share weights share them here too, by a relative
+only up to 5,000 values per tensor. Cases that share weights share them here too, by a relative
 symbolic link. Only the base case keeps its largest gradients; the cases that repeat its shapes keep
 those of at most 20,000 values, while stats.json has the fingerprints of all. config.json says what
 is stored.
@@ -64,7 +64,7 @@ def copy_model_case(source, target, largest):
 
 
 def copy_position_case(source, target):
-    """All of it but the values of the unmodified float32 code."""
+    """All entries except the values of the unmodified float32 code."""
     os.makedirs(target, exist_ok=True)
     for name in ("config.json", "weights.safetensors", "inputs.safetensors"):
         shutil.copyfile(os.path.join(source, name), os.path.join(target, name))

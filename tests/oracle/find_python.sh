@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# To be sourced. find_python MODULE: sets `python` to a python3 that has the module; where there is
-# none the script that asks ends with 77.
+# To be sourced. find_python MODULE: sets `python` to a python3 that has the module; without one the calling
+# script ends with exit code 77.
 find_python() {
   for python in python3 /usr/bin/python3; do
     if "${python}" -c "import $1" 2>/dev/null; then

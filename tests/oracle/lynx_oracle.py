@@ -1,11 +1,11 @@
-"""A plain float64 model of Lynx on PyTorch autograd: the oracle that the trainer is compared with.
+"""A plain float64 model of Lynx with PyTorch autograd: the oracle for the trainer.
 
 ViT (frozen) -> bridge (resampler, affine or mlp) -> LLaMA with bottleneck adapters, written as
 functions over a dictionary {released parameter name: tensor}, so that a line here is a line of the
-model's definition. Shapes: B samples, F frames, N vision tokens a frame, Dv their width, P visual
+model's definition. Shapes: B samples, F frames, N vision tokens per frame, Dv their width, P visual
 prefix tokens, T text tokens, S = P + T, D hidden, V vocabulary. `make_case.py` and
 `make_adamw_turns.py` make reference cases with it, `check_case.py` compares it with cases on disk.
-Clarity before speed: whole float64 attention matrices, nothing fused.
+Written for clarity, not speed: complete float64 attention matrices, nothing fused.
 """
 import dataclasses
 import json
@@ -23,10 +23,10 @@ from tensor_files import read_tensors
 NOT_SCORED = -100
 
 
-# ---------------------------------------------------------------- what a narrow dtype leaves wide
+# ---------------------------------------------------------------- parts that stay in float32
 
 def wide(x):
-    """bfloat16 -> float32, others as they are: what norms, angles and the loss are computed in."""
+    """bfloat16 -> float32, others unchanged: the dtype of norms, angles and the loss."""
     return x.float() if x.dtype == torch.bfloat16 else x
 
 
@@ -39,7 +39,7 @@ def layer_norm(x, p, name, eps):
 # ---------------------------------------------------------------- vision encoder (forward only)
 
 def resize_position_embedding(embedding, patches):
-    """[1, 1+g*g, D] -> [1, 1+patches*patches, D]: the patch grid bicubically, the CLS row as it is.
+    """[1, 1+g*g, D] -> [1, 1+patches*patches, D]: the patch grid bicubically, the CLS row unchanged.
 
     Bicubic with a = -0.75, align_corners=False (source = (i + 0.5) * g / patches - 0.5), no
     antialiasing, taps outside the grid clamped to its border.
@@ -225,7 +225,7 @@ def encode_images(p, config, pixels):
 def forward(p, config, inputs, features=None, label_smoothing=None):
     """Runs a case's batch. Returns every activation that a case stores, as a dictionary.
 
-    `features`: the ViT's, when they are known already; it is frozen, so a run computes them once.
+    `features`: those of the ViT, if already computed; it is frozen, so a run computes them once.
     """
     out = {}
     x = F.embedding(inputs["input_ids"], p["LLM.model.embed_tokens.weight"])
@@ -273,7 +273,7 @@ def gradients(parameters):
 
 @dataclasses.dataclass
 class Run:
-    """What an AdamW run leaves: trained parameters, their optimizer state, and the curve."""
+    """The result of an AdamW run: trained parameters, optimizer state, and losses."""
     parameters: dict  # name: tensor, the trained ones only
     state: dict  # name: torch's own state (step, exp_avg, exp_avg_sq), empty when never updated
     losses: list  # before each update
@@ -290,7 +290,7 @@ class Run:
 
 
 def train(weights, config, batches, training=None, frozen=()):
-    """One torch.optim.AdamW update a batch. `frozen` names parameters to leave out."""
+    """One torch.optim.AdamW update per batch. `frozen` names parameters to leave out."""
     training = training or config["training"]
     parameters = make_parameters(weights, config)
     for name in frozen:

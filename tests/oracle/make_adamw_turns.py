@@ -1,10 +1,10 @@
-"""Makes the case of batches in turn: image, text-only, image, video, text-only, with torch's AdamW.
+"""Makes the case with different batches in turn: image, text-only, image, video, text-only, with torch's AdamW.
 
     python3 make_adamw_turns.py OUTPUT_DIR
 
-What a run with one repeated batch cannot show: a parameter that a batch does not reach has no
-gradient there, so torch.optim.AdamW leaves value, moments and step count alone, and its bias
-correction later follows its own count. How the directory differs from a model case is in README.md.
+Tests what a run with one repeated batch cannot: a parameter that a batch does not reach has no gradient
+there, so torch.optim.AdamW does not change its value, moments and step count, and its later bias
+correction uses its own count. README.md says how the directory differs from a model case.
 """
 import argparse
 import os

@@ -1,11 +1,11 @@
 """Makes reference cases of other shapes and seeds with the oracle, in the format of the goldens.
 
-    python3 make_case.py OUTPUT_DIR [NAME...]        (all names of CASES when none is given)
+    python3 make_case.py OUTPUT_DIR [NAME...]        (default: all names of CASES)
 
-Weights and inputs come from one seed a case; expected values, the AdamW trajectory and the final
+Weights and inputs come from one seed per case; expected values, the AdamW trajectory and the final
 parameters are computed in float64. The format is described in README.md. Before a case is written
 it is also run in float32: the errors go into hints.json, and a case in which float32 alone comes
-near the tolerances of `lynceus verify` is refused, because it would test luck.
+near the tolerances of `lynceus verify` is refused, because its result would depend on luck.
 """
 import argparse
 import json
@@ -243,7 +243,7 @@ def make_text(config, lengths, seed):
 
 
 def make_pixels(config, rows, frames, seed):
-    """Smooth random pictures, normalised: [B, 3, R, R] or [B, F, 3, R, R] when frames > 0."""
+    """Smooth random images, normalised: [B, 3, R, R] or [B, F, 3, R, R] when frames > 0."""
     generator = torch.Generator().manual_seed(seed + 2000)
     side = config["vit"]["img_size"]
     coarse = torch.randn(rows * max(frames, 1), 3, 7, 7, generator=generator).double()
@@ -268,7 +268,7 @@ def fingerprint(tensor):
 
 
 def float32_errors(config, weights, inputs, out, grads):
-    """What float32 arithmetic alone does to loss, logits and gradients of this case."""
+    """The errors of loss, logits and gradients of this case in float32."""
     parameters = oracle.make_parameters(weights, config, torch.float32)
     plain = oracle.forward(parameters, config, inputs)
     plain["loss"].backward()

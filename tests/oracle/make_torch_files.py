@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Torch files as their writers leave them, and the same tensors as safetensors.
+"""Writes torch files in the forms in which others publish them, and the same tensors as safetensors.
 
     python3 make_torch_files.py [--seed N] [--scale N] [--micro] DIRECTORY
 
-torch.save is the oracle: what it writes must read back bit for bit as the safetensors file beside
-it. The folders are
+torch.save is the oracle: each file must read back bit for bit like the safetensors file next to it. The
+folders are
 
     plain/   tensors.safetensors, and its tensors as state dict, in wrappers, as parameters, views,
              in other protocols, in one file and in shards under an index; files to be refused
@@ -13,7 +13,7 @@ it. The folders are
     eva/     lynx.safetensors (released names of two blocks), eva.pt (EVA-CLIP of three)
     lynx/    lynx.safetensors, pretrain_lynx.pt (under "model.")
 
---scale makes the matrices larger; --micro writes models to train from. ../data/torch was made by seed 1 and scale 1.
+--scale makes the matrices larger; --micro writes models to train from. ../data/torch was made with seed 1 and scale 1.
 """
 import argparse
 import collections
@@ -53,7 +53,7 @@ def make_plain(folder, scale):
     with_metadata = collections.OrderedDict(state)
     with_metadata._metadata = collections.OrderedDict({"": {"version": 1}})
     save(f"{folder}/tensors.pt", with_metadata)
-    # Its dicts of tensors alone are no state dicts.
+    # Its dicts of tensors are no state dicts.
     optimizer = {"state": {0: {"step": torch.tensor(1.0), "exp_avg": torch.zeros(2)}},
                  "param_groups": [{"lr": 0.1, "betas": (0.9, 0.95), "params": [0]}]}
     save(f"{folder}/wrapped.pt", {"model": with_metadata, "optimizer": optimizer, "epoch": 3,
@@ -65,7 +65,7 @@ def make_plain(folder, scale):
     parameters = {name: torch.nn.Parameter(tensor, requires_grad=tensor.is_floating_point())
                   for name, tensor in state.items()}
     save(f"{folder}/parameters.pt", parameters)
-    # Tensors of a type share one storage, each behind the other.
+    # Tensors of a type share one storage, one after the other.
     views = {}
     for dtype in dict.fromkeys(tensor.dtype for tensor in state.values()):
         names = [name for name in state if state[name].dtype == dtype]
@@ -219,7 +219,7 @@ def make_eva(folder, scale):
 
 
 def make_lynx(folder, scale):
-    """What the released code trains, under one "model." more."""
+    """The parameters that the released code trains, with an additional prefix "model."."""
     lynx = {"bridge.latents": torch.randn(2, 4 * scale),
             "LLM.model.layers.0.output_adapter.scaling": torch.randn(1),
             "absolute_frame_pos_embed": torch.randn(1, 2, 1, 3)}

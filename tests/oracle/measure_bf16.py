@@ -1,15 +1,15 @@
-"""Measures what bfloat16 alone does to a case: the oracle in PyTorch's bfloat16 against float64.
+"""Measures the error of bfloat16 on a case: the oracle in PyTorch's bfloat16 against float64.
 
     python3 measure_bf16.py CASE_DIR...
 
 Weights, activations and gradients are bfloat16, as after `model.to(torch.bfloat16)`; norms, rotary
 angles and the loss are computed in float32 inside, as PyTorch's GPU kernels and the Hugging Face
-LLaMA do. One run is one draw: a gradient of one number may come out right by luck. So the case is
-run with its own weights and with eight others that lie within 2^-8 of them, each against float64 of
-the same weights, and the root mean square of the errors counts.
+LLaMA do. In one run the gradient of a scalar may be correct by luck. Therefore the case runs with its own weights and
+with eight others within 2^-8 of them, each against float64 with the same weights, and the root mean square
+of the errors is taken.
 
-Writes bf16_errors.json into each case that has expected gradients (others are named and left
-alone): for each stored gradient ‖bfloat16 - float64‖ / ‖expected‖, the same for all of them
+Writes bf16_errors.json into each case that has expected gradients (others are named and
+skipped): for each stored gradient ‖bfloat16 - float64‖ / ‖expected‖, the same for all of them
 "together", and the relative error of the "loss". `lynceus verify --precision bf16` reads it.
 """
 import argparse

@@ -1,4 +1,4 @@
-"""Reading and writing of safetensors files with nothing but torch and the standard library.
+"""Reads and writes safetensors files with torch and the standard library only.
 
 The format is eight bytes of little-endian header length, a JSON header {name: {dtype, shape,
 data_offsets}}, then the raw data. The oracle and the case makers use it, so that no further Python
@@ -26,7 +26,7 @@ LONGEST_LINK = 4096
 
 
 def follow_link(path):
-    """The file that `path` means: itself, or the target when it is a flattened symbolic link."""
+    """The file of `path`: itself, or the target if it is a flattened symbolic link."""
     if os.path.getsize(path) > LONGEST_LINK:
         return path
     with open(path, "rb") as file:

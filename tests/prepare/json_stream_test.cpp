@@ -1,4 +1,4 @@
-// Large JSON comes element by element, and hostile JSON ends in one message; the same for TSV.
+// Large JSON is read element by element, and hostile JSON ends in one message; also TSV.
 #include "prepare/json_stream.h"
 
 #include "prepare/tsv.h"
@@ -58,7 +58,7 @@ TEST_F(JsonStreamTest, HostileFiles) {
   EXPECT_THAT(fault("3"), HasSubstr("expected JSON that is"));
   EXPECT_THAT(fault("{\"a\": {}}"), HasSubstr("key a: expected an array"));
   EXPECT_THAT(fault("{\"a\": 1}"), HasSubstr("key a: expected an array"));
-  EXPECT_THAT(fault("{\"a\": [1], \"a\": [2]}"), HasSubstr("stands twice"));
+  EXPECT_THAT(fault("{\"a\": [1], \"a\": [2]}"), HasSubstr("duplicate key 'a' in one object"));
 }
 
 TEST_F(JsonStreamTest, DepthIsBounded) {
@@ -115,7 +115,7 @@ TEST_F(JsonStreamTest, AMalformedLineIsARowOfItsOwn) {
   file.read_from(
       2, [&](SourceRow row) { all.push_back(std::move(row)); }, make);
   EXPECT_EQ(all.size(), 1u);
-  // What the sink throws is not taken for a malformed line.
+  // An exception of the sink does not count as a malformed line.
   EXPECT_THAT(input_error([&] {
                 file.read_from(
                     0, [](const SourceRow&) { throw InputError("enough"); }, make);

@@ -1,4 +1,4 @@
-// Several shards of one name: where they split, what stays behind; the corpus file; the baseline.
+// Series of dataset shards: where they are split, which files remain; corpus.txt; the baseline.
 #include "io/dataset/shard_series.h"
 
 #include <gmock/gmock.h>

@@ -1,4 +1,4 @@
-// See matrix.h.
+// Fragments are filled by hand or by load_matrix.
 #include "tests/simt/matrix.h"
 
 #include "kernels/cuda/device_math.h"
@@ -16,7 +16,8 @@ LYNCEUS_DEVICE uint32_t pair_of(float low, float high) {
   return bits_of(low) | bits_of(high) << 16;
 }
 
-// PTX's own formulas: groupID = lane / 4, threadID_in_group = lane % 4, element i of a, b, c.
+// The formulas of the PTX manual: groupID = lane / 4, threadID_in_group = lane % 4, element i of a,
+// b, c.
 LYNCEUS_DEVICE int row_of_a(int i) { return lane() / 4 + (i % 4 < 2 ? 0 : 8); }
 LYNCEUS_DEVICE int column_of_a(int i) { return lane() % 4 * 2 + (i & 1) + (i >= 4 ? 8 : 0); }
 LYNCEUS_DEVICE int row_of_b(int i) { return lane() % 4 * 2 + (i & 1) + (i >= 2 ? 8 : 0); }
@@ -40,7 +41,7 @@ __global__ void multiply_fragments(const float* a, const float* b, const float* 
   write_fragment(sum, out);
 }
 
-// Through shared memory: a as its rows lie, b transposed, for b's rows run along the depth.
+// Through shared memory: a in row order, b transposed because its rows run along the depth.
 __global__ void multiply_tiles(const float* a, const float* b, float* out) {
   auto* const left_tile = dynamic_shared<__nv_bfloat16>();  // [16, 16]
   auto* const right_tile = left_tile + kRows * kDepth;      // [16, 8]
@@ -49,14 +50,14 @@ __global__ void multiply_tiles(const float* a, const float* b, float* out) {
   sync_warp();
   uint32_t left[4], right[4];
   load_matrix(left, left_tile + lane() % 16 * kDepth + lane() / 16 * 8);
-  load_matrix_transposed(right, right_tile + lane() % 16 * kColumns);  // twice the two matrices
+  load_matrix_transposed(right, right_tile + lane() % 16 * kColumns);  // both matrices twice
   float sum[4] = {};
   mma_bf16(sum, left, {right[2], right[3]});
   write_fragment(sum, out);
 }
 
-// 16 bits of each element say matrix, row, column. out: [2, lane, register], as it lies and
-// transposed.
+// The 16 bits of an element encode matrix, row and column. out: [2, lane, register], first in row
+// order, then transposed.
 __global__ void load_both_ways(int32_t* out) {
   auto* const rows = dynamic_shared<uint16_t>();
   for (int column = 0; column < 8; ++column)

@@ -1,6 +1,6 @@
-// The matrix unit by PTX's formulas: what a device computes with fragments laid out by them, and
-// what its loads of matrices bring. On the shim and on a GPU the answers are the same, or one of
-// the two lays fragments out in another way.
+// The matrix unit with fragments laid out by the formulas of the PTX manual, and its loads of
+// matrices. The results on the shim and on a GPU are equal; otherwise one of them uses another
+// layout.
 #pragma once
 
 #include "core/stream.h"
@@ -8,19 +8,20 @@
 
 namespace lynceus::simt {
 
-/// Of mma.m16n8k16.
+/// The sizes of mma.m16n8k16.
 constexpr int kRows = 16, kColumns = 8, kDepth = 16;
 
-/// c [16, 8] + a [16, 16] · b [16, 8], f32 that are bf16: each thread takes from memory the
-/// elements that the formulas give it.
+/// c [16, 8] + a [16, 16] · b [16, 8], f32 values that bf16 represents exactly: each thread reads
+/// the elements that the formulas assign to it.
 Tensor product_of_fragments(const Stream& stream, const Tensor& a, const Tensor& b,
                             const Tensor& c);
 
-/// a · b, the fragments loaded from shared memory: a as its rows lie, b transposed.
+/// a · b, the fragments loaded from shared memory: a in row order, b transposed.
 Tensor product_of_tiles(const Stream& stream, const Tensor& a, const Tensor& b);
 
-/// What a warp loads of four matrices whose elements are 100 · matrix + 10 · row + column:
-/// registers [2, lane, 4], as it lies and transposed, two elements of 16 bits in each.
+/// The registers after a warp loaded four matrices whose elements are 100 · matrix + 10 · row +
+/// column: [2, lane, 4], first in row order, then transposed; each register has two elements of 16
+/// bits.
 Tensor loaded_both_ways(const Stream& stream);
 
 }  // namespace lynceus::simt

@@ -1,7 +1,7 @@
-// The matrix unit: fragments by the formulas of PTX's mma.m16n8k16, loads of matrices as they are
-// and transposed, and products of tiles in shared memory that use both. Small whole numbers are
-// exact in bf16 and in any order of sums. Runs on the shim, and in the preset "cuda" on a GPU: the
-// same expectations hold both to one table.
+// The matrix unit: fragments by the formulas of PTX's mma.m16n8k16, loads of matrices in row order
+// and transposed, and products of tiles in shared memory that use both. Small integers are exact in
+// bf16 and in any order of summation. Runs on the shim, and in the preset "cuda" also on a GPU,
+// with the same expectations.
 #include <gtest/gtest.h>
 
 #include <random>

@@ -1,5 +1,5 @@
-// Kernels with one planted bug each that the race build (tests/simt/race) must tell with the lines
-// concerned, and what the shim alone makes of them: it sees less, or only in one order of threads.
+// Kernels with one planted bug each. The race build (tests/simt/race) must report each with its
+// source lines. The shim alone finds fewer, or finds some only in one order of threads.
 #pragma once
 
 #include <simt.h>
@@ -10,22 +10,22 @@ namespace lynceus::simt::races {
 
 constexpr int kValues = 256;
 
-/// What is said of it: part of a message; null: nothing, and the result is right.
+/// The expected part of the message; null: no message, and the result is correct.
 struct Bug {
   const char* name;
-  /// From kValues of `in` to kValues of `out`, with the bug or without.
+  /// Computes kValues of `out` from kValues of `in`, with the bug or without.
   void (*launch)(const Stream& stream, bool planted, const float* in, float* out);
   const char* ascending;
   const char* descending;
-  const char* race;  ///< by the race build, in either order
+  const char* race;  ///< of the race build, in either order of threads
 };
 
-/// The lines that a message of the race build must name end in "// <name of the bug>".
+/// Source lines that end in "// <name of the bug>" must be named in the message of the race build.
 std::vector<Bug> block_bugs();
 std::vector<Bug> warp_bugs();
 std::vector<Bug> memory_bugs();
 
-/// Of a result that differs from that without the bug.
+/// The message if the result differs from the result without the bug.
 constexpr const char* kWrong = "wrong values";
 constexpr const char* kNoBarrier = "no barrier between";
 constexpr const char* kNoOrder = "blocks of one launch have no order";

@@ -1,4 +1,4 @@
-// Planted: threads of a block, and blocks of a launch, that do not wait for each other.
+// Planted races between the threads of a block and between the blocks of a launch.
 #include "tests/simt/races.h"
 
 namespace lynceus::simt::races {
@@ -18,7 +18,7 @@ __global__ void unsynchronized_read(bool planted, const float* in, float* out) {
   out[t] = shared.at[kThreads - 1 - t];  // unsynchronized_read
 }
 
-/// The left neighbour has always come first where threads ascend.
+/// In ascending order the left neighbour has always run before.
 __global__ void left_neighbour(bool planted, const float* in, float* out) {
   Values& shared = simt::static_shared<Values>();
   const unsigned t = threadIdx.x;
@@ -38,7 +38,7 @@ __global__ void overwritten_too_early(bool planted, const float* in, float* out)
   out[t] = shared.at[t];
 }
 
-/// Two barriers a round are needed; a struct is stored whole.
+/// Each round needs two barriers. The store of a struct is one access.
 struct Pair {
   float low, high;
 };
@@ -74,7 +74,7 @@ __global__ void written_by_blocks(bool planted, const float* in, float* out) {
   *target = in[blockIdx.x];  // written_by_blocks
 }
 
-/// What runs block after block adds right.
+/// Correct only because blocks run one after the other here.
 __global__ void sum_over_blocks(bool planted, const float* in, float* out) {
   if (threadIdx.x != 0) return;
   if (planted)

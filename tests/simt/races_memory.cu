@@ -1,5 +1,5 @@
-// Planted: memory beside what a kernel has, and asynchronous copies that others do not wait for or
-// that do not wait for others.
+// Planted accesses outside the memory of a kernel, and asynchronous copies without the necessary
+// barriers.
 #include "tests/simt/races.h"
 
 namespace lynceus::simt::races {
@@ -11,7 +11,7 @@ struct Values {
   float at[kThreads + 8];
 };
 
-/// kThreads + 1 elements are there.
+/// The array has kThreads + 1 elements.
 __global__ void dynamic_read_off_by_one(bool planted, const float* in, float* out) {
   auto* const shared = simt::dynamic_shared<float>();
   const unsigned t = threadIdx.x;
@@ -54,7 +54,7 @@ __global__ void global_write_off_by_one(bool planted, const float* in, float* ou
   out[t + kValues - kThreads + (planted ? 1 : 0)] = in[t];  // global_write_off_by_one
 }
 
-/// What lies behind an allocation are NaNs.
+/// NaNs follow an allocation.
 __global__ void global_read_off_by_one(bool planted, const float* in, float* out) {
   const unsigned t = threadIdx.x;
   out[t] = in[t + kValues - kThreads + (planted ? 1 : 0)];  // global_read_off_by_one
@@ -64,7 +64,7 @@ struct Tiles {
   alignas(16) float at[2][4 * kThreads];
 };
 
-/// Each thread's own copies have landed, those of others not.
+/// A thread waited for its own copies, not for those of other threads.
 __global__ void wait_without_barrier(bool planted, const float* in, float* out) {
   Tiles& shared = simt::static_shared<Tiles>();
   const unsigned t = threadIdx.x;
@@ -75,7 +75,7 @@ __global__ void wait_without_barrier(bool planted, const float* in, float* out) 
   out[t] = shared.at[0][4 * (t ^ 31u)];  // wait_without_barrier
 }
 
-/// A tile is fetched into a buffer that others still read.
+/// A tile is copied into a buffer that other threads still read.
 __global__ void early_reuse(bool planted, const float* in, float* out) {
   Tiles& shared = simt::static_shared<Tiles>();
   const unsigned t = threadIdx.x;

@@ -1,6 +1,6 @@
-// Every planted bug of races.h is told by the race build, in either order of threads, with its
-// lines; the same kernel without the bug passes. Built with the kernels plainly compiled too: then
-// what the shim alone sees, and does not see, is as the table says.
+// The race build reports every planted bug of races.h with its lines, in either order of threads;
+// the same kernel without the bug passes. A second executable, with uninstrumented kernels, tests
+// that the shim alone finds exactly what the table says.
 #include "tests/simt/races.h"
 
 #include <gmock/gmock.h>
@@ -38,7 +38,7 @@ std::vector<float> run(const Bug& bug, bool planted) {
   return out.to_vector<float>();
 }
 
-/// For a child: says whether the bug shows in the result. NaNs are not equal to anything.
+/// In a child process: prints whether the bug shows in the result. A NaN is unequal to everything.
 void run_planted(const Bug& bug, const std::vector<float>& right) {
   {
     const auto found = run(bug, true);

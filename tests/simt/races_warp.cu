@@ -1,4 +1,4 @@
-// Planted: shared memory that a warp passes on without sync_warp, or with one that is not enough.
+// Planted races on shared memory within a warp: no sync_warp, or one that is not sufficient.
 #include "tests/simt/races.h"
 
 namespace lynceus::simt::races {
@@ -19,7 +19,7 @@ __global__ void missing_sync_warp(bool planted, const float* in, float* out) {
   out[t] = shared.at[t ^ 31u];  // missing_sync_warp
 }
 
-/// Lanes 16 to 31 meet, and lane 0 reads what lane 16 wrote.
+/// Lanes 16 to 31 synchronize, and lane 0 reads what lane 16 wrote.
 __global__ void sync_of_other_lanes(bool planted, const float* in, float* out) {
   Values& shared = simt::static_shared<Values>();
   const unsigned t = threadIdx.x;
@@ -31,7 +31,7 @@ __global__ void sync_of_other_lanes(bool planted, const float* in, float* out) {
   out[t] = shared.at[t ^ 16u];  // sync_of_other_lanes
 }
 
-/// A shuffle brings lanes together and orders no memory.
+/// A shuffle synchronizes lanes but does not order memory.
 __global__ void shuffle_for_sync(bool planted, const float* in, float* out) {
   Values& shared = simt::static_shared<Values>();
   const unsigned t = threadIdx.x;
@@ -41,7 +41,7 @@ __global__ void shuffle_for_sync(bool planted, const float* in, float* out) {
   out[t] = same + shared.at[t ^ 31u];  // shuffle_for_sync
 }
 
-/// Within a warp lane by lane, across warps nothing.
+/// sync_warp orders the lanes of a warp, not different warps.
 __global__ void sync_warp_for_block(bool planted, const float* in, float* out) {
   Values& shared = simt::static_shared<Values>();
   const unsigned t = threadIdx.x;
@@ -69,20 +69,20 @@ __global__ void load_without_sync_warp(bool planted, const float* in, float* out
   for (int i = 0; i < 4; ++i) out[4 * lane + i] = static_cast<float>(r[i] & 0xffffu);
 }
 
-/// What another lane loads is written anew at once.
-__global__ void store_behind_load(bool planted, const float* in, float* out) {
+/// A row is overwritten while another lane may still load it.
+__global__ void store_after_load(bool planted, const float* in, float* out) {
   Matrices& shared = simt::static_shared<Matrices>();
   const int lane = simt::lane();
   const auto fill = [&](int row, float scale) {
     for (int col = 0; col < 8; ++col) {
       const __nv_bfloat16 value = __float2bfloat16(scale * in[8 * row + col]);
-      shared.at[row / 8][row % 8][col] = value;  // store_behind_load
+      shared.at[row / 8][row % 8][col] = value;  // store_after_load
     }
   };
   fill(lane, 1);
   simt::sync_warp();
   uint32_t r[4], again[4];
-  simt::load_matrix(r, shared.at[lane / 8][lane % 8]);  // store_behind_load
+  simt::load_matrix(r, shared.at[lane / 8][lane % 8]);  // store_after_load
   if (!planted) simt::sync_warp();
   fill(lane ^ 1, 2);
   simt::sync_warp();
@@ -90,7 +90,7 @@ __global__ void store_behind_load(bool planted, const float* in, float* out) {
   for (int i = 0; i < 4; ++i) out[4 * lane + i] = static_cast<float>((r[i] ^ again[i]) & 0xffffu);
 }
 
-/// Halves of a warp go round by round, each for itself.
+/// The halves of a warp run their rounds independently.
 __global__ void halves_without_second_sync(bool planted, const float* in, float* out) {
   Values& shared = simt::static_shared<Values>();
   const unsigned t = threadIdx.x, first = t / 16 * 16;
@@ -119,7 +119,7 @@ std::vector<Bug> warp_bugs() {
        kWrong, kNoBarrier},
       {"load_without_sync_warp", launch_one<load_without_sync_warp, 1, kWarp>, kWrong, kWrong,
        kNoBarrier},
-      {"store_behind_load", launch_one<store_behind_load, 1, kWarp>, nullptr, nullptr, kNoBarrier},
+      {"store_after_load", launch_one<store_after_load, 1, kWarp>, nullptr, nullptr, kNoBarrier},
   };
 }
 

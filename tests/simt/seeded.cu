@@ -1,4 +1,4 @@
-// See seeded.h. Of each kernel the line with the bug says so.
+// The line with the bug of each kernel ends in "// bug".
 #include "tests/simt/seeded.h"
 
 #include "kernels/cuda/device_math.h"
@@ -13,7 +13,7 @@ using kernels::cuda::pointer;
 constexpr int kThreads = 64;
 constexpr int kLast = kThreads - 1;
 
-/// What a block of 64 threads wrote, a value each; blocks write the same.
+/// The output of a block of 64 threads, one value per thread; all blocks write the same values.
 template <typename... Parameters>
 std::vector<float> run_block(const Stream& stream, void (*kernel)(Parameters...),
                              size_t shared_bytes = 0, unsigned threads = kThreads) {
@@ -25,7 +25,7 @@ std::vector<float> run_block(const Stream& stream, void (*kernel)(Parameters...)
   return out.to_vector<float>();
 }
 
-/// Whether the value of each thread is expected(thread). No NaN is.
+/// Whether the value of each thread is expected(thread). A NaN never is.
 template <typename Expected>
 bool all(const std::vector<float>& values, Expected expected) {
   for (int i = 0; i < static_cast<int>(values.size()); ++i)
@@ -40,7 +40,7 @@ LYNCEUS_DEVICE int me() { return static_cast<int>(threadIdx.x); }
 LYNCEUS_DEVICE int above(int i) { return i < kLast ? i + 1 : kLast; }
 LYNCEUS_DEVICE int below(int i) { return i > 0 ? i - 1 : 0; }
 
-// The neighbour's slot is read without a barrier behind its write.
+// The neighbour's slot is read without a barrier after its write.
 template <int (*kNeighbour)(int)>
 __global__ void unmet_before_read(const float* in, float* out) {
   auto& slots = static_shared<Slots>();
@@ -52,7 +52,7 @@ bool missing_barrier_before_read(const Stream& stream) {
   return all(run_block(stream, unmet_before_read<kNeighbour>), kNeighbour);
 }
 
-// The second round overwrites what a neighbour of the first has not read yet.
+// The second round overwrites a value that a neighbour has not read yet in the first.
 template <int (*kNeighbour)(int)>
 __global__ void unmet_after_read(const float* in, float* out) {
   auto& slots = static_shared<Slots>();
@@ -70,7 +70,7 @@ bool missing_barrier_after_read(const Stream& stream) {
              [](int i) { return 2 * kNeighbour(i) + 1; });
 }
 
-// A sum over the block whose scratch is used again at once.
+// A sum over the block whose scratch memory is reused without a barrier.
 __global__ void eager_block_sums(const float* in, float* out) {
   auto& scratch = static_shared<BlockScratch>();
   float sums = 0;
@@ -183,7 +183,7 @@ bool copies_never_waited_for(const Stream& stream) {
              [](int i) { return i; });
 }
 
-// What landed is there for the thread that waited, not for the others.
+// The thread that waited sees its copy, other threads may not.
 template <int (*kNeighbour)(int)>
 __global__ void wait_alone(const float* in, float* out) {
   auto* const buffer = dynamic_shared<float>();
@@ -198,7 +198,7 @@ bool wait_without_barrier(const Stream& stream) {
              [](int i) { return kNeighbour(i) / 4 * 4; });
 }
 
-// The next tile is on its way into a buffer that others still read.
+// The next tile is copied into a buffer that other threads still read.
 template <int (*kNeighbour)(int)>
 __global__ void copy_over_reads(const float* in, float* out) {
   auto* const buffer = dynamic_shared<float>();
@@ -230,7 +230,7 @@ bool unaligned_copy(const Stream& stream) {
   return all(run_block(stream, copy_unaligned, 16), [](int i) { return i; });
 }
 
-// The lanes of a warp do not run in step.
+// The lanes of a warp do not run in lockstep.
 template <int (*kNeighbour)(int)>
 __global__ void trust_the_warp(const float* in, float* out) {
   auto& slots = static_shared<Slots>();
@@ -245,10 +245,10 @@ bool missing_warp_barrier(const Stream& stream) {
              [](int i) { return i / kWarp * kWarp + kNeighbour(i % kWarp); });
 }
 
-// load_matrix waits for the lanes, not for what they wrote. Row r of 32 holds r.
+// load_matrix waits for the lanes, not for their writes. Row r of 32 has the value r.
 __global__ void load_unmet_rows(const float* in, float* out) {
   auto* const rows = dynamic_shared<uint32_t>();
-  const int written = kWarp - 1 - lane();  // of another lane than the one that gives its address
+  const int written = kWarp - 1 - lane();  // another lane than the one that gives its address
   for (int i = 0; i < 4; ++i) rows[4 * written + i] = static_cast<uint32_t>(written);
   uint32_t fragment[4];
   load_matrix(fragment, rows + 4 * lane());  // bug

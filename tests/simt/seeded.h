@@ -1,6 +1,6 @@
-// Kernels with one planted bug each, as they are made in earnest, which the shim must catch: it
-// reports them, or they compute what is wrong. A block runs its threads in ascending or descending
-// order, and some bugs show in one of them only; those have a twin that shows in the other.
+// Kernels with one planted bug each, of kinds that occur in practice. The shim must catch each: by
+// a report, or because the result is wrong. A block runs its threads in ascending or descending
+// order; a bug that shows in only one order has a twin that shows in the other.
 #pragma once
 
 #include <string>
@@ -14,10 +14,10 @@ enum class Outcome { kRight, kWrong, kReported };
 
 struct SeededBug {
   std::string name;
-  bool (*run)(const Stream&);  ///< runs the kernel; whether the result is right
+  bool (*run)(const Stream&);  ///< runs the kernel; returns whether the result is correct
   Outcome ascending;
   Outcome descending;
-  std::string message;  ///< of the report, as a regular expression
+  std::string message;  ///< regular expression for the report
 };
 
 /// "MissingBarrierBeforeRead" and so on.

@@ -1,5 +1,5 @@
-// Every planted bug of seeded.h is caught, in either order of threads: each runs in a child
-// process, which ends by a report or says whether the result is right.
+// Every planted bug of seeded.h is caught, in either order of threads. Each runs in a child
+// process, which ends with a report or exits with whether the result is correct.
 #include "tests/simt/seeded.h"
 
 #include <gtest/gtest.h>
@@ -28,10 +28,10 @@ std::string name_of(const testing::TestParamInfo<Case>& info) {
   return info.param.bug.name + (info.param.descending ? "Descending" : "Ascending");
 }
 
-// Neither is how a process ends that went wrong in another way.
+// Exit codes that no other failure of the process has.
 constexpr int kExitRight = 40, kExitWrong = 41;
 
-/// In the child: the engine reads the order once.
+/// Runs in the child process, because the engine reads the order only once.
 [[noreturn]] void run(const Case& seeded) {
   setenv("LYNCEUS_SIMT_ORDER", seeded.descending ? "descending" : "ascending", /*overwrite=*/1);
   const Stream stream(Device{DeviceKind::kCuda, 0});

@@ -1,6 +1,6 @@
-// What the shim gives to kernels works as kernels/cuda/hardware/simt.h says: launches, the memory
-// of a block, barriers, warp collectives, asynchronous copies. The matrix unit is in
-// matrix_test.cpp. Runs in either order of threads.
+// The shim works as kernels/cuda/hardware/simt.h says: launches, the memory of a block, barriers,
+// warp collectives, asynchronous copies. The matrix unit is tested in matrix_test.cpp. Runs in both
+// orders of threads.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -17,14 +17,14 @@ using kernels::cuda::pointer;
 
 class Simt : public testing::Test {
  protected:
-  /// f32 zeros, or count floats from 0 on.
+  /// f32 zeros, or `count` floats 0, 1, 2...
   Tensor zeros(int64_t count) const { return Tensor::zeros(stream_, {count}); }
   Tensor numbers(int64_t count) const {
     std::vector<float> values(static_cast<size_t>(count));
     std::iota(values.begin(), values.end(), 0.0f);
     return Tensor::from(stream_, {count}, values);
   }
-  /// What kernel(in, out) writes for 0, 1, 2...: one value a thread.
+  /// The output of kernel(in, out) for the input 0, 1, 2...: one value per thread.
   std::vector<float> run(void (*kernel)(const float*, float*), int threads,
                          size_t shared_bytes = 0) const {
     const Tensor in = numbers(4 * threads), out = zeros(threads);
@@ -102,7 +102,7 @@ TEST_F(Simt, SharedMemoryOfEachBlockBeginsPoisoned) {
   expect_each(out.to_vector<float>(), [](int) { return 7; });
 }
 
-// Ten rounds of turning the values by one, through two buffers.
+// Rotates the values by one, ten times, through two buffers.
 void turn(const float* in, float* out) {
   auto* const slots = dynamic_shared<float>();
   const int threads = static_cast<int>(blockDim.x);
@@ -121,7 +121,7 @@ TEST_F(Simt, BarrierOrdersBlocksOfAnySize) {
                 [&](int i) { return (i + 10) % threads; });
 }
 
-// Halves of a warp meet apart, at places and as often as they like.
+// The halves of a warp synchronize separately, at different places and different numbers of times.
 void turn_halves(const float* in, float* out) {
   auto& slots = static_shared<Object>();
   const int half = lane() / 16, first = me() / 16 * 16;
@@ -167,7 +167,7 @@ TEST_F(Simt, ShufflesTakeEightBytes) {
   expect_each(run(exchange_wide, 32), [](int) { return 1; });
 }
 
-// Quarters of a warp under their own masks; odd ones skip it; at the end all meet again.
+// Quarters of a warp under their own masks; odd ones skip it; all synchronize at the end.
 void exchange_in_parts(const float* in, float* out) {
   const int quarter = lane() / 8;
   float value = in[me()];
@@ -194,7 +194,7 @@ TEST_F(Simt, BallotHasABitALane) {
   expect_each(run(vote, 64), [](int) { return 1; });
 }
 
-// A warp that is not whole: its lanes are named.
+// A warp with fewer than 32 lanes: the mask names them.
 void exchange_in_short_warp(const float* in, float* out) {
   out[me()] = shuffle_xor(in[me()], 1, me() < kWarp ? kWholeWarp : 0xffu);
 }
@@ -225,8 +225,8 @@ TEST_F(Simt, AtomicAddAddsEach) {
   EXPECT_EQ(out.to_vector<float>(), (std::vector<float>{3 * 2016, 96}));
 }
 
-// A group of each of three tiles; each must land at its own wait and not before. Digits of out say
-// how many tiles were there after each.
+// One group for each of three tiles; each must land at its own wait and not earlier. The digits of
+// `out` are the numbers of landed tiles after each wait.
 void copy_in_groups(const float* in, float* out) {
   auto* const tiles = dynamic_shared<float>();
   float* mine[3];
@@ -254,7 +254,7 @@ TEST_F(Simt, CopiesLandByGroups) {
   expect_each(run(copy_in_groups, 32, 3 * 16 * 32), [](int) { return 113; });
 }
 
-// Groups without copies count; a copy that is not valid reads nothing and lands zeros.
+// Groups without copies count too; an invalid copy reads nothing and writes zeros.
 void copy_nothing(const float* in, float* out) {
   auto* const slots = dynamic_shared<float>() + 4 * me();
   copy_async(slots, in + 4 * me(), me() % 2 == 0);

@@ -1,5 +1,5 @@
 // The calls of cuBLASLt that kernels/cuda/gemm.cpp makes, as plain products on host memory in the
-// stream's queue. What it does not know it refuses by name.
+// queue of the stream. Unknown settings are refused by name.
 #include <cublasLt.h>
 #include <oneapi/dnnl/dnnl.h>
 
@@ -32,7 +32,7 @@ struct Description {
   bool transpose_a = false, transpose_b = false, bias = false;
   const void* bias_data = nullptr;
 };
-/// What the caller promises of the operands' addresses, in bytes.
+/// The alignment in bytes that the caller promises for the operands.
 struct Alignment {
   uint32_t a = 256, b = 256, c = 256, d = 256;
 };
@@ -41,7 +41,8 @@ struct Algorithm {
   int way;
 };
 
-// The library's opaque structs are arrays of words: ours lie in their first ones.
+// The opaque structs of the library are arrays of words: these structs are stored in the first
+// words.
 template <typename T, typename Opaque>
 T& inside(Opaque* opaque) {
   static_assert(sizeof(T) <= sizeof(Opaque));
@@ -66,13 +67,13 @@ void multiply(const Description& d, const Layout& a, const void* a_data, const L
       k != inner)
     fail("a product of matrices that do not fit");
   const std::vector<float> wide_a = widened(a, a_data), wide_b = widened(b, b_data);
-  // With beta 0 what stands in c is not read: it may be NaN.
+  // With beta 0 c is not read: it may contain NaN.
   std::vector<float> wide_c(static_cast<size_t>(c.ld * c.cols), 0.0f);
   if (beta != 0) wide_c = widened(c, c_data);
-  // Columns first is rows first with the factors exchanged.
+  // A column-major product is the row-major product with the factors exchanged.
   dnnl_sgemm(d.transpose_b ? 'T' : 'N', d.transpose_a ? 'T' : 'N', c.cols, c.rows, k, 1.0f,
              wide_b.data(), b.ld, wide_a.data(), a.ld, beta, wide_c.data(), c.ld);
-  if (d.bias) {  // one a row of c, of c's type
+  if (d.bias) {  // one per row of c, in the type of c
     const std::vector<float> bias = widened({c.type, c.rows, 1, c.rows}, d.bias_data);
     for (size_t i = 0; i < wide_c.size(); ++i) wide_c[i] += bias[i % static_cast<size_t>(c.ld)];
   }
@@ -222,7 +223,7 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t description
   check_alignment("b", b, promised.b);
   check_alignment("c", c, promised.c);
   check_alignment("d", d, promised.d);
-  // Nothing is promised of the bias by name: it is stored with d.
+  // There is no attribute for the alignment of the bias: it is stored with d.
   if (inside<Description>(description).bias)
     check_alignment("bias", inside<Description>(description).bias_data, promised.d);
   enqueue(stream, [description = inside<Description>(description), a, b, d,

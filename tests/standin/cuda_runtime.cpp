@@ -1,4 +1,4 @@
-// The calls of the CUDA runtime that src/core/cuda makes, on host memory. See queue.h.
+// The calls of the CUDA runtime that core/cuda makes, on host memory.
 #include <cuda_runtime_api.h>
 
 #include <algorithm>
@@ -155,8 +155,8 @@ cudaError_t cudaMallocAsync(void** data, size_t bytes, cudaStream_t stream) {
   runtime().check(stream);
   *data = runtime().memory.allocate(bytes);
   if (*data == nullptr) return cudaErrorMemoryAllocation;
-  // Until the stream comes to here the memory is still somebody else's: what another stream writes
-  // into it without having waited is gone.
+  // The memory belongs to the caller when the stream reaches this point: values that another stream
+  // writes earlier, without a wait, are overwritten here.
   runtime().push(stream,
                  [block = *data, bytes] { lynceus::standin::DeviceMemory::poison(block, bytes); });
   return cudaSuccess;
@@ -196,7 +196,7 @@ cudaError_t cudaMemcpyAsync(void* target, const void* source, size_t bytes, cuda
     });
     return cudaSuccess;
   }
-  // Ordinary host memory has been read when the call returns.
+  // Pageable host memory has been read when the call returns.
   const auto* const begin = static_cast<const unsigned char*>(source);
   auto taken = std::make_shared<std::vector<unsigned char>>(begin, begin + bytes);
   runtime().push(stream, [=] {

@@ -1,4 +1,4 @@
-// See device_memory.h.
+// Blocks of host memory with a guard zone, checked when they are freed.
 #include "device_memory.h"
 
 #include <algorithm>
@@ -11,7 +11,7 @@ namespace {
 
 constexpr unsigned char kPoison = 0xff;  // NaN in every floating type
 
-/// A block's bytes with what lies behind them.
+/// The size of a block with its guard zone.
 size_t with_zone(size_t bytes) {
   constexpr size_t kAlignment = 256;
   return (bytes / kAlignment + 2) * kAlignment;
@@ -82,12 +82,12 @@ Allocation DeviceMemory::find(const void* data) const {
   };
   if (const auto after = blocks_.upper_bound(const_cast<void*>(data)); after != blocks_.begin()) {
     const auto& [begin, bytes] = *std::prev(after);
-    const Allocation found = train::holds(begin, bytes, false);
+    const Allocation found = holds(begin, bytes, false);
     if (data < found.end_of_zone) return found;
   }
   for (const auto& [begin, bytes] : graves_)
-    if (data >= begin && data < train::holds(begin, bytes, true).end_of_zone)
-      return train::holds(begin, bytes, true);
+    if (data >= begin && data < holds(begin, bytes, true).end_of_zone)
+      return holds(begin, bytes, true);
   return {};
 }
 

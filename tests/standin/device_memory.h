@@ -1,6 +1,5 @@
-// The memory of the device that tests/standin stands in for: poisoned when it is made and when it
-// is freed, followed by a zone that nobody may touch, remembered for a while after it is gone. Used
-// by Runtime, which holds the lock.
+// The memory of the stand-in device: filled with NaNs when allocated and when freed, followed by a
+// guard zone, and kept for a while after it is freed. The caller must hold the lock of Runtime.
 #pragma once
 
 #include <deque>
@@ -13,11 +12,11 @@ namespace lynceus::standin {
 
 class DeviceMemory {
  public:
-  /// Null where LYNCEUS_STANDIN_MIB would be passed.
+  /// Null if the allocation would exceed LYNCEUS_STANDIN_MIB.
   void* allocate(size_t bytes);
-  /// Ends the process where the address is not the beginning of a block.
+  /// Ends the process if the address is not the beginning of a block.
   void check_allocated(const void* data) const;
-  /// What still reads the block finds NaNs from now on. The address comes back much later.
+  /// Later reads of the block find NaNs. Its address is reused much later.
   void free(void* data);
 
   bool contains(const void* data) const;
@@ -29,12 +28,12 @@ class DeviceMemory {
   static size_t limit();
 
  private:
-  std::map<void*, size_t> blocks_;               // with their bytes
-  std::deque<std::pair<void*, size_t>> graves_;  // the latest that were freed
+  std::map<void*, size_t> blocks_;               // address -> size in bytes
+  std::deque<std::pair<void*, size_t>> graves_;  // the most recently freed blocks
   size_t held_ = 0;
 };
 
-/// The number in an environment variable.
+/// The number in an environment variable; `otherwise` if it is not set.
 int64_t from_environment(const char* name, int64_t otherwise);
 
 }  // namespace lynceus::standin

@@ -1,4 +1,4 @@
-// Kernels of the shim in the queues of the stand-in.
+// Queues the launches of the shim (tests/simt/host) in the streams of the stand-in.
 #include "simt.h"
 #include "tests/standin/queue.h"
 

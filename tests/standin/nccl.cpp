@@ -1,10 +1,10 @@
 // The NCCL calls of parallel/nccl, for processes on one machine, on the memory and in the queues of
-// the stand-in for the device. A call is not taken before it is asked after
-// (ncclCommGetAsyncError), and a collective goes on only as far as somebody needs it: the host
-// here, or another rank that waits (a thread looks for those, as a device goes on while its host
-// does something else). A collective whose peer is lost stays on its way until the communicator is
-// aborted. Ranks that call different things, and those that wait for longer than
-// LYNCEUS_STANDIN_TIMEOUT seconds (60), end the process with a message.
+// the stand-in for the device. A call is not queued before its state is queried
+// (ncclCommGetAsyncError). A collective progresses only as far as needed: by the host, or by
+// another rank that waits (a thread looks for such ranks, since a device continues while its host
+// does something else). A collective that lost a rank stays in progress until the communicator is
+// aborted. Ranks that call different collectives, or wait for longer than LYNCEUS_STANDIN_TIMEOUT
+// seconds (60), end the process with a message.
 #include <fmt/format.h>
 #include <nccl.h>
 #include <unistd.h>
@@ -23,7 +23,7 @@
 namespace lynceus::standin {
 namespace {
 
-/// Does this process's share while its host is busy, as far as another rank waits for it.
+/// Runs this process's part while its host is busy, if another rank waits for it.
 class Helper {
  public:
   void add(const std::shared_ptr<Group>& group) {

@@ -1,5 +1,5 @@
-// Element types and reductions of the stand-in for NCCL: always in the order of the ranks, bf16
-// added in f32 and rounded once.
+// Element types and reductions of the stand-in for NCCL: always in rank order; bf16 is summed in
+// f32 and rounded once.
 #pragma once
 
 #include <nccl.h>
@@ -14,7 +14,7 @@
 
 namespace lynceus::standin {
 
-/// Calls `work` with a value of the element type; moved only: any of the right size.
+/// Calls `work` with a value of the C++ type of `dtype`.
 template <typename Work>
 auto with_type(int dtype, const Work& work) {
   switch (dtype) {

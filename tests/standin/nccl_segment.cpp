@@ -1,4 +1,4 @@
-// See nccl_segment.h.
+// Opens and removes the shared memory, and detects ranks whose process ended.
 #include "tests/standin/nccl_segment.h"
 
 #include <fcntl.h>
@@ -33,7 +33,7 @@ Segment::Segment(const std::string& name, int rank, int size) : rank_(rank), siz
   void* const data = mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
   close(file);
   if (data == MAP_FAILED) fail(fmt::format("NCCL: shared memory {}: error {}", name, errno));
-  header_ = static_cast<Header*>(data);  // a new file is zeros, the right start of every member
+  header_ = static_cast<Header*>(data);  // a new file has zeros, the initial value of every member
   slots_ = static_cast<char*>(data) + head;
   channels_ = slots_ + n * kSlotBytes;
   if (const int others = header_->size.exchange(size); others != 0 && others != size)

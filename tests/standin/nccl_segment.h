@@ -1,7 +1,7 @@
-// The memory that the ranks of one stand-in NCCL communicator share: who is there, how far each has
-// come, and a slot for what each gives to a collective, a channel for what it sends to each other.
-// A POSIX segment named by the unique id; its name goes away once all ranks have it, so that
-// nothing stays behind whatever happens later.
+// The memory that the ranks of one stand-in NCCL communicator share: the state of each rank, a slot
+// per rank for its part of a collective, and a channel per pair of ranks for messages. It is a
+// POSIX shared memory segment, named by the unique id. The name is removed as soon as all ranks
+// have opened it, so that nothing is left over when a rank dies.
 #pragma once
 
 #include <sys/types.h>
@@ -19,15 +19,15 @@ constexpr size_t kChannelBytes = size_t{1} << 16;
 
 enum class Kind : int32_t { kAllReduce, kAllGather, kReduceScatter, kBroadcast };
 
-/// One piece of a collective, as each rank believes it to be.
+/// One piece of a collective as this rank called it; the ranks must agree.
 struct Piece {
   Kind kind;
   int32_t dtype;
   int32_t op;
   int32_t root;
-  int64_t number;  // of the collective on this communicator
-  int64_t count;   // as it was asked for
-  int64_t begin;   // of the piece
+  int64_t number;  // counts the collectives of this communicator
+  int64_t count;   // elements of the whole call
+  int64_t begin;   // first element of this piece
   bool operator==(const Piece&) const = default;
 };
 std::string describe(const Piece& piece);
@@ -42,10 +42,10 @@ struct Packet {
 
 struct RankState {
   std::atomic<pid_t> process;
-  std::atomic<int64_t> posted;    // pieces laid into the slot
-  std::atomic<int64_t> consumed;  // pieces taken from all slots
-  std::atomic<bool> waits;        // for others, right now
-  std::atomic<bool> left;         // it needs nobody any more
+  std::atomic<int64_t> posted;    // pieces written to the slot
+  std::atomic<int64_t> consumed;  // pieces read from all slots
+  std::atomic<bool> waits;        // waits for other ranks now
+  std::atomic<bool> left;         // needs no other rank any more
   Piece piece;
 };
 
@@ -63,7 +63,7 @@ class Segment {
   Segment& operator=(const Segment&) = delete;
 
   bool complete() const { return header_->joined == size_; }
-  /// A rank that has given up or whose process is gone; -1: none.
+  /// A rank that gave up or whose process ended; -1: none.
   int lost_rank() const;
   void give_up() { header_->gave_up = rank_ + 1; }
   void leave() { state(rank_).left = true; }

@@ -1,4 +1,4 @@
-// See nccl_work.h.
+// Collectives go through the slots piece by piece, messages through the channels packet by packet.
 #include "tests/standin/nccl_work.h"
 
 #include <fmt/format.h>
@@ -20,7 +20,7 @@ void check_memory(const void* data) {
   if (!is_device_memory(data)) fail("NCCL: memory that is not the device's");
 }
 
-/// A collective on its way: piece by piece through the slots.
+/// A collective in progress: piece by piece through the slots.
 class Collective {
  public:
   Collective(std::shared_ptr<Group> group, Piece call, const void* x, void* y)
@@ -33,7 +33,7 @@ class Collective {
     longest_ = static_cast<int64_t>(kSlotBytes) / width_ / parts;
   }
 
-  /// Whether it is done.
+  /// Continues, and returns whether it is done.
   bool advance() {
     if (group_->aborted) return end();
     Segment& segment = group_->segment;
@@ -125,7 +125,7 @@ class Collective {
   Clock::time_point since_;
 };
 
-/// Sends and receives on their way: in order for each pair and direction, else any order.
+/// Sends and receives in progress: in order for each pair and direction, otherwise in any order.
 class Exchange {
  public:
   Exchange(std::shared_ptr<Group> group, std::vector<Message> messages)
@@ -136,7 +136,7 @@ class Exchange {
     bool moved = true, open = false;
     while (moved) {
       moved = open = false;
-      std::vector<std::pair<int, bool>> busy;  // channels whose earlier message is not through
+      std::vector<std::pair<int, bool>> busy;  // channels whose earlier message is not complete
       for (Message& message : messages_) {
         const std::pair channel(message.peer, message.receive);
         if (is_done(message)) continue;

@@ -1,5 +1,5 @@
-// What is on its way in a stand-in NCCL communicator: collectives and exchanges as work that is
-// tried again until the other ranks have done their part. Used by nccl.cpp.
+// The calls in progress of a stand-in NCCL communicator: collectives and exchanges, as work that is
+// tried again until the other ranks have done their part.
 #pragma once
 
 #include <atomic>
@@ -13,19 +13,19 @@
 
 namespace lynceus::standin {
 
-/// What a communicator is, kept by the work in the queues too.
+/// A communicator; queued work shares its ownership.
 struct Group {
   Group(const std::string& name, int rank, int size) : segment(name, rank, size) {}
 
   Segment segment;
   std::atomic<bool> aborted = false;
   std::atomic<int> outstanding = 0;  // calls in the queues
-  std::atomic<int64_t> rounds = 0;   // pieces of collectives done
+  std::atomic<int64_t> rounds = 0;   // completed pieces of collectives
   int64_t calls = 0;
   bool finalized = false;
-  std::vector<std::function<void()>> untaken;  // calls not asked after
+  std::vector<std::function<void()>> untaken;  // calls whose result was not queried yet
 
-  /// Called while a call cannot go on. Ends the process after too long.
+  /// Called while a call cannot continue. Ends the process after the timeout.
   void wait(std::chrono::steady_clock::time_point since, const std::string& what);
 };
 
@@ -37,10 +37,10 @@ struct Message {
   int64_t count;
   char* data;
   int64_t moved = 0;   // elements
-  bool waits = false;  // a send: for its last packet to be taken
+  bool waits = false;  // a send: its last packet was not received yet
 };
 
-/// Give the call to the queue. `x`, `y` as in NCCL's call; the piece's `begin` is 0.
+/// Queues the call. `x` and `y` as in NCCL's call; the `begin` of the piece is 0.
 void enqueue_collective(const std::shared_ptr<Group>& group, void* stream, const Piece& call,
                         const void* x, void* y);
 void enqueue_exchange(const std::shared_ptr<Group>& group, void* stream,

@@ -1,5 +1,5 @@
-// What a test says and sees of the stand-in's matrix products (tests/standin/cublaslt.cpp). The
-// library offers several ways to multiply, numbered from 0, its guess; all give the same bits.
+// Lets a test control and observe the stand-in's matrix products (tests/standin/cublaslt.cpp). The
+// library offers several algorithms, numbered from 0, its default; all compute the same bits.
 #pragma once
 
 #include <cstdint>
@@ -9,15 +9,15 @@
 namespace lynceus::standin {
 
 struct Products {
-  std::vector<int> ways;  ///< of the products given so far
-  std::function<double(int way)> milliseconds = [](int) { return 1.0; };  ///< asked at each run
-  /// Whether a way does for a product of these rows and columns, columns first.
+  std::vector<int> ways;  ///< the algorithms of the products so far
+  std::function<double(int way)> milliseconds = [](int) { return 1.0; };  ///< called for each run
+  /// Whether the algorithm supports a product with these rows and columns (column-major).
   std::function<bool(int way, int64_t rows, int64_t cols)> fits = [](int, int64_t, int64_t) {
     return true;
   };
 };
 
-/// From now on products are done as the object says and told to it; null: nobody watches.
+/// The object controls and records all later products; null: none does.
 void watch_products(Products* products);
 
 }  // namespace lynceus::standin

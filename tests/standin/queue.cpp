@@ -1,4 +1,4 @@
-// What kernels and the stand-ins of libraries ask of the queues and the memory. See queue.h.
+// queue.h for the one Runtime of the process.
 #include "queue.h"
 
 #include <cstdio>
@@ -9,7 +9,7 @@
 namespace lynceus::standin {
 
 Runtime& runtime() {
-  static Runtime* const instance = new Runtime;  // outlives every static that holds a tensor
+  static Runtime* const instance = new Runtime;  // must outlive every static object with a tensor
   return *instance;
 }
 

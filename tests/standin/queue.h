@@ -1,9 +1,9 @@
-// The stand-in for a device: host memory, and work that is queued by stream and done late, in an
-// order that a device would be free to choose. What a stream does not have to have done when the
-// host looks, it has not done; whoever forgets to wait reads NaNs or old values.
+// The stand-in for a device: host memory, and a queue of work per stream. Work is done as late as a
+// device may do it, in any order that a device could choose. A caller that forgets to wait reads
+// NaNs or old values.
 //
-// Environment: LYNCEUS_STANDIN_SEED (order among streams), LYNCEUS_STANDIN_DEVICES (how many, 1),
-// LYNCEUS_STANDIN_MIB (memory of a device).
+// Environment: LYNCEUS_STANDIN_SEED (seed of the order among streams, 1), LYNCEUS_STANDIN_DEVICES
+// (number of devices, 1), LYNCEUS_STANDIN_MIB (memory of each device, 4096).
 #pragma once
 
 #include <cstddef>
@@ -12,36 +12,37 @@
 
 namespace lynceus::standin {
 
-/// Behind all work of the stream so far.
+/// Adds work after all earlier work of the stream.
 void enqueue(void* stream, std::function<void()> work);
 
-/// The same for work that other processes take part in: it is called again until it says that it is
-/// done, and meanwhile other streams go on.
+/// The same for work that needs other processes: it is called again until it returns true, and
+/// meanwhile other streams continue.
 void enqueue_tries(void* stream, std::function<bool()> work);
 
-/// For queued work: moves the clock on that events are timed by; nothing else takes time.
+/// For queued work: advances the clock of the events; nothing else takes time on it.
 void spend(double milliseconds);
 
-/// Does a piece of work of some stream, if any can be done.
+/// Runs the next work of one stream, if one is ready.
 void progress();
 
-/// Whether the address lies in memory of the device.
+/// Whether the address is in memory of the device.
 bool is_device_memory(const void* data);
 
-/// A piece of device memory, and the zone behind it that nobody may touch.
+/// An allocation of device memory, and the guard zone after it.
 struct Allocation {
   const unsigned char* begin = nullptr;
   size_t bytes = 0;
   const unsigned char* end_of_zone = nullptr;
   bool freed = false;
 };
-/// The one that holds the address, freed ones for some time too; begin is null where none does.
+/// The allocation that contains the address, also a recently freed one; begin is null if there is
+/// none.
 Allocation allocation_at(const void* data);
 
-/// For queued work: ends the process where the address lies in memory that was freed.
+/// For queued work: ends the process if the address is in freed memory.
 void check_not_freed(const void* data);
 
-/// Ends the process: something no device would do.
+/// Ends the process with the message: the caller used the device in a wrong way.
 [[noreturn]] void fail(const std::string& message);
 
 }  // namespace lynceus::standin

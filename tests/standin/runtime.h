@@ -1,5 +1,5 @@
-// The queues of the stand-in and what is in them: streams of work, the moments of events, a seeded
-// choice of what a device would do next. One a process; cuda_runtime.cpp is its face.
+// The state of the stand-in, one per process: streams with their queued work, events, and a seeded
+// choice of the work that the device does next. cuda_runtime.cpp is its interface.
 #pragma once
 
 #include <driver_types.h>
@@ -17,22 +17,22 @@
 
 struct CUstream_st {
   struct Work {
-    std::function<bool()> run;     // whether it is done; null: nothing to do
-    std::shared_ptr<bool> awaits;  // an event's moment; null: nothing
+    std::function<bool()> run;     // returns whether it is done; null: only waits
+    std::shared_ptr<bool> awaits;  // the event to wait for; null: none
   };
   std::deque<Work> work;
 };
 
 struct CUevent_st {
-  std::shared_ptr<bool> moment;          // of the last record; null: never recorded
-  std::shared_ptr<double> milliseconds;  // on the device's clock then
+  std::shared_ptr<bool> moment;  // set when the last record is reached; null: never recorded
+  std::shared_ptr<double> milliseconds;  // the device's clock at that time
 };
 
 namespace lynceus::standin {
 
 class Runtime {
  public:
-  // Work runs under the lock too; it may call back (a launch inside a callback is not done here).
+  // Recursive, because work runs under the lock and may call back.
   std::recursive_mutex mutex;
 
   CUstream_st* make_stream() {
@@ -65,7 +65,7 @@ class Runtime {
     check(stream)->work.push_back({nullptr, std::move(moment)});
   }
 
-  /// Until the stream has nothing left to do. Others go on now and then.
+  /// Runs until the stream is empty. Sometimes other streams continue first.
   void drain(CUstream_st* stream) {
     while (!stream->work.empty()) step(stream);
   }
@@ -79,13 +79,13 @@ class Runtime {
     }
   }
 
-  /// Something that a device would be doing by now, if there is anything.
+  /// Runs the next work of one stream, if one is ready.
   void progress() {
     for (const auto& stream : streams_)
       if (ready(*stream)) return step_any();
   }
 
-  /// Once the work given to the stream so far is done.
+  /// Frees the memory when all earlier work of the stream is done.
   void free(CUstream_st* stream, void* data) {
     memory.check_allocated(data);
     push(stream, [this, data] { memory.free(data); });
@@ -102,8 +102,8 @@ class Runtime {
   }
 
   void run_front(CUstream_st* stream) {
-    // Work that is not done keeps its place: what comes behind waits for it. Other processes are
-    // what it waits for; they want the processor too.
+    // Work that is not done stays at the front of its stream. It waits for other processes, which
+    // need the processor.
     if (stream->work.front().run == nullptr || stream->work.front().run())
       return stream->work.pop_front();
     std::this_thread::sleep_for(std::chrono::microseconds(20));

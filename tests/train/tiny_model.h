@@ -202,7 +202,7 @@ class Run {
                                                pixels(batch, mine), options_.step, &result);
     optimizer().reduce_gradients();
     result.loss = rt_.grid.data->all_reduce(loss.sum);
-    result.scored_tokens = rt_.grid.data->all_reduce(loss.scored);
+    result.totals.scored_tokens = rt_.grid.data->all_reduce(loss.scored);
     return result;
   }
 

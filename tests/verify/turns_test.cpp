@@ -43,7 +43,7 @@ TEST(Turns, StepCountsMomentsAndValuesAreTorchs) {
   const ReferenceCase reference = read_reference_case(directory, rt.stream);
   model::LynxModel model =
       model::make_lynx(rt, reference.model, model::partition_model(reference.model, 1, ""), 0);
-  model::load_weights(rt, &model, *reference.weights, [](const std::string&) { return true; });
+  model::load_weights(rt, &model, *reference.weights);
   model.pack(rt);
   train::Optimizer optimizer(rt, &model, reference.optimizer);
   const io::Json trajectory = io::Json::read(directory / "trajectory.json");

@@ -234,7 +234,7 @@ TEST_F(VerifyTest, RefusesFilesThatDoNotFitEachOther) {
   expect_refused("logits has shape [2, ");
   expect_refused("grad.bridge.latents has shape [");
   expect_refused("final.safetensors: bridge.latents has shape [");
-  expect_refused("expected as many losses as grad_norms_before_clip, and one at least, found 10");
+  expect_refused("expected as many losses as grad_norms_before_clip, at least one, found 10");
 }
 
 TEST_F(VerifyTest, RefusesInputsOfUnequalShape) {

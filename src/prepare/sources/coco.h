@@ -1,28 +1,28 @@
-// COCO captions (captions_train2017.json and its like): an object with the arrays `images` (id,
-// file_name) and `annotations` (id, image_id, caption), in any order, beside what else there is.
-// One sample an annotation, in the order of the annotations, named FILE_NAME#ANNOTATION_ID. Used by
-// `lynceus prepare coco`.
+// COCO captions (captions_train2017.json): an object with the arrays `images` (id, file_name) and
+// `annotations` (id, image_id, caption) in any order; other members are ignored. One sample per
+// annotation, in file order, with the key FILE_NAME#ANNOTATION_ID.
 #pragma once
 
 #include <filesystem>
 #include <string>
 #include <unordered_map>
 
+#include "prepare/image_reader.h"
 #include "prepare/source.h"
 
 namespace lynceus::prepare {
 
 struct CocoOptions {
   std::filesystem::path file = {};
-  std::filesystem::path root = {};  ///< where file_name begins; empty: the file's folder
-  bool first_caption_only = false;  ///< of a picture; otherwise all
-  PictureCheck check = PictureCheck::kDecode;
+  std::filesystem::path root = {};  ///< that file_name is relative to; empty: directory of `file`
+  bool first_caption_only = false;  ///< of an image; otherwise all
+  ImageCheck check = ImageCheck::kDecode;
 };
 
 class CocoSource : public Source {
  public:
-  /// Reads the list of images, which stays in memory, and counts the annotations. InputError for a
-  /// file that is no COCO captions.
+  /// Reads the list of images into memory and counts the annotations. InputError if the file has no
+  /// COCO captions.
   explicit CocoSource(CocoOptions options);
 
   SourceExtent extent() const override { return {annotations_, "captions", annotations_}; }
@@ -32,7 +32,7 @@ class CocoSource : public Source {
   std::vector<io::Sample> samples_of(const io::Json& annotation, const std::string& id);
 
   CocoOptions options_;
-  PictureReader pictures_;
+  ImageReader images_;
   std::unordered_map<std::string, std::string> file_names_;  // by id
   int64_t annotations_ = 0;
 };

@@ -1,4 +1,4 @@
-// Circles and convex polygons by their signed distance. See draw.h.
+// Circles and convex polygons by their signed distance.
 #include "prepare/sources/draw.h"
 
 #include <algorithm>
@@ -51,8 +51,8 @@ void draw_polygon(io::Image& image, std::span<const Point> corners, Rgb color) {
     box.low = {std::min(box.low.x, corner.x), std::min(box.low.y, corner.y)};
     box.high = {std::max(box.high.x, corner.x), std::max(box.high.y, corner.y)};
   }
-  // The largest distance to one of the edges' lines; beyond a corner it is a little too small,
-  // which rounds the corner by less than a pixel.
+  // The largest distance to the line of an edge. Beyond a corner it is slightly too small, which
+  // changes the corner by less than a pixel.
   fill(image, box, color, [&](Point p) {
     double distance = -1e9;
     for (size_t i = 0; i < corners.size(); ++i) {

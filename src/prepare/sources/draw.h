@@ -1,7 +1,6 @@
-// Anti-aliased shapes into RGB pictures. A pixel is covered by as much as its centre lies inside
-// the outline: coverage = clamp(1/2 - d, 0, 1) with d the signed distance to the outline in pixels,
-// negative inside. Only +, -, *, / and square roots, so the same bytes come out everywhere. Used by
-// the generated world of shapes.
+// Draws anti-aliased shapes into RGB images. The coverage of a pixel is clamp(1/2 - d, 0, 1), with
+// d the signed distance in pixels from its centre to the outline, negative inside. Only +, -, *, /
+// and square roots are used, so the bytes are the same on every machine.
 #pragma once
 
 #include <array>
@@ -14,15 +13,15 @@ namespace lynceus::prepare {
 
 using Rgb = std::array<uint8_t, 3>;
 
-/// Pixels, from the upper left corner of the picture; the first pixel's centre is (0.5, 0.5).
+/// In pixels from the upper left corner of the image. The centre of the first pixel is (0.5, 0.5).
 struct Point {
   double x = 0;
   double y = 0;
 };
 
-/// What lies outside the picture is cut off.
+/// Clipped to the image, as is draw_polygon.
 void draw_circle(io::Image& image, Point center, double radius, Rgb color);
-/// Convex; the corners clockwise as seen on the picture.
+/// A convex polygon; corners in clockwise order on the image, which has y downwards.
 void draw_polygon(io::Image& image, std::span<const Point> corners, Rgb color);
 
 }  // namespace lynceus::prepare

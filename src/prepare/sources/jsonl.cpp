@@ -1,4 +1,3 @@
-// Rows to samples. See source_jsonl.h.
 #include "prepare/sources/jsonl.h"
 
 #include <fmt/format.h>
@@ -9,6 +8,7 @@
 #include "core/error.h"
 #include "io/files/lines.h"
 #include "prepare/ordered_rows.h"
+#include "prepare/row_text.h"
 #include "prepare/tsv.h"
 
 namespace lynceus::prepare {
@@ -16,7 +16,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-const std::vector<std::string> kPictureFields = {
+const std::vector<std::string> kImageFields = {
     "image", "images", "frames", "caption", "captions", "question", "answer", "text", "id"};
 const std::vector<std::string> kVideoFields = {"video",    "caption", "captions",
                                                "question", "answer",  "id"};
@@ -25,7 +25,7 @@ bool is_number(const std::string& text) {
   return !text.empty() && text.find_first_not_of("0123456789") == std::string::npos;
 }
 
-/// A TSV file has a first line of names unless the map speaks of numbers alone.
+/// The first line of a TSV file has names unless all keys of the map are numbers.
 bool has_header(const FieldMap& map) {
   return map.empty() || !std::all_of(map.begin(), map.end(),
                                      [](const auto& pair) { return is_number(pair.second); });
@@ -34,8 +34,7 @@ bool has_header(const FieldMap& map) {
 }  // namespace
 
 FieldMap parse_field_map(const std::vector<std::string>& pairs, RowMedia media) {
-  const std::vector<std::string>& fields =
-      media == RowMedia::kPictures ? kPictureFields : kVideoFields;
+  const std::vector<std::string>& fields = media == RowMedia::kImages ? kImageFields : kVideoFields;
   FieldMap map;
   for (const std::string& pair : pairs) {
     const size_t equals = pair.find('=');
@@ -54,8 +53,8 @@ FieldMap parse_field_map(const std::vector<std::string>& pairs, RowMedia media) 
 JsonlSource::JsonlSource(JsonlOptions options)
     : options_(std::move(options)),
       line_count_(io::count_lines(options_.file)),
-      pictures_(options_.root.empty() ? options_.file.parent_path() : options_.root,
-                options_.check) {}
+      images_(options_.root.empty() ? options_.file.parent_path() : options_.root, options_.check) {
+}
 
 void JsonlSource::read(int64_t skip, const RowSink& sink) {
   if (options_.file.extension() == ".tsv") {
@@ -93,10 +92,10 @@ std::optional<io::Json> JsonlSource::find(const io::Json& row, const std::string
   return found == options_.map.end() ? std::nullopt : row.find(found->second);
 }
 
-std::string JsonlSource::read_media(const io::Json& row, io::Sample& sample) {
+std::string JsonlSource::read_images(const io::Json& row, io::Sample& sample) {
   std::string name;
   const auto read = [&](const io::Json& path) {
-    sample.media.push_back(pictures_.read(path));
+    sample.media.push_back(images_.read(path));
     if (name.empty()) name = path.string();
   };
   int lists = 0;
@@ -149,16 +148,16 @@ std::vector<io::Sample> JsonlSource::samples_of(const io::Json& row, int64_t lin
     answers = texts_of(*captions);
     if (options_.first_caption_only) answers.resize(1);
   }
-  std::string name = options_.videos ? read_video(row, sample) : read_media(row, sample);
+  std::string name = options_.videos ? read_video(row, sample) : read_images(row, sample);
   if (sample.media.empty() != text.has_value() && !question) {
     throw InputError("{}: expected {}, found the keys {}", row.where(),
-                     text ? "a text without pictures" : "a caption with image, images or frames",
+                     text ? "a text without images" : "a caption with image, images or frames",
                      keys_of(row));
   }
   if (const auto id = find(row, "id")) name = id->is_string() ? id->string() : id->dump();
   sample.key = name.empty() ? fmt::format("line {}", line) : name;
   if (text) return {sample};
-  return one_sample_an_answer(sample, answers);
+  return one_sample_per_answer(sample, answers);
 }
 
 }  // namespace lynceus::prepare

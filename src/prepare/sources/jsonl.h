@@ -1,18 +1,17 @@
-// Samples from a JSONL or TSV file, one row a line. Used by `lynceus prepare jsonl` and, with
-// videos, by `lynceus prepare video`. Rows that it takes:
+// JSONL or TSV files (name ending in .tsv), one row per line, for `prepare jsonl` and, with videos,
+// `prepare video`. Rows:
 //
 //   {"image": "a/b.jpg", "caption": "..."}             or "captions": ["...", ...]
-//   {"image": "a/b.jpg", "question": "...", "answer": "..."}   or a list, of which the first counts
-//   {"text": "..."}                                    plain text, every token is learned
+//   {"image": "a/b.jpg", "question": "...", "answer": "..."}   of a list of answers the first
+//   {"text": "..."}                                    plain text; every token is scored
 //
-// With videos, "video": "a/b.mp4" stands in every row in the place of pictures, and there are no
-// texts without one.
+// Instead of "image", "images": [...] is a list of separate images, each with its own visual
+// tokens, and "frames": [...] is the list of frames of one video. A question needs no image. With
+// videos, every row has "video": "a/b.mp4" instead, and there are no text rows.
 //
-// "images": [...] instead of "image": pictures with visual tokens each; "frames": [...]: those of
-// one video. A question needs no picture. "id" (text or integer), if there, names the sample. Other
-// keys are left alone. Pictures are taken as they came after they were decoded once. Where a file
-// calls these fields otherwise, a map says how; in a TSV file (its name ends in .tsv) the keys are
-// the cells of the first line, or the numbers of columns.
+// "id" (string or integer), if present, is the key of the sample. Other keys are ignored. Images
+// are stored unchanged. A field map renames the fields. In a TSV file the keys are the cells of the
+// first line or, with a map of numbers only, the column numbers from 1.
 #pragma once
 
 #include <cstdint>
@@ -25,30 +24,30 @@
 
 #include "io/dataset/sample.h"
 #include "io/files/json.h"
+#include "prepare/image_reader.h"
 #include "prepare/source.h"
 #include "prepare/video.h"
 
 namespace lynceus::prepare {
 
-/// Field of ours to key of the file.
+/// From field name to the key in the file.
 using FieldMap = std::map<std::string, std::string>;
 
-/// Whether rows name pictures or videos.
-enum class RowMedia { kPictures, kVideos };
+/// Whether rows name images or videos.
+enum class RowMedia { kImages, kVideos };
 
-/// From "field=key" each. UsageError for an unknown field, one named twice, an empty key.
-FieldMap parse_field_map(const std::vector<std::string>& pairs,
-                         RowMedia media = RowMedia::kPictures);
+/// From texts "field=key". UsageError for an unknown field, a duplicate field or an empty key.
+FieldMap parse_field_map(const std::vector<std::string>& pairs, RowMedia media = RowMedia::kImages);
 
 struct JsonlOptions {
   std::filesystem::path file = {};
-  /// Where pictures' paths begin; they may not leave it. Empty: the file's folder.
+  /// Directory that image paths are relative to. Empty: that of `file`.
   std::filesystem::path root = {};
-  bool first_caption_only = false;  ///< otherwise one sample a caption
-  /// Empty: the fields' own names. Otherwise only fields named here are read.
+  bool first_caption_only = false;  ///< otherwise one sample per caption
+  /// Empty: keys are the field names. Otherwise only the fields of the map are read.
   FieldMap map = {};
-  PictureCheck check = PictureCheck::kDecode;
-  /// Rows name videos, below the root of this; null: pictures.
+  ImageCheck check = ImageCheck::kDecode;
+  /// Not null: rows name videos, which this reads. Null: rows name images.
   std::shared_ptr<VideoReader> videos = nullptr;
 };
 
@@ -57,7 +56,7 @@ class JsonlSource : public Source {
   /// IoError when the file or the root cannot be read.
   explicit JsonlSource(JsonlOptions options);
 
-  /// Lines of the file, empty ones included.
+  /// Lines of the file, including empty ones.
   SourceExtent extent() const override { return {line_count_, "lines", line_count_}; }
   void read(int64_t skip, const RowSink& sink) override;
 
@@ -66,13 +65,13 @@ class JsonlSource : public Source {
   void read_lines(RowLines lines, int64_t skip, const RowSink& sink);
   std::optional<io::Json> find(const io::Json& row, const std::string& field) const;
   std::vector<io::Sample> samples_of(const io::Json& row, int64_t line);
-  /// Fills media and kind; returns the name of the first.
-  std::string read_media(const io::Json& row, io::Sample& sample);
+  /// Each fills media and kind, and returns the path of the first media item.
+  std::string read_images(const io::Json& row, io::Sample& sample);
   std::string read_video(const io::Json& row, io::Sample& sample);
 
   JsonlOptions options_;
   int64_t line_count_;
-  PictureReader pictures_;
+  ImageReader images_;
 };
 
 }  // namespace lynceus::prepare

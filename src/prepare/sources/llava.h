@@ -1,16 +1,17 @@
-// LLaVA's conversations: a JSON array (or one object a line) of
+// LLaVA conversations: a JSON array of objects, or one object per line,
 //
-//   {"id": "1", "image": "a/b.jpg", "conversations": [{"from": "human", "value": "<image>\nWhat is
-//   it?"}, {"from": "gpt", "value": "A cat."}, ...]}
+//   {"id": "1", "image": "a/b.jpg",
+//    "conversations": [{"from": "human", "value": "<image>\nWhat is it?"},
+//                      {"from": "gpt", "value": "A cat."}, ...]}
 //
-// "image" may be absent or a list. Visual tokens always stand in front of the text, so the
-// placeholders are taken out; there must be as many of them as pictures, or none. A first turn that
-// is nothing but a placeholder is left out: the answer then is a caption. Used by `lynceus prepare
-// llava`.
+// "image" may be absent or a list. Visual tokens always come before the text, so the placeholders
+// <image> are removed; there must be one per image, or none. A single question that is only a
+// placeholder is dropped, and its answer is a caption.
 #pragma once
 
 #include <filesystem>
 
+#include "prepare/image_reader.h"
 #include "prepare/json_stream.h"
 #include "prepare/source.h"
 
@@ -18,8 +19,9 @@ namespace lynceus::prepare {
 
 struct LlavaOptions {
   std::filesystem::path file = {};
-  std::filesystem::path root = {};  ///< where the pictures' paths begin; empty: the file's folder
-  PictureCheck check = PictureCheck::kDecode;
+  std::filesystem::path root =
+      {};  ///< that image paths are relative to; empty: directory of `file`
+  ImageCheck check = ImageCheck::kDecode;
 };
 
 class LlavaSource : public Source {
@@ -33,7 +35,7 @@ class LlavaSource : public Source {
   io::Sample sample_of(const io::Json& row, int64_t index);
 
   JsonRows rows_;
-  PictureReader pictures_;
+  ImageReader images_;
 };
 
 }  // namespace lynceus::prepare

@@ -1,4 +1,3 @@
-// See source_openvqa.h.
 #include "prepare/sources/openvqa.h"
 
 #include <algorithm>
@@ -7,18 +6,19 @@
 
 #include "core/error.h"
 #include "prepare/ordered_rows.h"
+#include "prepare/row_text.h"
 
 namespace lynceus::prepare {
 namespace {
 
-/// Empty: none that can be used.
+/// Empty if the row has no usable class.
 std::string class_of(const io::Json& row) {
   if (!row.is_object()) return "";
   const auto found = row.find("class");
   return found && found->is_string() ? trimmed(found->string()) : "";
 }
 
-/// The class of the row at hand, for malformed lines too.
+/// The class of the row; empty for a malformed line.
 std::string class_or_none(const std::function<io::Json()>& value) {
   try {
     return class_of(value());
@@ -27,7 +27,7 @@ std::string class_or_none(const std::function<io::Json()>& value) {
   }
 }
 
-/// The row at hand if it names a video: those are worth several threads.
+/// The row if it names a video. Only those take long enough for several threads.
 std::optional<io::Json> video_row(const std::function<io::Json()>& value) {
   try {
     io::Json row = value();
@@ -52,14 +52,13 @@ std::vector<std::string> OpenVqaSource::classes(const std::filesystem::path& fil
 OpenVqaSource::OpenVqaSource(OpenVqaOptions options)
     : options_(std::move(options)),
       rows_(options_.file),
-      pictures_(options_.root.empty() ? options_.file.parent_path() : options_.root,
-                options_.check) {
+      images_(options_.root.empty() ? options_.file.parent_path() : options_.root, options_.check) {
   rows_.for_each([&](const std::function<io::Json()>& value) {
-    if (is_ours(class_or_none(value))) ++count_;
+    if (is_read(class_or_none(value))) ++count_;
   });
 }
 
-bool OpenVqaSource::is_ours(const std::string& name) const {
+bool OpenVqaSource::is_read(const std::string& name) const {
   return name.empty() ? options_.takes_malformed : name == options_.question_class;
 }
 
@@ -67,7 +66,7 @@ void OpenVqaSource::read(int64_t skip, const RowSink& sink) {
   int64_t index = 0;
   OrderedRows rows(options_.videos ? options_.videos->workers() : 1, sink);
   rows_.for_each([&](const std::function<io::Json()>& value) {
-    if (!is_ours(class_or_none(value)) || index++ < skip) return;
+    if (!is_read(class_or_none(value)) || index++ < skip) return;
     if (const auto video = video_row(value)) {
       rows.add(index, [this, video]() -> std::vector<io::Sample> { return {sample_of(*video)}; });
       return;
@@ -87,10 +86,10 @@ io::Sample OpenVqaSource::sample_of(const io::Json& row) {
                   {io::TurnRole::kAssistant, texts_of(row.at("answer"))[0]}};
   if (const auto video = row.find("video")) {
     if (!options_.videos)
-      throw RejectedRow("video", "{}: expected a picture, found a video", video->where());
+      throw RejectedRow("video", "{}: expected an image, found a video", video->where());
     sample.media = options_.videos->read(*video);
   } else {
-    sample.media.push_back(pictures_.read(row.at("image")));
+    sample.media.push_back(images_.read(row.at("image")));
   }
   return sample;
 }

@@ -1,11 +1,11 @@
-// Lynx's Open-VQA, one object a line with its keys as they are:
+// Open-VQA of the Lynx paper, as published: one object per line,
 //
 //   {"dataset": "Open_VQA_images", "question": "...", "answer": ["...", ...], "index": 1,
 //    "image": "a/b.jpg", "origin_dataset": "places365", "class": "Place"}
 //
-// Of the answers the first counts. Questions are scored by class, so each class is a source of its
-// own. Samples are named DATASET#INDEX. Where "video" stands in the place of "image", some frames
-// of it are taken (src/prepare/video.h). Used by `lynceus prepare openvqa`.
+// The first answer is used. Questions are scored by class, so each class is a source of its own.
+// The key of a sample is DATASET#INDEX. A row may have "video" instead of "image"; frames of it are
+// stored then.
 #pragma once
 
 #include <filesystem>
@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "prepare/image_reader.h"
 #include "prepare/json_stream.h"
 #include "prepare/source.h"
 #include "prepare/video.h"
@@ -21,17 +22,18 @@ namespace lynceus::prepare {
 
 struct OpenVqaOptions {
   std::filesystem::path file = {};
-  std::filesystem::path root = {};  ///< where the pictures' paths begin; empty: the file's folder
-  std::string question_class = {};  ///< rows of this class are read, the others do not count
-  /// Rows that have no class, or are no objects, count here; for one of a file's sources.
+  std::filesystem::path root =
+      {};  ///< that image paths are relative to; empty: directory of `file`
+  std::string question_class = {};  ///< only rows of this class are read and counted
+  /// Also reads rows without a class and malformed rows. Set for one source of each file.
   bool takes_malformed = false;
-  PictureCheck check = PictureCheck::kDecode;
+  ImageCheck check = ImageCheck::kDecode;
   std::shared_ptr<VideoReader> videos = nullptr;  ///< null: rows with a video are rejected
 };
 
 class OpenVqaSource : public Source {
  public:
-  /// The classes of a file, in the order in which they come.
+  /// The classes of a file in order of first appearance.
   static std::vector<std::string> classes(const std::filesystem::path& file);
 
   explicit OpenVqaSource(OpenVqaOptions options);
@@ -40,12 +42,12 @@ class OpenVqaSource : public Source {
   void read(int64_t skip, const RowSink& sink) override;
 
  private:
-  bool is_ours(const std::string& name) const;
+  bool is_read(const std::string& name) const;
   io::Sample sample_of(const io::Json& row);
 
   OpenVqaOptions options_;
   JsonRows rows_;
-  PictureReader pictures_;
+  ImageReader images_;
   int64_t count_ = 0;
 };
 

@@ -1,4 +1,3 @@
-// Scenes for each class of question. See source_shapes.h.
 #include "prepare/sources/shapes.h"
 
 #include <algorithm>
@@ -54,7 +53,7 @@ Asked ask_count(uint64_t index, RandomSequence& random) {
   return {draw_looks(count, random), "how many shapes are there?", number_word(count)};
 }
 
-/// `target` first, then others of which none may be taken for it.
+/// `target` first, then others that `accept` allows, so that the target stays unique.
 template <typename Accept>
 std::vector<Look> draw_around(const Look& target, RandomSequence& random, Accept accept) {
   std::vector<Look> looks{target};
@@ -88,8 +87,8 @@ Asked ask_presence(uint64_t index, RandomSequence& random) {
   return {std::move(looks), "is there " + phrase(target) + "?", kYesNo[index % 2]};
 }
 
-/// The first two shapes are the pair of the question; which of them is named first follows from
-/// where they came to stand, from the relation and from the answer.
+/// The question is about the first two shapes. Their places, the relation and the answer determine
+/// which of them is named first.
 ShapesExample ask_relation(uint64_t index, int size, RandomSequence& random) {
   std::vector<Look> looks;
   const size_t count = draw_weighted(kWeightsOfPairs, random);
@@ -173,7 +172,7 @@ ShapesExample ShapesWorld::example(ShapesClass shapes_class, uint64_t index,
     case ShapesClass::kText:
       break;
   }
-  throw InternalError("text of the shapes world has no scene");
+  throw InternalError("the class text of the shapes corpus has no scene");
 }
 
 std::string ShapesWorld::text(uint64_t index) const {
@@ -181,15 +180,15 @@ std::string ShapesWorld::text(uint64_t index) const {
                                     ShapesClass::kCounting, ShapesClass::kSpatial,
                                     ShapesClass::kOthers};
   const ShapesClass shapes_class = kTurns[index % std::size(kTurns)];
-  const ShapesExample told = example(shapes_class, index / std::size(kTurns),
-                                     fmt::format("text {}", shapes_class_name(shapes_class)));
-  std::string seen = enumeration(told.scene, left_to_right(told.scene));
+  const ShapesExample described = example(shapes_class, index / std::size(kTurns),
+                                          fmt::format("text {}", shapes_class_name(shapes_class)));
+  std::string list = enumeration(described.scene, left_to_right(described.scene));
   if (shapes_class == ShapesClass::kSpatial) {
-    seen = "from the left: " + seen +
-           ". from the top: " + enumeration(told.scene, top_to_bottom(told.scene));
+    list = "from the left: " + list +
+           ". from the top: " + enumeration(described.scene, top_to_bottom(described.scene));
   }
-  // A space before "User" gives it the token that it has at the beginning of a prompt.
-  return seen + ". " + prompt_form(told.question, told.answer);
+  // With a space before it, "User" has the same token as at the start of a prompt.
+  return list + ". " + prompt_form(described.question, described.answer);
 }
 
 io::Sample ShapesWorld::sample(ShapesClass shapes_class, uint64_t index) const {

@@ -1,4 +1,3 @@
-// Placing, drawing and describing shapes. See shapes_scene.h.
 #include "prepare/sources/shapes_scene.h"
 
 #include <algorithm>
@@ -15,12 +14,12 @@ namespace {
 // In the order of ShapeColor.
 constexpr Rgb kPalette[] = {{222, 32, 38},  {32, 162, 62},  {36, 82, 222},
                             {238, 212, 28}, {142, 44, 172}, {246, 132, 22}};
-constexpr double kSmallest = 1.0 / 10;  // radius as a share of the picture's side
+constexpr double kSmallest = 1.0 / 10;  // radius as a share of the image side
 constexpr double kLargest = 1.0 / 6;
 constexpr double kGap = 1.0 / 42;  // between boxes, and to the border
-constexpr int kTries = 40;         // for one shape before the scene begins anew
+constexpr int kTries = 40;         // to place one shape before the scene is started again
 constexpr uint64_t kLightest = 246;
-constexpr uint64_t kGreys = 28;  // the ground is this far from the lightest at most
+constexpr uint64_t kGreys = 28;  // the background is at most this much darker
 constexpr int kNoise = 8;        // grey levels up or down
 
 bool apart(const SceneShape& a, const SceneShape& b, double gap) {
@@ -49,7 +48,7 @@ void draw(io::Image& image, const SceneShape& s) {
     case ShapeKind::kCircle:
       return draw_circle(image, {s.x, s.y}, r, color);
     case ShapeKind::kSquare: {
-      const double half = 0.88 * r;  // as large to the eye as the circle
+      const double half = 0.88 * r;  // looks as large as the circle
       const Point corners[] = {{s.x - half, s.y - half},
                                {s.x + half, s.y - half},
                                {s.x + half, s.y + half},
@@ -75,7 +74,7 @@ std::vector<size_t> sorted_indices(size_t count, Less less) {
 
 Scene place_shapes(const std::vector<Look>& looks, int size, RandomSequence& random) {
   LYNCEUS_CHECK(size >= kMinSceneSize && !looks.empty() && looks.size() <= kMaxShapes,
-                "{} shapes in a picture of {} pixels", looks.size(), size);
+                "{} shapes in an image of {} pixels", looks.size(), size);
   Scene scene{size, random.below(~uint64_t{0}), {}};
   while (scene.shapes.size() < looks.size()) {
     const auto shape = find_place(looks[scene.shapes.size()], scene, random);

@@ -1,5 +1,4 @@
-// One picture of the generated world: what stands where, how it looks, how it is put into words.
-// Used by the shapes source; tests recompute answers from a Scene.
+// One scene of the shapes corpus: placing the shapes, drawing them and describing them in words.
 #pragma once
 
 #include <array>
@@ -20,7 +19,7 @@ constexpr uint64_t kShapeKinds = kShapeKindNames.size();
 constexpr uint64_t kShapeColors = kShapeColorNames.size();
 constexpr int kMaxShapes = 4;
 
-/// What a shape looks like, wherever it stands.
+/// The appearance of a shape, without its place.
 struct Look {
   ShapeKind kind = ShapeKind::kCircle;
   ShapeColor color = ShapeColor::kRed;
@@ -28,7 +27,7 @@ struct Look {
   bool operator==(const Look&) const = default;
 };
 
-/// Stands in the box center ± radius; pixels, y downwards.
+/// Its bounding box is center ± radius; in pixels, y downwards.
 struct SceneShape {
   Look look;
   double x = 0;
@@ -37,12 +36,12 @@ struct SceneShape {
 };
 
 struct Scene {
-  int size = 0;         ///< side of the picture, pixels
-  uint64_t canvas = 0;  ///< key of the background's grey and noise
+  int size = 0;         ///< side of the image, pixels
+  uint64_t canvas = 0;  ///< random key of the grey background and its noise
   std::vector<SceneShape> shapes;
 };
 
-/// Random numbers one after the other from a keyed family.
+/// Successive random numbers of a keyed generator.
 class RandomSequence {
  public:
   RandomSequence(uint64_t key, std::string_view name) : random_(key, name) {}
@@ -58,13 +57,13 @@ class RandomSequence {
   uint64_t next_ = 0;
 };
 
-/// Shapes of these looks at random places in the picture. Their boxes, 1/5 to 1/3 of the side, stay
-/// clear of each other and of the border, so any two are apart from left to right or from top to
-/// bottom. `size` at least kMinSceneSize, one to four looks.
+/// Shapes with these looks at random places. Their bounding boxes are 1/5 to 1/3 of the image side
+/// and do not touch each other or the border, so any two shapes are separate horizontally or
+/// vertically. `size` is at least kMinSceneSize; one to four looks.
 Scene place_shapes(const std::vector<Look>& looks, int size, RandomSequence& random);
 constexpr int kMinSceneSize = 28;
 
-/// The picture: solid colors on a light grey ground with noise.
+/// Solid colors on a light grey background with noise.
 io::Image render(const Scene& scene);
 
 /// "a red circle", "an orange square".
@@ -73,10 +72,10 @@ std::string phrase(const Look& look);
 std::string bare_name(const Look& look);
 /// "one" to "four".
 std::string number_word(size_t count);
-/// Equal shapes together, in the order of the colors' and kinds' lists: "two red circles and a blue
-/// square".
+/// Equal shapes are counted, in the order of kShapeColorNames, then kShapeKindNames: "two red
+/// circles and a blue square".
 std::string caption(const Scene& scene);
-/// One by one in the given order of indices into scene.shapes: "a red circle, a blue square".
+/// Each shape, in the given order of indices into scene.shapes: "a red circle, a blue square".
 std::string enumeration(const Scene& scene, const std::vector<size_t>& order);
 /// Indices into scene.shapes from left to right, or from top to bottom.
 std::vector<size_t> left_to_right(const Scene& scene);

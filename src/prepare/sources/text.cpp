@@ -1,7 +1,7 @@
-// See source_text.h.
 #include "prepare/sources/text.h"
 
 #include "core/error.h"
+#include "prepare/row_text.h"
 
 namespace lynceus::prepare {
 namespace {
@@ -21,7 +21,7 @@ io::Sample sample_of(const io::Json& row, int64_t index) {
     throw InputError("{}: expected either conversations or instruction, found the keys {}",
                      row.where(), keys_of(row));
   io::Sample sample;
-  sample.turns = conversation ? settled_turns(turns_of(*conversation), conversation->where())
+  sample.turns = conversation ? alternating_turns(turns_of(*conversation), conversation->where())
                               : alpaca_turns(row);
   const auto id = row.find("id");
   sample.key = id ? id_of(*id) : fmt::format("row {}", index + 1);

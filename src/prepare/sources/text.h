@@ -1,9 +1,7 @@
-// Instructions without pictures, a JSON array or one object a line, in two shapes:
+// Instructions without media: a JSON array or one object per line, in two forms:
 //
 //   {"instruction": "...", "input": "...", "output": "..."}              Alpaca; input may be empty
 //   {"id": "...", "conversations": [{"from": "human", "value": "..."}, ...]}      ShareGPT
-//
-// Used by `lynceus prepare text`.
 #pragma once
 
 #include <filesystem>

@@ -1,4 +1,3 @@
-// See source_webdataset.h.
 #include "prepare/sources/webdataset.h"
 
 #include <algorithm>
@@ -6,15 +5,15 @@
 #include <optional>
 #include <utility>
 
-#include "core/error.h"
 #include "io/files/lines.h"
+#include "prepare/row_text.h"
 
 namespace lynceus::prepare {
 namespace {
 
 constexpr uint64_t kMaxTextBytes = io::Lines::kMaxBytes;
 
-enum class Content { kPicture, kText, kJson, kOther };
+enum class Content { kImage, kText, kJson, kOther };
 
 struct EntryName {
   std::string key;
@@ -29,34 +28,36 @@ EntryName parse_name(const std::string& name) {
   std::transform(extension.begin(), extension.end(), extension.begin(),
                  [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   if (extension == "jpg" || extension == "jpeg" || extension == "png" || extension == "webp")
-    parsed.content = Content::kPicture;
+    parsed.content = Content::kImage;
   if (extension == "txt") parsed.content = Content::kText;
   if (extension == "json") parsed.content = Content::kJson;
   return parsed;
 }
 
-/// The entries of one key, and what the first unusable one of them was refused for.
+/// The entries of one key, and why the first unusable one was refused.
 struct Group {
   std::string key;
-  std::optional<std::string> picture, text, json;
+  std::optional<std::string> image, text, json;
   std::optional<RejectedRow> fault;
 };
 
-/// Text of others becomes text of ours only as UTF-8, which the JSON parser checks.
+/// Checks by the JSON parser that the text is UTF-8.
 std::string checked_text(const std::string& text, const std::string& where) {
   io::JsonLimits limits;
-  limits.max_bytes = 8 * kMaxTextBytes;  // what quoting can add
+  limits.max_bytes = 8 * kMaxTextBytes;  // escapes make text longer
   return text_of(io::Json::parse(io::json_quoted(text), where, limits));
 }
 
 void add_entry(io::TarReader& tar, Content content, const std::string& where, Group& group) {
-  const bool is_picture = content == Content::kPicture;
-  const uint64_t most = is_picture ? kMaxPictureBytes : kMaxTextBytes;
-  auto& place = is_picture ? group.picture : content == Content::kText ? group.text : group.json;
+  const bool is_image = content == Content::kImage;
+  const uint64_t most = is_image ? kMaxImageBytes : kMaxTextBytes;
+  auto& place = is_image ? group.image : content == Content::kText ? group.text : group.json;
   path_below(tar.name(), where);
-  if (place) throw RejectedRow("two entries of a kind", "{}: its key has another one", where);
+  if (place)
+    throw RejectedRow("two entries of a kind",
+                      "{}: expected one entry of this kind per key, found two", where);
   if (tar.size() > most)
-    throw RejectedRow(is_picture ? "picture too large" : "text too large",
+    throw RejectedRow(is_image ? "picture too large" : "text too large",
                       "{}: expected at most {} bytes, found {}", where, most, tar.size());
   place = tar.read();
 }
@@ -64,7 +65,7 @@ void add_entry(io::TarReader& tar, Content content, const std::string& where, Gr
 std::vector<io::Sample> samples_of(Group& group, const WebdatasetOptions& options,
                                    const std::string& where) {
   if (group.fault) throw RejectedRow(*group.fault);
-  if (!group.picture) throw RejectedRow("no picture", "{}: expected a picture, found none", where);
+  if (!group.image) throw RejectedRow("no picture", "{}: expected an image, found none", where);
   io::Sample sample;
   sample.key = group.key;
   std::vector<std::string> answers;
@@ -86,9 +87,9 @@ std::vector<io::Sample> samples_of(Group& group, const WebdatasetOptions& option
   } else {
     throw RejectedRow("no text", "{}: expected .txt or .json, found neither", where);
   }
-  check_picture(*group.picture, where, options.check);
-  sample.media.push_back(std::move(*group.picture));
-  return one_sample_an_answer(sample, answers);
+  check_image(*group.image, where, options.check);
+  sample.media.push_back(std::move(*group.image));
+  return one_sample_per_answer(sample, answers);
 }
 
 int64_t kibibytes(uint64_t bytes) { return static_cast<int64_t>(bytes >> 10); }
@@ -107,7 +108,7 @@ void WebdatasetSource::read(int64_t skip, const RowSink& sink) {
   io::TarReader tar(options_.file, options_.limits);
   std::optional<Group> group;
   const std::string file = options_.file.string();
-  const auto give = [&] {
+  const auto pass_on = [&] {
     if (!group || skip-- > 0) return;
     const std::string where = fmt::format("{}: {}", file, group->key.substr(0, 200));
     SourceRow row = make_row([&] { return samples_of(*group, options_, where); });
@@ -118,7 +119,7 @@ void WebdatasetSource::read(int64_t skip, const RowSink& sink) {
     const EntryName name = parse_name(tar.name());
     if (name.content == Content::kOther) continue;
     if (!group || group->key != name.key) {
-      give();
+      pass_on();
       group = Group{name.key, {}, {}, {}, {}};
     }
     if (skip > 0) continue;
@@ -128,7 +129,7 @@ void WebdatasetSource::read(int64_t skip, const RowSink& sink) {
       if (!group->fault) group->fault = error;
     }
   }
-  give();
+  pass_on();
 }
 
 }  // namespace lynceus::prepare

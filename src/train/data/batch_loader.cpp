@@ -1,9 +1,9 @@
-// Plans a global batch, tokenizes this replica's part, requests this rank's media. Used by the
-// trainer, validation and `lynceus evaluate`.
+// Plans a global batch, tokenizes this replica's part, requests this rank's media.
 #include "train/data/batch_loader.h"
 
 #include <algorithm>
 
+#include "core/cores.h"
 #include "core/trace.h"
 #include "train/data/balance.h"
 
@@ -25,6 +25,21 @@ std::vector<int> assign_replicas(const std::vector<PlannedSample>& samples, int 
   return replica_of;
 }
 
+io::TransformConfig transform_config(const DataConfig& config, int64_t image_size, uint64_t seed,
+                                     bool is_training) {
+  io::TransformConfig transform;
+  transform.image_size = static_cast<int>(image_size);
+  transform.augment = is_training && config.augment;
+  transform.seed = seed;
+  transform.scaled_decode = config.scaled_decode;
+  return transform;
+}
+
+int loader_threads(const Runtime& rt, const DataConfig& config) {
+  if (config.loader_threads > 0) return static_cast<int>(config.loader_threads);
+  return decode_threads(cores_of_this_rank(), !rt.stream.device().is_cpu());
+}
+
 BatchLoader::BatchLoader(const Runtime& rt, const model::ModelConfig& model,
                          std::vector<const io::Dataset*> datasets, TextOptions text,
                          BatchLimits limits, const io::TransformConfig& transform, int threads)
@@ -36,8 +51,8 @@ BatchLoader::BatchLoader(const Runtime& rt, const model::ModelConfig& model,
       loader_(datasets_, transform, threads, rt.host()) {}
 
 PlannedSample BatchLoader::plan_sample(int64_t index, const MixtureSample& choice) const {
-  const io::Dataset& dataset = *datasets_[choice.source];
-  PlannedSample planned{index, choice.source, choice.sample, {}, false, 0};
+  const io::Dataset& dataset = *datasets_[choice.dataset];
+  PlannedSample planned{index, choice.dataset, choice.sample, {}, false, 0};
   const int64_t media = dataset.media_count(choice.sample);
   const bool separate = dataset.kind(choice.sample) == io::MediaKind::kSeparateImages;
   if (separate)
@@ -48,8 +63,8 @@ PlannedSample BatchLoader::plan_sample(int64_t index, const MixtureSample& choic
   LYNCEUS_CHECK(!planned.is_video || media <= model_.vision.num_frames,
                 "{}: {} frames, but vision.num_frames is {}", dataset.describe(choice.sample),
                 media, model_.vision.num_frames);
-  // Multiply-adds, forward for the encoder, forward and backward for the LLM; a token is about four
-  // bytes of text.
+  // Multiply-adds of the encoder's forward pass and of the LLM's forward and backward passes, with
+  // four bytes of text per token.
   const model::VisionConfig& vision = model_.vision;
   const model::LlmConfig& llm = model_.llm;
   const double per_patch =
@@ -89,16 +104,18 @@ void BatchLoader::begin(const std::vector<PlannedSample>& global_batch) {
   const std::vector<int> replica_of =
       assign_replicas(global_batch, rt_.grid.data->size(), &step.replica_imbalance);
   std::vector<SampleInput> mine;
+  int64_t cut_tokens = 0;
   for (size_t i = 0; i < global_batch.size(); ++i) {
     const PlannedSample& planned = global_batch[i];
     step.reach.any_sample = true;
     step.reach.any_media |= !planned.item_frames.empty();
     step.reach.any_video |= planned.is_video;
     if (replica_of[i] != rt_.grid.data->rank()) continue;
-    mine.push_back(tokenize(planned, static_cast<int64_t>(i), &step.cut_tokens));
+    mine.push_back(tokenize(planned, static_cast<int64_t>(i), &cut_tokens));
     step.samples.push_back(planned);
   }
   step.batch = make_replica_batch(rt_, model_, std::move(mine), limits_, rt_.grid.replica->size());
+  step.batch.cut_tokens = cut_tokens;
   step.pixels.resize(step.samples.size());
   std::vector<int64_t> positions;
   std::vector<io::MediaRequest> requests;
@@ -140,14 +157,17 @@ void BatchLoader::drop_damaged(PreparedStep* step) const {
     for (int64_t i = 0; i < count; ++i) bad[i] |= step->samples[i].index == damaged.index;
   const Tensor bitmap = Tensor::borrow(bad.data(), {count}, DType::kU8);
   rt_.grid.replica->all_reduce(bitmap, parallel::ReduceOp::kMax);
-  step->damaged_in_replica = std::count(bad.begin(), bad.end(), 1);
-  if (step->damaged_in_replica == 0) return;
-  // Token counts do not depend on pixels, so micro-batches and owners come out the same.
+  const int64_t damaged = std::count(bad.begin(), bad.end(), 1);
+  if (damaged == 0) return;
+  // Token counts do not depend on pixels, so micro-batches and owners stay the same.
   std::vector<SampleInput> samples = std::move(step->batch.samples);
   for (int64_t i = 0; i < count; ++i)
     if (bad[i]) std::fill(samples[i].scored.begin(), samples[i].scored.end(), 0);
+  const int64_t cut_tokens = step->batch.cut_tokens;
   step->batch =
       make_replica_batch(rt_, model_, std::move(samples), limits_, rt_.grid.replica->size());
+  step->batch.cut_tokens = cut_tokens;
+  step->batch.damaged_samples = damaged;
 }
 
 TrainingData::TrainingData(BatchLoader* loader, Mixture mixture, int64_t global_batch_size,

@@ -1,10 +1,8 @@
-// From dataset shards to steps: which samples a global batch has, which replica gets which, their
-// tokens, micro-batches and media; the media is decoded ahead by threads. Everything but the pixels
-// is a pure function of (seed, sample index, config), computed by every rank for its replica.
+// From dataset shards to steps: the samples of a global batch, their replicas, tokens,
+// micro-batches and media. Threads decode the media in advance. Everything but the pixels is a pure
+// function of (seed, sample index, config) that every rank computes for its replica.
 #pragma once
 
-#include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,19 +11,17 @@
 #include "train/config.h"
 #include "train/data/mixture.h"
 #include "train/data/replica_batch.h"
-#include "train/step/optimizer.h"
-#include "train/step/vision_branch.h"
 
 namespace lynceus::train {
 
-/// A sample of the global batch, from the shards' headers alone.
+/// A sample of the global batch, known from the headers of the shards alone.
 struct PlannedSample {
   int64_t index = 0;  ///< in the run
   int dataset = 0;
   int64_t sample = 0;  ///< in the dataset
   std::vector<int64_t> item_frames;
   bool is_video = false;
-  double cost = 0;  ///< estimated work, for balance only
+  double cost = 0;  ///< estimated work in multiply-adds; for balance only
 };
 
 struct DamagedSample {
@@ -40,9 +36,7 @@ struct PreparedStep {
   std::vector<Tensor> pixels;  ///< by sample of the batch; undefined where another rank encodes
   std::vector<PlannedSample> samples;  ///< by sample of the batch
   std::vector<DamagedSample> damaged;  ///< found by this rank
-  int64_t damaged_in_replica = 0;
-  int64_t cut_tokens = 0;  ///< text tokens that data.max_tokens cut off
-  /// Estimated work of the busiest replica over the mean; the same on every rank.
+  /// Estimated work of the busiest replica divided by the mean; the same on every rank.
   double replica_imbalance = 1;
 
   PixelSource pixel_source() const;
@@ -52,15 +46,21 @@ struct PreparedStep {
 struct TextOptions {
   const io::Tokenizer* tokenizer = nullptr;
   io::PromptStyle style;
-  std::vector<const io::PromptList*> prompts;  ///< by dataset; empty or null: as in the shard
+  std::vector<const io::PromptList*> prompts;  ///< by dataset; empty or null: text as in the shard
   int64_t max_tokens = 512;
   uint64_t seed = 1;
 };
 
-/// The replica of each sample, its cost spread evenly (train/data/balance.h). `imbalance`, where
-/// wanted, becomes the work of the busiest replica over the mean.
+/// The replica of each sample; costs are spread evenly (train/data/balance.h). `imbalance` (null:
+/// not wanted) becomes the work of the busiest replica divided by the mean.
 std::vector<int> assign_replicas(const std::vector<PlannedSample>& samples, int replicas,
                                  double* imbalance = nullptr);
+
+/// How media becomes pixels in this run; random crops in training only.
+io::TransformConfig transform_config(const DataConfig& config, int64_t image_size, uint64_t seed,
+                                     bool is_training);
+/// Threads that decode media: data.loader_threads, or by default what fits the cores of this rank.
+int loader_threads(const Runtime& rt, const DataConfig& config);
 
 /// Plans and loads batches of one list of datasets for this rank.
 class BatchLoader {
@@ -69,11 +69,11 @@ class BatchLoader {
               std::vector<const io::Dataset*> datasets, TextOptions text, BatchLimits limits,
               const io::TransformConfig& transform, int threads);
 
-  /// A video must have no more frames than vision.num_frames (open_data sees to it).
+  /// A video must have no more than vision.num_frames frames (open_data checks it).
   PlannedSample plan_sample(int64_t index, const MixtureSample& choice) const;
-  /// Begins to load a global batch; finish() gives them in the same order.
+  /// Begins to load a global batch; finish() returns batches in the same order.
   void begin(const std::vector<PlannedSample>& global_batch);
-  /// Collective over the replica: damaged samples are agreed on and their labels dropped.
+  /// Collective over the replica: its ranks agree on damaged samples and drop their labels.
   PreparedStep finish();
 
  private:
@@ -90,14 +90,15 @@ class BatchLoader {
   io::MediaLoader loader_;
 };
 
-/// Endless batches of the training mixture, loaded while others are used.
+/// Endless batches of the training mixture, loaded while earlier ones are used.
 class TrainingData {
  public:
-  /// Begins at the index where `mixture` stands, with `depth` batches at once.
+  /// Begins to load `depth` batches, from the current index of `mixture`.
   TrainingData(BatchLoader* loader, Mixture mixture, int64_t global_batch_size, int depth);
-  /// The oldest batch that was begun. Collective over the replica.
+  /// The oldest batch whose loading was begun. Collective over the replica.
   PreparedStep next() { return loader_->finish(); }
-  /// Plans one more batch and begins to load it; once for each next(), when the host has time.
+  /// Plans one more batch and begins to load it. To be called once for each next(), while the host
+  /// is idle.
   void begin_next();
 
  private:

@@ -1,4 +1,4 @@
-// Reads the lines that name datasets and looks which are there. See sources.h.
+// Parses the lines that name datasets and looks for the files of a mixture.
 #include "train/data/dataset_choice.h"
 
 #include <fmt/format.h>
@@ -14,7 +14,7 @@
 namespace lynceus::train {
 namespace {
 
-constexpr const char* kSourceShape = "NAME:WEIGHT:GLOB";
+constexpr const char* kDatasetShape = "NAME:WEIGHT:GLOB";
 constexpr const char* kMixtureShape = "NAME:WEIGHT:FAMILY or NAME:WEIGHT:FAMILY:GLOB";
 constexpr const char* kValidationShape = "NAME:GLOB";
 
@@ -41,20 +41,20 @@ double parse_weight(const std::string& key, const std::string& name, const std::
   return weight;
 }
 
-void refuse_twice(const std::string& key, const std::vector<SourceLine>& lines) {
+void refuse_twice(const std::string& key, const std::vector<DatasetLine>& lines) {
   for (size_t i = 0; i < lines.size(); ++i)
     for (size_t j = 0; j < i; ++j)
       if (lines[i].name == lines[j].name)
-        throw UsageError("{}: two sources are named '{}'", key, lines[i].name);
+        throw UsageError("{}: two datasets are named '{}'", key, lines[i].name);
 }
 
-const SourceLine* find_line(const std::vector<SourceLine>& lines, const std::string& name) {
+const DatasetLine* find_line(const std::vector<DatasetLine>& lines, const std::string& name) {
   const auto found = std::find_if(lines.begin(), lines.end(),
-                                  [&](const SourceLine& line) { return line.name == name; });
+                                  [&](const DatasetLine& line) { return line.name == name; });
   return found == lines.end() ? nullptr : &*found;
 }
 
-/// A pattern that matches `text` alone.
+/// A pattern that matches only `text`.
 std::string as_pattern(const std::string& text) {
   std::string pattern;
   for (const char c : text) {
@@ -64,9 +64,8 @@ std::string as_pattern(const std::string& text) {
   return pattern;
 }
 
-/// NAME.h5, NAME-<digits>.h5 as `lynceus prepare` numbers shards (io/dataset/shard_series.h), up to
-/// a million, and whatever NAME/ holds. A pattern has no "digits only": each length is an
-/// alternative.
+/// NAME.h5; NAME-<digits>.h5 as `lynceus prepare` numbers shards (io/dataset/shard_series.h), up to
+/// a million; and NAME/*.h5. A pattern cannot say "digits only", so each length is an alternative.
 std::string shards_of(const std::string& name) {
   constexpr int kMostDigits = 6;
   std::string pattern = "{" + name;
@@ -78,19 +77,20 @@ std::string shards_of(const std::string& name) {
   return pattern + "," + name + "/*}.h5";
 }
 
-std::string below(const std::string& root, const SourceLine& line) {
+std::string below(const std::string& root, const DatasetLine& line) {
   return fmt::format("{}/{}", as_pattern(root),
                      line.pattern.empty() ? shards_of(as_pattern(line.name)) : line.pattern);
 }
 
-void choose_of_mixture(const DataConfig& config, const std::vector<SourceLine>& mixture,
-                       const std::vector<SourceLine>& sources, ChosenSources* chosen) {
+void choose_of_mixture(const DataConfig& config, const std::vector<DatasetLine>& mixture,
+                       const std::vector<DatasetLine>& single, ChosenDatasets* chosen) {
   if (mixture.empty())
-    throw UsageError("data.root: expected datasets in data.mixture to look for there, found none");
+    throw UsageError(
+        "data.root: expected data.mixture to name datasets in this folder, found none");
   if (!std::filesystem::is_directory(config.root))
-    throw InputError("data.root: expected a folder, found no such folder: {}", config.root);
-  for (SourceLine line : mixture) {
-    if (find_line(sources, line.name) != nullptr) continue;
+    throw InputError("data.root: expected a folder, found none: {}", config.root);
+  for (DatasetLine line : mixture) {
+    if (find_line(single, line.name) != nullptr) continue;
     line.pattern = below(config.root, line);
     if (io::files_matching(line.pattern).empty())
       chosen->absent.push_back(line.name);
@@ -99,31 +99,31 @@ void choose_of_mixture(const DataConfig& config, const std::vector<SourceLine>& 
   }
   const std::string example =
       fmt::format("for example {0}/{1}.h5 or {0}/{1}/*.h5", config.root, mixture.front().name);
-  if (chosen->present.empty() && sources.empty())
+  if (chosen->present.empty() && single.empty())
     throw InputError("data.root: none of the {} datasets of data.mixture is in {}: expected {}",
                      mixture.size(), config.root, example);
   if (config.missing == "refuse" && !chosen->absent.empty())
-    throw InputError("data.missing = refuse: {} of {} datasets of data.mixture are not in {}: {}",
-                     chosen->absent.size(), mixture.size(), config.root,
-                     fmt::join(chosen->absent, ", "));
+    throw InputError(
+        "data.missing = refuse: {} of {} datasets of data.mixture are missing in {}: {}",
+        chosen->absent.size(), mixture.size(), config.root, fmt::join(chosen->absent, ", "));
 }
 
 }  // namespace
 
-std::vector<SourceLine> parse_sources(const DataConfig& config) {
-  std::vector<SourceLine> lines;
+std::vector<DatasetLine> parse_datasets(const DataConfig& config) {
+  std::vector<DatasetLine> lines;
   for (const std::string& text : config.sources) {
     const std::vector<std::string> parts = split(text, 3);
     if (parts.size() < 3 || parts[0].empty())
-      throw UsageError("data.source: expected {}, found '{}'", kSourceShape, text);
+      throw UsageError("data.source: expected {}, found '{}'", kDatasetShape, text);
     lines.push_back({parts[0], parse_weight("data.source", parts[0], parts[1]), "", parts[2]});
   }
   refuse_twice("data.source", lines);
   return lines;
 }
 
-std::vector<SourceLine> parse_mixture(const DataConfig& config) {
-  std::vector<SourceLine> lines;
+std::vector<DatasetLine> parse_mixture(const DataConfig& config) {
+  std::vector<DatasetLine> lines;
   for (const std::string& text : config.mixture) {
     std::vector<std::string> parts = split(text, 4);
     if (parts.size() < 2 || parts[0].empty() || parts[0].find('/') != std::string::npos)
@@ -136,8 +136,8 @@ std::vector<SourceLine> parse_mixture(const DataConfig& config) {
   return lines;
 }
 
-std::vector<SourceLine> parse_validation(const DataConfig& config) {
-  std::vector<SourceLine> lines;
+std::vector<DatasetLine> parse_validation(const DataConfig& config) {
+  std::vector<DatasetLine> lines;
   for (const std::string& text : config.validation) {
     const std::vector<std::string> parts = split(text, 2);
     if (parts.size() < 2 || parts[0].empty())
@@ -148,23 +148,23 @@ std::vector<SourceLine> parse_validation(const DataConfig& config) {
   return lines;
 }
 
-ChosenSources choose_sources(const DataConfig& config) {
-  const std::vector<SourceLine> mixture = parse_mixture(config);
-  const std::vector<SourceLine> sources = parse_sources(config);
-  ChosenSources chosen;
-  if (!config.root.empty()) choose_of_mixture(config, mixture, sources, &chosen);
-  chosen.present.insert(chosen.present.end(), sources.begin(), sources.end());
+ChosenDatasets choose_datasets(const DataConfig& config) {
+  const std::vector<DatasetLine> mixture = parse_mixture(config);
+  const std::vector<DatasetLine> single = parse_datasets(config);
+  ChosenDatasets chosen;
+  if (!config.root.empty()) choose_of_mixture(config, mixture, single, &chosen);
+  chosen.present.insert(chosen.present.end(), single.begin(), single.end());
   if (chosen.present.empty())
-    throw UsageError("data.source: expected one source at least, found none{}",
-                     mixture.empty() ? ""
-                                     : "; with data.root, the folder they are in, the datasets of "
-                                       "data.mixture are taken");
+    throw UsageError("data.source: expected at least one dataset, found none{}",
+                     mixture.empty()
+                         ? ""
+                         : "; data.root, the folder of the datasets of data.mixture, is not set");
   return chosen;
 }
 
-std::string prompt_family(const std::vector<SourceLine>& mixture, const std::string& name,
+std::string prompt_family(const std::vector<DatasetLine>& mixture, const std::string& name,
                           const std::string& task) {
-  const SourceLine* line = find_line(mixture, name);
+  const DatasetLine* line = find_line(mixture, name);
   if (line != nullptr && !line->family.empty()) return line->family;
   const auto known =
       std::find(std::begin(io::kPromptFamilies), std::end(io::kPromptFamilies), task);

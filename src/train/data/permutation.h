@@ -1,6 +1,6 @@
-// A keyed permutation of 0 .. size-1 without a stored list: a Feistel network over the next even
-// number of bits, walked until it lands inside (Black, Rogaway: Ciphers with arbitrary finite
-// domains, 2002). The order of samples within an epoch.
+// The order of samples within an epoch: a keyed permutation of 0 .. size-1 without a stored list. A
+// Feistel network over the next even number of bits is applied until the value is below size
+// (Black, Rogaway: Ciphers with arbitrary finite domains, 2002).
 #pragma once
 
 #include <bit>
@@ -14,12 +14,12 @@ namespace lynceus::train {
 class Permutation {
  public:
   Permutation(uint64_t size, uint64_t key) : size_(size), key_(key) {
-    LYNCEUS_CHECK(size > 0, "a permutation of nothing");
+    LYNCEUS_CHECK(size > 0, "a permutation of 0 elements");
     const int bits = std::bit_width(size - 1);
     half_bits_ = (bits + 1) / 2;
   }
 
-  /// Where `index` goes; index < size.
+  /// The new place of `index`; index < size.
   uint64_t operator()(uint64_t index) const {
     if (half_bits_ == 0) return index;
     do index = encrypt(index);

@@ -1,5 +1,4 @@
-// Fills micro-batches in order, lays out their rows, spreads media over ranks by cost. Used by the
-// batch loader and verify.
+// Fills micro-batches in order, lays out their rows, spreads media over ranks by cost.
 #include "train/data/replica_batch.h"
 
 #include <numeric>
@@ -16,20 +15,20 @@ int64_t visual_tokens_of(const model::ModelConfig& config, const SampleInput& sa
 }
 
 /// The rows of one micro-batch while it is being laid out.
-struct RowRange {
+struct MicroBatchRows {
   std::vector<int32_t> token_ids, positions, begins{0}, visual_rows, scored_rows, scored_labels;
 };
 
-// Token ids become rows of the embedding and labels. Here they are in host memory on every device;
-// an embedding on a device would take an id that no rank holds for a visual row.
+// Checked here, where ids are in host memory: on a device the embedding would treat an id that no
+// rank holds as a visual row.
 void check_token_ids(const SampleInput& sample, int64_t vocab_size) {
   for (const int32_t id : sample.token_ids)
     LYNCEUS_CHECK(id >= 0 && id < vocab_size, "sample {} has token id {}, expected 0..{}",
                   sample.index, id, vocab_size - 1);
 }
 
-void append_sample(const SampleInput& sample, int64_t visual, int32_t sample_index, RowRange* rows,
-                   model::PackedBatch* batch) {
+void append_sample(const SampleInput& sample, int64_t visual, int32_t sample_index,
+                   MicroBatchRows* rows, model::PackedBatch* batch) {
   const int64_t text = static_cast<int64_t>(sample.token_ids.size());
   LYNCEUS_CHECK(
       sample.positions.empty() || static_cast<int64_t>(sample.positions.size()) == visual + text,
@@ -54,7 +53,7 @@ void append_sample(const SampleInput& sample, int64_t visual, int32_t sample_ind
   batch->samples.push_back(sample.index);
 }
 
-void finish_micro_batch(const Runtime& rt, RowRange rows, model::PackedBatch* batch) {
+void finish_micro_batch(const Runtime& rt, MicroBatchRows rows, model::PackedBatch* batch) {
   const auto tensor = [&](const std::vector<int32_t>& values) {
     return Tensor::from(rt.stream, {static_cast<int64_t>(values.size())}, values);
   };
@@ -66,12 +65,12 @@ void finish_micro_batch(const Runtime& rt, RowRange rows, model::PackedBatch* ba
   batch->sequences = kernels::CumulativeLengths(rt.stream, std::move(rows.begins));
 }
 
-/// Spreads the window's media, each sample's as a whole, over the ranks; `load` is patch tokens by
-/// rank over the windows of the step.
+/// Spreads the window's media over the ranks; the media of one sample stays together. `load`: patch
+/// tokens by rank over the windows of the step.
 void assign_owners(const model::ModelConfig& config, VisionWindow* window,
                    std::vector<int64_t>* load) {
   std::vector<int64_t> costs;
-  std::vector<size_t> unit_of;  // by item
+  std::vector<size_t> unit_of;  // index into costs, by item
   for (size_t i = 0; i < window->items.size(); ++i) {
     const MediaItem& item = window->items[i];
     if (i == 0 || item.sample != window->items[i - 1].sample) costs.push_back(0);
@@ -106,18 +105,28 @@ int64_t SampleInput::frames() const {
   return std::accumulate(item_frames.begin(), item_frames.end(), int64_t{0});
 }
 
+int64_t ReplicaBatch::tokens() const {
+  int64_t tokens = 0;
+  for (const model::PackedBatch& micro_batch : micro_batches) tokens += micro_batch.tokens();
+  return tokens;
+}
+
+BatchLimits batch_limits(const TrainConfig& config) {
+  return {config.micro_batch_tokens, config.vision_window};
+}
+
 ReplicaBatch make_replica_batch(const Runtime& rt, const model::ModelConfig& config,
                                 std::vector<SampleInput> samples, const BatchLimits& limits,
                                 int ranks) {
   ReplicaBatch replica;
   replica.samples = std::move(samples);
-  RowRange rows;
+  MicroBatchRows rows;
   model::PackedBatch batch;
   const auto close = [&] {
     if (batch.samples.empty()) return;
     finish_micro_batch(rt, std::move(rows), &batch);
     replica.micro_batches.push_back(std::move(batch));
-    rows = RowRange();
+    rows = MicroBatchRows();
     batch = model::PackedBatch();
   };
   for (size_t s = 0; s < replica.samples.size(); ++s) {

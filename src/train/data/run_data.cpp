@@ -1,15 +1,17 @@
-// Opens what data.* names: tokenizer, template, datasets, prompts. See session.h.
+// Opens what data.* names: tokenizer, template, datasets, prompts.
+#include "train/data/run_data.h"
+
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "core/resource.h"
 #include "train/data/dataset_choice.h"
-#include "train/run/session.h"
 #include "train/under_key.h"
 
 namespace lynceus::train {
 namespace {
 
-/// Every sample of every rank has a place in the plan: looked at here, before any step.
+/// Checked before any step, because the plan of a step covers the samples of all ranks.
 void refuse_long_videos(const std::string& key, const std::vector<io::Dataset>& datasets,
                         int64_t most_frames) {
   for (const io::Dataset& dataset : datasets)
@@ -24,12 +26,12 @@ io::PromptList load_prompts(const std::string& key, const std::string& name) {
   return io::PromptList::load(find_resource(key, "prompts", name, ".txt"));
 }
 
-/// The family of each set and its list, both empty where it has none. `held_out`: the first
-/// wordings.
-void give_prompts(const DataConfig& config, const std::vector<io::Dataset>& datasets, bool held_out,
-                  std::vector<std::string>* families,
-                  std::map<std::string, io::PromptList>* lists) {
-  const std::vector<SourceLine> mixture = parse_mixture(config);
+/// The family of each dataset (empty: none) and the lists of these families. `held_out`: unless
+/// data.prompts is none, only the first prompt of each list.
+void choose_prompts(const DataConfig& config, const std::vector<io::Dataset>& datasets,
+                    bool held_out, std::vector<std::string>* families,
+                    std::map<std::string, io::PromptList>* lists) {
+  const std::vector<DatasetLine> mixture = parse_mixture(config);
   const bool by_family = config.prompts != "none";
   const bool first = by_family && (held_out || config.prompts == "single");
   for (const io::Dataset& dataset : datasets) {
@@ -50,12 +52,12 @@ void give_prompts(const DataConfig& config, const std::vector<io::Dataset>& data
 
 }  // namespace
 
-TextOptions RunData::text(const RunConfig& config, bool is_training) const {
+TextOptions RunData::text(bool is_training) const {
   const auto& lists = is_training ? prompts : held_out_prompts;
   std::vector<const io::PromptList*> by_dataset;
   for (const std::string& family : is_training ? families : held_out_families)
     by_dataset.push_back(family.empty() ? nullptr : &lists.at(family));
-  return {tokenizer.get(), style, std::move(by_dataset), config.data.max_tokens, config.train.seed};
+  return {tokenizer.get(), style, std::move(by_dataset), max_tokens, seed};
 }
 
 std::map<std::string, std::string> RunData::fingerprints() const {
@@ -78,7 +80,7 @@ std::string RunData::describe() const {
                                   families[i].empty() ? "" : fmt::format(" ({})", families[i])));
   std::string text = fmt::format("samples from {}", fmt::join(present, ", "));
   if (!absent.empty())
-    text += fmt::format("; {} not there and left out: {}", absent.size(), fmt::join(absent, ", "));
+    text += fmt::format("; {} missing and left out: {}", absent.size(), fmt::join(absent, ", "));
   return text;
 }
 
@@ -88,31 +90,33 @@ std::vector<const io::Dataset*> RunData::pointers(const std::vector<io::Dataset>
   return pointers;
 }
 
-RunData open_data(const RunConfig& config, bool with_training) {
+RunData open_data(const DataConfig& config, int64_t num_frames, uint64_t seed, bool with_training) {
   RunData data;
-  if (config.data.tokenizer.empty())
-    throw UsageError("data.tokenizer: expected a SentencePiece model, found nothing");
-  data.tokenizer = under_key(
-      "data.tokenizer", [&] { return std::make_unique<io::Tokenizer>(config.data.tokenizer); });
+  data.max_tokens = config.max_tokens;
+  data.seed = seed;
+  if (config.tokenizer.empty())
+    throw UsageError("data.tokenizer: expected a SentencePiece model, found none");
+  data.tokenizer = under_key("data.tokenizer",
+                             [&] { return std::make_unique<io::Tokenizer>(config.tokenizer); });
   data.style =
-      io::PromptStyle::load(find_resource("data.prompt", "prompts", config.data.prompt, ".ini"));
-  const auto open = [](const char* key, const SourceLine& line) {
+      io::PromptStyle::load(find_resource("data.prompt", "prompts", config.prompt, ".ini"));
+  const auto open = [](const char* key, const DatasetLine& line) {
     return under_key(key, [&] { return io::Dataset(line.name, line.pattern); });
   };
   if (with_training) {
-    ChosenSources chosen = choose_sources(config.data);
+    ChosenDatasets chosen = choose_datasets(config);
     data.absent = std::move(chosen.absent);
-    for (const SourceLine& line : chosen.present) {
+    for (const DatasetLine& line : chosen.present) {
       data.training.push_back(open("data.source", line));
       data.weights.push_back(line.weight);
     }
   }
-  for (const SourceLine& line : parse_validation(config.data))
+  for (const DatasetLine& line : parse_validation(config))
     data.validation.push_back(open("data.validation", line));
-  refuse_long_videos("data.source", data.training, config.model.vision.num_frames);
-  refuse_long_videos("data.validation", data.validation, config.model.vision.num_frames);
-  give_prompts(config.data, data.training, false, &data.families, &data.prompts);
-  give_prompts(config.data, data.validation, true, &data.held_out_families, &data.held_out_prompts);
+  refuse_long_videos("data.source", data.training, num_frames);
+  refuse_long_videos("data.validation", data.validation, num_frames);
+  choose_prompts(config, data.training, false, &data.families, &data.prompts);
+  choose_prompts(config, data.validation, true, &data.held_out_families, &data.held_out_prompts);
   return data;
 }
 

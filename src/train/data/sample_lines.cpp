@@ -1,5 +1,4 @@
-// One rank of each replica tells names and tokens, each rank the pixels that it decoded. See
-// sample_lines.h.
+// One rank of each replica reports names and tokens, each rank the pixels that it decoded.
 #include "train/data/sample_lines.h"
 
 #include <map>
@@ -20,15 +19,15 @@ uint64_t digest_of_tokens(const SampleInput& sample) {
   return io::digest64(bytes.data(), bytes.size());
 }
 
-/// Keys are foreign text.
+/// Keys come from the corpora and may contain any character.
 std::string without_breaks(std::string text) {
   for (char& c : text)
     if (c == '\t' || c == '\n' || c == '\r') c = ' ';
   return text;
 }
 
-std::string told_by_this_rank(const Runtime& rt, const PreparedStep& prepared,
-                              const std::vector<const io::Dataset*>& datasets) {
+std::string lines_of_this_rank(const Runtime& rt, const PreparedStep& prepared,
+                               const std::vector<const io::Dataset*>& datasets) {
   std::string mine;
   for (size_t i = 0; i < prepared.samples.size(); ++i) {
     const PlannedSample& sample = prepared.samples[i];
@@ -48,13 +47,13 @@ std::string told_by_this_rank(const Runtime& rt, const PreparedStep& prepared,
 
 std::string sample_lines(const Runtime& rt, int64_t step, const PreparedStep& prepared,
                          const std::vector<const io::Dataset*>& datasets) {
-  const auto told = rt.grid.world->all_gather(told_by_this_rank(rt, prepared, datasets));
+  const auto parts = rt.grid.world->all_gather(lines_of_this_rank(rt, prepared, datasets));
   if (rt.grid.world->rank() != 0) return "";
   struct Entry {
     std::string text, pixels = "-";
   };
   std::map<int64_t, Entry> entries;
-  for (const std::string& part : told) {
+  for (const std::string& part : parts) {
     std::istringstream lines(part);
     int64_t index = 0;
     std::string mark, rest;

@@ -1,5 +1,4 @@
-// Writing metrics as JSON lines, and cutting the file at the step a run resumes from. Used by the
-// trainer and `lynceus evaluate`.
+// Writes metrics as JSON lines and cuts the file at the step that a run resumes from.
 #include "train/run/metrics.h"
 
 #include <cmath>
@@ -53,8 +52,6 @@ MetricsFile::MetricsFile(const std::filesystem::path& run_directory)
 
 void MetricsFile::cut_after(int64_t step) { lines_.cut_after(step); }
 
-void MetricsFile::append(const Metrics& metrics) {
-  lines_.append(train::to_json(metrics) + "\n");
-}
+void MetricsFile::append(const Metrics& metrics) { lines_.append(train::to_json(metrics) + "\n"); }
 
 }  // namespace lynceus::train

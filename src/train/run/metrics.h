@@ -1,5 +1,5 @@
-// metrics.jsonl: one JSON object a step, separate objects for validation. Lines behind the step a
-// run resumes from move to metrics.superseded.jsonl.
+// metrics.jsonl: one JSON object per step, separate objects for validation. Lines after the step
+// that a run resumes from move to metrics.superseded.jsonl.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +16,8 @@ namespace lynceus::train {
 using MetricValue = std::variant<int64_t, double, std::string>;
 using Metrics = std::vector<std::pair<std::string, MetricValue>>;
 
-/// {"step": 1, "loss": 2.5}; numbers so that they read back to the same bits; not finite: null.
+/// {"step": 1, "loss": 2.5}. Numbers are written so that reading gives the same bits; null if not
+/// finite.
 std::string to_json(const Metrics& metrics);
 
 /// On rank 0.

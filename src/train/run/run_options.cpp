@@ -1,4 +1,4 @@
-// See run_options.h.
+// Checks the options that precede all sections.
 #include "train/run/run_options.h"
 
 #include <algorithm>
@@ -14,7 +14,7 @@ bool is_step(const std::string& text) {
 }  // namespace
 
 void RunOptions::check(ConfigFaults* faults) const {
-  faults->expect(!run.empty(), "run", "a directory", "nothing");
+  faults->expect(!run.empty(), "run", "a directory", "none");
   faults->expect(resume == "auto" || resume == "never" || is_step(resume), "resume",
                  "auto, never or a step", fmt::format("'{}'", resume));
   faults->at_least("stop-after", stop_after, 0);

@@ -1,4 +1,4 @@
-// Where a run lives and how it continues: the options in front of all sections.
+// The run directory and how a run continues: the options that precede all sections.
 #pragma once
 
 #include <cstdint>
@@ -9,8 +9,8 @@
 
 namespace lynceus::train {
 
-/// What holds for one start only. A run's config.ini and manifests leave it out: read again, it
-/// would end the run, start it over or take it from its owner.
+/// Options of one start. They are left out of config.ini and of manifests: read again, they would
+/// end the run, restart it or take it from its owner.
 inline const std::vector<std::string> kOptionsOfOneStart = {"resume", "stop-after", "take-over",
                                                             "allow-change"};
 
@@ -24,19 +24,22 @@ struct RunOptions {
 
   template <typename Visitor>
   void visit(Visitor& v) {
-    v.field("run", run, "run directory: config, metrics, checkpoints");
-    v.field("resume", resume, "auto: the newest whole checkpoint, if any; never; or a step");
+    v.field("run", run, "run directory for config, metrics and checkpoints");
+    v.field("resume", resume,
+            "checkpoint to resume from: auto (the newest intact one, if any), never, or a step");
     v.field("stop-after", stop_after,
-            "end after that step with a committed checkpoint; 0: train.steps");
-    v.field("init", init,
-            "checkpoint whose values, frozen ones too, a new run starts from (stage 2 from stage "
-            "1); or a "
-            "released pretrain_lynx.pt, whose trained values it starts from");
-    v.field("take-over", take_over, "take the run from a process that still holds it");
+            "end after this step with a committed checkpoint; 0: after train.steps");
+    v.field(
+        "init", init,
+        "checkpoint that a new run starts from, frozen weights included (stage 2 from stage 1), "
+        "or a file of weights such as the released pretrain_lynx.pt, whose trained weights it "
+        "starts from");
+    v.field("take-over", take_over,
+            "take over the lease of the run from a process that still holds it");
     v.list(
         "allow-change", allow_change,
-        "keys that may differ from the resumed checkpoint's; with --init, model.init_from and in "
-        "`evaluate` data.tokenizer, model.weights, vision.weights");
+        "keys that may differ from the checkpoint's on resume; with --init, model.init_from and in "
+        "`evaluate`: data.tokenizer, model.weights, vision.weights");
   }
   void check(ConfigFaults* faults) const;
 };

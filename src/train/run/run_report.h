@@ -1,6 +1,5 @@
-// What a run tells of its steps and validations: metrics.jsonl, damaged.tsv, samples.tsv, the log
-// and the progress line. Rank 0 writes; what it needs of the others is gathered here. Used by the
-// trainer.
+// What a run writes about its steps and validations: metrics.jsonl, damaged.tsv, samples.tsv, the
+// log and the progress line. Rank 0 writes; no call here is collective.
 #pragma once
 
 #include <cstdint>
@@ -10,44 +9,49 @@
 #include <vector>
 
 #include "core/progress.h"
-#include "train/data/balance.h"
 #include "train/data/batch_loader.h"
+#include "train/run/balance_account.h"
 #include "train/run/metrics.h"
+#include "train/run/run_config.h"
 #include "train/run/run_state.h"
-#include "train/run/session.h"
 #include "train/run/step_lines.h"
 #include "train/run/validation.h"
 #include "train/step/step.h"
 
 namespace lynceus::train {
 
-/// A step that is done.
+/// A completed step.
 struct StepDone {
   const PreparedStep& prepared;
   const StepResult& result;
   double lr;
-  double seconds;  ///< waiting for data included
+  double seconds;  ///< including the wait for data
 };
 
 class RunReport {
  public:
   RunReport(const Runtime& rt, const RunConfig& config, const std::filesystem::path& run);
 
-  /// Where a run goes on: what is told of later steps is set aside. On rank 0.
+  /// The run continues after `step`: moves what was written about later steps to other files. On
+  /// rank 0.
   void cut_after(int64_t step);
 
-  /// Collective. `position` is behind the step and gets its damaged samples; AgreedError (kInput)
-  /// when they are more than data.max_bad allows.
-  void tell_step(const StepDone& step, const std::vector<const io::Dataset*>& datasets,
-                 RunPosition* position, Progress* progress);
-  void tell_validation(int64_t step, const std::map<std::string, TaskScore>& scores);
+  /// `shares`: by rank, the patch tokens that it encoded and the micro-batches that it kept.
+  void write_shares(const std::vector<std::string>& shares) const;
+  /// `rows`: lines of damaged.tsv by rank, empty where a rank found no damage.
+  void write_damaged(const std::vector<std::string>& rows);
+  /// `rows`: lines of samples.tsv.
+  void write_samples(const std::string& rows);
+  /// `position` is after the step.
+  void write_step(const StepDone& step, const RunPosition& position, Progress* progress);
+  void write_validation(int64_t step, const std::map<std::string, TaskScore>& scores);
   /// How evenly the steps of this start were spread.
-  void tell_balance() const;
+  void write_balance() const;
+
+  const std::filesystem::path& damaged_path() const { return damaged_.path(); }
 
  private:
-  bool speaks() const { return rt_.grid.world->rank() == 0; }
-  void tell_shares(const StepResult& result) const;
-  void list_damaged(const PreparedStep& prepared, int64_t damaged, RunPosition* position);
+  bool writes() const { return rt_.grid.world->rank() == 0; }
 
   const Runtime& rt_;
   const RunConfig& config_;

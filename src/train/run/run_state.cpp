@@ -1,5 +1,4 @@
-// What checkpoints hold of a run, and what a resume compares before it accepts one. Used by the
-// trainer and `lynceus evaluate`.
+// What a checkpoint contains, and what a resume compares before it accepts one.
 #include "train/run/run_state.h"
 
 #include <fmt/format.h>
@@ -24,11 +23,11 @@ int64_t parse_step(const std::string& text) {
   return step;
 }
 
-/// The checkpoint that --resume names: the newest whole one, or that of a step. What is wrong with
-/// it every rank learns alike, and one tells it.
-std::optional<io::LoadedCheckpoint> load_asked(const Runtime& rt, const RunOptions& options,
-                                               std::span<const io::CheckpointTensor> tensors,
-                                               const io::LoadOptions& load) {
+/// The checkpoint that --resume selects: the newest intact one, or that of a step. Errors are
+/// agreed.
+std::optional<io::LoadedCheckpoint> load_selected(const Runtime& rt, const RunOptions& options,
+                                                  std::span<const io::CheckpointTensor> tensors,
+                                                  const io::LoadOptions& load) {
   std::optional<io::LoadedCheckpoint> loaded;
   parallel::Communicator& world = *rt.grid.world;
   parallel::agree(world, [&] {
@@ -41,17 +40,15 @@ std::optional<io::LoadedCheckpoint> load_asked(const Runtime& rt, const RunOptio
   return loaded;
 }
 
-/// What is not the same of the datasets of a checkpoint and of a run, by name.
+/// One sentence for each dataset that differs between a checkpoint and a run.
 std::vector<std::string> differences_of_data(const std::map<std::string, std::string>& theirs,
                                              const std::map<std::string, std::string>& mine) {
   std::vector<std::string> faults;
   for (const auto& [name, fingerprint] : mine) {
     const auto found = theirs.find(name);
     if (found == theirs.end())
-      faults.push_back(
-          fmt::format("data.source {}: the checkpoint was trained without it, it is "
-                      "there now",
-                      name));
+      faults.push_back(fmt::format(
+          "data.source {}: the checkpoint was trained without it, this run has it", name));
     else if (found->second != fingerprint)
       faults.push_back(fmt::format("data.source {}: the checkpoint has {}, this run {}", name,
                                    found->second, fingerprint));
@@ -59,7 +56,7 @@ std::vector<std::string> differences_of_data(const std::map<std::string, std::st
   for (const auto& [name, fingerprint] : theirs)
     if (!mine.contains(name))
       faults.push_back(fmt::format(
-          "data.source {}: the checkpoint was trained with it, it is not there now", name));
+          "data.source {}: the checkpoint was trained with it, this run does not have it", name));
   return faults;
 }
 
@@ -76,15 +73,15 @@ bool may_change_on_resume(const std::string& key) {
   for (const char* section : {"log.", "checkpoint.", "parallel."})
     if (key.starts_with(section)) return true;
   static constexpr const char* kKeys[] = {
-      // What this start is to do, and where; precision is not among it.
+      // What this start does, and where; precision must not differ.
       "run", "resume", "stop-after", "init", "take-over", "allow-change", "device", "transport",
       "gemm",
-      // How the work is cut.
+      // How the work is divided.
       "train.micro_batch_tokens", "train.vision_window", "train.recompute",
       "vision.images_per_pass", "data.loader_threads",
-      // Where the data lies; that it is the same is compared by content.
+      // Where the data is; its content is compared.
       "data.root", "data.missing",
-      // What looks on without touching what is trained: validation, when to give up.
+      // Validation, and when to give up: neither changes what is trained.
       "train.validate_every", "train.validation_samples", "data.validation", "data.max_bad"};
   return std::find(std::begin(kKeys), std::end(kKeys), key) != std::end(kKeys);
 }
@@ -112,7 +109,7 @@ io::SaveResult RunState::save(io::CheckpointStore* store, const RunPosition& pos
     if (!model_->config.llm.trains(module)) manifest.frozen_weights[module] = weights;
   manifest.tokenizer = identity_.tokenizer;
   manifest.datasets = identity_.datasets;
-  // Each stage knows the counts of its own parameters; the manifest has them all.
+  // Each stage knows the step counts of its own parameters; the manifest needs all of them.
   std::string mine;
   for (const TrainedParameter& trained : optimizer_->parameters())
     mine += fmt::format("{} {}\n", trained.parameter->name, trained.steps);
@@ -151,7 +148,7 @@ void RunState::accept(const io::Manifest& manifest, const RunOptions& options) c
   }
   for (const std::string& fault :
        differences(manifest, identity_.origins, {identity_.tokenizer, /*allow_change=*/{}}))
-    faults.push_back(fault + " (never permitted within a run)");
+    faults.push_back(fault + " (cannot be permitted within a run)");
   const bool same_config = faults.empty();
   if (!allowed("data.source") && !allowed("data.mixture"))
     for (std::string& fault : differences_of_data(manifest.datasets, identity_.datasets))
@@ -160,7 +157,7 @@ void RunState::accept(const io::Manifest& manifest, const RunOptions& options) c
   const std::string message =
       fmt::format("cannot resume from step {} (--allow-change KEY permits a key to differ):\n{}",
                   manifest.step, fmt::join(faults, "\n"));
-  // The same command on other files.
+  // The same command with other files.
   if (same_config) throw InputError("{}", message);
   throw UsageError("{}", message);
 }
@@ -170,7 +167,7 @@ std::optional<RunPosition> RunState::resume(const RunOptions& options) {
   io::LoadOptions load;
   load.accept = [&](const io::Manifest& manifest) { accept(manifest, options); };
   const model::HostTensors values(rt_, tensors());
-  const auto loaded = load_asked(rt_, options, values.tensors(), load);
+  const auto loaded = load_selected(rt_, options, values.tensors(), load);
   if (!loaded) return std::nullopt;
   values.write_back();
   model::refresh_rounded(rt_, model_);
@@ -191,8 +188,8 @@ void RunState::initialize_from(const RunOptions& options) {
     for (const auto& [module, weights] : identity_.origins)
       if (!model_->config.llm.trains(module) && weights.checkpoint.starts_with(own))
         throw UsageError(
-            "init: the frozen {} is in {} alone, which makes room for new checkpoints of the same "
-            "run: choose another --run",
+            "init: the frozen {} is only in {}, a checkpoint of this run that will be deleted when "
+            "newer ones are saved: choose another --run",
             module, weights.checkpoint);
   });
 }
@@ -210,7 +207,7 @@ int64_t load_trained(const Runtime& rt, model::LynxModel* model, const RunOption
                        {tokenizer, options.allow_change});
   };
   load.may_be_unused = [](const std::string& name) { return !is_value(name); };
-  const auto loaded = load_asked(rt, options, values.tensors(), load);
+  const auto loaded = load_selected(rt, options, values.tensors(), load);
   if (!loaded)
     throw parallel::AgreedError(ExitCode::kInput,
                                 fmt::format("{}: no committed checkpoint", options.run));

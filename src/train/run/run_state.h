@@ -1,6 +1,5 @@
-// What of a run is in its checkpoints: trained values, moments, per-parameter steps, the samples
-// seen, and everything a resume must agree with. Glue between the optimizer and
-// io/checkpoint/checkpoint.h.
+// The state of a run in its checkpoints: trained values, moments, per-parameter steps, samples
+// seen, and everything that a resume must agree with.
 #pragma once
 
 #include <map>
@@ -17,14 +16,14 @@
 
 namespace lynceus::train {
 
-/// Where a run stands.
+/// How far a run is.
 struct RunPosition {
   int64_t step = 0;  ///< optimizer steps done
   int64_t samples_seen = 0;
-  int64_t damaged_samples = 0;  ///< of them, replaced and not scored
+  int64_t damaged_samples = 0;  ///< of the samples seen: replaced and not scored
 };
 
-/// What a resume compares besides the config.
+/// What a resume compares.
 struct RunIdentity {
   std::vector<ConfigValue> config;
   uint64_t seed = 0;
@@ -38,17 +37,17 @@ class RunState {
   RunState(const Runtime& rt, model::LynxModel* model, Optimizer* optimizer, RunIdentity identity)
       : rt_(rt), model_(model), optimizer_(optimizer), identity_(std::move(identity)) {}
 
-  /// Collective: commits a checkpoint of `position`, or says why not.
+  /// Collective: commits a checkpoint of `position`; the result says why if it could not.
   io::SaveResult save(io::CheckpointStore* store, const RunPosition& position) const;
 
-  /// Collective: fills values, moments and step counts from the run's checkpoint that
-  /// `options.resume` asks for, and frozen values from where the run had them. Nothing: there is
-  /// none. UsageError when the config differs in a key that may not, or weights, tokenizer, data
-  /// are others; each difference is named. InputError when only data differs.
+  /// Collective: fills values, moments and step counts from the checkpoint that `options.resume`
+  /// selects, and frozen values from where the run had them. nullopt: there is no checkpoint.
+  /// UsageError if the config differs in a key that must not, or weights, tokenizer or data differ;
+  /// each difference is named. InputError if only data differs.
   std::optional<RunPosition> resume(const RunOptions& options);
 
-  /// Collective: the values of the checkpoint that `options.init` names, without moments
-  /// (train/run/weight_origins.h). UsageError when frozen ones would come from this run itself.
+  /// Collective: takes the values, without moments, of the checkpoint that `options.init` names
+  /// (train/run/weight_origins.h). UsageError if frozen values would come from this run itself.
   void initialize_from(const RunOptions& options);
 
   const WeightOrigins& origins() const { return identity_.origins; }
@@ -63,14 +62,14 @@ class RunState {
   RunIdentity identity_;
 };
 
-/// Collective: the values of the run's checkpoint that `options.resume` asks for, without moments,
-/// for use rather than training. Returns its step; InputError if there is none, or if it was
+/// Collective: takes the values, without moments, of the checkpoint that `options.resume` selects,
+/// for use and not for training. Returns its step; InputError if there is none, or if it was
 /// trained with another tokenizer or other frozen weights.
 int64_t load_trained(const Runtime& rt, model::LynxModel* model, const RunOptions& options,
                      const std::string& tokenizer, WeightOrigins* origins);
 
-/// Whether a key may differ between a checkpoint and the run that resumes from it: how it is laid
-/// out and reported, never what is computed.
+/// Whether a key may differ between a checkpoint and the run that resumes from it: keys of layout
+/// and reports may, keys that change results may not.
 bool may_change_on_resume(const std::string& key);
 
 }  // namespace lynceus::train

@@ -1,4 +1,4 @@
-// Signal handlers that set one flag, and the look for the file STOP. Used by the trainer.
+// Signal handlers that set one flag, and the check for the file STOP.
 #include "train/run/signals.h"
 
 #include <csignal>
@@ -34,7 +34,7 @@ void StopRequests::clear() const {
 
 StopReason StopRequests::agreed(parallel::Communicator& world, const io::Lease* lease) const {
   StopReason mine = stop_requested != 0 ? StopReason::kRequested : StopReason::kNone;
-  std::error_code unreadable;  // then nobody can have asked by it
+  std::error_code unreadable;  // counts as no file
   if (world.rank() == 0 && std::filesystem::exists(stop_file_, unreadable))
     mine = StopReason::kRequested;
   if (lease != nullptr && lease->lost()) mine = StopReason::kLeaseLost;

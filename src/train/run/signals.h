@@ -1,6 +1,6 @@
-// Requests to stop: SIGUSR1, SIGTERM, SIGINT, or a file STOP in the run directory. They set a flag
-// that the step boundary agrees on, so that all ranks save the same step. A run that another
-// process has taken over stops there too.
+// Requests to stop: SIGUSR1, SIGTERM, SIGINT, or a file STOP in the run directory. All ranks agree
+// on them after a step, so that all save the same step. A run that another process has taken over
+// stops there too.
 #pragma once
 
 #include <filesystem>
@@ -10,11 +10,11 @@
 
 namespace lynceus::train {
 
-/// Why to stop; the gravest of all ranks counts.
+/// Why to stop; of the reasons of all ranks the largest value counts.
 enum class StopReason : int64_t { kNone = 0, kRequested = 1, kLeaseLost = 2 };
 
-/// Installs handlers for its lifetime; afterwards the signals are ignored, since what they ask for
-/// is under way: a second one must not kill a rank that still has to take leave of the others.
+/// Installs signal handlers for its lifetime. Afterwards the signals are ignored: the run is
+/// already ending, and a second signal must not kill a rank while others still wait for it.
 class StopRequests {
  public:
   explicit StopRequests(std::filesystem::path run_directory);
@@ -22,10 +22,10 @@ class StopRequests {
   StopRequests(const StopRequests&) = delete;
   StopRequests& operator=(const StopRequests&) = delete;
 
-  /// Collective: whether any rank was asked to stop. Rank 0 looks for the file and at its lease.
+  /// Collective over `world`: whether any rank was asked to stop. Rank 0 looks for the file and
+  /// checks its lease, which may be null.
   StopReason agreed(parallel::Communicator& world, const io::Lease* lease) const;
-  /// Removes the file, if any: what it asked for is done, and the next start is to go on. On rank
-  /// 0.
+  /// Removes the file, if any, so that the next start continues. On rank 0.
   void clear() const;
 
  private:

@@ -1,4 +1,4 @@
-// See step_lines.h. Appends whole lines or nothing; cutting keeps what it drops beside the file.
+// Appends complete lines or nothing; cutting keeps the dropped lines in the superseded file.
 #include "train/run/step_lines.h"
 
 #include <fstream>
@@ -15,8 +15,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// Appends all of `text` or, as far as the machine lets us, nothing: no half of a line stays.
-void append_whole(const fs::path& path, const std::string& text) {
+/// Appends all of `text`, or restores the old size of the file, so that no partial line remains.
+void append_all(const fs::path& path, const std::string& text) {
   io::File file = io::File::open_appending(path);
   const uint64_t before = file.size();
   try {
@@ -46,8 +46,8 @@ void StepLines::cut_after(int64_t step) {
     (number && *number <= step ? kept : dropped) += line + "\n";
   }
   if (dropped.empty()) return;
-  append_whole(superseded_, dropped);
-  io::sync_file(superseded_);  // before the only other copy goes
+  append_all(superseded_, dropped);
+  io::sync_file(superseded_);  // before the other copy is removed
   io::atomic_write_text(path_, kept);
 }
 
@@ -55,11 +55,11 @@ void StepLines::append(const std::string& lines) {
   const bool first_failure = unwritten_.empty();
   unwritten_ += lines;
   try {
-    append_whole(path_, unwritten_);
+    append_all(path_, unwritten_);
     unwritten_.clear();
   } catch (const Error& error) {
     if (first_failure)
-      log::warn("{}: cannot be written; its lines wait until it can: {}", path_.string(),
+      log::warn("{}: cannot be written, its lines are kept and written later: {}", path_.string(),
                 error.what());
   }
 }

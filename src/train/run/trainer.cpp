@@ -1,31 +1,33 @@
-// Set-up agreed over the world, then step after step; rank 0 writes what is told. Used by
-// `lynceus train`.
+// Step after step until the run ends, is asked to stop, or fails on all ranks.
 #include "train/run/trainer.h"
 
 #include <algorithm>
 #include <chrono>
+#include <cstdio>
+#include <functional>
+#include <optional>
 
 #include "core/log.h"
 #include "core/progress.h"
 #include "core/trace.h"
-#include "io/checkpoint/lease.h"
-#include "io/files/file.h"
 #include "kernels/gemm.h"
 #include "parallel/dry_run.h"
-#include "train/run/run_report.h"
+#include "train/data/sample_lines.h"
 #include "train/run/signals.h"
+#include "train/run/training_run.h"
 #include "train/run/validation.h"
 #include "train/step/lr_schedule.h"
 
 namespace lynceus::train {
 namespace {
 
-namespace fs = std::filesystem;
+using Clock = std::chrono::steady_clock;
 
 constexpr int kSaveFailuresInARow = 3;
+constexpr int64_t kFewSamples = 200;  // with fewer, the share of damaged ones says little
 
-double seconds_since(std::chrono::steady_clock::time_point begin) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+double seconds_since(Clock::time_point begin) {
+  return std::chrono::duration<double>(Clock::now() - begin).count();
 }
 
 class Trainer {
@@ -33,170 +35,94 @@ class Trainer {
   Trainer(const Runtime& rt, RunConfig* config, ConfigReader* reader)
       : rt_(rt),
         config_(*config),
-        run_(config_.options.run),
-        stop_(run_),
-        report_(rt, config_, run_) {
-    set_up(reader);
-  }
+        stop_(config->options.run),
+        run_(rt, config, reader),
+        trace_(config->log.trace_range()) {}
 
-  ExitCode run() {
+  ExitCode train() {
     const int64_t last = config_.options.stop_after > 0
                              ? std::min(config_.options.stop_after, config_.train.steps)
                              : config_.train.steps;
-    if (position_.step >= last) {
-      log::info("step {} is already done: nothing to train", position_.step);
+    if (position().step >= last) {
+      log::info("step {} is already done: nothing to train", position().step);
       return ExitCode::kDone;
     }
-    BatchLoader loader(rt_, config_.model, RunData::pointers(data_.training),
-                       data_.text(config_, true), batch_limits(config_),
-                       transform_config(config_, true), loader_threads(rt_, config_));
+    BatchLoader loader = make_loader(run_.data.training, /*is_training=*/true);
     if (rt_.overlaps(&parallel::Overlap::vision)) {
-      beside_ = rt_.on(Stream(rt_.stream.device(), accelerator::Priority::kLow));
-      kernels::search_products(beside_->stream, kernels::searches_products(rt_.stream));
+      side_ = rt_.on(Stream(rt_.stream.device(), accelerator::Priority::kLow));
+      kernels::search_products(side_->stream, kernels::searches_products(rt_.stream));
     }
-    TrainingData batches(&loader, make_mixture(), config_.train.global_batch_size, beside_ ? 3 : 2);
-    Progress progress("train", last, "steps",
-                      {.file = speaks() ? stderr : nullptr, .done_before = position_.step});
-    while (position_.step < last) {
-      const auto begin = std::chrono::steady_clock::now();  // waiting for data is part of a step
-      if (position_.step + 1 == trace_.first)
-        trace::start(rt_.grid.world->rank(), rt_.stream.pool()->queue());
-      PreparedStep batch = coming_batch(&batches, position_.step + 1 == last);
-      if (config_.log.schedule && position_.step == first_step_) print_schedule(batch);
-      run_step(
-          &batch, begin, [&] { batches.begin_next(); }, &progress);
-      // Before the checkpoint of the same step, so that a run that goes on from it has both.
-      if (is_due(config_.train.validate_every) || position_.step == config_.train.steps)
+    TrainingData batches(&loader, run_.make_mixture(), config_.train.global_batch_size,
+                         side_ ? 3 : 2);
+    Progress progress(
+        "train", last, "steps",
+        {.file = run_.is_first_rank() ? stderr : nullptr, .done_before = position().step});
+    while (position().step < last) {
+      run_step(&batches, position().step + 1 == last, &progress);
+      // Before the checkpoint of the same step, so that a run resumed from it has both.
+      if (is_due(config_.train.validate_every) || position().step == config_.train.steps)
         validate_now();
-      if (position_.step == last) break;
-      // Asked behind the save: what comes while it is written costs no further step and no second.
+      if (position().step == last) break;
       if (is_due(config_.checkpoint.every)) save();
-      const StopReason reason = stop_.agreed(*rt_.grid.world, lease_.get());
-      if (reason == StopReason::kLeaseLost) leave_to_successor();
-      if (reason == StopReason::kRequested) {
-        progress.finish();
-        report_.tell_balance();
-        write_trace(position_.step);
-        save_now();
-        if (speaks()) stop_.clear();
-        log::info("stopped on request behind step {}; run again to go on", position_.step);
+      if (must_stop()) {
+        finish(&progress);
+        if (run_.is_first_rank()) stop_.clear();
+        log::info("stopped on request after step {}; run the same command again to continue",
+                  position().step);
         return ExitCode::kRequeue;
       }
     }
-    progress.finish();
-    report_.tell_balance();
-    write_trace(position_.step);
-    save_now();
+    finish(&progress);
     return ExitCode::kDone;
   }
 
  private:
-  bool is_due(int64_t every) const { return every > 0 && position_.step % every == 0; }
+  RunPosition& position() { return run_.position; }
+  bool is_due(int64_t every) { return every > 0 && position().step % every == 0; }
 
-  bool speaks() const { return rt_.grid.world->rank() == 0; }
-
-  void set_up(ConfigReader* reader) {
-    parallel::agree(*rt_.grid.world, [&] {
-      trace_ = config_.log.trace_range();
-      data_ = open_data(config_, true);
-      resolve_config(&config_, reader, *data_.tokenizer, rt_);
-      make_mixture();  // complains about sources before any work
-      take_lease();
-      if (speaks()) log::add_file((run_ / "log" / "train.log").string());
-    });
-    RunIdentity identity;
-    identity.config = reader->values();
-    identity.seed = config_.train.seed;
-    identity.tokenizer = data_.tokenizer->describe();
-    identity.datasets = data_.fingerprints();
-    check_same_everywhere(rt_, identity);
-    log::info("{}", data_.describe());
-    std::erase_if(identity.config, [](const ConfigValue& value) {
-      return std::count(kOptionsOfOneStart.begin(), kOptionsOfOneStart.end(), value.key) > 0;
-    });
-
-    model_ = build_model(rt_, config_, identity.tokenizer, &identity.origins);
-    optimizer_ = std::make_unique<Optimizer>(rt_, &model_, config_.optimizer);
-    state_ = std::make_unique<RunState>(rt_, &model_, optimizer_.get(), std::move(identity));
-    store_ = std::make_unique<io::CheckpointStore>(
-        *rt_.grid.world,
-        io::CheckpointOptions{.run_directory = run_,
-                              .keep_last = static_cast<int>(config_.checkpoint.keep_last),
-                              .keep_every = config_.checkpoint.keep_every,
-                              .lease = lease_.get()});
-    start_or_resume();
-    // Only now: a run that may not go on leaves the config of the one that was.
-    parallel::agree(*rt_.grid.world, [&] {
-      if (speaks()) io::atomic_write_text(run_ / "config.ini", reader->print(kOptionsOfOneStart));
-    });
+  BatchLoader make_loader(const std::vector<io::Dataset>& datasets, bool is_training) const {
+    return {rt_,
+            config_.model,
+            RunData::pointers(datasets),
+            run_.data.text(is_training),
+            batch_limits(config_.train),
+            transform_config(config_.data, config_.model.vision.image_size, config_.train.seed,
+                             is_training),
+            loader_threads(rt_, config_.data)};
   }
 
-  void take_lease() {
-    if (!speaks()) return;
-    io::LeaseOptions options;
-    options.take_over = config_.options.take_over;
-    options.waiting = [](const io::LeaseOwner& owner, std::chrono::milliseconds remaining) {
-      log::info("{} holds the run; taking over in {} s unless it shows life", owner.describe(),
-                remaining.count() / 1000);
-    };
-    lease_ = io::Lease::acquire(run_, options);
+  void run_step(TrainingData* batches, bool is_last, Progress* progress) {
+    const auto begin = Clock::now();  // the wait for data is part of a step
+    const bool is_first = position().step == run_.first_step;
+    if (position().step + 1 == trace_.first)
+      trace::start(rt_.grid.world->rank(), rt_.stream.pool()->queue());
+    PreparedStep batch = next_batch(batches, is_last);
+    if (config_.log.schedule && is_first) print_schedule(batch);
+    const double lr = learning_rate(config_.optimizer, position().step, config_.train.steps);
+    const StepResult result =
+        train_step(rt_, run_.model, run_.optimizer.get(), &batch.batch, batch.pixel_source(),
+                   batch.reach, step_options(config_.parallel.schedule, config_.train.recompute),
+                   lr, [&] { batches->begin_next(); });
+    position().step += 1;
+    position().samples_seen += config_.train.global_batch_size;
+    report_step({batch, result, lr, seconds_since(begin)}, is_first, progress);
+    if (position().step == trace_.last) write_trace(position().step);
   }
 
-  void start_or_resume() {
-    if (const auto resumed = state_->resume(config_.options)) {
-      position_ = *resumed;
-      first_step_ = position_.step;
-      log::info("resumed from step {}, {} samples seen", position_.step, position_.samples_seen);
-    } else if (!config_.options.init.empty()) {
-      state_->initialize_from(config_.options);
-      log::info("values start from {}", config_.options.init);
-    }
-    tell_random(model_, state_->origins());
-    if (trace_.last >= trace_.first && first_step_ >= trace_.first)
-      log::info("log.trace: step {} is done already: no trace is written", trace_.first);
-    store_->set_aside_newer(position_.step);
-    parallel::agree(*rt_.grid.world, [&] {
-      if (speaks()) report_.cut_after(position_.step);
-    });
-    log::info("{}: {} on {} samples, {} trained parameters on rank 0", run_.string(),
-              rt_.grid.shape.to_string(), total_samples(), trained_elements());
-  }
-
-  int64_t total_samples() const {
-    int64_t total = 0;
-    for (const io::Dataset& dataset : data_.training) total += dataset.size();
-    return total;
-  }
-
-  int64_t trained_elements() const {
-    int64_t total = 0;
-    for (const TrainedParameter& trained : optimizer_->parameters())
-      total += trained.parameter->value.size();
-    return total;
-  }
-
-  Mixture make_mixture() const {
-    std::vector<MixtureSource> sources;
-    for (size_t i = 0; i < data_.training.size(); ++i)
-      sources.push_back({data_.training[i].name(), data_.weights[i], data_.training[i].size()});
-    Mixture mixture(std::move(sources), config_.train.seed);
-    mixture.seek(position_.samples_seen);
-    return mixture;
-  }
-
-  /// Where the encoder runs ahead, the batch behind this one is taken too, and encoded beside it.
-  PreparedStep coming_batch(TrainingData* batches, bool is_last) {
-    if (!beside_) return batches->next();
+  /// Where the encoder runs ahead, the next batch is taken too, and its media is encoded on the
+  /// side stream concurrently with this step.
+  PreparedStep next_batch(TrainingData* batches, bool is_last) {
+    if (!side_) return batches->next();
     PreparedStep batch = ahead_ ? std::move(*ahead_) : batches->next();
     ahead_.reset();
     if (is_last) return batch;
     ahead_ = batches->next();
-    encode_ahead(rt_, *beside_, model_, &ahead_->batch, ahead_->pixel_source());
+    encode_ahead(rt_, *side_, run_.model, &ahead_->batch, ahead_->pixel_source());
     return batch;
   }
 
   void print_schedule(const PreparedStep& batch) const {
-    if (!speaks() || batch.batch.windows.empty()) return;
+    if (!run_.is_first_rank() || batch.batch.windows.empty()) return;
     const auto kind = parallel::parse_schedule_kind(config_.parallel.schedule);
     const auto schedules = parallel::make_schedules(kind, rt_.grid.pipeline->size(),
                                                     batch.batch.windows.front().micro_batches);
@@ -204,63 +130,87 @@ class Trainer {
     std::fflush(stdout);
   }
 
-  void run_step(PreparedStep* batch, std::chrono::steady_clock::time_point begin,
-                const std::function<void()>& meanwhile, Progress* progress) {
-    const int64_t number = position_.step + 1;
-    const double lr = learning_rate(config_.optimizer, position_.step, config_.train.steps);
-    const StepResult result =
-        train_step(rt_, model_, optimizer_.get(), &batch->batch, batch->pixel_source(),
-                   batch->reach, step_options(config_), lr, meanwhile);
-    position_.step = number;
-    position_.samples_seen += config_.train.global_batch_size;
-    report_.tell_step({*batch, result, lr, seconds_since(begin)}, RunData::pointers(data_.training),
-                      &position_, progress);
-    if (number == trace_.last) write_trace(number);
+  /// Collects what only other ranks know, and lets the report write all of it.
+  void report_step(const StepDone& step, bool is_first, Progress* progress) {
+    if (is_first)
+      run_.report.write_shares(rt_.grid.world->all_gather(
+          fmt::format("{} ({})", step.result.vision.patch_tokens, step.result.most_saved)));
+    if (step.result.totals.damaged_samples > 0) count_damaged(step);
+    if (config_.log.samples)
+      run_.report.write_samples(
+          sample_lines(rt_, position().step, step.prepared, RunData::pointers(run_.data.training)));
+    run_.report.write_step(step, position(), progress);
   }
 
-  /// Nothing if no trace was begun or it is written already.
+  /// Damaged media was replaced and is not scored. It is listed and counted; above data.max_bad the
+  /// run ends.
+  void count_damaged(const StepDone& step) {
+    std::string mine;
+    for (const DamagedSample& sample : step.prepared.damaged)
+      mine += fmt::format("{}\t{}\t{}\n", position().step, sample.index, sample.reason);
+    run_.report.write_damaged(rt_.grid.world->all_gather(mine));
+    position().damaged_samples += step.result.totals.damaged_samples;
+    const auto samples = static_cast<double>(position().samples_seen);
+    if (position().samples_seen >= kFewSamples &&
+        static_cast<double>(position().damaged_samples) / samples > config_.data.max_bad)
+      throw parallel::AgreedError(
+          ExitCode::kInput,
+          fmt::format("{} of {} samples have damaged media, more than data.max_bad = {}: see {}",
+                      position().damaged_samples, position().samples_seen, config_.data.max_bad,
+                      run_.report.damaged_path().string()));
+  }
+
+  void validate_now() {
+    if (run_.data.validation.empty()) return;
+    BatchLoader loader = make_loader(run_.data.validation, /*is_training=*/false);
+    const auto scores = validate(rt_, run_.model, &loader, RunData::pointers(run_.data.validation),
+                                 config_.train.validation_samples, config_.train.global_batch_size);
+    run_.report.write_validation(position().step, scores);
+  }
+
+  /// Asked after the save: a request that arrives while it is written needs neither another step
+  /// nor another save.
+  bool must_stop() {
+    const StopReason reason = stop_.agreed(*rt_.grid.world, run_.lease.get());
+    if (reason == StopReason::kLeaseLost)  // a checkpoint of this process would be refused
+      throw parallel::AgreedError(
+          ExitCode::kIo,
+          fmt::format("{}: another process took the lease of this run: stopped after step {} "
+                      "without saving",
+                      (run_.directory / io::kLeaseName).string(), position().step));
+    return reason == StopReason::kRequested;
+  }
+
+  void finish(Progress* progress) {
+    progress->finish();
+    run_.report.write_balance();
+    write_trace(position().step);
+    save_now();
+  }
+
+  /// Does nothing if no trace was begun or it is already written.
   void write_trace(int64_t last) {
-    if (last < trace_.first || last > trace_.last || first_step_ >= trace_.first) return;
+    if (last < trace_.first || last > trace_.last || run_.first_step >= trace_.first) return;
     const std::string name = trace::file_name(trace_.first, last, rt_.grid.world->rank());
     try {
-      trace::stop_and_write((run_ / "trace" / name).string());
-    } catch (const IoError& error) {  // costs a picture, not the run
+      trace::stop_and_write((run_.directory / "trace" / name).string());
+    } catch (const IoError& error) {  // the run continues without it
       log::warn("no trace: {}", error.what());
     }
     trace_ = {};
   }
 
-  void validate_now() {
-    if (data_.validation.empty()) return;
-    const auto datasets = RunData::pointers(data_.validation);
-    BatchLoader loader(rt_, config_.model, datasets, data_.text(config_, false),
-                       batch_limits(config_), transform_config(config_, false),
-                       loader_threads(rt_, config_));
-    const auto scores = validate(rt_, model_, &loader, datasets, config_.train.validation_samples,
-                                 config_.train.global_batch_size);
-    report_.tell_validation(position_.step, scores);
-  }
-
-  /// Another process trains here now: whatever this one saved would be refused.
-  [[noreturn]] void leave_to_successor() const {
-    throw parallel::AgreedError(
-        ExitCode::kIo,
-        fmt::format("{}: the lease of this run was taken by another process: stopped behind step "
-                    "{} without saving",
-                    (run_ / io::kLeaseName).string(), position_.step));
-  }
-
   /// A failed save is a warning; the third in a row ends the run.
   bool save() {
-    const io::SaveResult result = state_->save(store_.get(), position_);
+    const io::SaveResult result = run_.state->save(run_.store.get(), position());
     if (result.committed) {
       failures_ = 0;
-      saved_step_ = position_.step;
+      saved_step_ = position().step;
       log::info("checkpoint {}: {:.1f} MiB in {:.2f} s", result.path.filename().string(),
                 static_cast<double>(result.bytes) / (1 << 20), result.seconds);
       return true;
     }
-    log::warn("no checkpoint of step {}: {}", position_.step, result.message);
+    log::warn("no checkpoint of step {}: {}", position().step, result.message);
     if (++failures_ >= kSaveFailuresInARow)
       throw parallel::AgreedError(
           ExitCode::kIo,
@@ -270,37 +220,27 @@ class Trainer {
 
   /// A save that must succeed.
   void save_now() {
-    if (saved_step_ == position_.step || save()) return;
-    throw parallel::AgreedError(ExitCode::kIo,
-                                fmt::format("step {} could not be saved; the checkpoints before "
-                                            "it are whole",
-                                            position_.step));
+    if (saved_step_ == position().step || save()) return;
+    throw parallel::AgreedError(
+        ExitCode::kIo, fmt::format("step {} could not be saved; the earlier checkpoints are intact",
+                                   position().step));
   }
 
   const Runtime& rt_;
-  RunConfig& config_;
-  fs::path run_;
-  const StopRequests stop_;  // from the start: a request while weights are loaded counts too
-  RunReport report_;
-  RunData data_;
-  std::unique_ptr<io::Lease> lease_;
-  model::LynxModel model_;
-  std::unique_ptr<Optimizer> optimizer_;
-  std::unique_ptr<RunState> state_;
-  std::unique_ptr<io::CheckpointStore> store_;
-  RunPosition position_;
-  int64_t first_step_ = 0;
+  const RunConfig& config_;
+  const StopRequests stop_;  // before the run is set up: a request meanwhile counts too
+  TrainingRun run_;
   int64_t saved_step_ = -1;
   int failures_ = 0;
   TraceRange trace_;
-  std::optional<Runtime> beside_;      // where the encoder runs ahead; empty: it does not
-  std::optional<PreparedStep> ahead_;  // behind the step at hand
+  std::optional<Runtime> side_;  // where the encoder runs ahead of its step; empty: it does not
+  std::optional<PreparedStep> ahead_;  // the batch after the current one
 };
 
 }  // namespace
 
 ExitCode train(const Runtime& rt, RunConfig* config, ConfigReader* reader) {
-  return Trainer(rt, config, reader).run();
+  return Trainer(rt, config, reader).train();
 }
 
 }  // namespace lynceus::train

@@ -2,13 +2,13 @@
 #pragma once
 
 #include "core/config.h"
-#include "train/run/session.h"
+#include "train/run/run_config.h"
 
 namespace lynceus::train {
 
 /// Collective over the world. `reader` has filled `config`; what files decide is resolved in it,
-/// and gives the values of config.ini and the manifests. Returns kDone, or kRequeue after a stop on
-/// request; errors are agreed.
+/// and it supplies the values of config.ini and of the manifests. Returns kDone, or kRequeue after
+/// a stop on request; errors are agreed.
 ExitCode train(const Runtime& rt, RunConfig* config, ConfigReader* reader);
 
 }  // namespace lynceus::train

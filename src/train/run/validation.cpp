@@ -1,5 +1,4 @@
-// Runs held-out samples forward in batches and adds up their scores by task. Used by the trainer
-// and `lynceus evaluate`.
+// Runs held-out samples forward in batches and adds up their scores by task.
 #include "train/run/validation.h"
 
 #include <algorithm>
@@ -10,8 +9,8 @@
 namespace lynceus::train {
 namespace {
 
-double ratio(double part, int64_t whole) {
-  return whole == 0 ? 0 : part / static_cast<double>(whole);
+double ratio(double part, int64_t total) {
+  return total == 0 ? 0 : part / static_cast<double>(total);
 }
 
 std::string answer_of(const std::vector<io::Turn>& turns) {
@@ -48,7 +47,7 @@ class BatchScores {
   Tensor table_;
 };
 
-/// The samples whose media was damaged, of all ranks: each is found by the one that encodes it.
+/// The samples with damaged media of all ranks; each is found by the rank that encodes it.
 class DamageList {
  public:
   DamageList(const Runtime& rt, int64_t samples)
@@ -61,7 +60,7 @@ class DamageList {
     }
   }
 
-  /// By sample; what is wrong with each goes to the log.
+  /// 1 for each damaged sample, by index. Logs the reasons.
   const int64_t* agreed() {
     rt_.grid.world->all_reduce(found_, parallel::ReduceOp::kMax);
     for (const std::string& reasons : rt_.grid.world->all_gather(reasons_))

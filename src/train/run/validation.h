@@ -1,6 +1,7 @@
 // Validation: loss, scored-token accuracy and answer accuracy of held-out sets, by task. An answer
-// is right when every one of its scored tokens has the largest logit (of equal ones: the first, as
-// argmax has it) given the true ones before it, i.e. when greedy decoding would say exactly it.
+// is right if each of its scored tokens has the largest logit (of equal ones the first, as in
+// argmax) given the true tokens before it, i.e. if greedy decoding would produce exactly this
+// answer.
 #pragma once
 
 #include <map>
@@ -24,13 +25,13 @@ struct TaskScore {
   double loss() const;
   double token_accuracy() const;
   double answer_accuracy() const;
-  /// Share of the most frequent answer.
+  /// Share of the most frequent answer, 0 to 1.
   double baseline() const;
 };
 
-/// Collective over the world: the first `samples` (0: all) samples of every dataset of the loader,
-/// in order, by task of the shards; the same scores on every rank. Samples with damaged media are
-/// logged as warnings.
+/// Collective over the world: scores of the first `samples` (0: all) samples of every dataset of
+/// the loader, by the task of the dataset shards; the same on every rank. Samples with damaged
+/// media are logged as warnings.
 std::map<std::string, TaskScore> validate(const Runtime& rt, const model::LynxModel& model,
                                           BatchLoader* loader,
                                           const std::vector<const io::Dataset*>& datasets,

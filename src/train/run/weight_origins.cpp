@@ -1,4 +1,4 @@
-// See weight_origins.h. Holds a checkpoint against this run before it takes values from it.
+// Compares a checkpoint with this run before it takes values from it.
 #include "train/run/weight_origins.h"
 
 #include <fmt/format.h>
@@ -17,32 +17,32 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// The key that permits other weights of a module; empty: none does.
+/// The key that permits other weights of a module; empty: there is none.
 std::string key_of(const std::string& module) {
   if (module == "llm") return "model.weights";
   return module == "vision" ? "vision.weights" : "";
 }
 
 bool is_of(const std::string& module, const std::string& tensor) {
-  return is_value(tensor) && module_of(tensor) == module;
+  return is_value(tensor) && name_of(model::module_of(tensor)) == module;
 }
 
-/// A stage without video has no frame positions to give.
+/// A stage without video has no frame positions.
 bool may_be_new(const std::string& tensor) {
   return tensor.starts_with("absolute_frame_pos_embed");
 }
 
 std::vector<io::CheckpointTensor> values_of(model::LynxModel* model,
-                                            const model::NameFilter& filter) {
+                                            const model::ParameterFilter& filter) {
   std::vector<io::CheckpointTensor> values;
   model->visit_parameters([&](Parameter& parameter) {
-    if (filter(parameter.name)) values.push_back(io::checkpoint_tensor(parameter));
+    if (filter(parameter)) values.push_back(io::checkpoint_tensor(parameter));
   });
   return values;
 }
 
 io::LoadedCheckpoint load_from(const Runtime& rt, model::LynxModel* model,
-                               const std::string& checkpoint, const model::NameFilter& filter,
+                               const std::string& checkpoint, const model::ParameterFilter& filter,
                                const io::LoadOptions& load) {
   const model::HostTensors values(rt, values_of(model, filter));
   io::LoadedCheckpoint loaded;
@@ -54,7 +54,7 @@ io::LoadedCheckpoint load_from(const Runtime& rt, model::LynxModel* model,
   return loaded;
 }
 
-/// One module from the checkpoint that held it when the run began.
+/// Loads one module from the checkpoint that the run used when it began.
 void load_module(const Runtime& rt, model::LynxModel* model, const std::string& module,
                  const io::FrozenWeights& weights) {
   io::LoadOptions load;
@@ -68,16 +68,17 @@ void load_module(const Runtime& rt, model::LynxModel* model, const std::string& 
   try {
     load_from(
         rt, model, weights.checkpoint,
-        [&](const std::string& parameter) { return module_of(parameter) == module; }, load);
+        [&](const Parameter& parameter) { return name_of(parameter.module) == module; }, load);
   } catch (const parallel::AgreedError& error) {
     throw parallel::AgreedError(
-        error.code(), fmt::format("the frozen {} came from {} and is saved nowhere else, but: {}",
-                                  module, weights.checkpoint, error.what()));
+        error.code(),
+        fmt::format("the frozen {} was loaded from {} and is not saved anywhere else, but: {}",
+                    module, weights.checkpoint, error.what()));
   }
 }
 
-/// What a file of weights (the released pretrain_lynx.pt, say) holds of what this run trains. Of
-/// its frozen parts the run has its own, from model.weights and vision.weights.
+/// Takes from a file of weights (e.g. the released pretrain_lynx.pt) the modules that this run
+/// trains. Frozen modules keep their values from model.weights and vision.weights.
 void initialize_from_file(const Runtime& rt, model::LynxModel* model, const std::string& file,
                           WeightOrigins* origins) {
   io::WeightSourcePtr source;
@@ -87,7 +88,7 @@ void initialize_from_file(const Runtime& rt, model::LynxModel* model, const std:
     source = io::open_weights(file);
     std::vector<std::string> elsewhere;
     for (const std::string& name : source->names()) {
-      const std::string module = module_of(name);
+      const std::string module = name_of(model::module_of(name));
       if (model->config.llm.trains(module)) {
         trained.insert(module);
       } else {
@@ -95,34 +96,29 @@ void initialize_from_file(const Runtime& rt, model::LynxModel* model, const std:
         elsewhere.push_back(name);
       }
     }
-    std::vector<io::ExpectedTensor> expected;
-    for (const io::ExpectedTensor& tensor : model::expected_tensors(model->config))
-      if (trained.contains(module_of(tensor.name)) &&
-          (source->has(tensor.name) || !may_be_new(tensor.name)))
-        expected.push_back(tensor);
+    const std::vector<io::ExpectedTensor> expected =
+        model::expected_tensors(model->config, [&](const Parameter& parameter) {
+          return trained.contains(name_of(parameter.module)) &&
+                 (source->has(parameter.name) || !may_be_new(parameter.name));
+        });
     io::match_weights(*source, expected, elsewhere);
     if (trained.empty())
-      throw InputError("{}: nothing in it is trained here (model.train)", source->describe());
+      throw InputError("{}: expected a module that this run trains (model.train), found none",
+                       source->describe());
   });
-  model::load_weights(rt, model, *source, [&](const std::string& name) {
-    return trained.contains(module_of(name)) && source->has(name);
+  model::load_weights(rt, model, *source, [&](const Parameter& parameter) {
+    return trained.contains(name_of(parameter.module)) && source->has(parameter.name);
   });
   const std::string digest = io::digest_files(source->files(), *rt.grid.world).hex();
   for (const std::string& module : trained) {
     (*origins)[module] = {digest, ""};
-    log::info("the {} is that of {}", module, source->describe());
+    log::info("the {} was loaded from {}", module, source->describe());
   }
   for (const std::string& module : frozen)
-    log::info("the frozen {} in {} is left alone", module, source->describe());
+    log::info("the frozen {} in {} is not used", module, source->describe());
 }
 
 }  // namespace
-
-std::string module_of(const std::string& parameter) {
-  if (model::is_vision(parameter)) return "vision";
-  if (model::is_backbone(parameter)) return "llm";
-  return parameter.starts_with("LLM.") ? "adapter" : "bridge";
-}
 
 bool is_value(const std::string& tensor) { return tensor.ends_with("/value"); }
 
@@ -166,20 +162,20 @@ void refuse_differences(const std::string& checkpoint, const io::Manifest& manif
   const std::vector<std::string> faults = differences(manifest, mine, terms);
   if (!faults.empty())
     throw InputError(
-        "{} was trained with others (--allow-change data.tokenizer, model.weights or "
+        "{} was trained with other files (--allow-change data.tokenizer, model.weights or "
         "vision.weights permits it):\n{}",
         checkpoint, fmt::join(faults, "\n"));
 }
 
 void initialize_from(const Runtime& rt, model::LynxModel* model, const std::string& checkpoint,
                      const CheckpointTerms& terms, WeightOrigins* origins) {
-  // A checkpoint is a directory; rank 0 looks for all.
+  // A checkpoint is a directory; rank 0 checks for all ranks.
   std::error_code ignored;
   const char* mine = fs::is_regular_file(checkpoint, ignored) ? "file" : "";
   if (!rt.grid.world->all_gather(mine)[0].empty())
     return initialize_from_file(rt, model, checkpoint, origins);
-  std::set<std::string> elsewhere;  // modules that the checkpoint knows but does not hold
-  std::string place;                // a link may point to another one later
+  std::set<std::string> elsewhere;  // modules that the checkpoint names but does not contain
+  std::string place;                // resolved: a link may later point to another checkpoint
   io::LoadOptions load;
   load.accept = [&](const io::Manifest& manifest) {
     refuse_differences(checkpoint, manifest, *origins, terms);
@@ -189,12 +185,12 @@ void initialize_from(const Runtime& rt, model::LynxModel* model, const std::stri
   };
   load.may_be_unused = [](const std::string& tensor) { return !is_value(tensor); };
   load.may_be_missing = [&](const std::string& tensor) {
-    return may_be_new(tensor) || elsewhere.contains(module_of(tensor));
+    return may_be_new(tensor) || elsewhere.contains(name_of(model::module_of(tensor)));
   };
-  // The encoder is never in a checkpoint.
+  // The vision encoder is never in a checkpoint.
   const io::LoadedCheckpoint loaded = load_from(
       rt, model, checkpoint,
-      [](const std::string& parameter) { return !model::is_vision(parameter); }, load);
+      [](const Parameter& parameter) { return parameter.module != Module::kVision; }, load);
   for (auto& [module, weights] : *origins)
     if (holds(loaded.manifest, module)) weights = {module_digest(loaded.manifest, module), place};
   load_frozen(rt, model, loaded.manifest, origins);
@@ -206,7 +202,7 @@ void load_frozen(const Runtime& rt, model::LynxModel* model, const io::Manifest&
     if (weights.checkpoint.empty() || holds(manifest, module)) continue;
     load_module(rt, model, module, weights);
     (*origins)[module] = weights;
-    log::info("the {} is that of {}", module, weights.checkpoint);
+    log::info("the {} was loaded from {}", module, weights.checkpoint);
   }
 }
 
@@ -217,15 +213,17 @@ std::string load_backbone(const Runtime& rt, model::LynxModel* model, const std:
     refuse_differences(checkpoint, manifest, {}, terms);
   };
   load.may_be_unused = [](const std::string& tensor) { return !is_of("llm", tensor); };
-  return module_digest(load_from(rt, model, checkpoint, model::is_backbone, load).manifest, "llm");
+  return module_digest(
+      load_from(rt, model, checkpoint, model::of_module(Module::kLlm), load).manifest, "llm");
 }
 
-void tell_random(const model::LynxModel& model, const WeightOrigins& origins) {
+void log_random_modules(const model::LynxModel& model, const WeightOrigins& origins) {
   for (const char* module : {"bridge", "adapter"})
     if (const auto found = origins.find(module); found != origins.end() &&
                                                  !model.config.llm.trains(module) &&
                                                  found->second.identity.starts_with("random"))
-      log::info("the {} is frozen and has random values: no checkpoint gave it others", module);
+      log::info("the {} is frozen and has random values: it was not loaded from a checkpoint",
+                module);
 }
 
 }  // namespace lynceus::train

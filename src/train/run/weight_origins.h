@@ -1,7 +1,7 @@
-// Where weights come from, by module: the words of model.train (bridge, adapter, llm) and vision. A
-// checkpoint holds what its run trained; of what was frozen its manifest keeps the origin, so that
-// whoever uses it (a resume, a next stage by --init, `evaluate`) has the very same weights or is
-// refused. Frozen weights that came from a checkpoint are read from there again.
+// Where weights come from, by module: bridge, adapter, llm (the words of model.train) and vision. A
+// checkpoint contains what its run trained. Of frozen modules its manifest keeps the origin, so
+// that a resume, a next stage (--init) or `evaluate` uses the same weights or is refused. Frozen
+// weights that came from a checkpoint are read from there again.
 #pragma once
 
 #include <map>
@@ -15,49 +15,46 @@ namespace lynceus::train {
 
 using WeightOrigins = std::map<std::string, io::FrozenWeights>;
 
-/// The module that a parameter belongs to.
-std::string module_of(const std::string& parameter);
-/// Whether a tensor of a checkpoint is a parameter's value and no moment.
+/// Whether a tensor of a checkpoint is the value of a parameter and not a moment.
 bool is_value(const std::string& tensor);
-/// Whether a checkpoint has values of `module`, and the digest of them that FrozenWeights::identity
-/// keeps.
+/// Whether a checkpoint has values of `module`.
 bool holds(const io::Manifest& manifest, const std::string& module);
+/// The digest of these values, as in FrozenWeights::identity.
 std::string module_digest(const io::Manifest& manifest, const std::string& module);
 
-/// What a checkpoint is held against before its values are used.
+/// What a checkpoint is compared with before its values are used.
 struct CheckpointTerms {
   std::string tokenizer;                  ///< Tokenizer::describe()
   std::vector<std::string> allow_change;  ///< data.tokenizer, model.weights, vision.weights
 };
 
-/// One sentence a difference: another tokenizer; other weights of a module of `mine` that neither
-/// the checkpoint nor one that it names holds.
+/// One sentence per difference: another tokenizer, or other weights of a module of `mine` that is
+/// neither in the checkpoint nor in another one that it names.
 std::vector<std::string> differences(const io::Manifest& manifest, const WeightOrigins& mine,
                                      const CheckpointTerms& terms);
-/// Throws them as one InputError about `checkpoint`.
+/// InputError about `checkpoint` that lists the differences, if any.
 void refuse_differences(const std::string& checkpoint, const io::Manifest& manifest,
                         const WeightOrigins& mine, const CheckpointTerms& terms);
 
-/// Collective: every value of another run's checkpoint, of frozen and of trained parameters (stage
-/// 2 from stage 1), and what the run behind it had from others. `origins` says so afterwards.
-/// Missing are at most modules of the same origin, and the frame positions of a stage without
-/// video.
-/// `checkpoint` may also be a file of weights, as the released Lynx code writes them: what this run
-/// trains is taken from there, what is frozen is left alone.
+/// Collective: takes all values of another run's checkpoint, of frozen and of trained parameters
+/// (stage 2 from stage 1), and the frozen modules which that run had from other checkpoints.
+/// `origins` is updated. Only modules of the same origin, and the frame positions of a stage
+/// without video, may be missing. `checkpoint` may also be a file of weights as the released Lynx
+/// code writes it: then only the modules that this run trains are taken.
 void initialize_from(const Runtime& rt, model::LynxModel* model, const std::string& checkpoint,
                      const CheckpointTerms& terms, WeightOrigins* origins);
 
-/// Collective: modules that `manifest` does not hold but knows in other checkpoints, whose digests
-/// must be what they were. `origins` says so afterwards.
+/// Collective: loads the modules that `manifest` names in other checkpoints; their digests must be
+/// unchanged. `origins` is updated.
 void load_frozen(const Runtime& rt, model::LynxModel* model, const io::Manifest& manifest,
                  WeightOrigins* origins);
 
-/// Collective: the backbone's weights from a checkpoint of a run that trained it (model.init_from).
-/// Returns the digest of what was read.
+/// Collective: loads the backbone's weights from a checkpoint of a run that trained it
+/// (model.init_from). Returns their digest.
 std::string load_backbone(const Runtime& rt, model::LynxModel* model, const std::string& checkpoint,
                           const CheckpointTerms& terms);
 
-/// Says which frozen modules have random values that nothing ever trained.
-void tell_random(const model::LynxModel& model, const WeightOrigins& origins);
+/// Logs the frozen modules that have random values which were never trained.
+void log_random_modules(const model::LynxModel& model, const WeightOrigins& origins);
 
 }  // namespace lynceus::train

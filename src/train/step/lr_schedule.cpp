@@ -1,5 +1,5 @@
 // With w warm-up steps of n: start + (lr - start) · step / w, then final + (lr - final) · left,
-// where left falls from 1 towards 0, which step n would reach. Used by the trainer.
+// where left falls from 1 to 0; step n would have left = 0.
 #include "train/step/lr_schedule.h"
 
 #include <algorithm>

@@ -1,9 +1,7 @@
-// Reduction, norm and AdamW over the trained parameters that the global batch reaches. Used by a
-// training step.
+// Reduction, norm and AdamW over the trained parameters that the global batch reaches.
 #include "train/step/optimizer.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "core/trace.h"
 #include "kernels/adamw.h"
@@ -19,8 +17,7 @@ Optimizer::Optimizer(const Runtime& rt, model::LynxModel* model, const Optimizer
     trained.parameter = &parameter;
     trained.reach = model::reach_of(parameter);
     const bool vision = model::in_vision_branch(parameter);
-    trained.group = vision ? rt.grid.world.get() : rt.grid.data.get();
-    // Every tensor counts once: shards on the rank that holds them, replicas on one rank.
+    // Every tensor counts once: tensor shards on the rank that holds them, copies on one rank.
     trained.counts_in_norm =
         vision ? rt.grid.replica->rank() == 0 : parameter.sharded() || rt.grid.tensor->rank() == 0;
     trained.m =
@@ -32,8 +29,9 @@ Optimizer::Optimizer(const Runtime& rt, model::LynxModel* model, const Optimizer
   order_gradients(model);
 }
 
-/// In the order of backward: the head, the layers from the last to the first, the embedding, then
-/// the vision branch, whose sums over the world come behind all others on every rank.
+/// In the order of the backward pass: the head, the layers from the last to the first, the
+/// embedding, then the vision branch, whose sums over the world come after all others on every
+/// rank.
 void Optimizer::order_gradients(model::LynxModel* model) {
   std::vector<parallel::GradientMember> members;
   const model::ParameterVisitor add = [&](Parameter& parameter) {
@@ -44,10 +42,10 @@ void Optimizer::order_gradients(model::LynxModel* model) {
   };
   model::LlmStage& stage = model->stage;
   if (stage.head) stage.head->visit_parameters(add);
-  complete_behind_layer_.resize(stage.layers.size());
+  complete_after_layer_.resize(stage.layers.size());
   for (size_t layer = stage.layers.size(); layer-- > 0;) {
     stage.layers[layer].visit_parameters(add);
-    complete_behind_layer_[layer] = members.size();
+    complete_after_layer_[layer] = members.size();
   }
   if (stage.embedding) stage.embedding->visit_parameters(add);
   model->bridge.visit_parameters(add);
@@ -61,7 +59,7 @@ void Optimizer::begin_step(const GlobalReach& reach) {
 }
 
 void Optimizer::layer_complete(size_t layer) {
-  if (rt_.overlap.gradients) reducer_->complete(complete_behind_layer_[layer]);
+  if (rt_.overlap.gradients) reducer_->complete(complete_after_layer_[layer]);
 }
 
 void Optimizer::reduce_gradients() {
@@ -69,14 +67,14 @@ void Optimizer::reduce_gradients() {
   reducer_->finish();
 }
 
-double Optimizer::gradient_norm(int64_t scored_tokens, const GlobalReach& reach) {
+double Optimizer::sum_of_squares(const GlobalReach& reach) const {
   std::vector<Tensor> gradients;
   for (const TrainedParameter& trained : parameters_)
     if (trained.counts_in_norm && reach.reaches(trained.reach))
       gradients.push_back(trained.parameter->grad);
   double sum = 0;
   for (const double squares : kernels::sums_of_squares(rt_.stream, gradients)) sum += squares;
-  return std::sqrt(rt_.grid.replica->all_reduce(sum)) / static_cast<double>(scored_tokens);
+  return sum;
 }
 
 void Optimizer::update(double lr, int64_t scored_tokens, double gradient_norm,

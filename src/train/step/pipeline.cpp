@@ -1,8 +1,10 @@
-// Walks through a stage's actions: forward and backward of micro-batches, and the grouped exchanges
-// between them. Used by a training step and by validation.
+// Executes the actions of a stage in order: forward and backward of micro-batches, and the grouped
+// exchanges between them.
 #include "train/step/pipeline.h"
 
 #include <algorithm>
+#include <map>
+#include <optional>
 
 #include "core/trace.h"
 
@@ -31,13 +33,13 @@ class Executor {
           break;
       }
     }
-    for (UnderWay& exchange : under_way_) exchange.pending.wait(rt_.stream);
+    for (InProgress& exchange : in_progress_) exchange.pending.wait(rt_.stream);
     return std::move(result_);
   }
 
  private:
-  /// An exchange that the stream does not wait for before it needs what is received.
-  struct UnderWay {
+  /// An exchange in progress; the stream waits for it when it needs a received tensor.
+  struct InProgress {
     parallel::Action action;
     parallel::Pending pending;
   };
@@ -87,9 +89,11 @@ class Executor {
     }
     const trace::QueueScope scope(rt_.stream.pool()->queue(), "compute", "backward");
     const auto saved = saved_.find(micro_batch);
-    const bool last = micro_batch + 1 == job_.window->micro_batches;  // they run in this order
-    Tensor dx = stage_.backward(rt_, batch(micro_batch), job_.recompute, &saved->second, dh,
-                                last ? job_.on_layer_complete : nullptr);
+    const bool last = micro_batch + 1 == job_.window->micro_batches;  // they run in order of number
+    Tensor dx;
+    stage_.backward(rt_, batch(micro_batch), job_.recompute, &saved->second, dh,
+                    stage_.input_wants_gradient(batch(micro_batch)) ? &dx : nullptr,
+                    last ? job_.on_layer_complete : nullptr);
     saved_.erase(saved);
     if (!rt_.grid.first_stage())
       gradients_out_[micro_batch] = dx;
@@ -114,23 +118,23 @@ class Executor {
     if (action.recv_gradient) receive(after, *action.recv_gradient, &gradients_);
     if (!rt_.overlaps(&parallel::Overlap::pipeline))
       return rt_.grid.pipeline->exchange(sends, receives);
-    std::erase_if(under_way_, [](const UnderWay& known) { return known.pending.is_done(); });
-    under_way_.push_back({action, rt_.grid.pipeline->exchange_async(sends, receives)});
+    std::erase_if(in_progress_, [](const InProgress& known) { return known.pending.is_done(); });
+    in_progress_.push_back({action, rt_.grid.pipeline->exchange_async(sends, receives)});
   }
 
-  /// The stream waits for the exchange that receives this.
+  /// Makes the stream wait for the exchange that receives this micro-batch.
   void arrive(std::optional<int> parallel::Action::*part, int micro_batch) {
     const auto found = std::find_if(
-        under_way_.begin(), under_way_.end(),
-        [&](const UnderWay& exchange) { return exchange.action.*part == micro_batch; });
-    if (found == under_way_.end()) return;  // it ended long ago
+        in_progress_.begin(), in_progress_.end(),
+        [&](const InProgress& exchange) { return exchange.action.*part == micro_batch; });
+    if (found == in_progress_.end()) return;  // already done
     found->pending.wait(rt_.stream);
-    under_way_.erase(found);
+    in_progress_.erase(found);
   }
 
   static Tensor take(std::map<int, Tensor>* from, int micro_batch) {
     const auto found = from->find(micro_batch);
-    LYNCEUS_CHECK(found != from->end(), "the schedule uses micro-batch {} before it is there",
+    LYNCEUS_CHECK(found != from->end(), "the schedule uses micro-batch {} before it was received",
                   micro_batch);
     Tensor tensor = std::move(found->second);
     from->erase(found);
@@ -142,8 +146,8 @@ class Executor {
   const PipelineJob& job_;
   int64_t width_;
   std::map<int, Tensor> activations_, gradients_;          // received, not yet used
-  std::map<int, Tensor> activations_out_, gradients_out_;  // made, not yet sent
-  std::vector<UnderWay> under_way_;
+  std::map<int, Tensor> activations_out_, gradients_out_;  // computed, not yet sent
+  std::vector<InProgress> in_progress_;
   std::map<int, model::LlmStage::Saved> saved_;
   PipelineResult result_;
 };

@@ -1,8 +1,7 @@
-// The pipeline executor: runs one stage's schedule over the micro-batches of a window.
+// The pipeline executor: runs the schedule of one stage over the micro-batches of a window.
 #pragma once
 
 #include <functional>
-#include <map>
 #include <vector>
 
 #include "model/lynx.h"
@@ -18,15 +17,15 @@ struct PipelineJob {
   Tensor visual;  ///< the window's visual tokens; first stage
   model::Recompute recompute = model::Recompute::kNone;
   bool backward = true;
-  /// Last stage: called once a micro-batch (its number in the step).
+  /// Last stage: called once per micro-batch with its number in the step.
   std::function<void(int, const model::LlmStage::Output&)> on_output;
-  /// Called behind each layer's last backward of the job: its gradients are complete.
+  /// Called after the last backward pass of each layer in this job: its gradients are complete.
   std::function<void(size_t)> on_layer_complete;
 };
 
 struct PipelineResult {
-  Tensor dvisual;      ///< gradient of `visual`; first stage, where the window has media
-  int most_saved = 0;  ///< the most micro-batches held between forward and backward at one time
+  Tensor dvisual;      ///< gradient of `visual`; first stage, if the window has media
+  int most_saved = 0;  ///< the most micro-batches kept between forward and backward at one time
 };
 
 /// Collective over grid.pipeline and grid.tensor. Adds to the stage's parameter gradients.

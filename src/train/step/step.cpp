@@ -1,5 +1,4 @@
-// Gradients window by window, then the update; losses alone for validation. Used by train, verify
-// and the benchmark.
+// Gradients window by window, then the update; only the loss for validation.
 #include "train/step/step.h"
 
 #include <algorithm>
@@ -7,6 +6,7 @@
 
 #include "core/fault.h"
 #include "core/trace.h"
+#include "parallel/schedule.h"
 
 namespace lynceus::train {
 namespace {
@@ -16,16 +16,8 @@ void prepare(const Runtime& rt, const model::LynxModel& model, ReplicaBatch* bat
     model.stage.prepare(rt, &micro_batch);
 }
 
-/// The loss lives on the last stage: its sums, in f64, for every rank of the replica.
-StepLoss share_over_replica(const Runtime& rt, StepLoss loss) {
-  if (rt.grid.tensor->rank() != 0 || !rt.grid.last_stage()) loss = {};
-  loss.sum = rt.grid.replica->all_reduce(loss.sum);
-  loss.scored = rt.grid.replica->all_reduce(loss.scored);
-  loss.correct = rt.grid.replica->all_reduce(loss.correct);
-  return loss;
-}
-
-/// Read when all micro-batches have run, so that a device is not waited for between them.
+/// Read after all micro-batches have run, so that the host does not wait for the device between
+/// them.
 StepLoss total(const std::vector<model::LmHead::Loss>& losses) {
   StepLoss sum;
   for (const model::LmHead::Loss& loss : losses) {
@@ -36,7 +28,7 @@ StepLoss total(const std::vector<model::LmHead::Loss>& losses) {
   return sum;
 }
 
-/// Forward and backward of all windows. -> the losses, not read yet.
+/// Forward and backward of all windows. -> the losses of the micro-batches, not read yet.
 std::vector<model::LmHead::Loss> run_windows(const Runtime& rt, const model::LynxModel& model,
                                              Optimizer* optimizer, ReplicaBatch* batch,
                                              const PixelSource& pixels, const StepOptions& options,
@@ -67,11 +59,15 @@ std::vector<model::LmHead::Loss> run_windows(const Runtime& rt, const model::Lyn
 
 }  // namespace
 
+StepOptions step_options(const std::string& schedule, const std::string& recompute) {
+  return {parallel::parse_schedule_kind(schedule),
+          recompute == "layer" ? model::Recompute::kLayer : model::Recompute::kNone};
+}
+
 StepLoss accumulate_gradients(const Runtime& rt, const model::LynxModel& model,
                               Optimizer* optimizer, ReplicaBatch* batch, const PixelSource& pixels,
                               const StepOptions& options, StepResult* result) {
-  return share_over_replica(
-      rt, total(run_windows(rt, model, optimizer, batch, pixels, options, result)));
+  return share_loss(rt, total(run_windows(rt, model, optimizer, batch, pixels, options, result)));
 }
 
 StepLoss evaluate_loss(const Runtime& rt, const model::LynxModel& model, ReplicaBatch* batch,
@@ -93,7 +89,7 @@ StepLoss evaluate_loss(const Runtime& rt, const model::LynxModel& model, Replica
     };
     run_pipeline(rt, model.stage, job);
   }
-  return share_over_replica(rt, total(losses));
+  return share_loss(rt, total(losses));
 }
 
 StepResult train_step(const Runtime& rt, const model::LynxModel& model, Optimizer* optimizer,
@@ -108,17 +104,18 @@ StepResult train_step(const Runtime& rt, const model::LynxModel& model, Optimize
   LYNCEUS_FAULT_POINT("step.before_reduce");
   optimizer->reduce_gradients();
   if (meanwhile) meanwhile();
-  const StepLoss mine = share_over_replica(rt, total(losses));
-  result.scored_tokens = rt.grid.data->all_reduce(mine.scored);
-  if (result.scored_tokens == 0) return result;
-  result.loss = rt.grid.data->all_reduce(mine.sum) / static_cast<double>(result.scored_tokens);
-  result.gradient_norm = optimizer->gradient_norm(result.scored_tokens, reach);
+  const StepPart mine{total(losses), optimizer->sum_of_squares(reach), result.vision.patch_tokens};
+  result.totals = sum_over_ranks(rt, mine, *batch);
+  const int64_t scored = result.totals.scored_tokens;
+  if (scored == 0) return result;
+  result.loss = result.totals.loss_sum / static_cast<double>(scored);
+  result.gradient_norm = std::sqrt(result.totals.squared_norm) / static_cast<double>(scored);
   if (!std::isfinite(result.loss) || !std::isfinite(result.gradient_norm))
-    throw parallel::AgreedError(  // all ranks have the same two numbers
+    throw parallel::AgreedError(  // both numbers are the same on all ranks
         ExitCode::kNumeric,
         fmt::format("the loss is {} and the gradient norm {}: nothing was updated", result.loss,
                     result.gradient_norm));
-  optimizer->update(lr, result.scored_tokens, result.gradient_norm, reach);
+  optimizer->update(lr, scored, result.gradient_norm, reach);
   result.updated = true;
   return result;
 }

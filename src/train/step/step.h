@@ -1,12 +1,14 @@
-// One training step (DESIGN "One step", 3 to 6), the same function for train, verify and the
-// benchmark: vision forward, pipeline, vision backward window by window; then reduce, clip, AdamW.
+// One training step, the same function for train, verify and the benchmark. For each vision window:
+// vision branch forward, pipeline, vision branch backward. Then gradients are summed over ranks,
+// scaled and clipped, and AdamW updates the parameters.
 #pragma once
 
 #include <functional>
-#include <vector>
+#include <string>
 
 #include "train/step/optimizer.h"
 #include "train/step/pipeline.h"
+#include "train/step/step_totals.h"
 #include "train/step/vision_branch.h"
 
 namespace lynceus::train {
@@ -16,41 +18,37 @@ struct StepOptions {
   model::Recompute recompute = model::Recompute::kNone;
 };
 
-/// Sums over the replica's scored rows, complete on all ranks of the replica.
-struct StepLoss {
-  double sum = 0;
-  int64_t scored = 0;
-  int64_t correct = 0;
-};
+/// From parallel.schedule and train.recompute. UsageError for an unknown schedule.
+StepOptions step_options(const std::string& schedule, const std::string& recompute);
 
 struct StepResult {
-  double loss = 0;            ///< mean over the scored tokens of the global batch
-  int64_t scored_tokens = 0;  ///< of the global batch
-  double gradient_norm = 0;   ///< before clipping
-  int most_saved = 0;         ///< micro-batches held between forward and backward
-  VisionCounts vision;        ///< what this rank encoded
-  bool updated = false;       ///< false: no scored token, nothing moved
+  double loss = 0;           ///< mean over the scored tokens of the global batch
+  double gradient_norm = 0;  ///< of the mean loss, before clipping
+  StepTotals totals;
+  int most_saved = 0;    ///< the most micro-batches kept between forward and backward on this rank
+  VisionCounts vision;   ///< what this rank encoded
+  bool updated = false;  ///< false: no scored token, no parameter changed
 };
 
-/// Called on the last stage with every micro-batch: what the head read, the loss of each scored row
-/// and whether it is right.
+/// Called on the last stage with every micro-batch and its output: the input of the head, the loss
+/// of each scored row and whether its largest logit is the label's.
 using OutputObserver =
     std::function<void(const model::PackedBatch&, const model::LlmStage::Output&)>;
 
 /// Forward and backward: gradients of the summed loss are added to the buffers of the optimizer,
-/// whose step has begun; their sums over replicas may be under way on return. Collective over the
-/// world.
+/// whose step has begun; their sums over replicas may still be running on return. -> the loss of
+/// the replica. Collective over the world.
 StepLoss accumulate_gradients(const Runtime& rt, const model::LynxModel& model,
                               Optimizer* optimizer, ReplicaBatch* batch, const PixelSource& pixels,
                               const StepOptions& options, StepResult* result);
 
-/// Forward only. Collective over the replica.
+/// Forward only. -> the loss of the replica. Collective over the replica.
 StepLoss evaluate_loss(const Runtime& rt, const model::LynxModel& model, ReplicaBatch* batch,
                        const PixelSource& pixels, const OutputObserver& observer);
 
-/// The whole step. Collective over the world. `meanwhile` is called once when the device has been
-/// given all work up to the update and before the host waits for it: there the host's own work for
-/// the next step costs nothing.
+/// The complete step. Collective over the world. `meanwhile` is called once, after all work before
+/// the update has been submitted to the device and before the host waits for it: there the host can
+/// prepare the next step at no cost. AgreedError (kNumeric) if loss or gradient norm is not finite.
 StepResult train_step(const Runtime& rt, const model::LynxModel& model, Optimizer* optimizer,
                       ReplicaBatch* batch, const PixelSource& pixels, const GlobalReach& reach,
                       const StepOptions& options, double lr,

@@ -1,5 +1,5 @@
 // Encoder and bridge on this rank's media, and the exchanges of visual tokens and their gradients
-// with the first stage. Used by a training step and by validation.
+// with the first stage.
 #include "train/step/vision_branch.h"
 
 #include <algorithm>
@@ -36,7 +36,7 @@ void copy_items(const VisionWindow& window, const Tensor& all, const Tensor& pac
   }
 }
 
-/// This rank's items of a window for the bridge, without their features.
+/// This rank's items of a window as the bridge needs them, without their patch features.
 model::Bridge::Media describe_media(const Runtime& rt, const model::ModelConfig& config,
                                     const VisionWindow& window) {
   model::Bridge::Media media;
@@ -52,10 +52,11 @@ model::Bridge::Media describe_media(const Runtime& rt, const model::ModelConfig&
   return media;
 }
 
-/// The pictures of this rank's items, [1, 3, side, side] each, in item order.
-std::vector<Tensor> pictures_of(const Runtime& rt, const VisionWindow& window,
-                                const PixelSource& pixels) {
-  std::vector<Tensor> pictures;
+/// The images of this rank's items, [1, 3, side, side] each, in item order; a frame is an image
+/// here.
+std::vector<Tensor> images_of(const Runtime& rt, const VisionWindow& window,
+                              const PixelSource& pixels) {
+  std::vector<Tensor> images;
   Tensor sample_pixels;
   int64_t sample = -1;
   for (const MediaItem& item : window.items) {
@@ -63,59 +64,60 @@ std::vector<Tensor> pictures_of(const Runtime& rt, const VisionWindow& window,
     if (item.sample != sample) sample_pixels = pixels(item.sample);
     sample = item.sample;
     for (int64_t frame = 0; frame < item.frames; ++frame)
-      pictures.push_back(sample_pixels.slice(item.first_frame + frame, 1));
+      images.push_back(sample_pixels.slice(item.first_frame + frame, 1));
   }
-  return pictures;
+  return images;
 }
 
-/// The frozen encoder over pictures, in groups, whatever sample they belong to.
-/// features [pictures · tokens, vision width].
-void encode(const Runtime& rt, const model::LynxModel& model, const std::vector<Tensor>& pictures,
+/// Runs the frozen encoder over the images in groups, which may contain images of several samples.
+/// features [images · tokens, vision width].
+void encode(const Runtime& rt, const model::LynxModel& model, const std::vector<Tensor>& images,
             const Tensor& features) {
   const model::VisionConfig& config = model.config.vision;
   const int64_t tokens = config.tokens_per_image(), side = config.image_size;
-  const auto count = static_cast<int64_t>(pictures.size());
+  const auto count = static_cast<int64_t>(images.size());
   for (int64_t begin = 0; begin < count; begin += config.images_per_pass) {
     const int64_t group = std::min(config.images_per_pass, count - begin);
     const Tensor input = Tensor::empty(rt.stream, {group, 3, side, side});
-    for (int64_t i = 0; i < group; ++i) input.slice(i, 1).copy_from(pictures[begin + i]);
+    for (int64_t i = 0; i < group; ++i) input.slice(i, 1).copy_from(images[begin + i]);
     model.vision.forward(rt, input, features.slice(begin * tokens, group * tokens));
   }
 }
 
-Tensor empty_features(const Runtime& rt, const model::VisionConfig& config, size_t pictures) {
+Tensor empty_features(const Runtime& rt, const model::VisionConfig& config, size_t images) {
   return rt.activation(
-      {static_cast<int64_t>(pictures) * config.tokens_per_image(), config.hidden_size});
+      {static_cast<int64_t>(images) * config.tokens_per_image(), config.hidden_size});
 }
 
-/// The features of this rank's items, made ahead or now.
+/// The patch features of this rank's items, encoded ahead of the step or now.
 Tensor features_of(const Runtime& rt, const model::LynxModel& model, const VisionWindow& window,
                    const PixelSource& pixels) {
   if (window.encoded) {
-    LYNCEUS_CHECK(window.encoded->features.defined(), "features are used twice");
+    LYNCEUS_CHECK(window.encoded->features.defined(), "patch features are used twice");
     window.encoded->ready.wait(rt.stream);
     return std::move(window.encoded->features);
   }
   const trace::QueueScope scope(rt.stream.pool()->queue(), "compute", "vision encoder");
-  const std::vector<Tensor> pictures = pictures_of(rt, window, pixels);
-  Tensor features = empty_features(rt, model.config.vision, pictures.size());
-  encode(rt, model, pictures, features);
+  const std::vector<Tensor> images = images_of(rt, window, pixels);
+  Tensor features = empty_features(rt, model.config.vision, images.size());
+  encode(rt, model, images, features);
   return features;
 }
 
 }  // namespace
 
-void encode_ahead(const Runtime& rt, const Runtime& beside, const model::LynxModel& model,
+void encode_ahead(const Runtime& rt, const Runtime& side, const model::LynxModel& model,
                   ReplicaBatch* batch, const PixelSource& pixels) {
   for (VisionWindow& window : batch->windows) {
-    const std::vector<Tensor> pictures = pictures_of(rt, window, pixels);
-    if (pictures.empty()) continue;
-    // Memory of rt's stream, which frees it behind its own use: the other queue waits for it once.
-    const Tensor features = empty_features(rt, model.config.vision, pictures.size());
-    const accelerator::Queue& queue = beside.stream.pool()->queue();
+    const std::vector<Tensor> images = images_of(rt, window, pixels);
+    if (images.empty()) continue;
+    // The memory belongs to rt's stream, where earlier work may still use it: the side stream waits
+    // once.
+    const Tensor features = empty_features(rt, model.config.vision, images.size());
+    const accelerator::Queue& queue = side.stream.pool()->queue();
     accelerator::wait(queue, accelerator::record(rt.stream.pool()->queue()));
     const trace::QueueScope scope(queue, "ahead", "vision encoder");
-    encode(beside, model, pictures, features);
+    encode(side, model, images, features);
     window.encoded = std::make_shared<EncodedMedia>(
         EncodedMedia{features, {{features}, rt.stream, accelerator::record(queue)}});
   }
@@ -145,7 +147,7 @@ Tensor vision_forward(const Runtime& rt, const model::LynxModel& model, const Vi
     if (saved) saved->any = true;
   }
 
-  // Replica ranks 0 .. T-1 are the first stage; each of them reads every item.
+  // Replica ranks 0 .. T-1 are the first stage; each of them receives every item.
   std::vector<parallel::Transfer> sends, receives;
   if (mine.defined())
     for (int peer = 0; peer < tensor_ranks; ++peer)
@@ -172,8 +174,8 @@ void vision_backward(const Runtime& rt, const model::LynxModel& model, const Vis
   const int me = rt.grid.replica->rank(), ranks = rt.grid.replica->size();
   const int tensor_ranks = rt.grid.tensor->size();
   const int64_t hidden = model.config.llm.hidden_size;
-  // The tensor ranks of the first stage hold identical gradients: rank (item mod T) contributes
-  // item's, the others nothing.
+  // The tensor ranks of the first stage hold identical gradients, so only rank (item mod T) sends
+  // the gradient of an item.
   const auto part_of = [&](int owner, int tensor_rank) {
     return [&window, owner, tensor_rank, tensor_ranks](size_t i) {
       return window.items[i].owner == owner && static_cast<int>(i) % tensor_ranks == tensor_rank;
@@ -201,7 +203,7 @@ void vision_backward(const Runtime& rt, const model::LynxModel& model, const Vis
   rt.grid.replica->exchange(sends, receives);
   if (!saved.any) return;
 
-  // From the parts to the order in which the bridge made them.
+  // Back from the parts to the order of the bridge's output.
   const Tensor all = rt.activation({window.visual_tokens, hidden});
   for (int peer = 0; peer < tensor_ranks; ++peer)
     if (parts[peer].defined())
@@ -209,7 +211,7 @@ void vision_backward(const Runtime& rt, const model::LynxModel& model, const Vis
   const auto owned = [&](size_t i) { return window.items[i].owner == me; };
   const Tensor dy = rt.activation({rows_of(window, owned), hidden});
   copy_items(window, all, dy, /*pack=*/true, owned);
-  model.bridge.backward(rt, saved.bridge, dy);
+  model.bridge.backward(rt, saved.bridge, dy, /*dmedia=*/nullptr);  // the encoder is frozen
 }
 
 }  // namespace lynceus::train

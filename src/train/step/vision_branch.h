@@ -1,18 +1,12 @@
-// The vision branch of a step (DESIGN "One step", 3 and 5): all ranks of a replica encode their
-// share of its media, a grouped exchange takes the visual tokens to the first stage, and their
-// gradients come back to the rank that made them, each exactly once.
+// The vision branch of a step. All ranks of a replica encode their share of its media, and a
+// grouped exchange sends the visual tokens to the first stage. In the backward pass their gradients
+// return to the rank that computed them, each exactly once.
 #pragma once
-
-#include <functional>
 
 #include "model/lynx.h"
 #include "train/data/replica_batch.h"
 
 namespace lynceus::train {
-
-/// The pixels of a sample's whole media, [frames, 3, side, side]; called only for samples whose
-/// media this rank encodes.
-using PixelSource = std::function<Tensor(int64_t sample)>;
 
 struct VisionBranchSaved {
   model::Bridge::Saved bridge;
@@ -25,10 +19,11 @@ struct VisionCounts {
   int64_t patch_tokens = 0;
 };
 
-/// Encodes this rank's media of a batch on the stream of `beside` (Runtime::on), before its step
-/// and beside what rt.stream does, for vision_forward to find: the encoder is frozen, so not a bit
-/// changes. `pixels` are read before it returns, or lie in pinned memory. Not collective.
-void encode_ahead(const Runtime& rt, const Runtime& beside, const model::LynxModel& model,
+/// Encodes this rank's media of a batch before its step, on the stream of `side` (Runtime::on),
+/// concurrently with the work of rt.stream; vision_forward then uses the result. The encoder is
+/// frozen, so every bit is the same. `pixels` are read before it returns, or must be in pinned
+/// memory. Not collective.
+void encode_ahead(const Runtime& rt, const Runtime& side, const model::LynxModel& model,
                   ReplicaBatch* batch, const PixelSource& pixels);
 
 /// Collective over grid.replica. -> the window's visual tokens [visual tokens, hidden] on the first
@@ -37,8 +32,8 @@ Tensor vision_forward(const Runtime& rt, const model::LynxModel& model, const Vi
                       const PixelSource& pixels, VisionBranchSaved* saved, VisionCounts* counts);
 
 /// Collective over grid.replica. dvisual [visual tokens, hidden] on the first stage. Adds to the
-/// bridge's gradients on the ranks that own items; to be summed over the world. Nothing to do where
-/// the bridge is frozen: then forward saves nothing either.
+/// bridge's gradients on the ranks that own items; these must then be summed over the world. Does
+/// nothing where the bridge is frozen; then vision_forward saves nothing either.
 void vision_backward(const Runtime& rt, const model::LynxModel& model, const VisionWindow& window,
                      const VisionBranchSaved& saved, const Tensor& dvisual);
 

@@ -1,6 +1,6 @@
 // What ranks of a device group see of one that dies, stops or calls something else: one message, in
 // time, instead of a wait without end. Over NCCL; staged, the host waits in MPI. The tests of Fault
-// end the job: tests/nccl.cmake starts each alone and looks at what it says.
+// end the job: tests/parallel/tests.cmake starts each alone and checks its output.
 #include <csignal>
 #include <cstdio>
 #include <thread>

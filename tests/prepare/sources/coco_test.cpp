@@ -1,4 +1,4 @@
-// COCO captions: the annotations' order, pictures by id, and files that are not COCO.
+// COCO captions: the order of annotations, images by id, and files that are not COCO.
 #include "prepare/sources/coco.h"
 
 #include "tests/prepare/sources/source_fixture.h"
@@ -18,7 +18,7 @@ class SourceCocoTest : public SourceTest {
                                            R"(], "images": [{"id": 7, "file_name": "a.jpg"},
                       {"id": 8, "file_name": "b.jpg"}, {"id": 9, "file_name": "../x.json"},
                       {"id": 10, "file_name": "absent.jpg"}]})"),
-                       directory_ / "images", first_only, PictureCheck::kDecode});
+                       directory_ / "images", first_only, ImageCheck::kDecode});
   }
   const std::string three_ = R"({"image_id": 8, "id": 1, "caption": "dark "},
       {"image_id": 7, "id": 2, "caption": "bright"}, {"image_id": 8, "id": 3, "caption": "grey"})";
@@ -40,7 +40,8 @@ TEST_F(SourceCocoTest, OnlyTheFirstCaption) {
   EXPECT_THAT(keys(all), ElementsAre("b.jpg#1", "a.jpg#2"));
   ASSERT_EQ(all.size(), 3u);
   EXPECT_EQ(all[2].reject, "");
-  EXPECT_THAT(keys(rows(source(three_, true), 2)), ElementsAre()) << "its first is behind us";
+  EXPECT_THAT(keys(rows(source(three_, true), 2)), ElementsAre())
+      << "the first caption of the image was skipped";
 }
 
 TEST_F(SourceCocoTest, RejectsSayWhy) {
@@ -78,7 +79,7 @@ TEST_F(SourceCocoTest, OtherFilesAreRefused) {
   EXPECT_THAT(refused(R"({"images": [{"id": 1}], "annotations": []})"), HasSubstr("file_name"));
   EXPECT_THAT(refused(R"({"images": [{"id": 1, "file_name": "a"}, {"id": 1, "file_name": "b"}],
                           "annotations": [1]})"),
-              HasSubstr("the id 1 belongs to two pictures"));
+              HasSubstr("the id 1 belongs to two images"));
 }
 
 }  // namespace

@@ -65,7 +65,8 @@ TEST_F(SourceConversationsTest, LlavaRejects) {
   const std::string asked = fmt::format("{}, {}", kHuman, kGpt);
   EXPECT_THAT(why("", asked), StartsWith("placeholders without pictures: "));
   EXPECT_THAT(why(R"("image": ["a.jpg", "b.jpg"], )", asked),
-              AllOf(StartsWith("placeholders without pictures: "), HasSubstr("found 1 and 2")));
+              AllOf(StartsWith("placeholders without pictures: "),
+                    HasSubstr("found 1 <image> and 2 images")));
   EXPECT_THAT(why(R"("image": "c.jpg", )", asked), StartsWith("missing picture: "));
   EXPECT_THAT(why(R"("image": "../images/a.jpg", )", asked), StartsWith("path outside the root: "));
   EXPECT_THAT(why("", R"({"from": "cat", "value": "x"})"),

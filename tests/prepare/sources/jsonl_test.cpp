@@ -164,7 +164,7 @@ TEST_F(SourceJsonlTest, UnusableRowsSayWhy) {
   EXPECT_THAT(problem(R"({"caption": "x"})"), HasSubstr("a caption with image"));
   EXPECT_THAT(problem(R"({"images": [], "caption": "x"})"), HasSubstr("a caption with image"));
   EXPECT_THAT(problem(R"({"text": "x", "image": "images/a.jpg"})"),
-              HasSubstr("a text without pictures"));
+              HasSubstr("a text without images"));
   EXPECT_THAT(problem(R"({"text": "x", "caption": "y"})"), HasSubstr("expected one of"));
   EXPECT_THAT(problem(R"({"image": "images/a.jpg", "frames": ["images/a.jpg"], "caption": "y"})"),
               HasSubstr("expected one of image"));

@@ -1,5 +1,5 @@
-// Thousands of damaged inputs: each source ends in rows and rejects or in an InputError, never
-// otherwise, and never gives a sample without text or with bytes that are no picture.
+// Thousands of damaged inputs: each source gives rows and rejects or throws an InputError, and
+// never gives a sample without text or with bytes that are not an image.
 #include <random>
 
 #include "prepare/sources/coco.h"
@@ -15,7 +15,8 @@ namespace {
 
 class SourceMutantsTest : public SourceTest {
  protected:
-  /// Reads `count` mutants of `whole`, written to `name`, by what `open` makes of the file.
+  /// Writes `count` mutants of `whole` to `name` and reads each with the source that `open`
+  /// returns.
   template <typename Open>
   void check(const std::string& name, const std::string& whole, int count, Open open) const {
     std::mt19937 random(7);

@@ -1,5 +1,5 @@
-// The generated world: answers against an independent reading of question and scene, balance,
-// determinism, splits, and that the picture shows what the scene says.
+// The shapes corpus: answers against an independent evaluation of question and scene, balance,
+// determinism, splits, and that the image shows the scene.
 #include "prepare/sources/shapes.h"
 
 #include <gmock/gmock.h>
@@ -37,7 +37,7 @@ std::vector<std::string> words_of(std::string text) {
   return {std::istream_iterator<std::string>(stream), {}};
 }
 
-/// All shapes of that color and kind; "" matches any.
+/// All shapes of this color and kind; "" matches any.
 std::vector<SceneShape> matching(const Scene& scene, const std::string& color,
                                  const std::string& kind) {
   std::vector<SceneShape> found;
@@ -47,8 +47,8 @@ std::vector<SceneShape> matching(const Scene& scene, const std::string& color,
   return found;
 }
 
-/// The answer as somebody would find it who reads the question and looks at the scene; a text that
-/// begins with "ambiguous" when nobody could.
+/// The answer from the text of the question and the scene; begins with "ambiguous" if there is no
+/// unique answer.
 std::string answer_by_reading(const Scene& scene, const std::string& question) {
   const auto w = words_of(question);
   if (question.starts_with("how many"))
@@ -155,7 +155,7 @@ TEST(SourceShapes, AnswersAreBalanced) {
                           Pair("triangle", 200), Pair("yes", 300)));
 }
 
-/// Words of a question must not give its answer away: what a reader without eyes could learn.
+/// No word of a question may make one answer more likely.
 TEST(SourceShapes, QuestionsDoNotTell) {
   const ShapesWorld world(3, "train", kSize);
   constexpr int kCount = 12000;

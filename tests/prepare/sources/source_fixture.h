@@ -1,5 +1,5 @@
-// A folder with two small pictures, images/a.jpg and images/b.jpg, and what a source reads from the
-// files that a test writes there.
+// A directory with two small images, images/a.jpg and images/b.jpg, and the rows that a source
+// reads from files that a test writes there.
 #pragma once
 
 #include <gmock/gmock.h>

@@ -1,4 +1,4 @@
-// Writes the archives that tests read: plain files, and entries that no honest archive has.
+// Writes archives for tests: plain files, and hostile entries.
 #pragma once
 
 #include <archive.h>

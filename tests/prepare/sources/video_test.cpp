@@ -1,5 +1,5 @@
-// Videos through lynceus-frames: the right frames with the right colors out of each container,
-// every way in which a video can be unusable, and decoders that crash, hang or say nonsense.
+// Videos through lynceus-frames: the right frames with the right colors from each container, every
+// way in which a video can be unusable, and decoders that crash, hang or print nonsense.
 #include <filesystem>
 
 #include "prepare/sources/jsonl.h"
@@ -18,7 +18,7 @@ using testing::StartsWith;
 
 const fs::path kVideos = fs::path(LYNCEUS_SOURCE_DIR) / "tests/data/video";
 
-/// The index of a flat frame, -1 if its color is that of none; blue is always 128.
+/// The index of a flat frame by its color; -1 if no frame has this color. Blue is always 128.
 int flat_index(const std::string& jpeg) {
   const io::Image image = io::decode_image(jpeg, "frame");
   const int index = (image.rgb[0] - 20 + 4) / 9;
@@ -59,7 +59,8 @@ class SourceVideoTest : public SourceTest {
     return "accepted";
   }
   std::string refused(const std::string& path) const { return refused(options(directory_), path); }
-  /// A decoder that is a shell script; what is not of its business goes to the real one.
+  /// A decoder that is a shell script: it runs `text`, then the real decoder if `text` does not
+  /// end.
   fs::path script(const std::string& text) const {
     const std::string real = real_program();
     const fs::path path =
@@ -90,8 +91,8 @@ TEST_F(SourceVideoTest, GivesTheRightFramesOfEachContainer) {
 }
 
 TEST_F(SourceVideoTest, CountsFramesAndNotPackets) {
-  // The second of three packets says that nothing is to be shown: in MPEG-4 a bit behind the type
-  // (2), the time (1 + 1 + 4) and a marker (1).
+  // The second of three packets shows nothing: in MPEG-4 that is a bit after the type (2), the time
+  // (1 + 1 + 4) and a marker (1).
   std::string skips = video("short.mp4");
   const std::string start("\0\0\1\xb6", 4);
   const size_t second = skips.find(start, skips.find(start) + 4);
@@ -131,7 +132,7 @@ TEST_F(SourceVideoTest, RefusesWhatIsNoWholeVideo) {
 
   write("a.mp4", "This is text.\n");
   EXPECT_THAT(refused("a.mp4"), HasSubstr("not a video in mp4, avi or webm"));
-  // Playlists lead to other files, which would be read: by name, by content.
+  // Playlists refer to other files, by name and by content.
   write("clip.mp4", video("flat.mp4"));
   for (const char* list : {"ffconcat version 1.0\nfile clip.mp4\n",
                            "#EXTM3U\n#EXT-X-TARGETDURATION:3\n#EXTINF:2.3,\nclip.mp4\n"
@@ -159,7 +160,7 @@ TEST_F(SourceVideoTest, HoldsTheDecoderToItsLimits) {
 }
 
 TEST_F(SourceVideoTest, OutlivesItsDecoder) {
-  // flat.mp4 alone (2463 bytes) meets the fault; its neighbour lives on.
+  // Only flat.mp4 (2463 bytes) has the fault; the next video is decoded.
   const auto with = [&](const std::string& fault) {
     VideoOptions faulty = options();
     faulty.program = script("[ \"$size\" = 2463 ] && { " + fault + "; }");

@@ -1,4 +1,4 @@
-// Tar shards: what becomes a sample, and that hostile archives end in a message or a rejected row.
+// Tar archives: which entries become a sample; hostile archives end in a message or a rejected row.
 #include "prepare/sources/webdataset.h"
 
 #include "tests/prepare/sources/source_fixture.h"
@@ -115,7 +115,7 @@ TEST_F(SourceWebdatasetTest, HeaderCheckSeesTypeAndSizeOnly) {
   std::string cut = io::encode_jpeg(image, 90);
   cut.resize(cut.size() / 2 + 400);
   TarWriter(tar()).file("1.jpg", cut).file("1.txt", "x").file("2.jpg", "x").file("2.txt", "x");
-  const auto all = rows(WebdatasetSource({.file = tar(), .check = PictureCheck::kHeader}));
+  const auto all = rows(WebdatasetSource({.file = tar(), .check = ImageCheck::kHeader}));
   ASSERT_EQ(all.size(), 2u);
   ASSERT_EQ(all[0].problem, "");
   EXPECT_THAT(all[0].samples.at(0).media, ElementsAre(cut));

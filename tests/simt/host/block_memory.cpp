@@ -1,4 +1,4 @@
-// One arena: static objects from its start on, each with a red zone; dynamic memory at its end.
+// One arena: static objects at its beginning, each with a red zone; dynamic memory at its end.
 #include "block_memory.h"
 
 #include <sys/mman.h>
@@ -13,7 +13,7 @@ namespace {
 constexpr size_t kAlignment = 128;
 constexpr size_t kRedZone = 128;
 constexpr size_t kMostStatic = 48 * 1024;
-// Room for the red zones too.
+// Includes space for the red zones.
 constexpr size_t kArenaBytes = (kMostShared + 2 * kMostStatic + 4095) / 4096 * 4096;
 constexpr size_t kGuardBytes = 64 * 1024;
 

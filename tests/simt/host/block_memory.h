@@ -1,6 +1,6 @@
-// The shared memory of the running block. Everything holds NaNs when a block begins. Dynamic memory
-// ends at a page that cannot be touched, but for the padding of 128-byte alignment, which must keep
-// its NaNs; static memory is followed by a zone that must.
+// The shared memory of the running block, filled with NaNs when a block begins. Dynamic memory ends
+// at a guard page; the padding for its 128-byte alignment, and the red zone after each static
+// array, must keep their NaNs.
 #pragma once
 
 #include <cstddef>
@@ -25,10 +25,10 @@ class BlockMemory {
   void* dynamic_shared() { return dynamic_; }
   /// The same address for the same key until the launch ends.
   void* static_shared(const void* key, size_t bytes);
-  /// What was written beside the block's memory; empty: nothing.
+  /// Describes a write outside the block's memory; empty: there was none.
   std::string damage() const;
   bool owns(const void* address, size_t bytes) const;
-  /// The object that an address lies in or right behind: "static memory + 12".
+  /// The object that contains the address or ends right before it: "static memory + 12".
   std::string describe(const void* address) const;
   Range range() const { return {arena_, guard().end}; }
   Range guard() const;
@@ -40,7 +40,7 @@ class BlockMemory {
     size_t bytes;
   };
   unsigned char* arena_;
-  unsigned char* guard_;  // the page behind the arena
+  unsigned char* guard_;  // the page after the arena
   unsigned char* dynamic_;
   size_t dynamic_bytes_ = 0;
   size_t static_bytes_ = 0;  // used, from the start of the arena

@@ -1,6 +1,6 @@
-// A block runs until every thread has ended or nothing can go on; then whoever waits for whom is
-// told and the process ends. Warps, and in them lanes, take turns in ascending or descending order
-// (LYNCEUS_SIMT_ORDER), each for as long as it can go on.
+// A block runs until every thread has ended. If no thread can continue before that, the process
+// ends with a message that says which threads wait for what. Warps, and lanes within a warp, run in
+// ascending or descending order (LYNCEUS_SIMT_ORDER), each for as long as it can.
 #include "engine.h"
 
 #include <algorithm>
@@ -35,7 +35,7 @@ struct Thread {
   uint3 index{};
   Site barrier{};
   Collective call{};
-  std::vector<Copy> copies;         // neither landed nor dropped, oldest first
+  std::vector<Copy> copies;         // not landed yet, oldest first
   std::vector<size_t> copy_groups;  // how many of them each committed group has
 };
 
@@ -116,7 +116,7 @@ class Machine {
     return warp_first_ + (descending() ? warp_lanes_ - 1 - turn : turn);
   }
 
-  /// What a fiber does: one new thread of the warp after the other, until one of them waits.
+  /// Runs on a fiber: new threads of the warp, one after the other, until one of them waits.
   void run_new_threads() {
     while (next_new_ < warp_lanes_ && threads_[at_turn(next_new_)].state == State::kNew) {
       become(at_turn(next_new_++));
@@ -136,7 +136,7 @@ class Machine {
   void check_end();
 
   std::vector<Thread> threads_;
-  std::vector<unsigned> waiting_lanes_;     // by warp: who is in a collective
+  std::vector<unsigned> waiting_lanes_;     // per warp: the lanes in a collective
   size_t warp_first_ = 0, warp_lanes_ = 0;  // threads of the warp that runs
   size_t next_new_ = 0;                     // a turn in it
   const Launch* launch_ = nullptr;
@@ -149,7 +149,7 @@ void Machine::run_block() {
   memory_.begin_block();
   if (observer_ != nullptr) observer_->begin_block();
   for (Thread& thread : threads_) thread.state = State::kNew;
-  // A warp goes as far as it can before another does anything: as far ahead as a GPU may let it.
+  // A warp runs as far as it can before another starts: as far ahead as a GPU may let it run.
   const size_t warps = waiting_lanes_.size();
   do {
     for (size_t turn = 0; turn < warps; ++turn)
@@ -158,7 +158,7 @@ void Machine::run_block() {
   check_end();
 }
 
-/// Each lane once, until it must wait. Whether there was one that could go on.
+/// Runs each lane once, until it must wait. Returns whether a lane could continue.
 bool Machine::run_warp(size_t warp) {
   warp_first_ = warp * kWarp;
   warp_lanes_ = std::min<size_t>(kWarp, threads_.size() - warp_first_);
@@ -178,7 +178,7 @@ bool Machine::run_warp(size_t warp) {
   return any;
 }
 
-/// Nobody can go on: all have ended, or all are at one barrier, or something is wrong.
+/// No thread can continue: all have ended, or all are at one barrier, or there is an error.
 bool Machine::pass_barrier() {
   running = -1;
   size_t ended = 0, at_barrier = 0;
@@ -209,7 +209,7 @@ void Machine::check_end() {
   if (!damage.empty()) fail_with(damage);
 }
 
-/// Returns when every lane of the mask has made the call that this one makes.
+/// Returns when every lane of the mask has made the same call.
 void Machine::join(const Collective& call) {
   Thread& mine = current();
   const int lane = running % kWarp;

@@ -1,5 +1,5 @@
-// The machine under tests/simt/host/simt.h: fibers for threads, what they wait for, the memory of a
-// block, and who watches (the race detector, tests/simt/race).
+// The machine that tests/simt/host/simt.h uses: a fiber per thread, what the threads wait for, the
+// memory of a block, and an observer (the race detector, tests/simt/race).
 #pragma once
 
 #include <vector_types.h>
@@ -39,7 +39,7 @@ void enqueue_launch(void* stream, Launch launch);
 /// Runs all blocks now.
 void run(const Launch& launch);
 
-/// The running thread's number in its block; -1 outside of kernels.
+/// The number of the running thread in its block; -1 outside kernels.
 extern int running;
 
 // Of the running thread.
@@ -62,29 +62,30 @@ struct Collective {
 };
 void collective(const Collective& call);
 
-/// An asynchronous copy of 16 bytes, in the thread's open group.
+/// An asynchronous copy of 16 bytes in the open group of the thread.
 struct Copy {
   void* target;
   const void* source;  ///< null: zeros land
-  const void* caller;  ///< the address of the code that asked
+  const void* caller;  ///< address of the calling code
 };
 void start_copy(const Copy& copy, const Site& site);
 void commit_copies();
 void wait_for_copies(int pending);
 
-/// Ends the process: the message, the thread, the block, what all others wait for.
+/// Ends the process with the message, the thread, the block, and what all other threads wait for.
 [[noreturn]] void fail_with(const std::string& message);
 template <typename... Arguments>
 [[noreturn]] void fail(fmt::format_string<Arguments...> format, Arguments&&... arguments) {
   fail_with(fmt::format(format, std::forward<Arguments>(arguments)...));
 }
 
-/// For what a GPU refuses to touch in one access.
+/// For accesses that a GPU refuses because of their alignment.
 [[noreturn]] void fail_unaligned(size_t alignment);
 
 enum class Access : uint8_t { kRead, kWrite, kAtomic };
 
-/// Told of all that orders threads, and of the accesses that the engine makes for them.
+/// Is notified of everything that orders threads, and of the accesses that the engine makes for
+/// them.
 class Observer {
  public:
   virtual ~Observer() = default;
@@ -94,19 +95,19 @@ class Observer {
   virtual void sync_lanes(int first_thread, unsigned mask) = 0;
   virtual void access(const void* address, size_t bytes, Access kind, const void* caller) = 0;
 };
-/// One at most; it stays.
+/// At most one, for the rest of the process.
 void observe(Observer* observer);
 bool observed();
 void tell_access(const void* address, size_t bytes, Access kind, const void* caller);
 
-/// Memory of the running block that threads share, and of their stacks.
+/// The shared memory of the running block, and the stacks of its threads.
 struct Range {
   const unsigned char* begin = nullptr;
   const unsigned char* end = nullptr;
   bool contains(const void* address) const { return begin <= address && address < end; }
 };
-Range shared_memory();  // and the guard behind it
-/// Whether the running block has this memory.
+Range shared_memory();  // and the guard page after it
+/// Whether this memory belongs to the running block.
 bool owns_shared(const void* address, size_t bytes);
 std::string describe_shared(const void* address);
 Range stacks();

@@ -1,4 +1,4 @@
-// One range of stacks, each with a page below it that cannot be touched. No fiber ever ends.
+// One range of stacks, each with a guard page below it. No fiber ever ends.
 #include "fiber_pool.h"
 
 #include <sys/mman.h>
@@ -12,11 +12,11 @@ namespace {
 constexpr size_t kMostFibers = 1024;
 constexpr size_t kStackBytes = 128 * 1024;
 constexpr size_t kGuardBytes = 4096;
-// Stacks that begin at one offset of a page would share the few ways of one set of the cache.
+// Stacks that begin at the same offset of a page would share the few ways of one cache set.
 constexpr size_t kStackStagger = 5 * 64;
 constexpr size_t kStackOffsets = 128;
 
-/// A stack of the pool's range, which is never given back.
+/// A stack of the pool's range, which is never freed.
 struct Given {
   unsigned char* begin;
   size_t offset;

@@ -1,5 +1,5 @@
-// Fibers that run thread after thread: a fiber whose thread never waits takes the next one, so that
-// a kernel without barriers costs no switch at all. Stacks lie side by side in one range.
+// Fibers that run one thread after the other: a fiber whose thread did not wait runs the next
+// thread, so a kernel without barriers needs no switch. All stacks are in one address range.
 #pragma once
 
 #include <boost/context/fiber.hpp>
@@ -13,7 +13,7 @@ namespace lynceus::simt::engine {
 
 class FiberPool {
  public:
-  /// `work` is what a fiber does whenever it is given to start(); it returns when it finds no more.
+  /// A fiber runs `work` each time start() is called; `work` returns when no thread is left.
   explicit FiberPool(std::function<void()> work);
 
   struct Fiber {
@@ -21,11 +21,11 @@ class FiberPool {
     boost::context::fiber scheduler;  // while it runs
   };
 
-  /// On an idle fiber, until that fiber waits or its work is done.
+  /// Runs an idle fiber until it waits or its work is done.
   void start();
-  /// On a fiber that waits.
+  /// Continues a fiber that waits.
   void resume(Fiber* fiber);
-  /// Of the calling fiber: back to who started or resumed it.
+  /// Called on a fiber: returns to the caller of start() or resume().
   void wait();
 
   Fiber* current() const { return current_; }

@@ -1,4 +1,4 @@
-// Turns a fault on a guard page into a message; other faults go where they went before.
+// Turns a fault on a guard page into a message; other faults go to the previous handler.
 #pragma once
 
 #include <functional>
@@ -7,7 +7,7 @@
 
 namespace lynceus::simt::engine {
 
-/// `tell` is called with the address, on the faulting thread, and must not return.
-void report_guard_hits(const Range& guard, std::function<void(const void*)> tell);
+/// `report` is called with the address, on the faulting thread, and must not return.
+void report_guard_hits(const Range& guard, std::function<void(const void*)> report);
 
 }  // namespace lynceus::simt::engine

@@ -52,7 +52,7 @@ void multiply(const engine::Lanes& lanes) {
 }
 
 struct Row {
-  uint16_t values[8];  // as the lane found them when it came: to have seen more would be a barrier
+  uint16_t values[8];  // read when the lane arrives: reading later would act as a barrier
   uint32_t* r;
 };
 

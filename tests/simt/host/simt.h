@@ -1,11 +1,11 @@
-// What a kernel uses of the machine beside plain C++, on the host: the names and meanings of
-// kernels/cuda/hardware/simt.h, where a thread is a fiber and a launch goes through block after
-// block. No weaker a machine than a GPU may be asked for, and this one is never stronger:
+// kernels/cuda/hardware/simt.h for the host: the same names and meanings, which are all that a
+// kernel uses of the machine besides plain C++. A thread is a fiber, and the blocks of a launch run
+// one after the other. The machine guarantees no more than a GPU does:
 //
 //   threads of a block run one by one, in ascending or descending order, until they must wait;
-//   shared memory holds NaNs until it is written; asynchronous copies land when they are waited
-//   for; a collective exchanges values and orders nothing; whoever misses one is named, with its
-//   line.
+//   shared memory has NaNs until it is written; asynchronous copies land when they are waited for;
+//   a collective exchanges values but does not order memory; lanes that miss one are reported with
+//   the source line.
 #pragma once
 
 #include <cuda_bf16.h>
@@ -47,7 +47,7 @@ void launch(void (*kernel)(Parameters...), dim3 grid, dim3 block, size_t shared_
 
 template <typename T>
 T& static_shared() {
-  static const char key = 0;  // one a type
+  static const char key = 0;  // one per type
   return *static_cast<T*>(engine::static_shared(&key, sizeof(T)));
 }
 
@@ -147,6 +147,6 @@ void load_matrix_transposed(uint32_t (&r)[4], const void* row, Site site = Site:
 
 }  // namespace lynceus::simt
 
-// What nvcc declares and a host compiler does not.
+// Declarations that nvcc has and a host compiler has not.
 extern uint3 threadIdx, blockIdx;
 extern dim3 blockDim, gridDim;

@@ -1,4 +1,4 @@
-// addr2line is started for each question: messages come once, before the process ends.
+// addr2line is started for each address: a message is printed once, before the process ends.
 #include "where.h"
 
 #include <dlfcn.h>
@@ -14,11 +14,12 @@
 namespace lynceus::simt::engine {
 namespace {
 
-/// addr2line's lines for an address: function, then place, from the innermost inlined one outwards.
+/// The lines of addr2line for an address: function, then place, from the innermost inlined one
+/// outwards.
 std::vector<std::string> ask(uintptr_t address) {
   Dl_info image{};
   if (dladdr(reinterpret_cast<const void*>(address), &image) == 0) return {};
-  // Kernels lie in the program itself, never in a library.
+  // Kernels are in the program, never in a shared library.
   const std::string command =
       fmt::format("addr2line -f -i -C -e /proc/{}/exe {:#x} 2>/dev/null", getpid(),
                   address - reinterpret_cast<uintptr_t>(image.dli_fbase));
@@ -38,7 +39,7 @@ std::vector<std::string> ask(uintptr_t address) {
 
 std::string function_at(const void* address) {
   const auto lines = ask(reinterpret_cast<uintptr_t>(address));
-  // A function's first instruction may already be of one inlined into it; its own name comes last.
+  // The first instruction may belong to an inlined function; the function itself comes last.
   return lines.size() < 2 ? "?" : lines[lines.size() - 2];
 }
 

@@ -1,4 +1,4 @@
-// One access of one thread: is it within what was allocated, and ordered behind what came before?
+// Checks each access of a thread: is it inside an allocation, and ordered after earlier accesses?
 #include "detector.h"
 
 #include <algorithm>
@@ -9,7 +9,7 @@
 namespace lynceus::simt::race {
 namespace {
 
-// The linker's name for where the program begins in memory.
+// The linker's symbol for the start of the program in memory.
 extern "C" const char __executable_start;
 
 uint32_t place_of(const void* caller) {
@@ -62,7 +62,7 @@ void Detector::access(const void* address, size_t bytes, engine::Access kind, co
     const Race race = kind == engine::Access::kRead ? record_read(cell, now, order_, shared)
                                                     : record_write(cell, now, order_, shared);
     if (race.found) [[unlikely]]
-      tell(race, reinterpret_cast<const void*>(at), now, kind, shared);
+      report(race, reinterpret_cast<const void*>(at), now, kind, shared);
   }
 }
 
@@ -71,7 +71,7 @@ void Detector::check_shared(const void* address, size_t bytes, const void* calle
     engine::fail("{}: touched {}", engine::caller_at(caller), engine::describe_shared(address));
 }
 
-/// Memory that the stand-in does not know is the host's: arguments, tables.
+/// Memory that the stand-in does not know belongs to the host: arguments, tables.
 void Detector::check_global(const void* address, size_t bytes, const void* caller) {
   const auto* const begin = bytes_of(address);
   const auto holds = [&](const standin::Allocation& allocation) {
@@ -92,8 +92,8 @@ void Detector::check_global(const void* address, size_t bytes, const void* calle
                  begin - found->begin, found->bytes);
 }
 
-void Detector::tell(const Race& race, const void* address, const Moment& now, engine::Access kind,
-                    bool shared) const {
+void Detector::report(const Race& race, const void* address, const Moment& now, engine::Access kind,
+                      bool shared) const {
   const char* const doing = kind == engine::Access::kRead    ? "read"
                             : kind == engine::Access::kWrite ? "written"
                                                              : "added to";
@@ -110,9 +110,9 @@ void Detector::tell(const Race& race, const void* address, const Moment& now, en
   engine::fail_with(message);
 }
 
-// Before any kernel: nothing else makes the race build watch.
+// Installs the detector before any kernel runs.
 Detector* const detector = [] {
-  auto* const instance = new Detector;  // outlives every static that launches
+  auto* const instance = new Detector;  // must outlive every static object that launches kernels
   engine::observe(instance);
   return instance;
 }();

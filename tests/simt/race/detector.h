@@ -1,5 +1,5 @@
-// Finds accesses of a launch that nothing orders, and accesses beside what was allocated. It
-// watches the shim's engine and the accesses that clang's -fsanitize=thread reports (hooks.cpp).
+// Finds unordered accesses of a launch, and accesses outside allocations. It observes the engine of
+// the shim and the accesses that clang's -fsanitize=thread reports (hooks.cpp).
 #pragma once
 
 #include <array>
@@ -26,19 +26,19 @@ class Detector : public engine::Observer {
  private:
   void check_shared(const void* address, size_t bytes, const void* caller) const;
   void check_global(const void* address, size_t bytes, const void* caller);
-  [[noreturn]] void tell(const Race& race, const void* address, const Moment& now,
-                         engine::Access kind, bool shared) const;
+  [[noreturn]] void report(const Race& race, const void* address, const Moment& now,
+                           engine::Access kind, bool shared) const;
 
   Order order_;
   Shadow shadow_;
   engine::Range shared_;
   engine::Range stacks_;
   engine::Range indices_;                             // threadIdx and its like
-  std::array<standin::Allocation, 8> allocations_{};  // seen lately
+  std::array<standin::Allocation, 8> allocations_{};  // recently used
   size_t oldest_ = 0;
 };
 
-/// The one that watches.
+/// The detector of this process.
 extern Detector* const detector;
 
 }  // namespace lynceus::simt::race

@@ -1,6 +1,6 @@
-// What clang calls before every access of code that it compiled with -fsanitize=thread, without the
-// library that usually answers; and what it calls where -fsanitize=alignment,bounds finds a fault.
-// Copies of memory are calls in that code, which the build renames to lynceus_race_* (simt.cmake).
+// The functions that clang's instrumentation calls: before every access (-fsanitize=thread), and
+// where -fsanitize=alignment,bounds finds a fault. They replace clang's own library. Copies of
+// memory are calls too, which the build renames to lynceus_race_* (tests/simt/tests.cmake).
 #include <cstring>
 
 #include "detector.h"
@@ -13,7 +13,7 @@ inline void access(const void* address, size_t bytes, engine::Access kind, const
   if (engine::running >= 0) lynceus::simt::race::detector->access(address, bytes, kind, caller);
 }
 
-/// The beginning of what clang hands to the handlers of the undefined.
+/// The first fields of the argument of the handlers of UndefinedBehaviorSanitizer.
 struct SourceLocation {
   const char* file;
   uint32_t line;

@@ -1,4 +1,4 @@
-// Vector clocks of the lanes of each warp, begun anew by every barrier of the block.
+// Vector clocks of the lanes of each warp. Every barrier of the block resets them.
 #include "order.h"
 
 #include <algorithm>

@@ -1,7 +1,7 @@
-// Which access of a launch happens before which. An era is the time of one block between two of its
-// barriers; eras are counted through all launches. Within an era the lanes of a warp are ordered by
-// their sync_warp calls (vector clocks); everything else is not ordered: other warps, and for
-// global memory other blocks of the launch, however the shim happened to run them.
+// Decides which access of a launch happens before which. An era is the time of one block between
+// two of its barriers; eras are numbered over all launches. Within an era only sync_warp calls
+// order the lanes of a warp (vector clocks). Different warps, and for global memory different
+// blocks of the launch, are unordered, whatever order the shim ran them in.
 #pragma once
 
 #include <array>
@@ -13,13 +13,13 @@ namespace lynceus::simt::race {
 
 constexpr int kWarp = 32;
 
-/// One thread's access, as a cell of memory remembers it.
+/// An access of one thread, as a memory cell stores it.
 struct Moment {
   uint32_t era = 0;    ///< 0: none
   uint32_t clock = 0;  ///< of the lane
-  uint32_t place = 0;  ///< of the code: its distance from the program's start
+  uint32_t place = 0;  ///< code address, relative to the program's start
   uint16_t thread = 0;
-  uint8_t bytes = 0;  ///< which bytes of the cell, a bit each
+  uint8_t bytes = 0;  ///< the bytes of the cell, one bit each
   bool atomic = false;
 };
 
@@ -32,7 +32,7 @@ class Order {
 
   uint32_t era() const { return era_; }
   uint32_t clock(int thread) const { return known(thread)[thread % kWarp]; }
-  /// Made in this launch; `own_block`: in this block.
+  /// Whether the access was made in this launch; `own_block`: in this block.
   bool current(const Moment& moment, bool own_block) const {
     return moment.era >= (own_block ? first_of_block() : first_of_launch());
   }
@@ -40,7 +40,7 @@ class Order {
   /// The number of the block within the launch.
   int block_of(const Moment& moment) const;
 
-  /// Whether a thread of the running block may rely on the access being over.
+  /// Whether the access happens before the running thread of the block.
   bool before(const Moment& moment, int thread) const {
     if (moment.era < first_of_launch()) return true;
     if (moment.era < first_of_block()) return false;
@@ -58,9 +58,9 @@ class Order {
   void next_era();
 
   uint32_t era_ = 0;
-  std::vector<uint32_t> block_eras_{0};     // of each block of the launch its first
-  std::array<Clocks, 1024> known_{};        // thread -> the clock of each lane it knows of
-  std::array<bool, 1024 / kWarp> moved_{};  // warps whose clocks went on in this era
+  std::vector<uint32_t> block_eras_{0};     // the first era of each block of the launch
+  std::array<Clocks, 1024> known_{};        // thread -> the clock of each lane that it has seen
+  std::array<bool, 1024 / kWarp> moved_{};  // warps whose clocks advanced in this era
 };
 
 }  // namespace lynceus::simt::race

@@ -1,4 +1,4 @@
-// The rules of what races with what, and which accesses need not be remembered any more.
+// The rules for races, and for accesses that need not be stored any longer.
 #include "shadow.h"
 
 namespace lynceus::simt::race {
@@ -13,7 +13,7 @@ bool races(const Moment& before, const Moment& now, const Order& order, bool own
 
 bool same_warp(const Moment& a, const Moment& b) { return a.thread / kWarp == b.thread / kWarp; }
 
-/// The latest read that is not over for the writer; of several lanes any.
+/// The latest read that does not happen before the writer; any of several lanes.
 Race racing_read(const Cell& cell, const Moment& now, const Order& order, bool own_block) {
   Moment read = cell.read;
   if (read.era == order.era() && same_warp(read, now)) {
@@ -36,10 +36,10 @@ Race racing_read(const Cell& cell, const Moment& now, const Order& order, bool o
 Race record_read(Cell* cell, const Moment& now, const Order& order, bool own_block) {
   const unsigned lane = 1u << now.thread % kWarp;
   Moment& read = cell->read;
-  const bool beside = read.era == now.era && same_warp(read, now) && read.clock == now.clock;
-  if (beside && (cell->read_lanes & lane) != 0 && read.bytes == now.bytes) return {};
+  const bool together = read.era == now.era && same_warp(read, now) && read.clock == now.clock;
+  if (together && (cell->read_lanes & lane) != 0 && read.bytes == now.bytes) return {};
   if (races(cell->write, now, order, own_block)) return {cell->write, true, true};
-  if (beside) {
+  if (together) {
     cell->read_lanes |= lane;
     read.bytes |= now.bytes;
     return {};

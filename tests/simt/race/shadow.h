@@ -1,4 +1,4 @@
-// What a cell of two bytes remembers of its accesses, and where the cells of an address are.
+// The accesses that a cell of two bytes stores, and the table of cells.
 #pragma once
 
 #include <array>
@@ -13,13 +13,13 @@ namespace lynceus::simt::race {
 
 constexpr uintptr_t kCellBytes = 2;
 
-/// Of the reads only as many are kept as can tell that a write is not ordered behind all of them.
+/// Keeps as many reads as are needed to detect a write that is not ordered after all of them.
 struct Cell {
   Moment write;
-  Moment read;  ///< the last, of the lanes `read_lanes` of its warp at its clock
+  Moment read;  ///< the latest, by the lanes `read_lanes` of its warp at its clock
   uint32_t read_lanes = 0;
   Moment other_read;        ///< not ordered before `read`
-  Moment other_block_read;  ///< the last of an earlier block
+  Moment other_block_read;  ///< the latest of an earlier block
 };
 
 /// The two accesses of a race.
@@ -29,12 +29,12 @@ struct Race {
   bool found = false;
 };
 
-/// Records the access and says what it races with. With `own_block` accesses of other blocks are
-/// of no concern: the memory was another then.
+/// Records the access and returns what it races with. With `own_block` accesses of other blocks are
+/// ignored, because each block has its own memory there.
 Race record_read(Cell* cell, const Moment& now, const Order& order, bool own_block);
 Race record_write(Cell* cell, const Moment& now, const Order& order, bool own_block);
 
-/// Cells of all memory by pages, made when first touched.
+/// The cells of all memory, in pages that are allocated at the first access.
 class Shadow {
  public:
   Cell* cell(uintptr_t address) {
@@ -43,7 +43,7 @@ class Shadow {
     if (found.page != page) found = {page, find(page)};
     return found.cells + address % kPageBytes / kCellBytes;
   }
-  /// Between launches nothing need be remembered.
+  /// Called between launches, which are ordered.
   void shrink();
 
  private:
@@ -55,7 +55,7 @@ class Shadow {
     uintptr_t page = 0;
     Cell* cells = nullptr;
   };
-  std::array<Found, 256> found_{};  // lately
+  std::array<Found, 256> found_{};  // recently used
 };
 
 }  // namespace lynceus::simt::race

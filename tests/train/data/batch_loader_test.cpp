@@ -143,14 +143,14 @@ TEST_F(BatchLoaderTest, GivesBatchesInOrderWithTheMediaTheyName) {
   const PreparedStep second = loader.finish();
   EXPECT_TRUE(second.reach.any_sample);
   EXPECT_FALSE(second.reach.any_media || second.reach.any_video);
-  EXPECT_EQ(second.damaged_in_replica, 0);
+  EXPECT_EQ(second.batch.damaged_samples, 0);
 }
 
 TEST_F(BatchLoaderTest, DamageTakesTheScoresAndNothingElse) {
   BatchLoader loader = this->loader();
   loader.begin(plan(loader, {kImage, kDamaged}));
   const PreparedStep step = loader.finish();
-  EXPECT_EQ(step.damaged_in_replica, 1);
+  EXPECT_EQ(step.batch.damaged_samples, 1);
   ASSERT_EQ(step.damaged.size(), 1u);
   EXPECT_EQ(step.damaged[0].index, 101);
   EXPECT_THAT(step.damaged[0].reason, HasSubstr("damaged"));
@@ -166,12 +166,12 @@ TEST_F(BatchLoaderTest, CutTokensAreCountedAndTheQuestionsHeadIsKept) {
   whole.begin(plan(whole, {kLong, kText}));
   short_one.begin(plan(short_one, {kLong, kText}));
   const PreparedStep all = whole.finish(), cut = short_one.finish();
-  EXPECT_EQ(all.cut_tokens, 0);
+  EXPECT_EQ(all.batch.cut_tokens, 0);
   const auto& long_ids = all.batch.samples[0].token_ids;
   const auto& cut_ids = cut.batch.samples[0].token_ids;
   ASSERT_GT(long_ids.size(), 100u);
   EXPECT_LE(cut_ids.size(), 40u);
-  EXPECT_EQ(cut.cut_tokens, static_cast<int64_t>(long_ids.size() - cut_ids.size()));
+  EXPECT_EQ(cut.batch.cut_tokens, static_cast<int64_t>(long_ids.size() - cut_ids.size()));
   // The whole answer fits, so what goes is the question's end.
   const int64_t answer = scored(all.batch.samples[0]);
   EXPECT_EQ(scored(cut.batch.samples[0]), answer);

@@ -38,12 +38,12 @@ class Sources : public testing::Test {
   }
   std::vector<std::string> names() const {
     std::vector<std::string> names;
-    for (const SourceLine& line : choose_sources(config_).present) names.push_back(line.name);
+    for (const DatasetLine& line : choose_datasets(config_).present) names.push_back(line.name);
     return names;
   }
   std::vector<std::string> files(size_t line) const {
     std::vector<std::string> files;
-    for (const auto& file : io::files_matching(choose_sources(config_).present.at(line).pattern))
+    for (const auto& file : io::files_matching(choose_datasets(config_).present.at(line).pattern))
       files.push_back(fs::path(file).lexically_relative(root_));
     return files;
   }
@@ -58,7 +58,7 @@ TEST_F(Sources, AMixtureTakesWhatIsThere) {
                            "cc3m/00001.h5", "cc3m/notes.txt", "odd/deep/x.h5"})
     touch(file);
   config_.mixture = {"coco:3:caption", "sbu:1:caption", "cc3m:1", "deep:2:vqa:odd/*/x.h5"};
-  const ChosenSources chosen = choose_sources(config_);
+  const ChosenDatasets chosen = choose_datasets(config_);
   EXPECT_THAT(names(), ElementsAre("coco", "cc3m", "deep"));
   EXPECT_THAT(chosen.absent, ElementsAre("sbu"));
   EXPECT_EQ(chosen.present[0].weight, 3);
@@ -69,18 +69,18 @@ TEST_F(Sources, AMixtureTakesWhatIsThere) {
   EXPECT_THAT(files(2), ElementsAre("odd/deep/x.h5"));
 
   config_.missing = "refuse";
-  EXPECT_THAT([&] { choose_sources(config_); },
+  EXPECT_THAT([&] { choose_datasets(config_); },
               ThrowsMessage<InputError>(HasSubstr("data.missing = refuse: 1 of 4 datasets of "
-                                                  "data.mixture are not in ")));
+                                                  "data.mixture are missing in ")));
   touch("sbu.h5");
-  EXPECT_TRUE(choose_sources(config_).absent.empty());
+  EXPECT_TRUE(choose_datasets(config_).absent.empty());
 }
 
 TEST_F(Sources, SingleOnesComeBesideAMixtureOrInPlaceOfALine) {
   touch("coco.h5");
   config_.mixture = {"coco:3:caption", "sbu:1:caption"};
   config_.sources = {"mine:0.5:elsewhere/*.h5", "sbu:2:there/sbu.h5"};
-  const ChosenSources chosen = choose_sources(config_);
+  const ChosenDatasets chosen = choose_datasets(config_);
   EXPECT_THAT(names(), ElementsAre("coco", "mine", "sbu"));
   EXPECT_TRUE(chosen.absent.empty());
   EXPECT_EQ(chosen.present[1].pattern, "elsewhere/*.h5") << "a missing one is an error when opened";
@@ -91,19 +91,20 @@ TEST_F(Sources, SingleOnesComeBesideAMixtureOrInPlaceOfALine) {
 
 TEST_F(Sources, NothingToTrainOnIsRefused) {
   const auto refused = [&](auto type, const std::string& message) {
-    EXPECT_THAT([&] { choose_sources(config_); },
+    EXPECT_THAT([&] { choose_datasets(config_); },
                 ThrowsMessage<decltype(type)>(HasSubstr(message)));
   };
-  refused(UsageError(""), "data.root: expected datasets in data.mixture to look for there");
+  refused(UsageError(""),
+          "data.root: expected data.mixture to name datasets in this folder, found none");
   config_.mixture = {"coco:3:caption", "sbu:1:caption"};
   refused(InputError(""), "data.root: none of the 2 datasets of data.mixture is in ");
   refused(InputError(""), "/coco.h5 or ");
   config_.root = root_ / "absent";
-  refused(InputError(""), "data.root: expected a folder, found no such folder: ");
+  refused(InputError(""), "data.root: expected a folder, found none: ");
   config_.root = "";
-  refused(UsageError(""), "expected one source at least, found none; with data.root, the folder");
+  refused(UsageError(""), "expected at least one dataset, found none; data.root, the folder");
   config_.mixture.clear();
-  EXPECT_THAT([&] { choose_sources(config_); },
+  EXPECT_THAT([&] { choose_datasets(config_); },
               ThrowsMessage<UsageError>(Not(HasSubstr("data.root"))));
 }
 
@@ -117,7 +118,7 @@ TEST_F(Sources, WrongLinesAreNamed) {
   refused("../coco:1:caption", "found '../coco:1:caption'");
   refused("sbu:much:caption", "data.mixture sbu: expected a positive weight, found 'much'");
   refused("sbu:-1:caption", "data.mixture sbu: expected a positive weight, found '-1'");
-  refused("coco:2:vqa", "data.mixture: two sources are named 'coco'");
+  refused("coco:2:vqa", "data.mixture: two datasets are named 'coco'");
 }
 
 TEST_F(Sources, FamiliesComeFromTheMixtureOrTheShardsTask) {
@@ -151,10 +152,10 @@ DataConfig shipped(const std::string& name) {
 TEST(ShippedMixtures, AddUpToAHundred) {
   for (const auto& [name, count] :
        std::vector<std::pair<std::string, size_t>>{{"pretrain-224", 30}, {"finetune-420", 32}}) {
-    const std::vector<SourceLine> lines = parse_mixture(shipped(name));
+    const std::vector<DatasetLine> lines = parse_mixture(shipped(name));
     EXPECT_EQ(lines.size(), count) << name;
     double sum = 0, text = 0, video = 0;
-    for (const SourceLine& line : lines) {
+    for (const DatasetLine& line : lines) {
       sum += line.weight;
       if (line.family == "instruction" || line.name == "baize") text += line.weight;
       if (line.family == "video") video += line.weight;
@@ -177,7 +178,7 @@ TEST(ShippedMixtures, EveryFamilyHasWordingsForWhatItsSamplesAre) {
   for (const char* name : {"pretrain-224", "pretrain-420", "finetune-420"}) {
     const DataConfig config = shipped(name);
     EXPECT_EQ(config.prompts, "diverse");
-    for (const SourceLine& line : parse_mixture(config))
+    for (const DatasetLine& line : parse_mixture(config))
       EXPECT_THAT(io::kPromptFamilies, testing::Contains(line.family)) << line.name;
   }
 }

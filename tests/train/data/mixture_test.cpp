@@ -14,8 +14,8 @@
 namespace lynceus::train {
 namespace {
 
-std::vector<MixtureSource> sources_of(const std::vector<double>& weights, int64_t size = 101) {
-  std::vector<MixtureSource> sources;
+std::vector<MixtureDataset> sources_of(const std::vector<double>& weights, int64_t size = 101) {
+  std::vector<MixtureDataset> sources;
   for (size_t i = 0; i < weights.size(); ++i)
     sources.push_back({"source " + std::to_string(i), weights[i], size});
   return sources;
@@ -27,7 +27,7 @@ std::vector<Draw> draw(Mixture* mixture, int64_t count) {
   std::vector<Draw> drawn;
   for (int64_t i = 0; i < count; ++i) {
     const MixtureSample sample = mixture->next();
-    drawn.emplace_back(sample.source, sample.sample);
+    drawn.emplace_back(sample.dataset, sample.sample);
   }
   return drawn;
 }
@@ -53,7 +53,7 @@ TEST(Mixture, CountsAreWithinOneOfWeightTimesIndexAtEveryPrefix) {
     Mixture mixture(sources_of(weights), 1);
     std::vector<double> counts(weights.size(), 0);
     for (int64_t index = 1; index <= 5000; ++index) {
-      ++counts[static_cast<size_t>(mixture.next().source)];
+      ++counts[static_cast<size_t>(mixture.next().dataset)];
       for (size_t i = 0; i < weights.size(); ++i)
         ASSERT_LT(std::abs(counts[i] - weights[i] / sum * static_cast<double>(index)), 1 + 1e-6)
             << "source " << i << " of " << weights.size() << " at " << index;
@@ -87,14 +87,14 @@ TEST(Mixture, SeekIsStepByStep) {
 }
 
 TEST(Mixture, IsAPureFunctionOfSeedNamesSizesAndWeights) {
-  const auto drawn = [](const std::vector<MixtureSource>& sources, uint64_t seed) {
+  const auto drawn = [](const std::vector<MixtureDataset>& sources, uint64_t seed) {
     Mixture mixture(sources, seed);
     return draw(&mixture, 300);
   };
-  const std::vector<MixtureSource> sources = sources_of({3, 1});
+  const std::vector<MixtureDataset> sources = sources_of({3, 1});
   EXPECT_EQ(drawn(sources, 1), drawn(sources, 1));
   EXPECT_NE(drawn(sources, 1), drawn(sources, 2));
-  std::vector<MixtureSource> renamed = sources, grown = sources, heavier = sources;
+  std::vector<MixtureDataset> renamed = sources, grown = sources, heavier = sources;
   renamed[0].name = "another";
   grown[0].size = 102;
   heavier[0].weight = 4;

@@ -80,7 +80,7 @@ class SampleOrder : public testing::Test {
     const Runtime rt{Stream(), parallel::make_grid(shape, std::move(group))};
     std::vector<const io::Dataset*> datasets;
     std::vector<const io::PromptList*> prompts;
-    std::vector<MixtureSource> sources;
+    std::vector<MixtureDataset> sources;
     for (size_t i = 0; i < datasets_.size(); ++i) {
       datasets.push_back(&datasets_[i]);
       prompts.push_back(&lists_[i]);
@@ -98,7 +98,7 @@ class SampleOrder : public testing::Test {
     for (int step = first + 1; step <= kSteps; ++step) {
       const PreparedStep prepared = batches.next();
       batches.begin_next();
-      EXPECT_EQ(prepared.damaged_in_replica, 0);
+      EXPECT_EQ(prepared.batch.damaged_samples, 0);
       all += sample_lines(rt, step, prepared, datasets);
     }
     return all;

@@ -144,7 +144,7 @@ int64_t measured_floats(const tiny::Options& options, int64_t* tokens, int64_t* 
   model::LlmStage::Saved saved;
   run.model().stage.forward(run.rt(), micro_batch, {}, options.step.recompute, &saved);
   const int64_t kept = live(run.rt(), MemoryOwner::kActivation) - before;
-  run.model().stage.backward(run.rt(), micro_batch, options.step.recompute, &saved, {});
+  run.model().stage.backward(run.rt(), micro_batch, options.step.recompute, &saved, {}, nullptr);
   return kept / kFloat;
 }
 

@@ -153,12 +153,47 @@ TEST(Step, AReplicaWithoutMicroBatchTakesPart) {
     tiny::Run run(std::move(half.group), options);
     const StepResult result = run.step(batch);
     EXPECT_TRUE(result.updated);
-    EXPECT_EQ(result.scored_tokens, expected.scored_tokens);
+    EXPECT_EQ(result.totals.scored_tokens, expected.totals.scored_tokens);
     EXPECT_NEAR(result.loss, expected.loss, 1e-6 * expected.loss);
     EXPECT_NEAR(result.gradient_norm, expected.gradient_norm, 1e-5 * expected.gradient_norm);
     EXPECT_LE(tiny::relative_l2(run.gather(Part::kValue), expected_values), 1e-5);
     EXPECT_EQ(run.differing_copy(), "");
   }
+}
+
+TEST(Step, SumsOverRanksOnce) {
+  const auto world = parallel::make_world();
+  const tiny::Batch batch = tiny::make_batch(6, kMixed);
+  tiny::Run alone(parallel::make_self_communicator(), {});
+  const StepTotals expected = alone.step(batch).totals;
+  tiny::Options options;
+  options.grid = {2, 2, 2};
+  tiny::Run run(parallel::split(*world, 0, world->rank()), options);
+  const parallel::Grid& grid = run.rt().grid;
+  const std::vector<parallel::Communicator*> groups = {grid.world.get(), grid.data.get(),
+                                                       grid.replica.get(), grid.pipeline.get()};
+  const auto collectives_of = [&](const std::function<void()>& work) {
+    for (parallel::Communicator* group : groups) group->reset_counts();
+    work();
+    std::vector<int64_t> counts;
+    for (const parallel::Communicator* group : groups)
+      counts.push_back(group->counts().collectives());
+    return counts;
+  };
+  std::vector<int64_t> gradients_alone = collectives_of([&] {
+    run.optimizer().begin_step(batch.reach());
+    run.optimizer().reduce_gradients();
+  });
+  StepTotals totals;
+  const std::vector<int64_t> found = collectives_of([&] { totals = run.step(batch).totals; });
+  ++gradients_alone[0];  // the totals, over the world
+  EXPECT_EQ(found, gradients_alone);
+  EXPECT_EQ(found[2] + found[3], 0);
+
+  EXPECT_EQ(totals.scored_tokens, expected.scored_tokens);
+  EXPECT_EQ(totals.tokens, expected.tokens);
+  EXPECT_EQ(totals.patch_tokens(), expected.patch_tokens());
+  EXPECT_EQ(totals.rank_patch_tokens.size(), 8u);
 }
 
 TEST(Step, WithoutAScoredTokenMovesNothingOnAnyRank) {
@@ -173,7 +208,7 @@ TEST(Step, WithoutAScoredTokenMovesNothingOnAnyRank) {
     std::fill(sample.scored.begin(), sample.scored.end(), uint8_t{0});
   const StepResult result = run.step(batch);
   EXPECT_FALSE(result.updated);
-  EXPECT_EQ(result.scored_tokens, 0);
+  EXPECT_EQ(result.totals.scored_tokens, 0);
   EXPECT_EQ(run.gather(Part::kValue), values);
   EXPECT_EQ(run.gather(Part::kFirstMoment), moments);
   for (const TrainedParameter& trained : run.optimizer().parameters())

@@ -189,8 +189,8 @@ TEST(Step, ScoresTheFirstTokenOnlyBehindARow) {
   image.samples[0].scored.assign(image.samples[0].token_ids.size(), 0);
   image.samples[0].scored[0] = 1;
   tiny::Run run(parallel::make_self_communicator(), {});
-  EXPECT_EQ(run.step(text).scored_tokens, 0);
-  EXPECT_EQ(run.step(image).scored_tokens, 1);
+  EXPECT_EQ(run.step(text).totals.scored_tokens, 0);
+  EXPECT_EQ(run.step(image).totals.scored_tokens, 1);
 }
 
 }  // namespace

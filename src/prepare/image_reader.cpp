@@ -1,0 +1,68 @@
+#include "prepare/image_reader.h"
+
+#include <utility>
+
+#include "io/files/file.h"
+#include "io/media/image.h"
+#include "prepare/row_text.h"
+#include "prepare/source.h"
+
+namespace lynceus::prepare {
+
+namespace fs = std::filesystem;
+
+namespace {
+constexpr size_t kMaxChecked = 1 << 20;  // names of images that are already checked
+}
+
+ImageReader::ImageReader(fs::path root, ImageCheck check) : root_(std::move(root)), check_(check) {
+  if (root_.empty()) root_ = ".";
+  if (!fs::is_directory(root_)) {
+    throw IoError("--root {}: expected a directory, found none", root_.string());
+  }
+}
+
+std::string ImageReader::read(const std::string& path, const std::string& where) {
+  const fs::path relative = path_below(path, where);
+  std::string encoded;
+  try {
+    encoded = io::read_text(root_ / relative, kMaxImageBytes);
+  } catch (const IoError& error) {
+    throw RejectedRow("missing picture", "{}: {}", where, error.what());
+  } catch (const InputError& error) {
+    throw RejectedRow("picture too large", "{}: {}", where, error.what());
+  }
+  const std::string name = relative.string();
+  if (!checked_.contains(name)) {
+    check_image(encoded, fmt::format("{}: {}", where, name), check_);
+    if (checked_.size() >= kMaxChecked) checked_.clear();
+    checked_.insert(name);
+  }
+  return encoded;
+}
+
+std::string ImageReader::read(const io::Json& path) { return read(text_of(path), path.where()); }
+
+void check_image(std::string_view encoded, const std::string& name, ImageCheck check) {
+  try {
+    if (check == ImageCheck::kDecode) {
+      io::decode_image(encoded, name);
+    } else {
+      io::check_image_header(encoded, name);
+    }
+  } catch (const InputError& error) {
+    throw RejectedRow("damaged picture", "{}", error.what());
+  }
+}
+
+fs::path path_below(const std::string& path, const std::string& where) {
+  const fs::path relative = fs::path(path).lexically_normal();
+  if (relative.empty() || relative.is_absolute() || *relative.begin() == ".." ||
+      path.find('\0') != std::string::npos) {
+    throw RejectedRow("path outside the root", "{}: expected a path below the root, found {}",
+                      where, path.substr(0, 200));
+  }
+  return relative;
+}
+
+}  // namespace lynceus::prepare

@@ -1,0 +1,117 @@
+// Opens the files of a run, builds its model and resumes from its checkpoints.
+#include "train/run/training_run.h"
+
+#include <algorithm>
+
+#include "core/log.h"
+#include "io/files/file.h"
+#include "train/run/build_model.h"
+#include "train/run/rank_agreement.h"
+
+namespace lynceus::train {
+namespace {
+
+int64_t total_samples(const RunData& data) {
+  int64_t total = 0;
+  for (const io::Dataset& dataset : data.training) total += dataset.size();
+  return total;
+}
+
+int64_t trained_elements(Optimizer* optimizer) {
+  int64_t total = 0;
+  for (const TrainedParameter& trained : optimizer->parameters())
+    total += trained.parameter->value.size();
+  return total;
+}
+
+}  // namespace
+
+TrainingRun::TrainingRun(const Runtime& runtime, RunConfig* run_config, ConfigReader* config_reader)
+    : rt(runtime),
+      config(*run_config),
+      directory(config.options.run),
+      report(rt, config, directory) {
+  parallel::agree(*rt.grid.world, [&] { open_files(config_reader); });
+  RunIdentity identity = agreed_identity(*config_reader);
+  log::info("{}", data.describe());
+  model = build_model(rt, config, identity.tokenizer, &identity.origins);
+  optimizer = std::make_unique<Optimizer>(rt, &model, config.optimizer);
+  state = std::make_unique<RunState>(rt, &model, optimizer.get(), std::move(identity));
+  store = std::make_unique<io::CheckpointStore>(
+      *rt.grid.world,
+      io::CheckpointOptions{.run_directory = directory,
+                            .keep_last = static_cast<int>(config.checkpoint.keep_last),
+                            .keep_every = config.checkpoint.keep_every,
+                            .lease = lease.get()});
+  resume_or_initialize();
+  // Only now: a run that is refused must leave the config.ini of the earlier one.
+  parallel::agree(*rt.grid.world, [&] {
+    if (is_first_rank())
+      io::atomic_write_text(directory / "config.ini", config_reader->print(kOptionsOfOneStart));
+  });
+}
+
+void TrainingRun::open_files(ConfigReader* reader) {
+  data = open_data(config.data, config.model.vision.num_frames, config.train.seed,
+                   /*with_training=*/true);
+  resolve_config(&config, reader, *data.tokenizer, rt);
+  make_mixture();  // reports faults of the datasets before any work
+  take_lease();
+  if (is_first_rank()) log::add_file((directory / "log" / "train.log").string());
+}
+
+RunIdentity TrainingRun::agreed_identity(const ConfigReader& reader) const {
+  RunIdentity identity;
+  identity.config = reader.values();
+  identity.seed = config.train.seed;
+  identity.tokenizer = data.tokenizer->describe();
+  identity.datasets = data.fingerprints();
+  check_same_everywhere(rt, identity);
+  std::erase_if(identity.config, [](const ConfigValue& value) {
+    return std::count(kOptionsOfOneStart.begin(), kOptionsOfOneStart.end(), value.key) > 0;
+  });
+  return identity;
+}
+
+void TrainingRun::take_lease() {
+  if (!is_first_rank()) return;
+  io::LeaseOptions options;
+  options.take_over = config.options.take_over;
+  options.waiting = [](const io::LeaseOwner& owner, std::chrono::milliseconds remaining) {
+    log::info("{} holds the lease of the run; taking it over in {} s unless it is renewed",
+              owner.describe(), remaining.count() / 1000);
+  };
+  lease = io::Lease::acquire(directory, options);
+}
+
+void TrainingRun::resume_or_initialize() {
+  if (const auto resumed = state->resume(config.options)) {
+    position = *resumed;
+    first_step = position.step;
+    log::info("resumed from step {}, {} samples seen", position.step, position.samples_seen);
+  } else if (!config.options.init.empty()) {
+    state->initialize_from(config.options);
+    log::info("initialized from {}", config.options.init);
+  }
+  log_random_modules(model, state->origins());
+  const TraceRange trace = config.log.trace_range();
+  if (trace.last >= trace.first && first_step >= trace.first)
+    log::info("log.trace: step {} is already done: no trace is written", trace.first);
+  store->set_aside_newer(position.step);
+  parallel::agree(*rt.grid.world, [&] {
+    if (is_first_rank()) report.cut_after(position.step);
+  });
+  log::info("{}: {} on {} samples, {} trained parameters on rank 0", directory.string(),
+            rt.grid.shape.to_string(), total_samples(data), trained_elements(optimizer.get()));
+}
+
+Mixture TrainingRun::make_mixture() const {
+  std::vector<MixtureDataset> datasets;
+  for (size_t i = 0; i < data.training.size(); ++i)
+    datasets.push_back({data.training[i].name(), data.weights[i], data.training[i].size()});
+  Mixture mixture(std::move(datasets), config.train.seed);
+  mixture.seek(position.samples_seen);
+  return mixture;
+}
+
+}  // namespace lynceus::train

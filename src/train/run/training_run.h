@@ -1,0 +1,53 @@
+// What a run has before its first step: lease, data, model with its weights, optimizer, checkpoints
+// and the position from which it continues.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+
+#include "core/config.h"
+#include "io/checkpoint/checkpoint.h"
+#include "io/checkpoint/lease.h"
+#include "model/lynx.h"
+#include "train/data/mixture.h"
+#include "train/data/run_data.h"
+#include "train/run/run_config.h"
+#include "train/run/run_report.h"
+#include "train/run/run_state.h"
+#include "train/step/optimizer.h"
+
+namespace lynceus::train {
+
+struct TrainingRun {
+  /// Collective over the world; errors are agreed. `config_reader` has filled `run_config`; what
+  /// files decide is resolved in it. Writes config.ini when nothing can be refused any more.
+  TrainingRun(const Runtime& runtime, RunConfig* run_config, ConfigReader* config_reader);
+  TrainingRun(const TrainingRun&) = delete;
+  TrainingRun& operator=(const TrainingRun&) = delete;
+
+  bool is_first_rank() const { return rt.grid.world->rank() == 0; }
+  /// The training mixture at the current position.
+  Mixture make_mixture() const;
+
+  const Runtime& rt;
+  RunConfig& config;
+  std::filesystem::path directory;
+  RunReport report;
+  RunData data;
+  std::unique_ptr<io::Lease> lease;  ///< on rank 0
+  model::LynxModel model;
+  std::unique_ptr<Optimizer> optimizer;
+  std::unique_ptr<RunState> state;
+  std::unique_ptr<io::CheckpointStore> store;
+  RunPosition position;
+  int64_t first_step = 0;  ///< steps done before this start
+
+ private:
+  void open_files(ConfigReader* reader);
+  /// Checks that all ranks have the same program, configuration and data.
+  RunIdentity agreed_identity(const ConfigReader& reader) const;
+  void take_lease();
+  void resume_or_initialize();
+};
+
+}  // namespace lynceus::train

@@ -1,0 +1,43 @@
+# Tests that start programs of their own: lynceus, with and without mpirun, or lynceus-frames. Most of
+# their time they wait for programs to start and to end, so each keeps one core busy; those of the
+# following list compute on several ranks at once.
+set(cli_ranks photos 4 rank_fault 2 stop 2 takeover 2)
+file(GLOB cli_tests CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/cli/*_test.cpp)
+foreach(source ${cli_tests})
+  get_filename_component(name ${source} NAME_WE)
+  string(REGEX REPLACE "_test$" "" name ${name})
+  add_dependencies(cli_${name}_test lynceus)
+  set(labels unit mpi)
+  if(name MATCHES "stop|fault|takeover|sources")
+    list(APPEND labels fault)
+  elseif(name STREQUAL photos)
+    set(labels mpi slow)
+  endif()
+  set_tests_properties(cli.${name}_test PROPERTIES LABELS "${labels}")
+  list(FIND cli_ranks ${name} at)
+  if(at GREATER -1)
+    math(EXPR at "${at} + 1")
+    list(GET cli_ranks ${at} ranks)
+    set_tests_properties(cli.${name}_test PROPERTIES PROCESSORS ${ranks})
+  endif()
+endforeach()
+
+# Kills the writers of checkpoints.
+set_tests_properties(io.checkpoint_fault_test PROPERTIES LABELS "unit;fault")
+
+if(TARGET lynceus-frames AND TARGET prepare_video_test)
+  add_dependencies(prepare_video_test lynceus-frames)
+endif()
+
+# Memory while weights are loaded, on two ranks too: each of them holds more than on four.
+lynceus_mpi_test(model.load_memory_on_two_ranks 2 $<TARGET_FILE:model_load_memory_mpi4_test>)
+
+# Which device the program chooses and what it logs, on the stand-in for devices.
+if(TARGET lynceus_standin)
+  add_test(NAME cli.runtime_choice
+           COMMAND ${BASH_PROGRAM} ${CMAKE_CURRENT_SOURCE_DIR}/cli/runtime_choice.sh
+                   ${MPIEXEC_EXECUTABLE} $<TARGET_FILE:lynceus_standin>
+                   ${CMAKE_CURRENT_SOURCE_DIR}/golden/text_only)
+  set_tests_properties(cli.runtime_choice PROPERTIES LABELS "mpi;simt" TIMEOUT 120 PROCESSORS 3
+                       ENVIRONMENT "${mpi_environment}")
+endif()

@@ -1,0 +1,22 @@
+# Other programs check what Lynceus reads and writes: torch and h5py, where a python3 has them.
+foreach(judge torch h5py)
+  set(name ${judge})
+  set(programs $<TARGET_FILE:lynceus>)
+  if(judge STREQUAL torch)
+    set(name torch_files)
+    set(programs $<TARGET_FILE:io_torch_file_test> $<TARGET_FILE:lynceus>)
+  endif()
+  add_test(NAME oracle.${name}
+           COMMAND ${BASH_PROGRAM} ${CMAKE_CURRENT_SOURCE_DIR}/oracle/${judge}.sh ${CMAKE_SOURCE_DIR}
+                   ${programs} ${MPIEXEC_EXECUTABLE})
+  set_tests_properties(oracle.${name} PROPERTIES LABELS mpi TIMEOUT 300 SKIP_RETURN_CODE 77
+                       ENVIRONMENT "${mpi_environment}")
+endforeach()
+
+# Takes transformers from PyPI, therefore only where LYNCEUS_PYPI is set.
+add_test(NAME oracle.transformers
+         COMMAND ${BASH_PROGRAM} -c
+                 "[[ -n \"\${LYNCEUS_PYPI:-}\" ]] || { echo 'LYNCEUS_PYPI is not set: not run'; exit 77; }; exec \"$0\" \"$1\""
+                 ${CMAKE_SOURCE_DIR}/tools/check_transformers.sh $<TARGET_FILE:lynceus>)
+set_tests_properties(oracle.transformers PROPERTIES LABELS pypi TIMEOUT 1800 SKIP_RETURN_CODE 77
+                     PROCESSORS 2)

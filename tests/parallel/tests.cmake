@@ -1,0 +1,76 @@
+# Groups of ranks that exchange device tensors, on the stand-ins for the device and for NCCL: each test
+# with each transport, on 2, 4 and 8 ranks. In the preset "cuda" the same tests also run on GPUs: with
+# the staged transport where ranks share a GPU, with NCCL where each has its own.
+if(NOT TARGET lynceus_gpu_standin)
+  return()
+endif()
+
+set(device_environment ${mpi_environment} LYNCEUS_STANDIN_DEVICES=8)
+set(verify_on_nccl prefix_image prefix_video grouped_kv turns)
+set(transports staged)
+if(NCCL_INCLUDE_DIR)
+  list(APPEND transports nccl)
+endif()
+
+file(GLOB device_tests CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/parallel/device/*_test.cpp)
+foreach(source ${device_tests})
+  get_filename_component(name ${source} NAME_WE)
+  set(target parallel_${name})
+  add_executable(${target} ${source})
+  target_link_libraries(${target} PRIVATE lynceus_parallel lynceus_gpu_standin lynceus_test_main)
+  set(by ${transports})
+  if(name MATCHES "failure")
+    list(REMOVE_ITEM by staged)  # there the host waits in MPI, which ends the job itself
+  endif()
+  foreach(transport ${by})
+    foreach(ranks 2 4 8)
+      set(test parallel.${name}.${transport}.${ranks})
+      lynceus_mpi_test(${test} ${ranks} $<TARGET_FILE:${target}>)
+      set(environment ${device_environment} LYNCEUS_TEST_TRANSPORT=${transport}
+                      LYNCEUS_STANDIN_SEED=${ranks})
+      set_tests_properties(${test} PROPERTIES LABELS "mpi;simt" TIMEOUT 60
+                           ENVIRONMENT "${environment}")
+    endforeach()
+  endforeach()
+  if(NOT TARGET lynceus_gpu OR name MATCHES "failure")
+    continue()  # the failure test needs the stand-in's slow arithmetic
+  endif()
+  add_executable(gpu_${name} ${source})
+  target_link_libraries(gpu_${name} PRIVATE lynceus_parallel lynceus_gpu lynceus_test_main)
+  foreach(transport staged nccl)
+    set(test gpu.${name}.${transport})
+    lynceus_mpi_test(${test} 4 $<TARGET_FILE:gpu_${name}>)
+    set_tests_properties(${test} PROPERTIES LABELS gpu TIMEOUT 120 RESOURCE_LOCK gpu
+                         SKIP_REGULAR_EXPRESSION "needs [0-9]+ devices"
+                         ENVIRONMENT "${mpi_environment};LYNCEUS_TEST_TRANSPORT=${transport}")
+  endforeach()
+endforeach()
+
+# The training step with NCCL against the goldens: tensor, pipeline and data groups together.
+if(NCCL_INCLUDE_DIR)
+  list(TRANSFORM verify_on_nccl PREPEND ${CMAKE_CURRENT_SOURCE_DIR}/golden/)
+  lynceus_mpi_test(verify.cuda.nccl 8 $<TARGET_FILE:lynceus_standin> verify
+                   --device cuda --transport nccl --parallel.tensor 2 --parallel.pipeline 2
+                   --train.micro_batch_tokens 1 ${verify_on_nccl})
+  set_tests_properties(verify.cuda.nccl PROPERTIES LABELS "mpi;simt"
+                       ENVIRONMENT "${device_environment}")
+endif()
+
+# lynceus_device_fault(TEST MESSAGE): the fault ends a job of four ranks within seconds, with MESSAGE.
+function(lynceus_device_fault test message)
+  lynceus_mpi_test(parallel.device_fault.${test} 4 $<TARGET_FILE:parallel_device_failure_test>
+                   --gtest_filter=Fault.DISABLED_${test} --gtest_also_run_disabled_tests)
+  set_tests_properties(parallel.device_fault.${test} PROPERTIES LABELS "mpi;simt;fault" TIMEOUT 30
+                       PASS_REGULAR_EXPRESSION "${message}"
+                       ENVIRONMENT "${device_environment};LYNCEUS_TEST_TRANSPORT=nccl")
+endfunction()
+
+if(NCCL_INCLUDE_DIR)
+  lynceus_device_fault(ARankIsKilled "on signal 9|rank 3 is lost")
+  lynceus_device_fault(ARankStops
+    "told: world group, rank [0-2] of 4: all_reduce 2 of 5 f32 elements is not done after 2000 ms")
+  lynceus_device_fault(ARankCallsSomethingElse
+    "calls all_reduce .call 2, 5 elements.*calls broadcast|calls broadcast.*calls all_reduce")
+  lynceus_device_fault(ARankSendsAnotherLength
+    "receives 4 elements of type 7, rank [0-3] sends 3 of type 7")
+endif()

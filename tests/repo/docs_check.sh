@@ -1,0 +1,62 @@
+#!/usr/bin/env bash
+# Runs the pages of docs/ as written: makes the files of the page (```kind NAME), runs the commands of its
+# ```console blocks ("$ ...") in a folder like a checkout, and compares their output with that of the page,
+# except for seconds.
+#
+#   docs_check.sh ROOT LYNCEUS [--update]     --update writes the output into the pages
+set -euo pipefail
+export LC_ALL=C OMP_NUM_THREADS=1
+root=$1
+lynceus=$2
+update=${3:-}
+work=$(mktemp -d)
+trap 'rm -rf "${work}"' EXIT
+
+seconds() { sed -E 's/[0-9.]+ s$/T s/'; }
+
+# Prints the page with the real output of its commands.
+replay() {
+  local line block="" name=""
+  while IFS= read -r line; do
+    if [[ -z "${block}" ]]; then
+      printf '%s\n' "${line}"
+      case "${line}" in
+        '```console') block=console ;;
+        '```'*' '*)
+          block="file"
+          name=${line##* }
+          : >"${name}"
+          ;;
+        '```'*) block=other ;;
+      esac
+    elif [[ "${line}" == '```' ]]; then
+      printf '%s\n' "${line}"
+      block=""
+    elif [[ "${block}" == file ]]; then
+      printf '%s\n' "${line}" | tee -a "${name}"
+    elif [[ "${block}" == other ]]; then
+      printf '%s\n' "${line}"
+    elif [[ "${line}" == '$ '* ]]; then
+      printf '%s\n' "${line}"
+      bash -c "${line:2}" 2>>errors </dev/null || printf 'exit code %s\n' "$?"
+    fi
+  done
+}
+
+faults=0
+pages=("${root}"/docs/prepare*.md "${root}"/docs/{data,export,inspect}.md)
+for page in "${pages[@]}"; do
+  place="${work}/$(basename "${page}" .md)"
+  mkdir -p "${place}/build/release"
+  ln -s "${root}/tests" "${root}/configs" "${place}"
+  ln -s "${lynceus}" "${place}/build/release/lynceus"
+  (cd "${place}" && replay <"${page}" >"${work}/page")
+  if [[ "${update}" == --update ]]; then
+    cp "${work}/page" "${page}"
+  elif ! diff -u <(seconds <"${page}") <(seconds <"${work}/page"); then
+    faults=$((faults + 1))
+    cat "${place}/errors"
+  fi
+done
+echo "${#pages[@]} pages, ${faults} with other output than their commands print"
+((faults == 0))

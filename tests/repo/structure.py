@@ -1,0 +1,360 @@
+#!/usr/bin/env python3
+"""Checks the structure of the product's source tree, and prints every fault.
+
+    structure.py ROOT      exit 0: no fault; 1: faults, one per line; 2: ROOT is no source tree
+
+The rules:
+  rooms      a room includes only itself and the rooms of lower floors (ALLOWED)
+  parts      inside io and src/train the folders have an order too (PARTS)
+  vendors    the header of an external library stays in its home (VENDOR_HOMES)
+  circles    no header includes itself through other headers
+  sizes      no file over MOST_LINES lines, no folder with more than MOST_FILES source files
+  headers    every source file has a header of its own name (HEADERLESS lists the exceptions)
+  types      a type name is defined in one namespace only, and in one file
+"""
+
+import collections
+import os
+import re
+import sys
+
+# The rooms, and which rooms each of them may include. A room is the first folder below ROOT, without src/.
+ALLOWED = {
+    "core": "core",
+    "kernels": "core kernels",
+    "parallel": "core parallel",
+    "io": "core parallel io",
+    "model": "core kernels parallel io model",
+    "train": "core kernels parallel io model train",
+    "verify": "core kernels parallel io model train verify",
+    "export": "core kernels parallel io model train export",
+    "prepare": "core parallel io prepare",
+    "frames": "core io frames",
+    "cli": "core kernels parallel io model train verify export prepare cli",
+}
+FOLDERS = ("core", "kernels", "parallel", "io") + tuple(
+    "src/" + room for room in ("model", "train", "verify", "export", "prepare", "frames", "cli")
+)
+
+# Rooms with folders: which folders of the same room each folder may include, besides itself. "." is the
+# room's own folder.
+PARTS = {
+    "io": {
+        "files": "",
+        "dataset": "files",
+        "media": "files dataset",
+        "text": "files dataset",
+        "weights": "files",
+        "checkpoint": "files weights",
+    },
+    "train": {
+        ".": "",
+        "data": ".",
+        "step": ". data",
+        "run": ". data step",
+    },
+    "prepare": {
+        ".": "",
+        "sources": ".",
+    },
+}
+
+# Where the header of an external library may be included, as a pattern of paths.
+VENDOR_HOMES = (
+    (r"mpi\.h", r"^(parallel|io)/"),
+    (r"(hdf5|hdf5_hl|H5\w*)\.h", r"^io/"),
+    (r"(jpeglib|jerror|turbojpeg|png)\.h|webp/.*", r"^io/"),
+    (r"archive(_entry)?\.h", r"^io/"),
+    (r"sentencepiece_\w+\.h", r"^io/"),
+    (r"nlohmann/.*", r"^(io/files/|src/prepare/json_stream\.(h|cpp)$)"),
+    (r"dnnl.*|oneapi/dnnl/.*|cblas\.h|openblas.*", r"^kernels/cpu/"),
+    (r"lib(av|sw)\w*/.*", r"^src/frames/"),
+    (r"nccl\.h", r"^parallel/nccl"),
+    (r"cuda\.h|cuda_.*\.h|cuda/.*|cublas.*|cub/.*|mma\.h", r"/cuda"),
+)
+
+MOST_LINES = 400
+MOST_FILES = 40  # about 20 headers and their source files
+
+# Implementations of one header for builds with and without an optional dependency: folders with the same
+# file names and the same symbols.
+TWINS = r"/(cuda|no_cuda|nccl|no_nccl)/"
+# Source files without a header of their own name: programs, twins, and the subcommands, which share headers.
+HEADERLESS = (
+    r"(^|/)main\.cpp$",
+    TWINS,
+    r"^src/cli/(evaluate|export|inspect|prepare|train|verify)(_\w+)?\.cpp$",
+)
+
+SOURCE = re.compile(r"\.(h|cpp|cu|cuh)$")
+INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"\n]+)[>"]', re.M)
+
+
+class Tree:
+    """The source files of the rooms: path -> text, and the includes of each."""
+
+    def __init__(self, root):
+        self.texts = {}
+        for folder in FOLDERS:
+            for place, folders, files in os.walk(os.path.join(root, folder)):
+                folders.sort()
+                for file in sorted(files):
+                    if SOURCE.search(file):
+                        path = os.path.join(place, file)
+                        with open(path, encoding="utf-8") as source:
+                            self.texts[os.path.relpath(path, root)] = source.read()
+        self.includes = {  # path -> [(line, quote, header)]
+            path: [
+                (text.count("\n", 0, match.start(1)) + 1, match.group(1), match.group(2))
+                for match in INCLUDE.finditer(text)
+            ]
+            for path, text in self.texts.items()
+        }
+
+    def find(self, header):
+        """The path of one of our headers, or None: includes are relative to ROOT or ROOT/src."""
+        for path in (header, "src/" + header):
+            if path in self.texts:
+                return path
+        return None
+
+
+def room_of(path):
+    return path.removeprefix("src/").split("/")[0]
+
+
+def part_of(path):
+    """The folder inside the room: "media" of io/media/png.cpp, "." of src/train/config.h."""
+    inside = path.removeprefix("src/").split("/")[1:]
+    return inside[0] if len(inside) > 1 else "."
+
+
+def words(text):
+    return text.replace(" ", ", ")
+
+
+def check_rooms(tree):
+    for path, includes in tree.includes.items():
+        room = room_of(path)
+        for line, quote, header in includes:
+            target = header.split("/")[0]
+            if "/" in header and target in ALLOWED:
+                if target not in ALLOWED[room].split():
+                    yield f"{path}:{line}: {room} may include {words(ALLOWED[room])}; found {header}"
+            elif quote == '"':
+                yield f'{path}:{line}: expected the room in the name of our header, found "{header}"'
+
+
+def check_parts(tree):
+    for path, includes in tree.includes.items():
+        room = room_of(path)
+        if room not in PARTS:
+            continue
+        part = part_of(path)
+        if part not in PARTS[room]:
+            yield f"{path}: expected one of the folders {words(' '.join(PARTS[room]))} of {room}"
+            continue
+        for line, _, header in includes:
+            if room_of(header) != room or header.split("/")[0] not in ALLOWED:
+                continue
+            target = part_of(header)
+            if target not in (part, *PARTS[room][part].split()):
+                may = words(" ".join((part, *PARTS[room][part].split())))
+                yield f"{path}:{line}: {room}/{part} may include {may} of {room}; found {header}"
+
+
+def check_vendors(tree):
+    for path, includes in tree.includes.items():
+        for line, _, header in includes:
+            for pattern, home in VENDOR_HOMES:
+                if re.fullmatch(pattern, header) and not re.search(home, path):
+                    yield f"{path}:{line}: <{header}> may be included in {home} only"
+
+
+def check_circles(tree):
+    """Depth first; a header that is met again while it is still open closes a circle."""
+    state = {}
+    stack = []
+
+    def visit(path):
+        state[path] = "open"
+        stack.append(path)
+        for _, _, header in tree.includes[path]:
+            target = tree.find(header)
+            if target is None:
+                continue
+            if state.get(target) == "open":
+                circle = stack[stack.index(target) :] + [target]
+                yield f"{path}: includes in a circle: {' -> '.join(circle)}"
+            elif target not in state:
+                yield from visit(target)
+        stack.pop()
+        state[path] = "done"
+
+    for path in tree.texts:
+        if path not in state:
+            yield from visit(path)
+
+
+def check_sizes(tree):
+    folders = collections.Counter()
+    for path, text in tree.texts.items():
+        folders[os.path.dirname(path)] += 1
+        lines = text.count("\n")
+        if lines > MOST_LINES:
+            yield f"{path}: expected at most {MOST_LINES} lines, found {lines}"
+    for folder, files in folders.items():
+        if files > MOST_FILES:
+            yield f"{folder}: expected at most {MOST_FILES} source files, found {files}"
+
+
+def check_headers(tree):
+    for path in tree.texts:
+        stem, extension = os.path.splitext(path)
+        if extension not in (".cpp", ".cu") or any(re.search(rule, path) for rule in HEADERLESS):
+            continue
+        if stem + ".h" not in tree.texts:
+            yield f"{path}: expected the header {os.path.basename(stem)}.h next to it, found none"
+
+
+TOKEN = re.compile(
+    r"""(?P<skip>//[^\n]*|/\*.*?\*/|^[ \t]*\#(?:[^\n]*\\\n)*[^\n]*)"""
+    r"""|(?P<raw>R"(?P<mark>[^(\s]*)\(.*?\)(?P=mark)")"""
+    r"""|(?P<string>"(?:\\.|[^"\\])*"|(?<![0-9A-Za-z_])'(?:\\.|[^'\\])*')"""
+    r"""|(?P<number>[0-9](?:['.]?[0-9A-Za-z_])*)"""
+    r"""|(?P<word>[A-Za-z_]\w*)|(?P<sign>::|->|[^\s])""",
+    re.S | re.M,
+)
+
+
+def tokens_of(text):
+    """(token, line) without comments, directives and texts."""
+    line, last = 1, 0
+    for match in TOKEN.finditer(text):
+        line += text.count("\n", last, match.start())
+        last = match.start()
+        if match.lastgroup in ("word", "sign", "number"):
+            yield match.group(), line
+
+
+def without_template(statement):
+    """A declaration without template<...>, requires and attributes in front."""
+    index = 0
+    while index < len(statement) and statement[index] in ("template", "export", "inline", "["):
+        if statement[index] == "template":
+            depth = 0
+            index += 1
+            while index < len(statement):
+                depth += {"<": 1, ">": -1}.get(statement[index], 0)
+                index += 1
+                if depth == 0:
+                    break
+        elif statement[index] == "[":
+            while index < len(statement) and statement[index] != "]":
+                index += 1
+            while index < len(statement) and statement[index] == "]":
+                index += 1
+        else:
+            index += 1
+    return statement[index:]
+
+
+def defined_type(statement):
+    """The name of the class, struct, union or enum whose body follows the statement, or None."""
+    rest = without_template(statement)
+    if not rest or rest[0] not in ("class", "struct", "union", "enum"):
+        return None
+    index = 1
+    while index < len(rest) and rest[index] in ("class", "struct", "alignas", "[", "("):
+        if rest[index] in ("[", "("):
+            close = {"[": "]", "(": ")"}[rest[index]]
+            while index < len(rest) and rest[index] != close:
+                index += 1
+            while index < len(rest) and rest[index] == close:
+                index += 1
+        else:
+            index += 1
+    if index >= len(rest) or not re.fullmatch(r"[A-Za-z_]\w*", rest[index]):
+        return None
+    after = rest[index + 1] if index + 1 < len(rest) else ""
+    # A specialization, or a class of another class: no new name here. A function that returns a struct.
+    return rest[index] if after in ("", ":", "final") else None
+
+
+def types_of(text):
+    """(name, namespace, line) of each type that is defined in a named namespace, classes' own ones excepted."""
+    scopes = []  # (kind, name): "namespace", "class" or "block"
+    statement, lines = [], []
+
+    def place():
+        """The namespace here, or None inside a class, a block or an anonymous namespace."""
+        if any(kind != "namespace" or name == "" for kind, name in scopes):
+            return None
+        return "::".join(name for _, name in scopes)
+
+    for token, line in tokens_of(text):
+        if token == "{":
+            words_here = [word for word in statement if word not in ("inline", "export")]
+            if words_here[:1] == ["namespace"]:
+                scopes.append(("namespace", "".join(words_here[1:])))
+            elif words_here[:1] == ["extern"] and len(words_here) == 1:  # extern "C"
+                scopes.append(("namespace", "C"))
+            else:
+                name = defined_type(statement)
+                if name is not None and place():
+                    yield name, place(), lines[0]
+                scopes.append(("class" if name else "block", name))
+            statement, lines = [], []
+        elif token == "}":
+            if scopes:
+                scopes.pop()
+            statement, lines = [], []
+        elif token == ";":
+            rest = without_template(statement)
+            if len(rest) > 2 and rest[0] == "using" and "=" in rest[2:] and place():
+                yield rest[1], place(), lines[0]
+            elif len(rest) > 2 and rest[0] == "typedef" and place():
+                yield rest[-1], place(), lines[0]
+            statement, lines = [], []
+        else:
+            statement.append(token)
+            lines.append(line)
+
+
+def check_types(tree):
+    places = collections.defaultdict(list)  # name -> [(namespace, path, line)]
+    for path, text in tree.texts.items():
+        for name, namespace, line in types_of(text):
+            if namespace.split("::")[0] == "lynceus":
+                places[name].append((namespace, path, line))
+    for name, found in sorted(places.items()):
+        if len({namespace for namespace, _, _ in found}) > 1:
+            text = ", ".join(f"{space}::{name} ({path}:{line})" for space, path, line in found)
+            yield f"{found[0][1]}:{found[0][2]}: {name} is a type in more than one namespace: {text}"
+        else:
+            ours = [(path, line) for _, path, line in found if not re.search(TWINS, path)]
+            if len(ours) > 1:
+                text = ", ".join(f"{path}:{line}" for path, line in ours)
+                yield f"{ours[0][0]}:{ours[0][1]}: {name} is defined more than once: {text}"
+
+
+RULES = (check_rooms, check_parts, check_vendors, check_circles, check_sizes, check_headers, check_types)
+
+
+def main(root):
+    tree = Tree(root)
+    if not tree.texts:
+        print(f"{root}: expected the folders {', '.join(FOLDERS)}, found none")
+        return 2
+    faults = 0
+    for rule in RULES:
+        for fault in rule(tree):
+            print(f"{fault}  [{rule.__name__.removeprefix('check_')}]")
+            faults += 1
+    includes = sum(len(found) for found in tree.includes.values())
+    print(f"{len(tree.texts)} files, {includes} includes: {faults} faults")
+    return 1 if faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

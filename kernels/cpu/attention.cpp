@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <vector>
 
 #include "kernels/cpu/small_gemm.h"
 #include "kernels/cpu/softmax_rows.h"

@@ -2,6 +2,7 @@
 #include "kernels/device/elementwise.h"
 
 #include <numeric>
+#include <vector>
 
 #include "kernels/cpu/parallel.h"
 

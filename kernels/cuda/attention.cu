@@ -2,6 +2,8 @@
 // out of every row and head.
 #include "kernels/device/attention.h"
 
+#include <algorithm>
+
 #include "kernels/cuda/attention_paths.h"
 
 namespace lynceus::kernels::cuda {

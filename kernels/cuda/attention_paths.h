@@ -10,8 +10,6 @@
 // causality makes tiles unequal, the long ones start first.
 #pragma once
 
-#include <algorithm>
-
 #include "kernels/attention.h"
 #include "kernels/cuda/device_math.h"
 #include "kernels/cuda/device_tensor.h"

@@ -5,7 +5,6 @@
 #include "core/config.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <boost/program_options/errors.hpp>
@@ -20,7 +19,7 @@
 #include <sstream>
 #include <utility>
 
-#include "core/check.h"
+#include "core/error.h"
 
 namespace lynceus {
 namespace {

@@ -1,4 +1,3 @@
-// Checks of the activation kernels, then the device's implementation.
 #include "kernels/activation.h"
 
 #include "kernels/checks.h"
@@ -11,9 +10,9 @@ namespace {
 using cpu::In;
 using cpu::Out;
 
-/// All of one size and of the first one's type.
-void check_alike(const char* kernel,
-                 std::initializer_list<std::pair<const char*, const Tensor*>> tensors) {
+/// All have the size and the type of the first.
+void check_same(const char* kernel,
+                std::initializer_list<std::pair<const char*, const Tensor*>> tensors) {
   const Tensor& first = *tensors.begin()->second;
   for (const auto& [name, tensor] : tensors)
     check_activations(kernel, name, *tensor, first.size(), first.dtype());
@@ -22,7 +21,7 @@ void check_alike(const char* kernel,
 }  // namespace
 
 void swiglu_forward(const Stream& stream, const Tensor& gate, const Tensor& up, const Tensor& y) {
-  check_alike("swiglu_forward", {{"gate", &gate}, {"up", &up}, {"y", &y}});
+  check_same("swiglu_forward", {{"gate", &gate}, {"up", &up}, {"y", &y}});
   if (stream.device().is_cpu())
     cpu::kActivation.swiglu_forward(stream, In(stream, gate), In(stream, up), Out(stream, y));
   else
@@ -31,8 +30,8 @@ void swiglu_forward(const Stream& stream, const Tensor& gate, const Tensor& up, 
 
 void swiglu_backward(const Stream& stream, const Tensor& gate, const Tensor& up, const Tensor& dy,
                      const Tensor& dgate, const Tensor& dup) {
-  check_alike("swiglu_backward",
-              {{"gate", &gate}, {"up", &up}, {"dy", &dy}, {"dgate", &dgate}, {"dup", &dup}});
+  check_same("swiglu_backward",
+             {{"gate", &gate}, {"up", &up}, {"dy", &dy}, {"dgate", &dgate}, {"dup", &dup}});
   if (stream.device().is_cpu())
     cpu::kActivation.swiglu_backward(stream, In(stream, gate), In(stream, up), In(stream, dy),
                                      Out(stream, dgate), Out(stream, dup));
@@ -41,7 +40,7 @@ void swiglu_backward(const Stream& stream, const Tensor& gate, const Tensor& up,
 }
 
 void silu_forward(const Stream& stream, const Tensor& x, const Tensor& y) {
-  check_alike("silu_forward", {{"x", &x}, {"y", &y}});
+  check_same("silu_forward", {{"x", &x}, {"y", &y}});
   if (stream.device().is_cpu())
     cpu::kActivation.silu_forward(stream, In(stream, x), Out(stream, y));
   else
@@ -49,7 +48,7 @@ void silu_forward(const Stream& stream, const Tensor& x, const Tensor& y) {
 }
 
 void silu_backward(const Stream& stream, const Tensor& x, const Tensor& dy, const Tensor& dx) {
-  check_alike("silu_backward", {{"x", &x}, {"dy", &dy}, {"dx", &dx}});
+  check_same("silu_backward", {{"x", &x}, {"dy", &dy}, {"dx", &dx}});
   if (stream.device().is_cpu())
     cpu::kActivation.silu_backward(stream, In(stream, x), In(stream, dy), Out(stream, dx));
   else
@@ -57,7 +56,7 @@ void silu_backward(const Stream& stream, const Tensor& x, const Tensor& dy, cons
 }
 
 void gelu_forward(const Stream& stream, const Tensor& x, const Tensor& y) {
-  check_alike("gelu_forward", {{"x", &x}, {"y", &y}});
+  check_same("gelu_forward", {{"x", &x}, {"y", &y}});
   if (stream.device().is_cpu())
     cpu::kActivation.gelu_forward(stream, In(stream, x), Out(stream, y));
   else
@@ -65,7 +64,7 @@ void gelu_forward(const Stream& stream, const Tensor& x, const Tensor& y) {
 }
 
 void gelu_backward(const Stream& stream, const Tensor& x, const Tensor& dy, const Tensor& dx) {
-  check_alike("gelu_backward", {{"x", &x}, {"dy", &dy}, {"dx", &dx}});
+  check_same("gelu_backward", {{"x", &x}, {"dy", &dy}, {"dx", &dx}});
   if (stream.device().is_cpu())
     cpu::kActivation.gelu_backward(stream, In(stream, x), In(stream, dy), Out(stream, dx));
   else

@@ -1,5 +1,5 @@
-// Element-wise nonlinearities: SiLU, SwiGLU's product, exact (erf) GELU. All tensors of one size
-// and type, f32 or bf16. Activation gradients are `=`; dx may alias dy.
+// Element-wise nonlinearities: SiLU, SwiGLU's product, exact (erf) GELU. All tensors have the same
+// size and type, f32 or bf16. Activation gradients are `=`; dx may alias dy.
 #pragma once
 
 #include "core/tensor.h"

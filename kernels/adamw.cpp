@@ -1,4 +1,3 @@
-// Checks of the optimizer kernel, then the device's implementation.
 #include "kernels/adamw.h"
 
 #include "kernels/checks.h"

@@ -17,16 +17,16 @@ struct AdamWStep {
   double grad_scale = 1;  ///< the gradient is multiplied by this first (1 / tokens, clipping)
 };
 
-/// One tensor's update. All f32 and of one size, but for rounded.
+/// The update of one tensor. All tensors have the same size and are f32, except rounded.
 struct AdamWUpdate {
   AdamWStep step;
   Tensor grad, value, m, v;
   Tensor rounded;  ///< bf16, = the new value; undefined: not wanted
 };
 
-/// For each of the updates, which share no memory:
-/// g = grad_scale · grad;  p *= 1 − lr·wd;  m = b1·m + (1 − b1)·g;  v = b2·v + (1 − b2)·g²;
-/// p −= lr / (1 − b1^t) · m / (sqrt(v) / sqrt(1 − b2^t) + eps).
+/// For each of the updates; they must not share memory: g = grad_scale · grad;  p *= 1 − lr·wd;  m
+/// = b1·m + (1 − b1)·g;  v = b2·v + (1 − b2)·g²; p −= lr / (1 − b1^t) · m / (sqrt(v) / sqrt(1 −
+/// b2^t) + eps).
 void adamw(const Stream& stream, std::span<const AdamWUpdate> updates);
 
 }  // namespace lynceus::kernels

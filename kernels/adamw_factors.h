@@ -1,6 +1,6 @@
-// The scalars of an AdamW step as f32 arithmetic wants them: computed in f64, and every factor next
-// to one applied as a small difference. (0.999 in f32 makes 1 − β₂ wrong by 1e-5; 1 − lr·wd in f32
-// makes the decay wrong by up to 1 %.) Used by the CPU and the CUDA kernel.
+// The scalars of an AdamW step for f32 arithmetic: computed in f64, and every factor close to one
+// expressed as its difference from one. (0.999 in f32 makes 1 − β₂ wrong by 1e-5; 1 − lr·wd in f32
+// makes the decay wrong by up to 1 %.)
 #pragma once
 
 #include <cmath>

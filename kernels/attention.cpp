@@ -1,4 +1,3 @@
-// Checks of attention, then the device's implementation.
 #include "kernels/attention.h"
 
 #include <fmt/format.h>

@@ -1,20 +1,20 @@
 // Softmax attention over packed sequences of different lengths (FlashAttention's contract: no score
 // matrix leaves the kernel; backward recomputes it from the log-sum-exp).
 //
-// q, out, dq, dout [tokens_q, heads · head_dim]; k, v, dk, dv [tokens_k, kv_heads · head_dim];
-// lse f32 [heads, tokens_q] (natural logarithm of the sum of the exponentials of the scaled scores;
-// −inf where there are no keys, and out is 0). All but lse are f32, or all bf16. heads is a
-// multiple of kv_heads: query head h reads key head h / (heads / kv_heads). Sequence s owns query
-// rows q_begin[s]..q_begin[s+1] and key rows k_begin[s]..k_begin[s+1]. Causal goes by index within
-// the sequence: row i sees keys 0..i (equal lengths required).
+// q, out, dq, dout [tokens_q, heads · head_dim]; k, v, dk, dv [tokens_k, kv_heads · head_dim]; lse
+// f32 [heads, tokens_q] (natural logarithm of the sum of the exponentials of the scaled scores;
+// −inf without keys, and then out is 0). All others are f32, or all bf16. heads is a multiple of
+// kv_heads: query head h reads key head h / (heads / kv_heads). Sequence s owns query rows
+// q_begin[s]..q_begin[s+1] and key rows k_begin[s]..k_begin[s+1]. Causal: row i of a sequence sees
+// keys 0..i (equal lengths required).
 #pragma once
 
 #include "core/tensor.h"
 
 namespace lynceus::kernels {
 
-/// Where sequences begin in packed rows: i32 [sequences + 1], first 0, last = rows; on the stream's
-/// device, with the same values on the host.
+/// The first rows of sequences in packed rows: i32 [sequences + 1], first 0, last = rows; on the
+/// stream's device, with the same values on the host.
 struct CumulativeLengths {
   Tensor device;
   std::vector<int32_t> host;

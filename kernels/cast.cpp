@@ -1,4 +1,3 @@
-// Checks of the casts, then the device's implementation.
 #include "kernels/cast.h"
 
 #include "kernels/checks.h"

@@ -1,4 +1,4 @@
-// Between f32 and bf16.
+// Conversion between f32 and bf16.
 #pragma once
 
 #include "core/tensor.h"

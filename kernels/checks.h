@@ -1,7 +1,7 @@
-// What every kernel checks before it computes, so that a wrong shape ends in one message naming the
-// kernel, the argument, the expected and the found, instead of in a crash.
+// Checks that run before a kernel, so that a wrong shape causes an error naming the kernel, the
+// argument, the expected and the found, not a crash.
 //
-// Tensors of any rank are seen as matrices (Tensor::rows, cols). Errors: InternalError.
+// Tensors of any rank are treated as matrices (Tensor::rows, cols). Errors: InternalError.
 #pragma once
 
 #include "core/tensor.h"
@@ -28,7 +28,7 @@ inline void check_vector(const char* kernel, const char* argument, const Tensor&
                         description(tensor), name_of(dtype), size);
 }
 
-/// An activation: f32 or bf16, the same for all of one call.
+/// An activation: f32 or bf16, the same for all activations of a call.
 inline void check_activation(const char* kernel, const char* argument, const Tensor& tensor,
                              int64_t rows, int64_t cols, DType dtype) {
   if (dtype != DType::kF32 && dtype != DType::kBf16)
@@ -42,7 +42,7 @@ inline void check_activation(const char* kernel, const char* argument, const Ten
   if (tensor != nullptr) check_activation(kernel, argument, *tensor, rows, cols, dtype);
 }
 
-/// The same where only the number of elements matters.
+/// The same if only the number of elements matters.
 inline void check_activations(const char* kernel, const char* argument, const Tensor& tensor,
                               int64_t size, DType dtype) {
   if (dtype != DType::kF32 && dtype != DType::kBf16)
@@ -51,7 +51,7 @@ inline void check_activations(const char* kernel, const char* argument, const Te
   check_vector(kernel, argument, tensor, size, dtype);
 }
 
-/// For outputs and inputs that may be left out.
+/// For optional outputs and inputs.
 inline void check_matrix(const char* kernel, const char* argument, const Tensor* tensor,
                          int64_t rows, int64_t cols) {
   if (tensor != nullptr) check_matrix(kernel, argument, *tensor, rows, cols);

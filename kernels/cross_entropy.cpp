@@ -1,4 +1,3 @@
-// Checks of the cross-entropy kernels, then the device's implementation.
 #include "kernels/cross_entropy.h"
 
 #include "kernels/checks.h"

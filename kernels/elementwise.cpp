@@ -1,4 +1,3 @@
-// Checks of the element-wise kernels, then the device's implementation.
 #include "kernels/elementwise.h"
 
 #include "kernels/checks.h"

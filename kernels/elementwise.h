@@ -1,5 +1,5 @@
-// Sums, residuals and the adapter's epilogue. Matrices are [rows, width], f32 or bf16, all of one
-// call alike; bias, scaling and sums are f32.
+// Sums, residuals and the adapter's epilogue. Matrices are [rows, width], all f32 or all bf16 in a
+// call; bias, scaling and sums are f32.
 #pragma once
 
 #include "core/tensor.h"

@@ -1,4 +1,3 @@
-// Checks of the embedding and row-moving kernels, then the device's implementation.
 #include "kernels/embedding.h"
 
 #include "kernels/checks.h"

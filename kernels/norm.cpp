@@ -1,4 +1,3 @@
-// Checks of the normalisation kernels, then the device's implementation.
 #include "kernels/norm.h"
 
 #include "kernels/checks.h"

@@ -1,8 +1,8 @@
 // RMSNorm (Zhang, Sennrich 2019, as in LLaMA) and LayerNorm (Ba, Kiros, Hinton 2016), row by row.
 //
-// x, y, dy, dx, dresidual [rows, width], f32 or bf16, all of one call alike; weight, bias, dweight,
-// dbias [width] and inv_rms, mean, inv_std [rows] are f32.
-// Activation gradients are `=`, parameter gradients `+=`, summed over rows in a fixed order.
+// x, y, dy, dx, dresidual [rows, width] are all f32 or all bf16 in a call; weight, bias, dweight,
+// dbias [width] and inv_rms, mean, inv_std [rows] are f32. Activation gradients are `=`, parameter
+// gradients `+=`, summed over rows in a fixed order.
 #pragma once
 
 #include "core/tensor.h"

@@ -1,4 +1,3 @@
-// Checks of the patch kernels, then the device's implementation.
 #include "kernels/patchify.h"
 
 #include "kernels/checks.h"

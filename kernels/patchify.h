@@ -1,4 +1,4 @@
-// Pictures to patch rows and back into a token sequence (Dosovitskiy et al. 2021). patches and y
+// Images to patch rows, and patch rows to a token sequence (Dosovitskiy et al. 2021). patches and y
 // are f32 or bf16; pixels, cls and position f32.
 #pragma once
 
@@ -8,7 +8,7 @@ namespace lynceus::kernels {
 
 /// pixels [images, channels, side, side] -> patches [images · (side/p)², channels · p · p], patches
 /// in row-major order, elements in (channel, y, x) order: a convolution of stride p becomes
-/// linear_forward with the kernel seen as [out, channels · p · p].
+/// linear_forward with the kernel as a matrix [out, channels · p · p].
 void patchify(const Stream& stream, const Tensor& pixels, int64_t patch_size,
               const Tensor& patches);
 

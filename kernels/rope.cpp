@@ -1,4 +1,3 @@
-// Checks of the rotary embedding kernels, then the device's implementation.
 #include "kernels/rope.h"
 
 #include "kernels/checks.h"

@@ -12,7 +12,7 @@ void rope_table(const Stream& stream, const Tensor& positions, double theta, int
 
 /// x [tokens, heads · head_dim], rotated in place.
 void rope_forward(const Stream& stream, const Tensor& cos, const Tensor& sin, const Tensor& x);
-/// dx, rotated back in place (the transpose of a rotation).
+/// dx rotated back in place (the transpose of the rotation).
 void rope_backward(const Stream& stream, const Tensor& cos, const Tensor& sin, const Tensor& dx);
 
 }  // namespace lynceus::kernels

@@ -1,6 +1,5 @@
-// The activations on CPUs: one pass over memory each, vectorised through vector_math.h. Every loop
-// reads an element before it writes one, so outputs may alias inputs. Formulas in
-// kernels/activation.h.
+// One pass over memory per function, vectorised through vector_math.h. Every loop reads an element
+// before it writes it, so outputs may alias inputs.
 #include "kernels/device/activation.h"
 
 #include "kernels/cpu/parallel.h"
@@ -38,7 +37,7 @@ struct SiluSlope {
 };
 
 /// silu'(x) = σ + x·σ·(1 − σ) for σ = sigmoid(x), with 1 − σ as σ·e^−x, which does not cancel where
-/// σ is near 1. Below −80 both are 0 for every practical purpose, and e^−x must not overflow.
+/// σ is near 1. Below −80 both are practically 0, and the clamp keeps e^−x from overflowing.
 inline SiluSlope silu_slope(float x) {
   const float exponential = vector_exp(x < -80.0f ? 80.0f : -x);
   const float sigmoid = 1.0f / (1.0f + exponential);

@@ -1,4 +1,4 @@
-// AdamW on CPUs: one pass over memory. The formula of kernels/adamw.h.
+// One pass over memory.
 #include "kernels/device/adamw.h"
 
 #include <cmath>

@@ -1,12 +1,13 @@
-// Attention on CPUs. A work item is one head of one sequence (forward) or one key head with all the
-// query heads that read it (backward, so that dk and dv have one writer and a fixed order). Scores
-// exist for one block of queries at a time, in the thread's own workspace.
+// A work item is one head of one sequence (forward) or one key head with all query heads that read
+// it (backward, so that dk and dv have one writer and a fixed order). Scores exist for one block of
+// queries at a time, in the thread's own workspace.
 #include "kernels/device/attention.h"
 
 #include <omp.h>
 
 #include <algorithm>
 #include <limits>
+#include <vector>
 
 #include "kernels/cpu/small_gemm.h"
 #include "kernels/cpu/softmax_rows.h"
@@ -14,8 +15,8 @@
 namespace lynceus::kernels::cpu {
 namespace {
 
-// A block of scores should stay in the second-level cache with its operands. Causal blocks are low,
-// since half of their last columns is wasted.
+// A block of scores should stay in the second-level cache with its operands. Causal blocks have few
+// rows, since half of their last columns is wasted.
 constexpr int64_t kBlockScores = 1 << 16;
 constexpr int64_t kCausalRows = 4 * kTileRows;
 
@@ -23,7 +24,7 @@ constexpr int64_t kCausalRows = 4 * kTileRows;
 struct Head {
   float* data = nullptr;
   int64_t stride = 0;
-  int64_t panel = 0;  ///< where it is packed in panels: their distance
+  int64_t panel = 0;  ///< if packed in panels: their distance
   float* row(int64_t index) const { return data + index * stride; }
 };
 
@@ -40,7 +41,7 @@ int64_t block_rows(const AttentionShape& shape, int64_t q_rows, int64_t k_rows) 
   return (even + kTileRows - 1) / kTileRows * kTileRows;
 }
 
-/// Memory of a thread, handed out in order.
+/// Memory of a thread, allocated in order.
 class Workspace {
  public:
   explicit Workspace(float* next) : next_(next) {}
@@ -54,8 +55,8 @@ class Workspace {
   float* next_;
 };
 
-/// The head's rows side by side in the workspace, padded to whole vectors. In the packed tensor
-/// they lie a power of two apart as often as not, and would evict each other from the first-level
+/// Copies the head's rows to the workspace, contiguous and padded to full vectors. In the packed
+/// tensor their stride is often a power of two, so they would evict each other from the first-level
 /// cache.
 Head copied(const Head& source, int64_t rows, int64_t dim, Workspace& workspace) {
   const int64_t width = round_to_lane(dim);
@@ -77,7 +78,7 @@ Head zeros(int64_t rows, int64_t dim, Workspace& workspace) {
   return head;
 }
 
-/// c [m, n] = alpha · a·b; a transposed where a_transposed.
+/// c [m, n] = alpha · a·b; a is transposed if a_transposed.
 void multiply(int64_t m, int64_t n, int64_t k, const Head& a, bool a_transposed, const Head& b,
               const Head& c, float alpha, bool accumulate) {
   SmallGemm problem;
@@ -97,7 +98,7 @@ void multiply(int64_t m, int64_t n, int64_t k, const Head& a, bool a_transposed,
   small_gemm(problem);
 }
 
-/// What one call works on, and how its rows are found.
+/// The arguments of one call, and where its rows begin.
 struct Call {
   const AttentionShape& shape;
   const std::vector<int32_t>& q_begin;
@@ -117,8 +118,8 @@ struct Call {
     const int64_t stride = shape.kv_heads * shape.head_dim;
     return {tensor.data<float>() + row * stride + head * shape.head_dim, stride};
   }
-  /// The most a thread needs: five times k's size for copies, transposes and sums, two copies of a
-  /// block of q's, two blocks of scores and two numbers a row.
+  /// An upper bound for a thread: five times the size of k for copies, transposes and sums, two
+  /// copies of a block of q, two blocks of scores and two numbers per row.
   int64_t workspace() const {
     int64_t most = 0;
     const int64_t width = round_to_lane(shape.head_dim);
@@ -188,7 +189,7 @@ struct Backward : Call {
   const Tensor& dk;
   const Tensor& dv;
 
-  /// What the blocks of one key head share.
+  /// Shared by the blocks of one key head.
   struct Keys {
     Head k, k_transposed, v_transposed, dk, dv;
     int64_t rows;
@@ -218,7 +219,7 @@ struct Backward : Call {
     }
   }
 
-  /// The workspace is passed by value: each block takes the same memory again.
+  /// The workspace is passed by value: each block reuses the same memory.
   void compute_block(const Keys& keys, int64_t head, int64_t sequence_begin, int64_t begin,
                      int64_t count, Workspace workspace) const {
     const int64_t dim = shape.head_dim;
@@ -253,7 +254,7 @@ struct Backward : Call {
   }
 };
 
-/// compute(sequence, head, workspace) for all of them, each on some thread.
+/// compute(sequence, head, workspace) for all sequences and heads, distributed over the threads.
 template <typename Work>
 void for_each_head(const Stream& stream, const Work& work, int64_t heads) {
   const int64_t items = work.sequences() * heads;

@@ -1,4 +1,4 @@
-// oneDNN's matmul primitives in bf16 and what is kept of them. See kernels/cpu/bf16_gemm.h.
+// oneDNN's matmul primitives in bf16 and the cache of them.
 #include "kernels/cpu/bf16_gemm.h"
 
 #include <omp.h>
@@ -28,7 +28,7 @@ using Order = memory::format_tag;
 constexpr auto kBf16 = memory::data_type::bf16;
 constexpr auto kFloat = memory::data_type::f32;
 
-/// What a primitive is compiled for.
+/// The parameters that a primitive is compiled for.
 struct Key {
   int64_t m = 0, n = 0, k = 0;
   bool a_transposed = false, b_transposed = false, b_packed = false;
@@ -46,7 +46,7 @@ memory::desc matrix(int64_t rows, int64_t cols, bool transposed, memory::data_ty
   return {{rows, cols}, type, transposed ? Order::ba : Order::ab};
 }
 
-/// Undefined where the library has none.
+/// Undefined if the library has none.
 dnnl::matmul::primitive_desc describe(const dnnl::engine& engine, const Key& key,
                                       const memory::desc& b) {
   dnnl::post_ops after;
@@ -54,7 +54,7 @@ dnnl::matmul::primitive_desc describe(const dnnl::engine& engine, const Key& key
   if (key.gelu) after.append_eltwise(1.0f, dnnl::algorithm::eltwise_gelu_erf, 0.0f, 0.0f);
   dnnl::primitive_attr attributes;
   attributes.set_post_ops(after);
-  attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);  // comes from the stream's pool
+  attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);  // allocated from the stream's pool
   const memory::desc a = matrix(key.m, key.k, key.a_transposed);
   const memory::desc c = matrix(key.m, key.n, false, key.rounded ? kBf16 : kFloat);
   const memory::desc bias = matrix(1, key.n, false, kFloat);
@@ -69,7 +69,7 @@ class Library {
   explicit Library(const accelerator::Queue&)
       : engine_(dnnl::engine::kind::cpu, 0), stream_(engine_) {}
 
-  /// Null where the library has no such product. `packed`: the order of b, null: as it lies.
+  /// Null if the library has no such product. `packed`: the order of b; null: row-major.
   std::shared_ptr<const Plan> plan(const Key& key, const memory::desc* packed) {
     std::lock_guard lock(mutex_);
     const auto known = plans_.find(key);
@@ -85,7 +85,7 @@ class Library {
     return plan;
   }
 
-  /// The order that the library wants a weight [out, in] in.
+  /// The order of a weight [out, in] that the library prefers.
   memory::desc order(int64_t out, int64_t in) {
     std::lock_guard lock(mutex_);
     const auto [known, is_new] = orders_.try_emplace({out, in});
@@ -120,10 +120,10 @@ class Library {
   }
 
  private:
-  // Micro-batches have many numbers of rows: without an end to it the compiled code would grow as
-  // long as a run lasts.
+  // Micro-batches have many different numbers of rows: without a limit the compiled code would grow
+  // during the whole run.
   static constexpr size_t kMostPlans = 2048;
-  // The order must not hang on the number of rows, and real ones are hundreds to thousands.
+  // The order must not depend on the number of rows; typical numbers are hundreds to thousands.
   static constexpr int64_t kTypicalRows = 1024;
 
   dnnl::engine engine_;
@@ -133,7 +133,7 @@ class Library {
   std::map<std::pair<int64_t, int64_t>, memory::desc> orders_;
 };
 
-/// Calls the library and says what was asked where it fails.
+/// Calls the library; an error names the product.
 template <typename Call>
 auto named(int64_t m, int64_t n, int64_t k, const Call& call) {
   try {
@@ -176,16 +176,16 @@ bool multiply(const Stream& stream, const Bf16Gemm& p, const Tensor& a, void* b,
 bool has_bf16_products() {
   static const bool found = [] {
     if (asked_for_avx2()) return false;
-    // The values are sets of instructions: later ones contain earlier ones.
+    // The values are instruction sets; later ones include earlier ones.
     constexpr auto kWanted = static_cast<unsigned>(dnnl::cpu_isa::avx512_core_bf16);
     return (static_cast<unsigned>(dnnl::get_effective_cpu_isa()) & kWanted) == kWanted;
   }();
   return found;
 }
 
-// Reckoned, not measured: compiling a primitive costs about 0.5 ms (as it does in f32, see
+// Estimated, not measured: compiling a primitive costs about 0.5 ms (as in f32, see
 // weight_gradient.cpp), and a step has as many shapes as its micro-batches have numbers of rows.
-// From here on, some ten steps of widening and multiplying in f32 cost as much.
+// From this size on, about ten steps of widening and multiplying in f32 cost as much.
 bool pays_in_bf16(int64_t m, int64_t n, int64_t k) {
   constexpr int64_t kWork = int64_t{1} << 22;
   return has_bf16_products() && m * n * k >= kWork;

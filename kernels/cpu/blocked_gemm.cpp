@@ -1,5 +1,5 @@
-// A block of b is copied into panels once and meets all of a, a register tile's rows at a time;
-// small_gemm multiplies the two. See kernels/cpu/blocked_gemm.h.
+// A block of b is copied into panels once and multiplied with all rows of a, one register tile of
+// rows at a time, by small_gemm.
 #include "kernels/cpu/blocked_gemm.h"
 
 #include <algorithm>
@@ -9,10 +9,12 @@
 namespace lynceus::kernels::cpu {
 namespace {
 
-// 1 MiB of b and 0.1 MiB of a: what a second-level cache holds beside the rows of c that pass by.
+// 1 MiB of b and 0.1 MiB of a: they fit into a second-level cache together with the current rows of
+// c.
 constexpr int64_t kBlockCols = 1024;
 constexpr int64_t kBlockRows = 96;
-// Rows and panels a power of two apart would all lie in the same few sets of the first-level cache.
+// With strides of a power of two, rows and panels would map to the same few sets of the first-level
+// cache.
 constexpr int64_t kSkew = kLane;
 
 constexpr int64_t panel_stride(int64_t depth) { return depth * kPanel + 2 * kSkew; }
@@ -24,11 +26,11 @@ int64_t even_part(int64_t extent, int64_t most, int64_t grain) {
 }
 
 struct Block {
-  int64_t depth, depth_count;  // which part of k
-  int64_t col, col_count;      // which columns of b and c
+  int64_t depth, depth_count;  // the part of k
+  int64_t col, col_count;      // the columns of b and c
 };
 
-/// b's block in panels of [depth, kPanel], the last one filled up with zeros.
+/// Copies the block of b into panels of [depth, kPanel], the last one padded with zeros.
 void pack_columns(const GemmOperand& b, const Block& block, float* panels) {
   const int64_t whole = block.col_count / kPanel * kPanel;
   const int64_t rest = block.col_count - whole;
@@ -47,7 +49,7 @@ void pack_columns(const GemmOperand& b, const Block& block, float* panels) {
 constexpr int64_t kPackedTile = kTileRows * (kBlockDepth + kSkew);
 constexpr int64_t kPackedRows = kBlockRows / kTileRows * kPackedTile;
 
-/// Rows [row, row + count) of a transposed a: the columns of one register tile after the other.
+/// Copies rows [row, row + count) of a transposed a, one register tile after the other.
 void pack_transposed_rows(const GemmOperand& a, int64_t row, int64_t count, const Block& block,
                           float* target) {
   const int64_t whole = count / kTileRows * kTileRows;
@@ -60,7 +62,7 @@ void pack_transposed_rows(const GemmOperand& a, int64_t row, int64_t count, cons
   }
 }
 
-/// Rows [row, row + count) of a plain a, as they lie, skewed.
+/// Copies rows [row, row + count) of a plain a in row order, skewed.
 void pack_plain_rows(const GemmOperand& a, int64_t row, int64_t count, const Block& block,
                      float* target) {
   const int64_t stride = block.depth_count + kSkew;

@@ -1,4 +1,4 @@
-// Cross-entropy over a vocabulary shard on CPUs. Formulas in kernels/cross_entropy.h.
+// Each row of logits is read while it is in cache.
 #include "kernels/device/cross_entropy.h"
 
 #include <algorithm>
@@ -38,7 +38,7 @@ void write_gradient(float* l, int64_t cols, int64_t valid, float max, double exp
 /// The largest of l[0..valid), −inf if there are none.
 float largest_of(const float* l, int64_t valid) {
   constexpr float kNothing = -std::numeric_limits<float>::infinity();
-  const int64_t half = valid / 2;  // two maxima side by side hide the latency
+  const int64_t half = valid / 2;  // two independent maxima hide the latency
   float first = valid % 2 == 0 ? kNothing : l[valid - 1];
   float second = kNothing;
 #pragma omp simd reduction(max : first, second)

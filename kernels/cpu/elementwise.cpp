@@ -1,8 +1,8 @@
-// Sums, residuals and the adapter's epilogue on CPUs: one pass over memory each; outputs may alias
-// inputs element for element. Formulas in kernels/elementwise.h.
+// One pass over memory per function; an output may be the same tensor as an input.
 #include "kernels/device/elementwise.h"
 
 #include <numeric>
+#include <vector>
 
 #include "kernels/cpu/parallel.h"
 

@@ -1,4 +1,3 @@
-// Token embedding and row moves on CPUs. Formulas in kernels/embedding.h.
 #include "kernels/device/embedding.h"
 
 #include <cstring>
@@ -38,7 +37,8 @@ void embedding_backward(const Stream& /*stream*/, const Tensor& token_ids, const
   const int32_t* const ids = token_ids.data<int32_t>();
   const float* const in = dy.data<float>();
   float* const out = dtable.data<float>();
-  // A token may occur in many rows, so threads share columns, not rows: each adds in row order.
+  // A token may occur in many rows, so threads divide the columns, not the rows: each adds in row
+  // order.
   constexpr int64_t kColumns = 256;
   const auto add_columns = [=](int64_t begin, int64_t end) {
     for (int64_t row = 0; row < rows; ++row) {

@@ -1,4 +1,3 @@
-// Widening and rounding between bf16 and f32 on CPUs. See kernels/cpu/float32.h.
 #include "kernels/cpu/float32.h"
 
 #include "kernels/cpu/parallel.h"

@@ -1,5 +1,5 @@
-// bf16 tensors as the f32 tensors that CPU kernels compute on. f32 tensors are handed through at no
-// cost; a bf16 tensor that is read is widened first, one that is written is rounded afterwards:
+// bf16 tensors as the f32 tensors that CPU kernels compute on. f32 tensors are passed through at no
+// cost; a bf16 input is widened before the call, a bf16 output is rounded after it:
 //
 //   cpu::rms_norm_forward(stream, In(stream, x), weight, eps, Out(stream, y), inv_rms);
 #pragma once
@@ -34,7 +34,7 @@ class Float32 {
 
  private:
   Tensor wide_;
-  Tensor target_;  // bf16: rounded into at the end
+  Tensor target_;  // bf16: receives the rounded values at the end
 };
 
 struct In : Float32 {

@@ -1,5 +1,5 @@
-// Cuts a product into one tile a thread and gives each to oneDNN's sgemm, or to blocked_gemm where
-// that is faster. See kernels/cpu/gemm.h.
+// Splits a product into one tile per thread and computes each by oneDNN's sgemm, or by blocked_gemm
+// where that is faster.
 #include "kernels/cpu/gemm.h"
 
 #include <omp.h>
@@ -16,10 +16,10 @@
 namespace lynceus::kernels::cpu {
 namespace {
 
-// Fewer multiplications than this are done before the other threads have woken.
+// Fewer multiplications than this take less time than starting the other threads.
 constexpr int64_t kSerialWork = 1 << 18;
 
-/// How many tiles to cut each way; the first thread's tile is the top left one.
+/// The number of tiles per dimension; the first thread computes the top left one.
 struct Cut {
   int64_t rows = 1;
   int64_t cols = 1;
@@ -39,8 +39,8 @@ Range part(int64_t extent, int64_t parts, int64_t index, int64_t grain) {
           std::min(extent, units * (index + 1) / parts * grain)};
 }
 
-// A thread copies its rows of a and its columns of b into the library's order: of all ways to cut
-// among the threads take the one with the smallest tile, counting what it computes and copies.
+// A thread copies its rows of a and its columns of b into the library's order. Chooses the split
+// with the smallest cost of a tile: its multiplications plus its copied elements.
 Cut choose_cut(int64_t m, int64_t n, int64_t threads) {
   constexpr int64_t kCopyCost = 16;  // a copied element costs about this many multiplications
   Cut best;
@@ -98,11 +98,11 @@ struct Problem {
   GemmEpilogue epilogue;
 };
 
-// Two products in which the library loses time on what is larger than second-level caches. It
-// splits a shallow one's sum or rows so that c travels several times (64 to 128 rows of a weight
-// gradient: 180 to 300 GFLOP/s on two cores, blocked 330 to 380). And where rows of b lie a
-// multiple of 4 KiB apart it copies b for less than 128 rows of a to share (130 to 250, blocked 210
-// to 300).
+// Two kinds of product larger than second-level caches in which the library loses time. In a
+// shallow one it splits the sum or the rows so that c is read and written several times (64 to 128
+// rows of a weight gradient: 180 to 300 GFLOP/s on two cores, blocked 330 to 380). If the stride of
+// b is a multiple of 4 KiB, it copies b for fewer than 128 rows of a (130 to 250, blocked 210 to
+// 300).
 bool prefers_blocks(const Problem& p) {
   constexpr int64_t kPageFloats = 1024;
   constexpr int64_t kLarge = int64_t{1} << 21;
@@ -111,7 +111,8 @@ bool prefers_blocks(const Problem& p) {
   return p.m > 32 && p.m < 128 && p.b.stride % kPageFloats == 0 && p.k * p.n >= kLarge;
 }
 
-// Returns the library's status. Runs on the calling thread alone where a team is at work.
+// Returns the library's status. Inside a parallel region the library runs on the calling thread
+// only.
 dnnl_status_t compute(const Problem& p, const Range& rows, const Range& cols, float* workspace) {
   const int64_t count = cols.end - cols.begin;
   if (rows.end <= rows.begin || count <= 0) return dnnl_success;

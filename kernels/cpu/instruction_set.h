@@ -1,6 +1,6 @@
-// AVX-512 where the processor has it, unless LYNCEUS_ISA=avx2 in the environment says otherwise
-// (the tests run both). The kernels are compiled for x86-64-v3; a function marked LYNCEUS_AVX512 is
-// compiled for AVX-512 as well and may be called where has_avx512() is true.
+// AVX-512 if the processor has it, unless LYNCEUS_ISA=avx2 in the environment turns it off (the
+// tests run both). The kernels are compiled for x86-64-v3; a function marked LYNCEUS_AVX512 is
+// compiled for AVX-512 and may be called only if has_avx512() is true.
 //
 // The attribute marks single functions, not files: an inline function of a header that was compiled
 // for AVX-512 in one file could otherwise be linked into the code of every machine.
@@ -10,7 +10,7 @@
 #include <string_view>
 
 namespace lynceus::kernels::cpu {
-/// Whether the environment says LYNCEUS_ISA=avx2.
+/// Whether the environment has LYNCEUS_ISA=avx2.
 inline bool asked_for_avx2() {
   const char* const asked = std::getenv("LYNCEUS_ISA");
   return asked != nullptr && std::string_view(asked) == "avx2";

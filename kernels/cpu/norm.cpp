@@ -1,5 +1,5 @@
-// RMSNorm and LayerNorm on CPUs: a row is read while it lies in cache, first for its statistics
-// (f64 over blocks of f32 sums), then for the result. Formulas in kernels/norm.h.
+// A row is read twice while it is in cache, first for its statistics (f64 over blocks of f32 sums),
+// then for the result.
 #include "kernels/device/norm.h"
 
 #include <cmath>
@@ -96,7 +96,7 @@ void layer_norm_forward(const Stream& /*stream*/, const Tensor& x, const Tensor&
     float* const yr = out + row * width;
     const double sum = sum_of(width, [xr](int64_t i) { return xr[i]; });
     const auto center = static_cast<float>(sum / static_cast<double>(width));
-    // A mean far from zero is off by its own rounding; the differences show by how much.
+    // A mean far from zero has a rounding error; the mean of the differences corrects it.
     const double rest = sum_of(width, [xr, center](int64_t i) { return xr[i] - center; });
     const auto lost = static_cast<float>(rest / static_cast<double>(width));
     const double squares = sum_of(width, [xr, center, lost](int64_t i) {

@@ -1,4 +1,4 @@
-// How the CPU kernels split work over OpenMP threads and how they sum.
+// Loops over OpenMP threads and sums for the CPU kernels.
 //
 // Blocks have fixed sizes and partial sums are combined in block order, so no result depends on the
 // number of threads. Sums run in f32 over at most a few hundred elements and in f64 above that.
@@ -7,16 +7,15 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
-#include <vector>
 
 #include "core/tensor.h"
 
 namespace lynceus::kernels::cpu {
 
-/// Fewer elements than this are not worth waking the other threads for.
+/// With fewer elements, starting the other threads costs more than it saves.
 constexpr int64_t kParallelElements = 16384;
 
-/// body(row) for every row; `width`: the elements a row costs.
+/// body(row) for every row; `width`: the cost of a row in elements.
 template <typename Body>
 void for_each_row(int64_t rows, int64_t width, Body body) {
 #pragma omp parallel for schedule(static) if (rows > 1 && rows * width >= kParallelElements)
@@ -33,7 +32,7 @@ void for_each_block(int64_t n, Body body, int64_t cost = 1) {
 }
 
 /// Σ term(i), i in [0, n): blocks of 512 in T, which the compiler vectorises, their sums in f64.
-/// Four sums grow side by side, because one alone would wait for each addition to finish.
+/// Four independent sums hide the latency of the additions.
 template <typename T = float, typename Term>
 double sum_of(int64_t n, Term term) {
   constexpr int64_t kPart = 128;
@@ -58,7 +57,7 @@ double sum_of(int64_t n, Term term) {
 
 /// Sums over rows of a [rows, width] matrix into up to kSums vectors of `width` elements (`+=`;
 /// null: not wanted). body(begin, end, partial) adds rows [begin, end) to partial[s], which starts
-/// at zero and is null where sums[s] is null; it may compute other things of these rows as well.
+/// at zero and is null where sums[s] is null; it may also compute other results of these rows.
 template <size_t kSums, typename Body>
 void sum_rows(const Stream& stream, int64_t rows, int64_t width,
               const std::array<float*, kSums>& sums, Body body) {

@@ -1,4 +1,3 @@
-// Pictures to patch rows and vision tokens on CPUs. Formulas in kernels/patchify.h.
 #include "kernels/device/patchify.h"
 
 #include "kernels/cpu/parallel.h"

@@ -1,4 +1,3 @@
-// Rotary embedding on CPUs. Formulas in kernels/rope.h.
 #include "kernels/device/rope.h"
 
 #include <cmath>
@@ -19,7 +18,7 @@ void rope_table(const Stream& /*stream*/, const Tensor& positions, double theta,
   const int32_t* const position = positions.data<int32_t>();
   float* const cos_out = cos.data<float>();
   float* const sin_out = sin.data<float>();
-  constexpr int64_t kCost = 32;  // a sine and a cosine in f64 against one multiplication
+  constexpr int64_t kCost = 32;  // cost of a sine and a cosine in f64 in multiplications
   for_each_row(positions.size(), half * kCost, [=, &frequencies](int64_t row) {
     for (int64_t i = 0; i < half; ++i) {
       const double angle = position[row] * frequencies[static_cast<size_t>(i)];

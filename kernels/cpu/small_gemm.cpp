@@ -1,5 +1,5 @@
-// A register tile of c at a time: each step of k multiplies one vector row of b by a broadcast
-// element of every row of a (Goto, van de Geijn 2008, without the packing). See small_gemm.h.
+// One register tile of c at a time: each step of k multiplies one vector row of b by a broadcast
+// element of every row of a (Goto, van de Geijn 2008, without the packing).
 #include "kernels/cpu/small_gemm.h"
 
 #include <algorithm>
@@ -15,14 +15,14 @@ struct Vector {
 };
 
 /// c rows [row, row + kRows), columns [col, col + kVectors · kWidth), cut at n. With kDense, a_row
-/// is 1: then all of a step's elements of a have addresses that are known when compiling.
+/// is 1: then the offsets of a step's elements of a are known at compile time.
 template <int kWidth, bool kDense, int kRows, int kVectors>
 [[gnu::always_inline]] inline void tile(const SmallGemm& p, int64_t row, int64_t col) {
   using Type = typename Vector<kWidth>::Type;
   using Unaligned = typename Vector<kWidth>::Unaligned;
   const int64_t a_row = kDense ? 1 : p.a_row;
   Type sums[kRows][kVectors] = {};
-  if (p.accumulate) {  // c may be far away
+  if (p.accumulate) {  // c may not be in cache
 #pragma GCC unroll 16
     for (int r = 0; r < kRows; ++r) {
       __builtin_prefetch(p.c + (row + r) * p.c_row + col, 1);

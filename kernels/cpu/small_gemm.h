@@ -1,5 +1,5 @@
-// Products of matrices that fit a core's cache, on the calling thread: what attention does once a
-// head and sequence, where the library's call costs as much as its arithmetic.
+// Products of matrices that fit into a core's cache, on the calling thread: attention does them
+// once per head and sequence, where a call of the library costs as much as its arithmetic.
 #pragma once
 
 #include <cstdint>
@@ -25,7 +25,7 @@ struct SmallGemm {
   const float* b =
       nullptr;  ///< b(i, col) = b[i · b_row + col]; read up to round_to_lane(n) columns
   int64_t b_row = 0;
-  int64_t b_panel = 0;  ///< 0: as above; else columns lie in panels of kPanel, this far apart:
+  int64_t b_panel = 0;  ///< 0: as above; else columns are in panels of kPanel, this far apart:
                         ///< b(i, col) = b[col / kPanel · b_panel + i · b_row + col % kPanel]
   float* c = nullptr;   ///< c(row, col) = c[row · c_row + col]; only [m, n] is written
   int64_t c_row = 0;
@@ -33,7 +33,8 @@ struct SmallGemm {
   bool accumulate = false;
 };
 
-/// c = alpha · a·b, or `+=`. Every element sums over k in order. Tests ask for the other code path.
+/// c = alpha · a·b, or `+=`. Every element sums over k in order. `avx512`: tests choose the other
+/// code path.
 void small_gemm(const SmallGemm& problem, bool avx512 = has_avx512());
 
 /// target = the transpose of source [rows, cols], then zeros, in panels: the columns' panels of

@@ -1,4 +1,3 @@
-// See softmax_rows.h.
 #include "kernels/cpu/softmax_rows.h"
 
 #include <cmath>
@@ -13,8 +12,8 @@ namespace {
 /// e^−kNegligible neither changes a sum of at least 1 nor falls below the normal numbers.
 constexpr float kNegligible = 80.0f;
 
-// Rows are worked on in whole vectors: what lies between the visible columns and the next multiple
-// of kLane gets a harmless score first and the zero of an invisible one last.
+// Rows are computed in full vectors: the columns between the visible ones and the next multiple of
+// kLane get a harmless score first and zero at the end.
 [[gnu::always_inline]] inline void softmax_body(const ScoreBlock& block, float* scores,
                                                 float* inverse_sum, float* lse) {
   for (int64_t row = 0; row < block.rows; ++row, scores += block.stride) {

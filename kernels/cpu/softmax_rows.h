@@ -1,5 +1,5 @@
 // The row-wise half of attention: softmax of a block of scores and its gradient, while the block is
-// in cache. Used by kernels/cpu/attention.cpp.
+// in cache.
 #pragma once
 
 #include <algorithm>
@@ -23,8 +23,9 @@ struct ScoreBlock {
 /// lse [rows] = maximum + log Σ scores, null: not wanted.
 void softmax_rows(const ScoreBlock& block, float* scores, float* inverse_sum, float* lse);
 
-/// scores = exp(scores − lse), the probabilities;  gradient = scores · (gradient − delta).
-/// lse, delta [rows]; gradient is laid out as scores and comes in as that of the probabilities.
+/// scores = exp(scores − lse), the probabilities;  gradient = scores · (gradient − delta). lse,
+/// delta [rows]; gradient has the layout of scores; on input it is the gradient of the
+/// probabilities.
 void softmax_backward_rows(const ScoreBlock& block, const float* lse, const float* delta,
                            float* scores, float* gradient);
 

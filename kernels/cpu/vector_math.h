@@ -1,6 +1,5 @@
-// exp, sigmoid and GELU as branch-free inline functions: a loop over them becomes AVX2 code, where
-// the library's functions would be called element by element. Used by the activations, the softmax
-// of attention and cross-entropy, and the GEMM epilogues.
+// exp, sigmoid and GELU as branch-free inline functions: a loop over them compiles to AVX2 code,
+// whereas the library's functions would be called for each element.
 #pragma once
 
 #include <bit>
@@ -41,7 +40,7 @@ inline float vector_sigmoid(float x) { return 1.0f / (1.0f + vector_exp(-x)); }
 
 namespace internal {
 
-/// e^(−a²/2) for 0 ≤ a ≤ 15; the rounding error of a² is put back.
+/// e^(−a²/2) for 0 ≤ a ≤ 15; corrected for the rounding error of a².
 inline float exp_minus_half_square(float a) {
   const float square = a * a;
   const float lost = std::fma(a, a, -square);
@@ -49,7 +48,7 @@ inline float exp_minus_half_square(float a) {
 }
 
 /// Φ(−a) / e^(−a²/2) for 0 ≤ a ≤ 15: a minimax polynomial in t = 1 / (1 + 0.3·a), relative error
-/// 6e-8 (the form of Abramowitz and Stegun 7.1.26, our own coefficients).
+/// 6e-8 (the form of Abramowitz and Stegun 7.1.26, with fitted coefficients).
 inline float normal_tail_ratio(float a) {
   const float t = 1.0f / (1.0f + 0.3f * a);
   float p = 0.038334235548973083f;

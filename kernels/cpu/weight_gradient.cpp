@@ -5,7 +5,7 @@
 
 #include <oneapi/dnnl/dnnl.hpp>
 
-#include "core/check.h"
+#include "core/error.h"
 #include "kernels/cpu/gemm.h"
 
 namespace lynceus::kernels::cpu {

@@ -1,4 +1,4 @@
-// SiLU, SwiGLU, GELU on CUDA devices. Formulas in kernels/activation.h.
+// SiLU, SwiGLU, GELU.
 #include "kernels/device/activation.h"
 
 #include "kernels/cuda/map.h"
@@ -6,7 +6,7 @@
 namespace lynceus::kernels::cuda {
 namespace {
 
-/// σ(x) and 1 − σ(x), both to their last digits.
+/// σ(x) and 1 − σ(x), both without cancellation.
 struct Sigmoid {
   float here, other;
 };
@@ -22,7 +22,7 @@ LYNCEUS_DEVICE float silu_slope(float x) {
   return s.here * (1.0f + x * s.other);
 }
 
-/// Φ(x); erfc keeps the digits of its small values.
+/// Φ(x); erfc is accurate where Φ is small.
 LYNCEUS_DEVICE float normal_cdf(float x) { return 0.5f * erfcf(x * -0.70710678118654752f); }
 
 struct SwigluForward {

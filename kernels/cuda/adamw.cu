@@ -1,5 +1,4 @@
-// AdamW on CUDA devices: one pass over memory, a launch for many tensors, which stand in the
-// kernel's arguments. Formula in kernels/adamw.h.
+// One pass over memory; one launch for many tensors, which are passed in the kernel's arguments.
 #include "kernels/device/adamw.h"
 
 #include <algorithm>

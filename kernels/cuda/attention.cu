@@ -1,6 +1,8 @@
-// Attention on CUDA devices: which way is taken, and what backward computes first, the sums
-// delta = Σ dout · out of every row and head. Formulas in kernels/attention.h.
+// Chooses the kernels of a call, and computes the first part of backward, the sums delta = Σ dout ·
+// out of every row and head.
 #include "kernels/device/attention.h"
+
+#include <algorithm>
 
 #include "kernels/cuda/attention_paths.h"
 
@@ -37,7 +39,7 @@ AttentionProblem problem_of(const AttentionShape& shape, const CumulativeLengths
           packs};
 }
 
-// Which kernels compute a call. An architecture's own kernels would be chosen here.
+// Chooses the kernels of a call.
 void run(const Stream& stream, const AttentionForward<float>& call) {
   forward_in_f32(stream, call);
 }

@@ -1,6 +1,6 @@
 // Attention backward on the tensor cores, in bf16 with sums in f32. Two kernels recompute the
-// weights from lse, each with one writer for what it sums, so that results do not depend on the
-// order in which blocks run:
+// weights from lse. Each of their sums has one writer, so results do not depend on the order in
+// which blocks run:
 //
 //   backward_queries   a block's tile of queries stays, keys and values stream past:
 //                      dscores = p · (dout · vᵀ − delta), dq = scale · dscores · k
@@ -8,14 +8,14 @@
 //                      past, in the same order always; scores are transposed, a row is a key:
 //                      dv = pᵀ · dout, dk = scale · dscoresᵀ · q
 //
-// What streams has two buffers: the next tiles travel while these are used.
+// Streamed tiles have two buffers: the next tiles are copied while the current ones are used.
 #include "kernels/cuda/attention_tiles.h"
 
 namespace lynceus::kernels::cuda {
 namespace {
 
-/// The shape of the work by the tiles' width: rows that stay (a warp's in blocks of 16) and rows of
-/// the two tensors that stream, a step; as the registers allow.
+/// Sizes by the width of the tiles: rows that stay (a warp's, in blocks of 16) and rows per step of
+/// the two streamed tensors, limited by the registers.
 template <int kDim>
 struct Tiles {
   static constexpr int kBlocks = 1;
@@ -98,7 +98,7 @@ __global__ void __launch_bounds__(kWarpThreads, 2) backward_queries(AttentionBac
   for (int step = 0; step * T::kStep < keys; ++step) {
     const int key = step * T::kStep;
     simt::wait_copies<0>();
-    simt::sync_block();  // this step's tiles are there, the last step's are not read any more
+    simt::sync_block();  // this step's tiles have arrived, the last step's are no longer read
     if (key + T::kStep < keys) start(step + 1);
     if (key >= warp_keys) continue;
     typename T::Scores scores, dscores;
@@ -112,7 +112,7 @@ __global__ void __launch_bounds__(kWarpThreads, 2) backward_queries(AttentionBac
     add_weighted_rows<kDim>(dscores, buffers.streaming(step, 0), dq);
   }
   simt::wait_copies<0>();
-  simt::sync_block();  // without keys, q may still be on its way into the tile that store_rows uses
+  simt::sync_block();  // without keys, q may still be being copied to the tile that store_rows uses
 
   store_rows<kDim>(dq, problem.scale, q_tile, place.query_head(problem, call.dq, place.head), row,
                    problem.packs);
@@ -125,7 +125,7 @@ __global__ void __launch_bounds__(kWarpThreads, 2) backward_keys(AttentionBackwa
   const AttentionPlace place = place_of_block(problem, problem.kv_heads);
   const int first = key_tile_of_block() * T::kRows;
   if (first >= place.k_rows) return;
-  // A step is a tile of queries of one head; causal tiles in front of the keys see none of them.
+  // A step is a tile of queries of one head; causal tiles before the keys see none of them.
   const int first_query = problem.causal ? first / T::kStep * T::kStep : 0;
   const int tiles = (place.q_rows - first_query + T::kStep - 1) / T::kStep;
   const int steps = tiles * place.group;
@@ -153,7 +153,7 @@ __global__ void __launch_bounds__(kWarpThreads, 2) backward_keys(AttentionBackwa
   typename T::Results dk = {}, dv = {};
   for (int step = 0; step < steps; ++step) {
     simt::wait_copies<0>();
-    simt::sync_block();  // this step's tiles are there, the last step's are not read any more
+    simt::sync_block();  // this step's tiles have arrived, the last step's are no longer read
     if (step + 1 < steps) start(step + 1);
     const int query = query_of(step);
     if (row >= place.k_rows || (problem.causal && query + T::kStep <= row)) continue;
@@ -172,7 +172,7 @@ __global__ void __launch_bounds__(kWarpThreads, 2) backward_keys(AttentionBackwa
     add_weighted_rows<kDim>(dscores, buffers.streaming(step, 0), dk);
   }
   simt::wait_copies<0>();
-  simt::sync_block();  // without queries, the tiles that store_rows uses may still be on their way
+  simt::sync_block();  // without queries, the tiles that store_rows uses may still be being copied
 
   store_rows<kDim>(dv, 1.0f, v_tile, place.key_head(problem, call.dv, place.head), row,
                    problem.packs);

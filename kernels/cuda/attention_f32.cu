@@ -1,10 +1,10 @@
-// Attention in f32 arithmetic on CUDA devices: for f32 tensors, so that results agree with the CPU
-// kernels to rounding, and for bf16 heads too large for the tensor-core kernels. Any head_dim.
+// Attention in f32 arithmetic: for f32 tensors, so that results equal those of the CPU kernels up
+// to rounding, and for bf16 heads too large for the tensor-core kernels. Any head_dim.
 //
-// A block computes a tile of 64 rows, 16 x 16 threads with 4 x 4 elements each. Products take their
-// operands through shared memory in chunks of 64 columns; a result has up to 128 columns a block,
-// and larger heads are split over blocks, each with the scores of its own. Forward is the online
-// softmax (Milakov, Gimelshein 2018); backward recomputes the probabilities from lse.
+// A block computes a tile of 64 rows, 16 x 16 threads with 4 x 4 elements each. Products load their
+// operands through shared memory in chunks of 64 columns. A block computes up to 128 columns of a
+// result; larger heads are split over blocks, each of which computes the scores itself. Forward is
+// the online softmax (Milakov, Gimelshein 2018); backward recomputes the probabilities from lse.
 #include "kernels/cuda/attention_paths.h"
 
 namespace lynceus::kernels::cuda {
@@ -14,7 +14,7 @@ constexpr int kTile = 64;             // rows of a tile, columns of a chunk
 constexpr int kSide = 16;             // threads along either side of a tile
 constexpr int kEach = kTile / kSide;  // a thread's elements along either side
 constexpr int kThreads = kSide * kSide;
-constexpr int kChunks = 2;  // of a result, a block
+constexpr int kChunks = 2;  // of a result, per block
 constexpr float kInfinity = INFINITY;
 
 /// One column more, so that rows begin in different banks.
@@ -23,20 +23,20 @@ struct Tile {
 };
 
 struct Shared {
-  Tile left, right;  // operands of the product at hand
+  Tile left, right;  // operands of the current product
   Tile weights, gradients;
 };
 constexpr size_t kForwardBytes = 3 * sizeof(Tile);
 constexpr size_t kBackwardBytes = sizeof(Shared);
 
-/// A thread's part of a tile: element [i][j] stands in row row_of(i), column column_of(j).
+/// A thread's part of a tile: element [i][j] is in row row_of(i), column column_of(j).
 struct Part {
   float at[kEach][kEach] = {};
 };
 LYNCEUS_DEVICE int row_of(int i) { return static_cast<int>(threadIdx.x) / kSide + i * kSide; }
 LYNCEUS_DEVICE int column_of(int j) { return static_cast<int>(threadIdx.x) % kSide + j * kSide; }
 
-/// compute(i, j) for all of a part.
+/// compute(i, j) for all elements of a part.
 template <typename Compute>
 LYNCEUS_DEVICE void for_each_element(Compute compute) {
 #pragma unroll
@@ -143,7 +143,7 @@ struct OnlineSoftmax {
       sum[i] = 0;
     }
   }
-  /// Turns scores into weights under the new maximum, and brings the results there.
+  /// Converts scores to weights relative to the new maximum, and rescales the results.
   LYNCEUS_DEVICE void take(Part& scores, Part (&results)[kChunks]) {
 #pragma unroll
     for (int i = 0; i < kEach; ++i) {

@@ -1,21 +1,21 @@
 // Attention forward on the tensor cores, in bf16 with sums in f32 (FlashAttention-2, Dao 2023). A
-// block computes a tile of queries: tiles of keys and values stream past, each warp turns the
-// scores of its own rows into weights under a running maximum, and rounds them to bf16 for the
-// product with v. k's next tile travels under the softmax and the second product, v's tile under
-// the first one, so that one buffer each is enough.
+// block computes a tile of queries and loops over tiles of keys and values. Each warp converts the
+// scores of its own rows to weights relative to a running maximum, and rounds them to bf16 for the
+// product with v. The next tile of k is copied during the softmax and the second product, the tile
+// of v during the first one, so one buffer each is enough.
 #include "kernels/cuda/attention_tiles.h"
 
 namespace lynceus::kernels::cuda {
 namespace {
 
-/// The shape of the work by the tiles' width: rows a warp (in blocks of 16) and keys a step. Two
-/// blocks a warp halve what the warps read of k and v in shared memory.
+/// Sizes by the width of the tiles: rows per warp (in blocks of 16) and keys per step. Two blocks
+/// per warp halve the reads of k and v from shared memory.
 template <int kDim>
 struct Tiles {
   static constexpr int kBlocks = 2;
   static constexpr int kWarpRows = kBlocks * kBlockRows;
   static constexpr int kQueries = kWarps * kWarpRows;
-  static constexpr int kKeys = kDim <= 64 ? 64 : 48;  // as the registers allow
+  static constexpr int kKeys = kDim <= 64 ? 64 : 48;  // limited by the registers
   static constexpr int kScoreColumns = kKeys / kBlockColumns;
   static constexpr int kOutColumns = kDim / kBlockColumns;
   static constexpr size_t kSharedBytes = (kQueries + 2 * kKeys) * kTileStride<kDim> * sizeof(bf16);
@@ -37,8 +37,8 @@ struct OnlineSoftmax {
       }
   }
 
-  /// Turns scores into weights 2^(scale · (score − maximum)), and brings what was summed before
-  /// under the new maximum.
+  /// Converts scores to weights 2^(scale · (score − maximum)), and rescales the earlier sums to the
+  /// new maximum.
   LYNCEUS_DEVICE void take(float scale, float (&scores)[T::kBlocks][T::kScoreColumns][4],
                            float (&out)[T::kBlocks][T::kOutColumns][4]) {
 #pragma unroll
@@ -70,7 +70,7 @@ struct OnlineSoftmax {
   }
 };
 
-/// Scores that may not be seen become −inf: keys behind the end, and with `causal` behind the row.
+/// Masked scores become −inf: keys after the end, and if `causal`, keys after the row.
 template <int kBlocks, int kColumns>
 LYNCEUS_DEVICE void mask(int row, int key, int keys, bool causal,
                          float (&scores)[kBlocks][kColumns][4]) {
@@ -115,12 +115,12 @@ __global__ void __launch_bounds__(kWarpThreads, 2) forward(AttentionForward<bf16
     const bool seen = key < warp_keys;
     float scores[T::kBlocks][T::kScoreColumns][4];
     simt::wait_copies<0>();
-    simt::sync_block();  // k is there, and v is not read any more
+    simt::sync_block();  // k has arrived, and v is no longer read
     copy_rows<kDim, T::kKeys>(v, key, problem.packs, v_tile);
     simt::commit_copies();
     if (seen) products_of_rows<kDim>(warp_tile, k_tile, scores);
     simt::wait_copies<0>();
-    simt::sync_block();  // v is there, and k is not read any more
+    simt::sync_block();  // v has arrived, and k is no longer read
     if (key + T::kKeys < keys) copy_rows<kDim, T::kKeys>(k, key + T::kKeys, problem.packs, k_tile);
     simt::commit_copies();
     if (!seen) continue;
@@ -131,7 +131,7 @@ __global__ void __launch_bounds__(kWarpThreads, 2) forward(AttentionForward<bf16
     add_weighted_rows<kDim>(scores, v_tile, out);
   }
   simt::wait_copies<0>();
-  simt::sync_block();  // without keys, q may still be on its way into the tile that store_rows uses
+  simt::sync_block();  // without keys, q may still be being copied to the tile that store_rows uses
 
   float inverse[T::kBlocks][2];
 #pragma unroll

@@ -1,16 +1,14 @@
-// What the ways to compute attention on CUDA devices share: the kernels' arguments, and how a block
-// finds its sequence, head and tile. attention.cu chooses the way:
+// The common part of the attention kernels: their arguments, and how a block finds its sequence,
+// head and tile. attention.cu chooses between:
 //
 //   attention_f32.cu                              plain arithmetic in f32, any head_dim
 //   attention_forward.cu, attention_backward.cu   bf16 on the tensor cores, head_dim up to 128
 //
 // A block computes one tile of queries of one head (out, dq) or one tile of keys of one key head
-// (dk, dv), so that every sum has one writer and a fixed order. The grid is
-// [sequences · heads, most tiles of a sequence], tiles that a sequence does not have return at
-// once, and where causality makes tiles unequal the long ones start first.
+// (dk, dv), so that every sum has one writer and a fixed order. The grid is [sequences · heads,
+// maximum tiles of a sequence]. Blocks for tiles that a sequence does not have return at once. If
+// causality makes tiles unequal, the long ones start first.
 #pragma once
-
-#include <algorithm>
 
 #include "kernels/attention.h"
 #include "kernels/cuda/device_math.h"
@@ -18,13 +16,13 @@
 
 namespace lynceus::kernels::cuda {
 
-/// What every kernel needs to know of the call.
+/// The arguments of a call that every kernel needs.
 struct AttentionProblem {
   const int32_t* q_begin;  // [sequences + 1]
   const int32_t* k_begin;  // [sequences + 1]
   int64_t sequences;
   int64_t tokens_q;
-  int64_t most_queries, most_keys;  // of one sequence
+  int64_t most_queries, most_keys;  // maximum over the sequences
   int heads, kv_heads, head_dim;
   float scale;
   bool causal;
@@ -72,17 +70,17 @@ LYNCEUS_DEVICE int smaller(int a, int b) { return a < b ? a : b; }
 template <typename T>
 struct HeadRows {
   T* data;         // the first row
-  int64_t stride;  // from row to row
+  int64_t stride;  // elements between the starts of successive rows
   int rows;
   int columns;  // head_dim
   LYNCEUS_DEVICE T* row(int index) const { return data + index * stride; }
 };
 
-/// Where a block works.
+/// The sequence, head and tile of a block.
 struct AttentionPlace {
   int q_first, k_first;  // the sequence's first rows in the packed tensors
   int q_rows, k_rows;
-  int head;   // of the tensor whose tiles the grid counts
+  int head;   // of the tensor that the grid's tiles divide
   int group;  // query heads that read one key head
 
   template <typename T>
@@ -95,7 +93,7 @@ struct AttentionPlace {
     const int64_t stride = int64_t{problem.kv_heads} * problem.head_dim;
     return {tensor + k_first * stride + at * problem.head_dim, stride, k_rows, problem.head_dim};
   }
-  /// Where lse and delta of a query head begin for this sequence.
+  /// The offset in lse and delta of a query head for this sequence.
   LYNCEUS_DEVICE int64_t row_values(const AttentionProblem& problem, int at) const {
     return at * problem.tokens_q + q_first;
   }
@@ -113,19 +111,19 @@ LYNCEUS_DEVICE AttentionPlace place_of_block(const AttentionProblem& problem, in
           problem.heads / problem.kv_heads};
 }
 
-/// How many keys are seen by `rows` rows of queries from `first` on, at least one of them.
+/// The number of keys that at least one of `rows` rows of queries from `first` on sees.
 LYNCEUS_DEVICE int keys_seen(const AttentionProblem& problem, const AttentionPlace& place,
                              int first, int rows) {
   if (first >= place.q_rows) return 0;
   return problem.causal ? smaller(place.k_rows, first + rows) : place.k_rows;
 }
 
-/// The tile of queries: from the last on, since causal rows see more keys the later they stand.
+/// The tile of queries, in reverse order, since later causal rows see more keys.
 LYNCEUS_DEVICE int query_tile_of_block() { return static_cast<int>(gridDim.y - 1 - blockIdx.y); }
-/// The tile of keys: from the first on, since causal keys are seen by more rows the earlier.
+/// The tile of keys, in order, since more rows see the earlier causal keys.
 LYNCEUS_DEVICE int key_tile_of_block() { return static_cast<int>(blockIdx.y); }
 
-/// The grid for tiles of `tile` rows, `most` rows at most in a sequence.
+/// The grid for tiles of `tile` rows and at most `most` rows in a sequence.
 inline dim3 attention_grid(const AttentionProblem& problem, int heads, int64_t most, int tile) {
   const unsigned tiles = blocks_for(most, tile);
   constexpr unsigned kMostTiles = 65535;

@@ -1,7 +1,7 @@
 // bf16 tiles in shared memory and their products on the matrix unit, for the tensor-core kernels of
 // attention. A warp owns kBlocks x 16 rows of its block's tile and keeps all their results in
-// registers, as accumulators [kBlocks][columns / 8][4] in the layout of simt.h: what is the result
-// of one product becomes the left operand of the next without leaving the thread.
+// registers, as accumulators [kBlocks][columns / 8][4] in the layout of simt.h: the result of one
+// product is the left operand of the next in the same thread.
 #pragma once
 
 #include <type_traits>
@@ -19,12 +19,12 @@ constexpr int kWarps = 4;
 constexpr int kWarpThreads = kWarps * simt::kWarp;
 constexpr float kLog2E = 1.44269504f;
 
-/// Rows of a tile are one pack further apart than long, so that eight of them, which the matrix
-/// unit reads at once, lie in different banks.
+/// The stride of a tile's rows is their length plus one pack, so that eight rows, which the matrix
+/// unit reads at once, are in different banks.
 template <int kDim>
 constexpr int kTileStride = kDim + kPack;
 
-/// body(integral_constant) with the tile width for a head: columns beyond head_dim are zero.
+/// body(integral_constant) with the tile width for a head; columns after head_dim are zero.
 template <typename Body>
 void for_tile_width(int head_dim, Body body) {
   if (head_dim <= 32)
@@ -39,7 +39,7 @@ void for_tile_width(int head_dim, Body body) {
 
 LYNCEUS_DEVICE int warp_of_block() { return static_cast<int>(threadIdx.x) / simt::kWarp; }
 
-/// Starts to copy kRows rows of a head from `first` on; zeros land outside of it.
+/// Starts to copy kRows rows of a head from `first` on; rows and columns outside of it become zero.
 template <int kDim, int kRows>
 LYNCEUS_DEVICE void copy_rows(const HeadRows<const bf16>& head, int first, bool packs, bf16* tile) {
   constexpr int kPacks = kDim / kPack;
@@ -58,7 +58,7 @@ LYNCEUS_DEVICE void copy_rows(const HeadRows<const bf16>& head, int first, bool 
   }
 }
 
-// Where element [half · 2 + pair] of an accumulator stands in its 16 x 8 block.
+// The position of element [half · 2 + pair] of an accumulator in its 16 x 8 block.
 LYNCEUS_DEVICE int row_in_block(int half) { return simt::lane() / 4 + half * 8; }
 LYNCEUS_DEVICE int column_in_block(int pair) { return simt::lane() % 4 * 2 + pair; }
 
@@ -77,7 +77,7 @@ LYNCEUS_DEVICE uint32_t pair_of(float low, float high) {
   return *reinterpret_cast<const uint32_t*>(&pair);
 }
 
-/// Two neighbouring blocks of columns at once: right holds both.
+/// Two neighbouring blocks of columns at once; `right` contains both.
 LYNCEUS_DEVICE void multiply_blocks(float (&low)[4], float (&high)[4], const uint32_t (&left)[4],
                                     const uint32_t (&right)[4]) {
   const uint32_t first[2] = {right[0], right[1]}, second[2] = {right[2], right[3]};
@@ -144,8 +144,8 @@ LYNCEUS_DEVICE void add_weighted_rows(const float (&weights)[kBlocks][kColumns][
   }
 }
 
-/// Writes factor[m][half] · results to the rows of a head from `first` on, in whole packs: they
-/// are put together in `tile`, the warp's own rows of a tile that nobody else reads any more.
+/// Writes factor[m][half] · results to the rows of a head from `first` on, in full packs. They are
+/// assembled in `tile`: the warp's rows of a tile that no other warp reads any more.
 template <int kDim, int kBlocks>
 LYNCEUS_DEVICE void store_rows(const float (&results)[kBlocks][kDim / kBlockColumns][4],
                                const float (&factor)[kBlocks][2], bf16* tile,

@@ -1,4 +1,4 @@
-// Casts between f32 and bf16 on CUDA devices.
+//
 #include "kernels/device/cast.h"
 
 #include "kernels/cuda/device_math.h"

@@ -1,5 +1,5 @@
-// Sums over rows, column by column, in a fixed order: chunks of rows first, then the chunks.
-// Nothing depends on which block runs when.
+// Sums over rows, column by column, in a fixed order: chunks of rows first, then the chunks. The
+// result does not depend on the order in which blocks run.
 #pragma once
 
 #include <algorithm>
@@ -56,7 +56,7 @@ template <int kSums, typename Term>
 void column_reduce(const Stream& stream, int64_t rows, int64_t width, ColumnSums<kSums> sums,
                    Term term) {
   if (rows == 0 || width == 0) return;
-  // Enough blocks for every multiprocessor, chunks long enough to be worth their second pass.
+  // Enough blocks for all multiprocessors; chunks long enough to justify the second pass.
   constexpr int64_t kLeastRows = 16, kMostChunks = 128;
   const int64_t chunks = std::clamp<int64_t>(rows / kLeastRows, 1, kMostChunks);
   const int64_t rows_per_chunk = (rows + chunks - 1) / chunks;

@@ -1,5 +1,4 @@
-// Cross-entropy over a vocabulary shard on CUDA devices: a block a row. Formulas in
-// kernels/cross_entropy.h.
+// One block per row.
 #include "kernels/device/cross_entropy.h"
 
 #include <cfloat>
@@ -23,12 +22,12 @@ LYNCEUS_DEVICE int64_t local_target(int32_t label, const ShardColumns& shard) {
   return label != kNotScored && column >= 0 && column < shard.valid ? column : -1;
 }
 
-/// What a thread has seen of a row: sums are relative to the largest so far.
+/// A thread's partial result of a row; sums are relative to the largest logit so far.
 struct Seen {
-  float largest = -FLT_MAX;  // not −inf, from which a logit of −inf would differ by NaN
+  float largest = -FLT_MAX;  // not −inf: −inf − (−inf) is NaN
   float exp_sum = 0;
   float sum = 0;
-  float equal = 0;  // how many before the target are the largest
+  float equal = 0;  // the number before the target that equal the largest
 };
 
 template <int kPack, typename T>
@@ -93,7 +92,7 @@ struct Finish {
 LYNCEUS_DEVICE void write_row_results(const Finish& finish, int64_t row, bool scored, float largest,
                                       const float* sums) {
   if (finish.row_loss != nullptr) {
-    // One thread a row, so f64 costs nothing; in f32 the sum would lose what the loss keeps.
+    // One thread per row, so f64 is cheap; an f32 sum would lose digits of the loss.
     const double log_sum = static_cast<double>(largest) + log(static_cast<double>(sums[0]));
     double loss = log_sum - static_cast<double>(sums[1]);
     if (finish.smoothing != 0) {
@@ -134,7 +133,7 @@ __global__ void __launch_bounds__(kThreads)
   }
 }
 
-/// partial with local_max as it is with row_max
+/// converts partial from local_max to row_max
 __global__ void __launch_bounds__(kThreads)
     rebase_kernel(const float* local_max, const float* row_max, int64_t rows, float* partial) {
   const int64_t row = int64_t{blockIdx.x} * kThreads + threadIdx.x;

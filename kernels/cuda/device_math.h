@@ -1,5 +1,5 @@
-// What the kernels share on the device: reading and writing several elements at once, f32 values of
-// either element type, sums over warps and blocks in a fixed order.
+// Device code of several kernels: reading and writing several elements at once, f32 values of both
+// element types, sums over warps and blocks in a fixed order.
 #pragma once
 
 #include <simt.h>
@@ -34,7 +34,7 @@ LYNCEUS_DEVICE void read_pack(const T* source, float (&values)[kCount]) {
   for (int i = 0; i < kCount; ++i) values[i] = to_float(pack.value[i]);
 }
 
-/// The same the other way, rounded to nearest.
+/// Writes them, rounded to nearest.
 template <int kCount, typename T>
 LYNCEUS_DEVICE void write_pack(T* target, const float (&values)[kCount]) {
   Pack<T, kCount> pack;
@@ -47,7 +47,7 @@ LYNCEUS_DEVICE void write_pack(T* target, const float (&values)[kCount]) {
 template <typename T>
 constexpr int kPackOf = 16 / static_cast<int>(sizeof(T));
 
-/// The sum over the warp, on every lane, the same bits on all.
+/// The sum over the warp, bit-equal on every lane.
 LYNCEUS_DEVICE float warp_sum(float value) {
 #pragma unroll
   for (int distance = simt::kWarp / 2; distance > 0; distance /= 2)
@@ -61,13 +61,13 @@ LYNCEUS_DEVICE float warp_max(float value) {
   return value;
 }
 
-/// One slot a warp: what block_sum needs in shared memory.
+/// The shared memory of block_sum: one slot per warp.
 struct BlockScratch {
   float warp[32];
 };
 
-/// The sum over a block of whole warps (x only), on every thread. `scratch` may be used again at
-/// once: the block meets before it is written and after.
+/// The sum over a block of full warps (x only), on every thread. `scratch` may be reused at once:
+/// the block synchronises before and after it is written.
 LYNCEUS_DEVICE float block_sum(float value, BlockScratch& scratch) {
   const int warps = static_cast<int>(blockDim.x) / simt::kWarp;
   value = warp_sum(value);

@@ -1,4 +1,4 @@
-// Sums, residuals and the adapter's epilogue on CUDA devices. Formulas in kernels/elementwise.h.
+//
 #include "kernels/device/elementwise.h"
 
 #include "kernels/cuda/column_reduce.h"
@@ -15,7 +15,7 @@ struct Add {
   }
 };
 
-// blockIdx.x: the row; there may be more than the 65535 that y can count.
+// blockIdx.x: the row; y is limited to 65535.
 template <int kPack, typename T>
 __global__ void __launch_bounds__(kThreads) add_bias_kernel(const float* bias, int width, T* y) {
   const int column =
@@ -187,7 +187,7 @@ std::vector<double> sums_of_squares(const Stream& stream, std::span<const Tensor
                  pointer<double>(partial) + first);
     first += blocks;
   }
-  const std::vector<double> sums = partial.to_vector<double>();  // the one wait
+  const std::vector<double> sums = partial.to_vector<double>();  // the only wait
   std::vector<double> result;
   size_t at = 0;
   for (const Tensor& x : tensors) {

@@ -1,4 +1,4 @@
-// Token embedding and row moves on CUDA devices. Formulas in kernels/embedding.h.
+//
 #include "kernels/device/embedding.h"
 
 #include "kernels/cuda/device_math.h"
@@ -9,7 +9,7 @@ namespace {
 
 constexpr int kThreads = 128;
 
-/// Bytes that move together.
+/// Bytes that one thread moves at once.
 template <int kBytes>
 struct alignas(kBytes) Unit {
   unsigned char byte[kBytes];
@@ -41,9 +41,9 @@ __global__ void __launch_bounds__(kThreads)
   for (int64_t i = threadIdx.x; i < width; i += kThreads) y[to * width + i] = x[row * width + i];
 }
 
-constexpr int kParts = 32;  // blocks share the table by row number modulo this
+constexpr int kParts = 32;  // blocks divide the table by row number modulo this
 
-// A token may stand in many rows: one thread adds all of its column, in row order.
+// A token may occur in many rows: one thread adds all values of a column, in row order.
 template <typename T>
 __global__ void __launch_bounds__(kThreads)
     add_rows(const int32_t* ids, int64_t rows, int64_t begin, int64_t table_rows, const T* dy,
@@ -57,7 +57,7 @@ __global__ void __launch_bounds__(kThreads)
   }
 }
 
-/// body(Unit, units a row) with the largest unit that rows of these tensors are made of.
+/// body(Unit, units per row) with the largest unit that divides the rows of these tensors.
 template <typename Body>
 void with_units(const Tensor& a, const Tensor& b, Body body) {
   const auto bytes = static_cast<uint64_t>(a.cols()) * size_of(a.dtype());

@@ -1,7 +1,7 @@
-// Linear maps over cuBLASLt. The library counts columns first, so a row-major [rows, cols] tensor
-// is its [cols, rows] matrix; a product of given shape and alignment is planned once for each
-// stream. Only reductions of a fixed order are allowed, so the same call gives the same bits, as
-// long as the way to multiply is the library's guess: a search finds what is fastest by the clock.
+// Linear maps over cuBLASLt. The library is column-major, so a row-major [rows, cols] tensor is its
+// [cols, rows] matrix. A product of given shape and alignment is planned once per stream. Only
+// reductions of a fixed order are allowed, so the same call gives the same bits with the algorithm
+// of the library's heuristic; a search chooses the fastest by time.
 #include "kernels/device/gemm.h"
 
 #include <cublasLt.h>
@@ -32,20 +32,20 @@ namespace {
                   cublasLtGetStatusString(lynceus_status));                 \
   } while (false)
 
-/// Powers of two that divide the operands' addresses: rows may begin anywhere in a tensor.
+/// Powers of two that divide the operands' addresses: an operand may begin at any row of a tensor.
 struct Alignment {
   uint32_t a, b, c;
-  uint32_t bias;  // without one, c's
+  uint32_t bias;  // without a bias, that of c
   auto operator<=>(const Alignment&) const = default;
 };
 
 uint32_t alignment_of(const Tensor& tensor) {
-  constexpr uintptr_t kMost = 256;  // no way to multiply asks for more
+  constexpr uintptr_t kMost = 256;  // no algorithm requires more
   const auto address = reinterpret_cast<uintptr_t>(tensor.raw());
   return static_cast<uint32_t>(uintptr_t{1} << std::countr_zero(address | kMost));
 }
 
-/// c [m, n] = op(a) · op(b), or `+=`, columns first.
+/// c [m, n] = op(a) · op(b), or `+=`, column-major.
 struct Product {
   bool transpose_a, transpose_b;
   int64_t m, n, k;
@@ -58,11 +58,12 @@ struct Product {
   }
   bool operator<(const Product& other) const { return key() < other.key(); }
 
-  /// What one search is for: packed batches come with ever other numbers of rows.
+  /// The class of shapes that one search covers: packed batches have many different numbers of
+  /// rows.
   Product shape_class() const {
     constexpr int64_t kRows = 128;
     Product rounded = *this;
-    int64_t& rows = transpose_b ? rounded.k : rounded.n;  // a weight's gradient sums over them
+    int64_t& rows = transpose_b ? rounded.k : rounded.n;  // the gradient of a weight sums over them
     rows = (rows + kRows - 1) / kRows * kRows;
     return rounded;
   }
@@ -187,7 +188,7 @@ class Library {
     return fastest;
   }
 
-  /// Whether a way found for other rows of the same class does for these.
+  /// Whether an algorithm found for other rows of the same class works for these.
   bool fits(const Plan& plan, const cublasLtMatmulAlgo_t& algorithm) {
     cublasLtMatmulHeuristicResult_t result{};
     return cublasLtMatmulAlgoCheck(handle_, plan.product, plan.a, plan.b, plan.c, plan.c,
@@ -198,7 +199,7 @@ class Library {
   cublasLtMatmulAlgo_t fastest_of(const Stream& stream,
                                   const std::vector<cublasLtMatmulAlgo_t>& candidates,
                                   const Product& product, const Plan& plan, Operands operands) {
-    // What is added to c is added once: trials go elsewhere.
+    // An accumulating product must run once on c: trials write to another buffer.
     const size_t bytes = static_cast<size_t>(product.m * product.n) * size_of(product.output);
     const std::unique_ptr<void, std::function<void(void*)>> scratch(
         accelerator::allocate(queue_, bytes),
@@ -228,7 +229,7 @@ class Library {
                                           medians.begin())];
   }
 
-  /// Ways to multiply, what the library thinks the fastest first.
+  /// Algorithms, in the order of the library's estimate of their speed.
   std::vector<cublasLtMatmulAlgo_t> candidates_of(const Product& p, const Plan& plan) {
     cublasLtMatmulPreference_t preference = nullptr;
     LYNCEUS_CUBLAS(cublasLtMatmulPreferenceCreate(&preference));
@@ -245,7 +246,8 @@ class Library {
     prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, p.alignment.a);
     prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, p.alignment.b);
     prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, p.alignment.c);
-    // The bias has no name of its own; it is read where d is written, and as widely.
+    // The bias has no alignment attribute of its own; it is read where d is written, with the same
+    // width.
     prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, std::min(p.alignment.c, p.alignment.bias));
     std::array<cublasLtMatmulHeuristicResult_t, 8> results{};
     int found = 0;
@@ -255,8 +257,8 @@ class Library {
     std::vector<cublasLtMatmulAlgo_t> candidates;
     for (int i = 0; i < found; ++i)
       if (results[i].state == CUBLAS_STATUS_SUCCESS) candidates.push_back(results[i].algo);
-    LYNCEUS_CHECK(!candidates.empty(), "cuBLASLt knows no way to multiply {} x {} x {} in {}", p.m,
-                  p.n, p.k, name_of(p.input));
+    LYNCEUS_CHECK(!candidates.empty(), "cuBLASLt has no algorithm for {} x {} x {} in {}", p.m, p.n,
+                  p.k, name_of(p.input));
     return candidates;
   }
 
@@ -280,7 +282,7 @@ void multiply(const Stream& stream, Product product, const Tensor& a, const Tens
       stream, product, {a.raw(), b.raw(), c.raw(), bias != nullptr ? bias->raw() : nullptr});
 }
 
-/// The library multiplies nothing of no terms.
+/// The library does not compute empty sums.
 void fill_zero(const Stream& stream, const Tensor& result) {
   accelerator::fill_zero(stream.pool()->queue(), result.raw(), result.bytes());
 }
@@ -293,7 +295,7 @@ void affine(const Stream& stream, const Tensor& x, const Tensor& w, const Tensor
     if (bias != nullptr) kElementwise.add_bias(stream, *bias, y);
     return;
   }
-  Tensor rounded;  // the library wants a bias of the result's type
+  Tensor rounded;  // the library requires a bias of the result's type
   if (bias != nullptr && y.dtype() != bias->dtype()) {
     rounded = Tensor::empty(stream, bias->shape(), y.dtype());
     kCast.cast(stream, *bias, rounded);

@@ -1,4 +1,4 @@
-// Element-wise kernels: one pass, several elements an instruction where the memory allows it.
+// Element-wise kernels: one pass, several elements per instruction if the alignment allows it.
 #pragma once
 
 #include <initializer_list>
@@ -16,7 +16,7 @@ struct Pointers {
 
 constexpr int kMapThreads = 256;
 
-/// op(in, out) on the elements `at`.. of all inputs and outputs, kPack of them.
+/// op(in, out) on kPack elements from `at` on of all inputs and outputs.
 template <int kPack, typename T, int kInputs, int kOutputs, typename Op>
 LYNCEUS_DEVICE void map_pack(const Pointers<const T, kInputs>& in, const Pointers<T, kOutputs>& out,
                              int64_t at, const Op& op) {
@@ -36,7 +36,7 @@ LYNCEUS_DEVICE void map_pack(const Pointers<const T, kInputs>& in, const Pointer
   for (int i = 0; i < kOutputs; ++i) write_pack(out.at[i] + at, y[i]);
 }
 
-// Inputs may be outputs: a thread has read its elements before it writes them.
+// Inputs may be outputs: a thread reads its elements before it writes them.
 template <int kPack, typename T, int kInputs, int kOutputs, typename Op>
 __global__ void __launch_bounds__(kMapThreads)
     map_kernel(Pointers<const T, kInputs> in, Pointers<T, kOutputs> out, int64_t count, Op op) {
@@ -48,8 +48,8 @@ __global__ void __launch_bounds__(kMapThreads)
   }
 }
 
-/// out = op(in), element by element; all tensors of one size and type (f32 or bf16).
-/// Op: device code, void operator()(const float (&in)[kInputs], float (&out)[kOutputs]) const.
+/// out = op(in), element by element; all tensors have the same size and type (f32 or bf16). Op:
+/// device code, void operator()(const float (&in)[kInputs], float (&out)[kOutputs]) const.
 template <int kInputs, int kOutputs, typename Op>
 void map(const Stream& stream, const Tensor* const (&inputs)[kInputs],
          const Tensor* const (&outputs)[kOutputs], Op op) {
@@ -78,8 +78,7 @@ void map(const Stream& stream, const Tensor* const (&inputs)[kInputs],
   });
 }
 
-// Kernels over rows: blockIdx.x is the row (there may be more than the 65535 that y can count),
-// blockIdx.y the part of it.
+// Kernels over rows: blockIdx.x is the row (y is limited to 65535), blockIdx.y the part of the row.
 
 /// body(T{}, pack) with the widest pack that `tensors` of y's width allow, y's element type T.
 template <typename Body>

@@ -1,5 +1,5 @@
-// RMSNorm and LayerNorm on CUDA devices: a block a row, which stays in registers between the passes
-// over it, so that memory is read once. Formulas in kernels/norm.h.
+// One block per row, which stays in registers between the passes over it, so that memory is read
+// once.
 #include "kernels/device/norm.h"
 
 #include "kernels/cuda/column_reduce.h"
@@ -7,7 +7,7 @@
 namespace lynceus::kernels::cuda {
 namespace {
 
-/// A row of kItems · kPack elements a thread; what lies behind the width is 0.
+/// A row of kItems · kPack elements per thread; elements after the width are 0.
 template <int kItems, int kPack>
 struct Row {
   float value[kItems][kPack];
@@ -33,7 +33,7 @@ struct Row {
       if (column(i) < width) write_pack(target + column(i), value[i]);
   }
 
-  /// visit(element, j-th of pack i) where the row has one.
+  /// visit(element, i, j) for every element of the row, the j-th of pack i.
   template <typename Visit>
   LYNCEUS_DEVICE void each(int width, Visit visit) {
 #pragma unroll
@@ -104,7 +104,8 @@ __global__ void layer_forward(const T* x, const float* weight, const float* bias
     rest += v;
     squares += v * v;
   });
-  // What rounding left in the average, which matters where it is large beside the deviation.
+  // The rounding error of the average, which matters if the average is large compared to the
+  // deviation.
   rest = block_sum(rest, scratch) / static_cast<float>(width);
   const float variance = block_sum(squares, scratch) / static_cast<float>(width) - rest * rest;
   const float inverse = 1.0f / sqrtf(variance + eps);
@@ -163,7 +164,7 @@ struct WeightTerm {
   }
 };
 
-/// body(type, kItems, kPack, threads): how a block holds a row of this width.
+/// body(type, kItems, kPack, threads) with the distribution of a row of this width over a block.
 template <typename Body>
 void with_row_shape(const Tensor& x, std::initializer_list<const Tensor*> tensors, Body body) {
   const int64_t width = x.cols();
@@ -173,7 +174,7 @@ void with_row_shape(const Tensor& x, std::initializer_list<const Tensor*> tensor
     for (const Tensor* tensor : tensors)
       if (tensor != nullptr) packs = packs && fits_packs(*tensor, width, kWidest);
     const auto by_items = [&](auto pack) {
-      // A few warps a row, so that several rows share a multiprocessor; more only for wide rows.
+      // A few warps per row, so that several rows share a multiprocessor; more only for wide rows.
       const int64_t count = width / pack();
       const auto run = [&](auto items) {
         const int64_t threads = (count + items() - 1) / items();

@@ -1,4 +1,4 @@
-// Pictures to patch rows and to token sequences on CUDA devices. Formulas in kernels/patchify.h.
+//
 #include "kernels/device/patchify.h"
 
 #include "kernels/cuda/device_math.h"

@@ -1,4 +1,4 @@
-// Rotary embedding on CUDA devices. Formulas in kernels/rope.h.
+//
 #include "kernels/device/rope.h"
 
 #include "kernels/cuda/device_math.h"
@@ -19,7 +19,7 @@ __global__ void table(const int32_t* positions, double theta, int64_t count, int
   sin[i] = static_cast<float>(::sin(angle));
 }
 
-// A thread turns kPack neighbouring pairs of one head.
+// A thread rotates kPack neighbouring pairs of one head.
 template <typename T, int kPack>
 __global__ void rotate(const float* cos, const float* sin, float sign, int64_t count, int packs,
                        int heads, T* x) {

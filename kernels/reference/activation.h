@@ -1,9 +1,8 @@
 // SiLU, SwiGLU and exact GELU of one number of any type: the oracle of kernels/activation.h, and
-// with std::complex<double> of its gradients. Used by tests.
+// with std::complex<double> of its gradients.
 #pragma once
 
 #include <cmath>
-#include <complex>
 #include <numbers>
 
 namespace lynceus::kernels::reference {
@@ -21,8 +20,8 @@ T swiglu(T gate, T up) {
   return silu(gate) * up;
 }
 
-/// erf by the series 2/√π · e^(−x²) · Σ 2ⁿ x^(2n+1) / (2n+1)!!, whose terms have one sign, so that
-/// it is good for complex arguments near the real axis, where the standard library has none.
+/// erf by the series 2/√π · e^(−x²) · Σ 2ⁿ x^(2n+1) / (2n+1)!!, whose terms have one sign. It is
+/// accurate for complex arguments near the real axis, for which the standard library has no erf.
 template <typename T>
 T erf_series(T x) {
   using std::abs;

@@ -1,5 +1,5 @@
-// One AdamW update of one number, line for line as torch.optim.AdamW's single-tensor path does it:
-// the oracle of kernels/adamw.h. Used by tests.
+// One AdamW update of one number, in the steps of torch.optim.AdamW's single-tensor path: the
+// oracle of kernels/adamw.h.
 #pragma once
 
 #include <cmath>

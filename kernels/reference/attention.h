@@ -1,5 +1,5 @@
 // Softmax attention over packed sequences as scalar loops over any number type: the oracle of
-// kernels/attention.h, and with std::complex<double> of its gradients. Used by tests.
+// kernels/attention.h, and with std::complex<double> of its gradients.
 #pragma once
 
 #include <algorithm>

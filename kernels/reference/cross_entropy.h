@@ -1,5 +1,5 @@
-// Cross-entropy with label smoothing over a whole vocabulary, one row of any number type: the
-// oracle of kernels/cross_entropy.h, and with std::complex<double> of its gradient. Used by tests.
+// Cross-entropy with label smoothing over the full vocabulary, one row of any number type: the
+// oracle of kernels/cross_entropy.h, and with std::complex<double> of its gradient.
 #pragma once
 
 #include <algorithm>

@@ -1,5 +1,5 @@
 // The adapter's epilogue as a scalar loop over any number type: the oracle of
-// kernels/elementwise.h, and with std::complex<double> of its gradients. Used by tests.
+// kernels/elementwise.h, and with std::complex<double> of its gradients.
 #pragma once
 
 #include <cstdint>

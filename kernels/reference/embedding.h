@@ -1,5 +1,5 @@
 // Token embedding of a vocabulary shard as a scalar loop over any number type: the oracle of
-// kernels/embedding.h. Used by tests.
+// kernels/embedding.h.
 #pragma once
 
 #include <cstdint>

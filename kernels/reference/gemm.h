@@ -1,5 +1,5 @@
 // Linear maps as scalar loops over any number type: the oracle of kernels/gemm.h, and with
-// std::complex<double> of its gradients. Used by tests.
+// std::complex<double> of its gradients.
 #pragma once
 
 #include <cstdint>

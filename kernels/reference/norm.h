@@ -1,9 +1,8 @@
 // RMSNorm and LayerNorm as scalar loops over any number type: the oracle of kernels/norm.h, and
-// with std::complex<double> of its gradients. Used by tests.
+// with std::complex<double> of its gradients.
 #pragma once
 
 #include <cmath>
-#include <complex>
 #include <cstdint>
 
 namespace lynceus::kernels::reference {

@@ -1,12 +1,12 @@
 // Patch rows and vision tokens as scalar loops, written from the convolution's point of view: the
-// oracle of kernels/patchify.h. Used by tests.
+// oracle of kernels/patchify.h.
 #pragma once
 
 #include <cstdint>
 
 namespace lynceus::kernels::reference {
 
-/// What a convolution of kernel and stride p sees at output (row, column), for every such pair.
+/// The input of a convolution of kernel size and stride p at each output (row, column).
 template <typename T>
 void patchify(int64_t images, int64_t channels, int64_t side, int64_t p, const T* pixels,
               T* patches) {
@@ -22,7 +22,7 @@ void patchify(int64_t images, int64_t channels, int64_t side, int64_t p, const T
         }
 }
 
-/// concat(cls, patches) + position, image by image; n patches an image.
+/// concat(cls, patches) + position, image by image; n patches per image.
 template <typename T>
 void assemble_vision_tokens(int64_t images, int64_t n, int64_t width, const T* patches,
                             const T* cls, const T* position, T* y) {

@@ -1,6 +1,6 @@
-// Rotary embedding as a scalar loop over any number type, written with rotate_half as Hugging Face
-// does: y = x · cos + rotate_half(x) · sin, rotate_half = (−second half, first half). The oracle of
-// kernels/rope.h. Used by tests.
+// Rotary embedding as a scalar loop over any number type, written with rotate_half as in Hugging
+// Face: y = x · cos + rotate_half(x) · sin, rotate_half = (−second half, first half). The oracle of
+// kernels/rope.h.
 #pragma once
 
 #include <cmath>

@@ -6,7 +6,6 @@
 
 #include <array>
 #include <set>
-#include <vector>
 
 namespace lynceus {
 namespace {

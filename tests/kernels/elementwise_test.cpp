@@ -1,9 +1,6 @@
 // Sums, residuals and the adapter's epilogue against f64.
 #include "kernels/elementwise.h"
 
-#include <cmath>
-#include <limits>
-
 #include "kernel_test.h"
 #include "kernels/reference/elementwise.h"
 

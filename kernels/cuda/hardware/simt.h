@@ -1,7 +1,7 @@
-// What a kernel uses of the machine beside plain C++, on a GPU: launches, shared memory, barriers,
-// warp collectives, asynchronous copies, matrix units. tests/simt/host/simt.h has the same names
-// for the host, where threads are fibers; the include path chooses. Nothing outside these two files
-// writes <<<>>>, __shared__, __syncthreads, a __shfl or asm.
+// The hardware features that a kernel uses on a GPU: launches, shared memory, barriers, warp
+// collectives, asynchronous copies, matrix units. tests/simt/host/simt.h has the same names for the
+// host, where threads are fibers; the include path chooses. No other file uses <<<>>>, __shared__,
+// __syncthreads, __shfl or asm.
 #pragma once
 
 #include <cuda_bf16.h>
@@ -19,10 +19,10 @@ namespace lynceus::simt {
 
 constexpr int kWarp = 32;
 constexpr unsigned kWholeWarp = 0xffffffffu;
-constexpr size_t kPlainSharedBytes = 48 * 1024;  // more must be asked for
+constexpr size_t kPlainSharedBytes = 48 * 1024;  // more needs an attribute of the kernel
 
-/// Puts kernel(arguments...) into the stream's queue. shared_bytes: for dynamic_shared().
-/// A grid without blocks launches nothing. Errors: InternalError with the runtime's text.
+/// Submits kernel(arguments...) to the stream's queue. shared_bytes: for dynamic_shared(). A grid
+/// without blocks is not launched. Errors: InternalError with the runtime's text.
 template <typename... Parameters, typename... Arguments>
 void launch(void (*kernel)(Parameters...), dim3 grid, dim3 block, size_t shared_bytes,
             const Stream& stream, Arguments&&... arguments) {
@@ -42,7 +42,7 @@ void launch(void (*kernel)(Parameters...), dim3 grid, dim3 block, size_t shared_
                 cudaGetErrorString(status));
 }
 
-/// The block's shared memory of one type, uninitialised; one such type a kernel.
+/// The block's shared memory of one type, uninitialised; one such type per kernel.
 template <typename T>
 LYNCEUS_DEVICE T& static_shared() {
   __shared__ __align__(128) unsigned char memory[sizeof(T)];
@@ -62,18 +62,19 @@ LYNCEUS_DEVICE T& aligned(T* pointer) {
   return *pointer;
 }
 
-/// All threads of the block meet, and see what the others wrote before.
+/// A barrier of the block: its threads then see what the others wrote before.
 LYNCEUS_DEVICE void sync_block() { __syncthreads(); }
 /// The same for the threads of `mask` in a warp.
 LYNCEUS_DEVICE void sync_warp(unsigned mask = kWholeWarp) { __syncwarp(mask); }
 
-/// This thread's place in its warp; blocks are seen as x first, then y, then z.
+/// This thread's index in its warp; threads of a block are counted along x, then y, then z.
 LYNCEUS_DEVICE int lane() {
   return static_cast<int>((threadIdx.x + blockDim.x * (threadIdx.y + blockDim.y * threadIdx.z)) %
                           kWarp);
 }
 
-// Warp collectives: every thread of `mask` calls them at the same place. They order no memory.
+// Warp collectives: every thread of `mask` calls them at the same place. They are no memory
+// barrier.
 template <typename T>
 LYNCEUS_DEVICE T shuffle(T value, int from, unsigned mask = kWholeWarp) {
   return __shfl_sync(mask, value, from);
@@ -90,7 +91,7 @@ LYNCEUS_DEVICE unsigned ballot(bool vote, unsigned mask = kWholeWarp) {
   return __ballot_sync(mask, vote);
 }
 
-/// *target += value, whole, in no order: only where the order cannot show.
+/// Atomic *target += value in any order: only where the order does not change the result.
 template <typename T>
 LYNCEUS_DEVICE void atomic_add(T* target, T value) {
   atomicAdd(target, value);
@@ -104,12 +105,12 @@ LYNCEUS_DEVICE float fast_exp2(float x) {
 }
 LYNCEUS_DEVICE float inverse_sqrt(float x) { return rsqrtf(x); }
 
-// Asynchronous copies of 16 aligned bytes from global to shared memory. What lands is there for
-// this thread after wait_copies(), for the others after a barrier besides.
+// Asynchronous copies of 16 aligned bytes from global to shared memory. The data is visible to this
+// thread after wait_copies(), to the others after a barrier as well.
 LYNCEUS_DEVICE uint32_t shared_address(const void* shared) {
   return static_cast<uint32_t>(__cvta_generic_to_shared(shared));
 }
-/// With `valid` false global is not read and zeros land.
+/// With `valid` false, global memory is not read and zeros are written.
 LYNCEUS_DEVICE void copy_async(void* shared, const void* global, bool valid = true) {
   asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;\n" ::"r"(shared_address(shared)),
                "l"(global), "r"(valid ? 16 : 0)
@@ -117,13 +118,13 @@ LYNCEUS_DEVICE void copy_async(void* shared, const void* global, bool valid = tr
 }
 /// The copies since the last commit become one group.
 LYNCEUS_DEVICE void commit_copies() { asm volatile("cp.async.commit_group;\n" ::: "memory"); }
-/// All but the latest `kPending` groups have landed.
+/// Waits until all but the latest `kPending` groups are complete.
 template <int kPending>
 LYNCEUS_DEVICE void wait_copies() {
   asm volatile("cp.async.wait_group %0;\n" ::"n"(kPending) : "memory");
 }
 
-// The matrix unit. A warp's fragments as PTX's mma.m16n8k16 has them, g = lane / 4, t = lane % 4:
+// The matrix unit. A warp's fragments as in PTX's mma.m16n8k16, g = lane / 4, t = lane % 4:
 //   a[0]: row g, columns 2t..2t+1   a[1]: row g + 8   a[2]: row g, columns 2t+8..   a[3]: both + 8
 //   b[0]: rows 2t..2t+1 of column g                   b[1]: rows 2t+8..2t+9
 //   c[0..1]: row g, columns 2t..2t+1                  c[2..3]: row g + 8
@@ -145,7 +146,7 @@ LYNCEUS_DEVICE void load_matrix(uint32_t (&r)[4], const void* row) {
                : "r"(shared_address(row))
                : "memory");
 }
-/// The same of the transposed matrices.
+/// The same for the transposed matrices.
 LYNCEUS_DEVICE void load_matrix_transposed(uint32_t (&r)[4], const void* row) {
   asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0,%1,%2,%3}, [%4];\n"
                : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])

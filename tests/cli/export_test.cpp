@@ -65,8 +65,7 @@ TEST_F(Export, ARunThatStartsFromItHasTheSameBits) {
   EXPECT_FALSE(fs::exists(folder_ / "cut" / "model.safetensors"));
 
   train("from-whole", kStill + Arguments{"--init", folder_ / "whole" / "model.safetensors"});
-  train("from-cut",
-               kStill + Arguments{"--init", folder_ / "cut" / "model.safetensors.index.json"});
+  train("from-cut", kStill + Arguments{"--init", folder_ / "cut" / "model.safetensors.index.json"});
   train("other", kStill);
   EXPECT_EQ(values_of("from-whole", 1), values_of("run", 2));
   EXPECT_EQ(values_of("from-cut", 1), values_of("run", 2));
@@ -155,7 +154,7 @@ TEST_F(Export, WhatCannotBeExportedLeavesNothing) {
     EXPECT_EQ(output.messages(), 1) << output.all();
     EXPECT_THAT(output.err, HasSubstr(message));
   };
-  expect_refused(run({"export"}), 2, "checkpoint: expected a run or a checkpoint, found nothing");
+  expect_refused(run({"export"}), 2, "checkpoint: expected a run or a checkpoint, found none");
   expect_refused(export_run("gone", "out"), 3, "expected a checkpoint or a run, found neither");
   expect_refused(export_run("run", "out", {"--what", "merged"}), 3,
                  "its LLM has random values that were never trained, so it cannot be merged");

@@ -3,7 +3,7 @@
 
 #include "cli/prepare_command.h"
 #include "core/progress.h"
-#include "prepare/majority_answer.h"
+#include "io/dataset/answer_counts.h"
 #include "prepare/output.h"
 #include "prepare/sources/shapes.h"
 
@@ -43,7 +43,7 @@ void print_baselines(const prepare::PrepareOutput& output) {
   fmt::print("{:<24} {:>8} {:>8}  {:>9}  {}\n", "questions", "count", "answers", "baseline",
              "majority answer");
   for (const auto& series : output.series()) {
-    prepare::AnswerCounts counts;
+    io::AnswerCounts counts;
     std::string task;
     for (const fs::path& file : series->files()) {
       const io::ShardReader shard(file);

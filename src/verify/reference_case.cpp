@@ -3,7 +3,6 @@
 
 #include "io/files/json.h"
 #include "io/weights/hf_config.h"
-#include "model/load_weights.h"
 #include "verify/case_checks.h"
 
 namespace lynceus::verify {

@@ -1,10 +1,8 @@
 // Finds the modules in a checkpoint and those that it was trained with, then writes them.
 #include "export/export.h"
 
-#include <algorithm>
 #include <array>
 #include <map>
-#include <system_error>
 
 #include "core/log.h"
 #include "export/export_directory.h"

@@ -4,7 +4,6 @@
 #include "io/files/json.h"
 #include "io/weights/hf_config.h"
 #include "io/weights/weight_files.h"
-#include "model/load_weights.h"
 #include "verify/case_checks.h"
 
 namespace lynceus::verify {

@@ -155,7 +155,7 @@ TEST_F(Export, WhatCannotBeExportedLeavesNothing) {
     EXPECT_EQ(output.messages(), 1) << output.all();
     EXPECT_THAT(output.err, HasSubstr(message));
   };
-  expect_refused(run({"export"}), 2, "checkpoint: expected a run or a checkpoint, found nothing");
+  expect_refused(run({"export"}), 2, "checkpoint: expected a run or a checkpoint, found none");
   expect_refused(export_run("gone", "out"), 3, "expected a checkpoint or a run, found neither");
   expect_refused(export_run("run", "out", {"--what", "merged"}), 3,
                  "its LLM has random values that were never trained, so it cannot be merged");

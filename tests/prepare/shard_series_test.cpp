@@ -7,10 +7,10 @@
 #include <filesystem>
 
 #include "core/error.h"
+#include "io/dataset/answer_counts.h"
 #include "io/dataset/dataset.h"
 #include "io/files/file.h"
 #include "prepare/corpus_writer.h"
-#include "prepare/majority_answer.h"
 
 namespace lynceus::prepare {
 namespace {
@@ -116,13 +116,13 @@ TEST_F(ShardSeriesTest, CorpusInPromptForm) {
 
 TEST_F(ShardSeriesTest, BaselineFromAShard) {
   write(5, 1000);
-  AnswerCounts counts;
+  io::AnswerCounts counts;
   counts.add(io::ShardReader(directory_ / "a.h5"));
   EXPECT_EQ(counts.total(), 5);
   EXPECT_EQ(counts.distinct(), 2u);
   EXPECT_EQ(counts.majority(), "no");
   EXPECT_DOUBLE_EQ(counts.baseline(), 0.6);
-  EXPECT_DOUBLE_EQ(AnswerCounts().baseline(), 0);
+  EXPECT_DOUBLE_EQ(io::AnswerCounts().baseline(), 0);
 }
 
 }  // namespace

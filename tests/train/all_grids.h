@@ -1,5 +1,4 @@
 // Every tensor x pipeline x data grid of up to eight ranks, so that eight ranks can try them all.
-// Used by tests of what must not depend on the grid.
 #pragma once
 
 #include <vector>

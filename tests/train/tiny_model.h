@@ -1,6 +1,6 @@
-// A Lynx of a few thousand parameters with random weights and random batches (pictures, videos,
-// text, several pictures a sample), and a run of it on any grid. Everything is a pure function of
-// seeds, so a run on one rank is the reference of a run on eight. Used by the tests of the step.
+// A Lynx of a few thousand parameters with random weights and random batches (images, videos, text,
+// several images per sample), and a run of it on any grid. Everything is a pure function of seeds,
+// so a run on one rank is the reference of a run on eight.
 #pragma once
 
 #include <cmath>
@@ -17,8 +17,8 @@
 
 namespace lynceus::train::tiny {
 
-/// 8 layers, adapters behind 0, 2, 4, 6; 67 tokens divide by no number of ranks. Everything that is
-/// split is a multiple of `heads`.
+/// 8 layers, adapters after 0, 2, 4, 6. 67 tokens are not divisible by any number of ranks;
+/// everything that is split is a multiple of `heads`.
 inline model::ModelConfig config(int64_t heads = 8) {
   model::ModelConfig config;
   config.llm.hidden_size = 4 * heads;
@@ -182,12 +182,12 @@ class Run {
   }
   const std::map<int64_t, int64_t>& encoded() const { return encoded_; }
 
-  /// Where the encoder runs ahead, it does so beside the update of the step before.
+  /// Where the encoder runs ahead, it overlaps with the update of the previous step.
   StepResult step(const Batch& batch, double lr = 3e-3) {
     ReplicaBatch mine = replica_batch(batch);
     if (rt_.overlaps(&parallel::Overlap::vision)) {
-      if (!beside_) beside_ = rt_.on(Stream(rt_.stream.device(), accelerator::Priority::kLow));
-      encode_ahead(rt_, *beside_, model_, &mine, pixels(batch, mine));
+      if (!side_) side_ = rt_.on(Stream(rt_.stream.device(), accelerator::Priority::kLow));
+      encode_ahead(rt_, *side_, model_, &mine, pixels(batch, mine));
     }
     return train_step(rt_, model_, &optimizer(), &mine, pixels(batch, mine), batch.reach(),
                       options_.step, lr);
@@ -313,7 +313,7 @@ class Run {
   Runtime rt_;
   model::LynxModel model_;
   std::unique_ptr<Optimizer> optimizer_;
-  std::optional<Runtime> beside_;
+  std::optional<Runtime> side_;
   std::map<int64_t, int64_t> encoded_;
 };
 

@@ -75,7 +75,7 @@ class VerifyTest : public testing::Test {
     });
   }
 
-  /// Replaces the first `from` behind `mark` in a text file.
+  /// Replaces the first `from` after `mark` in a text file.
   void replace(const std::string& file, const std::string& mark, const std::string& from,
                const std::string& to) {
     std::string text = io::read_text(directory_ / file);

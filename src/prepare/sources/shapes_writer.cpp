@@ -7,8 +7,8 @@
 
 #include "core/error.h"
 #include "core/progress.h"
+#include "io/dataset/answer_counts.h"
 #include "io/dataset/shard.h"
-#include "prepare/majority_answer.h"
 #include "prepare/sources/shapes.h"
 
 namespace lynceus::prepare {
@@ -18,7 +18,7 @@ void print_baselines(const PrepareOutput& output) {
   fmt::print("{:<24} {:>8} {:>8}  {:>9}  {}\n", "questions", "count", "answers", "baseline",
              "majority answer");
   for (const auto& series : output.series()) {
-    AnswerCounts counts;
+    io::AnswerCounts counts;
     std::string task;
     for (const std::filesystem::path& file : series->files()) {
       const io::ShardReader shard(file);

@@ -24,7 +24,7 @@ void check_same_everywhere(const Runtime& rt, const RunIdentity& identity) {
       if (have_a && have_b && a == b) continue;
       throw parallel::AgreedError(
           ExitCode::kUsage, fmt::format("ranks differ: rank 0 has '{}', rank {} has '{}'",
-                                        have_a ? a : "nothing", rank, have_b ? b : "nothing"));
+                                        have_a ? a : "no value", rank, have_b ? b : "no value"));
     }
   }
 }

@@ -129,8 +129,7 @@ void RunState::accept(const io::Manifest& manifest, const RunOptions& options) c
                           const std::string& mine) {
     if (theirs != mine)
       faults.push_back(fmt::format("{}: the checkpoint has {}, this run {}", what,
-                                   theirs.empty() ? "nothing" : theirs,
-                                   mine.empty() ? "nothing" : mine));
+                                   theirs.empty() ? "none" : theirs, mine.empty() ? "none" : mine));
   };
   std::vector<ConfigValue> theirs;
   for (const auto& [key, value] : manifest.config) theirs.push_back({key, value, ""});

@@ -21,7 +21,7 @@ namespace lynceus::train {
 
 struct TrainingRun {
   /// Collective over the world; errors are agreed. `config_reader` has filled `run_config`; what
-  /// files decide is resolved in it. Writes config.ini when nothing can be refused any more.
+  /// files decide is resolved in it. Writes config.ini last, after every check.
   TrainingRun(const Runtime& runtime, RunConfig* run_config, ConfigReader* config_reader);
   TrainingRun(const TrainingRun&) = delete;
   TrainingRun& operator=(const TrainingRun&) = delete;

@@ -97,11 +97,6 @@ double TaskScore::token_accuracy() const {
 double TaskScore::answer_accuracy() const {
   return ratio(static_cast<double>(correct_answers), samples);
 }
-double TaskScore::baseline() const {
-  int64_t most = 0;
-  for (const auto& [answer, count] : answers) most = std::max(most, count);
-  return ratio(static_cast<double>(most), samples);
-}
 
 std::map<std::string, TaskScore> validate(const Runtime& rt, const model::LynxModel& model,
                                           BatchLoader* loader,
@@ -140,7 +135,7 @@ std::map<std::string, TaskScore> validate(const Runtime& rt, const model::LynxMo
       score.scored_tokens += static_cast<int64_t>(entry[1]);
       score.correct_tokens += static_cast<int64_t>(entry[2]);
       score.correct_answers += entry[1] == entry[2];
-      ++score.answers[answer_of(datasets[planned.dataset]->turns(planned.sample))];
+      score.answers.add(answer_of(datasets[planned.dataset]->turns(planned.sample)));
     }
   }
   const int64_t* damaged = damage.agreed();

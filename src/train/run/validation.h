@@ -7,6 +7,7 @@
 #include <map>
 #include <string>
 
+#include "io/dataset/answer_counts.h"
 #include "train/data/batch_loader.h"
 #include "train/step/step.h"
 
@@ -19,14 +20,13 @@ struct TaskScore {
   int64_t correct_tokens = 0;
   int64_t correct_answers = 0;
   double loss_sum = 0;
-  /// How often each answer occurs, for the majority-answer baseline.
-  std::map<std::string, int64_t> answers;
+  io::AnswerCounts answers;  ///< first assistant turn of each sample
 
   double loss() const;
   double token_accuracy() const;
   double answer_accuracy() const;
   /// Share of the most frequent answer, 0 to 1.
-  double baseline() const;
+  double baseline() const { return answers.baseline(); }
 };
 
 /// Collective over the world: scores of the first `samples` (0: all) samples of every dataset of

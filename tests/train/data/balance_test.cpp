@@ -1,6 +1,6 @@
-// Batches as the paper's second stage has them, 30 % text alone and 15 % videos of 5 frames, spread
-// over replicas and over the ranks of a replica: nobody has more than the mean and one unit, and
-// the imbalance that is told is the one there is.
+// Batches like those of the paper's second stage, 30 % text only and 15 % videos of 5 frames,
+// spread over replicas and over the ranks of a replica: none gets more than the mean and one unit,
+// and the reported imbalance is the real one.
 #include "train/data/balance.h"
 
 #include <gtest/gtest.h>
@@ -18,7 +18,7 @@ namespace fs = std::filesystem;
 constexpr int64_t kFrames = 5;
 constexpr int64_t kLengths = 16;  // samples of each kind, each with a text of another length
 
-/// Numbers of Lynx-8B; nothing of it is built.
+/// The sizes of Lynx-8B; no model is built.
 model::ModelConfig lynx(int64_t image_size) {
   model::ModelConfig model;
   model.vision.image_size = image_size;
@@ -64,14 +64,14 @@ class Balance : public testing::Test {
   std::unique_ptr<io::Dataset> dataset_;
 };
 
-/// Of loads and the units they are made of.
+/// `load` of each bin, made of units of at most `largest`; `reported` is the imbalance.
 template <typename Cost>
-void expect_even(const std::vector<Cost>& load, Cost largest, double told) {
+void expect_even(const std::vector<Cost>& load, Cost largest, double reported) {
   const auto total = static_cast<double>(std::accumulate(load.begin(), load.end(), Cost{0}));
   const double mean = total / static_cast<double>(load.size());
   const auto most = static_cast<double>(*std::max_element(load.begin(), load.end()));
   EXPECT_LE(most, (mean + static_cast<double>(largest)) * (1 + 1e-9));
-  EXPECT_NEAR(told, most / mean, 1e-9);
+  EXPECT_NEAR(reported, most / mean, 1e-9);
 }
 
 TEST_F(Balance, OverReplicas) {
@@ -83,15 +83,15 @@ TEST_F(Balance, OverReplicas) {
         constexpr int kBatches = 5;
         for (uint64_t seed = 0; seed < kBatches; ++seed) {
           const auto samples = batch(lynx(image_size), size, seed);
-          double told = 0, largest = 0;
-          const std::vector<int> replica_of = assign_replicas(samples, replicas, &told);
+          double reported = 0, largest = 0;
+          const std::vector<int> replica_of = assign_replicas(samples, replicas, &reported);
           std::vector<double> load(static_cast<size_t>(replicas), 0);
           for (size_t i = 0; i < samples.size(); ++i) {
             load.at(static_cast<size_t>(replica_of[i])) += samples[i].cost;
             largest = std::max(largest, samples[i].cost);
           }
-          expect_even(load, largest, told);
-          sum += told;
+          expect_even(load, largest, reported);
+          sum += reported;
         }
         // Eight samples a replica leave some; in order of their coming it would be a fifth.
         EXPECT_LT(sum / kBatches, size / replicas > 8 ? 1.005 : 1.05);

@@ -173,7 +173,7 @@ TEST_F(BatchLoaderTest, CutTokensAreCountedAndTheQuestionsHeadIsKept) {
   ASSERT_GT(long_ids.size(), 100u);
   EXPECT_LE(cut_ids.size(), 40u);
   EXPECT_EQ(cut.batch.cut_tokens, static_cast<int64_t>(long_ids.size() - cut_ids.size()));
-  // The whole answer fits, so what goes is the question's end.
+  // The complete answer fits, so the end of the question is cut off.
   const int64_t answer = scored(all.batch.samples[0]);
   EXPECT_EQ(scored(cut.batch.samples[0]), answer);
   EXPECT_EQ(std::vector<int32_t>(cut_ids.end() - answer, cut_ids.end()),

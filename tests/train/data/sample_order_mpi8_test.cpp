@@ -1,5 +1,5 @@
 // The sequence of samples, their wordings and their crops is the same on every grid of up to eight
-// ranks, with any number of decode threads, and from whichever step a run goes on.
+// ranks, with any number of decode threads, and from any step that a run resumes from.
 #include <gtest/gtest.h>
 
 #include <filesystem>
@@ -75,20 +75,19 @@ class SampleOrder : public testing::Test {
     model_.llm.vocab_size = tokenizer_.size() + 1;
   }
 
-  /// The lines of the steps behind `first`, as the trainer gets them. On rank 0 of the group.
+  /// The lines of the steps after `first`, as the trainer gets them. On rank 0 of the group.
   std::string lines(std::unique_ptr<parallel::Communicator> group, const parallel::GridShape& shape,
                     int threads, int first) const {
     const Runtime rt{Stream(), parallel::make_grid(shape, std::move(group))};
     std::vector<const io::Dataset*> datasets;
     std::vector<const io::PromptList*> prompts;
-    std::vector<MixtureDataset> sources;
+    std::vector<MixtureDataset> mixed;
     for (size_t i = 0; i < datasets_.size(); ++i) {
       datasets.push_back(&datasets_[i]);
       prompts.push_back(&lists_[i]);
-      sources.push_back(
-          {datasets_[i].name(), 1 + 0.1 * static_cast<double>(i), datasets_[i].size()});
+      mixed.push_back({datasets_[i].name(), 1 + 0.1 * static_cast<double>(i), datasets_[i].size()});
     }
-    Mixture mixture(std::move(sources), kSeed);
+    Mixture mixture(std::move(mixed), kSeed);
     mixture.seek(first * kBatch);
     BatchLoader loader(rt, model_, datasets,
                        {&tokenizer_, io::PromptStyle::load(kRoot / "configs/prompts/lynx.ini"),

@@ -26,14 +26,14 @@ Share share_of(const model::ModelConfig& config, const parallel::Grid& grid,
   const int64_t inner = config.bridge.num_heads * config.bridge.head_dim;
   const int64_t ff = config.bridge.intermediate_factor * h;
   Share share;
-  // The bridge is whole everywhere: norms, queries, keys and values, output, feed-forward.
+  // The bridge is complete on every rank: norms, queries, keys and values, output, feed-forward.
   share.bridge = config.bridge.num_latents * h + 2 * h + config.vision.num_frames * v +
                  config.bridge.num_layers *
                      (2 * v + 2 * h + inner * h + 2 * inner * v + h * inner + 2 * h + 2 * ff * h);
   for (int64_t layer = layers.begin; layer < layers.end(); ++layer) {
-    // Norm, down with bias by columns, up by rows with its whole bias, scaling.
+    // Norm, down with bias by columns, up by rows with its complete bias, scaling.
     if (config.adapter.at_layer(layer)) share.adapters += 2 * h + (b * h + b) + (h * b + h) + 1;
-    // Two whole norms; projections by heads, MLP by its inner width.
+    // Two complete norms; projections by heads, MLP by its inner width.
     const int64_t kv = llm.kv_heads() * llm.head_dim();
     share.llm += 2 * h + (2 * h * h + 2 * kv * h + 3 * h * llm.intermediate_size) / ranks;
   }

@@ -1,5 +1,6 @@
-// What runs beside arithmetic (parallel.overlap): results do not depend on it, and the trace shows
-// it. On CPUs nothing overlaps; on a device everything does or, by name, one thing at a time.
+// What overlaps with computation (parallel.overlap): results do not depend on it, and the trace
+// shows it. On CPUs nothing overlaps; on a device everything does, or only the parts that are
+// named.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -140,7 +141,7 @@ TEST(Overlap, ShowsInTheTrace) {
   EXPECT_EQ(
       trace.rows_of("all_reduce"),
       (std::set<std::string>{"device: tensor group", "device: data group", "device: world group"}));
-  // Of this rank's pictures, where it has any.
+  // Of this rank's images, if it has any.
   const auto encoded = trace.rows_of("vision encoder");
   EXPECT_TRUE(encoded.empty() || encoded.contains("device: ahead"))
       << testing::PrintToString(encoded);

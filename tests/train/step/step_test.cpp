@@ -24,7 +24,7 @@ bool is_key_or_value(const std::string& name) {
   return name.ends_with("self_attn.k_proj.weight") || name.ends_with("self_attn.v_proj.weight");
 }
 
-/// Rows of each head of `narrow`, `times` times one behind the other.
+/// Rows of each head of `narrow`, repeated `times` times one after the other.
 void repeat_heads(const Tensor& narrow, int64_t head_dim, int64_t times, const Tensor& wide) {
   const int64_t heads = narrow.dim(0) / head_dim;
   for (int64_t head = 0; head < heads; ++head)

@@ -1,15 +1,15 @@
-#include "prepare/majority_answer.h"
+#include "io/dataset/answer_counts.h"
 
 #include <algorithm>
 #include <vector>
 
-namespace lynceus::prepare {
+namespace lynceus::io {
 
-void AnswerCounts::add(const io::ShardReader& shard) {
+void AnswerCounts::add(const ShardReader& shard) {
   for (int64_t i = 0; i < shard.size(); ++i) {
-    const std::vector<io::Turn> turns = shard.turns(i);
-    const auto answer = std::find_if(turns.rbegin(), turns.rend(), [](const io::Turn& turn) {
-      return turn.role == io::TurnRole::kAssistant;
+    const std::vector<Turn> turns = shard.turns(i);
+    const auto answer = std::find_if(turns.rbegin(), turns.rend(), [](const Turn& turn) {
+      return turn.role == TurnRole::kAssistant;
     });
     if (answer != turns.rend()) add(answer->text);
   }
@@ -37,4 +37,4 @@ double AnswerCounts::baseline() const {
   return static_cast<double>(counts_.at(majority())) / static_cast<double>(total());
 }
 
-}  // namespace lynceus::prepare
+}  // namespace lynceus::io

@@ -1,5 +1,4 @@
-// The majority-answer baseline: the accuracy of always giving the most frequent answer. The answer
-// of a sample is its last assistant turn.
+// The majority-answer baseline: the accuracy of always giving the most frequent answer.
 #pragma once
 
 #include <cstdint>
@@ -8,13 +7,13 @@
 
 #include "io/dataset/shard.h"
 
-namespace lynceus::prepare {
+namespace lynceus::io {
 
 class AnswerCounts {
  public:
   void add(const std::string& answer) { ++counts_[answer]; }
-  /// Adds every sample of a shard that has an answer.
-  void add(const io::ShardReader& shard);
+  /// Adds the last assistant turn of every sample of a shard that has one.
+  void add(const ShardReader& shard);
 
   int64_t total() const;
   size_t distinct() const { return counts_.size(); }
@@ -28,4 +27,4 @@ class AnswerCounts {
   std::map<std::string, int64_t> counts_;
 };
 
-}  // namespace lynceus::prepare
+}  // namespace lynceus::io

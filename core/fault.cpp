@@ -47,17 +47,17 @@ Plan parse_plan(std::string_view entry) {
   if (name.empty()) refuse(entry);
   plan.name = name;
   if (action == "kill") {
-    plan.action = Action::kKill;
+    plan.action = FaultAction::kKill;
   } else if (action == "throw") {
-    plan.action = Action::kThrow;
+    plan.action = FaultAction::kThrow;
   } else if (action == "hang") {
-    plan.action = Action::kHang;
+    plan.action = FaultAction::kHang;
   } else if (action == "enospc") {
-    plan.action = Action::kNoSpace;
+    plan.action = FaultAction::kNoSpace;
   } else if (action == "term") {
-    plan.action = Action::kTerminate;
+    plan.action = FaultAction::kTerminate;
   } else if (action == "pause") {
-    plan.action = Action::kPause;
+    plan.action = FaultAction::kPause;
   } else {
     refuse(entry);
   }
@@ -72,20 +72,20 @@ int launched_rank() {
 
 void act(const Plan& plan) {
   switch (plan.action) {
-    case Action::kKill:
+    case FaultAction::kKill:
       raise(SIGKILL);
       break;
-    case Action::kTerminate:
+    case FaultAction::kTerminate:
       raise(SIGTERM);
       break;
-    case Action::kPause:
+    case FaultAction::kPause:
       raise(SIGSTOP);
       break;
-    case Action::kHang:
+    case FaultAction::kHang:
       while (true) pause();
-    case Action::kThrow:
+    case FaultAction::kThrow:
       throw IoError("fault point '{}': failure requested by LYNCEUS_FAULT", plan.name);
-    case Action::kNoSpace:
+    case FaultAction::kNoSpace:
       throw IoError("fault point '{}': {}", plan.name, std::strerror(ENOSPC));
   }
 }

@@ -14,14 +14,14 @@
 
 namespace lynceus::fault {
 
-enum class Action { kKill, kThrow, kHang, kNoSpace, kTerminate, kPause };
+enum class FaultAction { kKill, kThrow, kHang, kNoSpace, kTerminate, kPause };
 
 /// One entry of the variable.
 struct Plan {
   std::string name;
   int rank = -1;  ///< -1: every rank
   int nth = 1;    ///< counts from 1
-  Action action = Action::kThrow;
+  FaultAction action = FaultAction::kThrow;
 };
 
 /// UsageError naming the entry that is not of the form above.

@@ -74,7 +74,9 @@ VENDOR_HOMES = (
 )
 
 MOST_LINES = 400
-MOST_FILES = 40  # about 20 headers and their source files
+MOST_FILES = 36  # about 18 headers and their source files
+# A layer a file, all next to each other: the model reads like the paper.
+LARGER_FOLDERS = {"src/model": 40}
 
 # Implementations of one header for builds with and without an optional dependency: folders with the same
 # file names and the same symbols.
@@ -204,8 +206,9 @@ def check_sizes(tree):
         if lines > MOST_LINES:
             yield f"{path}: expected at most {MOST_LINES} lines, found {lines}"
     for folder, files in folders.items():
-        if files > MOST_FILES:
-            yield f"{folder}: expected at most {MOST_FILES} source files, found {files}"
+        most = LARGER_FOLDERS.get(folder, MOST_FILES)
+        if files > most:
+            yield f"{folder}: expected at most {most} source files, found {files}"
 
 
 def check_headers(tree):
@@ -213,7 +216,9 @@ def check_headers(tree):
         stem, extension = os.path.splitext(path)
         if extension not in (".cpp", ".cu") or any(re.search(rule, path) for rule in HEADERLESS):
             continue
-        if stem + ".h" not in tree.texts:
+        # The two sides of an op share one header: kernels/device/norm.h of cpu/norm.cpp and cuda/norm.cu.
+        shared = re.sub(r"^kernels/(cpu|cuda)/", "kernels/device/", stem)
+        if stem + ".h" not in tree.texts and shared + ".h" not in tree.texts:
             yield f"{path}: expected the header {os.path.basename(stem)}.h next to it, found none"
 
 

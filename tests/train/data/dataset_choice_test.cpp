@@ -8,6 +8,7 @@
 #include <fstream>
 
 #include "core/config.h"
+#include "core/error.h"
 #include "io/dataset/dataset.h"
 #include "io/text/prompt.h"
 #include "model/config.h"

@@ -140,7 +140,7 @@ TEST_F(MixtureTest, WhatAppearsOrVanishesIsRefusedOnResume) {
   const Output allowed = start("run", {"--allow-change", "data.mixture"});
   EXPECT_EQ(allowed.code, 0) << allowed.all();
   EXPECT_THAT(allowed.err, AllOf(HasSubstr("resumed from step 4"),
-                                 HasSubstr("samples from vqa_v2 100 % (vqa); 29 not there")));
+                                 HasSubstr("samples from vqa_v2 100 % (vqa); 29 missing")));
 }
 
 TEST_F(MixtureTest, RanksThatSeeOtherFilesAreRefused) {

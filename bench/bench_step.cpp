@@ -38,6 +38,9 @@
 #include "support/measure.h"
 #include "support/workload.h"
 #include "train/run/build_model.h"
+#include "train/run/run_config.h"
+#include "train/step/optimizer.h"
+#include "train/step/step.h"
 
 namespace lynceus {
 namespace {

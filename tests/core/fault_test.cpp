@@ -19,12 +19,12 @@ TEST(Fault, ParsesNameRankAndCount) {
   EXPECT_EQ(plans[0].name, "checkpoint.before_rename");
   EXPECT_EQ(plans[0].rank, 3);
   EXPECT_EQ(plans[0].nth, 2);
-  EXPECT_EQ(plans[0].action, fault::Action::kKill);
+  EXPECT_EQ(plans[0].action, fault::FaultAction::kKill);
   EXPECT_EQ(plans[1].rank, -1);
   EXPECT_EQ(plans[1].nth, 1);
-  EXPECT_EQ(plans[1].action, fault::Action::kHang);
-  EXPECT_EQ(plans[2].action, fault::Action::kTerminate);
-  EXPECT_EQ(plans[3].action, fault::Action::kPause);
+  EXPECT_EQ(plans[1].action, fault::FaultAction::kHang);
+  EXPECT_EQ(plans[2].action, fault::FaultAction::kTerminate);
+  EXPECT_EQ(plans[3].action, fault::FaultAction::kPause);
 }
 
 TEST(Fault, RefusesWhatItDoesNotUnderstand) {

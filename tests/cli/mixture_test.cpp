@@ -76,8 +76,8 @@ TEST_F(MixtureTest, TrainsWithWhatIsThereAndSaysWhatIsNot) {
   ASSERT_EQ(output.code, 0) << output.all();
   EXPECT_THAT(
       output.err,
-      HasSubstr("samples from coco_caption 9.42 % (caption), vqa_v2 90.6 % (vqa); 28 not "
-                "there and left out: blip_capfilt, cc12m, cc3m, sbu, textcaps, cuhk_pedes"));
+      HasSubstr("samples from coco_caption 9.42 % (caption), vqa_v2 90.6 % (vqa); 28 "
+                "missing and left out: blip_capfilt, cc12m, cc3m, sbu, textcaps, cuhk_pedes"));
   std::map<std::string, int> counts;
   for (const std::string& line : samples("run")) {
     const size_t dataset = line.find('\t', line.find('\t') + 1) + 1;

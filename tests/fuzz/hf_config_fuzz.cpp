@@ -6,8 +6,7 @@ using namespace lynceus;
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string input = fuzz::text_of(data, size);
-  fuzz::accepts([&] {
-    fuzz::check(io::parse_llama_config(io::Json::parse(input, "config.json")));
-  });
+  fuzz::accepts(
+      [&] { fuzz::check(io::parse_llama_config(io::Json::parse(input, "config.json"))); });
   return 0;
 }

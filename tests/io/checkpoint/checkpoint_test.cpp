@@ -175,7 +175,7 @@ TEST_F(CheckpointTest, AllThatDoesNotFitIsListedAtOnce) {
   } catch (const InputError& error) {
     EXPECT_THAT(error.what(),
                 testing::AllOf(HasSubstr("missing: renamed/value [10, 6]"),
-                               HasSubstr("not expected: LLM.layers.0.rows.weight/value"),
+                               HasSubstr("unexpected: LLM.layers.0.rows.weight/value"),
                                HasSubstr("expected f32 [7, 13], found f32 [7, 12]")));
   }
 }

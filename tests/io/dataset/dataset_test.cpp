@@ -127,7 +127,8 @@ TEST_F(DatasetTest, WhatGoesInComesOut) {
 
 TEST_F(DatasetTest, EmptyShardsAndShardsWithoutMedia) {
   EXPECT_EQ(ShardReader(write("empty.h5", {})).size(), 0);
-  const ShardReader text(write("text.h5", {{"k", MediaKind::kFrames, {}, {{TurnRole::kText, "t"}}}}));
+  const ShardReader text(
+      write("text.h5", {{"k", MediaKind::kFrames, {}, {{TurnRole::kText, "t"}}}}));
   EXPECT_EQ(text.media_count(0), 0);
   EXPECT_EQ(text.turns(0)[0].text, "t");
 }

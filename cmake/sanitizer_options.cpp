@@ -1,7 +1,7 @@
-// Options of the sanitizers, linked into every executable of a sanitized build, so that programs that a
-// test starts have them too. Open MPI allocates memory at its start that it never frees, in libraries
-// that are unloaded before leaks are reported; only slow unwinding can attribute it. HDF5 loses a block
-// when a full disk makes its close fail.
+// Options of the sanitizers, linked into every executable of a sanitized build, so that programs
+// that a test starts have them too. Open MPI allocates memory at its start that it never frees, in
+// libraries that are unloaded before leaks are reported; only slow unwinding can attribute it. HDF5
+// loses a block when a full disk makes its close fail.
 
 // The linker is asked for this symbol, so that it takes this file from its library.
 extern "C" const int lynceus_sanitizer_options = 1;

@@ -159,7 +159,8 @@ TEST_F(Export, WhatCannotBeExportedLeavesNothing) {
   expect_refused(export_run("gone", "out"), 3, "expected a checkpoint or a run, found neither");
   expect_refused(export_run("run", "out", {"--what", "merged"}), 3,
                  "its LLM has random values that were never trained, so it cannot be merged");
-  expect_refused(export_run("run", "out", {}, {.ranks = 2}), 2, "export: expected one rank, found 2");
+  expect_refused(export_run("run", "out", {}, {.ranks = 2}), 2,
+                 "export: expected one rank, found 2");
   // `ulimit` counts blocks of 512 bytes.
   expect_refused(export_run("run", "out", {}, {.shell = "ulimit -f 8; exec \"$@\""}), 4,
                  "out.partial/model.safetensors.tmp");

@@ -63,17 +63,16 @@ model::LynxModel build_model(const Runtime& rt, const RunConfig& config,
   };
   std::string backbone = random(llm.init_std);
   if (!llm.weights.empty())
-    backbone = backbone_digest(llm, *load(open_backbone(llm, config.delta), Module::kLlm),
-                               *rt.grid.world);
+    backbone =
+        backbone_digest(llm, *load(open_backbone(llm, config.delta), Module::kLlm), *rt.grid.world);
   else if (!llm.init_from.empty())
     backbone = load_backbone(rt, &model, llm.init_from, {tokenizer, config.options.allow_change});
   else
     log::info("the LLM starts from random values: model.weights is not set");
   std::string encoder = random(vision.init_std);
   if (!vision.weights.empty())
-    encoder =
-        io::digest_files(load(open_encoder(vision), Module::kVision)->files(), *rt.grid.world)
-            .hex();
+    encoder = io::digest_files(load(open_encoder(vision), Module::kVision)->files(), *rt.grid.world)
+                  .hex();
   else
     log::info("the vision encoder has random values: vision.weights is not set");
   *origins = {{"llm", {backbone, ""}},

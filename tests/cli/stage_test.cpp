@@ -91,12 +91,12 @@ TEST_F(Stage, AFrozenBridgeWhoseCheckpointIsGoneOrAnotherIsRefused) {
   fs::rename(from, folder_ / "aside");
   for (const int ranks : {0, 2})
     expect_refused(start("two", two, ranks), 3,
-                   "the frozen bridge came from .*one/checkpoints/step-00000006 and is saved "
-                   "nowhere else, but: .*not a committed checkpoint");
+                   "the frozen bridge was loaded from .*one/checkpoints/step-00000006 and is not "
+                   "saved anywhere else, but: .*not a committed checkpoint");
   fs::copy(checkpoint(folder_ / "other", 6), from);
   expect_refused(
       start("two", two), 3,
-      "the frozen bridge came from .*: expected digest [0-9a-f]{32}, found [0-9a-f]{32}");
+      "the frozen bridge was loaded from .*: expected digest [0-9a-f]{32}, found [0-9a-f]{32}");
   fs::remove_all(from);
   fs::rename(folder_ / "aside", from);
   train("two", two + Arguments{"--stop-after", "4"});
@@ -106,7 +106,7 @@ TEST_F(Stage, AFrozenBridgeIsNotKeptByTheRunItself) {
   const fs::path one = stage_one();
   expect_refused(start("one", adapter_alone_ + Arguments{"--init", checkpoint(one, 6), "--resume",
                                                          "never", "--stop-after", "1"}),
-                 2, "init: the frozen bridge is in .*step-00000006 alone, .*choose another --run");
+                 2, "init: the frozen bridge is only in .*step-00000006, .*choose another --run");
   EXPECT_TRUE(fs::exists(checkpoint(one, 6)));
 }
 

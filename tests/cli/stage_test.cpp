@@ -90,10 +90,9 @@ TEST_F(Stage, AFrozenBridgeWhoseCheckpointIsGoneOrAnotherIsRefused) {
   train("other", {"--stop-after", "6", "--optimizer.lr", "2e-3"});
   fs::rename(from, folder_ / "aside");
   for (const int ranks : {0, 2})
-    expect_refused(
-        start("two", two, ranks), 3,
-        "the frozen bridge was loaded from .*one/checkpoints/step-00000006 and is not saved "
-        "anywhere else, but: .*not a committed checkpoint");
+    expect_refused(start("two", two, ranks), 3,
+                   "the frozen bridge was loaded from .*one/checkpoints/step-00000006 and is not "
+                   "saved anywhere else, but: .*not a committed checkpoint");
   fs::copy(checkpoint(folder_ / "other", 6), from);
   expect_refused(
       start("two", two), 3,

@@ -51,8 +51,8 @@ TEST_F(TakeOver, TheHeartbeatEndsTheFormerOwner) {
   EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(20));
   EXPECT_EQ(output.code, 4) << output.all();
   EXPECT_EQ(output.messages(), 1) << output.all();
-  EXPECT_THAT(output.err, HasSubstr("the lease of this run was taken by another process: stopped "
-                                    "behind step "));
+  EXPECT_THAT(output.err, HasSubstr("another process took the lease of this run: stopped after "
+                                    "step "));
   EXPECT_THAT(output.err, Not(HasSubstr("no checkpoint of step")));
 }
 

@@ -1,4 +1,3 @@
-// Many shards as one list. See dataset.h.
 #include "io/dataset/dataset.h"
 
 #include <glob.h>

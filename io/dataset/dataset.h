@@ -1,5 +1,4 @@
-// A named dataset: all shards that a file pattern matches, seen as one list of samples. Used by the
-// batch plan and the media loader.
+// A named dataset: all shards that a file pattern matches, seen as one list of samples.
 #pragma once
 
 #include <cstdint>
@@ -11,14 +10,14 @@
 
 namespace lynceus::io {
 
-/// The files that `pattern` (as in a shell: * ? [...] {a,b}) matches, sorted by bytes. IoError
-/// where a folder cannot be listed.
+/// The files that match `pattern` (as in a shell: * ? [...] {a,b}), sorted by bytes. IoError if a
+/// folder cannot be listed.
 std::vector<std::string> files_matching(const std::string& pattern);
 
 class Dataset {
  public:
-  /// Opens every file that `pattern` matches (files_matching), in the order of their
-  /// names. InputError when there is none, or when one cannot be accepted.
+  /// Opens every file that matches `pattern` (files_matching), in the order of their
+  /// names. InputError if there is none, or if one is not a valid shard.
   Dataset(std::string name, const std::string& pattern);
 
   const std::string& name() const { return name_; }

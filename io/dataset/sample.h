@@ -1,4 +1,4 @@
-// What one training example is on disk: media as they came, and the turns of a conversation.
+// What one training example is on disk: encoded media, and the turns of a conversation.
 #pragma once
 
 #include <cstdint>
@@ -7,7 +7,7 @@
 
 namespace lynceus::io {
 
-/// Who speaks. kText is plain text for language modelling: every token of it is scored.
+/// The author of a turn. kText is plain text for language modelling: every token of it is scored.
 enum class TurnRole : uint8_t { kText = 0, kUser = 1, kAssistant = 2, kSystem = 3 };
 constexpr int kTurnRoles = 4;
 
@@ -30,7 +30,7 @@ struct Sample {
   std::vector<Turn> turns;
 };
 
-/// What is said once for a whole shard.
+/// Stored once per dataset shard.
 struct ShardInfo {
   std::string task;        ///< e.g. "caption", "question"
   std::string source;      ///< where the samples come from

@@ -1,7 +1,5 @@
-// Opening and reading a shard. See shard.h.
-//
-// The sidecar protects against damage, not against a file that was made wrong: every extent, offset
-// and count is checked before it is used, and nothing larger than the file is allocated.
+// The sidecar detects damage, but not a file that was written wrongly. Therefore every extent,
+// offset and count is checked before it is used, and nothing larger than the file is allocated.
 #include "io/dataset/shard.h"
 
 #include <algorithm>
@@ -80,14 +78,14 @@ struct ShardReader::Reader {
     return values;
   }
 
-  /// Where a byte array lies; *bytes is its length.
+  /// The position of a byte array in the file; *bytes is its length.
   uint64_t place_of(const std::string& name, uint64_t* bytes) const {
     uint64_t offset = 0;
     open(name, 1, bytes, &offset);
     return offset;
   }
 
-  /// Offsets that begin at 0, never fall and end at `total`.
+  /// Offsets that begin at 0, never decrease and end at `total`.
   void check_offsets(const std::string& name, const std::vector<uint64_t>& offsets,
                      uint64_t total) const {
     if (offsets.empty() || offsets.front() != 0 || offsets.back() != total ||
@@ -115,7 +113,7 @@ ShardReader::ShardReader(const std::filesystem::path& path)
   try {
     read_structure();
   } catch (const IoError& error) {
-    // Every byte was just read for the digest: what HDF5 does not find was never there.
+    // Every byte was just read for the digest, so a dataset that HDF5 does not find is missing.
     throw InputError("{}", error.what());
   }
 }
@@ -123,7 +121,7 @@ ShardReader::ShardReader(const std::filesystem::path& path)
 void ShardReader::read_structure() {
   const std::string name = path().string();
   const hdf5::Handle access = hdf5::property_list(H5P_FILE_ACCESS, name);
-  // Nobody writes to a finished shard, and many cluster file systems know no locks.
+  // A finished shard is never written again, and many cluster file systems have no locks.
   hdf5::check(H5Pset_file_locking(access, false, true), "cannot switch off locking", name);
   hdf5::Handle file = hdf5::open_file_read_only(name, access);
   const Reader reader{file, name, sidecar_.size};

@@ -1,14 +1,21 @@
-// A dataset shard, read: an HDF5 file of blobs and offsets (no variable-length types, contiguous
-// layout) with a sidecar digest. Written by ShardWriter.
+// Reads a dataset shard: an HDF5 file of bytes and offsets (contiguous layout, no variable-length
+// types) with the digest in a sidecar. N samples, M images, T turns:
 //
-//   /media/bytes u8 [B], /media/offset u64 [M+1], /media/digest u64 [M] (XXH3-64 of each blob)
-//   /sample/media_begin u64 [N+1], /sample/turn_begin u64 [N+1]  sample i has [begin[i],
-//   begin[i+1]) /sample/text_length u32 [N] UTF-8 bytes, /sample/kind u8 [N] (MediaKind)
-//   /sample/key_bytes u8, /sample/key_offset u64 [N+1]
-//   /text/bytes u8, /text/offset u64 [T+1], /text/role u8 [T] (TurnRole)
-//   root attributes: format "lynceus-shard", version 1, task, source, created_by, num_samples
+//   /media/bytes         u8  [B]    encoded images, one after the other
+//   /media/offset        u64 [M+1]  image j is bytes [offset[j], offset[j+1])
+//   /media/digest        u64 [M]    XXH3-64 of each image
+//   /sample/media_begin  u64 [N+1]  sample i has images [begin[i], begin[i+1])
+//   /sample/turn_begin   u64 [N+1]  sample i has turns [begin[i], begin[i+1])
+//   /sample/text_length  u32 [N]    UTF-8 bytes of all turns of a sample
+//   /sample/kind         u8  [N]    MediaKind
+//   /sample/key_bytes    u8  [..]   keys of the samples, one after the other
+//   /sample/key_offset   u64 [N+1]  in key_bytes
+//   /text/bytes          u8  [..]   texts of the turns, one after the other
+//   /text/offset         u64 [T+1]  in /text/bytes
+//   /text/role           u8  [T]    TurnRole
+//   root attributes      format "lynceus-shard", version 1, task, source, created_by, num_samples
 //
-// Opening checks the sidecar, reads the arrays and closes the HDF5 library again; blobs, texts and
+// Opening checks the sidecar, reads the arrays and closes the HDF5 library again. Images, texts and
 // keys are then read with pread, from any number of threads.
 #pragma once
 
@@ -29,8 +36,8 @@ constexpr int64_t kShardVersion = 1;
 
 class ShardReader {
  public:
-  /// InputError for a shard that is missing its sidecar, truncated, damaged, of another version, or
-  /// not of the shape above. Not thread-safe (HDF5 is not); everything below is.
+  /// InputError if the sidecar is missing, or the shard is truncated, damaged, of another version,
+  /// or not in the format above. Not thread-safe (HDF5 is not); everything below is.
   explicit ShardReader(const std::filesystem::path& path);
 
   const std::filesystem::path& path() const { return file_.path(); }
@@ -43,8 +50,7 @@ class ShardReader {
   int media_count(int64_t sample) const;
   std::vector<Turn> turns(int64_t sample) const;
   std::string key(int64_t sample) const;
-  /// The encoded bytes, as they came. InputError naming file, key and both digests when they are
-  /// damaged.
+  /// The encoded bytes. InputError naming file, key and both digests if they are damaged.
   std::string read_media(int64_t sample, int index) const;
 
  private:

@@ -1,4 +1,3 @@
-// See shard_series.h.
 #include "io/dataset/shard_series.h"
 
 #include <algorithm>

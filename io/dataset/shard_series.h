@@ -1,5 +1,4 @@
 // Samples of one dataset spread over shards of bounded size: NAME.h5, then NAME-1.h5, NAME-2.h5 ...
-// Used by `lynceus prepare`.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +13,7 @@
 
 namespace lynceus::io {
 
-/// What a series holds in complete shards.
+/// The contents of the complete shards of a series.
 struct ShardSeriesState {
   std::vector<std::filesystem::path> files;
   int64_t samples = 0;
@@ -24,7 +23,7 @@ struct ShardSeriesState {
 
 class ShardSeries {
  public:
-  /// The shards of this name that stand in `directory`, sorted by name.
+  /// The shards of this name in `directory`, sorted by name.
   static std::vector<std::filesystem::path> existing(const std::filesystem::path& directory,
                                                      const std::string& name);
 
@@ -36,15 +35,15 @@ class ShardSeries {
   ShardSeries(const ShardSeries&) = delete;
   ShardSeries& operator=(const ShardSeries&) = delete;
 
-  /// Complete shards stay without close(), and `on_shard` is told of each once it is on disk. The
-  /// series goes on behind those of an earlier run.
+  /// Keeps complete shards even without close(), and calls `on_shard` when one is on disk. The
+  /// series continues after the shards of an earlier run.
   void keep_shards(ShardSeriesState earlier, std::function<void(const ShardSeriesState&)> on_shard);
   void add(const Sample& sample);
   /// Completes the last shard and removes shards of this name that an earlier, larger series left.
   void close();
 
   const std::string& name() const { return name_; }
-  /// Of the whole series: its files are complete, its counts of all that was added.
+  /// Of the series: complete files, and counts of all samples that were added.
   const ShardSeriesState& state() const { return state_; }
   int64_t samples() const { return state_.samples; }
   int64_t media() const { return state_.media; }

@@ -1,4 +1,3 @@
-// Writing, reading and checking a shard's sidecar. See shard_sidecar.h.
 #include "io/dataset/shard_sidecar.h"
 
 #include <xxhash.h>

@@ -1,11 +1,11 @@
 // The sidecar of a dataset shard: PATH.xxh, a few lines of text with a digest over every byte of
 // the shard outside its media blobs (which have digests of their own). It is checked before the
 // HDF5 library sees the file, because that library crashes on damaged metadata and reads damaged
-// data without a word.
+// data without an error.
 //
 //   lynceus-shard-sidecar 1
 //   size 123456
-//   blobs 4096 100000                 first byte, byte behind the last
+//   blobs 4096 100000                 first byte, byte after the last
 //   outside 32 hex digits             XXH3-128 of [0, first) and [last, size)
 //   self 16 hex digits                XXH3-64 of the four lines above
 #pragma once
@@ -25,14 +25,13 @@ struct ShardSidecar {
   Digest128 outside;
 
   static std::filesystem::path path_of(const std::filesystem::path& shard);
-  /// Measures a finished shard, whose HDF5 structure must be sound.
+  /// Computes the sidecar of a finished shard, whose HDF5 structure must be valid.
   static ShardSidecar measure(const std::filesystem::path& shard);
-  /// InputError when it is missing, damaged, or of another version.
+  /// InputError if it is missing, damaged, or of another version.
   static ShardSidecar read(const std::filesystem::path& shard);
 
   std::string to_text() const;
-  /// InputError when the shard is truncated or its bytes outside the blobs are not the ones
-  /// digested.
+  /// InputError if the shard is truncated or its bytes outside the blobs do not have the digest.
   void check(const File& shard) const;
 };
 

@@ -1,4 +1,3 @@
-// The shard writer. See shard_writer.h.
 #include "io/dataset/shard_writer.h"
 
 #include <algorithm>
@@ -164,7 +163,7 @@ void ShardWriter::read_back(const std::filesystem::path& path) const {
     if (text_bytes_.compare(begin, text_offset_[turn_begin_[i + 1]] - begin, text) != 0 ||
         key_bytes_.compare(key_offset_[i], key_offset_[i + 1] - key_offset_[i], shard.key(i)) !=
             0) {
-      throw IoError("{}: sample {}: what was written does not come back", path.string(), i);
+      throw IoError("{}: sample {}: reading it back gives other data", path.string(), i);
     }
     for (int k = 0; k < shard.media_count(i); ++k) shard.read_media(i, k);
   }

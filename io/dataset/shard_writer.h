@@ -1,5 +1,5 @@
-// Writes a dataset shard (see shard.h for the format) sample by sample with bounded memory: media
-// go to a temporary file beside the shard until their total is known. Used by `lynceus prepare`.
+// Writes a dataset shard (the format is in shard.h) sample by sample with bounded memory: media go
+// to a temporary file in the same folder until their total size is known.
 #pragma once
 
 #include <cstdint>
@@ -15,9 +15,9 @@ namespace lynceus::io {
 
 class ShardWriter {
  public:
-  /// Creates temporary files beside `path`; the shard itself appears in close().
+  /// Creates temporary files in the folder of `path`; close() creates the shard.
   ShardWriter(std::filesystem::path path, ShardInfo info);
-  /// Without close(): removes what it wrote.
+  /// Without close(): removes its files.
   ~ShardWriter();
   ShardWriter(const ShardWriter&) = delete;
   ShardWriter& operator=(const ShardWriter&) = delete;
@@ -38,7 +38,7 @@ class ShardWriter {
 
   std::filesystem::path path_;
   ShardInfo info_;
-  File blobs_;  // all media, one behind the other
+  File blobs_;  // all media, one after the other
   bool closed_ = false;
 
   std::vector<uint64_t> media_offset_{0};

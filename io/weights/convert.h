@@ -1,6 +1,6 @@
 // Element types on disk to and from the types we compute in. bf16 is the upper half of an f32; f16
 // is IEEE 754 binary16. Narrowing rounds to nearest, ties to even; NaN stays NaN. Little-endian
-// bytes on both sides; pointers need no alignment. Used by the readers and writers of weights.
+// bytes on both sides; pointers need no alignment.
 #pragma once
 
 #include <cstddef>

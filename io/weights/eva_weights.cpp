@@ -93,7 +93,7 @@ class SplitSource : public WeightSource {
   std::map<std::string, Part> parts_;
 };
 
-/// The module of a tensor that stands behind the features which the model takes: "blocks.39.",
+/// The part of a tensor that comes after the features that the model uses: "blocks.39.",
 /// "norm."; empty: it stands before them.
 std::string unused_end(const std::string& name, int64_t num_layers) {
   for (const char* end : {"norm.", "fc_norm.", "head."})

@@ -1,10 +1,10 @@
-// Weights by rule instead of by file, for reference cases too large to store. For tensor NAME and
+// Weights computed by a rule, for reference cases that are too large to store. For tensor NAME and
 // flat row-major index i, all arithmetic modulo 2^64:
 //   z = fnv1a64(NAME) xor (seed * G) + (i + 1) * G       with G = 0x9E3779B97F4A7C15
 //   z = splitmix64's finaliser of z
 //   k = (z >> 56) - 128                                   in -128..127
 //   value = offset + (k >> shift) * 2^exp                 exact in bf16; "const" tensors: one value
-// Every element is a function of its index, so slices cost nothing extra. Used by `verify`.
+// Every element is a function of its index, so a slice costs only its own elements.
 #pragma once
 
 #include <filesystem>

@@ -1,8 +1,8 @@
 // The config.json of a Hugging Face LLaMA directory: the numbers that define the architecture. Keys
-// that would change the mathematics in a way that is not supported are refused by name rather than
-// ignored. Used when the model is built from an HF directory and by the reference cases.
+// that would change the mathematics in a way that is not supported are refused by name, not
+// ignored.
 //
-// Errors: InputError naming file, key, expected and found; all refusals at once.
+// Errors: InputError naming file, key, expected and found; all refused keys together.
 #pragma once
 
 #include <cstdint>
@@ -35,7 +35,7 @@ LlamaConfig parse_llama_config(const Json& json);
 /// From a config.json, a directory that holds one, or a directory of LLaMA's original files
 /// (llama_pieces.h).
 LlamaConfig read_llama_config(const std::filesystem::path& path);
-/// The file that it reads: `path` itself, its config.json or its params.json.
+/// The file that read_llama_config() reads: `path` itself, its config.json or its params.json.
 std::filesystem::path llama_config_file(const std::filesystem::path& path);
 
 }  // namespace lynceus::io

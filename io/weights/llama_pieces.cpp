@@ -21,8 +21,8 @@ enum class Join : uint8_t { kRows, kColumns, kSame, kEmbedding };
 enum class Rotary : uint8_t { kNone, kQueries, kKeys };
 
 struct NameRow {
-  std::string_view meta;  // behind "layers.N." where it is of a layer
-  std::string_view hf;    // behind "model.layers.N."
+  std::string_view meta;  // after "layers.N." for a tensor of a layer
+  std::string_view hf;    // after "model.layers.N."
   Join join = Join::kRows;
   Rotary rotary = Rotary::kNone;
 };

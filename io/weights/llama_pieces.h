@@ -1,6 +1,6 @@
-// LLaMA as Meta distributes it: params.json and consolidated.00.pth, .01.pth, .. one file a rank of
-// the model parallelism it was trained with. This source joins the pieces and shows them as the
-// Hugging Face names and layout that everything else here speaks:
+// LLaMA as Meta distributes it: params.json and consolidated.00.pth, .01.pth, .. one file per
+// rank of the model parallelism it was trained with. This source joins the pieces and shows them in
+// the names and layout of Hugging Face:
 //
 //   tok_embeddings.weight           -> model.embed_tokens.weight       columns, or rows (LLaMA 3)
 //   layers.N.attention.w{q,k}       -> ...self_attn.{q,k}_proj         rows, rotary order undone
@@ -13,7 +13,7 @@
 //
 // Rotary order: Meta rotates neighbours (2i, 2i + 1) of a head, Hugging Face i and i + head_dim/2,
 // so row h·head_dim + j·head_dim/2 + i here is row h·head_dim + 2i + j there (j = 0, 1). The
-// buffers rope.freqs follow from rope_theta and are not shown.
+// buffers rope.freqs follow from rope_theta and are hidden.
 //
 // Errors: InputError naming file and tensor.
 #pragma once
@@ -32,8 +32,8 @@ inline constexpr std::string_view kParamsName = "params.json";
 /// A directory that holds params.json and all pieces.
 WeightSourcePtr open_llama_pieces(const std::filesystem::path& directory);
 
-/// The numbers of params.json; those it leaves to the tensors (vocabulary, width of the MLP) are
-/// looked up there.
+/// The numbers of params.json; those that it does not have (vocabulary, width of the MLP) come from
+/// the shapes of the tensors.
 LlamaConfig read_llama_params(const std::filesystem::path& directory);
 
 }  // namespace lynceus::io

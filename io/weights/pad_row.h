@@ -10,12 +10,12 @@
 
 namespace lynceus::io {
 
-/// The tensors that have one row a token.
+/// The tensors that have one row per token.
 inline const std::vector<std::string> kVocabularyWeights = {"LLM.model.embed_tokens.weight",
                                                             "LLM.lm_head.weight"};
 
 /// Of the tensors `names`, those with exactly vocab_size - 1 rows get one more, their mean (summed
-/// in f64 in row order, so it is the same for every reader). All else passes unchanged.
+/// in f64 in row order, so it is the same for every reader). All other tensors are passed through.
 WeightSourcePtr with_pad_row(WeightSourcePtr source, int64_t vocab_size,
                              const std::vector<std::string>& names = kVocabularyWeights);
 

@@ -42,7 +42,7 @@ class PickleMachine {
       if (!push_constant(opcode) && !build(opcode) && !remember(opcode))
         fail("opcode 0x{:02x} does not occur in state dicts", opcode);
     }
-    if (position_ != bytes().size()) fail("{} bytes behind its end", bytes().size() - position_);
+    if (position_ != bytes().size()) fail("{} bytes after its end", bytes().size() - position_);
   }
 
  private:

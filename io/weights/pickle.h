@@ -1,11 +1,11 @@
-// Python pickles as data: a machine of the few opcodes that torch.save writes for state dicts
-// (protocols 2 to 5), which builds a description and never runs anything. Where Python would look
-// up a name and call it, the description says "this name, on these arguments"; names that are not
-// on the reader's list are an error. The one exception is collections.OrderedDict, a dict.
+// Reads Python pickles as data: a machine of the few opcodes that torch.save writes for state dicts
+// (protocols 2 to 5). It builds a description and never runs anything. Where Python would look up a
+// name and call it, the description has the name and the arguments; names that are not on the
+// reader's list are an error. The one exception is collections.OrderedDict, which becomes a dict.
 //
 // Bounded: bytes of the pickle, values, depth of nesting, entries of the memo, height of the stack.
 // Values lie in one table and refer to each other by index: a pickle that contains itself is a
-// harmless loop of numbers, and nothing here follows one. Used by torch_file.
+// loop of indices, which nothing here follows.
 //
 // Errors: InputError naming file and byte.
 #pragma once
@@ -31,13 +31,13 @@ enum class PickleKind : uint8_t {
   kDict,        ///< dict and OrderedDict; items are key, value, key, value, ..
   kGlobal,      ///< "module.name"
   kCall,        ///< items: the global, the tuple of arguments
-  kPersistent,  ///< items: what stands for something outside of the pickle
+  kPersistent,  ///< items: the reference to something outside of the pickle
 };
 const char* name_of(PickleKind kind);  ///< "an integer"
 
 struct PickleValue {
   PickleKind kind = PickleKind::kNone;
-  uint8_t depth = 1;    ///< of what it contains
+  uint8_t depth = 1;    ///< of nesting inside it
   int64_t integer = 0;  ///< also of a boolean
   double real = 0;
   std::string_view text;             ///< of texts and bytes, inside Pickle's bytes
@@ -53,7 +53,7 @@ struct PickleLimits {
   int max_depth = 64;
 };
 
-/// What a pickle says. Not copyable: texts point into its bytes.
+/// The contents of a pickle. Not copyable: texts point into its bytes.
 class Pickle {
  public:
   /// `origin` names the pickle in messages; `allowed` says whether a global may be named.

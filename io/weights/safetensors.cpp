@@ -82,7 +82,7 @@ void SafetensorsFile::parse_header(std::string_view text, uint64_t data_bytes) {
       entries_.push_back(parse_entry(name, json));
     }
   }
-  // Empty tensors share their begin with the tensor behind them: they come first.
+  // An empty tensor has the same begin as the tensor after it and is sorted before it.
   std::stable_sort(entries_.begin(), entries_.end(),
                    [](const SafetensorsEntry& a, const SafetensorsEntry& b) {
                      return a.begin != b.begin ? a.begin < b.begin : a.end < b.end;
@@ -101,7 +101,7 @@ void SafetensorsFile::check_ranges(uint64_t data_bytes) const {
     covered = entry.end;
   }
   if (covered != data_bytes)
-    throw InputError("{}: {}: the tensors have {} bytes, behind the header are {}", path().string(),
+    throw InputError("{}: {}: the tensors have {} bytes, but {} follow the header", path().string(),
                      covered > data_bytes ? "truncated" : "bytes that belong to no tensor", covered,
                      data_bytes);
 }

@@ -1,5 +1,5 @@
-// One digest for many files, the work divided over the ranks: the hash by which a checkpoint knows
-// the frozen weights it was trained with. Equal on every number of ranks.
+// One digest of many files, computed by all ranks together: it identifies the frozen weights that a
+// checkpoint was trained with. Equal on every number of ranks.
 #pragma once
 
 #include <filesystem>

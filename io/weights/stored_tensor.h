@@ -1,6 +1,5 @@
-// What formats of weight files share: the element types that occur on disk, a part of a tensor, and
-// the reading of such a part straight from the file, so that a rank touches its slices only.
-// Used by the readers of safetensors and torch files.
+// Common to the formats of weight files: the element types on disk, a slice of a tensor, and
+// reading a slice directly from the file, so that a rank reads only its own slices.
 #pragma once
 
 #include <cstdint>
@@ -13,13 +12,13 @@
 
 namespace lynceus::io {
 
-/// A part of a named tensor: `count` indices of one axis from `begin`. axis -1: all of it.
+/// A slice of a named tensor: `count` indices of one axis from `begin`. axis -1: the whole tensor.
 struct Slice {
   int axis = -1;
   int64_t begin = 0;
   int64_t count = 0;
 
-  /// The shape of that part of `whole`; InternalError if it reaches outside.
+  /// The shape of that slice of `whole`; InternalError if it reaches outside.
   Shape of(const Shape& whole) const;
 };
 
@@ -42,11 +41,11 @@ enum class FileType : uint8_t {
   kBool
 };
 const char* name_of(FileType type);                        ///< "F32", as in a header of safetensors
-size_t size_of(FileType type);                             ///< bytes an element
-std::optional<DType> dtype_of(FileType type);              ///< nothing: known, but not readable
+size_t size_of(FileType type);                             ///< bytes per element
+std::optional<DType> dtype_of(FileType type);              ///< nullopt: known, but not readable
 std::optional<FileType> file_type(std::string_view name);  ///< by name_of
 
-/// Bytes of a tensor; nothing if the product overflows.
+/// Bytes of a tensor; nullopt if the product overflows.
 std::optional<uint64_t> bytes_of(const Shape& shape, size_t element_size);
 
 /// A row-major tensor in a file.
@@ -57,8 +56,8 @@ struct StoredTensor {
   uint64_t begin = 0;  ///< byte of the file
 };
 
-/// A part of it into `out`: host, slice.of(shape), any floating type from any other, integer types
-/// only as they are; InputError for what cannot be read. Thread-safe.
+/// Reads a slice of it into `out`, [slice.of(shape)] on the host. Any floating type is converted to
+/// any other; integer types must be equal. InputError if it cannot be read. Thread-safe.
 void read_slice(const File& file, const StoredTensor& tensor, const Slice& slice,
                 const Tensor& out);
 

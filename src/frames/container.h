@@ -18,7 +18,7 @@ VideoError damaged(const std::string& what, int code);
 /// Keeps the errors that FFmpeg logs for damaged(), instead of printing them.
 void keep_log();
 
-/// What the packets tell without decoding.
+/// What is known from the packets, without decoding.
 struct Survey {
   int64_t shown = 0;  ///< video packets that are to be shown
 };

@@ -48,7 +48,7 @@ std::vector<Vector> vectors() {
 
 /// What our message says for each error of Hugging Face's reader.
 const std::map<std::string, std::string> kSays = {
-    {"MetadataIncompleteBuffer", "behind the header are"},
+    {"MetadataIncompleteBuffer", "follow the header"},
     {"HeaderTooLarge", "at most 100000000"},
     {"HeaderTooSmall", "the header length alone has 8"},
     {"InvalidHeaderLength", "truncated: header"},

@@ -226,7 +226,7 @@ TEST_F(TorchHostile, Machines) {
   refused_value("i", "opcode 0x69");
   refused_value("cos\n", "a name without its end");
   refused_value("NN\x93", "a global without a name");
-  refused_value("N.N", "2 bytes behind its end");
+  refused_value("N.N", "2 bytes after its end");
   ZipArchive archive = torch_archive(good_value());
   for (const std::string head : {"\x80\x01N.", "\x80\x06N.", "N.", ""}) {
     archive.members[0] = {.name = "x/data.pkl", .contents = head};

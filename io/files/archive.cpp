@@ -1,4 +1,3 @@
-// See archive.h.
 #include "io/files/archive.h"
 
 #include <archive.h>
@@ -18,7 +17,7 @@ void TarReader::Close::operator()(archive* handle) const { archive_read_free(han
 
 TarReader::TarReader(const std::filesystem::path& path, const ArchiveLimits& limits)
     : path_(path), limits_(limits), archive_(archive_read_new()) {
-  File::open(path);  // says what is wrong with a file that cannot be opened
+  File::open(path);  // reports why a file cannot be opened
   if (!archive_ || archive_read_support_filter_gzip(archive_.get()) != ARCHIVE_OK ||
       archive_read_support_format_tar(archive_.get()) != ARCHIVE_OK ||
       archive_read_open_filename(archive_.get(), path.c_str(), kBlockBytes) != ARCHIVE_OK)
@@ -27,15 +26,15 @@ TarReader::TarReader(const std::filesystem::path& path, const ArchiveLimits& lim
 
 void TarReader::damaged() const {
   const char* text = archive_ ? archive_error_string(archive_.get()) : nullptr;
-  throw InputError("{}: not a whole tar archive{}{}: {}", path_.string(),
-                   name_.empty() ? "" : ", at or behind its entry ", name_.substr(0, 200),
+  throw InputError("{}: not an intact tar archive{}{}: {}", path_.string(),
+                   name_.empty() ? "" : ", at or after entry ", name_.substr(0, 200),
                    text == nullptr ? "no memory" : text);
 }
 
 void TarReader::count(uint64_t bytes) {
   if (bytes > limits_.max_bytes - unpacked_)
-    throw InputError("{}: its entries have more than {} bytes together", path_.string(),
-                     limits_.max_bytes);
+    throw InputError("{}: expected entries of at most {} bytes in total, found more",
+                     path_.string(), limits_.max_bytes);
   unpacked_ += bytes;
 }
 

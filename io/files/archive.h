@@ -1,6 +1,5 @@
-// A tar archive, plain or gzip, read from begin to end and never extracted: only regular files come
-// out, as names and bytes. Links, devices and folders are passed over. Used by `prepare
-// webdataset`.
+// Reads a tar archive, plain or gzip, from beginning to end. Regular files are returned as names
+// and bytes; links, devices and folders are skipped. Nothing is extracted to disk.
 #pragma once
 
 #include <cstdint>
@@ -14,24 +13,24 @@ struct archive_entry;
 namespace lynceus::io {
 
 struct ArchiveLimits {
-  /// Of all entries together, unpacked: a small gzip file may claim any amount.
+  /// Unpacked size of all entries; a small gzip file may claim any size.
   uint64_t max_bytes = 1ull << 40;
 };
 
 class TarReader {
  public:
-  /// IoError when the file cannot be opened, InputError when it is no tar archive.
+  /// IoError when the file cannot be opened, InputError when it is not a tar archive.
   explicit TarReader(const std::filesystem::path& path, const ArchiveLimits& limits = {});
 
-  /// Goes to the next regular file; false at the end. InputError for a damaged or truncated archive
-  /// and for one over the limits.
+  /// Moves to the next regular file; false at the end. InputError for an archive that is damaged,
+  /// truncated or over the limits.
   bool next();
-  /// Of the entry at hand, as the archive has it: not to be used as a path.
+  /// Name of the current entry, as stored in the archive. Do not use it as a path.
   const std::string& name() const { return name_; }
-  uint64_t size() const { return size_; }
-  /// The bytes of the entry at hand, at most once; the caller has looked at size().
+  uint64_t size() const { return size_; }  ///< bytes of the current entry
+  /// The bytes of the current entry. Call it at most once per entry, after checking size().
   std::string read();
-  /// Bytes of the file (packed, if it is) consumed so far.
+  /// Bytes of the archive file (compressed bytes for gzip) consumed so far.
   uint64_t position() const;
 
  private:

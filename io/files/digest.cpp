@@ -1,4 +1,3 @@
-// XXH3 digests of memory and of files in blocks.
 #include "io/files/digest.h"
 
 #include <xxhash.h>

@@ -1,4 +1,3 @@
-// File descriptors, complete transfers, durable writes (POSIX).
 #include "io/files/file.h"
 
 #include <fcntl.h>
@@ -19,7 +18,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Linux moves at most about 2 GiB a call; smaller pieces also keep one call interruptible.
+// Linux transfers at most about 2 GiB per call; smaller pieces also keep a call interruptible.
 constexpr size_t kMaxTransfer = size_t{1} << 30;
 
 [[noreturn]] void fail(const char* call, const fs::path& path, int error) {
@@ -85,7 +84,7 @@ File& File::operator=(File&& other) noexcept {
 }
 
 File File::open(const fs::path& path) {
-  // Non-blocking, so that a named pipe is refused below instead of waiting for its writer.
+  // Non-blocking, so that a named pipe is refused below; otherwise open() waits for a writer.
   File file(open_descriptor(path, O_RDONLY | O_NONBLOCK), path);
   const struct stat status = status_of(file.descriptor_, path);
   if (S_ISDIR(status.st_mode)) fail("open", path, EISDIR);
@@ -115,7 +114,7 @@ void File::read_at(uint64_t offset, void* target, size_t size) const {
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) fail("read", path_, errno);
     if (got == 0)
-      throw IoError("read '{}': the file ends at byte {}, bytes {} to {} were asked for",
+      throw IoError("read '{}': found the end of the file at byte {}, expected bytes {} to {}",
                     path_.string(), offset + done, offset, offset + size);
     done += static_cast<size_t>(got);
   }
@@ -128,7 +127,7 @@ void File::write_at(uint64_t offset, const void* source, size_t size) {
                                  static_cast<off_t>(offset + done));
     if (put < 0 && errno == EINTR) continue;
     if (put < 0) fail("write", path_, errno);
-    // POSIX lets a write of more than nothing return zero; asking again for ever would hang.
+    // POSIX allows a nonempty write to return zero; retrying forever would hang.
     if (put == 0) fail("write", path_, ENOSPC);
     done += static_cast<size_t>(put);
   }
@@ -155,7 +154,7 @@ void File::sync() { sync_descriptor(descriptor_, path_); }
 
 void File::close() {
   if (descriptor_ < 0) return;
-  // After EINTR Linux has closed the descriptor all the same: never close twice.
+  // Linux closes the descriptor even if it returns EINTR, so it must not be closed again.
   const int result = ::close(std::exchange(descriptor_, -1));
   if (result != 0 && errno != EINTR) fail("close", path_, errno);
 }
@@ -170,7 +169,7 @@ bool file_exists(const fs::path& path) {
 void truncate_file(const fs::path& path, uint64_t size) {
   std::error_code error;
   fs::resize_file(path, size, error);
-  if (error) throw IoError("cannot cut {}: {}", path.string(), error.message());
+  if (error) throw IoError("cannot truncate {}: {}", path.string(), error.message());
 }
 
 void sync_file(const fs::path& path) { sync_by_name(path, O_RDONLY); }
@@ -185,7 +184,7 @@ void rename_file(const fs::path& from, const fs::path& to) {
 void rename_new(const fs::path& from, const fs::path& to) {
   const std::string both = from.string() + "' to '" + to.string();
   if (::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) == 0) return;
-  // Some network file systems know no flags there; look first, then rename.
+  // Some network file systems do not support the flag: check first, then rename.
   if (errno != EINVAL && errno != ENOSYS) fail("rename", both, errno);
   std::error_code error;
   if (fs::exists(fs::symlink_status(to, error))) fail("rename", both, EEXIST);

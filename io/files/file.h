@@ -1,9 +1,9 @@
-// Files as the rest of the house sees them: a descriptor that closes itself, reads and writes that
-// are complete or an error (EINTR and short transfers handled), and the two steps that make a write
-// durable: fsync of the file, fsync of its directory. Used by every reader and by the checkpoint.
+// RAII wrapper of a POSIX file descriptor. Reads and writes are complete or throw; EINTR and short
+// transfers are handled. To make a write durable, sync the file, then its directory.
 //
-// Errors: IoError with the call, the path and the system's text. A file that is shorter than what
-// its own header promises is the caller's InputError; read_at only sees an end of file.
+// Errors: IoError with the call, the path and the system's text. At the end of the file read_at()
+// throws IoError. A caller that finds a file shorter than its header says throws InputError
+// instead.
 #pragma once
 
 #include <cstddef>
@@ -22,14 +22,13 @@ class File {
   File(File&& other) noexcept;
   File& operator=(File&& other) noexcept;
 
-  /// An existing regular file, read only.
+  /// Opens an existing regular file for reading.
   static File open(const std::filesystem::path& path);
-  /// A new or emptied file, written and read.
+  /// Creates or truncates a file, for writing and reading.
   static File create(const std::filesystem::path& path);
-  /// An existing file, written and read; its contents stay.
+  /// Opens an existing file for writing and reading; its contents are kept.
   static File open_writable(const std::filesystem::path& path);
-
-  /// A new or existing file, for append() behind what it holds.
+  /// Opens or creates a file for append() after its contents.
   static File open_appending(const std::filesystem::path& path);
 
   bool is_open() const { return descriptor_ >= 0; }
@@ -37,18 +36,20 @@ class File {
   const std::filesystem::path& path() const { return path_; }
   uint64_t size() const;  ///< bytes
 
-  /// Exactly `size` bytes from `offset`. Thread-safe: there is no file position.
+  /// Reads exactly `size` bytes at `offset`. Thread-safe: there is no file position.
   void read_at(uint64_t offset, void* target, size_t size) const;
-  /// Exactly `size` bytes at `offset`.
+  /// Writes exactly `size` bytes at `offset`.
   void write_at(uint64_t offset, const void* source, size_t size);
-  /// Exactly `size` bytes behind what append() wrote before.
+  /// Writes exactly `size` bytes after those of the last append(). The first append() starts at
+  /// byte 0, or after the contents if the file was opened with open_appending().
   void append(const void* source, size_t size);
-  /// Grows to `size` bytes that the disk then has; where the file system cannot promise blocks, at
-  /// least the limits on a file's size are asked. IoError if they cannot be had.
+  /// Grows the file to `size` bytes and allocates disk blocks for them. If the file system cannot
+  /// allocate in advance, only the size is set, which checks the limits on file sizes. IoError on
+  /// failure.
   void reserve(uint64_t size);
   /// fsync.
   void sync();
-  /// Closes and reports; the destructor closes in silence.
+  /// Closes and throws on error; the destructor ignores errors.
   void close();
 
  private:
@@ -59,10 +60,10 @@ class File {
   std::filesystem::path path_;
 };
 
-/// Whether something of that name is there. IoError when that cannot be told.
+/// Whether the path exists, as a file of any type. IoError if that cannot be determined.
 bool file_exists(const std::filesystem::path& path);
 
-/// Cuts an existing file behind its first `size` bytes.
+/// Truncates an existing file to its first `size` bytes.
 void truncate_file(const std::filesystem::path& path, uint64_t size);
 
 /// fsync of an existing file or of a directory, by name.
@@ -71,20 +72,19 @@ void sync_directory(const std::filesystem::path& path);
 
 /// rename(2); replaces an existing file.
 void rename_file(const std::filesystem::path& from, const std::filesystem::path& to);
-/// rename(2) that fails if `to` exists, whatever it is.
+/// rename(2) that fails if `to` exists, as a file of any type.
 void rename_new(const std::filesystem::path& from, const std::filesystem::path& to);
 
-/// Readers see the old text or the new one, after a crash too: temporary file beside `path`, fsync,
-/// rename, fsync of the directory.
+/// Readers see either the old or the new text, also after a crash: writes a temporary file in the
+/// same directory, then fsync, rename, fsync of the directory.
 void atomic_write_text(const std::filesystem::path& path, std::string_view text);
 
-/// The whole file. A file larger than max_bytes is an InputError, before anything is allocated.
+/// Reads a file. InputError for a file of more than max_bytes, before anything is allocated.
 std::string read_text(const std::filesystem::path& path, uint64_t max_bytes = 64ull << 20);
 
-/// A checkout of a repository made without symbolic links has, in the place of each link, a small
-/// text file that holds the target's path. If `path` is such a file (at most 4 KiB, one line, a
-/// relative path to an existing file) the target's path, otherwise `path` itself. Readers of
-/// foreign files open through this.
+/// A repository that was checked out without symbolic links has a small text file with the target's
+/// path in place of each link. Returns the target's path if `path` is such a file (at most 4 KiB,
+/// one line, a relative path to an existing file), otherwise `path`.
 std::filesystem::path follow_link_text(const std::filesystem::path& path);
 
 }  // namespace lynceus::io

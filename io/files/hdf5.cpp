@@ -1,4 +1,3 @@
-// The HDF5 wrappers: see hdf5.h.
 #include "io/files/hdf5.h"
 
 #include <algorithm>
@@ -28,7 +27,7 @@ void silence() {
 
 std::string error_text() {
   std::string text;
-  // From the call that failed first (the reason) to the one we made.
+  // From the innermost call, which has the reason, to the one made here.
   H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, append_frame, &text);
   H5Eclear2(H5E_DEFAULT);
   std::replace(text.begin(), text.end(), '\n', ' ');
@@ -63,7 +62,7 @@ Handle create_dataset(hid_t parent, const std::string& name, hid_t type,
   check(H5Pset_layout(creation, H5D_CONTIGUOUS), "cannot set the layout of " + name, path);
   check(H5Pset_fill_time(creation, H5D_FILL_TIME_NEVER), "cannot set the fill time of " + name,
         path);
-  // Equal content shall give equal files.
+  // Times would make files with equal content differ.
   check(H5Pset_obj_track_times(creation, false), "cannot switch off times of " + name, path);
   return create_dataset(parent, name, type, extents, creation, path);
 }

@@ -1,4 +1,3 @@
-// Checked access to the values of a JSON document. See json.h.
 #include "io/files/json.h"
 
 #include <algorithm>
@@ -39,7 +38,7 @@ Json internal::JsonMaker::make(std::string origin, Value root) {
 
 Json Json::parse(std::string_view text, const std::string& origin, const JsonLimits& limits) {
   if (text.size() > limits.max_bytes)
-    throw InputError("{}: {} bytes of JSON, at most {} are accepted", origin, text.size(),
+    throw InputError("{}: found {} bytes of JSON, expected at most {}", origin, text.size(),
                      limits.max_bytes);
   if (text.starts_with("\xEF\xBB\xBF"))
     throw InputError("{}: begins with a byte order mark, which JSON does not allow", origin);
@@ -127,7 +126,7 @@ size_t Json::size() const {
 Json Json::at(size_t index) const {
   if (!is_array()) expected("an array");
   if (index >= size())
-    throw InputError("{}: element {} is missing, there are {}", where(), index, size());
+    throw InputError("{}: element {} is missing, found {} elements", where(), index, size());
   return Json(document_, &of(value_)[index], fmt::format("{}[{}]", key_, index));
 }
 

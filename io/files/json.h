@@ -1,8 +1,6 @@
-// JSON from files that others wrote: a thin, safe face over nlohmann-json, which stays private to
-// json.cpp. Parsing is strict (RFC 8259, valid UTF-8, nothing behind the value) and bounded in
-// size, depth and number of values before memory is spent; every access checks the type and says
-// where in which file it looked. Used by safetensors headers, weight indices, configs, reference
-// cases, captions (JSONL).
+// Reads JSON from untrusted files. Parsing is strict (RFC 8259, valid UTF-8, nothing after the
+// value) and limits size, depth and number of values before memory is allocated. Every access
+// checks the type. The parser is nlohmann-json, which this header does not include.
 //
 // Errors: InputError naming the file and the position (syntax) or the key (content).
 #pragma once
@@ -24,16 +22,16 @@ namespace lynceus::io {
 struct JsonLimits {
   uint64_t max_bytes = 64ull << 20;
   int max_depth = 64;
-  /// A value of two bytes ("0,") costs dozens in memory; this bounds the product.
+  /// A value of two bytes ("0,") takes dozens of bytes in memory; this limits the total.
   uint64_t max_values = 2'000'000;
-  bool refuse_duplicate_keys = true;  ///< otherwise the last one counts
+  bool refuse_duplicate_keys = true;  ///< otherwise the last one is used
 };
 
 namespace internal {
 struct JsonMaker;
 }
 
-/// One value of a parsed document; a handle that keeps the document alive, cheap to copy.
+/// One value of a parsed document. A handle that keeps the document alive; cheap to copy.
 class Json {
  public:
   /// `origin` names the text in messages, e.g. a file name.
@@ -48,7 +46,7 @@ class Json {
   bool is_array() const;
   bool is_object() const;
 
-  /// The value as what it should be; InputError naming the key, what was expected and found.
+  /// The value as the given type. Otherwise InputError naming the key, what was expected and found.
   bool boolean() const;
   int64_t integer(int64_t min = std::numeric_limits<int64_t>::min(),
                   int64_t max = std::numeric_limits<int64_t>::max()) const;
@@ -58,20 +56,21 @@ class Json {
   std::vector<int64_t> integers(int64_t min = std::numeric_limits<int64_t>::min(),
                                 int64_t max = std::numeric_limits<int64_t>::max()) const;
 
-  /// Members of an object. at: InputError if there is none of that name; find: nothing then.
+  /// A member of an object. If it is missing, at() throws InputError and find() returns nullopt.
   Json at(const std::string& key) const;
   std::optional<Json> find(const std::string& key) const;
   /// All members, sorted by key.
   std::vector<std::pair<std::string, Json>> members() const;
 
-  /// Elements of an array (also the number of members of an object).
+  /// Number of elements of an array or of members of an object.
   size_t size() const;
+  /// Elements of an array. InputError if the index is too large.
   Json at(size_t index) const;
   std::vector<Json> elements() const;
 
   /// The value as compact JSON text.
   std::string dump() const;
-  /// "FILE: key a.b[3]", for messages of the caller's own checks.
+  /// "FILE: key a.b[3]", for the caller's messages.
   std::string where() const;
 
  private:
@@ -82,22 +81,22 @@ class Json {
   [[noreturn]] void expected(const char* what) const;
 
   std::shared_ptr<const Document> document_;
-  const void* value_;  // of nlohmann's type, inside document_
+  const void* value_;  // a nlohmann::json inside document_
   std::string key_;
 };
 
-/// `text` as a JSON string. That it is UTF-8 is not checked: parse() of the result does that.
+/// `text` as a JSON string. UTF-8 is not checked here, only when the result is parsed.
 std::string json_quoted(std::string_view text);
 
-/// The lines of a JSONL file, one value each; empty lines are skipped, a line is at most 16 MiB.
+/// Reads a JSONL file: one value per line of at most 16 MiB. Blank lines are skipped.
 class JsonLines {
  public:
   explicit JsonLines(const std::filesystem::path& path) : lines_(path) {}
 
-  /// The next value; nothing at the end. After an InputError about a malformed line the next call
-  /// goes on with the line behind it.
+  /// The next value, or nullopt at the end. After an InputError for a malformed line, the next call
+  /// continues with the line after it.
   std::optional<Json> next();
-  /// Of the value that next() gave last, from 1.
+  /// Line of the last value that next() returned or refused, counted from 1.
   int64_t line_number() const { return lines_.line_number(); }
 
  private:

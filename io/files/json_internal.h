@@ -1,5 +1,5 @@
-// What json.cpp and json_stream.cpp share: the event handler that builds a bounded document.
-// nlohmann's header stays inside these files.
+// The event handler that builds a JSON document within limits. It includes nlohmann-json, so no
+// other header may include it.
 #pragma once
 
 #include <algorithm>
@@ -16,23 +16,23 @@ namespace lynceus::io::internal {
 
 using Value = nlohmann::json;
 
-/// Names in messages may come from hostile files.
+/// Shortens a text for a message; it may come from a hostile file.
 inline std::string cut(const std::string& text) {
   constexpr size_t kMaxShown = 200;
   return text.size() <= kMaxShown ? text : text.substr(0, kMaxShown) + "...";
 }
 
-/// The library's text without its name and number.
+/// The library's message without the exception's name and number.
 inline std::string reason_of(const nlohmann::detail::exception& error) {
-  // It reads "[json.exception.parse_error.101] parse error at line ...: reason".
+  // The message is "[json.exception.parse_error.101] parse error at line ...: reason".
   std::string_view reason = error.what();
   if (const size_t end = reason.find("] "); end != std::string_view::npos)
     reason.remove_prefix(end + 2);
   return std::string(reason.substr(0, 400));
 }
 
-/// Builds the document from the parser's events and stops at the limits, before the value that
-/// would pass them is made.
+/// Builds the document from the parser's events. Throws before it adds a value that exceeds the
+/// limits.
 class BoundedBuilder {
  public:
   BoundedBuilder(const std::string& origin, const JsonLimits& limits)
@@ -88,7 +88,7 @@ class BoundedBuilder {
   bool open(Value value) {
     if (static_cast<int>(open_.size()) >= limits_.max_depth)
       throw InputError("{}: JSON nested deeper than {}", origin_, limits_.max_depth);
-    // An enclosing array does not grow before this value is closed, so the pointer stays good.
+    // The enclosing array does not grow before this value is closed, so the pointer stays valid.
     open_.push_back(add(std::move(value)));
     return true;
   }
@@ -105,7 +105,7 @@ class BoundedBuilder {
   uint64_t count_ = 0;
 };
 
-/// A document around a finished value.
+/// Makes a document from a finished value.
 struct JsonMaker {
   static Json make(std::string origin, Value root);
 };

@@ -1,6 +1,6 @@
-// JSON to write: a value is built, then dumped as text. Members keep the order in which they are
-// added; doubles get the shortest text that reads back to the same bits; NaN and infinities become
-// null.
+// Builds a JSON value and writes it as text. Members keep the order in which they were added. A
+// double is written as the shortest text that reads back to the same bits; NaN and infinities
+// become null.
 #pragma once
 
 #include <concepts>
@@ -39,25 +39,25 @@ class JsonValue {
   JsonValue& operator=(JsonValue other) noexcept;
   ~JsonValue();
 
-  /// Of an array.
+  /// Adds an element to an array.
   void push_back(JsonValue element);
-  /// Of an object: adds a member, or replaces the value of the one that has this key.
+  /// Adds a member to an object, or replaces the value of the member with this key.
   void set(const std::string& key, JsonValue value);
   bool contains(const std::string& key) const;
 
   bool is_array() const;
   bool is_number() const;
-  /// Elements of an array or members of an object.
+  /// Number of elements of an array or of members of an object.
   size_t size() const;
-  /// Copies of the parts. InternalError if the value has another type or no such member.
+  /// Copies of elements and members. InternalError if the type is wrong or the member is missing.
   std::vector<JsonValue> elements() const;
   std::vector<Member> members() const;
   JsonValue at(const std::string& key) const;
   /// The content of a string; any other value as compact JSON.
   std::string text() const;
 
-  /// Compact text, or lines indented by `indent` spaces a level. InternalError for a string that is
-  /// not UTF-8.
+  /// Compact text, or lines indented by `indent` spaces per level. InternalError for a string that
+  /// is not UTF-8.
   std::string dump(int indent = -1) const;
   /// Compact text; bytes that are not UTF-8 become U+FFFD.
   std::string dump_replacing() const;

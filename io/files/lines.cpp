@@ -1,4 +1,3 @@
-// See lines.h.
 #include "io/files/lines.h"
 
 #include <algorithm>
@@ -28,7 +27,7 @@ bool Lines::next(std::string& line) {
   bool too_long = false;
   while ((end = buffer_.find('\n', begin_ + searched)) == std::string::npos) {
     searched = buffer_.size() - begin_;
-    if (searched > kMaxBytes) {  // what is refused is not kept, only its end is looked for
+    if (searched > kMaxBytes) {  // drop the refused line and look only for its end
       too_long = true;
       begin_ = buffer_.size();
       searched = 0;

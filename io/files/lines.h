@@ -1,5 +1,4 @@
-// The lines of a text file of any size, each at most 16 MiB long. Used by the readers of JSONL and
-// TSV.
+// Reads the lines of a text file of any size. A line has at most 16 MiB.
 #pragma once
 
 #include <cstdint>
@@ -16,10 +15,10 @@ class Lines {
 
   explicit Lines(const std::filesystem::path& path);
 
-  /// The next line without its end; false behind the last. InputError for a line that is too long;
-  /// the next call goes on with the line behind it.
+  /// Reads the next line without its newline; false after the last. InputError for a line that is
+  /// too long; the next call continues with the line after it.
   bool next(std::string& line);
-  /// Of the line that next() gave or refused last, from 1.
+  /// Number of the line that next() returned or refused last, counted from 1.
   int64_t line_number() const { return line_number_; }
   const std::filesystem::path& path() const { return file_.path(); }
 
@@ -28,13 +27,13 @@ class Lines {
 
   File file_;
   uint64_t size_;
-  uint64_t offset_ = 0;  // of what is not yet in buffer_
+  uint64_t offset_ = 0;  // in the file, of the first byte not yet in buffer_
   std::string buffer_;
-  size_t begin_ = 0;  // of what is not yet taken from buffer_
+  size_t begin_ = 0;  // in buffer_, of the next line
   int64_t line_number_ = 0;
 };
 
-/// Lines of a file, the blank ones too.
+/// Number of lines of a file, including blank ones.
 int64_t count_lines(const std::filesystem::path& path);
 
 }  // namespace lynceus::io

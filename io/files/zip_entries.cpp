@@ -1,4 +1,3 @@
-// End record, central directory, local headers: each read with its bounds checked.
 #include "io/files/zip_entries.h"
 
 #include <algorithm>
@@ -27,10 +26,10 @@ constexpr uint64_t kLocator64Bytes = 20;
 constexpr uint64_t kMaxDirectoryBytes = 16ull << 20;
 constexpr uint16_t kEncrypted = 1;
 constexpr uint16_t kZip64Extra = 1;
-constexpr uint16_t kIs64In16 = 0xFFFF;      // "look in the zip64 field", of two bytes
-constexpr uint32_t kIs64In32 = 0xFFFFFFFF;  // and of four
+constexpr uint16_t kIs64In16 = 0xFFFF;      // two bytes: the value is in the zip64 field
+constexpr uint32_t kIs64In32 = 0xFFFFFFFF;  // the same for four bytes
 
-/// Little-endian numbers at known places of a block that the caller has measured.
+/// Little-endian number in a block whose size the caller has checked.
 template <typename T>
 T number_at(std::string_view block, uint64_t offset) {
   LYNCEUS_CHECK(offset + sizeof(T) <= block.size(), "{} of {}", offset, block.size());
@@ -63,10 +62,10 @@ class ZipReader {
     while (!rest.empty()) {
       entries.push_back(take_entry(&rest));
       if (!names.insert(entries.back().name).second)
-        fail("entry '{}' is there twice", shown(entries.back().name));
+        fail("entry '{}' appears twice", shown(entries.back().name));
     }
     if (entries.size() != count_)
-      fail("the directory claims {} entries and has {}", count_, entries.size());
+      fail("the end record claims {} entries, the directory has {}", count_, entries.size());
     refuse_overlap();
     return entries;
   }
@@ -80,21 +79,22 @@ class ZipReader {
 
   template <typename... Args>
   [[noreturn]] void fail(fmt::format_string<Args...> format, Args&&... args) const {
-    throw InputError("{}: not a sound zip archive: {}", file_.path().string(),
+    throw InputError("{}: cannot be read as a zip archive: {}", file_.path().string(),
                      fmt::format(format, std::forward<Args>(args)...));
   }
 
   std::string block(uint64_t offset, uint64_t bytes, const char* what) const {
     if (offset > size_ || bytes > size_ - offset)
-      fail("truncated: {} at byte {} does not fit into {} bytes", what, offset, size_);
+      fail("truncated: {} at byte {} does not fit into a file of {} bytes", what, offset, size_);
     std::string text(bytes, '\0');
     file_.read_at(offset, text.data(), text.size());
     return text;
   }
 
-  /// The end record is the last thing but a comment of at most 65,535 bytes.
+  /// Only a comment of at most 65,535 bytes may follow the end record.
   uint64_t find_end(std::string* end) const {
-    if (size_ < kEndBytes) fail("{} bytes, the end record alone has {}", size_, kEndBytes);
+    if (size_ < kEndBytes)
+      fail("found {} bytes, expected at least the {} of the end record", size_, kEndBytes);
     const uint64_t tail_bytes = std::min<uint64_t>(size_, kEndBytes + 0xFFFF);
     const std::string tail = block(size_ - tail_bytes, tail_bytes, "the end record");
     for (uint64_t at = tail_bytes - kEndBytes + 1; at-- > 0;) {
@@ -103,7 +103,7 @@ class ZipReader {
       *end = tail.substr(at, kEndBytes);
       return size_ - tail_bytes + at;
     }
-    fail("truncated, or something else: there is no end record");
+    fail("truncated or not a zip archive: no end record");
   }
 
   void find_directory() {
@@ -121,37 +121,39 @@ class ZipReader {
       one_disk = u32(*end64, 16) == 0 && u32(*end64, 20) == 0 && u64(*end64, 24) == count_;
     } else if (count_ == kIs64In16 || directory_size_ == kIs64In32 ||
                directory_begin_ == kIs64In32) {
-      fail("its numbers are said to stand in a zip64 record, which is not there");
+      fail("the end record refers to a zip64 record, which is missing");
     }
-    if (!one_disk) fail("it is one part of several");
+    if (!one_disk) fail("it is one part of a multi-part archive");
     if (directory_size_ > kMaxDirectoryBytes)
-      fail("a directory of {} bytes, at most {} are accepted", directory_size_, kMaxDirectoryBytes);
+      fail("found a directory of {} bytes, expected at most {}", directory_size_,
+           kMaxDirectoryBytes);
     if (directory_begin_ > limit || directory_size_ > limit - directory_begin_)
       fail("the directory, {} bytes at {}, reaches past byte {}", directory_size_, directory_begin_,
            limit);
-    // Also the bound on how many entries there can be, before anything of their number is made.
+    // This limits the number of entries before memory is allocated for them.
     if (count_ > directory_size_ / kCentralBytes)
-      fail("the directory claims {} entries in {} bytes", count_, directory_size_);
+      fail("the end record claims {} entries in a directory of {} bytes", count_, directory_size_);
   }
 
-  /// The zip64 end record, if a locator stands before the end record; `limit` is then its begin.
+  /// The zip64 end record, if there is a locator before the end record; sets `limit` to its offset.
   std::optional<std::string> find_end64(uint64_t end_begin, uint64_t* limit) const {
     if (end_begin < kLocator64Bytes) return std::nullopt;
     const std::string locator = block(end_begin - kLocator64Bytes, kLocator64Bytes, "the locator");
     if (u32(locator, 0) != kLocator64Signature) return std::nullopt;
     *limit = u64(locator, 8);
-    if (u32(locator, 4) != 0 || u32(locator, 16) > 1) fail("it is one part of several");
+    if (u32(locator, 4) != 0 || u32(locator, 16) > 1)
+      fail("it is one part of a multi-part archive");
     if (*limit > end_begin - kLocator64Bytes || kEnd64Bytes > end_begin - kLocator64Bytes - *limit)
       fail("the zip64 record at byte {} reaches past byte {}", *limit, end_begin - kLocator64Bytes);
     std::string end64 = block(*limit, kEnd64Bytes, "the zip64 record");
-    if (u32(end64, 0) != kEnd64Signature) fail("there is no zip64 record at byte {}", *limit);
+    if (u32(end64, 0) != kEnd64Signature) fail("no zip64 record at byte {}", *limit);
     return end64;
   }
 
-  /// The first entry of `rest`, which then begins behind it.
+  /// Removes the first entry from `rest` and returns it.
   ZipEntry take_entry(std::string_view* rest) {
     if (rest->size() < kCentralBytes || u32(*rest, 0) != kCentralSignature)
-      fail("{} bytes of the directory are no entry", rest->size());
+      fail("{} bytes of the directory are not an entry", rest->size());
     const uint64_t name_bytes = u16(*rest, 28);
     const uint64_t extra_bytes = u16(*rest, 30);
     const uint64_t bytes = kCentralBytes + name_bytes + extra_bytes + u16(*rest, 32);
@@ -172,13 +174,14 @@ class ZipReader {
           "TorchScript programs: save their state_dict() instead",
           shown(entry.name), method);
     if (stored != entry.size)
-      fail("entry '{}' has {} bytes and stores {}", shown(entry.name), entry.size, stored);
+      fail("entry '{}' has {} bytes but stores {}", shown(entry.name), entry.size, stored);
     locate(header, &entry);
     rest->remove_prefix(bytes);
     return entry;
   }
 
-  /// Numbers that do not fit into four bytes, in this order, each only if its field says so.
+  /// Reads the numbers that do not fit into four bytes. They are stored in the order of `fields`,
+  /// and only if the four-byte field is kIs64In32.
   void read_extra64(const std::string& name, std::string_view extra, uint64_t* size,
                     uint64_t* stored, uint64_t* header) const {
     std::array<uint64_t*, 3> fields = {size, stored, header};
@@ -199,7 +202,7 @@ class ZipReader {
       return;
     }
     for (const uint64_t* field : fields)
-      if (*field == kIs64In32) fail("entry '{}' lacks its zip64 field", shown(name));
+      if (*field == kIs64In32) fail("entry '{}' has no zip64 field", shown(name));
   }
 
   void locate(uint64_t header, ZipEntry* entry) {
@@ -208,7 +211,7 @@ class ZipReader {
            directory_begin_);
     const std::string local = block(header, kLocalBytes, "a local header");
     if (u32(local, 0) != kLocalSignature)
-      fail("entry '{}': there is no local header at byte {}", shown(entry->name), header);
+      fail("entry '{}': no local header at byte {}", shown(entry->name), header);
     const uint64_t name_bytes = u16(local, 26);
     entry->begin = header + kLocalBytes + name_bytes + u16(local, 28);
     if (entry->begin > directory_begin_ || entry->size > directory_begin_ - entry->begin)

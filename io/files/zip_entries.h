@@ -1,11 +1,11 @@
-// The table of contents of a zip archive of stored (uncompressed) entries, zip64 included: where in
-// the file each entry's bytes lie. Torch files are such archives. (PKWARE's APPNOTE: end record,
-// central directory, and before each entry's bytes a local header.)
+// Reads the directory of a zip archive, zip64 included, whose entries are stored without
+// compression, as in torch files. Format: PKWARE's APPNOTE (end record, central directory, and a
+// local header before the contents of each entry).
 //
-// Nothing is believed: the directory must lie inside the file and have exactly the entries it
-// claims, names are unique, every entry is stored, unencrypted, inside the file and before the
-// directory, no two share a byte, and its local header gives the same name. Sums of contents
-// (CRC-32) are not checked: that would read every byte.
+// The file is untrusted. Checked: the directory is inside the file and has as many entries as the
+// end record says; names are unique; every entry is stored, unencrypted and before the directory;
+// no two entries overlap; and each local header has the same name. The CRC-32 of the contents is
+// not checked, because that reads every byte.
 //
 // Errors: InputError naming file and entry.
 #pragma once
@@ -24,10 +24,10 @@ struct ZipEntry {
   uint64_t size = 0;   ///< bytes
 };
 
-/// Whether the file begins as a zip archive does.
+/// Whether the file begins with the signature of a zip archive.
 bool is_zip(const File& file);
 
-/// In the order of the directory.
+/// All entries, in the order of the directory.
 std::vector<ZipEntry> read_zip_entries(const File& file);
 
 }  // namespace lynceus::io

@@ -1,4 +1,3 @@
-// See frame_choice.h.
 #include "io/media/frame_choice.h"
 
 #include <algorithm>

@@ -1,12 +1,10 @@
-// Which frames of a video stand for it: the rule of the released Lynx code (sample_frame_ids of its
-// dataset/utils.py, without its random branch, because a stored choice is made once). Used by
-// lynceus-frames, which decodes videos, and by the reader that starts it.
+// Chooses the frames of a video to store, by the rule of the released Lynx code (sample_frame_ids
+// in dataset/utils.py). Its random branch is omitted, because the frames are chosen only once.
 //
 // With n decoded frames and k wanted:
-//   n > k:   [0, n) is cut into k runs in order, the first n mod k of them one frame longer than
-//   the
-//            others (n div k); of each the first frame is taken;
-//   n <= k:  every frame is taken k div n times, the first k mod n of them once more, in order.
+//   n > k:   [0, n) is split into k consecutive runs; the first n mod k have n div k + 1 frames,
+//            the others n div k. The first frame of each run is chosen.
+//   n <= k:  each frame is chosen k div n times, and the first k mod n frames once more, in order.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +12,7 @@
 
 namespace lynceus::io {
 
-/// [wanted] ascending indices below `frames`; both must be 1 or more.
+/// [wanted] indices below `frames`, in ascending order; both must be at least 1.
 std::vector<int64_t> choose_frames(int64_t frames, int64_t wanted);
 
 }  // namespace lynceus::io

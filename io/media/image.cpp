@@ -1,4 +1,4 @@
-// The decoder is chosen by the first bytes.
+// Chooses the decoder by the first bytes.
 #include "io/media/image.h"
 
 #include "core/error.h"
@@ -40,8 +40,8 @@ bool is_webp(std::string_view encoded) {
   for (const char c : encoded.substr(0, 8)) {
     begin += fmt::format("{:02x} ", static_cast<unsigned char>(c));
   }
-  throw InputError("{}: expected a JPEG, PNG or WebP image, found {} bytes beginning {}", name,
-                   encoded.size(), begin.empty() ? "nowhere" : begin);
+  throw InputError("{}: expected a JPEG, PNG or WebP image, found {} bytes, first bytes: {}", name,
+                   encoded.size(), begin.empty() ? "none" : begin);
 }
 
 }  // namespace

@@ -1,10 +1,11 @@
 // Decodes images to RGB bytes, equal to those of PIL's Image.open(...).convert("RGB"), so that
 // training sees the same pixels as the released model.
 //
-// JPEG: libjpeg-turbo, slow integer DCT, fancy upsampling; grey is replicated, CMYK and YCCK follow
-// Adobe's inverted convention; the EXIF orientation is ignored. PNG: palettes and low depths are
-// expanded, 16-bit samples keep their upper byte, alpha is dropped without compositing. WebP: still
-// images only, alpha is dropped.
+//   JPEG  libjpeg-turbo, slow integer DCT, fancy upsampling; grey is replicated; CMYK and YCCK
+//         follow Adobe's inverted convention; the EXIF orientation is ignored
+//   PNG   palettes and depths below 8 bits are expanded; of 16-bit values the upper byte is kept;
+//         alpha is dropped without compositing
+//   WebP  still images only; alpha is dropped
 #pragma once
 
 #include <cstdint>
@@ -21,30 +22,29 @@ struct Image {
 };
 
 struct DecodeLimits {
-  /// Checked against the header before anything is allocated: 20 KB may claim 12 GiB.
+  /// Checked with the header before anything is allocated: a file of 20 KB may claim 12 GiB.
   int64_t max_pixels = 64 << 20;
 };
 
 /// Decodes a JPEG, PNG or WebP image in memory. Messages contain `name`. InputError for an image
-/// that is incomplete, damaged (also if the decoder only warns) or larger than the limit.
-/// Thread-safe; every call makes a new decoder, because a damaged image may spoil the decoder's
-/// state.
+/// that is incomplete, damaged (for JPEG also if the decoder only warns) or larger than the limit.
+/// Thread-safe: every call makes a new decoder, because a damaged image may corrupt its state.
 ///
-/// `kept_side` > 0: a JPEG is decoded at 1/2, 1/4 or 1/8 of its size, the smallest whose shorter
-/// side still has that many pixels. This is faster, and the pixels differ from Pillow's.
+/// `kept_side` > 0: a JPEG is decoded at the smallest of 1, 1/2, 1/4 and 1/8 of its size whose
+/// shorter side has at least that many pixels. This is faster, but the pixels differ from Pillow's.
 Image decode_image(std::string_view encoded, const std::string& name,
                    const DecodeLimits& limits = {}, int kept_side = 0);
 
-/// Checks only the header: type and size, with the same errors. Fast; damage after the header is
-/// not found.
+/// Checks only type and size in the header, with the same errors. Fast; does not find damage after
+/// the header.
 void check_image_header(std::string_view encoded, const std::string& name,
                         const DecodeLimits& limits = {});
 
 namespace internal {
-/// InputError if the size is empty or over the limit.
+/// InputError if the image is empty or larger than the limit.
 void check_image_size(int64_t width, int64_t height, const std::string& name,
                       const DecodeLimits& limits);
-/// An image of the given size, its memory allocated; InputError as check_image_size().
+/// Allocates an image after check_image_size().
 Image allocate_image(int64_t width, int64_t height, const std::string& name,
                      const DecodeLimits& limits);
 }  // namespace internal

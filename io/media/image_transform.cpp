@@ -1,4 +1,3 @@
-// The two image transforms and the normalisation. See image_transform.h.
 #include "io/media/image_transform.h"
 
 #include <algorithm>
@@ -38,10 +37,10 @@ const std::array<std::array<float, 256>, 3>& table() {
   return values;
 }
 
-/// Python's round(): halves go to the even neighbour.
+/// Python's round(): halves are rounded to even.
 int round_half_even(double value) { return static_cast<int>(std::nearbyint(value)); }
 
-/// The largest centred box whose ratio is allowed, for images that are too long or too high.
+/// The largest centred box with an allowed aspect ratio, as torchvision uses if no random box fits.
 CropBox central_box(int width, int height) {
   const double ratio = static_cast<double>(width) / height;
   CropBox box{0, 0, width, height};
@@ -61,7 +60,7 @@ EvaluationGeometry evaluation_geometry(int width, int height, int size) {
   const double longer = upright ? height : width;
   const double exact = size * longer / shorter;
   if (exact > std::numeric_limits<int>::max())
-    throw InputError("an image of {} x {}, its shorter side resized to {}, is too long", width,
+    throw InputError("an image of {} x {} is too long to resize its shorter side to {}", width,
                      height, size);
   const int resized_longer = static_cast<int>(exact);
   EvaluationGeometry geometry;

@@ -1,6 +1,6 @@
-// libjpeg reports errors by calling a function that must not return. An exception may not unwind
-// its C code, so the error function jumps: every function that calls setjmp has only trivial
-// locals.
+// libjpeg reports errors by calling a function that must not return. An exception must not unwind
+// its C code, so that function calls longjmp. Therefore every function that calls setjmp has only
+// trivial locals.
 #include "io/media/jpeg.h"
 
 #include <algorithm>
@@ -9,7 +9,7 @@
 #include <cstdlib>
 #include <vector>
 
-// After <cstdio>, which it needs and does not include.
+// After <cstdio>, which it needs but does not include.
 #include <jpeglib.h>
 
 #include "core/check.h"
@@ -18,9 +18,9 @@
 namespace lynceus::io {
 namespace {
 
-/// For libjpeg's own buffers; a progressive image needs all its coefficients at once.
+/// For libjpeg's buffers; a progressive image needs all its coefficients at once.
 constexpr long kMaxWorkBytes = 256l << 20;
-/// A few kilobytes can hold thousands of progressive scans that each touch every pixel.
+/// A few kilobytes can contain thousands of progressive scans, each over all pixels.
 constexpr int kMaxScans = 200;
 
 struct ErrorManager {
@@ -36,7 +36,7 @@ struct ErrorManager {
 }
 
 void on_message(j_common_ptr info, int level) {
-  if (level < 0) on_error(info);  // corrupt data that libjpeg would fill in
+  if (level < 0) on_error(info);  // corrupt data, which libjpeg would replace
 }
 
 void on_progress(j_common_ptr info) {
@@ -77,7 +77,7 @@ bool read_header(Decoder& decoder, std::string_view encoded) {
   return true;
 }
 
-/// The factor by which the inverse transform may shrink the image: 1, 2, 4 or 8.
+/// The factor by which the inverse DCT may shrink the image: 1, 2, 4 or 8.
 unsigned shrink_of(JDIMENSION width, JDIMENSION height, int kept_side) {
   if (kept_side <= 0) return 1;
   unsigned shrink = 8;

@@ -1,4 +1,4 @@
-// JPEG by libjpeg-turbo, through its jpeglib interface.
+// JPEG with libjpeg-turbo.
 #pragma once
 
 #include <string>
@@ -8,11 +8,11 @@
 
 namespace lynceus::io {
 
-/// Baseline JPEG, 4:2:0, quality 1 to 100.
+/// Encodes as baseline JPEG, 4:2:0. `quality`: 1 to 100.
 std::string encode_jpeg(const Image& image, int quality);
 
 namespace internal {
-/// As decode_image() and check_image_header().
+/// Like decode_image() and check_image_header(), for this format only.
 Image decode_jpeg(std::string_view encoded, const std::string& name, const DecodeLimits& limits,
                   int kept_side);
 void check_jpeg_header(std::string_view encoded, const std::string& name,

@@ -1,5 +1,4 @@
-// The prefetching loader: a queue of batches, threads that take one sample at a time from the
-// oldest batches. See media_loader.h.
+// A queue of batches. Each thread takes one sample at a time from the oldest batch with work left.
 #include "io/media/media_loader.h"
 
 #include <algorithm>
@@ -50,7 +49,7 @@ std::vector<LoadedMedia> MediaLoader::take() {
     batch_finished_.wait(lock, [&] { return batch->finished == batch->requests.size(); });
     batches_.pop_front();
   }
-  work_available_.notify_all();  // one more batch is within the depth now
+  work_available_.notify_all();  // one more batch is now within the depth
   for (const std::exception_ptr& error : batch->errors) {
     if (error) std::rethrow_exception(error);
   }
@@ -121,7 +120,7 @@ void MediaLoader::load_image(const MediaRequest& request, int index, float* pixe
     const std::string name = fmt::format("{}, media {}", dataset.describe(request.sample), index);
     const Image image =
         decode_image(encoded, name, config_.limits, config_.scaled_decode ? config_.image_size : 0);
-    // Frames are cut alike; separate images are not related.
+    // All frames of a video get the same crop; each separate image gets its own.
     const bool frames = dataset.kind(request.sample) == MediaKind::kFrames;
     const auto media_index = frames ? 0 : static_cast<uint64_t>(index);
     normalize(config_.augment ? training_transform(image, config_.image_size, config_.seed,

@@ -1,6 +1,6 @@
-// Reads, decodes and transforms the media of coming batches on threads of its own, while the step
-// computes. What comes out is a pure function of the requests: the same bits with any number of
-// threads. Used by `train` and `evaluate`.
+// Reads, decodes and transforms the media of the next batches on its own threads, so that this
+// overlaps the step. The result depends only on the requests, bit for bit, with any number of
+// threads.
 #pragma once
 
 #include <condition_variable>
@@ -20,45 +20,46 @@
 
 namespace lynceus::io {
 
-/// All media of one sample.
+/// Asks for all media of one sample.
 struct MediaRequest {
   int dataset = 0;             ///< index into the loader's datasets
   int64_t sample = 0;          ///< index in that dataset
-  uint64_t augment_index = 0;  ///< the sample's place in the whole run: the key of its random crop
+  uint64_t augment_index = 0;  ///< position of the sample in the run, for its random crop
 };
 
 struct LoadedMedia {
   Tensor pixels;         ///< [media, 3, R, R] f32 on the host, normalised; media may be 0
   bool damaged = false;  ///< at least one image was replaced by the mean colour (zeros)
-  std::string reason;    ///< of the first damage: file, sample, key, what is wrong
+  std::string reason;    ///< of the first damage: file, sample, key, error
 };
 
 struct TransformConfig {
   int image_size = 224;        ///< R
   bool augment = false;        ///< RandomResizedCrop instead of Resize + CenterCrop
   uint64_t seed = 0;           ///< of the random crops
-  bool scaled_decode = false;  ///< decode JPEG no larger than needed: faster, other pixels
+  bool scaled_decode = false;  ///< decode JPEG at reduced size: faster, but other pixels
   DecodeLimits limits = {};
-  int depth = 2;  ///< batches that are worked on ahead of take()
+  int depth = 2;  ///< batches that are loaded ahead of take()
 };
 
 class MediaLoader {
  public:
-  /// The datasets must outlive the loader. `stream` is of the host and gives the tensors' memory.
+  /// The datasets must outlive the loader. `stream` must be of the host; tensors are allocated on
+  /// it.
   MediaLoader(std::vector<const Dataset*> datasets, const TransformConfig& config, int threads,
               const Stream& stream);
-  /// Finishes the images in work and forgets the rest.
+  /// Waits for the samples that are being loaded and drops the rest.
   ~MediaLoader();
   MediaLoader(const MediaLoader&) = delete;
   MediaLoader& operator=(const MediaLoader&) = delete;
 
-  /// One more batch; returns at once.
+  /// Adds a batch to the queue; returns at once.
   void request(std::vector<MediaRequest> batch);
-  /// The oldest requested batch, in the order of its requests. Waits for it. Rethrows what went
-  /// wrong in it (IoError; InputError for a wrong digest that is not tolerated), of several errors
-  /// the one of the first request; the batch is gone then, the next take() gives the next one.
+  /// Waits for the oldest batch and returns it in the order of its requests. Rethrows its errors
+  /// other than damaged images (e.g. IoError); of several errors, the one of the first request.
+  /// That batch is dropped, and the next take() returns the next one.
   std::vector<LoadedMedia> take();
-  /// Batches requested and not taken.
+  /// Number of batches requested but not taken.
   size_t pending() const;
 
  private:

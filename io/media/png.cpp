@@ -1,4 +1,4 @@
-// Errors of libpng jump, as in jpeg.cpp: functions that call setjmp have only trivial locals.
+// libpng reports errors by longjmp, so functions that call setjmp have only trivial locals.
 #include "io/media/png.h"
 
 #include <png.h>
@@ -13,7 +13,7 @@
 namespace lynceus::io {
 namespace {
 
-/// Limits for ancillary chunks (text, profile): decompressed size of one, and their number.
+/// Limits for ancillary chunks (text, profile): decompressed size of each, and their number.
 constexpr png_alloc_size_t kMaxChunkBytes = 8 << 20;
 constexpr png_uint_32 kMaxChunks = 1000;
 

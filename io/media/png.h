@@ -1,4 +1,4 @@
-// PNG by libpng.
+// PNG with libpng.
 #pragma once
 
 #include <string>
@@ -8,7 +8,7 @@
 
 namespace lynceus::io::internal {
 
-/// As decode_image() and check_image_header().
+/// Like decode_image() and check_image_header(), for this format only.
 Image decode_png(std::string_view encoded, const std::string& name, const DecodeLimits& limits);
 void check_png_header(std::string_view encoded, const std::string& name,
                       const DecodeLimits& limits);

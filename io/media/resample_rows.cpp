@@ -1,8 +1,8 @@
-// Both passes of the resize, with AVX2 where it is compiled for (CMakeLists.txt). See
-// resample_rows.h.
+// Both resize passes, with AVX2 if the compiler flags allow it (CMakeLists.txt).
 //
-// A weight has 23 bits and AVX2 multiplies fast by 16: w = 2^11 high + low, and both sums of
-// products are exact in 32 bits, so that their combination is the plain sum.
+// A weight has more than 16 bits, the limit of fast AVX2 products. So w = 2^11 high +
+// low, and high and low are summed separately. Both sums are exact in 32 bits, so the result is
+// exact.
 #include "io/media/resample_rows.h"
 
 #include <algorithm>
@@ -29,8 +29,8 @@ constexpr int kRowsAtOnce = 4;
 int16_t high_of(int32_t weight) { return static_cast<int16_t>(weight >> kLowBits); }
 int16_t low_of(int32_t weight) { return static_cast<int16_t>(weight & ((1 << kLowBits) - 1)); }
 
-/// The weights as the products want them: for each output pixel `groups` times four taps, two in
-/// each half of a vector, repeated for red, green, blue and nothing.
+/// The weights in the layout of the products: for each output pixel `groups` groups of four taps,
+/// two in each half of a vector, repeated for red, green, blue and an unused channel.
 struct PackedTaps {
   int groups = 0;
   std::vector<int> begin;      // [count] first input pixel
@@ -46,7 +46,7 @@ PackedTaps pack(const Taps& taps, int width) {
   packed.pairs.resize(taps.begin.size() * static_cast<size_t>(packed.groups) * 32);
   int16_t* pairs = packed.pairs.data();
   for (int i = 0; i < taps.count(); ++i) {
-    // At the right end the first taps are the ones without weight, so that no row is left.
+    // At the right end the taps start earlier, to stay inside the row. The added weights are 0.
     packed.begin[i] = std::max(0, std::min(taps.begin[i], width - reach));
     const int skipped = taps.begin[i] - packed.begin[i];
     for (int tap = 0; tap < reach; ++tap) {
@@ -70,7 +70,7 @@ using FourTargets = std::array<uint8_t*, kRowsAtOnce>;
 
 void across_four_rows(const FourRows& rows, const PackedTaps& taps, int count,
                       const FourTargets& targets) {
-  // Of four pixels the first two go to the lower half, as (r0 r1 g0 g1 b0 b1 - -) in 16 bits.
+  // The first two of four pixels go to the lower half, as (r0 r1 g0 g1 b0 b1 - -) in 16 bits.
   const __m256i spread =
       _mm256_setr_epi8(0, -1, 3, -1, 1, -1, 4, -1, 2, -1, 5, -1, -1, -1, -1, -1, 6, -1, 9, -1, 7,
                        -1, 10, -1, 8, -1, 11, -1, -1, -1, -1, -1);
@@ -100,13 +100,13 @@ void across_four_rows(const FourRows& rows, const PackedTaps& taps, int count,
         _mm_packus_epi16(_mm_packs_epi32(sums[0], sums[1]), _mm_packs_epi32(sums[2], sums[3]));
     alignas(16) std::array<uint32_t, kRowsAtOnce> pixels;
     _mm_store_si128(reinterpret_cast<__m128i*>(pixels.data()), bytes);
-    // Four bytes each: the last one is the next pixel's or of the row's padding.
+    // Writes four bytes each; the last one is in the next pixel, written later, or in the padding.
     for (int row = 0; row < kRowsAtOnce; ++row)
       std::memcpy(targets[row] + static_cast<size_t>(i) * 3, &pixels[row], 4);
   }
 }
 
-/// Thirty-two neighbouring bytes of one output row.
+/// 32 adjacent bytes of one output row.
 __m256i down_32_bytes(const uint8_t* rows, size_t stride, const int32_t* weights, int length) {
   const __m256i zero = _mm256_setzero_si256();
   const __m256i half = _mm256_set1_epi32(kHalf);
@@ -163,7 +163,7 @@ void across_row(const uint8_t* row, const Taps& taps, uint8_t* target) {
 }  // namespace
 
 size_t padded_row_bytes(int width) {
-  // One byte at least behind the last pixel.
+  // At least one byte after the last pixel.
   return (static_cast<size_t>(width) * 3 + kVectorBytes) / kVectorBytes * kVectorBytes;
 }
 
@@ -172,8 +172,8 @@ size_t padded_row_bytes(int width) {
 void resample_across(const RgbRows& rows, const Taps& taps, uint8_t* target) {
   const PackedTaps packed = pack(taps, rows.width);
   const size_t target_stride = padded_row_bytes(taps.count());
-  // The furthest byte that is read of a row; rows that end too near to the end of the memory are
-  // read from a copy.
+  // `read` bounds the bytes read from the start of a row. Rows too close to the end of the memory
+  // are read from a copy.
   const int reach = packed.groups * kTapsAtOnce;
   const size_t read = static_cast<size_t>(std::max(rows.width, reach)) * 3 + kVectorBytes;
   const size_t row_bytes = static_cast<size_t>(rows.width) * 3;

@@ -1,6 +1,6 @@
-// The arithmetic of resize_bicubic(): rows of RGB bytes resampled along x, then columns of the
-// result along y, in fixed point. Exact: every way to compute it gives the same bytes. Used by
-// resize.cpp alone.
+// The arithmetic of resize_bicubic(): resamples rows of RGB bytes along x, then the columns of the
+// result along y, in fixed point. The integer sums are exact, so every implementation gives the
+// same bytes.
 #pragma once
 
 #include <cstddef>
@@ -9,21 +9,21 @@
 
 namespace lynceus::io::internal {
 
-/// Fractional bits of a weight: 8 bits are the pixel's, 2 are head room for overshoot.
+/// Fractional bits of a weight: of 32 bits, 8 are for the pixel and 2 for overshoot.
 constexpr int kWeightBits = 32 - 8 - 2;
 
-/// The weights of some neighbouring output pixels of one axis.
+/// The weights of adjacent output pixels along one axis.
 struct Taps {
   std::vector<int> begin;        // [count] first input pixel
-  std::vector<int> length;       // [count] how many input pixels
-  std::vector<int32_t> weights;  // [count, stride] fixed point, zero behind `length`
+  std::vector<int> length;       // [count] number of input pixels
+  std::vector<int32_t> weights;  // [count, stride] fixed point, zero after `length`
   int stride = 0;
 
   int count() const { return static_cast<int>(begin.size()); }
   const int32_t* of(int i) const { return weights.data() + static_cast<size_t>(i) * stride; }
 };
 
-/// Rows of RGB pixels, `stride` bytes apart; behind `end` nothing may be read.
+/// Rows of RGB pixels, `stride` bytes apart; bytes from `end` on must not be read.
 struct RgbRows {
   const uint8_t* first = nullptr;
   size_t stride = 0;
@@ -32,7 +32,7 @@ struct RgbRows {
   const uint8_t* end = nullptr;
 };
 
-/// Bytes of a row of `width` pixels in what resample_across() fills and resample_down() reads.
+/// Bytes of a padded row of `width` pixels, the output of resample_across().
 size_t padded_row_bytes(int width);
 
 /// Output pixel i of every row = sum over k of weight[i][k] * pixel[begin[i] + k], rounded to 8

@@ -1,4 +1,4 @@
-// Pillow-exact bicubic weights, and which part of an image two passes of them read. See resize.h.
+// Computes Pillow's bicubic weights and the part of the image that the two passes read.
 #include "io/media/resize.h"
 
 #include <algorithm>
@@ -64,7 +64,7 @@ void copy_rows_of(const RgbRows& rows, size_t first_byte, size_t bytes, uint8_t*
                 target + target_stride * static_cast<size_t>(y));
 }
 
-/// Pixels [box) of the source resized to width x height; the box lies inside.
+/// The pixels of `box` in the source resized to width x height; the box must be inside.
 Image resample(const RgbRows& source, int width, int height, const CropBox& box) {
   const bool copy_columns = width == source.width;
   const bool copy_rows = height == source.height;

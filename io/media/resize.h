@@ -1,10 +1,12 @@
-// Bicubic resize of RGB bytes, bit-equal to Pillow's Image.resize(size, BICUBIC): the released
-// model's inputs were made by it, and a grey level of difference moves the features.
+// Bicubic resize of RGB bytes, bit-equal to Pillow's Image.resize(size, BICUBIC), which the
+// released model uses. A difference of one grey level changes the features.
 //
-// For an axis of n pixels resized to m: s = n / m, f = max(s, 1), support 2f; output pixel i has
-// its centre at (i + 0.5) s and sums the input pixels x within the support with weights k((x + 0.5
-// - centre) / f), normalised to 1, k being Keys' cubic with a = -0.5. Weights are rounded to 22
-// fractional bits, each axis is rounded to 8 bits: first the rows, then the columns.
+// For an axis of n pixels resized to m:
+//   output[i] = sum over x of w(i, x) * input[x],  over the pixels x within 2f of c
+//   s = n / m,  f = max(s, 1),  c = (i + 0.5) s
+//   w(i, x) = k((x + 0.5 - c) / f), normalised to sum 1;  k: Keys' cubic with a = -0.5
+// Weights are rounded to 22 fractional bits. Each pass is rounded to 8 bits: first along the rows,
+// then along the columns.
 #pragma once
 
 #include "io/media/image.h"
@@ -19,12 +21,12 @@ struct CropBox {
   int height = 0;
 };
 
-/// The whole image resized. width, height > 0.
+/// Resizes the image. width, height > 0.
 Image resize_bicubic(const Image& image, int width, int height);
-/// `box` of the image, as if it were cut out first; it must lie inside.
+/// Crops to `box`, then resizes. The box must be inside the image.
 Image resize_bicubic(const Image& image, const CropBox& box, int width, int height);
-/// `box` of what resize_bicubic(image, width, height) would give, without making the rest. The box
-/// may reach outside: those pixels are black, as torchvision pads.
+/// Resizes, then crops to `box`; computes only the pixels of the box. Pixels of the box outside of
+/// the resized image are black, as in torchvision's padding.
 Image resize_bicubic_crop(const Image& image, int width, int height, const CropBox& box);
 
 }  // namespace lynceus::io

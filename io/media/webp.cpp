@@ -16,8 +16,7 @@ WebPBitstreamFeatures read_header(std::string_view encoded, const std::string& n
   WebPBitstreamFeatures features;
   const VP8StatusCode status = WebPGetFeatures(bytes_of(encoded), encoded.size(), &features);
   if (status != VP8_STATUS_OK) {
-    throw InputError("{}: not a readable WebP: status {} of libwebp", name,
-                     static_cast<int>(status));
+    throw InputError("{}: not a readable WebP: libwebp status {}", name, static_cast<int>(status));
   }
   if (features.has_animation != 0) {
     throw InputError("{}: expected a still image, found an animated WebP", name);

@@ -1,9 +1,9 @@
-// From turns to tokens. See prompt.h.
+// Consecutive unscored text is encoded as one string, and each answer as a separate string. So the
+// tokens before an answer are the same in training and in generation.
 //
-// Consecutive unscored text is encoded as one string and each answer as its own, so the tokens that
-// precede an answer are the same in training and in generation. A template ends its assistant
-// prefix with the space before the answer; SentencePiece models that put a space before every text
-// supply it, for others it opens the answer.
+// The assistant prefix of a template ends with the space before the answer. Many SentencePiece
+// models add a space before every text, so the space is removed; for other models it is moved to
+// the start of the answer.
 #include "io/text/prompt.h"
 
 #include <algorithm>
@@ -14,10 +14,10 @@
 namespace lynceus::io {
 namespace {
 
-/// A text that is encoded at one go.
+/// A text that is encoded as one string.
 struct Segment {
   std::string text;
-  bool scored = false;  // then an eos follows
+  bool scored = false;  // an eos follows
 };
 
 class Renderer {
@@ -25,7 +25,7 @@ class Renderer {
   Renderer(const PromptStyle& style, bool adds_prefix_space)
       : style_(style), adds_prefix_space_(adds_prefix_space) {}
 
-  /// `open_answer`: an assistant's turn begins at the end.
+  /// `open_answer`: ends with the assistant's prefix, for an answer to follow.
   std::vector<Segment> render(std::span<const Turn> turns, bool open_answer) {
     const bool is_chat = std::any_of(turns.begin(), turns.end(),
                                      [](const Turn& turn) { return turn.role != TurnRole::kText; });
@@ -68,7 +68,7 @@ class Renderer {
     asked_ = true;
   }
 
-  /// Ends the prompt with the assistant's prefix; returns what must open the answer.
+  /// Ends the prompt with the assistant's prefix; returns the text that the answer must start with.
   std::string open(const std::string& prefix) {
     prompt_ += prefix;
     const bool spaced = prompt_.ends_with(' ');
@@ -94,10 +94,9 @@ class Renderer {
   bool adds_prefix_space_;
   std::vector<Segment> segments_;
   std::string prompt_;  // not yet a segment
-  bool asked_ = false;  // prompt_ holds a turn, not only what closes the last answer
+  bool asked_ = false;  // prompt_ has a turn, not only the text after the last answer
 };
 
-/// What all of this needs to know.
 struct Context {
   const Tokenizer& tokenizer;
   const PromptStyle& style;
@@ -107,7 +106,7 @@ struct Context {
   }
 };
 
-/// The first `bytes` bytes, less what would tear a UTF-8 character.
+/// The first `bytes` bytes, or fewer to keep the last UTF-8 character complete.
 std::string head(const std::string& text, size_t bytes) {
   while (bytes > 0 && bytes < text.size() && (static_cast<uint8_t>(text[bytes]) & 0xC0) == 0x80) {
     --bytes;
@@ -115,8 +114,8 @@ std::string head(const std::string& text, size_t bytes) {
   return text.substr(0, bytes);
 }
 
-/// The longest head of turns[question] with which the prompt that ends the turns has at most
-/// `budget` tokens; empty if none is short enough.
+/// The longest head of turns[question] for which the prompt of the turns has at most `budget`
+/// tokens; empty if none is short enough.
 std::string longest_question(const Context& context, std::span<const Turn> turns, size_t question,
                              int64_t budget) {
   std::vector<Turn> shortened(turns.begin(), turns.end());
@@ -136,7 +135,7 @@ std::string longest_question(const Context& context, std::span<const Turn> turns
   return head(text, fits);
 }
 
-/// Where the last user turn before `end` is; `end` if there is none.
+/// Index of the last user turn before `end`; `end` if there is none.
 size_t last_question(std::span<const Turn> turns, size_t end) {
   for (size_t i = end; i-- > 0;) {
     if (turns[i].role == TurnRole::kUser) return i;
@@ -158,7 +157,7 @@ TokenizedSample encode(const Context& context, const std::vector<Segment>& segme
   return sample;
 }
 
-/// Shortens the question before the first answer, if that answer would not have room.
+/// Shortens the question before the first answer if the answer would not fit.
 TokenizedSample make_room(const Context& context, std::span<const Turn> turns, int64_t max_tokens,
                           TokenizedSample whole) {
   const auto first_scored = std::find(whole.scored.begin(), whole.scored.end(), 1);

@@ -1,4 +1,4 @@
-// How a conversation becomes tokens, and which tokens are scored.
+// Converts a conversation to tokens and marks the scored ones.
 #pragma once
 
 #include <cstdint>

@@ -114,7 +114,7 @@ PromptStyle PromptStyle::load(const std::filesystem::path& path) {
 }
 
 PromptList::PromptList(std::vector<std::string> prompts) {
-  LYNCEUS_CHECK(!prompts.empty(), "a list of no prompts");
+  LYNCEUS_CHECK(!prompts.empty(), "an empty list of prompts");
   for (std::string& prompt : prompts) {
     (count_places(prompt) > 0 ? wordings_ : instructions_).push_back(std::move(prompt));
   }

@@ -11,7 +11,7 @@
 
 namespace lynceus::io {
 
-/// The text around a turn's text.
+/// The text before and after a turn's text.
 struct TurnTemplate {
   std::string before;
   std::string after;

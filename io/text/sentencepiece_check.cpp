@@ -1,5 +1,5 @@
-// See sentencepiece_check.h. Fields are numbered as in sentencepiece_model.proto; the units of the
-// double array are those of Darts-clone.
+// Field numbers are those of sentencepiece_model.proto. The double array has the format of
+// Darts-clone.
 #include "io/text/sentencepiece_check.h"
 
 #include <algorithm>
@@ -15,18 +15,18 @@
 namespace lynceus::io {
 namespace {
 
-// Places that the library has for the results of one search.
+// Number of results that the library can store per search.
 constexpr size_t kMaxNestedSymbols = 64;
 constexpr int kMaxNestedCharacters = 32;
 
 struct Field {
   uint64_t number = 0;
-  uint64_t value = 0;      // of an integer
-  float real = 0;          // of four bytes
-  std::string_view bytes;  // of a text or a message
+  uint64_t value = 0;      // of an integer field
+  float real = 0;          // of a field of four bytes
+  std::string_view bytes;  // of a text or message field
 };
 
-/// The fields of a message of a protocol buffer, one by one.
+/// Reads the fields of a protocol buffer message one by one.
 class Message {
  public:
   Message(std::string_view bytes, const std::string& name)
@@ -58,7 +58,7 @@ class Message {
  private:
   [[noreturn]] void refuse() const {
     throw InputError(
-        "{}: expected a SentencePiece model, found {} bytes that are no protocol buffer", name_,
+        "{}: expected a SentencePiece model, found {} bytes that are not a protocol buffer", name_,
         size_);
   }
   std::string_view take(uint64_t size) {
@@ -82,7 +82,7 @@ class Message {
   const std::string& name_;
 };
 
-/// A map of characters: u32 bytes of the double array, its units, texts that end in NUL.
+/// A character map: size of the double array in bytes (u32), its units, texts that end in NUL.
 class CharacterMap {
  public:
   CharacterMap(std::string_view bytes, const std::string& name) : name_(name) {
@@ -91,19 +91,19 @@ class CharacterMap {
       std::memcpy(&array_bytes, bytes.data(), sizeof(array_bytes));
     if (array_bytes == 0 || array_bytes % sizeof(uint32_t) != 0 ||
         array_bytes >= bytes.size() - sizeof(array_bytes) || bytes.back() != '\0')
-      refuse("its size");
+      refuse("wrong size");
     units_.resize(array_bytes / sizeof(uint32_t));
     std::memcpy(units_.data(), bytes.data() + sizeof(array_bytes), array_bytes);
     text_bytes_ = bytes.size() - sizeof(array_bytes) - array_bytes;
   }
 
-  /// Looks at every unit that some text can lead to, again where more entries lie on the way to it.
+  /// Checks every unit that a text can reach; again if a path with more entries leads to it.
   void check() const {
-    std::vector<std::pair<uint32_t, uint32_t>> children;  // by what the parent's place must be
+    std::vector<std::pair<uint32_t, uint32_t>> children;  // sorted by the place of the parent
     for (uint32_t index = 0; index < units_.size(); ++index)
       if ((units_[index] & kLeafBit) == 0) children.emplace_back(index ^ label(index), index);
     std::sort(children.begin(), children.end());
-    std::vector<int> most(units_.size(), -1);  // entries on the way; -1: nothing leads there
+    std::vector<int> most(units_.size(), -1);  // entries on the path to a unit; -1: not reached
     std::vector<Node> open{node(0, 0)};
     while (!open.empty()) {
       const Node parent = open.back();
@@ -123,23 +123,23 @@ class CharacterMap {
   static constexpr uint32_t kLeafBit = 1u << 31;
 
   struct Node {
-    uint32_t place = 0;  // whose exclusive or with a byte is the child's
-    int entries = 0;     // from the root to here
+    uint32_t place = 0;  // index of a child = place XOR the byte
+    int entries = 0;     // on the path from the root, this node included
   };
 
   [[noreturn]] void refuse(const char* what) const {
-    throw InputError("{}: its map of characters is damaged: {}", name_, what);
+    throw InputError("{}: its character map is damaged: {}", name_, what);
   }
   uint32_t label(uint32_t index) const { return units_[index] & 0xFF; }
 
   Node node(uint32_t index, int entries) const {
     const uint32_t unit = units_[index];
     const uint32_t place = index ^ (unit >> 10) << ((unit & 1u << 9) >> 6);
-    if ((place | 0xFF) >= units_.size()) refuse("a unit that leads outside");
+    if ((place | 0xFF) >= units_.size()) refuse("a unit points outside the array");
     const bool has_entry = (unit & 1u << 8) != 0;
     if (has_entry && (units_[place] & ~kLeafBit) >= text_bytes_) refuse("an entry without a text");
     if (has_entry && index != 0) ++entries;
-    if (entries > kMaxNestedCharacters) refuse("too many entries that begin alike");
+    if (entries > kMaxNestedCharacters) refuse("too many entries are prefixes of one another");
     return {place, entries};
   }
 
@@ -148,7 +148,7 @@ class CharacterMap {
   size_t text_bytes_ = 0;
 };
 
-/// The text of a symbol that the user defined; empty for other pieces.
+/// Checks a piece. Returns the text of a user-defined symbol; empty for other pieces.
 std::string_view check_piece(std::string_view bytes, const std::string& name) {
   constexpr int32_t kUserDefined = 4;
   constexpr int32_t kLast = 6;
@@ -158,12 +158,12 @@ std::string_view check_piece(std::string_view bytes, const std::string& name) {
   for (Field field; message.next(&field);) {
     if (field.number == 1) text = field.bytes;
     if (field.number == 2 && !std::isfinite(field.real))
-      throw InputError("{}: the score of a piece is {}", name, field.real);
+      throw InputError("{}: expected a finite score for each piece, found {}", name, field.real);
     const auto value = static_cast<int32_t>(field.value);
     if (field.number == 3 && value >= 1 && value <= kLast) kind = value;
   }
   if (text.empty() || text.find('\0') != std::string_view::npos)
-    throw InputError("{}: expected pieces with a text, found one without, or with a NUL", name);
+    throw InputError("{}: expected pieces with a text, found one without text or with a NUL", name);
   return kind == kUserDefined ? text : std::string_view();
 }
 
@@ -180,7 +180,8 @@ void check_symbols(std::vector<std::string_view> symbols, const std::string& nam
     while (!beginnings.empty() && !symbol.starts_with(beginnings.back())) beginnings.pop_back();
     beginnings.push_back(symbol);
     if (beginnings.size() > kMaxNestedSymbols)
-      throw InputError("{}: more than {} symbols begin alike", name, kMaxNestedSymbols);
+      throw InputError("{}: more than {} symbols are prefixes of one another", name,
+                       kMaxNestedSymbols);
   }
 }
 

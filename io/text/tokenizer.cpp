@@ -1,4 +1,3 @@
-// The SentencePiece wrapper. See tokenizer.h.
 #include "io/text/tokenizer.h"
 
 #include <sentencepiece_processor.h>
@@ -41,8 +40,9 @@ Tokenizer::Tokenizer(const std::filesystem::path& path)
   check_sentencepiece_model(bytes, path.string());
   const auto status = processor_->LoadFromSerializedProto(bytes);
   if (!status.ok() || processor_->GetPieceSize() == 0) {
-    throw InputError("{}: expected a SentencePiece model, found {} bytes it cannot read: {}",
-                     path.string(), bytes.size(), status.ToString());
+    throw InputError(
+        "{}: expected a SentencePiece model, found {} bytes that SentencePiece cannot read: {}",
+        path.string(), bytes.size(), status.ToString());
   }
   fingerprint_ = digest_file(path).hex();
   size_ = processor_->GetPieceSize();

@@ -146,19 +146,22 @@ TEST_F(HostileModel, CharactersLeadNowhereElse) {
   const auto sound = CharacterMap().put('A', 'A', true, 0x80).entry(kEntry, 0);
   EXPECT_EQ(open(sound).encode("Aa"), (std::vector<int32_t>{1, 1}));
   for (const int spec : {3, 5}) {
-    refused([&] { open(CharacterMap(sound).put('A', 'A', true, 0x180), spec); }, "leads outside");
-    refused([&] { open(CharacterMap(sound).put(0, '\0', false, 1 << 20), spec); }, "leads outside");
+    refused([&] { open(CharacterMap(sound).put('A', 'A', true, 0x180), spec); },
+            "points outside the array");
+    refused([&] { open(CharacterMap(sound).put(0, '\0', false, 1 << 20), spec); },
+            "points outside the array");
     refused([&] { open(CharacterMap(sound).entry(kEntry, 2), spec); }, "without a text");
   }
   // Every "A" leads to the place it came from.
-  refused([&] { open(CharacterMap().put('A', 'A', true, 'A')); }, "begin alike");
+  refused([&] { open(CharacterMap().put('A', 'A', true, 'A')); },
+          "entries are prefixes of one another");
   CharacterMap damaged = sound;
   damaged.texts = "a";
-  refused([&] { open(damaged); }, "its size");
+  refused([&] { open(damaged); }, "wrong size");
   damaged.texts.clear();
-  refused([&] { open(damaged); }, "its size");
+  refused([&] { open(damaged); }, "wrong size");
   refused([&] { open(piece("a", kNormal) + field(3, field(2, std::string("\0\0\0", 3)))); },
-          "its size");
+          "wrong size");
 }
 
 TEST_F(HostileModel, PiecesAreTextsWithScores) {
@@ -169,7 +172,8 @@ TEST_F(HostileModel, PiecesAreTextsWithScores) {
   std::string symbols;
   for (int i = 1; i <= 64; ++i) symbols += piece(std::string(i, 'a'), kUserDefined);
   EXPECT_EQ(open(symbols).encode(std::string(64, 'a')).size(), 2u) << "the space before it";
-  refused([&] { open(symbols + piece(std::string(65, 'a'), kUserDefined)); }, "begin alike");
+  refused([&] { open(symbols + piece(std::string(65, 'a'), kUserDefined)); },
+          "symbols are prefixes of one another");
 }
 
 std::vector<std::string> little_corpus() {

@@ -129,11 +129,11 @@ TEST_F(TorchHostile, Archives) {
   refused_after([](ZipArchive& a) { a.members[1].header_shift = 1; }, "no local header");
   refused_after([](ZipArchive& a) { a.members[1].local_name = "x/data/9"; }, "called 'x/data/9'");
   refused_after([](ZipArchive& a) { a.members[1].name = "x/version"; }, "called");
-  refused_after([](ZipArchive& a) { a.members.push_back(a.members[1]); }, "is there twice");
+  refused_after([](ZipArchive& a) { a.members.push_back(a.members[1]); }, "appears twice");
   refused_after([](ZipArchive& a) { a.count_shift = 1; }, "claims 4 entries");
   refused_after([](ZipArchive& a) { a.count_shift = -1; }, "claims 2 entries");
   refused_after([&](ZipArchive& a) { a.directory_shift = far; }, "reaches past");
-  refused_after([](ZipArchive& a) { a.directory_shift = -1; }, "the directory are no entry");
+  refused_after([](ZipArchive& a) { a.directory_shift = -1; }, "the directory are not an entry");
   refused_after([&](ZipArchive& a) { a.size_shift = far; }, "reaches past");
   refused_after([](ZipArchive& a) { a.size_shift = -1; }, "past the end of the directory");
   refused_after([](ZipArchive& a) { a.members[0].name = a.members[0].local_name = "x/data"; },

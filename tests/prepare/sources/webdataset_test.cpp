@@ -133,10 +133,10 @@ TEST_F(SourceWebdatasetTest, DamagedArchivesEndInOneMessage) {
                   before.push_back(std::move(row));
                 });
               }),
-              AllOf(HasSubstr("x.tar: not a whole tar archive"), HasSubstr("2.jpg")));
+              AllOf(HasSubstr("x.tar: not an intact tar archive"), HasSubstr("2.jpg")));
   EXPECT_THAT(keys(before), ElementsAre("1"));
   write("x.tar", "this is a text, not an archive");
-  EXPECT_THAT(input_error([&] { read(); }), HasSubstr("not a whole tar archive"));
+  EXPECT_THAT(input_error([&] { read(); }), HasSubstr("not an intact tar archive"));
   write("x.tar", "");
   EXPECT_NE(input_error([&] {
               if (read().empty()) throw InputError("no rows");

@@ -1,4 +1,4 @@
-// How a node's cores are shared by its ranks, and how many threads decode pictures.
+// The cores of a rank, and the number of threads that decode images.
 #include "core/cores.h"
 
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-// Fault points: the form of LYNCEUS_FAULT, and that a point fires at the visit it was told to.
+// Fault points: the form of LYNCEUS_FAULT, and that a point fires at the visit it is set for.
 #include "core/fault.h"
 
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-// The progress line against a clock that the test turns by hand.
+// The progress line with a clock that the test sets.
 #include "core/progress.h"
 
 #include <gmock/gmock.h>

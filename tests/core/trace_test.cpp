@@ -1,4 +1,4 @@
-// The trace: nothing when off, events of all threads when on, JSON that a viewer reads.
+// The trace: no event when off, events of all threads when on, JSON that a viewer reads.
 #include "core/trace.h"
 
 #include <gmock/gmock.h>

@@ -44,7 +44,7 @@ Case causal(const std::string& name, int64_t heads, int64_t kv_heads, int64_t he
   return {name, make_shape(heads, kv_heads, head_dim, true), begin, begin};
 }
 
-// Sequences end on, before and behind the edges of tiles (32, 48, 64, 128 rows); heads fill their
+// Sequences end on, before and after the edges of tiles (32, 48, 64, 128 rows); heads fill their
 // tiles, leave columns empty, and cannot be read in packs.
 std::vector<Case> cases() {
   return {
@@ -78,7 +78,7 @@ struct Inputs {
 double exactly(double x) { return x; }
 double in_bf16(double x) { return static_cast<float>(BFloat16(static_cast<float>(x))); }
 
-/// One query of one head, and where its elements stand.
+/// One query of one head, and the positions of its elements.
 struct Query {
   int64_t row, head, offset;
   int64_t first_key, end_key;  // the rows that it sees

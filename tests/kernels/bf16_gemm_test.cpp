@@ -1,6 +1,6 @@
-// bf16 products against scalar loops in f64, at odd shapes beside larger ones, as they lie and
-// packed; and which products the linear maps give to them. Where the processor does not multiply
-// bf16 all of it runs on the stand-in for one that does (tests/bf16).
+// bf16 products against scalar loops in f64, at odd and at larger shapes, plain and packed; and
+// which products the linear maps give to them. Where the processor does not multiply bf16 all of it
+// runs on the stand-in for one that does (tests/bf16).
 #include "kernels/cpu/bf16_gemm.h"
 
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-// Linear maps against scalar loops in f64, at odd shapes beside real ones, plain and packed, with
+// Linear maps against scalar loops in f64, at odd and at realistic shapes, plain and packed, with
 // one thread and several.
 #include "kernels/gemm.h"
 
@@ -38,7 +38,7 @@ std::vector<double> widened(const Tensor& tensor) {
 }
 
 /// A sum of `terms` products of standard normals is about sqrt(terms), its rounding error a random
-/// walk of as many steps; a bf16 result is rounded besides.
+/// walk of as many steps; a bf16 result is rounded as well.
 void expect_close(const Tensor& found, const std::vector<double>& expected, int64_t terms,
                   int roundings = 1) {
   const auto values = to_floats(found);

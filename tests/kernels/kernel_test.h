@@ -28,7 +28,7 @@ struct Matrix {
   DType dtype = DType::kF32;
 };
 
-/// Odd ones, one of nothing, and ones large enough for several blocks, chunks and threads.
+/// Odd ones, an empty one, and ones large enough for several blocks, chunks and threads.
 inline std::vector<Matrix> test_matrices() {
   return {{1, 1}, {0, 8}, {71, 229}, {3, 64}, {2, 2048}, {301, 96}};
 }
@@ -73,7 +73,7 @@ inline void expect_close(const std::vector<float>& actual, const std::vector<dou
 }
 
 /// The device that a test's kernels run on: CPUs, or with LYNCEUS_TEST_DEVICE=cuda the first CUDA
-/// device (or what stands in for it).
+/// device (or its stand-in).
 inline Stream test_stream() {
   const char* name = std::getenv("LYNCEUS_TEST_DEVICE");
   const bool cuda = name != nullptr && std::string(name) == "cuda";
@@ -140,7 +140,8 @@ auto with_one_and_two_threads(Compute compute) {
   return std::pair(one, two);
 }
 
-/// d/dx Σ dy·y for every x[row, column] of a function that treats rows alone: f(x, y) fills y.
+/// d/dx Σ dy·y for every x[row, column] of a function that treats each row separately: f(x, y)
+/// fills y.
 template <typename Function>
 std::vector<double> input_gradient(Matrix shape, const std::vector<float>& x,
                                    const std::vector<float>& dy, Function f) {

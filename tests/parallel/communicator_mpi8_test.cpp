@@ -1,5 +1,6 @@
 // The MPI transport over groups of 2 to 8 ranks: values, bit-equality of all-reduce, exchanges that
-// a blocking order would stall, cutting of large tensors, agreement on errors, counting.
+// would deadlock in a blocking order, large tensors in several calls, agreement on errors,
+// counting.
 #include <gmock/gmock.h>
 
 #include <cmath>

@@ -1,5 +1,5 @@
 // Gradients of several groups in one block of memory: the sums are exact, each over its own group
-// and part, in few calls, without a copy, and begin as soon as a bucket is complete.
+// and part, in few calls, without a copy, and start as soon as a bucket is complete.
 #include "parallel/gradient_reducer.h"
 
 #include <gmock/gmock.h>

@@ -1,4 +1,4 @@
-// Every grid of eight ranks: the groups are what their names say, and their ranks are in order.
+// Every grid of eight ranks: each group has the ranks that its name says, in order.
 #include "parallel/grid.h"
 
 #include <gmock/gmock.h>

@@ -1,4 +1,4 @@
-// The arithmetic of the process grid, and grids that cannot be.
+// The arithmetic of the process grid, and impossible grids.
 #include "parallel/grid.h"
 
 #include <gmock/gmock.h>

@@ -1,4 +1,4 @@
-// The partition is compared with every possible one, and overrides are refused by name.
+// The partition is compared with every possible one, and invalid overrides are refused by name.
 #include "parallel/layer_partition.h"
 
 #include <gmock/gmock.h>

@@ -1,4 +1,4 @@
-// What overlaps is named by its parts.
+// The values of parallel.overlap.
 #include "parallel/overlap.h"
 
 #include <gmock/gmock.h>

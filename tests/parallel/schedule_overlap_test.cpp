@@ -1,6 +1,6 @@
-// What a schedule costs where transfers take time and run beside computations: each stage has one
-// queue of exchanges in order, as a device's communicator has. Eager 1F1B with early receives pays
-// for transfers only while the pipeline fills and drains; 1F1B pays for each micro-batch.
+// The duration of schedules if transfers take time and overlap with computations: each stage has
+// one queue of exchanges in order, like a device's communicator. Eager 1F1B with early receives
+// pays for transfers only while the pipeline fills and drains; 1F1B pays for each micro-batch.
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
@@ -146,7 +146,7 @@ TEST(ScheduleOverlap, EagerPaysForTransfersOnlyWhileThePipelineFillsAndDrains) {
       const double ends = 2 * (stages - 1) * kTransfer;  // down once, up once
       EXPECT_LE(duration(ScheduleKind::kEager, stages, micro_batches, true, kTransfer),
                 ideal + ends + 1e-9);
-      // Lock step: two transfers a micro-batch stand in the way of every stage's work.
+      // Lock step: each stage waits for two transfers per micro-batch.
       EXPECT_GE(
           duration(ScheduleKind::kOneForwardOneBackward, stages, micro_batches, false, kTransfer),
           ideal + micro_batches * kTransfer);

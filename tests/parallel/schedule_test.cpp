@@ -52,7 +52,7 @@ TEST_P(EverySchedule, EndsCompleteInOrderAndWithinItsMemory) {
   for (int stages = 1; stages <= 12; ++stages)
     for (int micro_batches = 0; micro_batches <= 32; ++micro_batches) {
       SCOPED_TRACE(fmt::format("{} stages, {} micro-batches", stages, micro_batches));
-      // Early exchanges end under the strictest rule too: nobody waits for what another cannot
+      // Early exchanges end under the strictest rule too: no stage waits for what another cannot
       // make.
       const auto early = make_schedules(GetParam(), stages, micro_batches, /*early=*/true);
       const DryRun early_run = dry_run(early);

@@ -1,5 +1,5 @@
-// The search for the fastest way to multiply, where the stand-in for the device says how long each
-// way takes and tells which one was used.
+// The search for the fastest algorithm; the stand-in for the device sets the time of each algorithm
+// and reports which one was used.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

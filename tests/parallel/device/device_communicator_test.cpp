@@ -1,6 +1,6 @@
 // Groups that move device tensors: every call in every dtype at odd sizes, in the order of the
-// compute stream and beside it, several groups at once. Run with 2, 4 and 8 ranks by each
-// transport.
+// compute stream and concurrently with it, several groups at once. Run with 2, 4 and 8 ranks by
+// each transport.
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -161,7 +161,7 @@ TEST_F(DeviceCommunicator, ADeviceGoesOnWhileItsHostIsElsewhere) {
   if (rank_ != 0) {
     EXPECT_EQ(values_of<float>(x), whole_numbers(5, 3));
   }
-  world_->barrier();  // rank 0 has asked nothing of its device when it comes here
+  world_->barrier();  // rank 0 has submitted no work to its device at this point
 }
 
 TEST_F(DeviceCommunicator, StandsInTheOrderOfTheComputeStream) {
@@ -224,7 +224,7 @@ TEST_F(DeviceCommunicator, AnAsynchronousReductionRunsBesideTheStream) {
 
 TEST_F(DeviceCommunicator, APendingKeepsItsTensor) {
   for (int round = 0; round < 10; ++round) {
-    // Nobody else has the tensor, and nobody waits: its memory goes back after the reduction.
+    // No other handle has the tensor, and nobody waits: its memory is released after the reduction.
     static_cast<void>(world_->all_reduce_async(tensor_of<float>(stream_, whole_numbers(999, 0))));
     EXPECT_EQ(values_of<float>(tensor_of<float>(stream_, whole_numbers(999, 1))),
               whole_numbers(999, 1));

@@ -1,6 +1,6 @@
-// What ranks of a device group see of one that dies, stops or calls something else: one message, in
-// time, instead of a wait without end. Over NCCL; staged, the host waits in MPI. The tests of Fault
-// end the job: tests/parallel/tests.cmake starts each alone and checks its output.
+// If a rank of a device group dies, stops or makes another call, the others get an error in time
+// and do not wait forever. Over NCCL; staged, the host waits in MPI. The tests of Fault end the
+// job: tests/parallel/tests.cmake starts each alone and checks its output.
 #include <csignal>
 #include <cstdio>
 #include <thread>
@@ -66,7 +66,7 @@ TEST_F(DeviceFailure, AMissingRankIsNoticedWithinTheDeadline) {
   EXPECT_LT(Clock::now() - begin, std::chrono::seconds(20));
   host_->barrier();
   group.reset();
-  stream_.synchronize();  // nobody watches it any more
+  stream_.synchronize();  // no communicator watches it any more
 }
 
 TEST_F(DeviceFailure, ARankThatLeavesWithAnErrorIsNoticedByTheOthers) {
@@ -119,7 +119,7 @@ TEST_F(DeviceFailure, SlowArithmeticIsNoFailure) {
   host_->barrier();
 }
 
-// Whoever waited is gone by the time a queue that was given up moves again, and its memory with it.
+// When an aborted queue continues, the caller that waited for it and its memory may be gone.
 TEST(BrokenOffWait, LeavesTheHostsMemoryAlone) {
   const Stream stream = device_stream(0);
   const Tensor x = Tensor::from(stream, {4}, std::vector<float>(4, 1.0f));
@@ -138,7 +138,7 @@ TEST(BrokenOffWait, LeavesTheHostsMemoryAlone) {
   EXPECT_EQ(target, std::vector<float>(4, 1.0f));
 }
 
-/// A collective that all but one rank enter; what they are told ends the job, as in main().
+/// A collective that all but one rank enter; their error ends the job, as in main().
 class Fault : public DeviceFailure {
  protected:
   template <typename Last>

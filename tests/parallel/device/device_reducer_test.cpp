@@ -1,5 +1,5 @@
-// Gradients on a device, of two groups by turns, through buckets of several sizes: the sums are
-// exact, each over its own group, and run beside what the stream is given after they set off.
+// Gradients on a device, of two groups in alternation, in buckets of several sizes: the sums are
+// exact, each over its own group, and overlap with the work submitted to the stream after them.
 #include <deque>
 
 #include "parallel/gradient_reducer.h"

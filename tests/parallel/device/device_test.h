@@ -1,5 +1,5 @@
-// What the tests of device groups share: the device of a rank, the transport that the environment
-// asks for (LYNCEUS_TEST_TRANSPORT=staged|nccl), tensors of whole numbers.
+// Common to the tests of device groups: the device of a rank, the transport that the environment
+// selects (LYNCEUS_TEST_TRANSPORT=staged|nccl), tensors of whole numbers.
 #pragma once
 
 #include <gmock/gmock.h>
@@ -19,7 +19,7 @@ inline Transport test_transport() {
   return name != nullptr && std::string(name) == "nccl" ? Transport::kNccl : Transport::kStaged;
 }
 
-/// NCCL wants a device a rank; the staged transport is for those who share one.
+/// NCCL requires one device per rank; the staged transport also works on a shared one.
 inline Stream device_stream(int rank) {
   const int index = test_transport() == Transport::kNccl ? rank : 0;
   return Stream(Device{DeviceKind::kCuda, index});

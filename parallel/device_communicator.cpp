@@ -197,10 +197,10 @@ Transport choose_transport(Communicator& world, Device device, Transport wanted)
   if (wanted == Transport::kStaged || world.size() == 1) return Transport::kStaged;
   if (device.kind != DeviceKind::kCuda) {
     if (wanted == Transport::kAuto) return Transport::kStaged;  // not used on CPUs
-    throw UsageError("NCCL was asked for, but these ranks compute on CPUs");
+    throw UsageError("NCCL was requested, but these ranks compute on CPUs");
   }
   if (wanted == Transport::kNccl && !nccl_is_built())
-    throw UsageError("NCCL was asked for, but this program was built without NCCL");
+    throw UsageError("NCCL was requested, but this program was built without NCCL");
   const std::vector<std::string> devices =
       world.all_gather(accelerator::device_identity(device.index));
   for (size_t rank = 0; rank < devices.size(); ++rank) {
@@ -209,7 +209,7 @@ Transport choose_transport(Communicator& world, Device device, Transport wanted)
     if (other == static_cast<std::ptrdiff_t>(rank)) continue;
     if (wanted == Transport::kAuto) return Transport::kStaged;
     throw UsageError(
-        "NCCL was asked for, but ranks {} and {} share a device ({}): start one rank per device, "
+        "NCCL was requested, but ranks {} and {} share a device ({}): start one rank per device, "
         "or "
         "choose the staged transport",
         other, rank, devices[rank]);

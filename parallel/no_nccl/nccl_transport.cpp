@@ -9,7 +9,7 @@ bool nccl_is_built() { return false; }
 
 std::unique_ptr<DeviceTransport> make_nccl_transport(Communicator&, Device,
                                                      std::chrono::milliseconds) {
-  throw UsageError("NCCL was asked for, but this program was built without NCCL");
+  throw UsageError("NCCL was requested, but this program was built without NCCL");
 }
 
 }  // namespace lynceus::parallel

@@ -47,7 +47,7 @@ expect 1 '^lynceus: device: cuda was asked for, but no CUDA-capable device is de
 verify 0 0 0 --device cpu || failed=1
 expect 0 'no GPU'
 verify 1 1 1 --transport nccl --device cpu && failed=1
-expect 1 '^lynceus: NCCL was asked for, but these ranks compute on CPUs'
+expect 1 '^lynceus: NCCL was requested, but these ranks compute on CPUs'
 verify 1 1 1 --gemm fastest && failed=1
 expect 1 "^lynceus: gemm: expected heuristic or search, found 'fastest'"
 exit $failed

@@ -1,6 +1,7 @@
 // The order in which numbers of several ranks are added, and the sums of one rank.
 #include "train/step/step_totals.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "tests/train/tiny_model.h"

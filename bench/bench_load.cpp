@@ -37,6 +37,7 @@
 #include "io/weights/stored_tensor.h"
 #include "io/weights/weight_files.h"
 #include "model/load_weights.h"
+#include "parallel/agreement.h"
 #include "parallel/mpi_session.h"
 #include "support/measure.h"
 

@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include "parallel/agreement.h"
+#include "parallel/device_communicator.h"
 #include "parallel/mpi_session.h"
 
 namespace lynceus::parallel {
@@ -55,6 +56,10 @@ Grid make_grid(const GridShape& shape, std::unique_ptr<Communicator> world, cons
   grid.replica = group(data_rank, tensor_rank + shape.tensor * stage, "replica");
   grid.world = make_device_communicator(std::move(world), compute, chosen, "world");
   return grid;
+}
+
+Grid make_grid(const GridShape& shape, std::unique_ptr<Communicator> world, const Stream& compute) {
+  return make_grid(shape, std::move(world), compute, {});
 }
 
 }  // namespace lynceus::parallel

@@ -5,9 +5,11 @@
 #include <memory>
 #include <string>
 
-#include "parallel/device_communicator.h"
+#include "parallel/communicator.h"
 
 namespace lynceus::parallel {
+
+struct DeviceOptions;
 
 /// The largest size of an axis: the product of three fits 64 bits.
 constexpr int kMaxAxis = 1 << 20;
@@ -47,7 +49,10 @@ struct Grid {
 /// groups move its tensors too. An options.transport of kAuto is resolved once, for all groups.
 /// Errors: UsageError if the product of the sizes is not the size of the world; the errors of
 /// choose_transport.
+Grid make_grid(const GridShape& shape, std::unique_ptr<Communicator> world, const Stream& compute,
+               const DeviceOptions& options);
+/// The same with default options.
 Grid make_grid(const GridShape& shape, std::unique_ptr<Communicator> world,
-               const Stream& compute = Stream(), const DeviceOptions& options = {});
+               const Stream& compute = Stream());
 
 }  // namespace lynceus::parallel

@@ -3,7 +3,6 @@
 #pragma once
 
 #include "core/tensor.h"
-#include "parallel/agreement.h"
 #include "parallel/grid.h"
 #include "parallel/overlap.h"
 

@@ -2,6 +2,7 @@
 #include "cli/page.h"
 #include "cli/runtime.h"
 #include "core/log.h"
+#include "parallel/agreement.h"
 #include "parallel/mpi_session.h"
 #include "train/data/run_data.h"
 #include "train/run/build_model.h"

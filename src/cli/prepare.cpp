@@ -2,6 +2,7 @@
 
 #include "cli/command.h"
 #include "cli/prepare_command.h"
+#include "parallel/agreement.h"
 #include "parallel/mpi_session.h"
 
 namespace lynceus::cli {

@@ -1,6 +1,7 @@
 // `lynceus prepare shapes`: a generated corpus.
 #include "cli/prepare_command.h"
 #include "cli/prepare_pages.h"
+#include "parallel/agreement.h"
 #include "prepare/sources/shapes_writer.h"
 
 namespace lynceus::cli {

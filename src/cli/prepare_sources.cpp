@@ -10,6 +10,7 @@
 
 #include "cli/prepare_command.h"
 #include "cli/prepare_pages.h"
+#include "parallel/agreement.h"
 #include "prepare/dataset_name.h"
 #include "prepare/run.h"
 #include "prepare/sources/coco.h"

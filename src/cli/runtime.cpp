@@ -10,6 +10,7 @@
 #include "core/cores.h"
 #include "core/log.h"
 #include "kernels/gemm.h"
+#include "parallel/agreement.h"
 #include "parallel/device_communicator.h"
 #include "parallel/mpi_session.h"
 

@@ -4,6 +4,7 @@
 #include "cli/page.h"
 #include "cli/runtime.h"
 #include "core/log.h"
+#include "parallel/agreement.h"
 #include "parallel/mpi_session.h"
 
 namespace lynceus::cli {

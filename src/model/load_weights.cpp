@@ -9,6 +9,7 @@
 
 #include "model/parameter_value.h"
 #include "model/position_interpolation.h"
+#include "parallel/agreement.h"
 
 namespace lynceus::model {
 namespace {

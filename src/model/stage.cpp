@@ -1,6 +1,8 @@
 // Forward and backward of one pipeline stage: what it has of embedding, decoder layers and head.
 #include "model/stage.h"
 
+#include <functional>
+
 #include "kernels/rope.h"
 #include "model/layer.h"
 

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "model/parameter_value.h"
+#include "parallel/agreement.h"
 
 namespace lynceus::verify {
 namespace {

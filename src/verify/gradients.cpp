@@ -6,6 +6,7 @@
 #include <map>
 
 #include "model/parameter_value.h"
+#include "parallel/agreement.h"
 #include "verify/differences.h"
 
 namespace lynceus::verify {

@@ -8,6 +8,7 @@
 
 #include "model/load_weights.h"
 #include "model/parameter_value.h"
+#include "parallel/agreement.h"
 #include "verify/differences.h"
 #include "verify/fingerprints.h"
 #include "verify/gradients.h"

@@ -8,6 +8,7 @@
 #include "io/weights/weight_files.h"
 #include "model/parameter_value.h"
 #include "model/position_interpolation.h"
+#include "parallel/agreement.h"
 #include "verify/reference_case.h"
 
 namespace lynceus::verify {

@@ -1,4 +1,5 @@
 // Every grid of eight ranks: each group has the ranks that its name says, in order.
+#include "parallel/device_communicator.h"
 #include "parallel/grid.h"
 
 #include <gmock/gmock.h>

@@ -4,6 +4,7 @@
 #include <sstream>
 
 #include "core/version.h"
+#include "parallel/agreement.h"
 
 namespace lynceus::train {
 

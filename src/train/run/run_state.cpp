@@ -10,6 +10,7 @@
 #include "core/version.h"
 #include "io/checkpoint/reader.h"
 #include "model/parameter_value.h"
+#include "parallel/agreement.h"
 
 namespace lynceus::train {
 namespace {

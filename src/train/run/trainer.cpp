@@ -10,6 +10,7 @@
 #include "core/progress.h"
 #include "core/trace.h"
 #include "kernels/gemm.h"
+#include "parallel/agreement.h"
 #include "parallel/dry_run.h"
 #include "train/data/sample_lines.h"
 #include "train/run/signals.h"

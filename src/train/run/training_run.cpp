@@ -2,9 +2,11 @@
 #include "train/run/training_run.h"
 
 #include <algorithm>
+#include <chrono>
 
 #include "core/log.h"
 #include "io/files/file.h"
+#include "parallel/agreement.h"
 #include "train/run/build_model.h"
 #include "train/run/rank_agreement.h"
 

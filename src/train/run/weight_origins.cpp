@@ -13,6 +13,7 @@
 #include "io/weights/weight_files.h"
 #include "model/load_weights.h"
 #include "model/parameter_value.h"
+#include "parallel/agreement.h"
 
 namespace lynceus::train {
 namespace {

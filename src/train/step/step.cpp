@@ -6,6 +6,7 @@
 
 #include "core/fault.h"
 #include "core/trace.h"
+#include "parallel/agreement.h"
 #include "parallel/schedule.h"
 
 namespace lynceus::train {

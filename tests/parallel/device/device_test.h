@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/error.h"
+#include "parallel/device_communicator.h"
 #include "parallel/grid.h"
 #include "parallel/mpi_session.h"
 

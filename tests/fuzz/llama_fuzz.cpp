@@ -1,5 +1,5 @@
 // LLaMA in Meta's pieces: the first line is params.json; each further line a tensor, NAME ROWS
-// [COLUMNS], of the first piece or, behind a line that begins with "-", of the second. What opens
+// [COLUMNS], of the first piece or, after a line that begins with "-", of the second. What opens
 // is a model that can be built, and parts of its tensors are what stands there in the whole.
 #include "io/weights/llama_pieces.h"
 

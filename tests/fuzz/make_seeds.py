@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Small seeds for the fuzz targets: pictures of every kind that the decoders tell apart, tar archives,
+"""Small seeds for the fuzz targets: pictures of every kind that the decoders distinguish, tar archives,
 texts. Needs Pillow (Debian: python3-pil) for the pictures.
 
     python3 make_seeds.py DIRECTORY      wrote corpus/{archive,config,...}

@@ -1,5 +1,5 @@
 // Manifests of checkpoints: the text as it is, and with its own digest set right, so that what
-// stands behind the digest is reached. What is accepted is written and read back as the same.
+// comes after the digest is reached. What is accepted is written and read back as the same.
 #include "io/checkpoint/manifest.h"
 
 #include "fuzz/fuzz.h"

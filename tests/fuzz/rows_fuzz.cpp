@@ -1,4 +1,5 @@
-// Lines, rows of JSONL and rows of TSV. A refused row does not end the file: the next call goes on.
+// Lines, rows of JSONL and rows of TSV. A refused row does not end the file: the next call
+// continues.
 #include "fuzz/fuzz.h"
 #include "io/files/lines.h"
 #include "prepare/tsv.h"

@@ -1,4 +1,4 @@
-// Safetensors of any bytes. An input that begins with a brace is a header and, behind its last
+// Safetensors of any bytes. An input that begins with a brace is a header and, after its last
 // brace, the data, so that mutations need not keep the header's length in step.
 #include "io/weights/safetensors.h"
 

@@ -18,7 +18,7 @@ void read(prepare::Source&& source) {
     int64_t rows = 0;
     source.read(skip, [&](const prepare::SourceRow& row) {
       ++rows;
-      fuzz::require(row.done <= total, "no row behind the end");
+      fuzz::require(row.done <= total, "no row after the end");
       fuzz::require(row.reject.empty() || row.samples.empty(), "samples or a reason");
       for (const io::Sample& sample : row.samples)
         fuzz::require(!sample.turns.empty(), "a sample has text");

@@ -43,7 +43,7 @@ std::vector<std::string> rows_of(prepare::Source& source, int64_t skip) {
   const int64_t total = source.extent().total;
   std::vector<std::string> rows;
   source.read(skip, [&](const prepare::SourceRow& row) {
-    fuzz::require(row.done <= total, "no row behind the end");
+    fuzz::require(row.done <= total, "no row after the end");
     fuzz::require(row.reject.empty() != row.samples.empty(), "samples or a reason");
     std::string text = row.reject;
     for (const io::Sample& sample : row.samples) {
@@ -63,7 +63,7 @@ void read(const std::filesystem::path& path, bool first_caption_only) {
   std::vector<std::string> all = rows_of(source, 0);
   const std::vector<std::string> later = rows_of(source, 1);
   if (!all.empty()) all.erase(all.begin());
-  fuzz::require(all == later, "the same rows behind one that is skipped");
+  fuzz::require(all == later, "the same rows after one that is skipped");
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// Indices of sharded weights beside two shards, and rules of generated weights.
+// Indices of sharded weights, with two shards, and rules of generated weights.
 #include <algorithm>
 
 #include "fuzz/fuzz.h"

@@ -5,7 +5,7 @@
 //   out and the gradients. So, with delta = Σ dout · out from the rounded out,
 //     |Δout| ≤ u (Σ p |v| + |out|)            |Δdv| ≤ u (Σ p |dout| + |dv|)
 //     |Δdscores| ≤ u |dscores| + p Σ |dout| |Δout|
-//     |Δdq| ≤ scale Σ |Δdscores| |k| + u |dq|,  dk likewise
+//     |Δdq| ≤ scale Σ |Δdscores| |k| + u |dq|,  the same for dk
 //   and 2 % of that for sums in f32 and second-order terms;
 // - all elements together no further off than the same loops with just these roundings, as
 //   PyTorch's attention has them: 5 % above that, since other values are rounded here (2 % were

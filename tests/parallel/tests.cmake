@@ -68,7 +68,7 @@ endfunction()
 if(NCCL_INCLUDE_DIR)
   lynceus_device_fault(ARankIsKilled "on signal 9|rank 3 is lost")
   lynceus_device_fault(ARankStops
-    "told: world group, rank [0-2] of 4: all_reduce 2 of 5 f32 elements is not done after 2000 ms")
+    "error: world group, rank [0-2] of 4: all_reduce 2 of 5 f32 elements is not done after 2000 ms")
   lynceus_device_fault(ARankCallsSomethingElse
     "calls all_reduce .call 2, 5 elements.*calls broadcast|calls broadcast.*calls all_reduce")
   lynceus_device_fault(ARankSendsAnotherLength

@@ -1,4 +1,4 @@
-// Inputs beside a device lie in pinned memory: copies run while the host goes on, and memory that
+// Inputs of a device are in pinned memory: copies run while the host continues, and memory that
 // the device has yet to read is not given out again.
 #include <gtest/gtest.h>
 
@@ -51,10 +51,10 @@ TEST(PinnedInput, IsForInputsOfADeviceOnly) {
   const MemoryPool::Block block = host.pool()->allocate(100, MemoryOwner::kInput);
   EXPECT_FALSE(block.pinned);
   host.pool()->release(block);
-  const Stream beside = Stream(Device{DeviceKind::kCuda, 0}).host();
-  const MemoryPool::Block other = beside.pool()->allocate(100, MemoryOwner::kActivation);
+  const Stream other_host = Stream(Device{DeviceKind::kCuda, 0}).host();
+  const MemoryPool::Block other = other_host.pool()->allocate(100, MemoryOwner::kActivation);
   EXPECT_FALSE(other.pinned);
-  beside.pool()->release(other);
+  other_host.pool()->release(other);
 }
 
 }  // namespace

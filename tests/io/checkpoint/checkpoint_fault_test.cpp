@@ -1,7 +1,7 @@
 // Saves that are killed or run out of space, on two ranks: the test starts itself under mpirun,
 // lets a fault point kill one rank, and looks at what is left. After every kill the newest
 // checkpoint is whole and at least the last one that a save reported, and the next start clears up
-// and goes on.
+// and continues.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/wait.h>
@@ -114,7 +114,7 @@ INSTANTIATE_TEST_SUITE_P(
       return name;
     });
 
-// Started by the test below: a save fails at a point on one rank, for all, and training goes on.
+// Started by the test below: a save fails at a point on one rank, for all, and training continues.
 TEST(CheckpointFault, DISABLED_SecondSaveFails) {
   const fs::path run = std::getenv("LYNCEUS_TEST_RUN");
   const auto world = parallel::make_world();

@@ -1,5 +1,5 @@
-// Two newcomers in an empty run directory whose file system knows no locks: one goes on, whoever of
-// them comes last.
+// Two newcomers in an empty run directory whose file system has no locks: one continues, whichever
+// of them comes last.
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/file.h>

@@ -43,7 +43,7 @@ class PromptOriginal : public testing::Test {
     EXPECT_EQ(sample.token_ids.size(), sample.scored.size());
     std::string text;
     std::vector<int32_t> run;
-    // Decoding takes the space off the front, so a stretch is decoded behind the token before it.
+    // Decoding takes the space off the front, so a stretch is decoded after the token before it.
     std::vector<int32_t> before_run;
     const auto flush = [&] {
       const size_t known = tokenizer_->decode(before_run).size();

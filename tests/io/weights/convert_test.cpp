@@ -105,7 +105,7 @@ TEST(Convert, ArraysOfHalvesEqualSingleValues) {
           else
             ASSERT_EQ(std::bit_cast<uint32_t>(found), std::bit_cast<uint32_t>(expected)) << half;
         }
-        EXPECT_EQ(wide[shift + count * sizeof(float)], 'x') << "nothing behind the last";
+        EXPECT_EQ(wide[shift + count * sizeof(float)], 'x') << "nothing after the last";
       }
     }
   }
@@ -131,7 +131,7 @@ TEST(Convert, ArraysOfBf16EqualSingleValues) {
           std::memcpy(&found, narrow.data() + shift + i * sizeof(found), sizeof(found));
           ASSERT_EQ(found, single(i)) << name_of(from) << " " << i;
         }
-        EXPECT_EQ(narrow[shift + count * sizeof(uint16_t)], 'x') << "nothing behind the last";
+        EXPECT_EQ(narrow[shift + count * sizeof(uint16_t)], 'x') << "nothing after the last";
       }
   };
   expect(DType::kF32, floats.data(), floats.size(),

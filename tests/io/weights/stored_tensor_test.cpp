@@ -39,7 +39,7 @@ TEST_P(StoredTensorTest, SlicesOfEveryAxis) {
       const Tensor out = Tensor::empty(Stream{}, slice.of(shape));
       read_slice(file_, tensor, slice, out);
       int64_t inner = 1;
-      for (int behind = std::max(axis, 0); behind < shape.rank(); ++behind) inner *= shape[behind];
+      for (int later = std::max(axis, 0); later < shape.rank(); ++later) inner *= shape[later];
       const int64_t width = axis < 0 ? inner : inner / shape[axis];
       const int64_t run = axis < 0 ? inner : slice.count * width;
       for (int64_t i = 0; i < out.size(); ++i)

@@ -311,7 +311,7 @@ TEST_F(WeightsTest, ThePadRowIsTheMean) {
               testing::ElementsAreArray(values(plain->read_whole(stream_, "head"))));
 }
 
-/// Reference cases too large to copy; not run where they are not at hand.
+/// Reference cases too large to copy; not run where they are missing.
 class GoldenWeights : public WeightsTest {
  protected:
   void SetUp() override {

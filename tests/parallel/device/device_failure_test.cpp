@@ -18,7 +18,7 @@ using testing::HasSubstr;
 
 /// The message of the InternalError that the call ends in.
 template <typename Call>
-std::string told(const Call& call) {
+std::string message_of(const Call& call) {
   try {
     call();
   } catch (const InternalError& error) {
@@ -55,13 +55,13 @@ TEST_F(DeviceFailure, AMissingRankIsNoticedWithinTheDeadline) {
         "world group, rank {} of {}: (all_reduce 1 of 5 f32 elements is not done after 300 ms|.*is "
         "lost)",
         rank_, size_);
-    EXPECT_THAT(told([&] {
+    EXPECT_THAT(message_of([&] {
                   group->all_reduce(x);
                   x.to_vector<float>();
                 }),
                 testing::ContainsRegex(expected));
-    EXPECT_THAT(told([&] { group->broadcast(x, 0); }), testing::ContainsRegex(expected));
-    EXPECT_THAT(told([&] { stream_.synchronize(); }), testing::ContainsRegex(expected));
+    EXPECT_THAT(message_of([&] { group->broadcast(x, 0); }), testing::ContainsRegex(expected));
+    EXPECT_THAT(message_of([&] { stream_.synchronize(); }), testing::ContainsRegex(expected));
   }
   EXPECT_LT(Clock::now() - begin, std::chrono::seconds(20));
   host_->barrier();
@@ -82,7 +82,7 @@ TEST_F(DeviceFailure, ARankThatLeavesWithAnErrorIsNoticedByTheOthers) {
   } else {
     const auto group = device_world(stream_);
     host_->barrier();
-    EXPECT_THAT(told([&] {
+    EXPECT_THAT(message_of([&] {
                   group->all_reduce(x);
                   stream_.synchronize();
                 }),
@@ -152,7 +152,7 @@ class Fault : public DeviceFailure {
       group->all_reduce(x);
       stream_.synchronize();
     } catch (const Error& error) {
-      std::fprintf(stderr, "told: %s\n", error.what());
+      std::fprintf(stderr, "error: %s\n", error.what());
       std::fflush(nullptr);
       MpiSession::abort(1);
     }

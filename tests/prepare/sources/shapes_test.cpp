@@ -106,7 +106,7 @@ TEST(SourceShapes, CaptionsNameEveryShapeOnce) {
       {"a", 1}, {"an", 1}, {"two", 2}, {"three", 3}, {"four", 4}};
   for (int i = 0; i < 1000; ++i) {
     const ShapesExample example = world.example(ShapesClass::kCaption, i);
-    std::map<std::string, int> told;
+    std::map<std::string, int> named;
     const auto words = words_of(example.answer);
     for (size_t w = 0; w + 2 < words.size(); w += 3) {
       if (words[w] == "and") ++w;
@@ -116,17 +116,17 @@ TEST(SourceShapes, CaptionsNameEveryShapeOnce) {
         ASSERT_TRUE(kind.ends_with('s')) << example.answer;
         kind.pop_back();
       }
-      told[words.at(w + 1) + " " + kind] += number;
+      named[words.at(w + 1) + " " + kind] += number;
     }
     std::map<std::string, int> there;
     for (const SceneShape& shape : example.scene.shapes)
       ++there[color_of(shape) + " " + kind_of(shape)];
-    ASSERT_EQ(told, there) << example.answer;
+    ASSERT_EQ(named, there) << example.answer;
   }
 }
 
 TEST(SourceShapes, CaptionGrammar) {
-  const auto told = [](std::vector<Look> looks) {
+  const auto described = [](std::vector<Look> looks) {
     Scene scene{kSize, 0, {}};
     for (const Look& look : looks) scene.shapes.push_back({look, 0, 0, 1});
     return caption(scene);
@@ -134,11 +134,11 @@ TEST(SourceShapes, CaptionGrammar) {
   const Look red_circle{ShapeKind::kCircle, ShapeColor::kRed};
   const Look blue_square{ShapeKind::kSquare, ShapeColor::kBlue};
   const Look orange_triangle{ShapeKind::kTriangle, ShapeColor::kOrange};
-  EXPECT_EQ(told({orange_triangle}), "an orange triangle");
-  EXPECT_EQ(told({blue_square, red_circle, red_circle}), "two red circles and a blue square");
-  EXPECT_EQ(told({orange_triangle, blue_square, red_circle}),
+  EXPECT_EQ(described({orange_triangle}), "an orange triangle");
+  EXPECT_EQ(described({blue_square, red_circle, red_circle}), "two red circles and a blue square");
+  EXPECT_EQ(described({orange_triangle, blue_square, red_circle}),
             "a red circle, a blue square and an orange triangle");
-  EXPECT_EQ(told({blue_square, blue_square, blue_square, blue_square}), "four blue squares");
+  EXPECT_EQ(described({blue_square, blue_square, blue_square, blue_square}), "four blue squares");
 }
 
 TEST(SourceShapes, AnswersAreBalanced) {

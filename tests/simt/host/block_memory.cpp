@@ -32,7 +32,7 @@ BlockMemory::BlockMemory() {
   if (memory == MAP_FAILED) fail("no memory for a block");
   arena_ = static_cast<unsigned char*>(memory);
   guard_ = arena_ + kArenaBytes;
-  if (mprotect(guard_, kGuardBytes, PROT_NONE) != 0) fail("no guard page behind a block's memory");
+  if (mprotect(guard_, kGuardBytes, PROT_NONE) != 0) fail("no guard page after a block's memory");
   dynamic_ = guard_;
 }
 

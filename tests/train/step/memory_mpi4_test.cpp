@@ -69,7 +69,7 @@ TEST(Memory, EachRankHoldsItsShareOfWhatIsTrained) {
     EXPECT_GE(live(MemoryOwner::kGradient), trained * kFloat);
     EXPECT_LE(live(MemoryOwner::kGradient), trained * kFloat + tensors * 60);
     EXPECT_EQ(live(MemoryOwner::kMoment), 2 * trained * kFloat);
-    EXPECT_EQ(live(MemoryOwner::kActivation), 0) << "a step leaves nothing behind";
+    EXPECT_EQ(live(MemoryOwner::kActivation), 0) << "a step keeps no activation";
     EXPECT_EQ(live(MemoryOwner::kInput), 0);
     // All four together hold each split weight once.
     const int64_t all = grid.world->all_reduce(share.llm);

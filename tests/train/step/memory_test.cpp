@@ -94,7 +94,7 @@ TEST(Memory, GradientsAndMomentsExistForWhatIsTrainedOnly) {
     EXPECT_EQ(live(run.rt(), MemoryOwner::kMoment), 2 * trained * kFloat);
     EXPECT_LE(peak(run.rt(), MemoryOwner::kGradient), trained * kFloat + tensors * 60);
     EXPECT_EQ(peak(run.rt(), MemoryOwner::kMoment), 2 * trained * kFloat);
-    EXPECT_EQ(live(run.rt(), MemoryOwner::kActivation), 0) << "a step leaves nothing behind";
+    EXPECT_EQ(live(run.rt(), MemoryOwner::kActivation), 0) << "a step keeps no activation";
     EXPECT_EQ(live(run.rt(), MemoryOwner::kInput), 0);
   }
 }

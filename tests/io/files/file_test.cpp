@@ -63,7 +63,9 @@ TEST_F(FileTest, ErrorsNameThePathAndTheReason) {
   const File file = File::open(write("short", "12345"));
   char buffer[8];
   EXPECT_THAT([&] { file.read_at(2, buffer, 8); },
-              ThrowsMessage<IoError>(AllOf(HasSubstr("ends at byte 5"), HasSubstr("short"))));
+              ThrowsMessage<IoError>(
+                  AllOf(HasSubstr("found the end of the file at byte 5, expected bytes 2 to 10"),
+                        HasSubstr("short"))));
   EXPECT_THAT([&] { read_text(folder_ / "short", 4); },
               ThrowsMessage<InputError>(HasSubstr("5 bytes, at most 4")));
 }

@@ -155,7 +155,7 @@ TEST_F(SourceWebdatasetTest, ABombIsStopped) {
   WebdatasetOptions options{.file = packed};
   options.limits.max_bytes = 32 << 20;
   EXPECT_THAT(input_error([&] { rows(WebdatasetSource(options)); }),
-              HasSubstr("more than 33554432 bytes together"));
+              HasSubstr("expected entries of at most 33554432 bytes in total, found more"));
   options.limits.max_bytes = 41 << 20;
   EXPECT_TRUE(rows(WebdatasetSource(options)).empty());
 }

@@ -1,4 +1,4 @@
-// A named dataset: all shards that a file pattern matches, seen as one list of samples.
+// A named dataset: all dataset shards that match a pattern, as one list of samples.
 #pragma once
 
 #include <cstdint>
@@ -10,19 +10,19 @@
 
 namespace lynceus::io {
 
-/// The files that match `pattern` (as in a shell: * ? [...] {a,b}), sorted by bytes. IoError if a
-/// folder cannot be listed.
+/// The files that match `pattern` (as in a shell: * ? [...] {a,b}), in byte order. IoError if a
+/// directory cannot be listed.
 std::vector<std::string> files_matching(const std::string& pattern);
 
 class Dataset {
  public:
-  /// Opens every file that matches `pattern` (files_matching), in the order of their
-  /// names. InputError if there is none, or if one is not a valid shard.
+  /// Opens all files_matching(pattern), in that order. InputError if there is none, or if one is
+  /// not a valid dataset shard.
   Dataset(std::string name, const std::string& pattern);
 
   const std::string& name() const { return name_; }
   int64_t size() const { return first_sample_.back(); }  ///< samples
-  /// One value for all of the content, blobs included through their digests; names do not count.
+  /// A digest of all content: media through their own digests, file names excluded.
   std::string fingerprint() const;
   const std::vector<ShardReader>& shards() const { return shards_; }
 

@@ -1,4 +1,4 @@
-// What one training example is on disk: encoded media, and the turns of a conversation.
+// A sample on disk: encoded media and the turns of a conversation.
 #pragma once
 
 #include <cstdint>
@@ -18,8 +18,8 @@ struct Turn {
   bool operator==(const Turn&) const = default;
 };
 
-/// How several media of one sample are read: as frames of one video, which share the visual tokens,
-/// or as images that get visual tokens each.
+/// How the encoded pictures of a sample are used: as the frames of one video, which share one set
+/// of visual tokens, or as separate images with a set of visual tokens each.
 enum class MediaKind : uint8_t { kFrames = 0, kSeparateImages = 1 };
 constexpr int kMediaKinds = 2;
 

@@ -21,14 +21,14 @@ struct ShardReader::Reader {
     throw InputError("{}: {}: expected {}, found {}", path, name, expected, found);
   }
 
-  /// A hard-linked, contiguous, one-dimensional dataset of unsigned integers of the given size,
-  /// whose storage lies in the file.
+  /// Opens a dataset. It must be hard-linked, contiguous and one-dimensional, contain unsigned
+  /// integers of the given size, and be stored inside the file.
   hdf5::Handle open(const std::string& name, size_t element_bytes, uint64_t* count,
                     uint64_t* offset) const {
     for (const std::string& link : {name.substr(0, name.find('/')), name}) {
       H5L_info_t info{};
       hdf5::check(H5Lget_info(file, link.c_str(), &info, H5P_DEFAULT), "no " + link, path);
-      if (info.type != H5L_TYPE_HARD) refuse(link, "data of its own", "a link to elsewhere");
+      if (info.type != H5L_TYPE_HARD) refuse(link, "a hard link", "a soft or external link");
     }
     hdf5::Handle dataset = hdf5::open_dataset(file, name, path);
     const hdf5::Handle type(hdf5::check(H5Dget_type(dataset), "no type of " + name, path),
@@ -90,7 +90,7 @@ struct ShardReader::Reader {
                      uint64_t total) const {
     if (offsets.empty() || offsets.front() != 0 || offsets.back() != total ||
         !std::is_sorted(offsets.begin(), offsets.end())) {
-      refuse(name, fmt::format("offsets that rise from 0 to {}", total),
+      refuse(name, fmt::format("offsets that increase from 0 to {}", total),
              offsets.empty() ? "none"
                              : fmt::format("{} values from {} to {}", offsets.size(),
                                            offsets.front(), offsets.back()));
@@ -113,7 +113,7 @@ ShardReader::ShardReader(const std::filesystem::path& path)
   try {
     read_structure();
   } catch (const IoError& error) {
-    // Every byte was just read for the digest, so a dataset that HDF5 does not find is missing.
+    // The file was just read for the digest, so the failure is in its content, not in the I/O.
     throw InputError("{}", error.what());
   }
 }

@@ -1,22 +1,27 @@
 // Reads a dataset shard: an HDF5 file of bytes and offsets (contiguous layout, no variable-length
-// types) with the digest in a sidecar. N samples, M images, T turns:
+// types) with its digest in a sidecar. N samples, M encoded images, T turns:
 //
-//   /media/bytes         u8  [B]    encoded images, one after the other
+//   /media/bytes         u8  [B]    encoded images, concatenated
 //   /media/offset        u64 [M+1]  image j is bytes [offset[j], offset[j+1])
 //   /media/digest        u64 [M]    XXH3-64 of each image
 //   /sample/media_begin  u64 [N+1]  sample i has images [begin[i], begin[i+1])
 //   /sample/turn_begin   u64 [N+1]  sample i has turns [begin[i], begin[i+1])
-//   /sample/text_length  u32 [N]    UTF-8 bytes of all turns of a sample
-//   /sample/kind         u8  [N]    MediaKind
-//   /sample/key_bytes    u8  [..]   keys of the samples, one after the other
-//   /sample/key_offset   u64 [N+1]  in key_bytes
-//   /text/bytes          u8  [..]   texts of the turns, one after the other
-//   /text/offset         u64 [T+1]  in /text/bytes
-//   /text/role           u8  [T]    TurnRole
-//   root attributes      format "lynceus-shard", version 1, task, source, created_by, num_samples
+//   /sample/text_length  u32 [N]    UTF-8 bytes of all turns of sample i
+//   /sample/kind         u8  [N]    MediaKind of sample i
+//   /sample/key_bytes    u8  [..]   keys of the samples, concatenated
+//   /sample/key_offset   u64 [N+1]  key i is bytes [offset[i], offset[i+1]) of key_bytes
+//   /text/bytes          u8  [..]   texts of the turns, concatenated
+//   /text/offset         u64 [T+1]  turn j is bytes [offset[j], offset[j+1]) of /text/bytes
+//   /text/role           u8  [T]    TurnRole of turn j
+//   attribute format       text     "lynceus-shard"
+//   attribute version      integer  1
+//   attribute task         text     ShardInfo
+//   attribute source       text     ShardInfo
+//   attribute created_by   text     ShardInfo
+//   attribute num_samples  integer  N
 //
-// Opening checks the sidecar, reads the arrays and closes the HDF5 library again. Images, texts and
-// keys are then read with pread, from any number of threads.
+// Opening checks the sidecar, reads the arrays through HDF5 and closes the HDF5 file. Images, texts
+// and keys are then read with pread, from any number of threads.
 #pragma once
 
 #include <cstdint>
@@ -37,7 +42,7 @@ constexpr int64_t kShardVersion = 1;
 class ShardReader {
  public:
   /// InputError if the sidecar is missing, or the shard is truncated, damaged, of another version,
-  /// or not in the format above. Not thread-safe (HDF5 is not); everything below is.
+  /// or not in the format above. Not thread-safe (HDF5 is not); the member functions are.
   explicit ShardReader(const std::filesystem::path& path);
 
   const std::filesystem::path& path() const { return file_.path(); }
@@ -50,7 +55,7 @@ class ShardReader {
   int media_count(int64_t sample) const;
   std::vector<Turn> turns(int64_t sample) const;
   std::string key(int64_t sample) const;
-  /// The encoded bytes. InputError naming file, key and both digests if they are damaged.
+  /// The encoded bytes. InputError naming file, key and both digests if the bytes are damaged.
   std::string read_media(int64_t sample, int index) const;
 
  private:
@@ -71,9 +76,9 @@ class ShardReader {
   std::vector<uint32_t> text_length_;
   std::vector<uint8_t> kind_;
   std::vector<uint8_t> role_;
-  uint64_t media_at_ = 0;  // where the bytes begin in the file
-  uint64_t key_at_ = 0;
-  uint64_t text_at_ = 0;
+  uint64_t media_at_ = 0;  // first byte of /media/bytes in the file
+  uint64_t key_at_ = 0;    // of /sample/key_bytes
+  uint64_t text_at_ = 0;   // of /text/bytes
 };
 
 }  // namespace lynceus::io

@@ -12,7 +12,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// NAME.h5 or NAME-<digits>.h5.
+/// Whether `file` is NAME.h5 or NAME-<digits>.h5.
 bool belongs(const std::string& file, const std::string& name) {
   constexpr std::string_view kSuffix = ".h5";
   if (!file.starts_with(name) || !file.ends_with(kSuffix) ||
@@ -24,7 +24,7 @@ bool belongs(const std::string& file, const std::string& name) {
                             middle.find_first_not_of("0123456789", 1) == std::string::npos);
 }
 
-/// A temporary file of a shard of this series, which a killed run left.
+/// Whether this is a temporary file that a killed run left for a shard of this series.
 bool is_leftover(const std::string& file, const std::string& name) {
   const size_t at = file.find(".h5.tmp.");
   return at != std::string::npos && belongs(file.substr(0, at + 3), name);

@@ -1,4 +1,4 @@
-// Samples of one dataset spread over shards of bounded size: NAME.h5, then NAME-1.h5, NAME-2.h5 ...
+// Writes the samples of one dataset to shards of bounded size: NAME.h5, NAME-1.h5, NAME-2.h5 ...
 #pragma once
 
 #include <cstdint>
@@ -30,20 +30,21 @@ class ShardSeries {
   /// A shard ends with the sample that brings it to max_bytes of media, texts and keys.
   ShardSeries(std::filesystem::path directory, std::string name, ShardInfo info,
               uint64_t max_bytes);
-  /// Without close(): removes the shards that it wrote, unless they are kept.
+  /// Without close(): removes the written shards, except after keep_shards().
   ~ShardSeries();
   ShardSeries(const ShardSeries&) = delete;
   ShardSeries& operator=(const ShardSeries&) = delete;
 
-  /// Keeps complete shards even without close(), and calls `on_shard` when one is on disk. The
-  /// series continues after the shards of an earlier run.
+  /// Keeps complete shards even without close(), and calls `on_shard` after each complete shard.
+  /// The series continues after the shards of an earlier run.
   void keep_shards(ShardSeriesState earlier, std::function<void(const ShardSeriesState&)> on_shard);
   void add(const Sample& sample);
-  /// Completes the last shard and removes shards of this name that an earlier, larger series left.
+  /// Completes the last shard. Removes temporary files, and shards of an earlier, larger series of
+  /// this name.
   void close();
 
   const std::string& name() const { return name_; }
-  /// Of the series: complete files, and counts of all samples that were added.
+  /// The complete files, and counts of all samples added so far.
   const ShardSeriesState& state() const { return state_; }
   int64_t samples() const { return state_.samples; }
   int64_t media() const { return state_.media; }
@@ -51,7 +52,7 @@ class ShardSeries {
   const std::vector<std::filesystem::path>& files() const { return state_.files; }
 
  private:
-  std::filesystem::path current_path() const;  ///< of the shard after the complete ones
+  std::filesystem::path current_path() const;  ///< of the incomplete shard
   void close_shard();
 
   std::filesystem::path directory_;

@@ -80,7 +80,7 @@ ShardSidecar ShardSidecar::read(const std::filesystem::path& shard) {
                                  &sidecar.size, &sidecar.blobs_begin, &sidecar.blobs_end, hex);
   if (fields == 4 && std::char_traits<char>::length(hex) == 32) {
     sidecar.outside = parse_digest128(hex, path.string());
-    // Written again it must be the same text, its own digest included.
+    // The parsed values must format to the same text; this includes the digest of the text itself.
     if (sidecar.to_text() == text && sidecar.blobs_begin <= sidecar.blobs_end &&
         sidecar.blobs_end <= sidecar.size) {
       return sidecar;

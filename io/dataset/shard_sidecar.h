@@ -1,7 +1,6 @@
-// The sidecar of a dataset shard: PATH.xxh, a few lines of text with a digest over every byte of
-// the shard outside its media blobs (which have digests of their own). It is checked before the
-// HDF5 library sees the file, because that library crashes on damaged metadata and reads damaged
-// data without an error.
+// The sidecar of a dataset shard: PATH.xxh, a few lines of text with a digest of all bytes of the
+// shard except its media blobs, which have their own digests. It is checked before HDF5 opens the
+// file: HDF5 can crash on damaged metadata, and it reads damaged data without an error.
 //
 //   lynceus-shard-sidecar 1
 //   size 123456
@@ -31,7 +30,7 @@ struct ShardSidecar {
   static ShardSidecar read(const std::filesystem::path& shard);
 
   std::string to_text() const;
-  /// InputError if the shard is truncated or its bytes outside the blobs do not have the digest.
+  /// InputError if the size of the shard or the digest of its bytes outside the blobs is wrong.
   void check(const File& shard) const;
 };
 

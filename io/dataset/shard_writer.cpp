@@ -17,7 +17,7 @@ namespace {
 
 constexpr size_t kCopyBytes = 4 << 20;
 
-/// A one-dimensional dataset with its values.
+/// Creates and fills a one-dimensional dataset.
 void write_array(hid_t file, const std::string& name, hid_t disk_type, hid_t memory_type,
                  const void* values, size_t count, const std::string& path) {
   hdf5::Handle dataset = hdf5::create_dataset(file, name, disk_type, {count}, path);
@@ -99,9 +99,9 @@ void ShardWriter::close() {
   sync_file(shard);
   const ShardSidecar sidecar = ShardSidecar::measure(shard);
   atomic_write_text(ShardSidecar::path_of(shard), sidecar.to_text());
-  // HDF5 may report success for metadata that a full disk did not take.
+  // HDF5 may report success although a full disk did not store all metadata.
   read_back(shard);
-  // The sidecar first: a shard without one is refused, a sidecar without its shard is harmless.
+  // The sidecar first: a shard without a sidecar is refused, a sidecar without a shard is harmless.
   rename_file(ShardSidecar::path_of(shard), ShardSidecar::path_of(path_));
   rename_file(shard, path_);
   const std::filesystem::path parent = path_.parent_path();
@@ -163,7 +163,8 @@ void ShardWriter::read_back(const std::filesystem::path& path) const {
     if (text_bytes_.compare(begin, text_offset_[turn_begin_[i + 1]] - begin, text) != 0 ||
         key_bytes_.compare(key_offset_[i], key_offset_[i + 1] - key_offset_[i], shard.key(i)) !=
             0) {
-      throw IoError("{}: sample {}: reading it back gives other data", path.string(), i);
+      throw IoError("{}: sample {}: the data read back differs from the data written",
+                    path.string(), i);
     }
     for (int k = 0; k < shard.media_count(i); ++k) shard.read_media(i, k);
   }

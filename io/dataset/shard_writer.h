@@ -1,5 +1,5 @@
-// Writes a dataset shard (the format is in shard.h) sample by sample with bounded memory: media go
-// to a temporary file in the same folder until their total size is known.
+// Writes a dataset shard (the format is in shard.h) sample by sample with bounded memory: media are
+// stored in a temporary file in the same directory until their total size is known.
 #pragma once
 
 #include <cstdint>
@@ -15,9 +15,9 @@ namespace lynceus::io {
 
 class ShardWriter {
  public:
-  /// Creates temporary files in the folder of `path`; close() creates the shard.
+  /// Creates temporary files in the directory of `path`; close() creates the shard.
   ShardWriter(std::filesystem::path path, ShardInfo info);
-  /// Without close(): removes its files.
+  /// Removes the temporary files.
   ~ShardWriter();
   ShardWriter(const ShardWriter&) = delete;
   ShardWriter& operator=(const ShardWriter&) = delete;
@@ -25,9 +25,9 @@ class ShardWriter {
   void add(const Sample& sample);
   int64_t size() const { return static_cast<int64_t>(text_length_.size()); }  ///< samples so far
   uint64_t media_bytes() const { return media_offset_.back(); }               ///< so far
-  /// Bytes of media, texts and keys so far: a caller starts a new shard when this is large enough.
+  /// Bytes of media, texts and keys so far, for callers that limit the size of a shard.
   uint64_t bytes() const { return media_bytes() + text_bytes_.size() + key_bytes_.size(); }
-  /// Completes the file and its sidecar, makes both durable and gives them their names.
+  /// Completes the file and its sidecar, makes both durable and renames them to their final paths.
   void close();
 
  private:

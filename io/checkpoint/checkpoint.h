@@ -1,11 +1,11 @@
-// Checkpoints: all trained tensors and their moments as *global* tensors in one parallel HDF5 file,
+// Checkpoints: all trained tensors and their moments as global tensors in one parallel HDF5 file,
 // committed by one rename, readable on any grid.
 //
 //   RUN/checkpoints/step-00001000/state.h5        the tensors, f32, under "NAME/value", "/m", "/v"
 //   RUN/checkpoints/step-00001000/MANIFEST.json   written last; its presence here is the commit
-//   RUN/checkpoints/latest                        a link for people; no program reads it
-//   RUN/checkpoints/.staging-TOKEN/               being written by the holder of the lease TOKEN
-//   RUN/checkpoints/superseded-step-...           set aside when a resume went back before it
+//   RUN/checkpoints/latest                        a symbolic link for users; no program reads it
+//   RUN/checkpoints/.staging-TOKEN/               being written by the owner of the lease TOKEN
+//   RUN/checkpoints/superseded-step-...           set aside by a resume from an earlier step
 //
 // Every row block of every global tensor has one owner rank. To save, the ranks that hold parts of
 // a block send them to its owner, which digests the block from memory and writes it. To load, the

@@ -1,6 +1,6 @@
-// A piece is the part of an owner's rows that lies in one slice. In both tensors it is a sequence
-// of equal chunks at a fixed stride: one chunk per row (of all axes before the sharded one), as
-// wide as the slice.
+// A piece is the part of an owner's rows that is in one slice. In both tensors it is a sequence of
+// equal chunks at a fixed stride: one chunk per row (of all axes before the sharded one), as wide
+// as the slice.
 #include "io/checkpoint/exchange.h"
 
 #include <cstring>
@@ -98,8 +98,9 @@ const TensorSlice* slice_of(const TensorPlan& plan, int rank) {
   return nullptr;
 }
 
-/// The replica of `slice` that sends to `owner`: the owner itself if it is one; otherwise the one
-/// at the owner's position among the replicas of its own slice, which is its neighbour in the grid.
+/// The replica of `slice` that sends to `owner`: the owner itself if it holds `slice`; otherwise
+/// the holder at the same position as the owner has among the holders of its own slice, which is
+/// its neighbour in the grid.
 int source_for(const TensorPlan& plan, const TensorSlice& slice, int owner) {
   const TensorSlice* own = slice_of(plan, owner);
   size_t place = 0;

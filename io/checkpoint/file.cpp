@@ -11,7 +11,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-/// Selects rows in a dataset's space; of a scalar, everything.
+/// Selects rows in a dataset's space, or all of it for a scalar.
 hdf5::Handle select_rows(hid_t dataset, const TensorPlan& plan, const OwnedRows& range,
                          const std::string& path) {
   hdf5::Handle space(hdf5::check(H5Dget_space(dataset), "no dataspace of " + plan.name, path),
@@ -144,7 +144,7 @@ Manifest read_intact_manifest(const fs::path& checkpoint) {
   const fs::path state = checkpoint / kStateFileName;
   if (!file_exists(state)) throw InputError("{}: the file is missing", state.string());
   if (const uint64_t found = File::open(state).size(); found != manifest.file_bytes)
-    throw InputError("{}: expected {} bytes (by the manifest), found {}", state.string(),
+    throw InputError("{}: expected {} bytes (from the manifest), found {}", state.string(),
                      manifest.file_bytes, found);
   if (const Digest128 found = digest_frame(state, manifest.frame); found != manifest.frame_digest)
     throw InputError("{}: damaged outside the tensors: expected digest {}, found {}",

@@ -1,5 +1,5 @@
-// What reading and writing state.h5 share: transfers and digests of owned rows, and the frame,
-// which is every byte of the file that is not tensor data.
+// Shared by reading and writing state.h5: transfers and digests of owned rows, and the frame, which
+// is every byte of the file that is not tensor data.
 #pragma once
 
 #include <hdf5.h>
@@ -27,17 +27,17 @@ void write_rows(hid_t dataset, const TensorPlan& plan, const OwnedRows& range, c
 void read_rows(hid_t dataset, const TensorPlan& plan, const OwnedRows& range, const Tensor& owned,
                const std::string& path);
 
-/// The frame, ascending, given the places of the tensors' bytes in any order. IoError if these
+/// The frame, ascending. `tensors`: the byte ranges of the tensors, in any order. IoError if they
 /// overlap or exceed the file.
 std::vector<ByteRange> frame_of(std::vector<ByteRange> tensors, uint64_t file_bytes,
                                 const std::string& path);
 Digest128 digest_frame(const std::filesystem::path& path, const std::vector<ByteRange>& frame);
 
-/// The manifest of a committed checkpoint, after checking what must be correct before state.h5 may
-/// be opened: the manifest's own digest and step, the file's size, the digest of its frame.
+/// Reads the manifest of a committed checkpoint and checks what must be correct before HDF5 opens
+/// state.h5: the manifest's own digest and step, the file's size, the digest of its frame.
 /// InputError naming what is wrong.
 Manifest read_intact_manifest(const std::filesystem::path& checkpoint);
-/// state.h5, read-only and without locks: a committed checkpoint never changes.
+/// Opens state.h5 read-only and without locks: a committed checkpoint never changes.
 hdf5::Handle open_state(const std::string& path);
 /// Compares the digests of `owned`, which begins and ends at block boundaries, with the manifest's.
 /// InputError naming the rows.

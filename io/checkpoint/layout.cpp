@@ -23,10 +23,10 @@ struct Holding {
 };
 
 struct Group {
-  DType dtype = DType::kF32;  // of the first rank that named the tensor, as shape and axis
+  DType dtype = DType::kF32;  // dtype, shape and axis: as on first_rank
   Shape shape;
   int axis = -1;
-  std::string type_text;  // "[dtype, shape, axis]"
+  std::string type_text;  // "[dtype,shape,axis]"
   int first_rank = 0;
   std::vector<Holding> holdings;
 };
@@ -53,7 +53,7 @@ std::vector<TensorSlice> slices_of(const std::vector<Holding>& holdings) {
   return slices;
 }
 
-/// A message, empty if the slices tile [0, extent).
+/// An error message; empty if the slices tile [0, extent).
 std::string tiling_fault(const TensorPlan& plan) {
   const int64_t extent = plan.axis < 0 ? 1 : plan.shape[plan.axis];
   int64_t end = 0;
@@ -117,7 +117,7 @@ Group parse_group(const Json& entry, int rank) {
   return group;
 }
 
-/// The text is our own: no limits.
+/// The texts come from the other ranks, not from a file: no limits.
 constexpr JsonLimits kDescriptionLimits = {.max_bytes = std::numeric_limits<uint64_t>::max(),
                                            .max_values = std::numeric_limits<uint64_t>::max()};
 
@@ -168,7 +168,7 @@ std::vector<TensorPlan> plan_tensors(const std::vector<std::string>& description
         faults.push_back(fmt::format("{}: [dtype, shape, axis] is {} on rank {} and {} on rank {}",
                                      name, group.type_text, group.first_rank, type_text, rank));
       if (!group.holdings.empty() && group.holdings.back().rank == static_cast<int>(rank))
-        faults.push_back(fmt::format("{}: twice on rank {}", name, rank));
+        faults.push_back(fmt::format("{}: listed twice on rank {}", name, rank));
       group.holdings.push_back(
           {static_cast<int>(rank), entry.at(4).integer(), entry.at(5).integer()});
     }

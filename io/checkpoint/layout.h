@@ -38,7 +38,7 @@ struct TensorPlan {
   int64_t row_elements() const { return shape.elements() / rows(); }
   int64_t block_rows() const { return digest_block_rows(shape, dtype); }
   uint64_t bytes() const { return static_cast<uint64_t>(shape.elements()) * size_of(dtype); }
-  /// The rows of `owned` of which a slice covers a part; none: begin == end.
+  /// The rows of `owned` that `slice` covers at least in part; none: begin == end.
   OwnedRows rows_in_slice(const OwnedRows& owned, const TensorSlice& slice) const;
   /// The rows that `rank` owns; none: begin == end.
   OwnedRows owned_by(int rank) const;

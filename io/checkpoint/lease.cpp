@@ -27,7 +27,7 @@ using Clock = std::chrono::steady_clock;
 
 namespace {
 
-/// Always of the same length.
+/// The time as text of constant length.
 std::string utc_now() {
   const auto now = std::chrono::system_clock::now().time_since_epoch();
   const auto count = std::chrono::duration_cast<milliseconds>(now).count();
@@ -102,7 +102,7 @@ std::optional<LeaseOwner> read_owner(const fs::path& path) {
 
 enum class Life { kAlive, kDead, kUnknown };
 
-/// What can be known without waiting.
+/// Whether the owner is alive, as far as this is known without waiting.
 Life life_of(const LeaseOwner& owner, const LeaseOwner& self) {
   if (owner.host != self.host) return Life::kUnknown;
   // Another boot of this host, or another host of this name.
@@ -144,8 +144,8 @@ bool watch_until_dead(const fs::path& path, LeaseOwner& owner, const LeaseOption
       path.string(), owner.describe());
 }
 
-/// A lock among newcomers while they decide. Some network file systems have no locks, or only
-/// within one host: there acquire()'s final look at the file decides.
+/// A lock between processes that acquire the lease at the same time. Some network file systems have
+/// no locks, or only within one host; there the final read in acquire() decides.
 File lock_for_newcomers(const fs::path& run_directory) {
   File file = File::create(run_directory / ".lease.lock");
   while (flock(file.descriptor(), LOCK_EX) != 0 && errno == EINTR) {
@@ -194,7 +194,7 @@ void sweep_staging(const fs::path& checkpoints, const std::string& token, bool r
   for (const auto& entry : fs::directory_iterator(checkpoints)) {
     const std::string name = entry.path().filename();
     if (!name.starts_with(".abandoned-") && !name.starts_with(".removing-")) continue;
-    std::error_code error;  // a leftover only takes space
+    std::error_code error;  // not an error: a leftover only uses space
     fs::remove_all(entry.path(), error);
     if (error) log::warn("{}: cannot remove: {}", entry.path().string(), error.message());
   }
@@ -208,7 +208,7 @@ std::unique_ptr<Lease> Lease::acquire(const fs::path& run_directory, const Lease
   const LeaseOwner self = this_process();
   const File lock = lock_for_newcomers(run_directory);
 
-  // Files left by newcomers that died in this function.
+  // Files left by processes that died in this function.
   for (const auto& entry : fs::directory_iterator(run_directory))
     if (entry.path().filename().string().starts_with(std::string(kLeaseName) + "."))
       fs::remove(entry.path(), error);
@@ -225,7 +225,7 @@ std::unique_ptr<Lease> Lease::acquire(const fs::path& run_directory, const Lease
     if (life == Life::kUnknown && !watch_until_dead(path, *owner, options)) refuse(path, *owner);
   }
   // The order matters. After the first sweep the former owner cannot rename its staged files into
-  // place; the rename then takes the lease from it; the second sweep catches what it staged
+  // place; the rename then takes the lease from it; the second sweep renames what it staged
   // meanwhile.
   sweep_staging(run_directory / "checkpoints", self.token, false);
   LYNCEUS_FAULT_POINT("lease.after_sweep");
@@ -241,7 +241,8 @@ std::unique_ptr<Lease> Lease::acquire(const fs::path& run_directory, const Lease
   // Where the lock above does not work, two newcomers may both get here: the last rename wins.
   std::this_thread::sleep_for(milliseconds(200));
   const auto now = read_owner(path);
-  if (!now) throw IoError("{}: removed by another process while taking it", path.string());
+  if (!now)
+    throw IoError("{}: removed by another process while this one acquired it", path.string());
   if (now->token != self.token) refuse(path, *now);
   if (owner) log::warn("{}: taken over from {}", path.string(), owner->describe());
   return std::unique_ptr<Lease>(new Lease(path, self, std::move(file), options.heartbeat));
@@ -265,7 +266,7 @@ void Lease::beat() {
       file_.sync();
       still_mine();
     } catch (const std::exception& error) {
-      log::warn("heartbeat: {}", error.what());
+      log::warn("the heartbeat of the lease failed: {}", error.what());
     }
   }
 }
@@ -275,7 +276,7 @@ bool Lease::still_mine() const {
   try {
     const auto now = read_owner(path_);
     mine = now && now->token == owner_.token;
-  } catch (const InputError&) {  // another process wrote something else
+  } catch (const InputError&) {  // another process wrote other content
   }
   if (!mine) lost_ = true;
   return mine;
@@ -293,7 +294,7 @@ void Lease::release() {
     if (still_mine()) fs::remove(path_);
     file_.close();
   } catch (const std::exception& error) {
-    log::warn("{}: cannot release: {}", path_.string(), error.what());
+    log::warn("{}: cannot release the lease: {}", path_.string(), error.what());
   }
 }
 

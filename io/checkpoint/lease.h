@@ -1,10 +1,10 @@
 // The run's lease: LEASE.json in the run directory says which process may commit checkpoints there.
 //
 // A lease is dead if its owner ran in this boot of this host and that process is gone, or if its
-// heartbeat has not changed for a minute (the newcomer watches it). The same Slurm job with a
-// higher restart count takes over at once. Any other newcomer is refused with the owner's name. A
-// takeover first renames the owner's staging directories, so that a stale owner that wakes up has
-// no staged files to rename into place, and finds another token when it checks.
+// heartbeat does not change for a minute while a new process watches it. The same Slurm job with a
+// higher restart count takes over at once. Any other process is refused with the owner's name. A
+// takeover first renames the owner's staging directories, so that a stale owner that resumes
+// execution has no staged files to rename into place, and finds another token when it checks.
 //
 // The heartbeat is written into the owner's open file, never by name: after a successor has
 // replaced the file, the old owner writes into a file without a name. Only rank 0 holds the lease.
@@ -27,7 +27,7 @@ namespace lynceus::io {
 
 constexpr const char* kLeaseName = "LEASE.json";
 
-/// The holder of a lease, as in LEASE.json.
+/// The owner of a lease, as in LEASE.json.
 struct LeaseOwner {
   std::string host;
   std::string boot_id;        ///< pids are unique only within a boot; two hosts may share a name
@@ -60,7 +60,7 @@ class Lease {
   /// the lease; InputError for an invalid LEASE.json; IoError.
   static std::unique_ptr<Lease> acquire(const std::filesystem::path& run_directory,
                                         const LeaseOptions& options = {});
-  /// Releases.
+  /// Calls release().
   ~Lease();
   Lease(const Lease&) = delete;
   Lease& operator=(const Lease&) = delete;
@@ -69,7 +69,8 @@ class Lease {
   const LeaseOwner& owner() const { return owner_; }
   /// Reads LEASE.json: whether this process still holds the lease.
   bool still_mine() const;
-  /// Whether the heartbeat or still_mine() has found another holder. Does not read the file.
+  /// Whether the heartbeat or still_mine() has found that this process lost the lease. Does not
+  /// read the file.
   bool lost() const { return lost_; }
   /// Ends the heartbeat and removes LEASE.json if this process holds it. Never throws.
   void release();
@@ -90,8 +91,9 @@ class Lease {
   std::thread thread_;
 };
 
-/// Renames the staging directories of all owners but `token` to .abandoned-...; with `remove`, then
-/// deletes all of those. Part of a takeover and of every start.
+/// Renames the staging directories of all owners except `token` to .abandoned-...; with `remove`,
+/// then deletes all leftovers (.abandoned-..., .removing-...). Part of a takeover and of every
+/// start.
 void sweep_staging(const std::filesystem::path& checkpoints, const std::string& token, bool remove);
 
 }  // namespace lynceus::io

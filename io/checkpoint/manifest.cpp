@@ -149,7 +149,7 @@ void parse_file(const Json& json, Manifest& manifest) {
   check_cover(json, manifest);
 }
 
-/// InputError unless the text is the one that was written.
+/// InputError unless the text has the digest in its last line.
 void check_own_digest(const std::string& text, const std::string& origin) {
   const size_t key = text.rfind(kDigestKey);
   if (key == std::string::npos) refuse(origin, "key digest: expected as the last key, found none");

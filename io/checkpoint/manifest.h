@@ -1,10 +1,10 @@
-// MANIFEST.json describes a committed checkpoint. A checkpoint is committed exactly if its
+// MANIFEST.json describes a committed checkpoint. A checkpoint is committed if and only if its
 // directory has its final name and contains a valid manifest.
 //
 // The manifest lists every global tensor with the XXH3-128 digest of each of its row blocks (the
 // same on every grid, so two checkpoints can be compared), the digest of every byte of state.h5
-// that is not tensor data, all that a resume needs, and, as its last key, the digest of its own
-// text.
+// that is not tensor data, everything that a resume needs, and, as its last key, the digest of its
+// own text.
 #pragma once
 
 #include <cstdint>
@@ -47,11 +47,10 @@ struct ByteRange {
   bool operator==(const ByteRange&) const = default;
 };
 
-/// Weights of the run that its checkpoints do not contain: what identifies them, and where to load
-/// them from.
+/// Identity and location of weights that the checkpoints of the run do not contain.
 struct FrozenWeights {
   std::string identity;    ///< "random SEED STD", or a digest of what was read
-  std::string checkpoint;  ///< that contains them; empty: loaded from the config's paths
+  std::string checkpoint;  ///< the one with them; empty: loaded from the config's paths
 
   bool operator==(const FrozenWeights&) const = default;
 };

@@ -1,10 +1,10 @@
 // Order of checks: the manifest's own digest, the frame of state.h5, then every block by its owner.
-// Damage found by one rank is damage for all; then the next older checkpoint is tried. Names or
-// shapes that do not match and files that cannot be read end the load at once.
+// If one rank finds damage, all ranks try the next older checkpoint. Names or shapes that do not
+// match and files that cannot be read end the load at once.
 //
-// Each rank opens the file for itself, without locks: a committed checkpoint never changes, and no
-// rank can leave another one waiting inside a collective call. The HDF5 library does not survive
-// hostile structures, so the frame's digest is checked before it opens the file.
+// Each rank opens the file separately, without locks. A committed checkpoint never changes, and no
+// rank can leave another one waiting inside a collective call. HDF5 can crash on damaged
+// structures, so the frame's digest is checked before HDF5 opens the file.
 #include "io/checkpoint/reader.h"
 
 #include <fcntl.h>
@@ -26,7 +26,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-/// Found on one rank, thrown on all: this checkpoint is not intact.
+/// This checkpoint is damaged. Found on one rank, thrown on all.
 class Damage : public InputError {
  public:
   using InputError::InputError;
@@ -43,7 +43,7 @@ void check_agreed(parallel::Communicator& world, const std::function<void()>& st
   }
 }
 
-/// Checks that directory, manifest and file belong to one step, and manifest and frame are intact.
+/// The manifest of `checkpoint`, checked by rank 0 (read_intact_manifest).
 Manifest read_agreed_manifest(parallel::Communicator& world, const fs::path& checkpoint) {
   std::string text;
   check_agreed(world, [&] {
@@ -54,7 +54,7 @@ Manifest read_agreed_manifest(parallel::Communicator& world, const fs::path& che
   return parse_manifest(world.broadcast(text, 0), (checkpoint / kManifestName).string());
 }
 
-/// Reads the rows that this rank owns of each plan, checks them and calls `consume` with them
+/// For each plan, reads and checks the rows that this rank owns and calls `consume` with them
 /// (undefined if this rank owns none). `consume` is called in the order of the plans on every rank,
 /// after failures too, because it may be collective.
 void read_owned(parallel::Communicator& world, const std::vector<TensorPlan>& plans,

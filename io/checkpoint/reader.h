@@ -1,4 +1,4 @@
-// Loading and verifying checkpoints, on any grid. All functions are collective. No other thread may
+// Loads and verifies checkpoints, on any grid. All functions are collective. No other thread may
 // use the HDF5 library meanwhile.
 #pragma once
 
@@ -29,7 +29,7 @@ struct LoadOptions {
 struct LoadedCheckpoint {
   Manifest manifest;
   std::filesystem::path path;
-  std::vector<std::string> damaged;  ///< why newer ones were skipped; also logged as warnings
+  std::vector<std::string> damaged;  ///< why newer checkpoints were skipped; also logged
 };
 
 /// Fills the local tensors from one checkpoint directory; padding becomes zero. InputError: the
@@ -42,15 +42,15 @@ LoadedCheckpoint load_checkpoint(parallel::Communicator& world,
 
 /// The newest committed checkpoint of the run that is intact; damaged ones are skipped with a
 /// warning. nullopt if none was ever committed. InputError if all are damaged, or if an intact one
-/// does not fit (names, shapes, accept). Exit code of IoError if one cannot be read (EIO, EACCES,
-/// EMFILE): that does not mean that it is damaged.
+/// does not fit (names, shapes, accept). An error with the exit code of IoError if one cannot be
+/// read (EIO, EACCES, EMFILE): an unreadable checkpoint is not necessarily damaged.
 std::optional<LoadedCheckpoint> load_newest_checkpoint(parallel::Communicator& world,
                                                        const std::filesystem::path& run_directory,
                                                        std::span<const CheckpointTensor> tensors,
                                                        const LoadOptions& options = {});
 
 /// Reads every byte of a checkpoint back from the medium; the ranks share the work. InputError as
-/// load_checkpoint().
+/// in load_checkpoint().
 Manifest verify_checkpoint(parallel::Communicator& world, const std::filesystem::path& checkpoint);
 
 }  // namespace lynceus::io

@@ -25,7 +25,7 @@ int64_t step_of(const fs::path& checkpoint) {
   return step_in(checkpoint.filename(), kStepPrefix).value_or(-1);
 }
 
-/// Rank 0.
+/// Called on rank 0.
 void remove_checkpoint(const fs::path& checkpoint) {
   const fs::path doomed =
       checkpoint.parent_path() / (".removing-" + checkpoint.filename().string());
@@ -52,7 +52,8 @@ bool Retention::verified(const fs::path& checkpoint) {
     verified_.insert(checkpoint);
     return true;
   } catch (const Error& error) {  // the same on every rank
-    if (world_.rank() == 0) log::warn("checkpoint is kept, but is not intact: {}", error.what());
+    if (world_.rank() == 0)
+      log::warn("a checkpoint failed verification and is kept: {}", error.what());
     return false;
   }
 }

@@ -1,5 +1,5 @@
-// Which checkpoints of a run are kept. A checkpoint is renamed before it is deleted, so that a
-// half-deleted one is never taken for a checkpoint.
+// Decides which checkpoints of a run are kept. A checkpoint is renamed before it is deleted, so
+// that a partly deleted one is never used.
 #pragma once
 
 #include <cstdint>
@@ -19,10 +19,10 @@ class Retention {
   Retention(parallel::Communicator& world, std::filesystem::path run_directory, int keep_last,
             int64_t keep_every);
 
-  /// Collective. Removes old checkpoints, only those older than two checkpoints that were read back
-  /// and found intact. A failure to remove is logged.
+  /// Collective. Removes old checkpoints, but only those older than two that were read back and
+  /// found intact. A failure to remove is logged.
   void remove_old();
-  /// The checkpoint was written anew: read it back before relying on it.
+  /// `checkpoint` was rewritten: it must be read back again before it counts as intact.
   void forget(const std::filesystem::path& checkpoint) { verified_.erase(checkpoint); }
 
  private:

@@ -1,4 +1,4 @@
-// Complete blocks are read and checked, then the wanted part of each is copied.
+// Reads and checks complete blocks, then copies the requested part of each.
 #include "io/checkpoint/values.h"
 
 #include <algorithm>
@@ -69,7 +69,7 @@ class CheckpointSource : public WeightSource {
   /// Copies the slice of rows [rows, row_elements] of a tensor of `shape` to `out` from row `at`.
   static void copy_rows(const Shape& shape, const Slice& slice, const Tensor& rows, int64_t at,
                         const Tensor& out) {
-    // Along an axis after the first, each row has `pieces` pieces of which a part is wanted.
+    // Along an axis after the first, each row has `pieces` pieces, and a part of each is copied.
     int64_t pieces = 1, inner = rows.dim(1), begin = 0, count = inner;
     if (slice.axis > 0) {
       for (int axis = 1; axis < slice.axis; ++axis) pieces *= shape[axis];

@@ -1,14 +1,14 @@
-// What fails on any rank fails on all.
+// A failure on any rank is a failure on all ranks.
 //
-// Rank 0 alone lays the file out: all structures and the place of every tensor. Then all ranks open
-// it over MPI-IO and write their rows. The library then has no structures to write while several
-// ranks are in the file: HDF5 1.10 distributes such writes over the ranks, and one that fails (a
-// full disk) leaves the others waiting for ever inside H5Fflush.
+// Rank 0 alone creates the layout of the file: all HDF5 structures and the offset of every tensor.
+// Then all ranks open it with MPI-IO and write their rows. HDF5 has no structures to write while
+// several ranks have the file open. This matters because HDF5 1.10 distributes such writes over the
+// ranks, and one that fails (a full disk) leaves the others waiting forever inside H5Fflush.
 //
-// Tensor data is written independently: every rank's rows of a tensor are one contiguous range,
-// which collective buffering would only copy once more, and a rank whose write fails cannot leave
-// the others waiting inside a collective write. Opening, flushing and closing the file are
-// collective in HDF5 itself; every rank makes each of these calls whatever happened before it.
+// Tensor data is written independently. Every rank's rows of a tensor are one contiguous range, so
+// collective buffering would only add a copy, and a rank whose write fails cannot leave the others
+// waiting inside a collective write. Opening, flushing and closing the file are collective in HDF5
+// itself, so every rank makes each of these calls, also after a failure.
 #include "io/checkpoint/writer.h"
 
 #include <algorithm>
@@ -36,7 +36,7 @@ namespace {
 /// Large tensors begin at page boundaries; the gaps belong to the frame.
 constexpr hsize_t kAlignFrom = 64 << 10;
 constexpr hsize_t kAlignment = 4096;
-/// Roughly what the library's structures and the manifest add, for the estimate of space.
+/// Estimated size of the HDF5 structures and the manifest, per tensor.
 constexpr uint64_t kFrameBytesPerTensor = 1024;
 
 /// Runs `step` and keeps the first failure.
@@ -46,8 +46,8 @@ void attempt(std::string& failure, const std::function<void()>& step) {
 }
 
 /// IoError if `directory` has no room for `bytes`. The free space that the file system reports
-/// ignores this user's quota and limits, so the space is reserved and released. It is better to
-/// fail here than later: HDF5 does not survive a file that it cannot extend when it closes it.
+/// ignores this user's quota and limits, so the space is reserved and released. Failing here is
+/// better than later: HDF5 can crash if it cannot extend a file while closing it.
 void check_space(const fs::path& directory, uint64_t bytes) {
   const uint64_t free = fs::space(directory).available;
   if (free < bytes)
@@ -174,12 +174,12 @@ void StateFile::describe(Manifest& manifest, const std::vector<std::string>& dig
         manifest.tensors.at(plan).blocks.at(block) = parse_digest128(hex, plans_[plan].name);
     }
   }
-  // A full disk can truncate the library's own structures without an error: open the file again.
+  // A full disk can truncate the HDF5 structures without an error: open the file again.
   const hdf5::Handle file = hdf5::open_file_read_only(path_);
   for (size_t i = 0; i < plans_.size(); ++i) {
     const hdf5::Handle dataset = hdf5::open_dataset(file, plans_[i].name, path_);
     if (H5Dget_offset(dataset) != places_[i].offset)
-      throw IoError("{}: {} is not where it was created", path_, plans_[i].name);
+      throw IoError("{}: {} is not at the offset where it was created", path_, plans_[i].name);
   }
   manifest.file_bytes = File::open(path_).size();
   manifest.frame = frame_of(places_, manifest.file_bytes, path_);
@@ -207,7 +207,7 @@ fs::path staging_path(const fs::path& run_directory, const std::string& token) {
   return run_directory / "checkpoints" / (".staging-" + token);
 }
 
-/// A link for people; a save succeeds without it.
+/// A link for users; a save succeeds without it.
 void point_latest_at(const fs::path& checkpoint) {
   const fs::path link = checkpoint.parent_path() / "latest";
   fs::path temporary = link;
@@ -243,11 +243,11 @@ std::string CheckpointStore::stage(const Manifest& manifest, uint64_t bytes) {
     LYNCEUS_FAULT_POINT("checkpoint.begin");
     if (world_.rank() != 0) return;
     if (options_.lease != nullptr && !options_.lease->still_mine())
-      throw IoError("{}: the lease of this run was taken by another process",
+      throw IoError("{}: the lease of this run was taken over by another process",
                     (options_.run_directory / kLeaseName).string());
     const fs::path target = checkpoint_path(options_.run_directory, manifest.step);
     if (fs::exists(fs::symlink_status(target)))
-      throw IoError("{}: a checkpoint of this step exists already", target.string());
+      throw IoError("{}: a checkpoint of this step already exists", target.string());
     const fs::path staging = staging_path(options_.run_directory, token_);
     fs::remove_all(staging);
     fs::create_directories(staging / target.filename());
@@ -257,14 +257,14 @@ std::string CheckpointStore::stage(const Manifest& manifest, uint64_t bytes) {
   });
 }
 
-/// Rank 0: from complete files in the staging directory to a committed checkpoint.
+/// Rank 0: turns the complete files in the staging directory into a committed checkpoint.
 void CheckpointStore::commit(const Manifest& manifest) {
   const fs::path target = checkpoint_path(options_.run_directory, manifest.step);
   const fs::path staged = staging_path(options_.run_directory, token_) / target.filename();
   sync_directory(staged);
   LYNCEUS_FAULT_POINT("checkpoint.before_manifest");
   if (options_.lease != nullptr && !options_.lease->still_mine())
-    throw IoError("{}: the lease of this run was taken by another process while saving",
+    throw IoError("{}: the lease of this run was taken over by another process while saving",
                   (options_.run_directory / kLeaseName).string());
   atomic_write_text(staged / kManifestName, to_text(manifest));
   LYNCEUS_FAULT_POINT("checkpoint.before_rename");

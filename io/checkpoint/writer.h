@@ -1,4 +1,4 @@
-// Saving the checkpoints of one run: stage, write in parallel, agree, commit by one rename.
+// Saves the checkpoints of one run: stage, write in parallel, agree, commit by one rename.
 #pragma once
 
 #include <cstdint>
@@ -28,15 +28,15 @@ struct CheckpointOptions {
   std::filesystem::path run_directory;
   int keep_last = 2;       ///< at least 2
   int64_t keep_every = 0;  ///< also keep the steps that are multiples of this; 0: none
-  /// Do not begin with less free space than this times the estimate; 0: do not check.
+  /// Refuse to save with less free space than this factor times the estimate; 0: do not check.
   double space_factor = 1.2;
-  Lease* lease = nullptr;  ///< on rank 0; without one no other process may write to this run
+  Lease* lease = nullptr;  ///< on rank 0; without a lease, no other process may write to this run
 };
 
 /// All functions are collective. No other thread may use the HDF5 library meanwhile.
 class CheckpointStore {
  public:
-  /// Creates RUN/checkpoints and deletes what interrupted saves and removals left there. `world`
+  /// Creates RUN/checkpoints and deletes the leftovers of interrupted saves and removals. `world`
   /// and the lease must outlive the store.
   CheckpointStore(parallel::Communicator& world, CheckpointOptions options);
 

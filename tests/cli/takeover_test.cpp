@@ -33,7 +33,7 @@ TEST_F(TakeOver, BetweenTheDataAndTheManifestOfASave) {
   const Output output = stale.wait();
   EXPECT_EQ(output.code, 4) << output.all();
   EXPECT_EQ(output.messages(), 1) << output.all();
-  EXPECT_THAT(output.err, HasSubstr("taken by another process while saving"));
+  EXPECT_THAT(output.err, HasSubstr("taken over by another process while saving"));
   EXPECT_THAT(output.err, HasSubstr("stopped after step 6 without saving"));
   EXPECT_EQ(digests_of(run_, 20), committed);
   for (const auto& entry : fs::directory_iterator(run_ / "checkpoints"))

@@ -98,7 +98,7 @@ TEST(CheckpointLayout, ListsEveryInconsistency) {
   EXPECT_THAT(faults, HasSubstr("overlap: an overlap"));
   EXPECT_THAT(faults, HasSubstr("short: the shards end at 4 of 6"));
   EXPECT_THAT(faults, HasSubstr("shape: [dtype, shape, axis]"));
-  EXPECT_THAT(faults, HasSubstr("twice: twice on rank 0"));
+  EXPECT_THAT(faults, HasSubstr("twice: listed twice on rank 0"));
 }
 
 }  // namespace

@@ -216,7 +216,7 @@ TEST_F(CheckpointTest, ExistingStepIsNotOverwritten) {
   CheckpointStore store(*world_, {.run_directory = run_.path()});
   const SaveResult result = save(store, 1);
   EXPECT_FALSE(result.committed);
-  EXPECT_THAT(result.message, HasSubstr("exists already"));
+  EXPECT_THAT(result.message, HasSubstr("already exists"));
   EXPECT_EQ(read_text(checkpoint_path(run_.path(), 1) / kManifestName), before);
   EXPECT_TRUE(save(store, 2).committed);
 }

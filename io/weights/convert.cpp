@@ -1,6 +1,6 @@
-// bf16 and f16 by their bits, and element-wise conversion; to f32 and bf16, in which runs compute,
-// by AVX2 and F16C where they are compiled for (CMakeLists.txt), and much of f16 to bf16 by AVX-512
-// where the processor has it.
+// Element-wise conversion. Conversions to f32 and bf16, the types in which runs compute, use AVX2
+// and F16C if compiled for them (CMakeLists.txt). Long conversions from f16 to bf16 use AVX-512 if
+// the processor has it.
 #include "io/weights/convert.h"
 
 #include <bit>
@@ -17,7 +17,8 @@
 namespace lynceus::io {
 namespace {
 
-static_assert(std::endian::native == std::endian::little, "files are little-endian, and so are we");
+static_assert(std::endian::native == std::endian::little,
+              "files are little-endian, so the machine must be too");
 
 struct Bf16 {
   uint16_t bits;
@@ -26,7 +27,7 @@ struct F16 {
   uint16_t bits;
 };
 
-// To the narrowest of f32 and f64 that holds it, so that halves become f32 in vectors.
+// Widens 16-bit types to f32; f64 stays f64, so that no precision is lost.
 double widen(double value) { return value; }
 float widen(float value) { return value; }
 float widen(Bf16 value) { return f32_of_bf16(value.bits); }
@@ -70,7 +71,7 @@ __m256 widen_eight(const char* in, Bf16) {
 }
 __m256 widen_eight(const char* in, F16) { return _mm256_cvtph_ps(eight_halves(in)); }
 
-/// bf16_of_f32() of eight values, each in the low half of its 32 bits.
+/// bf16_of_f32() of eight values; each result is in the low half of its 32 bits.
 __m256i narrow_eight(__m256 values) {
   const __m256i bits = _mm256_castps_si256(values);
   const __m256i upper = _mm256_srli_epi32(bits, 16);
@@ -82,7 +83,7 @@ __m256i narrow_eight(__m256 values) {
   return _mm256_blendv_epi8(rounded, quiet_nan, _mm256_castps_si256(is_nan));
 }
 
-/// One vector of the target from as many elements of the source as it has.
+/// Converts as many elements of the source as one vector of the target has.
 template <typename From>
 __m256i convert_vector(const char* in, float) {
   return _mm256_castps_si256(widen_eight(in, From{}));
@@ -91,20 +92,22 @@ template <typename From>
 __m256i convert_vector(const char* in, Bf16) {
   const __m256i first = narrow_eight(widen_eight(in, From{}));
   const __m256i second = narrow_eight(widen_eight(in + kLanes * sizeof(From), From{}));
-  // Packing goes by halves of the vector: first, second, first, second.
+  // Packing interleaves the halves: first, second, first, second. The permutation restores the
+  // order.
   return _mm256_permute4x64_epi64(_mm256_packus_epi32(first, second), _MM_SHUFFLE(3, 1, 2, 0));
 }
 
-/// Elements [0, count rounded down to 32) from f16 to bf16, past the caches; returns how many.
-/// `out` begins a cache line. AVX-512 narrows in one instruction what narrow_eight() does, but
-/// takes subnormal floats for zero: none of them comes of an f16.
+/// Converts the first elements from f16 to bf16 with stores that bypass the caches: `count` rounded
+/// down to a multiple of 32. Returns their number. `out` must be aligned to a cache line. The
+/// AVX-512 instruction rounds as narrow_eight() does, but treats subnormal floats as zero; an f16
+/// never becomes one.
 __attribute__((target("avx512f,avx512bf16"))) size_t stream_bf16_of_f16(const char* in, char* out,
                                                                         size_t count) {
   constexpr size_t kVector = sizeof(__m512i) / sizeof(Bf16);
   const size_t end = count / kVector * kVector;
   for (size_t i = 0; i < end; i += kVector) {
     const auto* halves = reinterpret_cast<const __m256i*>(in + i * sizeof(F16));
-    // Masked by nothing: GCC 12 warns of its own unmasked form.
+    // The mask selects all elements: GCC 12 warns about its own unmasked intrinsic.
     const __m512 first = _mm512_maskz_cvtph_ps(0xFFFF, _mm256_loadu_si256(halves));
     const __m512 second = _mm512_maskz_cvtph_ps(0xFFFF, _mm256_loadu_si256(halves + 1));
     _mm512_stream_si512(reinterpret_cast<__m512i*>(out + i * sizeof(Bf16)),
@@ -113,8 +116,8 @@ __attribute__((target("avx512f,avx512bf16"))) size_t stream_bf16_of_f16(const ch
   return end;
 }
 
-/// Past the caches where there is much to write: weights are read in pieces that fit a cache and
-/// written to memory that nobody looks at for a while, which is then not fetched first.
+/// Long conversions use stores that bypass the caches: weights are read in pieces that fit a cache
+/// and written to memory that is not read soon, so fetching its cache lines first would be wasted.
 template <typename From, typename To>
 void convert_vectors(const void* source, void* target, size_t count) {
   constexpr size_t kVector = sizeof(__m256i) / sizeof(To);
@@ -182,9 +185,9 @@ float f32_of_bf16(uint16_t bits) { return std::bit_cast<float>(static_cast<uint3
 float f32_of_f16(uint16_t bits) {
   const uint32_t sign = static_cast<uint32_t>(bits & 0x8000u) << 16;
   const uint32_t magnitude = bits & 0x7FFFu;
-  // Shifted into place the exponent is 112 too small; multiplying repairs it, subnormals included.
+  // After the shift the exponent is 112 too small; the product corrects it, also for subnormals.
   const float value = std::bit_cast<float>(magnitude << 13) * 0x1.0p112f;
-  // Of infinity and NaN the exponent has all its bits. No branch, so that loops become vectors.
+  // Infinity and NaN have all exponent bits set. No branch, so that loops can be vectorized.
   const uint32_t exponent = 0x7F800000u & -static_cast<uint32_t>(magnitude >= 0x7C00u);
   return std::bit_cast<float>(std::bit_cast<uint32_t>(value) | exponent | sign);
 }

@@ -1,4 +1,4 @@
-// Element types on disk to and from the types we compute in. bf16 is the upper half of an f32; f16
+// Converts between the element types on disk and in memory. bf16 is the upper half of an f32; f16
 // is IEEE 754 binary16. Narrowing rounds to nearest, ties to even; NaN stays NaN. Little-endian
 // bytes on both sides; pointers need no alignment.
 #pragma once
@@ -15,11 +15,11 @@ float f32_of_f16(uint16_t bits);
 uint16_t bf16_of_f32(float value);
 uint16_t f16_of_f32(float value);
 
-/// Whether convert() goes from one to the other: equal types, and any two floating-point types.
+/// Whether convert() supports the pair: equal types, or any two floating-point types.
 bool convertible(DType from, DType to);
 
-/// `count` elements; source and target must not overlap. A pair that is not convertible() is a
-/// broken invariant.
+/// Converts `count` elements; source and target must not overlap. InternalError for a pair that is
+/// not convertible().
 void convert(const void* source, DType from, void* target, DType to, size_t count);
 
 }  // namespace lynceus::io

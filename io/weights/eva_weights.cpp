@@ -1,4 +1,4 @@
-// Thirds of fused tensors as tensors of their own; the part of a checkpoint that the encoder is.
+// Presents thirds of fused tensors as tensors, and hides tensors that the vision encoder lacks.
 #include "io/weights/eva_weights.h"
 
 #include <fmt/format.h>
@@ -40,8 +40,8 @@ class SplitSource : public WeightSource {
     if (slice.axis < 0) return source_->read(found.inner, Slice{0, begin, rows}, out);
     if (slice.axis == 0)
       return source_->read(found.inner, Slice{0, begin + slice.begin, slice.count}, out);
-    // Columns of a third: the columns of the whole, then its rows. Tensor ranks read the vision
-    // encoder whole, so this is rare enough to be simple.
+    // Columns of a third: reads these columns of all three and takes its rows. Tensor-parallel
+    // ranks read complete tensors of the vision encoder, so this is rare and may be slow.
     const Tensor columns =
         Tensor::empty(Stream{}, slice.of(source_->shape(found.inner)), out.dtype());
     source_->read(found.inner, slice, columns);
@@ -54,7 +54,7 @@ class SplitSource : public WeightSource {
  private:
   struct Part {
     std::string inner;
-    std::optional<int> third;  // of the rows; nothing: the whole tensor
+    std::optional<int> third;  // of the rows; nullopt: the complete tensor
     Shape shape;
   };
 
@@ -63,7 +63,7 @@ class SplitSource : public WeightSource {
     if (name.ends_with(kFused)) {
       const std::string stem = name.substr(0, name.size() - kFused.size()) + ".attn.";
       if (whole.rank() != 2 || whole[0] % 3 != 0)
-        throw InputError("{}: '{}' has shape {}, expected [3 * width, width]", describe(), name,
+        throw InputError("{}: '{}': expected shape [3 * width, width], found {}", describe(), name,
                          whole.to_string());
       const char* thirds[] = {"q_proj.weight", "k_proj.weight", "v_proj.weight"};
       for (int third = 0; third < 3; ++third)
@@ -81,7 +81,7 @@ class SplitSource : public WeightSource {
   }
   void show(const std::string& name, Part part) {
     const auto [place, inserted] = parts_.emplace(name, std::move(part));
-    if (!inserted) throw InputError("{}: '{}' is there both fused and apart", describe(), name);
+    if (!inserted) throw InputError("{}: '{}' appears both fused and separate", describe(), name);
   }
   const Part& part(const std::string& name) const {
     const auto found = parts_.find(name);
@@ -93,8 +93,8 @@ class SplitSource : public WeightSource {
   std::map<std::string, Part> parts_;
 };
 
-/// The part of a tensor that comes after the features that the model uses: "blocks.39.",
-/// "norm."; empty: it stands before them.
+/// The prefix in `name` of a part that comes after the features that the model uses: "blocks.39.",
+/// "norm."; empty if the model uses the tensor.
 std::string unused_end(const std::string& name, int64_t num_layers) {
   for (const char* end : {"norm.", "fc_norm.", "head."})
     if (name.starts_with(end)) return end;
@@ -108,7 +108,7 @@ std::string unused_end(const std::string& name, int64_t num_layers) {
   return is_behind ? fmt::format("{}{}.", kBlocks, block) : "";
 }
 
-/// Some names of a source.
+/// A subset of the names of a source.
 class FilteredSource : public WeightSource {
  public:
   FilteredSource(WeightSourcePtr source, std::set<std::string> names, std::string without)

@@ -1,4 +1,3 @@
-// The rule, evaluated where it is asked for.
 #include "io/weights/generated_weights.h"
 
 #include <array>
@@ -26,7 +25,7 @@ struct Rule {
 float exact_bf16(double value, const Json& json) {
   const float narrow = static_cast<float>(value);
   if (static_cast<double>(narrow) != value || f32_of_bf16(bf16_of_f32(narrow)) != narrow)
-    throw InputError("{}: the rule gives {}, which is not a bf16 number", json.where(), value);
+    throw InputError("{}: expected a bf16 number, found {}", json.where(), value);
   return narrow;
 }
 

@@ -4,7 +4,7 @@
 //   z = splitmix64's finaliser of z
 //   k = (z >> 56) - 128                                   in -128..127
 //   value = offset + (k >> shift) * 2^exp                 exact in bf16; "const" tensors: one value
-// Every element is a function of its index, so a slice costs only its own elements.
+// Every element is a function of its index, so reading a slice computes only its elements.
 #pragma once
 
 #include <filesystem>
@@ -14,7 +14,8 @@
 namespace lynceus::io {
 
 /// `path`: a weights.gen.json {"seed", "tensors": [{"name", "shape", "offset", "shift", "exp"} or
-/// {"name", "shape", "const"}]}. InputError naming the key, also for values that bf16 cannot hold.
+/// {"name", "shape", "const"}]}. InputError naming the key, also for values that are not exact in
+/// bf16.
 WeightSourcePtr open_generated_weights(const std::filesystem::path& path);
 
 }  // namespace lynceus::io

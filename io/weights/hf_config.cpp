@@ -1,4 +1,4 @@
-// LLaMA's config.json, believed only where it can be honoured.
+// Parses LLaMA's config.json and refuses unsupported values.
 #include "io/weights/hf_config.h"
 
 #include <functional>
@@ -12,7 +12,7 @@
 namespace lynceus::io {
 namespace {
 
-/// A key whose value must be the one that is supported; absent and null mean just that.
+/// A key with one supported value. An absent key and null also mean the supported value.
 struct Refusal {
   const char* key;
   const char* supported;
@@ -50,11 +50,11 @@ void refuse_unsupported(const Json& json) {
   for (const Refusal& refusal : refusals) {
     const auto value = json.find(refusal.key);
     if (!value || value->is_null() || refusal.accepts(*value)) continue;
-    problems += fmt::format("\n  {} = {}, supported is {}", refusal.key,
+    problems += fmt::format("\n  {0}: expected {2}, found {1}", refusal.key,
                             value->dump().substr(0, 100), refusal.supported);
   }
   if (!problems.empty())
-    throw InputError("{}: this model needs what is not supported:{}", json.where(), problems);
+    throw InputError("{}: this model needs unsupported features:{}", json.where(), problems);
 }
 
 std::optional<int64_t> token_id(const Json& json, const char* key) {
@@ -103,7 +103,7 @@ LlamaConfig parse_llama_config(const Json& json) {
                 config.num_attention_heads);
   if (config.head_dim() % 2 != 0)
     throw InputError(
-        "{}: hidden_size / num_attention_heads = {} is odd, rotary positions need an "
+        "{}: hidden_size / num_attention_heads = {} is odd; rotary position embedding needs an "
         "even number",
         json.where(), config.head_dim());
   const auto head_dim = json.find("head_dim");
@@ -111,13 +111,13 @@ LlamaConfig parse_llama_config(const Json& json) {
     throw InputError("{}: expected hidden_size / num_attention_heads = {}, found {}",
                      head_dim->where(), config.head_dim(), head_dim->integer());
   if (!(config.rms_norm_eps >= 0) || !(config.rope_theta > 0))
-    throw InputError("{}: rms_norm_eps = {} and rope_theta = {} must be positive", json.where(),
-                     config.rms_norm_eps, config.rope_theta);
+    throw InputError("{}: rms_norm_eps = {} must be at least 0 and rope_theta = {} positive",
+                     json.where(), config.rms_norm_eps, config.rope_theta);
   return config;
 }
 
 std::filesystem::path llama_config_file(const std::filesystem::path& path) {
-  std::error_code ignored;  // what cannot be looked at fails when it is opened
+  std::error_code ignored;  // a path without access fails when it is opened
   if (!std::filesystem::is_directory(path, ignored)) return path;
   const std::filesystem::path params = path / kParamsName;
   return !file_exists(path / "config.json") && file_exists(params) ? params : path / "config.json";

@@ -1,8 +1,7 @@
-// The config.json of a Hugging Face LLaMA directory: the numbers that define the architecture. Keys
-// that would change the mathematics in a way that is not supported are refused by name, not
-// ignored.
+// Reads the config.json of a Hugging Face LLaMA directory: the values that define the architecture.
+// A key that requires an unsupported computation is an error; it is not ignored.
 //
-// Errors: InputError naming file, key, expected and found; all refused keys together.
+// Errors: InputError naming file, key, expected and found; one error lists all unsupported keys.
 #pragma once
 
 #include <cstdint>
@@ -18,21 +17,21 @@ struct LlamaConfig {
   int64_t intermediate_size = 0;
   int64_t num_hidden_layers = 0;
   int64_t num_attention_heads = 0;
-  int64_t num_key_value_heads = 0;  ///< absent: num_attention_heads
+  int64_t num_key_value_heads = 0;  ///< if absent: num_attention_heads
   int64_t vocab_size = 0;
   double rms_norm_eps = 0;
   double rope_theta = 10000.0;
   int64_t max_position_embeddings = 2048;
   std::optional<int64_t> bos_token_id;
-  std::optional<int64_t> eos_token_id;  ///< of a list: the first
+  std::optional<int64_t> eos_token_id;  ///< the first of a list
   std::optional<int64_t> pad_token_id;
 
   int64_t head_dim() const { return hidden_size / num_attention_heads; }
 };
 
-/// From the object with the keys.
+/// `json`: the object in config.json.
 LlamaConfig parse_llama_config(const Json& json);
-/// From a config.json, a directory that holds one, or a directory of LLaMA's original files
+/// `path`: a config.json, a directory that contains one, or a directory of Meta's original files
 /// (llama_pieces.h).
 LlamaConfig read_llama_config(const std::filesystem::path& path);
 /// The file that read_llama_config() reads: `path` itself, its config.json or its params.json.

@@ -1,4 +1,4 @@
-// Tables of names and axes; pieces joined while they are read.
+// Tables of names and axes, and a source that joins the pieces while it reads them.
 #include "io/weights/llama_pieces.h"
 
 #include <algorithm>
@@ -52,7 +52,7 @@ struct Params {
   int64_t head_dim() const { return dim / num_heads; }
 };
 
-constexpr int64_t kMax = 1 << 24;  // of every size
+constexpr int64_t kMax = 1 << 24;  // upper limit of every size
 
 Params read_params(const fs::path& directory) {
   const Json json = Json::read(directory / kParamsName);
@@ -67,16 +67,17 @@ Params read_params(const fs::path& directory) {
   if (const auto theta = json.find("rope_theta")) params.rope_theta = theta->number();
   if (const auto scaled = json.find("use_scaled_rope"))
     if (!scaled->is_boolean() || scaled->boolean())
-      throw InputError("{}: use_scaled_rope is not supported, expected false", json.where());
+      throw InputError("{}: use_scaled_rope: expected false, found another value", json.where());
   if (params.dim % (2 * params.num_heads) != 0 || params.num_heads % params.num_kv_heads != 0)
     throw InputError(
-        "{}: expected dim = {} in n_heads = {} heads of an even size, n_kv_heads = {} dividing "
+        "{}: expected dim = {} to be a multiple of 2 * n_heads (n_heads = {}), n_kv_heads = {} to "
+        "divide "
         "n_heads",
         json.where(), params.dim, params.num_heads, params.num_kv_heads);
   return params;
 }
 
-/// What a name of Meta's means; nothing if it is on no table.
+/// The table row and Hugging Face's name for one of Meta's names; nullopt if no table has it.
 struct Meaning {
   const NameRow* row;
   std::string hf;
@@ -96,7 +97,7 @@ std::optional<Meaning> meaning_of(const std::string& name) {
   return std::nullopt;
 }
 
-/// Elements of one tensor to a place in another of the same type.
+/// Copies elements [first, first + count) of `from` to `to` at element `place`; equal types.
 void copy_elements(const Tensor& from, int64_t first, int64_t count, const Tensor& to,
                    int64_t place) {
   const auto bytes = static_cast<int64_t>(size_of(from.dtype()));
@@ -105,7 +106,7 @@ void copy_elements(const Tensor& from, int64_t first, int64_t count, const Tenso
               static_cast<size_t>(count * bytes));
 }
 
-/// Columns [begin, begin + part.dim(1)) of `whole` become `part`.
+/// Copies `part` to columns [begin, begin + part.dim(1)) of `whole`.
 void put_columns(const Tensor& part, const Tensor& whole, int64_t begin) {
   for (int64_t row = 0; row < part.dim(0); ++row)
     copy_elements(part, row * part.dim(1), part.dim(1), whole, row * whole.dim(1) + begin);
@@ -120,10 +121,11 @@ class PiecesSource : public WeightSource {
       if (!file_exists(path)) break;
       pieces_.push_back(open_torch_file(path));
     }
-    if (pieces_.empty()) throw InputError("{}: expected {}", directory.string(), kPieceName);
+    if (pieces_.empty())
+      throw InputError("{}: expected {}, found no such file", directory.string(), kPieceName);
     for (const WeightSourcePtr& piece : pieces_)
       if (piece->names() != pieces_[0]->names())
-        throw InputError("{} and {} hold tensors of different names", pieces_[0]->describe(),
+        throw InputError("{} and {} contain tensors of different names", pieces_[0]->describe(),
                          piece->describe());
     std::string unknown;
     for (const std::string& name : pieces_[0]->names()) {
@@ -134,7 +136,7 @@ class PiecesSource : public WeightSource {
         unknown += "\n  " + name;
     }
     if (!unknown.empty())
-      throw InputError("{}: no names of LLaMA:{}", pieces_[0]->describe(), unknown);
+      throw InputError("{}: these names are not from LLaMA:{}", pieces_[0]->describe(), unknown);
   }
 
   std::vector<std::string> names() const override {
@@ -166,8 +168,8 @@ class PiecesSource : public WeightSource {
   struct Joined {
     std::string meta;
     Shape shape;
-    int axis = -1;                     // along which pieces lie; -1: the first has it all
-    std::vector<int64_t> begins = {};  // of each piece, and the end
+    int axis = -1;                     // along which pieces are joined; -1: the first piece has all
+    std::vector<int64_t> begins = {};  // along `axis`, of each piece; and the end
     bool rotary = false;
   };
 
@@ -177,7 +179,7 @@ class PiecesSource : public WeightSource {
     return found->second;
   }
 
-  /// Of the vocabulary's pieces every row is whole in LLaMA 3, and every column before.
+  /// The pieces of the embedding split its rows in LLaMA 3, and its columns in earlier versions.
   int axis_of(const std::string& name, const NameRow& row) const {
     if (pieces_.size() == 1 || row.join == Join::kSame) return -1;
     if (row.join == Join::kEmbedding) return pieces_[0]->shape(name)[1] == params_.dim ? 0 : 1;
@@ -195,8 +197,8 @@ class PiecesSource : public WeightSource {
     joined.rotary = row.rotary != Rotary::kNone;
     const int64_t heads = row.rotary == Rotary::kKeys ? params_.num_kv_heads : params_.num_heads;
     if (joined.rotary && joined.shape[0] != heads * params_.head_dim())
-      throw InputError("{}: '{}' has {} rows in all pieces, expected {} heads of {}", describe(),
-                       name, joined.shape[0], heads, params_.head_dim());
+      throw InputError("{}: '{}' has {} rows in all pieces, expected {} heads of {} rows",
+                       describe(), name, joined.shape[0], heads, params_.head_dim());
     return joined;
   }
 
@@ -208,7 +210,7 @@ class PiecesSource : public WeightSource {
       Shape expected = joined->shape;
       expected.set(joined->axis, extent);
       if (!(shape == expected))
-        throw InputError("{}: '{}' has shape {}, which does not fit the other pieces' {}",
+        throw InputError("{}: '{}' has shape {}, which does not match the first piece's {}",
                          piece->describe(), joined->meta, shape.to_string(),
                          joined->shape.to_string());
       joined->begins.push_back(end);
@@ -219,7 +221,7 @@ class PiecesSource : public WeightSource {
     joined->shape.set(joined->axis, end);
   }
 
-  /// As Meta orders the rows.
+  /// Reads the slice in Meta's order of rows.
   void read_joined(const Joined& joined, const Slice& slice, const Tensor& out) const {
     if (joined.axis < 0) return pieces_[0]->read(joined.meta, slice, out);
     const bool along = slice.axis == joined.axis;
@@ -238,14 +240,15 @@ class PiecesSource : public WeightSource {
     }
   }
 
-  /// Rows of a piece into their place: a run of the result.
+  /// Reads rows of a piece into `out`, the rows of the result that they become.
   static void read_rows(const WeightSource& piece, const Joined& joined, const Slice& local,
                         const Slice& slice, const Tensor& out) {
     // A slice of columns takes all rows of every piece.
     piece.read(joined.meta, slice.axis == 1 ? slice : local, out);
   }
 
-  /// Columns of a piece into theirs, a block of rows at a time where whole rows of it are wanted.
+  /// Reads columns of a piece into `out` from `column` on. If complete rows of the piece are
+  /// needed, reads a block of rows at a time.
   static void read_columns(const WeightSource& piece, const Joined& joined, const Slice& local,
                            const Slice& slice, const Tensor& out, int64_t column) {
     constexpr int64_t kBlockElements = 1 << 20;
@@ -264,7 +267,7 @@ class PiecesSource : public WeightSource {
     }
   }
 
-  /// Whole heads are read, of which the rows that are wanted go to their places.
+  /// Reads complete heads and copies the requested rows to their places.
   void read_rotary(const Joined& joined, const Slice& slice, const Tensor& out) const {
     const int64_t head_dim = params_.head_dim();
     const int64_t half = head_dim / 2;
@@ -292,7 +295,7 @@ class PiecesSource : public WeightSource {
   std::map<std::string, Joined> tensors_;  // by Hugging Face's name
 };
 
-/// A size that params.json leaves to a tensor.
+/// A size that comes from the shape of a tensor: its rows.
 int64_t rows_of(const WeightSource& source, const std::string& name) {
   const int64_t rows = source.shape(name)[0];
   if (rows < 1 || rows > kMax)
@@ -319,7 +322,7 @@ LlamaConfig read_llama_params(const fs::path& directory) {
   config.rms_norm_eps = params.norm_eps;
   config.rope_theta = params.rope_theta;
   if (!(config.rms_norm_eps >= 0) || !(config.rope_theta > 0))
-    throw InputError("{}: norm_eps = {} and rope_theta = {} must be positive",
+    throw InputError("{}: norm_eps = {} must be at least 0 and rope_theta = {} positive",
                      (directory / kParamsName).string(), config.rms_norm_eps, config.rope_theta);
   return config;
 }

@@ -1,4 +1,4 @@
-// One row more, computed when it is first read.
+// The mean row is computed when it is first read.
 #include "io/weights/pad_row.h"
 
 #include <algorithm>

@@ -1,6 +1,6 @@
 // The [PAD] row. A LLaMA checkpoint has as many embedding rows as its tokenizer has pieces; Lynx
 // adds one token, [PAD], whose row in embed_tokens and lm_head is the mean of all others. This
-// adapter shows such a source with that row as the last one.
+// source appends that row.
 #pragma once
 
 #include <string>
@@ -14,8 +14,9 @@ namespace lynceus::io {
 inline const std::vector<std::string> kVocabularyWeights = {"LLM.model.embed_tokens.weight",
                                                             "LLM.lm_head.weight"};
 
-/// Of the tensors `names`, those with exactly vocab_size - 1 rows get one more, their mean (summed
-/// in f64 in row order, so it is the same for every reader). All other tensors are passed through.
+/// Appends the mean row to those of the tensors `names` that have exactly vocab_size - 1 rows. The
+/// mean is summed in f64 in row order, so it is equal for every reader. Other tensors are
+/// unchanged.
 WeightSourcePtr with_pad_row(WeightSourcePtr source, int64_t vocab_size,
                              const std::vector<std::string>& names = kVocabularyWeights);
 

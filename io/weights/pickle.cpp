@@ -1,4 +1,4 @@
-// The machine: a stack of values, marks on it, a memo. Opcodes as in Python's pickletools.
+// A stack machine: values, marks on the stack, a memo. Opcodes as in Python's pickletools.
 #include "io/weights/pickle.h"
 
 #include <algorithm>
@@ -58,7 +58,7 @@ class PickleMachine {
 
   std::string_view take(uint64_t count) {
     if (count > bytes().size() - position_)
-      fail("truncated: {} bytes are wanted, {} are left", count, bytes().size() - position_);
+      fail("truncated: expected {} more bytes, found {}", count, bytes().size() - position_);
     const std::string_view text = std::string_view(bytes()).substr(position_, count);
     position_ += count;
     return text;
@@ -72,12 +72,12 @@ class PickleMachine {
   uint8_t byte() { return number<uint8_t>(); }
   std::string_view line() {
     const size_t end = bytes().find('\n', position_);
-    if (end == std::string::npos) fail("truncated: a name without its end");
+    if (end == std::string::npos) fail("truncated: a name does not end");
     const std::string_view text = take(end - position_);
     ++position_;
     return text;
   }
-  /// An integer of so many bytes, two's complement, little-endian.
+  /// An integer of `count` bytes, two's complement, little-endian.
   int64_t long_integer(uint32_t count) {
     if (count > sizeof(int64_t)) fail("an integer of {} bytes, at most 8 are accepted", count);
     const std::string_view text = take(count);
@@ -108,7 +108,7 @@ class PickleMachine {
     if (depth > limits_.max_depth) fail("nested deeper than {}", limits_.max_depth);
     outer->depth = std::max(outer->depth, static_cast<uint8_t>(depth));
   }
-  /// Values below the last mark belong to what is outside.
+  /// Values below the last mark belong to the enclosing object.
   size_t floor() const { return marks_.empty() ? 0 : marks_.back(); }
   uint32_t pop() {
     if (stack_.size() <= floor()) fail("the stack is empty");
@@ -229,7 +229,7 @@ class PickleMachine {
         return add(PickleKind::kDict, pop(2));
       case 'u':
         return add(PickleKind::kDict, pop_to_mark());
-      case 'b':  // the attributes of a dict, such as _metadata of a state dict, are nobody's
+      case 'b':  // the attributes of a dict, such as _metadata of a state dict, are not
                  // weights
         pop();
         top(PickleKind::kDict);
@@ -269,9 +269,9 @@ class PickleMachine {
       case '1':
         pop_to_mark();
         return true;
-      case 0x95:  // a frame: how many bytes come next, which we have all
+      case 0x95:  // a frame: the number of bytes that follow, all in memory
         if (number<uint64_t>() > bytes().size() - position_)
-          fail("truncated: a frame is not whole");
+          fail("truncated: a frame is incomplete");
         return true;
       case '.':
         pickle_.root_ = pop();
@@ -285,8 +285,8 @@ class PickleMachine {
   bool push_global(std::string name) {
     if (!allowed_(name))
       fail(
-          "it names '{}', which is no part of a state dict; nothing is ever called, so what needs "
-          "it cannot be read: save the state dict alone",
+          "it contains '{}', which is not part of a state dict; nothing in a file is executed, so "
+          "such objects cannot be read: save only the state dict",
           shown(name));
     PickleValue global;
     global.kind = PickleKind::kGlobal;
@@ -298,11 +298,11 @@ class PickleMachine {
     const PickleValue& global = pickle_.values_[parts[0]];
     const PickleValue& arguments = pickle_.values_[parts[1]];
     if (global.kind != PickleKind::kGlobal || arguments.kind != PickleKind::kTuple)
-      fail("expected a global on a tuple, found {} on {}", name_of(global.kind),
+      fail("expected a global with a tuple, found {} with {}", name_of(global.kind),
            name_of(arguments.kind));
     if (global.global != kOrderedDict) return push_items(PickleKind::kCall, parts);
     if (!arguments.items.empty())
-      fail("an OrderedDict that is made of {} arguments, expected none", arguments.items.size());
+      fail("an OrderedDict with {} arguments, expected none", arguments.items.size());
     return push_items(PickleKind::kDict);
   }
 
@@ -316,7 +316,7 @@ class PickleMachine {
 
   bool put(uint32_t key) {
     if (stack_.size() <= floor()) fail("the stack is empty");
-    // Writers count upward from zero: keys beyond the limit are as wrong as too many.
+    // Writers count upward from zero, so a key beyond the limit means too many entries.
     if (key >= limits_.max_memo)
       fail("memo entry {}, at most {} are accepted", key, limits_.max_memo);
     if (key >= memo_.size()) memo_.resize(key + size_t{1}, kUnset);

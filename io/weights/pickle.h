@@ -1,11 +1,11 @@
-// Reads Python pickles as data: a machine of the few opcodes that torch.save writes for state dicts
-// (protocols 2 to 5). It builds a description and never runs anything. Where Python would look up a
-// name and call it, the description has the name and the arguments; names that are not on the
-// reader's list are an error. The one exception is collections.OrderedDict, which becomes a dict.
+// Reads Python pickles as data: the few opcodes that torch.save writes for state dicts (protocols 2
+// to 5). It builds a description and never executes anything. Where Python would look up a name and
+// call it, the description has the name and the arguments. Names that the caller does not allow are
+// an error. The only exception is collections.OrderedDict, which becomes a dict.
 //
-// Bounded: bytes of the pickle, values, depth of nesting, entries of the memo, height of the stack.
-// Values lie in one table and refer to each other by index: a pickle that contains itself is a
-// loop of indices, which nothing here follows.
+// PickleLimits bounds the bytes of the pickle, values, depth of nesting, entries of the memo and
+// height of the stack. Values are stored in one table and refer to each other by index. A pickle
+// that contains itself becomes a cycle of indices; this reader does not follow it.
 //
 // Errors: InputError naming file and byte.
 #pragma once
@@ -31,7 +31,7 @@ enum class PickleKind : uint8_t {
   kDict,        ///< dict and OrderedDict; items are key, value, key, value, ..
   kGlobal,      ///< "module.name"
   kCall,        ///< items: the global, the tuple of arguments
-  kPersistent,  ///< items: the reference to something outside of the pickle
+  kPersistent,  ///< items: the reference to an object outside the pickle
 };
 const char* name_of(PickleKind kind);  ///< "an integer"
 
@@ -56,7 +56,7 @@ struct PickleLimits {
 /// The contents of a pickle. Not copyable: texts point into its bytes.
 class Pickle {
  public:
-  /// `origin` names the pickle in messages; `allowed` says whether a global may be named.
+  /// `origin` names the pickle in messages; `allowed` decides which globals are accepted.
   Pickle(std::string bytes, std::string origin,
          const std::function<bool(const std::string& global)>& allowed,
          const PickleLimits& limits = {});

@@ -1,4 +1,4 @@
-// "model." in front of the names of Lynx's modules.
+// Removes "model." before the names of Lynx's modules.
 #include "io/weights/released_names.h"
 
 #include <algorithm>
@@ -16,7 +16,7 @@ constexpr std::string_view kPrefix = "model.";
 constexpr std::array<std::string_view, 4> kModules = {"LLM.", "bridge.", "vision_encoder.",
                                                       "absolute_frame_pos_embed"};
 
-/// "model.layers..." of a plain LLaMA is no such name.
+/// Whether the name has the prefix; "model.layers..." of a plain LLaMA does not.
 bool is_wrapped(std::string_view name) {
   return name.starts_with(kPrefix) &&
          std::any_of(kModules.begin(), kModules.end(), [&](std::string_view module) {
@@ -30,7 +30,7 @@ class UnwrappedSource : public WeightSource {
     for (const std::string& name : source_->names()) {
       const std::string shown = is_wrapped(name) ? name.substr(kPrefix.size()) : name;
       if (!inner_.emplace(shown, name).second)
-        throw InputError("{}: '{}' is there with and without 'model.'", describe(), shown);
+        throw InputError("{}: '{}' appears with and without 'model.'", describe(), shown);
     }
   }
 
@@ -58,7 +58,7 @@ class UnwrappedSource : public WeightSource {
   }
 
   WeightSourcePtr source_;
-  std::map<std::string, std::string> inner_;  // by the name that is shown
+  std::map<std::string, std::string> inner_;  // by the name without the prefix
 };
 
 }  // namespace

@@ -54,12 +54,13 @@ SafetensorsFile::SafetensorsFile(const std::filesystem::path& path)
   const uint64_t size = file_.size();
   uint64_t header_bytes = 0;
   if (size < sizeof(header_bytes))
-    throw InputError("{}: not a safetensors file: {} bytes, the header length alone has 8", shown,
-                     size);
+    throw InputError(
+        "{}: not a safetensors file: expected at least 8 bytes for the header length, found {}",
+        shown, size);
   file_.read_at(0, &header_bytes, sizeof(header_bytes));
   if (header_bytes > kMaxHeaderBytes)
     throw InputError(
-        "{}: not a safetensors file: it claims a header of {} bytes, at most {} are "
+        "{}: not a safetensors file: its header has {} bytes, at most {} are "
         "accepted",
         shown, header_bytes, kMaxHeaderBytes);
   data_begin_ = sizeof(header_bytes) + header_bytes;
@@ -95,7 +96,7 @@ void SafetensorsFile::check_ranges(uint64_t data_bytes) const {
   uint64_t covered = 0;
   for (const SafetensorsEntry& entry : entries_) {
     if (entry.begin != covered)
-      throw InputError("{}: tensor '{}' begins at data byte {}, {} was expected: the tensors {}",
+      throw InputError("{}: tensor '{}' begins at data byte {}, expected {}: the tensors {}",
                        path().string(), entry.name, entry.begin, covered,
                        entry.begin < covered ? "overlap" : "leave a gap");
     covered = entry.end;

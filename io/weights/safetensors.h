@@ -8,10 +8,10 @@
 //    "__metadata__": {..}}
 //   tensors                                   row-major, little-endian
 //
-// The reader checks everything: the header has at most 100 MB and lies within the file before it is
-// allocated; names are unique and dtypes known; length = product(shape) * size without overflow;
-// the sorted ranges are contiguous from zero and cover the file exactly. Slices are read directly
-// from the file.
+// The reader checks everything: the header has at most 100 MB and is inside the file (checked
+// before memory is allocated); names are unique and dtypes known; length = product(shape) * size
+// without overflow; the sorted ranges are contiguous from zero and cover the file exactly. Slices
+// are read directly from the file.
 //
 // Errors: InputError naming file, tensor, expected and found; IoError from the system.
 #pragma once
@@ -48,7 +48,7 @@ class SafetensorsFile {
   const std::vector<SafetensorsEntry>& entries() const { return entries_; }
   const std::map<std::string, std::string>& metadata() const { return metadata_; }
   bool has(const std::string& name) const { return index_.contains(name); }
-  /// InputError if there is none of that name.
+  /// InputError if there is no such tensor.
   const SafetensorsEntry& entry(const std::string& name) const;
 
   /// A host tensor of the stored type. InputError for types other than F64 F32 F16 BF16 I64 I32 U8.

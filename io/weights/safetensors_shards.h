@@ -1,6 +1,6 @@
-// Writes many tensors as safetensors with one stem: STEM.safetensors, or, if they exceed the size
-// of a file, STEM-00001-of-00003.safetensors and so on with STEM.safetensors.index.json, as Hugging
-// Face does. Tensor by tensor, so that only one is in memory.
+// Writes a set of tensors as STEM.safetensors, or, if they exceed the maximum size of a file, as
+// STEM-00001-of-00003.safetensors and so on with STEM.safetensors.index.json, as Hugging Face does.
+// Only one tensor is in memory at a time.
 #pragma once
 
 #include <filesystem>
@@ -17,7 +17,7 @@ namespace lynceus::io {
 struct TensorSet {
   struct Item {
     std::string name;
-    WeightSourcePtr source;  ///< that it is read from
+    WeightSourcePtr source;  ///< to read it from
 
     uint64_t bytes(DType dtype) const;
   };
@@ -26,11 +26,10 @@ struct TensorSet {
   std::string without;      ///< prefix that is removed from the written names
 };
 
-/// Bytes of its tensors as `dtype`.
+/// Bytes of all its tensors as `dtype`.
 uint64_t bytes_of(const TensorSet& set, DType dtype);
-/// Writes the set; the index, if there is one, last. shard_bytes 0: one file. A larger
-/// tensor gets a file of its own. `progress` counts MB. IoError from the file system; errors of the
-/// source.
+/// Writes the set, and the index last. A file has at most shard_bytes of tensors, or one larger
+/// tensor; 0: one file. `progress` counts MB. IoError from the file system; errors of the source.
 void write_tensor_set(const std::filesystem::path& directory, const TensorSet& set, DType dtype,
                       uint64_t shard_bytes, const std::map<std::string, std::string>& metadata,
                       Progress* progress);

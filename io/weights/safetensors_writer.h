@@ -19,8 +19,8 @@ struct SafetensorsItem {
   Shape shape;
 };
 
-/// Writes a file tensor by tensor, so that only one need be in memory. The file gets its name in
-/// close(), when it is complete and durable.
+/// Writes a file tensor by tensor, so that one at a time is in memory. close() gives the file its
+/// final name after it is complete and durable.
 class SafetensorsWriter {
  public:
   SafetensorsWriter(std::filesystem::path path, std::vector<SafetensorsItem> items,
@@ -29,7 +29,8 @@ class SafetensorsWriter {
   SafetensorsWriter(const SafetensorsWriter&) = delete;
   SafetensorsWriter& operator=(const SafetensorsWriter&) = delete;
 
-  /// The next item: a host tensor of its shape, converted to the stored type.
+  /// Writes the next item. `tensor` is on the host and has its shape; it is converted to the stored
+  /// type.
   void write(const Tensor& tensor);
   void close();
 

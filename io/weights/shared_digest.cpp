@@ -1,4 +1,4 @@
-// Blocks by rank, digests added up: every block is non-zero on exactly one rank.
+// The ranks exchange digests by a sum: the digest of a block is zero on all ranks but one.
 #include "io/weights/shared_digest.h"
 
 #include <bit>

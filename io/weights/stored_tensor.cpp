@@ -1,4 +1,4 @@
-// Element types, and slices by pread.
+// Element types, and reading slices with pread.
 #include "io/weights/stored_tensor.h"
 
 #include <algorithm>
@@ -12,7 +12,7 @@
 namespace lynceus::io {
 namespace {
 
-/// What is read at once to be converted: it stays in a core's own cache until it is.
+/// Bytes that are read at once for conversion: they stay in a core's own cache until converted.
 constexpr uint64_t kBufferBytes = 256ull << 10;
 
 struct TypeRow {
@@ -39,7 +39,7 @@ constexpr std::array<TypeRow, 15> kTypes{{{"F64", 8, DType::kF64},
 
 const TypeRow& row_of(FileType type) { return kTypes[static_cast<size_t>(type)]; }
 
-/// A slice of a row-major tensor is `outer` runs of bytes, `stride` apart.
+/// A slice of a row-major tensor: `outer` runs of `run` bytes, `stride` bytes apart.
 struct Runs {
   uint64_t outer = 1;
   uint64_t first = 0;
@@ -114,12 +114,12 @@ void read_slice(const File& file, const StoredTensor& tensor, const Slice& slice
     target += count / element * size_of(out.dtype());
   };
 
-  // Short runs of short rows cost more in system calls than in bytes: take whole rows and pick. A
-  // lone long run goes through the buffer in pieces.
+  // Short runs of short rows cost more in system calls than in bytes: read complete rows and pick
+  // the runs. Longer runs are read through the buffer in pieces.
   constexpr uint64_t kShortRun = 4096;
   constexpr uint64_t kShortRow = 16384;
   const bool pick = runs.run < kShortRun && runs.outer > 1 && runs.stride <= kShortRow;
-  if (!pick && *dtype == out.dtype()) {  // straight to its place
+  if (!pick && *dtype == out.dtype()) {  // directly into `out`
     for (uint64_t row = 0; row < runs.outer; ++row)
       file.read_at(begin + row * runs.stride, target + row * runs.run, runs.run);
     return;

@@ -1,5 +1,5 @@
-// Common to the formats of weight files: the element types on disk, a slice of a tensor, and
-// reading a slice directly from the file, so that a rank reads only its own slices.
+// Shared by all formats of weight files: the element types on disk, slices of tensors, and reading
+// a slice directly from the file, so that a rank reads only its own slices.
 #pragma once
 
 #include <cstdint>
@@ -12,17 +12,18 @@
 
 namespace lynceus::io {
 
-/// A slice of a named tensor: `count` indices of one axis from `begin`. axis -1: the whole tensor.
+/// A slice of a named tensor: `count` indices of one axis from `begin`. axis -1: the complete
+/// tensor.
 struct Slice {
   int axis = -1;
   int64_t begin = 0;
   int64_t count = 0;
 
-  /// The shape of that slice of `whole`; InternalError if it reaches outside.
+  /// The shape of this slice of `whole`; InternalError if it exceeds `whole`.
   Shape of(const Shape& whole) const;
 };
 
-/// Element types on disk, of which DType can hold the common ones.
+/// Element types on disk; dtype_of() lists those that can be read.
 enum class FileType : uint8_t {
   kF64,
   kF32,
@@ -43,7 +44,7 @@ enum class FileType : uint8_t {
 const char* name_of(FileType type);                        ///< "F32", as in a header of safetensors
 size_t size_of(FileType type);                             ///< bytes per element
 std::optional<DType> dtype_of(FileType type);              ///< nullopt: known, but not readable
-std::optional<FileType> file_type(std::string_view name);  ///< by name_of
+std::optional<FileType> file_type(std::string_view name);  ///< inverse of name_of
 
 /// Bytes of a tensor; nullopt if the product overflows.
 std::optional<uint64_t> bytes_of(const Shape& shape, size_t element_size);
@@ -53,7 +54,7 @@ struct StoredTensor {
   std::string name;  ///< for messages
   FileType type = FileType::kF32;
   Shape shape;
-  uint64_t begin = 0;  ///< byte of the file
+  uint64_t begin = 0;  ///< byte offset in the file
 };
 
 /// Reads a slice of it into `out`, [slice.of(shape)] on the host. Any floating type is converted to

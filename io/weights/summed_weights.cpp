@@ -1,4 +1,3 @@
-// Two reads and an addition.
 #include "io/weights/summed_weights.h"
 
 #include <algorithm>
@@ -81,18 +80,19 @@ WeightSourcePtr sum_of(WeightSourcePtr base, WeightSourcePtr delta) {
     if (!delta->has(name)) {
       faults += fmt::format("\n  {} is not in the delta", name);
     } else if (const Shape a = base->shape(name), b = delta->shape(name); !(a == b)) {
-      faults += fmt::format("\n  {} is {}, in the delta {}", name, a.to_string(), b.to_string());
-      // The first deltas of Vicuna were made with a [PAD] row that LLaMA does not have.
+      faults +=
+          fmt::format("\n  {} is {}, but {} in the delta", name, a.to_string(), b.to_string());
+      // The first deltas of Vicuna contain a [PAD] row that LLaMA does not have.
       if (a.rank() == 2 && b.rank() == 2 && b[0] == a[0] + 1 && a[1] == b[1])
-        faults += " (one row more: a Vicuna v0, which is not supported; take v1.1)";
+        faults += " (one row more: this is Vicuna v0, which is not supported; use v1.1)";
     }
   }
   for (const std::string& name : delta->names())
     if (!is_ignored(name) && !base->has(name))
-      faults += fmt::format("\n  {} is in the delta alone", name);
+      faults += fmt::format("\n  {} is only in the delta", name);
   if (!faults.empty())
-    throw InputError("{} and the delta {} do not fit together:{}", base->describe(),
-                     delta->describe(), faults);
+    throw InputError("{} and the delta {} do not match:{}", base->describe(), delta->describe(),
+                     faults);
   return std::make_shared<SummedSource>(std::move(base), std::move(delta));
 }
 

@@ -1,4 +1,4 @@
-// From the pickle's description to names, shapes and places in the file.
+// Derives names, shapes and file offsets from the description in the pickle.
 #include "io/weights/torch_file.h"
 
 #include <algorithm>
@@ -19,7 +19,7 @@ namespace fs = std::filesystem;
 
 constexpr std::array<const char*, 3> kWrappers = {"model", "state_dict", "module"};
 constexpr const char* kWayOut =
-    "with torch, write the weights again: "
+    "rewrite the weights with torch: "
     "torch.save(torch.load(FILE, map_location='cpu'), NEW)";
 
 constexpr const char* kTensorV2 = "torch._utils._rebuild_tensor_v2";
@@ -56,7 +56,7 @@ constexpr std::array<GlobalType, 15> kDtypes{{{"torch.float64", FileType::kF64},
                                               {"torch.uint16", FileType::kU16},
                                               {"torch.uint8", FileType::kU8},
                                               {"torch.bool", FileType::kBool}}};
-/// A storage of bytes; its tensors say their type themselves.
+/// A storage of bytes; the type is part of its tensors.
 constexpr std::string_view kUntyped = "torch.storage.UntypedStorage";
 
 template <size_t kCount>
@@ -79,7 +79,7 @@ class TorchReader {
  public:
   explicit TorchReader(const File& file) : file_(file), shown_(file.path().string()) {}
 
-  /// `way`: the keys that led to the weights, "" if none did.
+  /// `way` receives the keys that led to the weights; empty if the weights are the root.
   std::map<std::string, StoredTensor> tensors(std::string* way) {
     refuse_other_formats();
     find_entries();
@@ -96,12 +96,12 @@ class TorchReader {
       StoredTensor tensor = read_tensor(name_at(weights, i), pickle.item(weights, i + 1));
       const std::string name = tensor.name;
       if (!found.emplace(name, std::move(tensor)).second)
-        throw InputError("{}: tensor '{}' is there twice", shown_, name);
+        throw InputError("{}: tensor '{}' appears twice", shown_, name);
     }
     if (!strided_.empty())
       throw InputError(
-          "{}: tensors that do not lie in order (transposed, or parts of others):{}\n"
-          "make them so with .contiguous() and save again",
+          "{}: tensors that are not contiguous (transposed, or parts of others):{}\n"
+          "call .contiguous() on them and save again",
           shown_, strided_);
     return found;
   }
@@ -123,7 +123,7 @@ class TorchReader {
     const bool pickled = head.starts_with('\x80');
     const bool tarred = head.size() > 262 && head.compare(257, 5, "ustar") == 0;
     if (pickled || tarred)
-      throw InputError("{}: a {} as torch before 1.6 wrote it, expected a zip archive; {}", shown_,
+      throw InputError("{}: expected a zip archive, found a {} of torch before 1.6; {}", shown_,
                        pickled ? "bare pickle" : "tar archive", kWayOut);
     throw InputError("{}: not a torch file: expected a zip archive", shown_);
   }
@@ -139,7 +139,7 @@ class TorchReader {
       const std::string name = entry.name;
       entries_[name] = std::move(entry);
     }
-    // NAME is whatever the file was called when it was written.
+    // NAME is the name that the file had when it was written.
     int pickles = 0;
     for (const auto& [name, entry] : entries_)
       if (const size_t slash = name.find('/'); name.substr(slash + 1) == "data.pkl") {
@@ -147,12 +147,13 @@ class TorchReader {
         ++pickles;
       }
     if (pickles != 1)
-      throw InputError("{}: not a torch file: {} entries NAME/data.pkl, expected one", shown_,
+      throw InputError("{}: not a torch file: expected one entry NAME/data.pkl, found {}", shown_,
                        pickles);
     if (const auto order = entries_.find(folder_ + "byteorder"); order != entries_.end())
       if (order->second.size > 16 || contents(order->second) != "little")
-        throw InputError("{}: {} says not 'little': files of other machines cannot be read", shown_,
-                         order->first);
+        throw InputError(
+            "{}: {}: expected 'little', found another value: big-endian files cannot be read",
+            shown_, order->first);
   }
 
   // The dict of the weights.
@@ -171,14 +172,14 @@ class TorchReader {
     const bool plain = std::none_of(name.text.begin(), name.text.end(),
                                     [](unsigned char c) { return c < 0x20 || c == 0x7F; });
     if (!plain || name.text.size() > 1000)
-      throw InputError("{}: a tensor's name of {} bytes{}", shown_, name.text.size(),
+      throw InputError("{}: invalid tensor name of {} bytes{}", shown_, name.text.size(),
                        plain ? "" : " with control characters");
     return std::string(name.text);
   }
 
   const PickleValue& find_weights(std::string* way) const {
     const PickleValue* dict = &pickle_->root();
-    // A dict may contain itself; wrappers of wrappers of wrappers are no state dict.
+    // The number of steps is limited because a dict may contain itself.
     for (int step = 0; step < 8; ++step) {
       if (dict->kind != PickleKind::kDict)
         throw InputError("{}: expected a dict of tensors, found {}", shown_, name_of(dict->kind));
@@ -195,17 +196,18 @@ class TorchReader {
             std::find(kWrappers.begin(), kWrappers.end(), name) != kWrappers.end())
           inner.emplace_back(name, &value);
       }
-      if (dict->items.empty()) throw InputError("{}: an empty dict, expected tensors", shown_);
+      if (dict->items.empty())
+        throw InputError("{}: expected tensors, found an empty dict", shown_);
       if (others.empty()) return *dict;
       if (inner.size() != 1)
         throw InputError(
-            "{}: expected a dict of tensors alone, or one with one dict among "
-            "'model', 'state_dict' and 'module'; found what is no tensor{}:{}",
+            "{}: expected a dict of only tensors, or a dict with exactly one dict named "
+            "'model', 'state_dict' or 'module'; found other values{}:{}",
             shown_, way->empty() ? "" : " in '" + *way + "'", others);
       *way += (way->empty() ? "" : ".") + inner[0].first;
       dict = inner[0].second;
     }
-    throw InputError("{}: dicts in dicts without end, '{}'", shown_, *way);
+    throw InputError("{}: the dicts are nested too deeply: '{}'", shown_, *way);
   }
 
   // One tensor.
@@ -214,7 +216,7 @@ class TorchReader {
                               size_t position) const {
     const PickleValue& arguments = pickle_->item(call, 1);
     if (position >= arguments.items.size())
-      fail(name, "{} arguments describe it, more were expected", arguments.items.size());
+      fail(name, "{} arguments describe it, expected more", arguments.items.size());
     return pickle_->item(arguments, position);
   }
   uint64_t natural(const std::string& name, const char* what, const PickleValue& value) const {
@@ -239,7 +241,7 @@ class TorchReader {
     if (!is_call(value, kParameter)) return read_rebuilt(name, value);
     const PickleValue& inner = argument(name, value, 0);
     if (!is_call(inner, kTensorV2) && !is_call(inner, kTensorV3))
-      fail(name, "a parameter that holds {}, expected a tensor", name_of(inner.kind));
+      fail(name, "expected a parameter with a tensor, found {}", name_of(inner.kind));
     return read_rebuilt(name, inner);
   }
 
@@ -249,7 +251,7 @@ class TorchReader {
     std::optional<FileType> type;
     const ZipEntry& storage = find_storage(name, argument(name, call, 0), &type);
     if (is_call(call, kTensorV3)) type = type_of(kDtypes, argument(name, call, 6).global);
-    if (!type) fail(name, "its type is not said");
+    if (!type) fail(name, "its element type is missing");
     tensor.type = *type;
     const uint64_t element = size_of(tensor.type);
     const uint64_t offset = natural(name, "an offset", argument(name, call, 1));
@@ -261,14 +263,14 @@ class TorchReader {
     if (strides.size() != shape.size())
       fail(name, "{} strides for shape {}", strides.size(), tensor.shape.to_string());
     if (offset > storage.size / element || *bytes > storage.size - offset * element)
-      fail(name, "{} of shape {} from element {} reaches outside of its storage of {} bytes",
+      fail(name, "{} of shape {} from element {} exceeds its storage of {} bytes",
            name_of(tensor.type), tensor.shape.to_string(), offset, storage.size);
     if (*bytes > 0) note_strides(name, shape, strides);
     tensor.begin = storage.begin + offset * element;
     return tensor;
   }
 
-  /// The entry that a persistent id ('storage', type, key, device, elements) means.
+  /// The entry that a persistent id ('storage', type, key, device, elements) refers to.
   const ZipEntry& find_storage(const std::string& name, const PickleValue& value,
                                std::optional<FileType>* type) const {
     if (value.kind != PickleKind::kPersistent)
@@ -276,14 +278,14 @@ class TorchReader {
     const PickleValue& id = pickle_->item(value, 0);
     if (id.kind != PickleKind::kTuple || id.items.size() < 5 ||
         pickle_->item(id, 0).text != "storage" || pickle_->item(id, 2).kind != PickleKind::kText)
-      fail(name, "its storage is described in an unknown way");
+      fail(name, "the description of its storage is unknown");
     const std::string& global = pickle_->item(id, 1).global;
     *type = type_of(kStorages, global);
     if (!*type && global != kUntyped) fail(name, "its storage has no type");
     const uint64_t element = *type ? size_of(**type) : 1;
     const uint64_t elements = natural(name, "a storage", pickle_->item(id, 4));
     const auto found = entries_.find(folder_ + "data/" + std::string(pickle_->item(id, 2).text));
-    if (found == entries_.end()) fail(name, "the archive lacks its storage");
+    if (found == entries_.end()) fail(name, "its storage is not in the archive");
     const ZipEntry& entry = found->second;
     if (entry.size % element != 0 || entry.size / element != elements)
       fail(name, "its storage has {} elements of {} bytes, the entry {} has {} bytes", elements,
@@ -291,7 +293,7 @@ class TorchReader {
     return entry;
   }
 
-  /// Row-major is what Tensor is; strides of axes with one index mean nothing.
+  /// Notes strides that are not row-major. The stride of an axis of extent 1 has no meaning.
   void note_strides(const std::string& name, const std::vector<int64_t>& shape,
                     const std::vector<int64_t>& strides) {
     int64_t expected = 1;
@@ -310,7 +312,7 @@ class TorchReader {
   std::map<std::string, ZipEntry> entries_;
   std::string folder_;
   const Pickle* pickle_ = nullptr;
-  std::string strided_;  // one line a tensor
+  std::string strided_;  // one line per tensor that is not contiguous
 };
 
 class TorchSource : public WeightSource {

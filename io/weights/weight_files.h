@@ -7,9 +7,10 @@
 
 namespace lynceus::io {
 
-/// A file of tensors (*.safetensors, *.bin, *.pt, *.pth), a *.index.json of several, a *.gen.json
-/// rule, or a directory that contains one of the known names (kWeightNames in the source, the first
-/// that is found). Paths in an index must stay below its directory. InputError otherwise.
+/// `path`: a file of tensors (*.safetensors, *.bin, *.pt, *.pth), an index of several
+/// (*.index.json), rules (*.gen.json), or a directory; there the first existing file of
+/// kWeightNames (weight_files.cpp) is opened. Files in an index must be below its directory.
+/// InputError otherwise.
 WeightSourcePtr open_weights(const std::filesystem::path& path);
 
 }  // namespace lynceus::io

@@ -1,4 +1,4 @@
-// Combining and matching weight sources.
+// Renames, combines and matches weight sources.
 #include "io/weights/weights.h"
 
 #include <algorithm>
@@ -54,7 +54,7 @@ class CombinedSource : public WeightSource {
       for (const std::string& name : source->names()) {
         const auto [place, inserted] = owner_.emplace(name, source.get());
         if (!inserted)
-          throw InputError("tensor '{}' comes from two places: {} and {}", name,
+          throw InputError("tensor '{}' is in two sources: {} and {}", name,
                            place->second->describe(), source->describe());
       }
     }
@@ -129,7 +129,7 @@ WeightSourcePtr combine(std::vector<WeightSourcePtr> sources) {
 }
 
 bool matches_pattern(std::string_view text, std::string_view pattern) {
-  // Greedy with one point of return: the last star.
+  // Greedy; on a mismatch it returns only to the last star.
   size_t t = 0;
   size_t p = 0;
   size_t star = std::string_view::npos;

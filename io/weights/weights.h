@@ -1,7 +1,7 @@
-// A weight source: named global tensors that can be read in slices, from one file, several files, a
-// rule that generates values, or a combination of these under other names. The model lists the
-// tensors that it expects, match_weights() compares the two lists before any memory is allocated,
-// then every rank reads its slices.
+// A weight source: named global tensors that can be read in slices. They come from one file,
+// several files, rules that generate values, or a combination of these under other names. The model
+// lists the tensors that it expects, match_weights() compares the two lists before any memory is
+// allocated, then every rank reads its slices.
 //
 // Names are the released Lynx names: "LLM.model.layers.0...", "vision_encoder...", "bridge...".
 // Errors: InputError naming the file and the tensor.
@@ -27,7 +27,7 @@ class WeightSource {
   /// Sorted.
   virtual std::vector<std::string> names() const = 0;
   virtual bool has(const std::string& name) const = 0;
-  /// Of the global tensor; InputError if there is none of that name.
+  /// Of the global tensor; InputError if there is no such tensor.
   virtual Shape shape(const std::string& name) const = 0;
   /// Type of the stored elements; nullopt if they are generated or joined from several tensors.
   virtual std::optional<FileType> stored_type(const std::string& name) const;
@@ -36,8 +36,8 @@ class WeightSource {
   virtual void read(const std::string& name, const Slice& slice, const Tensor& out) const = 0;
   /// For messages: the file or directory.
   virtual std::string describe() const = 0;
-  /// The files that are read, for the digest of frozen weights: no file twice, in an order that
-  /// does not depend on the place of the directories.
+  /// The files that are read, for the digest of frozen weights: no duplicates, in an order that
+  /// does not depend on the location of the directories.
   virtual std::vector<std::filesystem::path> files() const = 0;
 
   /// The complete tensor as f32.
@@ -49,11 +49,11 @@ class WeightSource {
 };
 using WeightSourcePtr = std::shared_ptr<const WeightSource>;
 
-/// The tensors whose names begin with `remove`, which is replaced by `add`; others are hidden. An
-/// HF LLaMA directory gets Lynx names by with_prefix(source, "", "LLM.").
+/// The tensors whose names begin with `remove`, which is replaced by `add`; others are hidden.
+/// with_prefix(source, "", "LLM.") gives a Hugging Face LLaMA directory Lynx names.
 WeightSourcePtr with_prefix(WeightSourcePtr source, std::string remove, std::string add);
 
-/// All tensors of all sources. InputError naming both places if a name is in two of them.
+/// All tensors of all sources. InputError naming both sources if a name is in two of them.
 WeightSourcePtr combine(std::vector<WeightSourcePtr> sources);
 
 struct ExpectedTensor {
@@ -61,7 +61,7 @@ struct ExpectedTensor {
   Shape shape;  ///< global
 };
 
-/// Buffers in old Hugging Face files that no code reads.
+/// Buffers in old Hugging Face files; they are not needed.
 inline const std::vector<std::string> kIgnoredWeights = {"*.rotary_emb.inv_freq"};
 
 /// One InputError that lists every missing name, every unexpected name that matches no pattern of

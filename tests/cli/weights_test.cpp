@@ -252,9 +252,9 @@ TEST_F(Weights, ConfigThatIsNotSupported) {
   write_config(llama_config(R"(, "rope_scaling": {"type": "linear", "factor": 2.0}, )"
                             R"("attention_bias": true)"));
   expect_refused({}, 3,
-                 "model.weights: .*config.json: this model needs what is not supported:\n"
-                 "  rope_scaling = .*, supported is null\n"
-                 "  attention_bias = true, supported is false");
+                 "model.weights: .*config.json: this model needs unsupported features:\n"
+                 "  rope_scaling: expected null, found .*\n"
+                 "  attention_bias: expected false, found true");
 }
 
 TEST_F(Weights, TokenizerOfAnotherVocabulary) {

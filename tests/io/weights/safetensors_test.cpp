@@ -50,7 +50,7 @@ std::vector<Vector> vectors() {
 const std::map<std::string, std::string> kSays = {
     {"MetadataIncompleteBuffer", "follow the header"},
     {"HeaderTooLarge", "at most 100000000"},
-    {"HeaderTooSmall", "the header length alone has 8"},
+    {"HeaderTooSmall", "expected at least 8 bytes for the header length"},
     {"InvalidHeaderLength", "truncated: header"},
     {"InvalidHeader", "not valid JSON"},
     {"InvalidHeaderDeserialization", "not valid JSON"},

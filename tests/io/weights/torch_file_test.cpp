@@ -170,7 +170,7 @@ TEST_F(BadPieces, NoneIsALlama) {
   fs::remove(folder_ / "consolidated.01.pth");
   fs::copy_file(files() / "plain/tensors.pt", folder_ / "consolidated.00.pth",
                 fs::copy_options::overwrite_existing);
-  expect_refused("no names of LLaMA:");
+  expect_refused("these names are not from LLaMA:");
 }
 
 TEST_F(BadPieces, ParamsOfAnotherModel) {

@@ -137,9 +137,9 @@ TEST_F(TorchHostile, Archives) {
   refused_after([&](ZipArchive& a) { a.size_shift = far; }, "reaches past");
   refused_after([](ZipArchive& a) { a.size_shift = -1; }, "past the end of the directory");
   refused_after([](ZipArchive& a) { a.members[0].name = a.members[0].local_name = "x/data"; },
-                "0 entries NAME/data.pkl");
+                "expected one entry NAME/data.pkl, found 0");
   refused_after([](ZipArchive& a) { a.members[2].name = a.members[2].local_name = "y/data.pkl"; },
-                "2 entries NAME/data.pkl");
+                "expected one entry NAME/data.pkl, found 2");
 }
 
 TEST_F(TorchHostile, EntriesThatShareBytes) {
@@ -160,7 +160,7 @@ TEST_F(TorchHostile, OtherFiles) {
   refused(py_pickle("N"), "before 1.6");
   std::string tar(512, '\0');
   tar.replace(257, 5, "ustar");
-  refused(tar, "tar archive as torch before 1.6");
+  refused(tar, "tar archive of torch before 1.6");
   EXPECT_THROW(open_torch_file(folder_ / "gone.pt"), IoError);
   refused("PK\3\4" + std::string(100, 'x'), "no end record");
 }
@@ -178,8 +178,8 @@ TEST_F(TorchHostile, ForeignGlobals) {
   refused_value(py_global("torch._utils\t", "_rebuild_tensor_v2"), "torch._utils?.");
   refused_value(py_global("builtins", "eval"), "'builtins.eval'");
   // Those on the list describe, and that only in one way.
-  refused_value(py_global("torch._utils", "_rebuild_tensor_v2") + "NR", "expected a global on");
-  refused_value("N)R", "expected a global on");
+  refused_value(py_global("torch._utils", "_rebuild_tensor_v2") + "NR", "expected a global with");
+  refused_value("N)R", "expected a global with");
   refused_value(py_global("collections", "OrderedDict") + "NbN", "expected a dict, found a global");
 }
 
@@ -195,7 +195,7 @@ TEST_F(TorchHostile, Bombs) {
   refused_value("Nr" + little(0xFFFFFFF0, 4), "memo entry 4294967280");
   refused_value("X" + little(0xFFFFFFF0, 4), "truncated");
   refused_value("\x8e" + little(~0ull, 8), "truncated");
-  refused_value("\x95" + little(~0ull, 8), "a frame is not whole");
+  refused_value("\x95" + little(~0ull, 8), "a frame is incomplete");
   refused_value("\x8a\xff" + std::string(255, '\0'), "an integer of 255 bytes");
   // Twice as large with every line, were it written out: here it stays as small as it is written.
   std::string doubling = py_text("lol") + "q" + '\0' + "0";
@@ -208,7 +208,7 @@ TEST_F(TorchHostile, Bombs) {
 TEST_F(TorchHostile, WhatContainsItself) {
   const std::string key = py_text("model");
   refused_value("}q" + std::string(1, '\0') + key + "h" + std::string(1, '\0') + "s",
-                "without end");
+                "nested too deeply");
   refused_value("]q" + std::string(1, '\0') + "h" + std::string(1, '\0') + "a", "found a list");
 }
 
@@ -224,7 +224,7 @@ TEST_F(TorchHostile, Machines) {
   refused_value("NNNs", "expected a dict, found None");
   refused_value("h" + std::string(1, '\x07'), "no memo entry 7");
   refused_value("i", "opcode 0x69");
-  refused_value("cos\n", "a name without its end");
+  refused_value("cos\n", "a name does not end");
   refused_value("NN\x93", "a global without a name");
   refused_value("N.N", "2 bytes after its end");
   ZipArchive archive = torch_archive(good_value());
@@ -237,8 +237,7 @@ TEST_F(TorchHostile, Machines) {
 TEST_F(TorchHostile, Dicts) {
   refused_value("}", "an empty dict");
   refused_value("N", "found None");
-  refused_value(py_dict({{"w", PyTensor().text()}, {"w", PyTensor().text()}}),
-                "'w' is there twice");
+  refused_value(py_dict({{"w", PyTensor().text()}, {"w", PyTensor().text()}}), "'w' appears twice");
   refused_value(py_dict({{"w", PyTensor().text()}, {"step", "K\x05"}}), "step: an integer");
   refused_value("}K\x05" + PyTensor().text() + "s", "expected names of tensors");
   refused_value(py_dict({{"a\nb", PyTensor().text()}}), "control characters");
@@ -247,10 +246,10 @@ TEST_F(TorchHostile, Dicts) {
 }
 
 TEST_F(TorchHostile, Tensors) {
-  refused_tensor({.offset = 1}, "outside of its storage");
-  refused_tensor({.shape = {3, 3}}, "outside of its storage");
+  refused_tensor({.offset = 1}, "exceeds its storage");
+  refused_tensor({.shape = {3, 3}}, "exceeds its storage");
   refused_tensor({.offset = -1}, "an offset of 0 or more");
-  refused_tensor({.offset = INT64_MAX}, "outside of its storage");
+  refused_tensor({.offset = INT64_MAX}, "exceeds its storage");
   refused_tensor({.shape = {-2, -3}}, "a shape of 0 or more");
   refused_tensor({.shape = {INT64_MAX, INT64_MAX}}, "overflows");
   refused_tensor({.shape = {1, 1, 1, 1, 1, 1, 1}}, "7 axes");
@@ -260,22 +259,22 @@ TEST_F(TorchHostile, Tensors) {
   refused_tensor({.elements = 7}, "its storage has 7 elements of 4 bytes");
   refused_tensor({.elements = -1}, "a storage of 0 or more");
   refused_tensor({.elements = INT64_MAX}, "its storage has");
-  refused_tensor({.key = "1"}, "lacks its storage");
-  refused_tensor({.key = "../version"}, "lacks its storage");
+  refused_tensor({.key = "1"}, "its storage is not in the archive");
+  refused_tensor({.key = "../version"}, "its storage is not in the archive");
   refused_tensor({.storage_type = py_global("torch", "float32")}, "no type");
   refused_tensor({.storage_type = "N"}, "no type");
   refused_tensor({.storage_type = py_global("torch.storage", "UntypedStorage"), .elements = 24},
-                 "its type is not said");
+                 "its element type is missing");
   refused_tensor({.rebuild = py_global("torch._utils", "_rebuild_tensor_v3"), .more = "N"},
-                 "its type is not said");
+                 "its element type is missing");
   refused_tensor({.rebuild = py_global("torch._utils", "_rebuild_tensor_v3")},
                  "arguments describe");
   refused_tensor({.rebuild = py_global("torch._utils", "_rebuild_parameter")},
-                 "a parameter that holds a storage");
+                 "expected a parameter with a tensor, found a storage");
   refused_value(py_dict({{"w", py_global("torch._utils", "_rebuild_tensor_v2") + ")R"}}),
                 "0 arguments");
   refused_value(py_dict({{"w", py_global("torch._utils", "_rebuild_tensor_v2") + "NQ" + "\x85R"}}),
-                "described in an unknown way");
+                "the description of its storage is unknown");
   refused_value(py_dict({{"w", py_global("torch._utils", "_rebuild_tensor_v2") + "K\x05\x85R"}}),
                 "expected a storage, found an integer");
 }
@@ -302,7 +301,7 @@ TEST_F(TorchHostile, PiecesThatDoNotFit) {
   piece("consolidated.01.pth", {3, 1});
   EXPECT_EQ(open_weights(folder_)->shape("model.layers.0.self_attn.o_proj.weight"), (Shape{3, 3}));
   piece("consolidated.01.pth", {2, 2});
-  refused_pieces("does not fit the other pieces' [3, 2]");
+  refused_pieces("does not match the first piece's [3, 2]");
   const PyTensor flat{.shape = {6}, .strides = {1}};
   store(torch_archive(py_dict({{"layers.0.attention.wo.weight", flat.text()}})).bytes(),
         "consolidated.00.pth");

@@ -124,7 +124,7 @@ TEST_F(WeightsTest, BadIndices) {
                               "x/../../one.safetensors", "", ".", "..", "a\\u0000b"})
     refused(R"({"a":")" + std::string(outside) + R"("})", "below the index's directory");
   refused(R"({"a":"one.safetensors","q":"one.safetensors","r":"one.safetensors"})", "q is not in");
-  refused(R"({"a":"one.safetensors","b":"two.safetensors"})", "from two places");
+  refused(R"({"a":"one.safetensors","b":"two.safetensors"})", "is in two sources");
   refused("{}", "names no tensor");
   refused(R"({"a":1})", "weight_map.a");
   refused(R"({"a":"config.json"})", "*.pth, found 'config.json'");
@@ -240,8 +240,8 @@ TEST_F(WeightsTest, BadRules) {
   };
   const std::string good = R"({"name":"a","shape":[2],"offset":0.0,"shift":0,"exp":-9})";
   refused(good + "," + good, "'a' appears twice");
-  refused(R"({"name":"a","shape":[2],"const":0.1})", "not a bf16 number");
-  refused(R"({"name":"a","shape":[2],"offset":1.0,"shift":0,"exp":-20})", "not a bf16 number");
+  refused(R"({"name":"a","shape":[2],"const":0.1})", "expected a bf16 number");
+  refused(R"({"name":"a","shape":[2],"offset":1.0,"shift":0,"exp":-20})", "expected a bf16 number");
   refused(R"({"name":"a","shape":[2],"offset":0.0,"shift":0})", "tensors[0].exp");
   refused(R"({"name":"a","shape":[2],"offset":0.0,"shift":0,"exp":500})", "tensors[0].exp");
   refused(R"({"name":"a","shape":[2],"offset":0.0,"shift":40,"exp":0})", "tensors[0].shift");
@@ -283,7 +283,7 @@ TEST_F(WeightsTest, BadFusedQkv) {
       open_weights(store("both.safetensors", {{"blocks.0.attn.qkv.weight", {6, 2}},
                                               {"blocks.0.attn.q_proj.weight", {2, 2}}}));
   EXPECT_THAT([&] { split_fused_qkv(both); },
-              ThrowsMessage<InputError>(HasSubstr("both fused and apart")));
+              ThrowsMessage<InputError>(HasSubstr("both fused and separate")));
 }
 
 TEST_F(WeightsTest, ThePadRowIsTheMean) {

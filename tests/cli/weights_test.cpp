@@ -225,7 +225,7 @@ TEST_F(Weights, VisionEncoderUnderEvaNames) {
                  "\\[60, 32\\]");
 }
 
-TEST_F(Weights, AllThatDoesNotFitIsListedAtOnce) {
+TEST_F(Weights, AllMismatchesAreListedAtOnce) {
   Shapes shapes = llama_shapes();
   shapes.erase("model.layers.1.mlp.up_proj.weight");
   shapes["model.layers.0.self_attn.k_proj.weight"] = {32, 32};

@@ -121,7 +121,7 @@ TEST_F(ConfigTest, ListsAppendWithinALayerAndReplaceAcrossLayers) {
   EXPECT_THAT(config.sources, ElementsAre());
 }
 
-TEST_F(ConfigTest, BooleansStandBareOrSpelled) {
+TEST_F(ConfigTest, BooleansMayOmitTheirValue) {
   EXPECT_THAT(reader.read({"--take-over", "shard.h5"}).positionals, ElementsAre("shard.h5"));
   EXPECT_TRUE(config.take_over);
   reader.read({"--take-over", "false"});
@@ -267,7 +267,7 @@ struct HeadlessConfig {
   }
 };
 
-TEST(ConfigReader, FieldsBeforeAnySectionStandFirstOnTheHelpPage) {
+TEST(ConfigReader, FieldsBeforeAnySectionComeFirstOnTheHelpPage) {
   HeadlessConfig headless;
   SampleConfig sample;
   ConfigReader reader;

@@ -40,7 +40,7 @@ TEST(Shape, RefusesNegativeExtentsAndTooManyAxes) {
   EXPECT_THROW((Shape{1, 1, 1, 1, 1, 1, 1}), InternalError);
 }
 
-TEST(Tensor, UndefinedStandsForNothing) {
+TEST(Tensor, OnlyADefaultTensorIsUndefined) {
   const Tensor nothing;
   EXPECT_FALSE(nothing.defined());
   const Stream stream;

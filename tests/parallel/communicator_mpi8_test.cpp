@@ -287,7 +287,7 @@ TEST(Agree, AllRanksThrowTheFirstFailingRanksError) {
   EXPECT_EQ(world->all_reduce(int64_t{1}), 8);  // still together
 }
 
-TEST(Communicator, CountsWhatIsAskedOfIt) {
+TEST(Communicator, CountsItsCalls) {
   const Stream stream;
   const auto world = make_world();
   const Tensor x = Tensor::zeros(stream, {10});

@@ -89,7 +89,7 @@ TEST(GradientReducer, NeighboursTravelTogetherWithoutACopy) {
   for (size_t k = 0; k < 50; ++k) c.expect_sum(k, {0, 1, 2, 3});
 }
 
-TEST(GradientReducer, ABucketSetsOffWhenItsLastGradientIsComplete) {
+TEST(GradientReducer, ABucketStartsWhenItsLastGradientIsComplete) {
   Case c;
   for (int k = 0; k < 6; ++k) c.add(16, c.world.get());
   GradientReducer reducer(c.stream, c.members, 2 * 16 * sizeof(float));  // two to a bucket
@@ -112,7 +112,7 @@ TEST(GradientReducer, ABucketSetsOffWhenItsLastGradientIsComplete) {
   for (size_t k = 0; k < 6; ++k) c.expect_sum(k, {});
 }
 
-TEST(GradientReducer, WhatTheStepDoesNotReachStaysAsItIs) {
+TEST(GradientReducer, UntouchedGradientsAreUnchanged) {
   Case c;
   for (int k = 0; k < 6; ++k) c.add(16, c.world.get(), k / 2);
   GradientReducer reducer(c.stream, c.members);
@@ -125,7 +125,7 @@ TEST(GradientReducer, WhatTheStepDoesNotReachStaysAsItIs) {
     c.expect_sum(k, k / 2 == 1 ? std::vector<int>{c.world->rank()} : std::vector<int>{0, 1, 2, 3});
 }
 
-TEST(GradientReducer, AGroupOfOneAsksForNothing) {
+TEST(GradientReducer, AGroupOfOneMakesNoCalls) {
   Case c;
   c.add(10, c.alone.get());
   GradientReducer reducer(c.stream, c.members);

@@ -58,7 +58,7 @@ TEST(Grid, RefusesAWrongWorldOnEveryRank) {
           "= 6: start 6 ranks or change one of the three"));
 }
 
-TEST(Grid, OnCpusThereIsNothingToChoose) {
+TEST(Grid, CpusNeedNoDeviceChoice) {
   const auto world = make_world();
   EXPECT_EQ(choose_transport(*world, Device{}, Transport::kAuto), Transport::kStaged);
   EXPECT_EQ(choose_transport(*world, Device{}, Transport::kStaged), Transport::kStaged);

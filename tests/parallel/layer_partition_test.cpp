@@ -92,7 +92,7 @@ TEST(LayerPartition, CostlyEndsGetFewerLayers) {
   EXPECT_THAT(ranges, testing::ElementsAre(LayerRange{0, 4}, LayerRange{4, 5}, LayerRange{9, 3}));
 }
 
-TEST(LayerPartition, TakesAnOverrideAsItIs) {
+TEST(LayerPartition, TakesAnOverrideUnchanged) {
   const auto ranges = partition_layers(std::vector<double>(32, 1.0), 0, 0, 4, "9,8,8,7");
   EXPECT_THAT(ranges, testing::ElementsAre(LayerRange{0, 9}, LayerRange{9, 8}, LayerRange{17, 8},
                                            LayerRange{25, 7}));

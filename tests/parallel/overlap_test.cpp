@@ -16,7 +16,7 @@ TEST(Overlap, IsAllOrNoneOrSomePartsByName) {
   EXPECT_EQ(parse_overlap("pipeline,tensor"), (Overlap{false, true, true, false}));
 }
 
-TEST(Overlap, RefusesWhatItDoesNotKnow) {
+TEST(Overlap, RefusesUnknownNames) {
   for (const char* const text : {"", "everything", "gradients,", "gradients vision", ",tensor"})
     EXPECT_THAT([&] { parse_overlap(text); },
                 testing::ThrowsMessage<UsageError>(testing::HasSubstr("gradients,pipeline")))

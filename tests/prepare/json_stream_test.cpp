@@ -39,7 +39,7 @@ TEST_F(JsonStreamTest, WantedArraysInTheirOrder) {
   EXPECT_THAT(elements("{\"a\": []}", {"a"}), ElementsAre());
 }
 
-TEST_F(JsonStreamTest, ElementsSayWhereTheyAre) {
+TEST_F(JsonStreamTest, ErrorsNameTheElement) {
   read_json_elements(write("x.json", R"({"a": [{}, {"k": 1}]})"), {"a"},
                      [](const std::string&, const io::Json& element) {
                        if (element.size() == 0) return;

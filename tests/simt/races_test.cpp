@@ -71,7 +71,7 @@ std::string name_of(const testing::TestParamInfo<Case>& info) { return info.para
 
 class RacesDeathTest : public testing::TestWithParam<Case> {};
 
-TEST_P(RacesDeathTest, AreTold) {
+TEST_P(RacesDeathTest, AreReported) {
   const Bug& bug = GetParam().bug;
   const std::vector<float> right = run(bug, false);
   const char* const message = expected_message(bug);

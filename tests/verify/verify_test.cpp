@@ -115,7 +115,7 @@ class VerifyTest : public testing::Test {
   fs::path directory_;
 };
 
-TEST_F(VerifyTest, PassesTheCaseAsItIs) {
+TEST_F(VerifyTest, PassesTheUnchangedCase) {
   const auto all = findings();
   EXPECT_GE(all.size(), 6U);
   for (const Finding& finding : all)

@@ -15,7 +15,7 @@ Tensor input_of(const Stream& host, float value) {
   return input;
 }
 
-TEST(PinnedInput, IsNotGivenOutAgainBeforeTheDeviceHasReadIt) {
+TEST(PinnedInput, IsNotReusedBeforeTheDeviceHasReadIt) {
   const Stream stream(Device{DeviceKind::kCuda, 0});
   const Stream host = stream.host();
   std::vector<Tensor> on_device;
@@ -30,7 +30,7 @@ TEST(PinnedInput, IsNotGivenOutAgainBeforeTheDeviceHasReadIt) {
         << "input " << step;
 }
 
-TEST(PinnedInput, IsGivenOutAgainOnceItWasRead) {
+TEST(PinnedInput, IsReusedAfterTheDeviceHasReadIt) {
   const Stream stream(Device{DeviceKind::kCuda, 0});
   const Stream host = stream.host();
   const Tensor target = Tensor::empty(stream, {kSize});

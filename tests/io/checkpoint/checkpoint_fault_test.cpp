@@ -68,7 +68,7 @@ TEST(CheckpointFault, DISABLED_SavesFourTimes) {
 
 class KilledSave : public testing::TestWithParam<const char*> {};
 
-TEST_P(KilledSave, LosesNothingAndAcceptsNothingHalf) {
+TEST_P(KilledSave, KeepsTheLastCheckpointAndAcceptsNoPartialOne) {
   const auto world = parallel::make_self_communicator();
   RunDirectory run(*world);
   fs::create_directories(run.path());
@@ -137,7 +137,7 @@ TEST(CheckpointFault, DISABLED_SecondSaveFails) {
 
 class FailedSave : public testing::TestWithParam<const char*> {};
 
-TEST_P(FailedSave, IsEveryonesAndTheNextOneIsGood) {
+TEST_P(FailedSave, FailsOnEveryRankAndTheNextOneSucceeds) {
   const auto world = parallel::make_self_communicator();
   RunDirectory run(*world);
   const std::string point = GetParam();
@@ -213,7 +213,7 @@ TEST(CheckpointFault, DISABLED_RunsOutOfSpace) {
   EXPECT_THAT(refused.message, HasSubstr("no space left for a checkpoint"));
 }
 
-TEST(CheckpointFault, FullDiskFailsTheSaveOnAllRanksAndNothingElse) {
+TEST(CheckpointFault, FullDiskFailsOnlyTheSaveOnAllRanks) {
   if (std::system("unshare -Urm true 2>/dev/null") != 0)
     GTEST_SKIP() << "no user namespaces here, so no small file system";
   const auto world = parallel::make_self_communicator();

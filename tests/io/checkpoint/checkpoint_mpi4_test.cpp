@@ -38,7 +38,7 @@ class CheckpointOnFour : public testing::Test {
   }
 };
 
-TEST_F(CheckpointOnFour, EveryGridReadsWhatEveryGridWrote) {
+TEST_F(CheckpointOnFour, EveryGridReadsCheckpointsOfEveryGrid) {
   ASSERT_EQ(world_->size(), 4);
   std::vector<Digest128> first;
   for (size_t i = 0; i < kGrids.size(); ++i) {
@@ -64,7 +64,7 @@ TEST_F(CheckpointOnFour, EveryGridReadsWhatEveryGridWrote) {
   }
 }
 
-TEST_F(CheckpointOnFour, DamageIsEveryonesAndTheOlderOneIsTaken) {
+TEST_F(CheckpointOnFour, DamageIsSeenByEveryRankAndTheOlderOneIsLoaded) {
   CheckpointStore store(*world_, {.run_directory = run_.path()});
   const auto tensors = on({2, 2, 1}, true);
   ASSERT_TRUE(save(store, tensors, 1).committed);
@@ -97,7 +97,7 @@ TEST_F(CheckpointOnFour, ListsThatDoNotFitTogetherAreABugOnEveryRank) {
   EXPECT_EQ(committed_checkpoints(run_.path()).size(), 0u);
 }
 
-TEST_F(CheckpointOnFour, RanksWithNothingTakePart) {
+TEST_F(CheckpointOnFour, RanksWithoutTensorsTakePart) {
   CheckpointStore store(*world_, {.run_directory = run_.path()});
   std::vector<LocalTensor> tensors;
   if (world_->rank() == 2) tensors = on({1, 1, 1}, false);

@@ -55,9 +55,9 @@ class CheckpointTest : public testing::Test {
   }
 };
 
-TEST_F(CheckpointTest, NothingWasEverCommitted) { EXPECT_FALSE(load().has_value()); }
+TEST_F(CheckpointTest, LoadsNoneWhereNoneWasCommitted) { EXPECT_FALSE(load().has_value()); }
 
-TEST_F(CheckpointTest, NewestComesBack) {
+TEST_F(CheckpointTest, LoadsTheNewest) {
   save_steps({3, 4});
   const auto loaded = load();
   ASSERT_TRUE(loaded.has_value());
@@ -70,7 +70,7 @@ TEST_F(CheckpointTest, NewestComesBack) {
   EXPECT_EQ(fs::read_symlink(run_.path() / "checkpoints" / "latest"), "step-00000004");
 }
 
-TEST_F(CheckpointTest, EveryFlippedBitIsNoticedAndTheOlderOneTaken) {
+TEST_F(CheckpointTest, EveryFlippedBitIsFoundAndTheOlderOneIsLoaded) {
   save_steps({1, 2});
   const uint64_t size = fs::file_size(state(2));
   const CounterRandom random(1, "flips");
@@ -102,7 +102,7 @@ TEST_F(CheckpointTest, DamageNamesTensorRowsAndDigests) {
   }
 }
 
-TEST_F(CheckpointTest, TruncatedMissingOrForeignFilesArePassedOver) {
+TEST_F(CheckpointTest, TruncatedMissingOrForeignFilesAreSkipped) {
   save_steps({1, 2});
   const std::string whole = read_text(state(2));
   for (const uint64_t size : {uint64_t{0}, whole.size() / 2, whole.size() - 1}) {
@@ -124,7 +124,7 @@ TEST_F(CheckpointTest, TruncatedMissingOrForeignFilesArePassedOver) {
   EXPECT_EQ(load()->manifest.step, 1);
 }
 
-TEST_F(CheckpointTest, WhatCannotBeReadIsNotDamaged) {
+TEST_F(CheckpointTest, UnreadableIsNotDamaged) {
   save_steps({1, 2});
   const auto expect_refused = [&](const fs::path& named) {
     try {
@@ -147,7 +147,7 @@ TEST_F(CheckpointTest, WhatCannotBeReadIsNotDamaged) {
   EXPECT_EQ(load()->manifest.step, 2);
 }
 
-TEST_F(CheckpointTest, WhatIsNotCommittedIsNeverChosen) {
+TEST_F(CheckpointTest, UncommittedIsNeverLoaded) {
   save_steps({1});
   const fs::path checkpoints = run_.path() / "checkpoints";
   const fs::path whole = checkpoint_path(run_.path(), 1);
@@ -163,7 +163,7 @@ TEST_F(CheckpointTest, WhatIsNotCommittedIsNeverChosen) {
   EXPECT_EQ(leftovers(run_.path()).size(), 1u) << "the superseded one alone should be left";
 }
 
-TEST_F(CheckpointTest, AllThatDoesNotFitIsListedAtOnce) {
+TEST_F(CheckpointTest, AllMismatchesAreListedAtOnce) {
   save_steps({1});
   auto entries = entries_of(tensors_);
   entries[0].name = "renamed/value";
@@ -180,7 +180,7 @@ TEST_F(CheckpointTest, AllThatDoesNotFitIsListedAtOnce) {
   }
 }
 
-TEST_F(CheckpointTest, PartsLoadWhenAllowed) {
+TEST_F(CheckpointTest, PartialLoadWhenAllowed) {
   save_steps({1});
   auto entries = entries_of(tensors_);
   entries.resize(3);
@@ -195,7 +195,7 @@ TEST_F(CheckpointTest, PartsLoadWhenAllowed) {
   EXPECT_EQ(entries.back().local.data<float>()[1], 5.f);
 }
 
-TEST_F(CheckpointTest, RefusalByTheCallerIsNoReasonToGoBack) {
+TEST_F(CheckpointTest, RefusalByTheCallerDoesNotLoadAnOlderOne) {
   save_steps({1, 2});
   LoadOptions options;
   options.accept = [](const Manifest& manifest) {
@@ -221,7 +221,7 @@ TEST_F(CheckpointTest, ExistingStepIsNotOverwritten) {
   EXPECT_TRUE(save(store, 2).committed);
 }
 
-TEST_F(CheckpointTest, TooLittleSpaceIsSaidBeforeTheFirstByte) {
+TEST_F(CheckpointTest, TooLittleSpaceIsReportedBeforeTheFirstByte) {
   save_steps({1});
   CheckpointStore store(*world_, {.run_directory = run_.path(), .space_factor = 1e12});
   const SaveResult result = save(store, 2);
@@ -231,7 +231,7 @@ TEST_F(CheckpointTest, TooLittleSpaceIsSaidBeforeTheFirstByte) {
   EXPECT_EQ(load()->manifest.step, 1);
 }
 
-TEST_F(CheckpointTest, ExceededLimitFailsTheSaveAndTheNextOneIsGood) {
+TEST_F(CheckpointTest, ExceededLimitFailsTheSaveAndTheNextOneSucceeds) {
   tensors_ = local_tensors(model_tensors(true), {}, 0, stream_);
   save_steps({1});
   CheckpointStore store(*world_, {.run_directory = run_.path()});
@@ -274,7 +274,7 @@ TEST_F(CheckpointTest, RetentionKeepsTheLastAndEveryKth) {
   EXPECT_THAT(leftovers(run_.path()), IsEmpty());
 }
 
-TEST_F(CheckpointTest, RetentionNeverRemovesTheLastTwoWholeOnes) {
+TEST_F(CheckpointTest, RetentionNeverRemovesTheLastTwoIntactOnes) {
   save_steps({1, 2}, 5);
   save_steps({3}, 5);
   flip_bit(state(2), fs::file_size(state(2)) / 2, 3);
@@ -285,14 +285,14 @@ TEST_F(CheckpointTest, RetentionNeverRemovesTheLastTwoWholeOnes) {
   EXPECT_EQ(committed(), (std::vector<int64_t>{6, 5}));
 }
 
-TEST_F(CheckpointTest, NothingGoesWhileOnlyOneIsWhole) {
+TEST_F(CheckpointTest, NoneIsRemovedWhileOnlyOneIsIntact) {
   save_steps({1, 2, 3}, 5);
   for (const int64_t step : {1, 2, 3}) flip_bit(state(step), fs::file_size(state(step)) / 2, 3);
   save_steps({4});
   EXPECT_EQ(committed(), (std::vector<int64_t>{4, 3, 2, 1}));
 }
 
-TEST_F(CheckpointTest, AnotherHistoryIsSetAside) {
+TEST_F(CheckpointTest, CheckpointsOfAnotherHistoryAreMovedAway) {
   save_steps({1, 2, 3}, 5);
   CheckpointStore store(*world_, {.run_directory = run_.path(), .keep_last = 5});
   EXPECT_EQ(store.set_aside_newer(1).size(), 2u);

@@ -36,7 +36,7 @@ pid_t start_newcomer(const std::filesystem::path& run) {
   }
 }
 
-TEST(LeaseRace, WithoutLocksOneOfTwoGoesOn) {
+TEST(LeaseRace, WithoutLocksOneOfTwoContinues) {
   ASSERT_EQ(kEnvironment, 0);
   const std::filesystem::path run = testing::TempDir() + "lease_race";
   for (int round = 0; round < 3; ++round) {

@@ -59,7 +59,7 @@ class LeaseTest : public testing::Test {
   fs::path run_;
 };
 
-TEST_F(LeaseTest, IsHeldAndGivenBack) {
+TEST_F(LeaseTest, IsHeldAndReleased) {
   {
     const auto lease = Lease::acquire(run_);
     EXPECT_TRUE(lease->still_mine());
@@ -88,7 +88,7 @@ TEST_F(LeaseTest, SecondProcessRefusesAndNamesTheOwner) {
   EXPECT_TRUE(lease->still_mine());
 }
 
-TEST_F(LeaseTest, DeadOwnerIsFollowedAtOnce) {
+TEST_F(LeaseTest, DeadOwnerIsReplacedAtOnce) {
   leave_dead_lease();
   const auto begin = std::chrono::steady_clock::now();
   const auto lease = Lease::acquire(run_);
@@ -102,7 +102,7 @@ TEST_F(LeaseTest, ReusedProcessIdIsNotTheOwner) {
   EXPECT_TRUE(Lease::acquire(run_)->still_mine());
 }
 
-TEST_F(LeaseTest, AnotherBootOfThisNameIsWatched) {
+TEST_F(LeaseTest, OwnerOnAnotherBootIsWatched) {
   leave_dead_lease();
   forge(R"("boot_id":"[^"]*")", R"("boot_id":"other")");
   int calls = 0;
@@ -112,7 +112,7 @@ TEST_F(LeaseTest, AnotherBootOfThisNameIsWatched) {
   EXPECT_GT(calls, 0) << "another host of the same name may hold it";
 }
 
-TEST_F(LeaseTest, OwnerElsewhereIsWatched) {
+TEST_F(LeaseTest, OwnerOnAnotherHostIsWatched) {
   leave_dead_lease();
   forge(R"("host":"[^"]*")", R"("host":"elsewhere")");
   int calls = 0;
@@ -127,7 +127,7 @@ TEST_F(LeaseTest, OwnerElsewhereIsWatched) {
   EXPECT_GT(calls, 0);
 }
 
-TEST_F(LeaseTest, BeatingOwnerElsewhereIsRefused) {
+TEST_F(LeaseTest, LivingOwnerOnAnotherHostIsRefused) {
   const auto lease = Lease::acquire(run_, fast());
   // In place, as the heartbeat does, so that the owner's open file stays the one that is seen.
   std::string changed = text();
@@ -154,7 +154,7 @@ TEST_F(LeaseTest, LaterStartOfTheSameJobTakesOver) {
   EXPECT_FALSE(stale->still_mine());
 }
 
-TEST_F(LeaseTest, TakingOverMovesStagingAwayAndIsNoticed) {
+TEST_F(LeaseTest, TakingOverMovesStagingAwayAndIsDetected) {
   const auto stale = Lease::acquire(run_, fast());
   const fs::path staging = run_ / "checkpoints" / (".staging-" + stale->token());
   fs::create_directories(staging / "step-00000001");

@@ -52,7 +52,7 @@ std::string forged(const std::string& from, const std::string& to) {
   return text.substr(0, key) + ",\n\"digest\": \"" + digest128(text.data(), key).hex() + "\"\n}\n";
 }
 
-TEST(Manifest, ComesBackAsItWas) {
+TEST(Manifest, RoundTrip) {
   const Manifest manifest = example();
   const std::string text = to_text(manifest);
   const Manifest read = parse_manifest(text, "memory");
@@ -72,7 +72,7 @@ TEST(Manifest, ComesBackAsItWas) {
   EXPECT_EQ(to_text(read), text);
 }
 
-TEST(Manifest, AnyChangedByteIsNoticed) {
+TEST(Manifest, AnyChangedByteIsDetected) {
   const std::string text = to_text(example());
   for (size_t i = 0; i < text.size(); ++i) {
     std::string changed = text;

@@ -101,7 +101,7 @@ void replace(hid_t file, const std::string& name, hid_t type, const std::vector<
   hdf5::check(H5Dwrite(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()), "write", "");
 }
 
-TEST_F(DatasetTest, WhatGoesInComesOut) {
+TEST_F(DatasetTest, RoundTrip) {
   const std::vector<Sample> samples = make_samples();
   const ShardReader shard(write("a.h5", samples));
   EXPECT_EQ(shard.info().task, "caption");
@@ -164,7 +164,7 @@ TEST_F(DatasetTest, AnUnfinishedWriterLeavesNothing) {
   EXPECT_TRUE(fs::is_empty(directory_));
 }
 
-TEST_F(DatasetTest, ManyShardsAreOneList) {
+TEST_F(DatasetTest, ManyShardsFormOneDataset) {
   const std::vector<Sample> samples = make_samples();
   write("part-1.h5", {samples[2]});
   write("part-0.h5", {samples[0], samples[1]});
@@ -212,7 +212,7 @@ TEST_F(DatasetTest, TruncatedShards) {
   }
 }
 
-TEST_F(DatasetTest, EveryFlippedByteIsNoticed) {
+TEST_F(DatasetTest, EveryFlippedByteIsDetected) {
   const fs::path file = write("a.h5", make_samples());
   const std::string whole = read_text(file);
   const ShardSidecar sidecar = ShardSidecar::read(file);

@@ -88,7 +88,7 @@ TEST_F(FileTest, MovingLeavesOneOwner) {
   EXPECT_EQ(read_text(folder_ / "a"), "xy");
 }
 
-TEST_F(FileTest, AtomicWriteReplacesAndLeavesNothingBeside) {
+TEST_F(FileTest, AtomicWriteReplacesAndLeavesNoOtherFile) {
   atomic_write_text(folder_ / "m", "one");
   atomic_write_text(folder_ / "m", "two");
   EXPECT_EQ(read_text(folder_ / "m"), "two");
@@ -141,7 +141,7 @@ TEST_F(FileTest, TextInPlaceOfALinkIsFollowed) {
   EXPECT_EQ(follow_link_text(write("two/line", "../one/weights\n")), folder_ / "one/weights");
 }
 
-TEST_F(FileTest, OtherFilesAreThemselves) {
+TEST_F(FileTest, OtherFilesAreReturnedUnchanged) {
   const auto stays = [](const fs::path& path) { return follow_link_text(path) == path; };
   EXPECT_TRUE(stays(folder_ / "missing"));
   EXPECT_TRUE(stays(folder_));

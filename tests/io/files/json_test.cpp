@@ -126,7 +126,7 @@ class JsonLinesTest : public testing::Test {
   std::string path_ = testing::TempDir() + "/json_lines_test.jsonl";
 };
 
-TEST_F(JsonLinesTest, OneValueALine) {
+TEST_F(JsonLinesTest, OneValuePerLine) {
   JsonLines file = lines("{\"a\":1}\n\n  \r\n[2]\r\n3");
   EXPECT_EQ(file.next()->at("a").integer(), 1);
   EXPECT_EQ(file.line_number(), 1);
@@ -139,7 +139,7 @@ TEST_F(JsonLinesTest, OneValueALine) {
   EXPECT_FALSE(lines("\n\n").next());
 }
 
-TEST_F(JsonLinesTest, AMalformedLineIsNamedAndPassed) {
+TEST_F(JsonLinesTest, AMalformedLineIsNamedAndSkipped) {
   JsonLines file = lines("1\n{bad}\n\"\xFF\"\n2\n");
   EXPECT_EQ(file.next()->integer(), 1);
   EXPECT_THAT([&] { file.next(); }, ThrowsMessage<InputError>(HasSubstr("test.jsonl:2:")));
@@ -155,7 +155,7 @@ TEST_F(JsonLinesTest, LinesLongerThanTheChunk) {
   EXPECT_EQ(file.next()->integer(), 7);
 }
 
-TEST_F(JsonLinesTest, TooLongALineIsRefusedAndPassed) {
+TEST_F(JsonLinesTest, TooLongALineIsRefusedAndSkipped) {
   JsonLines file = lines("1\n\"" + std::string(40 << 20, 'x') + "\"\n2\n");
   EXPECT_EQ(file.next()->integer(), 1);
   EXPECT_THAT([&] { file.next(); }, ThrowsMessage<InputError>(HasSubstr("line 2 is longer")));

@@ -78,7 +78,7 @@ class SystemCalls : public testing::Test {
   CheckpointStore store_{*world_, {.run_directory = run_.path()}};
 };
 
-TEST_F(SystemCalls, WhatACommitRestsOnIsOnDiskBeforeIt) {
+TEST_F(SystemCalls, DataIsOnDiskBeforeTheCommit) {
   std::vector<std::string> log;
   calls = &log;
   const SaveResult result = save();

@@ -137,7 +137,7 @@ Image averaged(const Image& image, int shrink) {
   return small;
 }
 
-TEST(Image, JpegComesSmallerWhereThatIsAllowed) {
+TEST(Image, JpegIsDecodedSmallerWhereAllowed) {
   const std::string encoded = read_text(kSources / "rocket.jpg");
   const Image whole = decode_image(encoded, "rocket.jpg");
   const int side = std::min(whole.width, whole.height);
@@ -254,7 +254,7 @@ TEST(Image, HeadersAlone) {
   EXPECT_THROW(check_image_header("GIF89a", "other"), InputError);
 }
 
-TEST(Image, SaysWhatIsWrong) {
+TEST(Image, ErrorsNameTheFault) {
   EXPECT_THAT(message_of(""), HasSubstr("picture.x: expected a JPEG, PNG or WebP image, found 0"));
   EXPECT_THAT(message_of("GIF89a"), HasSubstr("47 49 46"));
   const std::string jpeg = encode_jpeg(gradient(64, 64), 90);

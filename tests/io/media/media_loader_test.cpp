@@ -82,7 +82,7 @@ class MediaLoaderTest : public testing::Test {
   Stream stream_;
 };
 
-TEST_F(MediaLoaderTest, DecodesNoLargerThanNeededWhereThatIsAsked) {
+TEST_F(MediaLoaderTest, DecodesNoLargerThanNeededWhenRequested) {
   Image stripes{5 * kSize, 4 * kSize, {}};
   for (int i = 0; i < stripes.width * stripes.height; ++i)
     for (int c = 0; c < 3; ++c) stripes.rgb.push_back(static_cast<uint8_t>((i / 7 % 3 + c) * 60));
@@ -189,7 +189,7 @@ TEST_F(MediaLoaderTest, ADamagedBlobIsReplacedAndAnUnreadableOneStopsTheRun) {
   EXPECT_EQ(loader.take().size(), 1u) << "the next batch is not touched";
 }
 
-TEST_F(MediaLoaderTest, FramesAreCutAlikeAndSeparateImagesAreNot) {
+TEST_F(MediaLoaderTest, FramesShareACropAndSeparateImagesDoNot) {
   const std::string jpeg = encode_jpeg(plain_image(50, 160, 120), 90);
   const Dataset frames = make("frames", {jpeg, jpeg});
   const Dataset separate = make("separate", {jpeg, jpeg}, MediaKind::kSeparateImages);
@@ -215,7 +215,7 @@ TEST_F(MediaLoaderTest, WorksNoFurtherAheadThanItsDepth) {
   EXPECT_EQ(live(), 2 * one) << "the one taken and the next";
 }
 
-TEST_F(MediaLoaderTest, LeavesWithWorkUndone) {
+TEST_F(MediaLoaderTest, MayEndWithUnfinishedWork) {
   for (int i = 0; i < 20; ++i) {
     MediaLoader loader({good_.get()}, {.image_size = kSize}, 3, stream_);
     loader.request(std::vector<MediaRequest>(30, MediaRequest{0, 3, 0}));

@@ -186,7 +186,7 @@ TEST_F(PromptTest, ListsGiveEachSampleItsWording) {
   EXPECT_EQ(PromptList({"Look.", "{text}"}).fingerprint(), first.fingerprint());
 }
 
-TEST_F(PromptTest, ListsStandAroundTheFirstTurn) {
+TEST_F(PromptTest, ListsWrapTheFirstTurn) {
   const PromptList list({"Look: {text} Now.", "Describe it."});
   const Turn answer{TurnRole::kAssistant, "a cat"}, system{TurnRole::kSystem, "Be brief."};
   const std::vector<Turn> asked{
@@ -204,7 +204,7 @@ TEST_F(PromptTest, ListsStandAroundTheFirstTurn) {
   EXPECT_EQ(PromptList({"Look: {text}"}).apply({answer}, 1, 7), std::vector<Turn>{answer});
 }
 
-TEST_F(PromptTest, WrongFilesSayWhere) {
+TEST_F(PromptTest, ErrorsNameThePlace) {
   const fs::path file = fs::path(testing::TempDir()) / "lynceus_style.ini";
   const auto message = [&](const std::string& text, bool list = false) {
     std::ofstream(file, std::ios::binary) << text;

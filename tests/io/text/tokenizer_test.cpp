@@ -51,7 +51,7 @@ TEST(Tokenizer, EqualsSentencePieceOnTheLargerSet) {
   EXPECT_EQ(compare_all(file), 1901);
 }
 
-TEST(Tokenizer, KnowsItsModel) {
+TEST(Tokenizer, ReadsThePropertiesOfItsModel) {
   const Tokenizer tokenizer(kData / "test_model.model");
   EXPECT_EQ(tokenizer.size(), 1000);
   EXPECT_EQ(tokenizer.unk_id(), 0);
@@ -66,7 +66,7 @@ TEST(Tokenizer, KnowsItsModel) {
   EXPECT_THROW(tokenizer.decode(std::vector<int32_t>{-1}), InputError);
 }
 
-TEST(Tokenizer, SaysThatAFileIsNoModel) {
+TEST(Tokenizer, RefusesAFileThatIsNoModel) {
   const fs::path file = fs::path(testing::TempDir()) / "lynceus_not_a_model";
   for (const std::string& bytes :
        {std::string(), std::string("hello"), std::string(1000, '\xFF'), std::string("\x0a\xff")}) {

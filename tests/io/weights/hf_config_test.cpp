@@ -58,7 +58,7 @@ TEST(HfConfig, LaterLlamas) {
   EXPECT_EQ(newest.rope_theta, 20000.0);
 }
 
-TEST(HfConfig, WhatChangesTheMathematicsIsRefusedByName) {
+TEST(HfConfig, UnsupportedMathematicsIsRefusedByName) {
   for (const char* line :
        {R"("rope_scaling":{"type":"linear","factor":2.0})", R"("tie_word_embeddings":true)",
         R"("attention_bias":true)", R"("mlp_bias":true)", R"("hidden_act":"gelu")",
@@ -75,7 +75,7 @@ TEST(HfConfig, WhatChangesTheMathematicsIsRefusedByName) {
       ThrowsMessage<InputError>(AllOf(HasSubstr("mlp_bias"), HasSubstr("tie_word_embeddings"))));
 }
 
-TEST(HfConfig, NumbersThatCannotBe) {
+TEST(HfConfig, ImpossibleNumbers) {
   const auto refused = [](const std::string& json, const std::string& says) {
     SCOPED_TRACE(json);
     EXPECT_THAT([&] { parse_llama_config(Json::parse(json, "config.json")); },

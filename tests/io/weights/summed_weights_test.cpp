@@ -73,7 +73,7 @@ TEST_F(SummedWeights, AddsALargeTensorInPieces) {
   expect_from(rows, columns);
 }
 
-TEST_F(SummedWeights, AllThatDoesNotFitIsToldAtOnce) {
+TEST_F(SummedWeights, AllMismatchesAreReportedAtOnce) {
   const auto base = stored("base.safetensors",
                            {{"missing", {2}}, {"rows", {4, 2}}, {"shape", {3}}, {"same", {2}}}, 0);
   const auto delta = stored("delta.safetensors",

@@ -90,7 +90,7 @@ TEST(TorchFile, IntegersAreNotReadAsFloats) {
   EXPECT_THAT([&] { source->shape("gone"); }, ThrowsMessage<InputError>(HasSubstr("'gone'")));
 }
 
-TEST(TorchFile, WhatIsRefusedSaysTheWayOut) {
+TEST(TorchFile, RefusalsNameTheRemedy) {
   const auto refused = [&](const char* file, const auto& says) {
     SCOPED_TRACE(file);
     EXPECT_THAT([&] { open_weights(files() / "plain/refused" / file); },
@@ -113,7 +113,7 @@ TEST(LlamaPieces, AreTheHuggingFaceTensors) {
   }
 }
 
-TEST(LlamaPieces, TellTheArchitecture) {
+TEST(LlamaPieces, GiveTheArchitecture) {
   const auto hf = open_weights(files() / "llama/hf.safetensors");
   const fs::path folder = files() / "llama/pieces2";
   EXPECT_EQ(llama_config_file(folder), folder / "params.json");

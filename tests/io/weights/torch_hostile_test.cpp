@@ -56,7 +56,7 @@ std::vector<float> values(const WeightSource& source, const std::string& name) {
   return source.read_whole(Stream{}, name).to_vector<float>();
 }
 
-TEST_F(TorchHostile, TheArchiveThatTheOthersSpoilIsGood) {
+TEST_F(TorchHostile, TheUnchangedArchiveIsAccepted) {
   const float numbers[] = {1, 2, 3, 4, 5, 6};
   ZipArchive archive =
       torch_archive(good_value(), {reinterpret_cast<const char*>(numbers), sizeof(numbers)});
@@ -205,7 +205,7 @@ TEST_F(TorchHostile, Bombs) {
   refused_value(doubling + py_dict({{"x", "h" + std::string(1, '\x3b')}}), "x: a tuple");
 }
 
-TEST_F(TorchHostile, WhatContainsItself) {
+TEST_F(TorchHostile, CyclicPickles) {
   const std::string key = py_text("model");
   refused_value("}q" + std::string(1, '\0') + key + "h" + std::string(1, '\0') + "s",
                 "nested too deeply");

@@ -90,7 +90,7 @@ TEST_F(WeightsTest, AFileAndADirectoryThatHoldsIt) {
   }
 }
 
-TEST_F(WeightsTest, WhatIsNoWeights) {
+TEST_F(WeightsTest, FilesWithoutWeights) {
   EXPECT_THAT([&] { open_weights(folder_); },
               ThrowsMessage<InputError>(
                   AllOf(HasSubstr(folder_.string()), HasSubstr("model.safetensors.index.json"))));

@@ -155,7 +155,7 @@ TEST_F(DeviceCommunicator, MovesHostTensorsToo) {
   EXPECT_EQ(values_of<float>(in_flight)[1], 7 * size_);
 }
 
-TEST_F(DeviceCommunicator, ADeviceGoesOnWhileItsHostIsElsewhere) {
+TEST_F(DeviceCommunicator, ADeviceContinuesWhileItsHostIsBusy) {
   const Tensor x = tensor_of<float>(stream_, whole_numbers(5, 3));
   world_->all_reduce(x, ReduceOp::kMax);
   if (rank_ != 0) {
@@ -164,7 +164,7 @@ TEST_F(DeviceCommunicator, ADeviceGoesOnWhileItsHostIsElsewhere) {
   world_->barrier();  // rank 0 has submitted no work to its device at this point
 }
 
-TEST_F(DeviceCommunicator, StandsInTheOrderOfTheComputeStream) {
+TEST_F(DeviceCommunicator, FollowsTheOrderOfTheComputeStream) {
   // What one call leaves is what the next one, and the copies between them, find: no host waits.
   const Tensor x = tensor_of<float>(stream_, whole_numbers(513, rank_));
   const Tensor y = Tensor::empty(stream_, {513});
@@ -178,7 +178,7 @@ TEST_F(DeviceCommunicator, StandsInTheOrderOfTheComputeStream) {
   EXPECT_EQ(values_of<float>(x), whole_numbers(513, 0));
 }
 
-TEST_F(DeviceCommunicator, OneBroadcastLeavesTheOneBeforeAlone) {
+TEST_F(DeviceCommunicator, ABroadcastDoesNotDisturbTheEarlierOne) {
   const Tensor x = Tensor::zeros(stream_, {40});
   const Tensor y = Tensor::zeros(stream_, {40});
   if (rank_ == 0) {
@@ -202,7 +202,7 @@ TEST_F(DeviceCommunicator, FreedMemoryIsNotTakenFromACollective) {
   }
 }
 
-TEST_F(DeviceCommunicator, AnAsynchronousReductionRunsBesideTheStream) {
+TEST_F(DeviceCommunicator, AnAsynchronousReductionOverlapsWithTheStream) {
   const Tensor other = tensor_of<float>(stream_, whole_numbers(100, 1));
   std::vector<Pending> pending;
   std::vector<Tensor> sums;

@@ -91,7 +91,7 @@ TEST_F(DeviceFailure, ARankThatLeavesWithAnErrorIsNoticedByTheOthers) {
   host_->barrier();
 }
 
-TEST_F(DeviceFailure, ErrorsOnTheWayUpWaitForNobody) {
+TEST_F(DeviceFailure, ErrorsDuringSetUpWaitForNoRank) {
   const auto begin = Clock::now();
   auto group = device_world(stream_);
   host_->barrier();

@@ -68,7 +68,7 @@ TEST(Draw, ATriangleCoversItsArea) {
   EXPECT_NEAR(area(image), twice / 2, 0.01 * twice);
 }
 
-TEST(Draw, WhatLiesOutsideIsCutOff) {
+TEST(Draw, PartsOutsideAreCutOff) {
   io::Image image = black(10, 8);
   draw_circle(image, {0, 0}, 5, kWhite);
   draw_circle(image, {100, 4}, 30, kWhite);

@@ -100,7 +100,7 @@ TEST_F(SourceJsonlTest, QuestionsAndTexts) {
   EXPECT_THAT(text.turns, ElementsAre(io::Turn{io::TurnRole::kText, "words\nand more"}));
 }
 
-TEST_F(SourceJsonlTest, SeveralPictures) {
+TEST_F(SourceJsonlTest, SeveralImages) {
   const io::Sample apart =
       only_sample(R"({"images": ["images/a.jpg", "images/b.jpg"], "caption": "two greys"})");
   EXPECT_EQ(apart.kind, io::MediaKind::kSeparateImages);
@@ -178,7 +178,7 @@ TEST_F(SourceJsonlTest, UnusableRowsSayWhy) {
   EXPECT_THAT(problem("{"), HasSubstr("x.jsonl:1"));
 }
 
-TEST_F(SourceJsonlTest, DamagedPicturesAreFound) {
+TEST_F(SourceJsonlTest, DamagedImagesAreFound) {
   const std::string good = bytes("images/a.jpg");
   write("cut.jpg", good.substr(0, good.size() - 20));
   EXPECT_THAT(problem(R"({"image": "cut.jpg", "caption": "x"})"),

@@ -156,7 +156,7 @@ TEST(SourceShapes, AnswersAreBalanced) {
 }
 
 /// No word of a question may make one answer more likely.
-TEST(SourceShapes, QuestionsDoNotTell) {
+TEST(SourceShapes, QuestionsDoNotRevealTheAnswer) {
   const ShapesWorld world(3, "train", kSize);
   constexpr int kCount = 12000;
   for (const auto shapes_class : {ShapesClass::kSpatial, ShapesClass::kOthers}) {
@@ -221,7 +221,7 @@ TEST(SourceShapes, SameSeedSameBytesOtherSeedOrSplitOthers) {
   EXPECT_EQ(seen.size(), pictures);
 }
 
-TEST(SourceShapes, ThePictureShowsTheScene) {
+TEST(SourceShapes, TheImageShowsTheScene) {
   const ShapesWorld world(2, "train", kSize);
   const std::map<std::string, std::array<int, 3>> palette = {
       {"red", {222, 32, 38}},     {"green", {32, 162, 62}},   {"blue", {36, 82, 222}},

@@ -129,7 +129,7 @@ TEST_F(Balance, OverTheRanksOfAReplica) {
           }
 }
 
-TEST(SpreadEvenly, GoesOnFromWhatIsThere) {
+TEST(SpreadEvenly, ContinuesFromExistingLoads) {
   std::vector<int64_t> load = {4, 0, 1};
   EXPECT_EQ(spread_evenly<int64_t>({1, 3, 2}, &load), (std::vector<int>{1, 1, 2}));
   EXPECT_EQ(load, (std::vector<int64_t>{4, 4, 3}));

@@ -147,7 +147,7 @@ TEST_F(BatchLoaderTest, GivesBatchesInOrderWithTheMediaTheyName) {
   EXPECT_EQ(second.batch.damaged_samples, 0);
 }
 
-TEST_F(BatchLoaderTest, DamageTakesTheScoresAndNothingElse) {
+TEST_F(BatchLoaderTest, DamageRemovesOnlyTheScores) {
   BatchLoader loader = this->loader();
   loader.begin(plan(loader, {kImage, kDamaged}));
   const PreparedStep step = loader.finish();

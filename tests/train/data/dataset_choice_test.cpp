@@ -53,7 +53,7 @@ class Sources : public testing::Test {
   DataConfig config_;
 };
 
-TEST_F(Sources, AMixtureTakesWhatIsThere) {
+TEST_F(Sources, AMixtureTakesTheDatasetsThatExist) {
   for (const char* file : {"coco.h5", "coco-1.h5", "coco-12.h5", "coco-validation.h5",
                            "coco-1-validation.h5", "coco-2a.h5", "cocoa.h5", "cc3m/00000.h5",
                            "cc3m/00001.h5", "cc3m/notes.txt", "odd/deep/x.h5"})
@@ -77,7 +77,7 @@ TEST_F(Sources, AMixtureTakesWhatIsThere) {
   EXPECT_TRUE(choose_datasets(config_).absent.empty());
 }
 
-TEST_F(Sources, SingleOnesComeBesideAMixtureOrInPlaceOfALine) {
+TEST_F(Sources, SingleOnesJoinAMixtureOrReplaceALine) {
   touch("coco.h5");
   config_.mixture = {"coco:3:caption", "sbu:1:caption"};
   config_.sources = {"mine:0.5:elsewhere/*.h5", "sbu:2:there/sbu.h5"};
@@ -90,7 +90,7 @@ TEST_F(Sources, SingleOnesComeBesideAMixtureOrInPlaceOfALine) {
   EXPECT_THAT(names(), ElementsAre("mine", "sbu")) << "without a root no mixture";
 }
 
-TEST_F(Sources, NothingToTrainOnIsRefused) {
+TEST_F(Sources, NoDatasetIsRefused) {
   const auto refused = [&](auto type, const std::string& message) {
     EXPECT_THAT([&] { choose_datasets(config_); },
                 ThrowsMessage<decltype(type)>(HasSubstr(message)));

@@ -155,7 +155,7 @@ TEST_F(ReplicaBatchTest, NoRankHasMoreThanTheMeanPlusTheLargestSample) {
   }
 }
 
-TEST_F(ReplicaBatchTest, OnePictureAMicroBatchAndWindowGoesRoundTheRanks) {
+TEST_F(ReplicaBatchTest, OneImagePerMicroBatchAndWindowRotatesOverTheRanks) {
   const tiny::Batch batch = tiny::make_batch(1, std::vector<Kind>(8, Kind::kImage));
   std::vector<int> owners;
   for (const VisionWindow& window : make(batch.samples, {1, 1}, 4).windows)

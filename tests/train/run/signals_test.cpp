@@ -42,14 +42,14 @@ TEST_F(Signals, ASignalOrAFileIsARequest) {
   EXPECT_EQ(reason(stop), StopReason::kNone);
 }
 
-TEST_F(Signals, ADirectoryThatCannotBeLookedIntoIsNoRequest) {
+TEST_F(Signals, AnUnreadableDirectoryIsNoRequest) {
   const fs::path loop = run_ / "loop";
   fs::create_symlink(loop, loop);
   const StopRequests stop(loop);
   EXPECT_EQ(reason(stop), StopReason::kNone);
 }
 
-TEST_F(Signals, AnotherOnesLeaseIsTheGravestReason) {
+TEST_F(Signals, ALostLeaseIsTheGravestReason) {
   io::LeaseOptions options;
   options.take_over = true;
   const auto lease = io::Lease::acquire(run_, options);
@@ -61,7 +61,7 @@ TEST_F(Signals, AnotherOnesLeaseIsTheGravestReason) {
   EXPECT_EQ(reason(stop, lease.get()), StopReason::kLeaseLost);
 }
 
-TEST_F(Signals, ASecondSignalBehindTheStopKillsNobody) {
+TEST_F(Signals, ASecondSignalAfterTheStopKillsNoProcess) {
   const pid_t child = fork();
   if (child == 0) {
     { const StopRequests stop(run_); }

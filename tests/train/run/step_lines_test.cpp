@@ -39,7 +39,7 @@ class StepLinesTest : public testing::Test {
   rlimit before_{};
 };
 
-TEST_F(StepLinesTest, LinesBehindTheStepMove) {
+TEST_F(StepLinesTest, LinesAfterTheStepMove) {
   lines_.cut_after(0);
   lines_.append("1 a\n2 b\n");
   lines_.append("3 c\n");
@@ -52,7 +52,7 @@ TEST_F(StepLinesTest, LinesBehindTheStepMove) {
   EXPECT_EQ(text("lines.superseded.txt"), "3 c\n3\n1 a\n2 b\n");
 }
 
-TEST_F(StepLinesTest, WhatDoesNotFitWaitsWithoutHalfALine) {
+TEST_F(StepLinesTest, LinesThatDoNotFitWaitAndNoneIsPartial) {
   limit(2);  // the very first line already
   lines_.append("1 a\n");
   EXPECT_EQ(text("lines.txt"), "");
@@ -67,7 +67,7 @@ TEST_F(StepLinesTest, WhatDoesNotFitWaitsWithoutHalfALine) {
   EXPECT_EQ(text("lines.txt"), "1 a\n2 b\n3 c\n");
 }
 
-TEST_F(StepLinesTest, WhatCannotBeKeptElsewhereIsNotCut) {
+TEST_F(StepLinesTest, LinesThatCannotBeMovedAreNotCut) {
   lines_.append("1 a\n2 b\n3 c\n");
   fs::create_directory(run_ / "lines.superseded.txt");
   EXPECT_THROW(lines_.cut_after(1), IoError);

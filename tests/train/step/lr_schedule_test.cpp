@@ -37,7 +37,7 @@ TEST(LearningRate, DecaysToItsLastValue) {
   EXPECT_DOUBLE_EQ(learning_rate(config("constant"), 999, 1000), 1e-4);
 }
 
-TEST(LearningRate, FallsWithEveryStepBehindTheWarmUp) {
+TEST(LearningRate, FallsWithEveryStepAfterTheWarmUp) {
   for (const char* schedule : {"linear", "cosine"})
     for (int64_t step = 50; step < 999; ++step)
       EXPECT_GT(learning_rate(config(schedule), step, 1000),

@@ -178,7 +178,7 @@ TEST(DecoderLayer, TwoAllReducesADirectionAndOneMoreWithAnAdapter) {
   }
 }
 
-TEST(Step, ScoresTheFirstTokenOnlyBehindARow) {
+TEST(Step, ScoresTheFirstTokenOnlyAfterARow) {
   // A text-only sample's first token has no row before it; a sample with media scores it from the
   // last visual row.
   tiny::Batch text = tiny::make_batch(1, {Kind::kText}),

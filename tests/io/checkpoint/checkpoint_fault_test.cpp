@@ -1,7 +1,7 @@
-// Saves that are killed or run out of space, on two ranks: the test starts itself under mpirun,
-// lets a fault point kill one rank, and looks at what is left. After every kill the newest
-// checkpoint is whole and at least the last one that a save reported, and the next start clears up
-// and continues.
+// Saves that are killed or run out of space, on two ranks. The test starts itself under mpirun, a
+// fault point kills one rank, and the files are checked. After every kill the newest checkpoint is
+// intact and at least as new as the last save that was reported, and the next start removes what
+// was left over and continues.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/wait.h>
@@ -23,14 +23,15 @@ namespace fs = std::filesystem;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-/// Starts this binary's test `name` on two ranks with more environment; its exit status. `prefix`
-/// is a shell text in front of mpirun. MPI's own variables of this process are not passed on.
+/// Runs the test `name` of this executable on two ranks with additional environment variables and
+/// returns the exit status. `prefix` is shell text before mpirun. MPI's own variables of this
+/// process are not passed on.
 int run_on_two_ranks(const std::string& name, const std::string& environment,
                      const std::string& prefix = "") {
   std::string unset;
   for (char** variable = environ; *variable != nullptr; ++variable) {
     const std::string key = std::string(*variable).substr(0, std::string(*variable).find('='));
-    if (key == "OMPI_MCA_orte_tmpdir_base") continue;  // where tests are kept apart
+    if (key == "OMPI_MCA_orte_tmpdir_base") continue;  // separates concurrent tests
     if (key.starts_with("OMPI_") || key.starts_with("PMIX_") || key.starts_with("ORTE_") ||
         key.starts_with("OPAL_"))
       unset += " -u " + key;
@@ -51,7 +52,7 @@ SaveResult save(CheckpointStore& store, const std::vector<LocalTensor>& tensors,
   return store.save(manifest_of(step), entries_of(tensors));
 }
 
-// Started by the tests below, not by itself.
+// Only the tests below start it.
 TEST(CheckpointFault, DISABLED_SavesFourTimes) {
   const fs::path run = std::getenv("LYNCEUS_TEST_RUN");
   const auto world = parallel::make_world();
@@ -90,7 +91,7 @@ TEST_P(KilledSave, KeepsTheLastCheckpointAndAcceptsNoPartialOne) {
     EXPECT_THAT(loaded->damaged, IsEmpty());
     for (const LocalTensor& tensor : tensors) EXPECT_EQ(tensor.wrong(step), 0);
   }
-  const auto lease = Lease::acquire(run.path());  // the dead owner's host is ours: no waiting
+  const auto lease = Lease::acquire(run.path());  // the dead owner was on this host: no wait
   CheckpointStore store(*world, {.run_directory = run.path(), .lease = lease.get()});
   EXPECT_THAT(leftovers(run.path()), IsEmpty());
   EXPECT_TRUE(save(store, tensors, step + 1).committed);
@@ -114,7 +115,7 @@ INSTANTIATE_TEST_SUITE_P(
       return name;
     });
 
-// Started by the test below: a save fails at a point on one rank, for all, and training continues.
+// Started by the test below: a fault on one rank fails the save on all, and training continues.
 TEST(CheckpointFault, DISABLED_SecondSaveFails) {
   const fs::path run = std::getenv("LYNCEUS_TEST_RUN");
   const auto world = parallel::make_world();
@@ -178,7 +179,7 @@ TEST(CheckpointFault, DISABLED_RunsOutOfSpace) {
   const auto world = parallel::make_world();
   const Stream stream;
   const auto tensors = local_tensors(model_tensors(true), {2, 1, 1}, world->rank(), stream);
-  // Without asking for the space before: the writes themselves shall fail.
+  // Without a check of the free space before: the writes must fail.
   CheckpointStore careless(*world, {.run_directory = run, .space_factor = 0});
   ASSERT_TRUE(save(careless, tensors, 1).committed);
   const fs::path filler = run / "filler";

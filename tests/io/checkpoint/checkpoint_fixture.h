@@ -1,5 +1,5 @@
-// What the checkpoint tests share: a run directory, tensors whose every element is a function of
-// (name, step, global index), laid out as a grid lays them out, and the check that they came back.
+// Common to the checkpoint tests: a run directory; tensors whose elements are functions of (name,
+// step, global index), split as a grid splits them; a check that their values were restored.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -26,7 +26,7 @@ struct GlobalTensor {
   int stage = -1;  // of two; -1: on every stage
 };
 
-/// Small ones of every kind, and with `large` three that have several digest blocks.
+/// Small tensors of every kind; with `large` also three with several digest blocks.
 inline std::vector<GlobalTensor> model_tensors(bool large) {
   std::vector<GlobalTensor> tensors = {{"LLM.layers.0.rows.weight", {10, 6}, 0, 0},
                                        {"LLM.layers.0.columns.weight", {7, 12}, 1, 0},
@@ -43,7 +43,7 @@ inline std::vector<GlobalTensor> model_tensors(bool large) {
   return tensors;
 }
 
-/// What element `index` of a tensor holds after `step`.
+/// The value of element `index` of a tensor after `step`.
 class Values {
  public:
   Values(const std::string& name, int64_t step) : random_(static_cast<uint64_t>(step), name) {}
@@ -79,7 +79,7 @@ class LocalTensor {
   void scramble() const {
     for (float& element : tensor_.span<float>()) element = 99.f;
   }
-  /// Elements that differ from what fill() writes, with padding zero.
+  /// The number of elements that differ from what fill() writes (0 in the padding).
   int64_t wrong(int64_t step, const std::string& kind = "value") const {
     const Values values(global_.name + kind, step);
     int64_t count = 0;
@@ -145,7 +145,7 @@ inline Manifest manifest_of(int64_t step) {
   return manifest;
 }
 
-/// A directory of its own, the same on all ranks, gone at the end.
+/// A new directory, the same on all ranks, removed at the end.
 class RunDirectory {
  public:
   explicit RunDirectory(parallel::Communicator& world) : world_(world) {

@@ -1,5 +1,5 @@
-// Plans of checkpoints without MPI: blocks are tiled by owners, owners hold what they own where
-// they can, and lists that do not fit together are refused with every reason.
+// Plans of checkpoints without MPI: owners cover the blocks exactly once, ranks own elements that
+// they hold where possible, and inconsistent lists are refused with every reason.
 #include "io/checkpoint/layout.h"
 
 #include <gmock/gmock.h>

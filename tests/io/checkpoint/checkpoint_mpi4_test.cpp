@@ -1,5 +1,5 @@
-// Checkpoints on four ranks: what one grid wrote, every grid reads bit for bit; the digests do not
-// depend on the grid; a failure of one rank is everyone's.
+// Checkpoints on four ranks: every grid reads the checkpoints of every grid bit for bit; the
+// digests do not depend on the grid; a failure on one rank is a failure on all.
 #include "io/checkpoint/checkpoint.h"
 
 #include <gmock/gmock.h>

@@ -1,5 +1,5 @@
-// Checkpoints on one rank: damage of every kind is noticed and passed over, what the machine does
-// wrong is a result and not an end, retention keeps what it must.
+// Checkpoints on one rank: damaged checkpoints of every kind are detected and skipped, a failed
+// save is reported and does not end the run, retention keeps the required checkpoints.
 #include "io/checkpoint/checkpoint.h"
 
 #include <gmock/gmock.h>
@@ -117,7 +117,7 @@ TEST_F(CheckpointTest, TruncatedMissingOrForeignFilesAreSkipped) {
   atomic_write_text(state(2), whole);
   EXPECT_EQ(load()->manifest.step, 2);
   fs::copy(checkpoint_path(run_.path(), 1), checkpoint_path(run_.path(), 3));
-  const auto loaded = load();  // a whole checkpoint under another's name
+  const auto loaded = load();  // an intact checkpoint under another's name
   EXPECT_EQ(loaded->manifest.step, 2);
   EXPECT_THAT(loaded->damaged.at(0), HasSubstr("step-00000001"));
   fs::resize_file(checkpoint_path(run_.path(), 2) / kManifestName, 100);
@@ -129,7 +129,7 @@ TEST_F(CheckpointTest, UnreadableIsNotDamaged) {
   const auto expect_refused = [&](const fs::path& named) {
     try {
       load();
-      ADD_FAILURE() << "passed over";
+      ADD_FAILURE() << "skipped";
     } catch (const Error& error) {
       EXPECT_EQ(error.code(), ExitCode::kIo) << error.what();
       EXPECT_THAT(error.what(), HasSubstr(named.string()));
@@ -139,7 +139,7 @@ TEST_F(CheckpointTest, UnreadableIsNotDamaged) {
   for (const char* name : {kManifestName, kStateFileName}) {
     const fs::path file = directory / name;
     fs::rename(file, directory / "aside");
-    fs::create_symlink(file, file);  // ELOOP, which root gets too
+    fs::create_symlink(file, file);  // ELOOP, also for root
     expect_refused(file);
     fs::remove(file);
     fs::rename(directory / "aside", file);
@@ -156,11 +156,11 @@ TEST_F(CheckpointTest, UncommittedIsNeverLoaded) {
     fs::create_directories((checkpoints / name).parent_path());
     fs::copy(whole, checkpoints / name);
   }
-  fs::create_directories(checkpoints / "step-00000010");  // finally named, without a manifest
+  fs::create_directories(checkpoints / "step-00000010");  // has the final name, but no manifest
   EXPECT_EQ(committed(), std::vector<int64_t>{1});
   save_steps({2});
   EXPECT_EQ(committed(), (std::vector<int64_t>{2, 1}));
-  EXPECT_EQ(leftovers(run_.path()).size(), 1u) << "the superseded one alone should be left";
+  EXPECT_EQ(leftovers(run_.path()).size(), 1u) << "only the superseded one should be left";
 }
 
 TEST_F(CheckpointTest, AllMismatchesAreListedAtOnce) {
@@ -279,7 +279,7 @@ TEST_F(CheckpointTest, RetentionNeverRemovesTheLastTwoIntactOnes) {
   save_steps({3}, 5);
   flip_bit(state(2), fs::file_size(state(2)) / 2, 3);
   flip_bit(state(3), fs::file_size(state(3)) / 2, 3);
-  save_steps({4});  // whole are 4 and 1
+  save_steps({4});  // 4 and 1 are intact
   EXPECT_EQ(committed(), (std::vector<int64_t>{4, 3, 2, 1}));
   save_steps({5, 6});
   EXPECT_EQ(committed(), (std::vector<int64_t>{6, 5}));

@@ -1,5 +1,5 @@
-// Two newcomers in an empty run directory whose file system has no locks: one continues, whichever
-// of them comes last.
+// Two processes start in an empty run directory whose file system has no locks: exactly one
+// continues, in either order.
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/file.h>
@@ -21,7 +21,7 @@ extern "C" int flock(int, int) noexcept {
 namespace lynceus::io {
 namespace {
 
-// Before main(). Each newcomer has seen that nobody holds the run, and stops until both have.
+// Set before main(). Each process has seen that the run has no owner, and pauses until both have.
 const int kEnvironment = setenv("LYNCEUS_FAULT", "lease.after_sweep=pause", 1);
 
 pid_t start_newcomer(const std::filesystem::path& run) {
@@ -29,7 +29,7 @@ pid_t start_newcomer(const std::filesystem::path& run) {
   if (child != 0) return child;
   try {
     const auto lease = Lease::acquire(run);
-    usleep(600'000);  // until the other one has looked
+    usleep(600'000);  // until the other one has checked
     _exit(0);
   } catch (const Error&) {
     _exit(1);

@@ -1,5 +1,5 @@
-// The lease: one holder, a dead one is followed at once, a living one is named, a stale one has
-// nothing left to commit.
+// The lease: one owner; a dead owner is replaced at once, a living one is named, and one that lost
+// the lease cannot commit.
 #include "io/checkpoint/lease.h"
 
 #include <gmock/gmock.h>
@@ -31,7 +31,7 @@ class LeaseTest : public testing::Test {
   void TearDown() override { fs::remove_all(run_); }
 
   std::string text() const { return read_text(run_ / kLeaseName); }
-  /// Rewrites LEASE.json as if somebody else had written it.
+  /// Rewrites LEASE.json as if another process had written it.
   void forge(const std::string& pattern, const std::string& replacement) const {
     const std::string changed = std::regex_replace(text(), std::regex(pattern), replacement);
     ASSERT_NE(changed, text());
@@ -129,7 +129,7 @@ TEST_F(LeaseTest, OwnerOnAnotherHostIsWatched) {
 
 TEST_F(LeaseTest, LivingOwnerOnAnotherHostIsRefused) {
   const auto lease = Lease::acquire(run_, fast());
-  // In place, as the heartbeat does, so that the owner's open file stays the one that is seen.
+  // In place, as the heartbeat does, so that the owner's open file remains the visible one.
   std::string changed = text();
   const std::string host = "\"host\":\"" + lease->owner().host + "\"";
   const size_t at = changed.find(host);

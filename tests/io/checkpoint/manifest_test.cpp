@@ -1,4 +1,4 @@
-// MANIFEST.json: what is written comes back; everything that does not hold is refused by name.
+// MANIFEST.json: a round trip restores every value; every invalid key is refused by name.
 #include "io/checkpoint/manifest.h"
 
 #include <gmock/gmock.h>
@@ -42,7 +42,7 @@ std::string refusal(const std::string& text) {
   }
 }
 
-/// The text with `from` replaced and the digest made right again, as a careful forger would.
+/// The text with `from` replaced and the digest recomputed.
 std::string forged(const std::string& from, const std::string& to) {
   std::string text = to_text(example());
   const size_t at = text.find(from);

@@ -1,4 +1,4 @@
-// Shards: round trips, and every kind of damage refused with its reason.
+// Dataset shards: round trips; damage of every kind is refused with its reason.
 #include "io/dataset/dataset.h"
 
 #include <gmock/gmock.h>
@@ -21,7 +21,7 @@ namespace fs = std::filesystem;
 using testing::AllOf;
 using testing::HasSubstr;
 
-/// An empty directory that goes away with the test.
+/// An empty directory, removed after the test.
 class DatasetTest : public testing::Test {
  protected:
   void SetUp() override {
@@ -82,7 +82,7 @@ void flip(const fs::path& file, uint64_t offset) {
   write_file(file, bytes);
 }
 
-/// Changes a shard with the HDF5 library and digests it anew, as a wrong writer would.
+/// Changes a shard with the HDF5 library and recomputes its digest, like a faulty writer.
 void tamper(const fs::path& file, const std::function<void(hid_t)>& change) {
   {
     hdf5::silence();
@@ -122,7 +122,7 @@ TEST_F(DatasetTest, RoundTrip) {
     }
   }
   EXPECT_EQ(std::distance(fs::directory_iterator(directory_), fs::directory_iterator()), 2)
-      << "the shard and its sidecar, nothing temporary";
+      << "the shard and its sidecar, no temporary file";
 }
 
 TEST_F(DatasetTest, EmptyShardsAndShardsWithoutMedia) {
@@ -135,7 +135,7 @@ TEST_F(DatasetTest, EmptyShardsAndShardsWithoutMedia) {
 
 TEST_F(DatasetTest, EqualSamplesGiveEqualFiles) {
   const std::string first = read_text(write("a.h5", make_samples()));
-  std::this_thread::sleep_for(std::chrono::milliseconds(1100));  // HDF5's times are in seconds
+  std::this_thread::sleep_for(std::chrono::milliseconds(1100));  // HDF5 stores times in seconds
   EXPECT_EQ(read_text(write("b.h5", make_samples())), first);
 }
 

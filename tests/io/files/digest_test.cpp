@@ -47,7 +47,7 @@ TEST(Digest, AFileIsItsBlocksInOrder) {
 
   const File file = File::open(path);
   std::vector<Digest128> blocks;
-  for (uint64_t index = 3; index-- > 0;)  // by any rank, in any order
+  for (uint64_t index = 3; index-- > 0;)  // in any order
     blocks.insert(blocks.begin(), digest_file_block(file, bytes.size(), index));
   EXPECT_EQ(blocks[1], digest128(bytes.data() + kDigestBlockBytes, kDigestBlockBytes));
   const Digest128 whole = digest_file(path);

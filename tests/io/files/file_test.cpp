@@ -20,7 +20,7 @@ using testing::AllOf;
 using testing::HasSubstr;
 using testing::ThrowsMessage;
 
-/// A folder of its own, removed afterwards.
+/// A new folder, removed afterwards.
 class FileTest : public testing::Test {
  protected:
   void SetUp() override {

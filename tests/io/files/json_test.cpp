@@ -1,4 +1,4 @@
-// The JSON reader: strict, bounded, and its messages say where.
+// The JSON reader is strict and bounded, and its messages name the place.
 #include "io/files/json.h"
 
 #include <gmock/gmock.h>

@@ -1,5 +1,5 @@
-// What is asked of the system, and in which order: this program's own fallocate, fsync and renames
-// stand in front of the library's, write down what comes and may be interrupted.
+// The system calls of a commit and their order. This program's fallocate, fsync and renames replace
+// the library's, record each call and may be interrupted.
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -84,7 +84,7 @@ TEST_F(SystemCalls, DataIsOnDiskBeforeTheCommit) {
   const SaveResult result = save();
   calls = nullptr;
   EXPECT_TRUE(result.committed) << result.message;
-  log.erase(std::unique(log.begin(), log.end()), log.end());  // as laid out, flushed, synced
+  log.erase(std::unique(log.begin(), log.end()), log.end());  // consecutive equal calls as one
   EXPECT_THAT(log, ElementsAre("fsync state.h5", "fsync step-00000001", "fsync MANIFEST.json.tmp",
                                "rename MANIFEST.json", "fsync step-00000001",
                                "rename step-00000001", "fsync checkpoints", "rename latest"));

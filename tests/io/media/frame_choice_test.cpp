@@ -1,5 +1,5 @@
-// The frames that stand for a video against the rule as the released code walks through it: strides
-// with offsets and a cursor, or indices modulo the number of frames, sorted.
+// The frames chosen from a video, compared with the loop of the released code: strides with offsets
+// and a cursor, or indices modulo the number of frames, sorted.
 #include "io/media/frame_choice.h"
 
 #include <gmock/gmock.h>

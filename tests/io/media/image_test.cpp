@@ -1,5 +1,5 @@
-// Decoders: pixels as Pillow's, every odd kind of picture, damage, bombs, and what a good picture
-// looks like after a bad one.
+// Decoders: pixels equal Pillow's, unusual kinds of images, damage, bombs, and that an intact image
+// decodes correctly after a damaged one.
 #include "io/media/image.h"
 #include "io/media/jpeg.h"
 
@@ -46,7 +46,7 @@ Image gradient(int width, int height) {
   return image;
 }
 
-/// samples: rows as libpng wants them for this colour type and depth.
+/// samples: rows in libpng's layout for this colour type and depth.
 std::string encode_png(int width, int height, int color_type, int depth, bool interlaced,
                        const std::vector<uint8_t>& samples,
                        const std::vector<png_color>& palette = {}) {
@@ -143,7 +143,7 @@ TEST(Image, JpegIsDecodedSmallerWhereAllowed) {
   const int side = std::min(whole.width, whole.height);
   for (const int shrink : {1, 2, 4, 8}) {
     const Image expected = averaged(whole, shrink);
-    // The longest side that this allows, and the shortest.
+    // The longest and the shortest side for which this is allowed.
     for (const int kept : {side / shrink, side / (2 * shrink) + 1}) {
       if (shrink == 8 && kept != side / shrink) continue;
       const Image found = decode_image(encoded, "rocket.jpg", {}, kept);

@@ -157,8 +157,8 @@ Image transposed(const Image& image) {
   return result;
 }
 
-/// Widths and heights of every remainder, ratios from a fortieth to forty, whole and as a box of a
-/// larger image, in noise and in black and white, which overshoots.
+/// Widths and heights with every remainder, ratios from 1/40 to 40, the complete image and a box of
+/// a larger one, noise, and black and white, which overshoots.
 TEST(ImageTransform, ResizeEqualsTheFormula) {
   uint32_t state = 1;
   const auto draw = [&](int most) {

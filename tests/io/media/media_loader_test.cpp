@@ -1,4 +1,5 @@
-// The loader: order, determinism over threads, damaged images replaced and named, errors handed on.
+// The loader: order, equal results with any number of threads, damaged images are replaced and
+// named, errors are passed on.
 #include "io/media/media_loader.h"
 
 #include <gmock/gmock.h>
@@ -156,7 +157,7 @@ TEST_F(MediaLoaderTest, UndecodableImagesBecomeTheMeanColour) {
   const std::vector<float> last(pixels.end() - image, pixels.end());
   EXPECT_EQ(std::vector<float>(pixels.begin() + image, pixels.begin() + 3 * image),
             std::vector<float>(2 * image, 0.0f));
-  EXPECT_EQ(first, last) << "its good frames stay";
+  EXPECT_EQ(first, last) << "its intact frames are kept";
   EXPECT_NE(first, std::vector<float>(image, 0.0f));
 }
 
@@ -186,7 +187,7 @@ TEST_F(MediaLoaderTest, ADamagedBlobIsReplacedAndAnUnreadableOneStopsTheRun) {
   loader.request({{1, 1, 0}, {0, 0, 0}});
   loader.request({{1, 1, 0}});
   EXPECT_THROW(loader.take(), IoError);
-  EXPECT_EQ(loader.take().size(), 1u) << "the next batch is not touched";
+  EXPECT_EQ(loader.take().size(), 1u) << "the next batch is not affected";
 }
 
 TEST_F(MediaLoaderTest, FramesShareACropAndSeparateImagesDoNot) {

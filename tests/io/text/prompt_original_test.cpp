@@ -1,6 +1,6 @@
-// The shipped templates against what their originals write, character by character: FastChat's
+// The shipped templates compared with their originals, character by character: FastChat's
 // conversation template "vicuna_v1.1" (system text, separators " " and "</s>"), the released Lynx's
-// "User: {question}\nBot:", and plain text. What is scored is marked in the expected string itself.
+// "User: {question}\nBot:", and plain text. The scored text is marked in the expected string.
 // Behind an end token, and where an answer begins, SentencePiece puts its space, as LLaMA's
 // tokenizer does for FastChat.
 #include <gtest/gtest.h>
@@ -22,7 +22,7 @@ constexpr const char* kVicunaSystem =
 class PromptOriginal : public testing::Test {
  protected:
   static void SetUpTestSuite() {
-    // A tokenizer that keeps every space and line break, so that decoding gives the text back.
+    // A tokenizer that keeps every space and line break, so that decoding restores the text.
     const fs::path file = fs::path(testing::TempDir()) / "lynceus_prompt_original.model";
     std::vector<std::string> lines;
     for (int i = 0; i < 40; ++i)
@@ -33,8 +33,7 @@ class PromptOriginal : public testing::Test {
   }
   static void TearDownTestSuite() { tokenizer_.reset(); }
 
-  /// The sample as text: scored stretches between [ and ], the tokens of begin and end as <s>,
-  /// </s>.
+  /// The sample as text: scored parts between [ and ], the begin and end tokens as <s> and </s>.
   static std::string shown(const std::string& style, const std::vector<Turn>& turns,
                            int64_t max_tokens = kNoLimit) {
     const TokenizedSample sample = tokenize_sample(
@@ -105,13 +104,13 @@ TEST_F(PromptOriginal, PlainLlama) {
 
 TEST_F(PromptOriginal, Truncated) {
   const std::string whole = shown("lynx", two_);
-  // All of the first answer, and of what follows nothing without its answer.
+  // The complete first answer, and no later question without its answer.
   const TokenizedSample first = tokenize_sample(
       *tokenizer_, PromptStyle::load(kRoot / "configs/prompts/lynx.ini"), one_, kNoLimit);
   const auto size = static_cast<int64_t>(first.token_ids.size());
   for (int64_t limit = size; limit < size + 8; ++limit)
     EXPECT_EQ(shown("lynx", two_, limit), "<s>User: what is it?\nBot:[ A cat.</s>]") << limit;
-  // A long question loses its end; template and answer stay.
+  // The end of a long question is cut off; template and answer are kept.
   const std::vector<Turn> long_one{{TurnRole::kUser, "What is it? " + std::string(300, 'x')},
                                    {TurnRole::kAssistant, "A cat."}};
   const std::string cut = shown("lynx", long_one, 60);

@@ -1,4 +1,4 @@
-// Templates to tokens: what is scored, what is cut, what a wrong file says.
+// Templates to tokens: which tokens are scored, what is cut off, messages about invalid files.
 #include "io/text/prompt.h"
 
 #include <gmock/gmock.h>
@@ -24,8 +24,7 @@ class PromptTest : public testing::Test {
   static PromptStyle style(const std::string& name) {
     return PromptStyle::load(kRoot / "configs/prompts" / (name + ".ini"));
   }
-  /// bos, then each text encoded by itself; a text in the odd places is an answer: scored, with
-  /// eos.
+  /// bos, then each text encoded separately; texts at odd indices are answers: scored, with eos.
   TokenizedSample expected(const std::vector<std::string>& texts) const {
     TokenizedSample sample{{tokenizer.bos_id()}, {0}, 0};
     for (size_t i = 0; i < texts.size(); ++i) {
@@ -126,11 +125,11 @@ TEST_F(PromptTest, LongQuestionsKeepTheirHeadAndTheirTemplate) {
     const auto sample = tokenize_sample(tokenizer, style("lynx"), turns, limit);
     const auto size = static_cast<int64_t>(sample.token_ids.size());
     EXPECT_LE(size, limit);
-    EXPECT_GE(size, limit - 4) << "what fits is used";
+    EXPECT_GE(size, limit - 4) << "the limit is used";
     EXPECT_EQ(sample.cut + size, static_cast<int64_t>(whole.token_ids.size()));
     const std::vector<int32_t> end(sample.token_ids.end() - answer.size() - 1,
                                    sample.token_ids.end() - 1);
-    EXPECT_EQ(end, answer) << "the answer is whole";
+    EXPECT_EQ(end, answer) << "the answer is complete";
     EXPECT_EQ(sample.token_ids.back(), tokenizer.eos_id());
     const std::string text = tokenizer.decode(sample.token_ids);
     EXPECT_THAT(text, AllOf(HasSubstr("User: how"), HasSubstr("Bot:")));
@@ -199,7 +198,7 @@ TEST_F(PromptTest, ListsWrapTheFirstTurn) {
   const std::vector<Turn> text{{TurnRole::kText, "t"}};
   EXPECT_EQ(list.apply(text, 1, 7), text);
   EXPECT_TRUE(list.apply({}, 1, 7).empty());
-  // What a list lacks leaves the sample as it is.
+  // A list without the kind leaves the sample unchanged.
   EXPECT_EQ(PromptList({"Describe it."}).apply(asked, 1, 7), asked);
   EXPECT_EQ(PromptList({"Look: {text}"}).apply({answer}, 1, 7), std::vector<Turn>{answer});
 }

@@ -1,4 +1,4 @@
-// The tokenizer against SentencePiece's own answers, and one trained here.
+// The tokenizer compared with SentencePiece's own results; training; hostile models.
 #include "io/text/tokenizer.h"
 
 #include <gmock/gmock.h>
@@ -23,7 +23,7 @@ using testing::HasSubstr;
 
 const fs::path kData = fs::path(LYNCEUS_SOURCE_DIR) / "tests/data/tokenizer";
 
-/// How many texts of the file come back as they should.
+/// The number of texts of the file with the expected ids and decoded text.
 int compare_all(const fs::path& file) {
   const Tokenizer tokenizer(kData / "test_model.model");
   std::ifstream lines(file);
@@ -102,7 +102,7 @@ std::string piece(const std::string& text, char kind, float score = 0) {
   return field(1, field(1, text) + field(2, score) + field(3, kind));
 }
 
-/// A double array: units[0] is the root, whose children are at their own byte.
+/// A double array: units[0] is the root; the index of each child is its byte.
 struct CharacterMap {
   std::vector<uint32_t> units = std::vector<uint32_t>(256);
   std::string texts = std::string("a\0", 2);
@@ -152,7 +152,7 @@ TEST_F(HostileModel, CharactersLeadNowhereElse) {
             "points outside the array");
     refused([&] { open(CharacterMap(sound).entry(kEntry, 2), spec); }, "without a text");
   }
-  // Every "A" leads to the place it came from.
+  // Every "A" leads back to its own place.
   refused([&] { open(CharacterMap().put('A', 'A', true, 'A')); },
           "entries are prefixes of one another");
   CharacterMap damaged = sound;

@@ -1,4 +1,4 @@
-// bf16 and f16 by bits: every value there and back, ties, limits.
+// bf16 and f16 by bits: round trips of every value, ties, limits.
 #include "io/weights/convert.h"
 
 #include <gtest/gtest.h>
@@ -83,8 +83,8 @@ TEST(Convert, Arrays) {
   EXPECT_THROW(convert(floats.data(), DType::kF32, integers.data(), DType::kI64, 3), InternalError);
 }
 
-/// Every half, from places that are aligned to nothing, short and long enough for every way to
-/// write: each is what one value alone becomes.
+/// Every half, from unaligned addresses, in lengths that reach every code path: each result equals
+/// the conversion of the single value.
 TEST(Convert, ArraysOfHalvesEqualSingleValues) {
   constexpr size_t kAll = 0x10000;
   std::vector<uint16_t> halves(kAll + 1);
@@ -111,7 +111,7 @@ TEST(Convert, ArraysOfHalvesEqualSingleValues) {
   }
 }
 
-/// The same of what becomes bf16: floats around every bf16 and its ties, and every half.
+/// The same for conversion to bf16: floats around every bf16 and its ties, and every half.
 TEST(Convert, ArraysOfBf16EqualSingleValues) {
   std::vector<float> floats;
   std::vector<uint16_t> halves;

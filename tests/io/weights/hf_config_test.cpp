@@ -1,4 +1,4 @@
-// LLaMA configs: the published ones are read, what is not supported is refused by name.
+// LLaMA configs: the published ones are read, unsupported features are refused by name.
 #include "io/weights/hf_config.h"
 
 #include <gmock/gmock.h>
@@ -15,7 +15,7 @@ using testing::AllOf;
 using testing::HasSubstr;
 using testing::ThrowsMessage;
 
-/// A small valid config with some lines of its own in front.
+/// A small valid config with additional lines at its beginning.
 Json config(const std::string& more = "", const std::string& eps = "1e-06") {
   return Json::parse("{" + more + (more.empty() ? "" : ",") +
                          R"("hidden_size":64,"intermediate_size":172,"num_hidden_layers":4,

@@ -1,5 +1,5 @@
 // The safetensors reader against Hugging Face's own vectors and files malformed here; slices
-// against the whole; the writer against the reader.
+// against the complete tensor; the writer against the reader.
 #include "io/weights/safetensors.h"
 #include "io/weights/safetensors_writer.h"
 
@@ -46,7 +46,7 @@ std::vector<Vector> vectors() {
   return all;
 }
 
-/// What our message says for each error of Hugging Face's reader.
+/// Part of our message for each error of Hugging Face's reader.
 const std::map<std::string, std::string> kSays = {
     {"MetadataIncompleteBuffer", "follow the header"},
     {"HeaderTooLarge", "at most 100000000"},
@@ -79,7 +79,7 @@ TEST(Safetensors, HuggingFaceVectors) {
 class SafetensorsTest : public testing::Test {
  protected:
   void TearDown() override { fs::remove(path_); }
-  /// A file of this header and so many zero bytes.
+  /// A file with this header and `data_bytes` zero bytes.
   void write(const std::string& header, size_t data_bytes) const {
     std::ofstream file(path_, std::ios::binary);
     const uint64_t size = header.size();
@@ -214,7 +214,7 @@ TEST_F(SafetensorsTest, NarrowTypesAreWidened) {
   EXPECT_EQ(out.data<float>()[3], f32_of_f16(f16_of_f32(0.1f)));
 }
 
-/// Every slice of every axis, against picking from the whole.
+/// Every slice of every axis, against elements of the complete tensor.
 void check_slices(const SafetensorsFile& file, const Tensor& whole, const Stream& stream) {
   const Shape& shape = whole.shape();
   for (int axis = 0; axis < shape.rank(); ++axis) {

@@ -49,7 +49,7 @@ TEST_P(StoredTensorTest, SlicesOfEveryAxis) {
   }
 }
 
-/// Straight to bf16, with no f32 in between, and rounded alike.
+/// Directly to bf16, without f32 in between, rounded equally.
 TEST_P(StoredTensorTest, IntoBf16) {
   const Shape shape{300, 40};
   const StoredTensor tensor = store(shape);

@@ -1,4 +1,4 @@
-// Base plus delta, in slices; whatever does not fit is listed at once.
+// Base plus delta, in slices; all mismatches are listed in one message.
 #include "io/weights/summed_weights.h"
 
 #include <gmock/gmock.h>

@@ -1,4 +1,4 @@
-// Torch files made by hand, byte by byte, so that tests can make them wrong.
+// Writes torch files byte by byte, so that tests can make them invalid.
 #pragma once
 
 #include <cstdint>
@@ -8,14 +8,14 @@
 
 namespace lynceus::io {
 
-/// An integer as so many little-endian bytes.
+/// An integer as `bytes` little-endian bytes.
 inline std::string little(uint64_t value, int bytes) {
   std::string text;
   for (int i = 0; i < bytes; ++i, value >>= 8) text += static_cast<char>(value & 0xFF);
   return text;
 }
 
-/// A zip archive of stored entries. The members are what its headers say; tests change them.
+/// A zip archive of stored entries. The members are the fields of its headers; tests change them.
 struct ZipMember {
   std::string name;
   std::string contents;
@@ -24,14 +24,14 @@ struct ZipMember {
   uint16_t method = 0;
   uint64_t size = contents.size();
   uint64_t stored = contents.size();
-  int64_t header_shift = 0;  // of where the directory says that the local header is
+  int64_t header_shift = 0;  // of the local header's offset in the directory
   bool zip64 = false;
 };
 
 struct ZipArchive {
   std::vector<ZipMember> members;
   bool zip64 = false;
-  int64_t count_shift = 0;  // of what the end record says
+  int64_t count_shift = 0;  // of the count in the end record
   int64_t directory_shift = 0;
   int64_t size_shift = 0;
   std::string comment = {};
@@ -86,7 +86,7 @@ inline std::string py_global(const std::string& module, const std::string& name)
   return "c" + module + "\n" + name + "\n";
 }
 
-/// A tensor as torch.save describes it; tests change what it says.
+/// A tensor as torch.save describes it; tests change the fields.
 struct PyTensor {
   std::string storage_type = py_global("torch", "FloatStorage");
   std::string key = "0";

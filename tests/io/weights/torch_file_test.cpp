@@ -1,7 +1,7 @@
 // Files that torch wrote (tests/oracle/make_torch_files.py) against the same tensors in
 // safetensors: state dicts, wrappers, shards, LLaMA's pieces, EVA-CLIP's and Lynx's names.
 //
-// LYNCEUS_TORCH_FILES names another folder of such files, e.g. larger ones written just now.
+// LYNCEUS_TORCH_FILES names another folder of such files, e.g. with larger ones.
 #include "io/weights/torch_file.h"
 
 #include <gmock/gmock.h>
@@ -39,8 +39,8 @@ std::string bytes_of(const WeightSource& source, const std::string& name, const 
   return {static_cast<const char*>(out.raw()), out.bytes()};
 }
 
-/// Every tensor of both, whole and in slices of every axis. `widest`: as what floating types are
-/// read; f64 shows every bit of a file.
+/// Compares every tensor of both, completely and in slices of every axis. `widest`: the dtype to
+/// read floating types as; f64 keeps every bit of a file.
 void expect_same(const WeightSource& ours, const fs::path& safetensors, DType widest) {
   const auto theirs = open_weights(safetensors);
   const SafetensorsFile file(safetensors);
@@ -139,7 +139,7 @@ class BadPieces : public testing::Test {
   void expect_refused(const std::string& says) const {
     EXPECT_THAT([&] { open_weights(folder_); }, ThrowsMessage<InputError>(HasSubstr(says)));
   }
-  /// Of params.json, one text for another.
+  /// Replaces text in params.json.
   void replace(const std::string& old_text, const std::string& new_text) const {
     std::string text = read_text(folder_ / "params.json");
     ASSERT_NE(text.find(old_text), std::string::npos);
@@ -187,7 +187,7 @@ TEST(EvaFile, IsTheReleasedEncoder) {
   ASSERT_TRUE(has_fused_qkv(*eva));
   expect_same(*without_unused_ends(split_fused_qkv(eva), 2), files() / "eva/lynx.safetensors",
               DType::kF32);
-  // All blocks are wanted: then only the norm and the head are not.
+  // With all blocks used, only the norm and the head are unused.
   EXPECT_TRUE(without_unused_ends(eva, 3)->has("blocks.2.attn.q_bias"));
   EXPECT_FALSE(without_unused_ends(eva, 3)->has("norm.weight"));
   EXPECT_THAT(without_unused_ends(eva, 2)->describe(),
@@ -201,7 +201,7 @@ TEST(LynxFile, IsShownWithoutOneModelPrefix) {
   const auto lynx = open_weights(files() / "lynx/pretrain_lynx.pt");
   EXPECT_TRUE(lynx->has("LLM.model.layers.0.output_adapter.scaling"));
   expect_same(*lynx, files() / "lynx/lynx.safetensors", DType::kF64);
-  // A LLaMA's own "model." stays.
+  // The "model." of a LLaMA is kept.
   EXPECT_TRUE(open_weights(files() / "llama/hf.safetensors")->has("model.norm.weight"));
 }
 

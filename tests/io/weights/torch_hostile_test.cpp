@@ -1,5 +1,5 @@
-// Torch files that are wrong, by accident or on purpose: each is one InputError that names the file
-// and what is wrong with it, and none costs memory or time.
+// Invalid torch files, damaged or malicious: each causes one InputError that names the file and the
+// fault, without much memory or time.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -40,7 +40,7 @@ class TorchHostile : public testing::Test {
     EXPECT_THAT([&] { open(bytes); },
                 ThrowsMessage<InputError>(AllOf(HasSubstr("x.pt"), HasSubstr(says))));
   }
-  /// A file whose pickle is this text.
+  /// A file with this pickle.
   void refused_value(const std::string& value, const std::string& says) const {
     refused(torch_archive(value).bytes(), says);
   }
@@ -171,13 +171,13 @@ TEST_F(TorchHostile, ForeignGlobals) {
                   fmt::format("'os.{}'", name));
     refused_value(py_text("os") + py_text(name) + "\x93", fmt::format("'os.{}'", name));
   }
-  // Also where no weight needs them, and however they are spelt.
+  // Also where no weight needs them, and in any spelling.
   refused_value(py_dict({{"w", PyTensor().text()}, {"args", py_global("argparse", "Namespace")}}),
                 "'argparse.Namespace'");
   refused_value(py_global("torch", "load"), "'torch.load'");
   refused_value(py_global("torch._utils\t", "_rebuild_tensor_v2"), "torch._utils?.");
   refused_value(py_global("builtins", "eval"), "'builtins.eval'");
-  // Those on the list describe, and that only in one way.
+  // The allowed ones have one use each.
   refused_value(py_global("torch._utils", "_rebuild_tensor_v2") + "NR", "expected a global with");
   refused_value("N)R", "expected a global with");
   refused_value(py_global("collections", "OrderedDict") + "NbN", "expected a dict, found a global");
@@ -197,7 +197,7 @@ TEST_F(TorchHostile, Bombs) {
   refused_value("\x8e" + little(~0ull, 8), "truncated");
   refused_value("\x95" + little(~0ull, 8), "a frame is incomplete");
   refused_value("\x8a\xff" + std::string(255, '\0'), "an integer of 255 bytes");
-  // Twice as large with every line, were it written out: here it stays as small as it is written.
+  // Expanded, each line would double the size; the reader must not expand it.
   std::string doubling = py_text("lol") + "q" + '\0' + "0";
   for (char i = 1; i < 60; ++i)
     doubling += std::string("h") + static_cast<char>(i - 1) + "h" + static_cast<char>(i - 1) +

@@ -1,5 +1,5 @@
-// Weight sources: directories, shards, prefixes, rules, fused qkv; and matching against what a
-// model expects.
+// Weight sources: directories, shards, prefixes, rules, fused qkv; matching with the tensors that
+// a model expects.
 #include "io/weights/weights.h"
 #include "io/weights/weight_files.h"
 
@@ -42,7 +42,7 @@ class WeightsTest : public testing::Test {
       tensor.data<float>()[i] = first + static_cast<float>(i);
     return tensor;
   }
-  /// A safetensors file of these tensors; element i of each is its rank in the list × 100 + i.
+  /// A safetensors file of these tensors; element i of each is its index in the list × 100 + i.
   fs::path store(const std::string& file, const std::vector<ExpectedTensor>& tensors) const {
     fs::create_directories((folder_ / file).parent_path());
     std::vector<NamedTensor> named;
@@ -293,7 +293,7 @@ TEST_F(WeightsTest, ThePadRowIsTheMean) {
   const auto padded = with_pad_row(plain, 5, names);
   EXPECT_EQ(padded->names(), plain->names());
   EXPECT_EQ(padded->shape("embed"), (Shape{5, 2}));
-  EXPECT_EQ(padded->shape("head"), (Shape{5, 2}));  // has its row already
+  EXPECT_EQ(padded->shape("head"), (Shape{5, 2}));  // has its additional row already
   EXPECT_EQ(padded->shape("other"), (Shape{4, 2}));
   EXPECT_THAT(values(padded->read_whole(stream_, "embed")),
               ElementsAre(0, 1, 2, 3, 4, 5, 6, 7, 3, 4));
@@ -311,7 +311,7 @@ TEST_F(WeightsTest, ThePadRowIsTheMean) {
               testing::ElementsAreArray(values(plain->read_whole(stream_, "head"))));
 }
 
-/// Reference cases too large to copy; not run where they are missing.
+/// Reference cases too large for the repository; skipped where they are missing.
 class GoldenWeights : public WeightsTest {
  protected:
   void SetUp() override {
@@ -325,7 +325,7 @@ class GoldenWeights : public WeightsTest {
 
 TEST_F(GoldenWeights, TheWholeGeneratedCaseIsTheScriptsFile) {
   rewrite(golden_ / "bigger", folder_ / "bigger.safetensors");
-  // Of the file with sha256 b0054b73...473deb9f that the script writes.
+  // The digest of the script's file, whose sha256 is b0054b73...473deb9f.
   EXPECT_EQ(digest_file(folder_ / "bigger.safetensors").hex(), "6487b0bae7bdc9daabacf07d5884cc06");
 }
 

@@ -1,4 +1,5 @@
-// The config reader: layers, origins, faults collected into one message, print that reads back.
+// The config reader: layers, origins, all faults in one message, and a printed config that reads
+// back as the same values.
 #include "core/config.h"
 
 #include <gmock/gmock.h>
@@ -173,7 +174,7 @@ TEST_F(ConfigTest, ASingleFaultIsTheWholeMessage) {
   EXPECT_EQ(faults_of({"--quite.unlike=1"}), "command line: unknown key 'quite.unlike'");
   EXPECT_EQ(faults_of({"--config", testing::TempDir()}),
             testing::TempDir() + ": config file cannot be read: it is a directory");
-  EXPECT_EQ(faults_of({}), "") << "faults do not linger";
+  EXPECT_EQ(faults_of({}), "") << "faults are not kept";
 }
 
 TEST_F(ConfigTest, IntegersRefuseWhatTheyCannotHold) {

@@ -8,13 +8,13 @@ namespace {
 
 TEST(Cores, ARankHasItsShareOfTheNode) {
   EXPECT_EQ(cores_of_rank(16, 16, 1), 16);
-  EXPECT_EQ(cores_of_rank(16, 16, 8), 2) << "nothing bound: the node is divided";
+  EXPECT_EQ(cores_of_rank(16, 16, 8), 2) << "no binding: the node is divided";
   EXPECT_EQ(cores_of_rank(2, 16, 8), 2) << "each bound to its own two";
   EXPECT_EQ(cores_of_rank(1, 16, 2), 1) << "bound to one core";
   EXPECT_EQ(cores_of_rank(8, 16, 8), 2) << "four ranks bound to one socket share it";
   EXPECT_EQ(cores_of_rank(16, 16, 3), 5);
   EXPECT_EQ(cores_of_rank(2, 2, 8), 1) << "more ranks than cores";
-  EXPECT_EQ(cores_of_rank(0, 0, 0), 1) << "a machine that says nothing";
+  EXPECT_EQ(cores_of_rank(0, 0, 0), 1) << "a machine that reports no cores";
 }
 
 TEST(Cores, DecodeThreadsFollowTheRanksCores) {

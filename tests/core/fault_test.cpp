@@ -1,4 +1,4 @@
-// Fault points: the form of LYNCEUS_FAULT, and that a point fires at the visit it is set for.
+// Fault points: the syntax of LYNCEUS_FAULT, and that a point fires at the specified visit.
 #include "core/fault.h"
 
 #include <gtest/gtest.h>
@@ -10,7 +10,7 @@
 namespace lynceus {
 namespace {
 
-// Before main(), so that the flag of the library, set while it loads, sees it too.
+// Before main(), because the library reads the variable while it loads.
 const int kEnvironment = setenv("LYNCEUS_FAULT", "here#2=throw,there=enospc,other@7=kill", 1);
 
 TEST(Fault, ParsesNameRankAndCount) {

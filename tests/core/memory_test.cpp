@@ -1,4 +1,4 @@
-// The memory pool: its counts by owner, and the blocks that it keeps for the next step.
+// The memory pool: counts by owner, and reuse of blocks in the next step.
 #include "core/memory.h"
 
 #include <gtest/gtest.h>

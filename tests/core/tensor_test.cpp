@@ -14,7 +14,7 @@ namespace {
 using testing::Each;
 using testing::ElementsAre;
 
-/// 0, 1, 2, ... of the given shape.
+/// 0, 1, 2, ... in the given shape.
 Tensor counted(const Stream& stream, const Shape& shape) {
   std::vector<float> values(static_cast<size_t>(shape.elements()));
   std::iota(values.begin(), values.end(), 0.0f);

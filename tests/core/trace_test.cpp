@@ -1,4 +1,5 @@
-// The trace: no event when off, events of all threads when on, JSON that a viewer reads.
+// The trace: no events when off, events of all threads when on, JSON in the format of trace
+// viewers.
 #include "core/trace.h"
 
 #include <gmock/gmock.h>

@@ -1,5 +1,5 @@
 // Inputs of a device are in pinned memory: copies run while the host continues, and memory that
-// the device has yet to read is not given out again.
+// the device has not read yet is not reused.
 #include <gtest/gtest.h>
 
 #include "core/tensor.h"
@@ -22,7 +22,7 @@ TEST(PinnedInput, IsNotReusedBeforeTheDeviceHasReadIt) {
   for (int step = 0; step < 40; ++step) {
     const Tensor input = input_of(host, static_cast<float>(step));
     on_device.push_back(Tensor::empty(stream, {kSize}));
-    on_device.back().copy_from(input);  // and the input is let go of
+    on_device.back().copy_from(input);  // and the input is released
   }
   for (int step = 0; step < 40; ++step)
     EXPECT_EQ(on_device[static_cast<size_t>(step)].to_vector<float>(),

@@ -31,8 +31,8 @@ std::unique_ptr<Communicator> cutting_world(int64_t max_elements) {
   return make_mpi_communicator(handle, max_elements);
 }
 
-/// Values of very different size and both signs, subnormals and signed zeros: their sum depends on
-/// the order of additions.
+/// Values of very different magnitude and both signs, subnormals and signed zeros: their sum
+/// depends on the order of additions.
 Tensor nasty(const Stream& stream, int64_t count, int rank) {
   std::mt19937 random(static_cast<unsigned>(977 * rank + count));
   std::uniform_real_distribution<float> mantissa(-1, 1);
@@ -284,7 +284,7 @@ TEST(Agree, AllRanksThrowTheFirstFailingRanksError) {
     EXPECT_STREQ(error.what(), "rank three's file");
     EXPECT_EQ(error.code(), ExitCode::kInput);
   }
-  EXPECT_EQ(world->all_reduce(int64_t{1}), 8);  // still together
+  EXPECT_EQ(world->all_reduce(int64_t{1}), 8);  // the ranks are still synchronized
 }
 
 TEST(Communicator, CountsItsCalls) {

@@ -102,9 +102,9 @@ TEST(GradientReducer, ABucketStartsWhenItsLastGradientIsComplete) {
   c.fill(2);
   reducer.complete(3);
   EXPECT_EQ(c.world->counts().all_reduces, 1);
-  reducer.complete(2);  // nothing new
+  reducer.complete(2);  // already complete
   EXPECT_EQ(c.world->counts().all_reduces, 1);
-  for (size_t k = 3; k < 6; ++k) c.fill(k);  // long after the first bucket has gone
+  for (size_t k = 3; k < 6; ++k) c.fill(k);  // long after the first bucket was started
   reducer.finish();
   EXPECT_EQ(c.world->counts().all_reduces, 3);
   for (size_t k = 0; k < 6; ++k) c.expect_sum(k, {0, 1, 2, 3});

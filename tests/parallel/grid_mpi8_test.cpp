@@ -1,4 +1,4 @@
-// Every grid of eight ranks: each group has the ranks that its name says, in order.
+// Every grid of eight ranks: each group has the ranks of its axes, in order.
 #include "parallel/device_communicator.h"
 #include "parallel/grid.h"
 

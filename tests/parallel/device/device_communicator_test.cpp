@@ -165,7 +165,8 @@ TEST_F(DeviceCommunicator, ADeviceContinuesWhileItsHostIsBusy) {
 }
 
 TEST_F(DeviceCommunicator, FollowsTheOrderOfTheComputeStream) {
-  // What one call leaves is what the next one, and the copies between them, find: no host waits.
+  // Each call, and each copy between them, reads the results of the previous one without a wait of
+  // the host.
   const Tensor x = tensor_of<float>(stream_, whole_numbers(513, rank_));
   const Tensor y = Tensor::empty(stream_, {513});
   for (int round = 0; round < 5; ++round) {
@@ -224,7 +225,8 @@ TEST_F(DeviceCommunicator, AnAsynchronousReductionOverlapsWithTheStream) {
 
 TEST_F(DeviceCommunicator, APendingKeepsItsTensor) {
   for (int round = 0; round < 10; ++round) {
-    // No other handle has the tensor, and nobody waits: its memory is released after the reduction.
+    // No other handle has the tensor and no caller waits: its memory is released after the
+    // reduction.
     static_cast<void>(world_->all_reduce_async(tensor_of<float>(stream_, whole_numbers(999, 0))));
     EXPECT_EQ(values_of<float>(tensor_of<float>(stream_, whole_numbers(999, 1))),
               whole_numbers(999, 1));

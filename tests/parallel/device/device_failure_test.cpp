@@ -75,7 +75,7 @@ TEST_F(DeviceFailure, ARankThatLeavesWithAnErrorIsNoticedByTheOthers) {
     EXPECT_THROW(
         {
           const auto group = device_world(stream_);
-          host_->barrier();  // all have set theirs up
+          host_->barrier();  // every rank has set up its communicator
           throw IoError("of this rank alone");
         },
         IoError);

@@ -33,7 +33,7 @@ inline std::unique_ptr<Communicator> device_world(const Stream& stream,
   return make_device_communicator(make_world(), stream, options, "world");
 }
 
-/// Skips everything where there are not the devices that the transport needs.
+/// Skips all tests on machines with too few devices for the transport.
 class NeedsDevices : public testing::Environment {
  public:
   void SetUp() override {

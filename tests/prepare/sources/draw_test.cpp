@@ -13,7 +13,7 @@ io::Image black(int width, int height) {
           std::vector<uint8_t>(static_cast<size_t>(width) * static_cast<size_t>(height) * 3)};
 }
 
-/// Pixels' worth of white in the red channel.
+/// The sum of the red channel in units of white pixels.
 double area(const io::Image& image) {
   double sum = 0;
   for (size_t i = 0; i < image.rgb.size(); i += 3) sum += image.rgb[i] / 255.0;

@@ -36,7 +36,7 @@ class SourceMutantsTest : public SourceTest {
         ++refused;
       }
     }
-    EXPECT_GT(samples, 0) << "no mutant lived";
+    EXPECT_GT(samples, 0) << "every mutant was refused";
     EXPECT_GT(refused + samples, count / 10);
   }
 

@@ -7,13 +7,13 @@
 
 namespace lynceus::train::tiny {
 
-/// A grid and the ranks it runs on.
+/// A grid and the first of its ranks.
 struct Seat {
   parallel::GridShape shape;
   int first_rank = 0;
 };
 
-/// All grids of up to eight ranks, packed into rounds that run side by side.
+/// All grids of up to eight ranks, packed into rounds; the grids of a round run concurrently.
 inline std::vector<std::vector<Seat>> rounds_of_all_grids() {
   std::vector<std::vector<Seat>> rounds;
   std::vector<int> used;

@@ -98,7 +98,7 @@ using Named = std::map<std::string, std::vector<float>>;
 
 enum class Part { kValue, kGradient, kFirstMoment, kSecondMoment };
 
-/// ‖a − b‖ / ‖b‖ over all tensors together.
+/// ‖a − b‖ / ‖b‖ over all tensors.
 inline double relative_l2(const Named& a, const Named& b) {
   double difference = 0, norm = 0;
   for (const auto& [name, expected] : b)
@@ -110,8 +110,8 @@ inline double relative_l2(const Named& a, const Named& b) {
   return std::sqrt(difference / norm);
 }
 
-/// Where a run computes: on CPUs, or with LYNCEUS_TEST_DEVICE=cuda on the first CUDA device (or
-/// what stands in for it), which all ranks share; LYNCEUS_TEST_TRANSPORT=nccl: each on its own.
+/// The stream of a run: on the CPU, or with LYNCEUS_TEST_DEVICE=cuda on the first CUDA device (or
+/// its stand-in), which all ranks share; with LYNCEUS_TEST_TRANSPORT=nccl one device per rank.
 inline Stream test_stream(int rank) {
   const auto is = [](const char* name, const char* value) {
     const char* text = std::getenv(name);
@@ -150,14 +150,14 @@ class Run {
   model::LynxModel& model() { return model_; }
   const Options& options() const { return options_; }
   Optimizer& optimizer() {
-    if (!optimizer_) {  // made late, so that a test may change the weights first
+    if (!optimizer_) {  // created late, so that a test can change the weights first
       model_.pack(rt_);
       optimizer_ = std::make_unique<Optimizer>(rt_, &model_, options_.optimizer);
     }
     return *optimizer_;
   }
 
-  /// Sample i goes to replica i mod data_parallel.
+  /// Replica i mod data_parallel gets sample i.
   ReplicaBatch replica_batch(const Batch& batch) const {
     std::vector<SampleInput> mine;
     for (const SampleInput& sample : batch.samples)
@@ -166,7 +166,7 @@ class Run {
                               rt_.grid.replica->size());
   }
 
-  /// Counts, by global index, the samples whose pixels this rank has asked for.
+  /// Counts, by global index, the samples whose pixels this rank requested.
   PixelSource pixels(const Batch& batch, const ReplicaBatch& mine) {
     return [this, &batch, &mine](int64_t position) {
       const SampleInput& sample = mine.samples[static_cast<size_t>(position)];
@@ -182,7 +182,7 @@ class Run {
   }
   const std::map<int64_t, int64_t>& encoded() const { return encoded_; }
 
-  /// Where the encoder runs ahead, it overlaps with the update of the previous step.
+  /// If the encoder runs ahead, it overlaps with the update of the previous step.
   StepResult step(const Batch& batch, double lr = 3e-3) {
     ReplicaBatch mine = replica_batch(batch);
     if (rt_.overlaps(&parallel::Overlap::vision)) {
@@ -206,7 +206,7 @@ class Run {
     return result;
   }
 
-  /// Collective over the run: the trained tensors, put together.
+  /// Collective over the run: the trained global tensors.
   Named gather(Part part) {
     const std::vector<std::pair<std::string, Shape>> layout = trained_tensors();
     int64_t total = 0;
@@ -274,7 +274,7 @@ class Run {
     model::set_from_host(rt, values, parameter.value);
   }
 
-  /// Names and global shapes of everything that is trained, on all stages.
+  /// Names and global shapes of all trained parameters, on all stages.
   std::vector<std::pair<std::string, Shape>> trained_tensors() const {
     const Runtime nowhere{Stream(Device{DeviceKind::kNone, 0}),
                           parallel::make_grid({}, parallel::make_self_communicator())};
@@ -293,7 +293,7 @@ class Run {
     return part == Part::kFirstMoment ? trained.m : trained.v;
   }
 
-  /// The local values at their place in the global tensor.
+  /// The local values at their positions in the global tensor.
   static void place(const Parameter& parameter, const Tensor& local, float* global) {
     const float* values = local.data<float>();
     if (parameter.shard.axis != 1) {

@@ -33,7 +33,7 @@ class Balance : public testing::Test {
     const fs::path file = fs::path(testing::TempDir()) / "balance.h5";
     io::ShardWriter writer(file, {.task = "t", .source = "test", .created_by = "test"});
     for (const int64_t media : {int64_t{0}, int64_t{1}, kFrames})
-      for (int64_t i = 0; i < kLengths; ++i)  // 15 to 480 tokens; text alone has four times as much
+      for (int64_t i = 0; i < kLengths; ++i)  // 15 to 480 tokens; text-only has four times as many
         writer.add({.key = fmt::format("{} {}", media, i),
                     .kind = io::MediaKind::kFrames,
                     .media = std::vector<std::string>(static_cast<size_t>(media), "a picture"),
@@ -43,7 +43,7 @@ class Balance : public testing::Test {
     dataset_ = std::make_unique<io::Dataset>("set", file.string());
   }
 
-  /// Samples 0 to 15 of the dataset are text alone, 16 to 31 images, 32 to 47 videos.
+  /// Samples 0 to 15 of the dataset are text only, 16 to 31 images, 32 to 47 videos.
   std::vector<PlannedSample> batch(const model::ModelConfig& model, int64_t size,
                                    uint64_t seed) const {
     const BatchLoader loader(rt_, model, {dataset_.get()}, {nullptr, {}, {}, 512}, {4096, 0},
@@ -93,7 +93,7 @@ TEST_F(Balance, OverReplicas) {
           expect_even(load, largest, reported);
           sum += reported;
         }
-        // Eight samples a replica leave some; in order of their coming it would be a fifth.
+        // Eight samples per replica leave some imbalance; in order of arrival it would be a fifth.
         EXPECT_LT(sum / kBatches, size / replicas > 8 ? 1.005 : 1.05);
       }
 }

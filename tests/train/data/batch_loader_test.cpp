@@ -1,5 +1,5 @@
-// From shards to prepared steps: who gets which sample, what a sample's media and tokens become,
-// what damage and cutting leave, in the order asked for.
+// From dataset shards to prepared steps: the replica of each sample, its media and tokens, the
+// effects of damage and truncation, and the order of batches.
 #include "train/data/batch_loader.h"
 
 #include <gmock/gmock.h>
@@ -35,7 +35,7 @@ TEST(AssignReplicas, GivesTheLargestFirstToTheReplicaWithTheLeastWork) {
               ElementsAre(1, 1, 1, 0, 0));
   EXPECT_DOUBLE_EQ(imbalance, 6 / 5.5);
   EXPECT_THAT(assign_replicas(planned_with({1, 1, 1, 1, 1}), 2), ElementsAre(0, 1, 0, 1, 0));
-  EXPECT_THAT(assign_replicas(planned_with({2, 2}), 4), ElementsAre(0, 1)) << "two have nothing";
+  EXPECT_THAT(assign_replicas(planned_with({2, 2}), 4), ElementsAre(0, 1)) << "two have none";
   EXPECT_TRUE(assign_replicas({}, 3, &imbalance).empty());
   EXPECT_EQ(imbalance, 1) << "no work is spread evenly";
 }

@@ -1,5 +1,5 @@
-// Lines that name datasets, which of a mixture are taken from a folder, and the mixtures that are
-// shipped: they add up, and every family has its list.
+// Lines that name datasets; the datasets of a mixture that exist in a folder; the shipped mixtures,
+// whose weights add up to 100 and whose families all have a list.
 #include "train/data/dataset_choice.h"
 
 #include <gmock/gmock.h>
@@ -173,7 +173,7 @@ TEST(ShippedMixtures, EveryFamilyHasWordingsForWhatItsSamplesAre) {
     const io::PromptList list =
         io::PromptList::load(kRoot / "configs/prompts" / (std::string(family) + ".txt"));
     EXPECT_GE(list.size(), 8u) << family;
-    EXPECT_EQ(*list.first_only().pick(true, 1, 1), "{text}") << family << ": a question as it is";
+    EXPECT_EQ(*list.first_only().pick(true, 1, 1), "{text}") << family << ": an unchanged question";
     EXPECT_EQ(list.pick(false, 1, 1) == nullptr, family == "vqa") << family << ": a bare answer";
   }
   for (const char* name : {"pretrain-224", "pretrain-420", "finetune-420"}) {

@@ -1,5 +1,5 @@
-// The mixture: counts near weight times index at every prefix, each sample once an epoch, and all
-// of it a pure function of (seed, names, sizes, weights, index).
+// The mixture: counts near weight times index at every prefix, each sample once per epoch. All of
+// it is a pure function of (seed, names, sizes, weights, index).
 #include "train/data/mixture.h"
 
 #include <gtest/gtest.h>
@@ -100,7 +100,7 @@ TEST(Mixture, IsAPureFunctionOfSeedNamesSizesAndWeights) {
   heavier[0].weight = 4;
   for (const auto& changed : {renamed, grown, heavier})
     EXPECT_NE(drawn(changed, 1), drawn(datasets, 1));
-  // Weights count by their ratio, and the order of a dataset does not depend on the others.
+  // Only the ratio of weights matters, and the order of a dataset does not depend on the others.
   EXPECT_EQ(drawn(datasets_of({6, 2}), 1), drawn(datasets, 1));
   const auto of_first = [](const std::vector<Draw>& all) {
     std::vector<int64_t> samples;

@@ -1,5 +1,5 @@
-// From samples to micro-batches: rows, positions and targets; what shares a micro-batch and a
-// window; how media is dealt to the ranks of a replica.
+// From samples to micro-batches: rows, positions and targets; which samples share a micro-batch and
+// a vision window; how media items are distributed to the ranks of a replica.
 #include "train/data/replica_batch.h"
 
 #include <gmock/gmock.h>
@@ -122,7 +122,7 @@ TEST_F(ReplicaBatchTest, WindowsCoverTheMicroBatchesOnce) {
   }
 }
 
-/// Checks who encodes the samples of a step: each by one rank, none with too much.
+/// Checks which ranks encode the samples of a step: one rank per sample, none with too much.
 void expect_fair_owners(const ReplicaBatch& replica, int ranks) {
   std::vector<double> frames(static_cast<size_t>(ranks), 0);
   std::map<int64_t, int> owner_of_sample;

@@ -23,11 +23,11 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int kSteps = 6;
-constexpr int64_t kBatch = 7;  // divides over no number of replicas but seven
+constexpr int64_t kBatch = 7;  // divisible by no number of replicas except 1 and 7
 
 const fs::path kRoot = LYNCEUS_SOURCE_DIR;
 
-/// A picture large enough that every crop of it differs.
+/// An image so large that all its crops differ.
 std::string picture(uint64_t number) {
   const CounterRandom random(number, "picture");
   const int width = 40 + static_cast<int>(random.below(0, 30)), height = 50;
@@ -36,7 +36,7 @@ std::string picture(uint64_t number) {
   return io::encode_jpeg({width, height, std::move(rgb)}, 90);
 }
 
-/// Captions without questions, questions about images, about videos and without pictures.
+/// Captions without questions; questions about images, about videos and without media.
 void write_shards(const fs::path& folder) {
   uint64_t number = 0;
   for (const auto& [name, media, asked] :
@@ -75,7 +75,7 @@ class SampleOrder : public testing::Test {
     model_.llm.vocab_size = tokenizer_.size() + 1;
   }
 
-  /// The lines of the steps after `first`, as the trainer gets them. On rank 0 of the group.
+  /// The lines of the steps after `first`, as in the trainer. On rank 0 of the group.
   std::string lines(std::unique_ptr<parallel::Communicator> group, const parallel::GridShape& shape,
                     int threads, int first) const {
     const Runtime rt{Stream(), parallel::make_grid(shape, std::move(group))};
@@ -106,7 +106,7 @@ class SampleOrder : public testing::Test {
   std::string alone(int threads, int first) const {
     return lines(parallel::make_self_communicator(), {}, threads, first);
   }
-  /// What of a table is of later steps than `first`.
+  /// The part of a table for steps later than `first`.
   static std::string tail(const std::string& table, int first) {
     return first == 0 ? table : table.substr(table.find(fmt::format("\n{}\t", first + 1)) + 1);
   }
@@ -127,7 +127,7 @@ TEST_F(SampleOrder, IsTheSameFromAnyStepWithAnyThreads) {
 }
 
 TEST_F(SampleOrder, SamplesComeAgainWithOtherWordingsAndCrops) {
-  // 5 samples of each dataset, and 42 that are seen: the same key, but not the same line.
+  // 5 samples per dataset, and 42 samples in all: keys recur, lines do not.
   std::istringstream table(alone(2, 0));
   std::map<std::string, std::set<std::string>> tokens, pixels;
   std::string step, index, dataset, key, digest, picture;

@@ -1,4 +1,4 @@
-// Which keys a resume leaves free.
+// The keys that may change on resume.
 #include "train/run/run_state.h"
 
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-// Requests to stop: what counts as one, and that the signals kill nobody afterwards.
+// Requests to stop: what counts as one, and that later signals kill no process.
 #include "train/run/signals.h"
 
 #include <gtest/gtest.h>

@@ -1,4 +1,5 @@
-// Files that grow with the steps: no half line stays, and what is cut is safe elsewhere first.
+// Files with lines per step: no partial line remains, and lines are saved elsewhere before they
+// are cut.
 #include "train/run/step_lines.h"
 
 #include <gtest/gtest.h>
@@ -53,7 +54,7 @@ TEST_F(StepLinesTest, LinesAfterTheStepMove) {
 }
 
 TEST_F(StepLinesTest, LinesThatDoNotFitWaitAndNoneIsPartial) {
-  limit(2);  // the very first line already
+  limit(2);  // too small for the first line
   lines_.append("1 a\n");
   EXPECT_EQ(text("lines.txt"), "");
   limit(6);

@@ -18,7 +18,7 @@ namespace fs = std::filesystem;
 
 const fs::path kRoot = LYNCEUS_SOURCE_DIR;
 
-/// A text-only set of one task: short questions, answers of some words.
+/// A text-only dataset of one task: short questions, answers of a few words.
 io::Dataset make_dataset(const std::string& task, const std::vector<std::string>& answers) {
   const fs::path file = fs::path(testing::TempDir()) / (task + ".h5");
   io::ShardWriter writer(file, {.task = task, .source = "test", .created_by = "test"});
@@ -32,7 +32,7 @@ io::Dataset make_dataset(const std::string& task, const std::vector<std::string>
   return {task, file.string()};
 }
 
-/// What the logits of a batch say about it, all its samples together and answer by answer.
+/// The scores of a batch from its logits, over all samples and per answer.
 struct Expected {
   double loss = 0;
   int64_t tokens = 0, correct = 0, answers = 0;
@@ -94,7 +94,7 @@ TEST(Validation, ScoresAreThoseOfTheLogits) {
         batch->samples.push_back(sample);
       }
     }
-  // Taught a little, so that some tokens and some answers are right and others wrong.
+  // Trained a little, so that some tokens and some answers are right and others wrong.
   for (int step = 0; step < 12; ++step) run.step(taught, 1e-2);
 
   BatchLoader loader(run.rt(), options.model, datasets, text, options.limits,

@@ -1,6 +1,6 @@
 // The layout never changes the mathematics: every tensor x pipeline x data grid of up to eight
 // ranks, every micro-batch size and vision window, gives the losses of the run on one rank, whether
-// the LLM trains or not, layers are computed again or not, and key/value heads are shared or not.
+// the LLM trains or not, layers are recomputed or not, and key/value heads are shared or not.
 #include <gtest/gtest.h>
 
 #include <compare>
@@ -19,14 +19,14 @@ using tiny::Kind;
 /// On the stand-in for a device a step takes fifty times as long.
 size_t num_steps() { return tiny::test_stream(0).device().is_cpu() ? 5 : 4; }
 
-/// What a run shows.
+/// The results of a run.
 struct Trace {
   std::vector<double> losses, norms;
   tiny::Named start, end;
 };
 
-/// Five samples, which divide over two, three and four replicas unevenly and leave some of eight
-/// without any; step 3 has text only.
+/// Five samples: not divisible by two, three or four replicas, and fewer than eight; step 3 is
+/// text only.
 tiny::Batch batch_of(size_t step) {
   if (step == 3) return tiny::make_batch(3, std::vector<Kind>(5, Kind::kText));
   return tiny::make_batch(step,
@@ -46,10 +46,10 @@ Trace trace(tiny::Run* run) {
   return trace;
 }
 
-/// How many heads a model needs so that `tensor` ranks can share it.
+/// A number of heads that is divisible by `tensor`.
 int64_t heads_for(int tensor) { return 8 % tensor == 0 ? 8 : tensor == 3 ? 6 : tensor; }
 
-/// What a reference is computed for.
+/// The variant of the model that a reference is computed for.
 struct Variant {
   int64_t heads = 8, kv_heads = 8;
   bool trains_llm = false;
@@ -63,7 +63,7 @@ struct Variant {
   }
 };
 
-/// Collective over the world: each rank computes some of the references alone, all ranks get all.
+/// Collective over the world: each rank computes some references, and all ranks get all of them.
 std::map<Variant, Trace> references(parallel::Communicator& world,
                                     const std::vector<Variant>& variants) {
   std::map<Variant, Trace> all;
@@ -94,9 +94,8 @@ std::map<Variant, Trace> references(parallel::Communicator& world,
 }
 
 void expect_equal(const Trace& found, const Trace& reference) {
-  // Devices add in f32 what the CPU kernels add in f64; Adam's first steps have the size of lr
-  // however small a gradient is, so what rounding leaves of one that cancels shows in the next
-  // norm.
+  // Devices add in f32, the CPU kernels in f64. Adam's first steps have the size of lr however
+  // small a gradient is, so the rounding error of a gradient that cancels shows in the next norm.
   const double norms = tiny::test_stream(0).device().is_cpu() ? 1e-5 : 1e-4;
   for (size_t step = 0; step < num_steps(); ++step) {
     EXPECT_NEAR(found.losses[step] / reference.losses[step], 1, 1e-6) << "loss of step " << step;
@@ -112,7 +111,7 @@ void expect_equal(const Trace& found, const Trace& reference) {
   EXPECT_LT(std::sqrt(difference / moved), 1e-3) << "final parameters";
 }
 
-/// The variant that the grid of this number runs: every other triple trains the LLM, and every
+/// The variant for the grid of this number: every other triple trains the LLM, and every
 /// third grid shares key/value heads where its tensor ranks can.
 Variant variant_of(const GridShape& shape, int number) {
   Variant variant;
@@ -122,7 +121,7 @@ Variant variant_of(const GridShape& shape, int number) {
   return variant;
 }
 
-/// How the grid of this number runs.
+/// The options for the grid of this number.
 void vary(int number, tiny::Options* options) {
   options->limits.micro_batch_tokens = number % 3 == 0 ? 1 : number % 3 == 1 ? 25 : 4096;
   options->limits.vision_window = number % 2;

@@ -1,4 +1,4 @@
-// The learning rate: ends of the warm-up and of the decay, both shapes of it, no warm-up at all.
+// The learning rate: ends of warm-up and decay, both shapes of the decay, no warm-up.
 #include "train/step/lr_schedule.h"
 
 #include <gtest/gtest.h>
@@ -48,7 +48,7 @@ TEST(LearningRate, WithoutWarmUpStartsAtTheTop) {
   OptimizerConfig none = config("linear");
   none.warmup_share = 0;
   EXPECT_DOUBLE_EQ(learning_rate(none, 0, 10), 1e-4);
-  none.warmup_share = 1;  // all warm-up
+  none.warmup_share = 1;  // warm-up only
   EXPECT_DOUBLE_EQ(learning_rate(none, 0, 10), 1e-5);
   EXPECT_DOUBLE_EQ(learning_rate(none, 9, 10), 1e-5 + 0.9 * 9e-5);
 }

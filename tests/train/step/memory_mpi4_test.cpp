@@ -1,5 +1,5 @@
-// Memory on 2 x 2 x 1 ranks: each holds weights, gradients and moments of its own share alone, by
-// the same arithmetic as one rank (memory_test.cpp).
+// Memory on 2 x 2 x 1 ranks: each holds weights, gradients and moments of its own share only, with
+// the formulas of memory_test.cpp.
 #include <gtest/gtest.h>
 
 #include "parallel/mpi_session.h"
@@ -64,7 +64,7 @@ TEST(Memory, EachRankHoldsItsShareOfWhatIsTrained) {
       return static_cast<int64_t>(run.rt().stream.pool()->live_bytes(owner));
     };
     EXPECT_EQ(live(MemoryOwner::kTrainableWeight), trained * kFloat);
-    // Gradients lie in one block, each from the beginning of a cache line.
+    // Gradients are in one block; each begins at a cache line.
     const auto tensors = static_cast<int64_t>(run.optimizer().parameters().size());
     EXPECT_GE(live(MemoryOwner::kGradient), trained * kFloat);
     EXPECT_LE(live(MemoryOwner::kGradient), trained * kFloat + tensors * 60);

@@ -1,6 +1,6 @@
-// Frozen costs nothing it needn't: live bytes by owner, after a step and between forward and
-// backward, against arithmetic on the config. Every term of the formulas is a tensor that somebody
-// needs; a saved input, gradient or moment of anything frozen would be a term too much.
+// Frozen modules cost no unnecessary memory: live bytes by owner, after a step and between forward
+// and backward, equal formulas of the config. Every term of the formulas is a tensor that is
+// needed; a saved input, gradient or moment of a frozen parameter would exceed them.
 #include <gtest/gtest.h>
 
 #include "tests/train/tiny_model.h"
@@ -87,7 +87,7 @@ TEST(Memory, GradientsAndMomentsExistForWhatIsTrainedOnly) {
                             (llm.trains("adapter") ? adapter_elements(options.model) : 0) +
                             (llm.trains("llm") ? llm_elements(options.model) : 0);
     EXPECT_EQ(live(run.rt(), MemoryOwner::kTrainableWeight), trained * kFloat);
-    // Gradients lie in one block, each from the beginning of a cache line.
+    // Gradients are in one block; each begins at a cache line.
     const auto tensors = static_cast<int64_t>(run.optimizer().parameters().size());
     EXPECT_GE(live(run.rt(), MemoryOwner::kGradient), trained * kFloat);
     EXPECT_LE(live(run.rt(), MemoryOwner::kGradient), trained * kFloat + tensors * 60);
@@ -112,8 +112,8 @@ TEST(Memory, FrozenWeightsArePackedAndTheirOriginalsFreed) {
   });
 }
 
-/// What the stage keeps of a micro-batch of `tokens` rows, `scored` of them scored, when only the
-/// bridge and the adapters train.
+/// Floats that the stage keeps of a micro-batch of `tokens` rows, `scored` of them scored, if only
+/// the bridge and the adapters train.
 int64_t saved_floats(const model::ModelConfig& config, int64_t tokens, int64_t scored) {
   const model::LlmConfig& llm = config.llm;
   const int64_t h = llm.hidden_size, kv = llm.kv_heads() * llm.head_dim();
@@ -158,13 +158,13 @@ TEST(Memory, BetweenForwardAndBackwardNoInputOfAFrozenWeightIsKept) {
   ASSERT_GT(scored, 0);
   EXPECT_EQ(frozen, saved_floats(options.model, tokens, scored));
 
-  // Frozen adapters keep no input of their two linears, nor what scaling multiplied.
+  // Frozen adapters keep neither the inputs of their two linears nor the input of scaling.
   options.model.llm.train = "bridge";
   EXPECT_EQ(frozen - measured_floats(options, &tokens, &scored),
             tokens * adapters(options.model) *
                 (2 * options.model.llm.hidden_size + options.model.bottleneck_size()));
 
-  // The same count sees what a trained LLM keeps: the outputs of both norms and down's input.
+  // The same count includes what a trained LLM keeps: the outputs of both norms and down's input.
   options.model.llm.train = "bridge,adapter,llm";
   const model::LlmConfig& llm = options.model.llm;
   EXPECT_EQ(measured_floats(options, &tokens, &scored) - frozen,
@@ -180,7 +180,7 @@ TEST(Memory, RecomputationKeepsTheInputsOfLayersOnly) {
   EXPECT_EQ(kept, tokens * options.model.llm.num_layers * h + scored * (2 * h + 1));
 }
 
-/// What the resampler keeps of `items` samples with `tokens` vision tokens in all.
+/// Floats that the resampler keeps of `items` samples with `tokens` patch features in all.
 int64_t saved_bridge_floats(const model::ModelConfig& config, int64_t items, int64_t tokens) {
   const int64_t h = config.llm.hidden_size, v = config.vision.hidden_size;
   const int64_t inner = config.bridge.num_heads * config.bridge.head_dim;

@@ -145,7 +145,7 @@ TEST(Overlap, ShowsInTheTrace) {
   const auto encoded = trace.rows_of("vision encoder");
   EXPECT_TRUE(encoded.empty() || encoded.contains("device: ahead"))
       << testing::PrintToString(encoded);
-  // Sums over replicas set off before the last backward has been given to the device.
+  // Sums over replicas start before the last backward is submitted to the device.
   const auto& backward = trace.events.at("backward");
   const auto early = [&](const nlohmann::json& reduction) {
     return std::any_of(backward.begin(), backward.end(), [&](const nlohmann::json& computation) {

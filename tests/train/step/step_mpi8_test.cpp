@@ -1,6 +1,6 @@
 // The step on several ranks, beyond equal losses: schedules and recomputation change no bit and
-// keep what they promise, the vision branch is spread over a replica and each gradient enters once,
-// ranks without work take part.
+// stay within their memory, the vision branch is spread over a replica and each gradient is counted
+// once, ranks without work take part.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -20,7 +20,7 @@ using tiny::Part;
 const std::vector<Kind> kMixed = {Kind::kImage, Kind::kText,  Kind::kVideo, Kind::kImages,
                                   Kind::kImage, Kind::kVideo, Kind::kText};
 
-/// Two grids of four ranks at once: this rank's one and its communicator.
+/// One of two concurrent grids of four ranks: the one of this rank, and its communicator.
 struct Half {
   GridShape shape;
   std::unique_ptr<parallel::Communicator> group;
@@ -132,7 +132,7 @@ TEST(VisionBranch, BridgeGradientsAreThoseOfOneRank) {
       const Named found = run.gather(Part::kGradient);
       for (const auto& [name, values] : below("bridge.", expected))
         EXPECT_LE(tiny::relative_l2({{name, found.at(name)}}, {{name, values}}), 1e-5) << name;
-      // Together: a single scalar may be the small difference of large terms.
+      // All together: a single scalar may be the small difference of large terms.
       EXPECT_LE(tiny::relative_l2(found, below("LLM.", expected)), 1e-5);
     }
   }

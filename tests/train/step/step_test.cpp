@@ -1,4 +1,5 @@
-// The step on one rank: grouped heads, what a batch reaches, collectives counted, refusal of NaN.
+// The step on one rank: grouped heads, the parameters that a batch reaches, the number of
+// collectives, refusal of NaN.
 #include "train/step/step.h"
 
 #include <gtest/gtest.h>
@@ -54,10 +55,10 @@ TEST(GroupedHeads, EqualTheSameModelWithRepeatedRows) {
   const StepResult ours = few.gradients(batch), theirs = many.gradients(batch);
   EXPECT_NEAR(ours.loss, theirs.loss, 1e-6 * theirs.loss);
   const Named gradients = few.gather(Part::kGradient), expected = many.gather(Part::kGradient);
-  Named scalars, expected_scalars;  // sums whose terms cancel: together, not each against itself
+  Named scalars, expected_scalars;  // sums whose terms cancel: compared together, not one by one
   for (const auto& [name, values] : gradients) {
     std::vector<float> sum = expected.at(name);
-    if (is_key_or_value(name)) {  // a shared row collects what its copies would get
+    if (is_key_or_value(name)) {  // the gradient of a shared row is the sum over its copies
       const size_t head = static_cast<size_t>(head_dim * grouped.model.llm.hidden_size);
       sum.assign(values.size(), 0);
       for (size_t i = 0; i < expected.at(name).size(); ++i)
@@ -107,7 +108,7 @@ TEST(Step, MovesExactlyWhatTheBatchReaches) {
   const size_t all = count([](const std::string&) { return true; });
   const size_t llm = count([](const std::string& name) { return name.starts_with("LLM."); });
   ASSERT_GT(all, llm);
-  // A video first, so that moments are there to decay wrongly.
+  // A video first, so that a wrong decay of its moments would show.
   EXPECT_EQ(moved_by(&run, tiny::make_batch(1, {Kind::kVideo, Kind::kText})).size(), all);
   EXPECT_EQ(moved_by(&run, tiny::make_batch(2, {Kind::kText, Kind::kText})).size(), llm);
   EXPECT_EQ(moved_by(&run, tiny::make_batch(3, {Kind::kText, Kind::kImages})).size(), all - 1);

@@ -1,5 +1,5 @@
-// verify passes an unchanged case and fails on one changed number, of the weights or of what is
-// expected; a case that does not fit is refused by name.
+// verify passes an unchanged case and fails on one changed number in the weights or in the expected
+// results; an inconsistent case is refused by name.
 #include "verify/verify.h"
 
 #include <gmock/gmock.h>
@@ -61,7 +61,7 @@ class VerifyTest : public testing::Test {
     });
   }
 
-  /// Takes a tensor's last `rows` rows away.
+  /// Removes the last `rows` rows of a tensor.
   void shorten(const std::string& file, const std::string& name, int64_t rows) {
     rewrite(file, [&](std::vector<io::NamedTensor>* tensors) {
       for (io::NamedTensor& named : *tensors)

@@ -23,7 +23,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int64_t kAllowance = int64_t{256} << 20;
-constexpr int64_t kMarkedRows = 64;  // one row of 64 has one value that is not zero
+constexpr int64_t kMarkedRows = 64;  // one row in 64 has one value that is not zero
 
 ModelConfig config() {
   ModelConfig config;

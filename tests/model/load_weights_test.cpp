@@ -1,5 +1,6 @@
-// A vision encoder's weights of one resolution load into a model of another by vision.image_size
-// alone, and give the patch features that the released code computed. Names lead to modules.
+// With vision.image_size alone, a vision encoder's weights of one resolution load into a model of
+// another one and give the patch features of the released code. The module of each parameter
+// follows from its name.
 #include "model/load_weights.h"
 
 #include <fmt/format.h>

@@ -1,5 +1,5 @@
-// Tar archives, plain and gzip: as they are, and with the checksum of every header set right, so
-// that mutated headers are read.
+// Tar archives, plain and gzip: unchanged, and with the checksum of every header corrected, so that
+// mutated headers are read.
 #include "io/files/archive.h"
 
 #include <cstdio>
@@ -34,9 +34,9 @@ void read(const std::string& bytes) {
     io::TarReader reader(path, {.max_bytes = kMaxBytes});
     while (reader.next()) {
       fuzz::require(reader.size() <= kMaxBytes, "an entry within the limit");
-      if (reader.name().size() % 3 != 0) {  // the others are passed over
+      if (reader.name().size() % 3 != 0) {  // the others are skipped
         const bool whole = fuzz::accepts(
-            [&] { fuzz::require(reader.read().size() == reader.size(), "its size"); });
+            [&] { fuzz::require(reader.read().size() == reader.size(), "the size of the entry"); });
         if (!whole) break;
       }
       reader.position();

@@ -37,7 +37,7 @@ struct Everything {
   }
 };
 
-/// The values that `fill` gives; nothing when it refuses.
+/// The printed config after `fill`, and its values; nullopt if it is refused.
 template <typename Fill>
 std::optional<std::string> printed(const Fill& fill, std::vector<std::string>* values) {
   Everything everything;
@@ -69,7 +69,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   }
   std::vector<std::string> arguments;
   std::istringstream lines(input);
-  // A config file named on the command line may be any of the machine: not here.
+  // Without --config, which could name any file of the machine.
   for (std::string line; std::getline(lines, line);)
     if (line.find("config") == std::string::npos) arguments.push_back(line);
   printed([&](ConfigReader& reader) { reader.read(arguments); }, &first);

@@ -1,5 +1,5 @@
-// What the targets of libFuzzer share: bytes as a file of their own folder, and the one error that
-// any bytes may end in.
+// Common to the libFuzzer targets: a folder for files with the input, and the one error that any
+// input may cause.
 #pragma once
 
 #include <fcntl.h>
@@ -20,14 +20,14 @@ inline std::string text_of(const uint8_t* data, size_t size) {
   return {reinterpret_cast<const char*>(data), size};
 }
 
-/// What must hold whatever the input is; libFuzzer keeps the input when it does not.
+/// A condition that must be true for every input; libFuzzer keeps inputs for which it is false.
 inline void require(bool holds, const char* what) {
   if (holds) return;
   std::fprintf(stderr, "does not hold: %s\n", what);
   std::abort();
 }
 
-/// Any input may be refused, with this one error; whatever else `read` throws ends the program.
+/// Any input may be refused with InputError; any other exception of `read` ends the program.
 template <typename Read>
 bool accepts(const Read& read) {
   try {
@@ -38,7 +38,7 @@ bool accepts(const Read& read) {
   }
 }
 
-/// A folder of this process, gone at its end, in memory where the system has such a place.
+/// A folder of this process, removed at its end, in memory (/dev/shm) if possible.
 class Folder {
  public:
   Folder() {
@@ -56,7 +56,7 @@ class Folder {
   Folder& operator=(const Folder&) = delete;
 
   const std::filesystem::path& path() const { return path_; }
-  /// Writes `bytes` to the file of that name; its path.
+  /// Writes `bytes` to the file of that name and returns its path.
   std::filesystem::path file(const std::string& name, std::string_view bytes) const {
     const std::filesystem::path path = path_ / name;
     const int descriptor = open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);

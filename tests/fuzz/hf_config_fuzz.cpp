@@ -1,4 +1,4 @@
-// config.json of a LLaMA: what is accepted is a model that can be built.
+// config.json of a LLaMA: an accepted one describes a model that can be built.
 #include "fuzz/fuzz.h"
 #include "fuzz/llama_config.h"
 

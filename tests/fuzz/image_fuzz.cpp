@@ -1,5 +1,5 @@
-// JPEG, PNG and WebP: as they are, and with the checksums of PNG's chunks set right, so that
-// mutated chunks are read. A picture that decodes has a header that is accepted.
+// JPEG, PNG and WebP: unchanged, and with the checksums of PNG's chunks corrected, so that mutated
+// chunks are read. The header of an image that decodes must be accepted.
 #include "io/media/image.h"
 
 #include <zlib.h>
@@ -35,7 +35,7 @@ void decode(const std::string& bytes) {
   const bool header = fuzz::accepts([&] { io::check_image_header(bytes, "input", kLimits); });
   fuzz::accepts([&] {
     const io::Image image = io::decode_image(bytes, "input", kLimits);
-    fuzz::require(header, "the header of a picture that decodes");
+    fuzz::require(header, "the header of an image that decodes");
     fuzz::require(image.rgb.size() == size_t{3} * static_cast<size_t>(image.width) *
                                           static_cast<size_t>(image.height),
                   "three bytes a pixel");

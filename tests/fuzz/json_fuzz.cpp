@@ -1,5 +1,5 @@
-// JSON of any bytes: every value of what parses answers every question with an answer or an
-// InputError, and what it is written as parses to the same.
+// JSON of any bytes: every access to a parsed value gives a result or an InputError, and the
+// written text parses to the same value.
 #include "io/files/json.h"
 
 #include "fuzz/fuzz.h"

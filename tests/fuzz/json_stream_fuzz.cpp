@@ -1,4 +1,4 @@
-// Files of JSON arrays, read an element at a time. Where the whole parses as one document, its
+// Files of JSON arrays, read one element at a time. If the file parses as one document, its
 // elements are those of the stream.
 #include "prepare/json_stream.h"
 
@@ -10,7 +10,7 @@ namespace {
 
 constexpr const char* kArrays[] = {"a", "images"};
 
-/// The elements that the stream must give; nothing when the document is not such.
+/// The elements that the stream must give; nullopt if the document is invalid.
 std::optional<std::string> elements_of(const std::string& input, bool top_level) {
   std::string all;
   const bool parsed = fuzz::accepts([&] {

@@ -1,4 +1,4 @@
-// What holds of every LLaMA whose numbers are accepted, wherever they stood.
+// Conditions for every accepted LLaMA config, from any format.
 #pragma once
 
 #include "fuzz/fuzz.h"

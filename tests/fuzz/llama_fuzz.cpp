@@ -1,6 +1,6 @@
-// LLaMA in Meta's pieces: the first line is params.json; each further line a tensor, NAME ROWS
-// [COLUMNS], of the first piece or, after a line that begins with "-", of the second. What opens
-// is a model that can be built, and parts of its tensors are what stands there in the whole.
+// LLaMA in Meta's pieces: the first line is params.json; each further line is a tensor, NAME ROWS
+// [COLUMNS], of the first piece or, after a line that begins with "-", of the second. If they open,
+// the model can be built, and slices equal the same elements of the complete tensors.
 #include "io/weights/llama_pieces.h"
 
 #include <algorithm>
@@ -15,7 +15,7 @@ using namespace lynceus;
 
 namespace {
 
-constexpr int64_t kElements = 256;  // of the storage that all tensors of a piece share
+constexpr int64_t kElements = 256;  // in the storage that all tensors of a piece share
 
 std::string storage(int piece) {
   std::string bytes;
@@ -37,7 +37,7 @@ std::string tensor_of(std::istringstream& numbers) {
   return tensor.text();
 }
 
-/// The pieces as files; how many there are is what was found in the text.
+/// Writes the pieces to files and returns their number.
 void write_pieces(std::istringstream& lines) {
   std::vector<std::vector<std::pair<std::string, std::string>>> pieces(1);
   for (std::string line; std::getline(lines, line);) {

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Small seeds for the fuzz targets: pictures of every kind that the decoders distinguish, tar archives,
-texts. Needs Pillow (Debian: python3-pil) for the pictures.
+"""Small seeds for the fuzz targets: images of every kind that the decoders distinguish, tar archives,
+texts. Needs Pillow (Debian: python3-pil) for the images.
 
     python3 make_seeds.py DIRECTORY      wrote corpus/{archive,config,...}
 """

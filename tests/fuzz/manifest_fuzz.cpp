@@ -1,5 +1,5 @@
-// Manifests of checkpoints: the text as it is, and with its own digest set right, so that what
-// comes after the digest is reached. What is accepted is written and read back as the same.
+// Manifests of checkpoints: the unchanged text, and the text with its digest added, so that the
+// checks after the digest run. An accepted manifest is equal after writing and reading.
 #include "io/checkpoint/manifest.h"
 
 #include "fuzz/fuzz.h"

@@ -1,4 +1,4 @@
-// A picture for rows that need one.
+// An image for rows that need one.
 #pragma once
 
 #include <string_view>

@@ -1,5 +1,5 @@
-// Prompt templates and lists of prompts. A template that is accepted, printed and read again is the
-// same; a list that is accepted gives each sample one of its lines.
+// Prompt templates and lists of prompts. An accepted template is equal after printing and reading;
+// an accepted list gives each sample one of its lines.
 #include "io/text/prompt.h"
 
 #include "fuzz/fuzz.h"
@@ -38,7 +38,8 @@ void use(const io::PromptList& list) {
     if (asked) turns.insert(turns.begin(), {io::TurnRole::kUser, "question"});
     const std::vector<io::Turn> said = list.apply(turns, 1, 2);
     if (prompt == nullptr) {
-      fuzz::require(said.size() == turns.size() && said[0].text == turns[0].text, "as it was");
+      fuzz::require(said.size() == turns.size() && said[0].text == turns[0].text,
+                    "an unchanged sample");
       continue;
     }
     fuzz::require(said.size() == 2 && said[0].role == io::TurnRole::kUser, "a user's turn");

@@ -8,7 +8,7 @@ using namespace lynceus;
 
 namespace {
 
-/// All rows, refused ones too, none of which may stand still.
+/// All rows, refused ones too. Each call must advance.
 template <typename Rows>
 void read_rows(Rows rows) {
   int64_t before = 0;
@@ -18,7 +18,7 @@ void read_rows(Rows rows) {
       more = row.has_value();
       if (more) row->dump();
     });
-    if (more) fuzz::require(rows.line_number() > before, "a row is a line further");
+    if (more) fuzz::require(rows.line_number() > before, "each row advances the line number");
     before = rows.line_number();
   }
 }

@@ -13,7 +13,7 @@ std::string with_length(const std::string& input) {
   return std::string(reinterpret_cast<const char*>(&header), sizeof(header)) + input;
 }
 
-/// As it is, and halves along every axis as f32.
+/// Reads the complete tensor, and halves along every axis as f32.
 void read(const io::SafetensorsFile& file, const io::SafetensorsEntry& entry) {
   fuzz::accepts([&] { file.read(Stream{}, entry.name); });
   for (int axis = 0; axis < entry.shape.rank(); ++axis) {

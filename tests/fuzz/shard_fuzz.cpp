@@ -1,8 +1,8 @@
-// Dataset shards that HDF5 finds sound and we need not: every array and attribute may have another
-// type, shape, layout, place or content, or be absent, with a sidecar that fits or lies. No byte of
-// HDF5's own structure is mutated, because the library does not survive that: it is the sidecar's
-// digest that keeps damaged structure from it. An input that begins as a sidecar is the sidecar of
-// a sound shard.
+// Dataset shards that are valid HDF5 but may be invalid shards: every array and attribute may have
+// another type, shape, layout, place or content, or be absent, and the sidecar may be right or
+// wrong. No byte of HDF5's own structure is mutated, because the library does not survive that: the
+// sidecar's digest protects it from damaged structure. An input that begins like a sidecar is used
+// as the sidecar of an intact shard.
 #include "io/dataset/shard.h"
 
 #include <fuzzer/FuzzedDataProvider.h>
@@ -21,7 +21,7 @@ constexpr const char* kPath = "shard";  // in messages
 struct Array {
   const char* name;
   hid_t type;
-  std::vector<uint64_t> values;  // of a sound shard of two samples
+  std::vector<uint64_t> values;  // of an intact shard of two samples
 };
 
 std::vector<Array> sound_arrays() {
@@ -54,7 +54,7 @@ std::vector<hsize_t> any_extents(FuzzedDataProvider& bytes) {
   return extents;
 }
 
-/// What differs from a sound array; no byte: nothing.
+/// The difference from an intact array; kNone when the input is used up.
 enum class Change {
   kNone,
   kValue,
@@ -112,7 +112,7 @@ void make_array(hid_t file, Array array, FuzzedDataProvider& bytes) {
   if (change == Change::kLayout) {
     const hdf5::Handle creation = any_layout(extents, bytes);
     dataset = hdf5::create_dataset(file, array.name, array.type, extents, creation, kPath);
-    if (H5Pget_external_count(creation) != 0) return;  // a write would make that file
+    if (H5Pget_external_count(creation) != 0) return;  // a write would create that file
   } else {
     dataset = hdf5::create_dataset(file, array.name, array.type, extents, kPath);
   }
@@ -131,7 +131,7 @@ void make_attribute(hid_t file, const char* name, const Value& value, FuzzedData
       return hdf5::write_attribute(file, name, bytes.ConsumeRandomLengthString(40), kPath);
     case 2:
       return hdf5::write_attribute(file, name, bytes.ConsumeIntegral<int64_t>(), kPath);
-    default: {  // another type, several of it, or a text of variable length
+    default: {  // another type, an array of it, or a string of variable length
       const hdf5::Handle text(H5Tcopy(H5T_C_S1), H5Tclose);
       const bool variable = bytes.ConsumeBool();
       if (variable) H5Tset_size(text, H5T_VARIABLE);
@@ -146,7 +146,7 @@ void make_attribute(hid_t file, const char* name, const Value& value, FuzzedData
   }
 }
 
-/// False when the library itself would not make such a file.
+/// False if the library refuses to write such a file.
 bool make_file(const std::filesystem::path& path, FuzzedDataProvider& bytes) {
   try {
     hdf5::Handle file = hdf5::create_file(path.string());
@@ -163,7 +163,7 @@ bool make_file(const std::filesystem::path& path, FuzzedDataProvider& bytes) {
   }
 }
 
-/// A sidecar whose digest fits, around any range of the file.
+/// A sidecar with the right digest for any range of the file.
 io::ShardSidecar any_sidecar(const std::filesystem::path& path, FuzzedDataProvider& bytes) {
   const std::string contents = io::read_text(path);
   io::ShardSidecar sidecar;
@@ -199,8 +199,8 @@ void read(const std::filesystem::path& path) {
 }  // namespace
 
 extern "C" int LLVMFuzzerInitialize(int*, char***) {
-  // The library keeps all of its memory for the next input: it wants more of it for each file and
-  // array than a file here is long, and what is new from the system costs most of the time.
+  // The library keeps all its memory for the next input: it allocates more per file and array than
+  // a file here is long, and allocation from the system would take most of the time.
   H5set_free_list_limits(-1, -1, -1, -1, -1, -1);
   return 0;
 }
@@ -213,6 +213,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (!make_file(path, bytes)) return 0;
   fuzz::folder().file("fuzzed.h5.xxh", is_sidecar ? input : sidecar_of(path, bytes));
   const bool accepted = fuzz::accepts([&] { read(path); });
-  if (size == 0) fuzz::require(accepted, "a sound shard is accepted");
+  if (size == 0) fuzz::require(accepted, "an intact shard is accepted");
   return 0;
 }

@@ -1,5 +1,5 @@
-// The sources of `prepare` on foreign JSON, JSONL and TSV: every row ends in samples or in a
-// reason. The first byte says which source reads the others.
+// The sources of `prepare` on foreign JSON, JSONL and TSV: every row gives samples or a reason. The
+// first byte selects the source that reads the others.
 #include "fuzz/fuzz.h"
 #include "fuzz/picture.h"
 #include "prepare/sources/coco.h"

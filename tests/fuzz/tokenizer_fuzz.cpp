@@ -1,5 +1,5 @@
-// SentencePiece models: what is accepted splits any text into its pieces and joins them again. The
-// library is not instrumented: a model that it does not survive must be refused before.
+// SentencePiece models: an accepted model splits any text into its pieces and joins them again. The
+// library is not instrumented: a model that would crash it must be refused before.
 #include "io/text/tokenizer.h"
 
 #include "fuzz/fuzz.h"

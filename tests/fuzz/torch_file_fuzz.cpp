@@ -1,6 +1,6 @@
-// Torch files of any bytes: what opens is read, what does not is one InputError. An input that
-// begins as a zip archive is a file; any other is the pickle of an archive that is otherwise sound,
-// so that mutations need not keep lengths and offsets in step.
+// Torch files of any bytes: a file is read or causes one InputError. An input that begins like a
+// zip archive is the file; any other is the pickle of an otherwise valid archive, so that mutations
+// need not keep lengths and offsets consistent.
 #include "io/weights/torch_file.h"
 
 #include "fuzz/fuzz.h"
@@ -18,7 +18,7 @@ std::string archive_of(const std::string& pickle) {
       .bytes();
 }
 
-/// All of a tensor and a part of it, as far as its type can be read.
+/// Reads a complete tensor and a part of it, if its type can be read.
 void read(const io::WeightSource& source, const std::string& name) {
   const Shape shape = source.shape(name);
   for (int axis = -1; axis < shape.rank(); ++axis) {

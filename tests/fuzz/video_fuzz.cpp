@@ -1,5 +1,5 @@
-// What a decoder of videos says, which may be anything: all frames that were asked for, as JPEG, or
-// none. The first byte says how many were.
+// The output of a video decoder, which may be anything: it gives all requested frames, as JPEG, or
+// none. The first byte is the requested number.
 #include "prepare/video.h"
 
 #include "fuzz/fuzz.h"

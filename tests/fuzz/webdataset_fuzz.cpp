@@ -1,7 +1,7 @@
-// WebDataset shards: every row ends in samples or in a reason, the same whatever was skipped before
-// it. An input that begins as gzip, or has a tar header, is the archive; any other is a line an
-// entry, NAME CONTENTS, of an archive that is otherwise sound ("@" stands for a picture), packed
-// where the first byte is '!'.
+// WebDataset shards: every row gives samples or a reason, whether or not earlier rows were skipped.
+// An input that begins like gzip, or has a tar header, is the archive; any other has one line per
+// entry, NAME CONTENTS, of an otherwise valid archive ("@" is an image), compressed if the first
+// byte is '!'.
 #include "prepare/sources/webdataset.h"
 
 #include <sstream>
@@ -20,7 +20,7 @@ bool is_archive(const std::string& input) {
          (input.size() > kMagic && input.compare(kMagic, 5, "ustar") == 0);
 }
 
-/// The path; nothing when the library would not write such an entry.
+/// The path; nullopt if the library refuses to write such an entry.
 std::optional<std::filesystem::path> archive_of(const std::string& input) {
   const bool packed = input.starts_with('!');
   const auto path = fuzz::folder().path() / (packed ? "made.tar.gz" : "made.tar");
@@ -38,7 +38,7 @@ std::optional<std::filesystem::path> archive_of(const std::string& input) {
   return path;
 }
 
-/// A text for each row: its keys or why it has none.
+/// A text for each row: its keys or the reason for their absence.
 std::vector<std::string> rows_of(prepare::Source& source, int64_t skip) {
   const int64_t total = source.extent().total;
   std::vector<std::string> rows;
@@ -47,7 +47,7 @@ std::vector<std::string> rows_of(prepare::Source& source, int64_t skip) {
     fuzz::require(row.reject.empty() != row.samples.empty(), "samples or a reason");
     std::string text = row.reject;
     for (const io::Sample& sample : row.samples) {
-      fuzz::require(!sample.turns.empty() && sample.media.size() == 1, "a picture and a text");
+      fuzz::require(!sample.turns.empty() && sample.media.size() == 1, "an image and a text");
       text += sample.key + "\n";
     }
     rows.push_back(std::move(text));

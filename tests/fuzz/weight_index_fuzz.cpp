@@ -49,7 +49,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     const auto path = fuzz::folder().file(name, input);
     try {
       fuzz::accepts([&] { read_all(*io::open_weights(path)); });
-    } catch (const IoError&) {  // a shard that is not there
+    } catch (const IoError&) {  // a shard that does not exist
     }
   }
   return 0;

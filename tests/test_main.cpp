@@ -1,7 +1,7 @@
 // The main() of every test: starts MPI if the program was started by mpirun, so that one framework
 // serves unit and multi-rank tests; only rank 0 prints passes, any rank's failure fails the run.
 // testing::TempDir() is a fresh directory that all ranks of the run share, removed at its end, so
-// that runs side by side or by another user do not meet.
+// that concurrent runs, or runs of other users, do not share it.
 #define OMPI_SKIP_MPICXX 1  // the C++ bindings need a library of their own
 #include <gtest/gtest.h>
 #include <mpi.h>
@@ -17,7 +17,7 @@ namespace {
 
 constexpr int kSkipped = 77;
 
-/// A test of the device where there is none.
+/// Whether this is a device test on a machine without a device.
 bool lacks_device() {
   const char* device = std::getenv("LYNCEUS_TEST_DEVICE");
   return device != nullptr && std::string(device) == "cuda" &&
@@ -36,7 +36,7 @@ class RankZeroPrinter : public testing::EmptyTestEventListener {
   }
 };
 
-/// Makes the directory on rank 0 and names it to all.
+/// Creates the directory on rank 0 and returns its path on all ranks.
 std::string make_shared_directory(int rank) {
   char path[1024] = {};
   if (rank == 0) {
@@ -48,7 +48,7 @@ std::string make_shared_directory(int rank) {
     }
   }
   MPI_Bcast(path, sizeof(path), MPI_CHAR, 0, MPI_COMM_WORLD);
-  setenv("TEST_TMPDIR", path, /*overwrite=*/1);  // what testing::TempDir() reads
+  setenv("TEST_TMPDIR", path, /*overwrite=*/1);  // read by testing::TempDir()
   return path;
 }
 

@@ -1,7 +1,7 @@
 // Simulates a processor with bf16 products on one without: preloaded, it makes oneDNN compute bf16
-// products with its slow reference implementation, which needs no special instructions. The
-// program's calls of the library, and the order and type of the factors, are then those of such a
-// processor; how the library multiplies is not tested.
+// products with its slow reference implementation, which needs no special instructions. So the
+// calls of the library, and the order and type of the factors, are those on such a processor; the
+// products of the library itself are not tested.
 //
 //   LD_PRELOAD=build/release/tests/liblynceus_bf16_processor.so kernels_bf16_gemm_test
 //

@@ -30,7 +30,7 @@ inline Arguments operator+(Arguments left, const Arguments& right) {
   return left;
 }
 
-/// How a program is started.
+/// Options for starting a program.
 struct Launch {
   int ranks = 0;               ///< 0: without mpirun
   Arguments environment = {};  ///< NAME=VALUE, before ours
@@ -43,7 +43,7 @@ struct Output {
   std::string out, err;
 
   std::string all() const { return fmt::format("exit code {}\n{}{}", code, out, err); }
-  /// How many messages the program ended with.
+  /// The number of messages that the program ended with.
   int messages() const {
     int count = err.starts_with("lynceus: ") ? 1 : 0;
     for (size_t at = 0; (at = err.find("\nlynceus: ", at)) != std::string::npos; ++at) ++count;
@@ -63,7 +63,7 @@ class Program {
       command =
           command + Arguments{"mpirun", "--oversubscribe", "-n", std::to_string(launch.ranks)};
     command = command + Arguments{LYNCEUS_BINARY} + arguments;
-    // Where a rank has ended, mpirun waits for a while before it ends the others: not in tests.
+    // mpirun by default waits for a while between the end of one rank and that of the others.
     Arguments environment =
         launch.environment + Arguments{"OMPI_ALLOW_RUN_AS_ROOT=1",
                                        "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1", "OMP_NUM_THREADS=1",
@@ -173,7 +173,7 @@ inline const fs::path& shapes_data() {
 
 inline std::string shard(const std::string& name) { return shapes_data() / (name + ".h5"); }
 
-/// `lynceus train` of the micro model on captions and color questions; what follows wins.
+/// `lynceus train` of the micro model on captions and color questions; later options win.
 inline Arguments train_arguments(const fs::path& run_directory) {
   return {"train",
           "--config",
@@ -189,7 +189,7 @@ inline Arguments grid(int tensor, int pipeline, int data) {
           std::to_string(pipeline), "--parallel.data",      std::to_string(data)};
 }
 
-/// The text of a member of a one-line JSON object as it was written; empty: there is none.
+/// The text of a member of a one-line JSON object, unchanged; empty: there is none.
 inline std::string member(const std::string& line, const std::string& key) {
   const size_t at = line.find("\"" + key + "\": ");
   if (at == std::string::npos) return "";
@@ -204,7 +204,7 @@ inline std::vector<std::string> lines_of(const fs::path& file) {
   return lines;
 }
 
-/// metrics.jsonl without what a clock says; the lines of validations by themselves.
+/// metrics.jsonl without measured times; the lines of validations separately.
 struct Metrics {
   std::vector<std::string> steps, validations;
 };
@@ -236,8 +236,8 @@ inline fs::path checkpoint(const fs::path& run_directory, int64_t step) {
   return run_directory / "checkpoints" / fmt::format("step-{:08}", step);
 }
 
-/// Everything that a checkpoint says about trained tensors and moments: names, shapes, digests,
-/// Adam's step counts.
+/// The entries of a checkpoint for trained tensors and moments: names, shapes, digests, Adam's step
+/// counts.
 inline std::vector<std::string> digests_of(const fs::path& run_directory, int64_t step,
                                            const std::string& kind = "") {
   const io::Manifest manifest = io::read_manifest(checkpoint(run_directory, step));
@@ -254,7 +254,7 @@ inline std::vector<std::string> digests_of(const fs::path& run_directory, int64_
   return digests;
 }
 
-/// A folder of the test's own, empty at its start, gone at its end.
+/// A folder for one test, empty at its start and removed at its end.
 class Folder {
  public:
   explicit Folder(const std::string& name) : path_(fs::path(testing::TempDir()) / name) {

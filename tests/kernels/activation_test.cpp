@@ -1,5 +1,5 @@
 // SiLU, SwiGLU, GELU against f64 references, gradients by the complex step, and the accuracy of the
-// vector functions under them.
+// vector functions that they use.
 #include "kernels/activation.h"
 
 #include "kernel_test.h"

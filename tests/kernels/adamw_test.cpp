@@ -91,7 +91,8 @@ TEST(AdamW, ReferenceEqualsTorch) {
   }
 }
 
-// What f32 scalars would spoil: a decay of 5e-6 a step and a second moment that settles at g².
+// Cases that f32 scalars would get wrong: a decay of 5e-6 per step, and a second moment that
+// converges to g².
 TEST(AdamW, ThousandsOfSmallStepsDoNotDrift) {
   const Stream stream = test_stream();
   AdamWStep step;
@@ -165,7 +166,7 @@ TEST(AdamW, AListIsItsTensorsOneByOne) {
     const auto tensor = [&](const char* name, double low) {
       const Tensor whole =
           Tensor::from(stream, {n + 1}, random_floats(n + 1, name + std::to_string(i), low));
-      return whole.slice(i % 3 == 1 ? 1 : 0, n);  // one element further: no pack is aligned
+      return whole.slice(i % 3 == 1 ? 1 : 0, n);  // offset by one element: no pack is aligned
     };
     for (auto* updates : {&list, &alone}) {
       const Tensor rounded = i % 2 == 0 ? Tensor::zeros(stream, {n}, DType::kBf16) : Tensor();

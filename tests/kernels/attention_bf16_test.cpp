@@ -66,7 +66,7 @@ std::vector<Case> cases() {
 
 using Values = std::vector<double>;
 
-/// What attention computes, or bounds for its errors.
+/// The results of attention, or bounds for their errors.
 struct Results {
   Values out, lse, dq, dk, dv;
 };
@@ -117,8 +117,8 @@ Values absolute(Values values) {
   return values;
 }
 
-/// Attention and its gradients with round() where bf16 kernels round; exactly() gives the truth.
-/// bounds: null, or what each result may be off by.
+/// Attention and its gradients with round() where bf16 kernels round; with exactly() the exact
+/// result. bounds: null, or the bound for the error of each result.
 template <typename Round>
 Results attention(const Case& test, const Inputs& in, Round round, Results* bounds) {
   const AttentionShape& shape = test.shape;
@@ -186,7 +186,7 @@ class AttentionBf16Test : public testing::TestWithParam<Case> {
     values.assign(floats.begin(), floats.end());
     return float_tensor(stream_, shape, floats, DType::kBf16);
   }
-  /// Full of what a kernel would leave there by mistake.
+  /// Filled with values that a kernel must overwrite.
   Tensor output(const Shape& shape) {
     return float_tensor(stream_, shape, std::vector<float>(shape.elements(), 1e4f), DType::kBf16);
   }
@@ -228,7 +228,7 @@ TEST_P(AttentionBf16Test, ForwardRoundsWhereItMay) {
   check("out", out_, &Results::out);
   const auto lse = lse_.to_vector<float>();
   for (size_t i = 0; i < lse.size(); ++i) {
-    if (lse[i] == truth_.lse[i]) continue;  // as two infinities are
+    if (lse[i] == truth_.lse[i]) continue;  // equal infinities
     ASSERT_NEAR(lse[i], truth_.lse[i], 2e-6 * (1 + std::abs(truth_.lse[i]))) << "lse " << i;
   }
 }
@@ -256,7 +256,7 @@ TEST_P(AttentionBf16Test, BitsDoNotDependOnTheRun) {
 INSTANTIATE_TEST_SUITE_P(Cases, AttentionBf16Test, testing::ValuesIn(cases()),
                          [](const auto& test) { return test.param.name; });
 
-// The oracle of this file against the house's own.
+// The oracle of this file against the reference in kernels/reference.
 TEST(AttentionBf16Oracle, EqualsTheReferenceAndItsComplexStep) {
   const Case test = causal("", 4, 2, 6, {0, 3, 3, 12});
   const auto values = [](int64_t n, const char* name) {

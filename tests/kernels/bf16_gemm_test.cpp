@@ -1,6 +1,6 @@
 // bf16 products against scalar loops in f64, at odd and at larger shapes, plain and packed; and
-// which products the linear maps give to them. Where the processor does not multiply bf16 all of it
-// runs on the stand-in for one that does (tests/bf16).
+// which products of the linear maps use them. On a processor without bf16 products the tests run on
+// the stand-in for one that has them (tests/bf16).
 #include "kernels/cpu/bf16_gemm.h"
 
 #include <gtest/gtest.h>
@@ -62,7 +62,7 @@ class Bf16GemmTest : public testing::TestWithParam<std::tuple<Product, int>> {
     if (!cpu::has_bf16_products()) GTEST_SKIP() << "this processor does not multiply bf16";
   }
 
-  /// a·b, plus `bias` and `start` where they are there.
+  /// a·b, plus `bias` and `start` if given.
   std::vector<double> expected(const Tensor* bias, const Tensor* start) const {
     std::vector<double> result(static_cast<size_t>(m_ * n_));
     const auto added = bias == nullptr ? std::vector<double>() : widened(*bias);

@@ -20,7 +20,7 @@ struct Result {
 };
 
 /// The three steps with `shards` shards of ceil(vocabulary / shards) + `padding` columns each, the
-/// all-reduces done by hand; a NaN in every padding column must not be noticed.
+/// all-reduces done by hand; NaNs in the padding columns must have no effect.
 Result sharded(const std::vector<float>& logits, const std::vector<int32_t>& labels,
                int64_t vocabulary, int64_t shards, int64_t padding, float smoothing,
                DType dtype = DType::kF32) {
@@ -127,7 +127,7 @@ TEST(CrossEntropy, OfEqualLogitsTheFirstIsTheAnswer) {
     }
 }
 
-// A maximum that a larger one follows must be forgotten, however the row is split over threads.
+// A maximum must be replaced by a later, larger one, however the row is split over threads.
 TEST(CrossEntropy, OfRisingLogitsTheLastIsTheAnswer) {
   std::vector<float> logits(9001);
   for (size_t c = 0; c < logits.size(); ++c) logits[c] = static_cast<float>(c);
@@ -153,8 +153,8 @@ TEST_P(CrossEntropy, EqualsTheReference) {
   const auto labels = some_labels(rows, vocabulary);
   const Result result = sharded(logits, labels, vocabulary, shards, padding, smoothing);
 
-  // A column of the reference is a pass over its row: of long rows every seventh, another one in
-  // each row, and the label's.
+  // Each column of the reference is a pass over its row. So of long rows only every seventh column,
+  // with another offset in each row, and the label's.
   const int64_t apart = vocabulary > 1000 ? 7 : 1;
   std::vector<double> loss(static_cast<size_t>(rows));
   std::vector<float> found;
@@ -252,7 +252,7 @@ TEST(CrossEntropyThreads, BitEqual) {
 }
 
 TEST(CrossEntropyChecks, LabelsOutsideTheVocabularyAreRefused) {
-  const Stream stream;  // a device does not stop to look
+  const Stream stream;  // device kernels do not check this
   const Tensor logits = Tensor::zeros(stream, {1, 4});
   const Tensor max = Tensor::zeros(stream, {1});
   const Tensor partial = Tensor::zeros(stream, {1, kCrossEntropyPartials});

@@ -109,7 +109,7 @@ TEST(Rows, AlsoIntegers) {
 }
 
 TEST(Rows, NumbersOutOfRangeAreRefused) {
-  const Stream stream;  // a device does not stop to look
+  const Stream stream;  // device kernels do not check this
   const Tensor x = Tensor::zeros(stream, {4, 2});
   const Tensor y = Tensor::zeros(stream, {1, 2});
   for (const int32_t bad : {-1, 4}) {

@@ -170,7 +170,7 @@ INSTANTIATE_TEST_SUITE_P(Shapes, LinearTest,
                                           testing::Values(DType::kF32, DType::kBf16)),
                          name_of_case);
 
-// The ways to compute dw are chosen by shape; this one goes the way of long, page-strided rows.
+// The algorithm for dw depends on the shape; this shape has long, page-strided rows.
 TEST(WeightGradientTest, TallAndNarrowAgreesWithAnotherOrderOfSummation) {
   const Stream stream = test_stream();
   const int64_t rows = 1030, out = 512, in = 40;
@@ -230,8 +230,8 @@ TEST(LinearEdgeTest, NoRowsChangeNothing) {
   EXPECT_EQ(dbias.to_vector<float>(), dbias_before);
 }
 
-// Rows of a larger tensor begin where they happen to. The first products of a shape find all
-// operands well aligned: later ones may not be run on the same terms.
+// Rows of a larger tensor begin at any alignment. The first products of a shape have well-aligned
+// operands; later ones must not assume this.
 TEST(LinearEdgeTest, OperandsMayBeginAnywhere) {
   const Stream stream = test_stream();
   const int64_t rows = 5, out = 7, in = 9;

@@ -1,4 +1,4 @@
-// LYNCEUS_ISA=avx2 takes AVX-512 away; this runs with it and without.
+// LYNCEUS_ISA=avx2 disables AVX-512; this test runs with it and without.
 #include "kernels/cpu/instruction_set.h"
 
 #include <gtest/gtest.h>

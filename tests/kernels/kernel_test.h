@@ -1,5 +1,5 @@
-// What the kernel tests share: random inputs, tensors from them, comparison with f64 references,
-// the complex step, and running under a given number of threads.
+// Common to the kernel tests: random inputs, tensors from them, comparison with f64 references, the
+// complex step, and runs with a given number of threads.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -28,7 +28,7 @@ struct Matrix {
   DType dtype = DType::kF32;
 };
 
-/// Odd ones, an empty one, and ones large enough for several blocks, chunks and threads.
+/// Odd shapes, an empty one, and shapes large enough for several blocks, chunks and threads.
 inline std::vector<Matrix> test_matrices() {
   return {{1, 1}, {0, 8}, {71, 229}, {3, 64}, {2, 2048}, {301, 96}};
 }
@@ -80,14 +80,14 @@ inline Stream test_stream() {
   return Stream(Device{cuda ? DeviceKind::kCuda : DeviceKind::kCpu, 0});
 }
 
-/// The path of a file of tests/data, or of LYNCEUS_TEST_DATA where the tests have left the
+/// The path of a file in tests/data, or in LYNCEUS_TEST_DATA where the tests run outside the
 /// repository.
 inline std::string test_data(const std::string& file) {
   const char* folder = std::getenv("LYNCEUS_TEST_DATA");
   return (folder != nullptr ? std::string(folder) : LYNCEUS_SOURCE_DIR "/tests/data") + "/" + file;
 }
 
-/// The values as the dtype has them: bf16 ones rounded.
+/// The values as represented in the dtype: rounded for bf16.
 inline std::vector<float> as_stored(std::vector<float> values, DType dtype) {
   if (dtype == DType::kBf16)
     for (float& value : values) value = static_cast<float>(BFloat16(value));
@@ -112,7 +112,7 @@ inline std::vector<float> to_floats(const Tensor& tensor) {
   return values;
 }
 
-/// For a bf16 result the tolerance is one rounding at least.
+/// For a bf16 result the tolerance is at least one rounding.
 inline void expect_close(const Tensor& actual, const std::vector<double>& expected,
                          double tolerance, const std::string& what) {
   constexpr double kRounding = 1.0 / 256;

@@ -7,7 +7,7 @@
 namespace lynceus::kernels {
 namespace {
 
-constexpr float kEps = 0.01f;  // large enough to be missed
+constexpr float kEps = 0.01f;  // so large that its absence would show
 constexpr double kTolerance = 1e-6;
 
 class Norm : public testing::TestWithParam<Matrix> {
@@ -23,7 +23,7 @@ class Norm : public testing::TestWithParam<Matrix> {
   Stream stream_ = test_stream();
   Matrix shape_;
   int64_t n_ = shape_.rows * shape_.width;
-  // Far from zero mean, so that a one-pass variance would show.
+  // Mean far from zero, so that a one-pass variance would show.
   std::vector<float> x_ = as_stored(random_floats(n_, "x", 2, 6), shape_.dtype);
   std::vector<float> weight_ = random_floats(shape_.width, "weight");
   std::vector<float> bias_ = random_floats(shape_.width, "bias");
@@ -152,7 +152,7 @@ TEST(NormThreads, BitEqual) {
   EXPECT_EQ(one, two);
 }
 
-// Large common offset: a variance as E[x²] − mean² would have no correct digit.
+// Large common offset: a variance by E[x²] − mean² would have no correct digit.
 TEST(NormAccuracy, OffsetMuchLargerThanDeviation) {
   const Stream stream = test_stream();
   const int64_t width = 4096;

@@ -1,4 +1,4 @@
-// Patch rows and vision tokens against what a strided convolution sees. Copies: exactly equal.
+// Patch rows and vision tokens against the inputs of a strided convolution. Copies: exactly equal.
 #include "kernels/patchify.h"
 
 #include "kernel_test.h"

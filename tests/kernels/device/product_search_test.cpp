@@ -30,7 +30,7 @@ class ProductSearchTest : public testing::Test {
     return Tensor::from(stream_, shape, random_floats(shape.elements(), name));
   }
 
-  /// The ways that a forward product over so many rows was done in, trials before it.
+  /// The algorithms used for a forward product over `rows` rows, preceded by trials.
   std::vector<int> ways_of(int64_t rows) {
     const Tensor x = random({rows, kIn}, "x"), y = Tensor::empty(stream_, {rows, kOut});
     products_.ways.clear();

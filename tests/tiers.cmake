@@ -9,8 +9,8 @@ set(LYNCEUS_FULL_LABELS simt fuzz fuzz_full fault slow pypi gpu)
 # reference cases over grids of ranks.
 set(LYNCEUS_FULL_FAMILIES "^cli\\." "^oracle\\." "\\.avx2$" "^verify\\.")
 # Every reference case on one rank, some on several; the harness of `verify` itself.
-set(LYNCEUS_QUICK_TESTS verify.plain verify.layers.1,3 verify.odd_heads.3x1x1 verify.turns_test
-    verify.verify_test)
+set(LYNCEUS_QUICK_TESTS verify.plain verify.1x2x1.gpipe verify.1x1x2.gpipe verify.layers.1,3
+    verify.odd_heads.3x1x1 verify.turns_test verify.verify_test)
 
 # Other tests that take more than about two seconds, measured.
 set(LYNCEUS_FULL_TESTS
@@ -19,20 +19,14 @@ set(LYNCEUS_FULL_TESTS
     io.checkpoint_test
     io.lease_race_test
     io.lease_test
-    kernels.attention_bf16_test
-    kernels.attention_test
-    kernels.bf16_gemm_test.standin
-    kernels.gemm_test
     kernels.norm_test
+    kit.guards
     kit.rehearsal
     model.load_memory_mpi4_test
     model.load_memory_on_two_ranks
-    prepare.mutants_test
     prepare.video_test
-    shellcheck
     tidy
-    train.grid_law_mpi8_test
-    train.step_mpi8_test)
+    train.grid_law_mpi8_test)
 
 # lynceus_tier(RESULT TEST): quick or full.
 function(lynceus_tier result test)
@@ -82,7 +76,7 @@ endfunction()
 function(lynceus_finish_tests)
   get_property(programs GLOBAL PROPERTY LYNCEUS_QUICK_PROGRAMS)
   list(APPEND programs lynceus)
-  foreach(program lynceus-frames bench_step)
+  foreach(program lynceus-frames lynceus_bf16_processor bench_step)
     if(TARGET ${program})
       list(APPEND programs ${program})
     endif()

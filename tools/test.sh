@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds Lynceus and runs its tests.
 #
-#   tools/test.sh                      the quick tier: half a minute of tests on two cores
+#   tools/test.sh                      the quick tier: under a minute of tests on two cores
 #   tools/test.sh --all                every test: 20 minutes on two cores
 #   tools/test.sh CTEST ARGUMENTS      chosen from all tests, e.g. -L unit, -R core, -L fuzz
 #   tools/test.sh --preset ci ...      another preset than release; comes first

@@ -87,7 +87,7 @@ function(lynceus_finish_tests)
 
   get_property(tests GLOBAL PROPERTY LYNCEUS_ALL_TESTS)
   foreach(test ${LYNCEUS_QUICK_TESTS} ${LYNCEUS_FULL_TESTS})
-    if(LYNCEUS_REPO_CHECKS AND NOT LYNCEUS_SANITIZE AND NOT test IN_LIST tests)
+    if(LYNCEUS_REPO_CHECKS AND LYNCEUS_BENCH AND NOT LYNCEUS_SANITIZE AND NOT test IN_LIST tests)
       message(WARNING "tests/tiers.cmake: no test has the name ${test}")
     endif()
   endforeach()

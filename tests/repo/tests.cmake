@@ -51,6 +51,8 @@ lynceus_repo_test(structure.fires ${Python3_EXECUTABLE}
 # The GPU kit: what it reports, with stand-ins for the programs; a bundle of this build, rehearsed in
 # another folder; its ratios.
 lynceus_repo_script(kit.guards kit_guards.sh ${CMAKE_SOURCE_DIR})
-lynceus_repo_script(kit.rehearsal kit_rehearsal.sh ${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR})
-set_tests_properties(kit.rehearsal PROPERTIES PROCESSORS 4)  # ranks
+if(LYNCEUS_BENCH AND NOT LYNCEUS_SANITIZE)  # a bundle has the benchmarks, and only system libraries
+  lynceus_repo_script(kit.rehearsal kit_rehearsal.sh ${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR})
+  set_tests_properties(kit.rehearsal PROPERTIES PROCESSORS 4)  # ranks
+endif()
 lynceus_repo_test(kit.figures ${Python3_EXECUTABLE} ${CMAKE_SOURCE_DIR}/tools/gpu-kit/gpu_figures_test.py)

@@ -1,5 +1,5 @@
-# Headers of libraries that nearly every file includes, compiled once per target. That shortens a build from
-# nothing, but it hides a missing #include, and two checkouts share less of ccache.
+# Headers of libraries that nearly every file includes, compiled once for all rooms with the same flags.
+# That halves a build from nothing, but it hides a missing #include, which the preset ci shows.
 #   OFF     no precompiled headers
 #   TESTS   for the tests only: the product compiles without, so that a missing #include shows
 #   ON      for the rooms and the tests
@@ -11,9 +11,10 @@ endif()
 set(LYNCEUS_PCH_HEADERS <fmt/format.h> <algorithm> <filesystem> <functional> <map> <memory> <string>
     <vector>)
 
-# lynceus_room(NAME SOURCES DIR... LINKS TARGET...): the static library of one room.
+# lynceus_room(NAME SOURCES DIR... LINKS TARGET... [HEADERS_OF ROOM]): the static library of one room.
+# HEADERS_OF: an earlier room with the same flags, whose precompiled headers this one uses too.
 function(lynceus_room name)
-  cmake_parse_arguments(ROOM "" "" "SOURCES;LINKS" ${ARGN})
+  cmake_parse_arguments(ROOM "" "HEADERS_OF" "SOURCES;LINKS" ${ARGN})
   set(files)
   foreach(directory ${ROOM_SOURCES})
     file(GLOB found CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/${directory}/*.cpp)
@@ -23,7 +24,9 @@ function(lynceus_room name)
   if(files)
     add_library(lynceus_${name} STATIC ${files})
     set(scope PUBLIC)
-    if(LYNCEUS_PCH_ROOMS)
+    if(LYNCEUS_PCH_ROOMS AND ROOM_HEADERS_OF)
+      target_precompile_headers(lynceus_${name} REUSE_FROM lynceus_${ROOM_HEADERS_OF})
+    elseif(LYNCEUS_PCH_ROOMS)
       target_precompile_headers(lynceus_${name} PRIVATE ${LYNCEUS_PCH_HEADERS})
     endif()
   else()
@@ -45,6 +48,9 @@ target_compile_options(lynceus_warnings INTERFACE
 # In a precompiled header GCC 12 takes std::string for code of the project and warns wrongly about it.
 set(LYNCEUS_PCH_OPTIONS
     "$<$<COMPILE_LANGUAGE:CXX>:-Wno-array-bounds;-Wno-stringop-overflow;-Wno-stringop-overread>")
+if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
+  list(APPEND LYNCEUS_PCH_OPTIONS $<$<COMPILE_LANGUAGE:CXX>:-fpch-preprocess>)  # for ccache
+endif()
 if(LYNCEUS_PCH_ROOMS)
   target_compile_options(lynceus_warnings INTERFACE ${LYNCEUS_PCH_OPTIONS})
 endif()

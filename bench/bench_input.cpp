@@ -1,4 +1,4 @@
-// Images per second from files to the input of the encoder: open, decode, resize, crop, normalise,
+// Images per second from files to the input of the encoder: open, decode, resize, crop, normalize,
 // with the code that `lynceus train` calls.
 //
 //   bench_input --images DIR --threads N            one JSON line per size
@@ -102,7 +102,7 @@ struct Pass {
   double seconds = 0;
   double cpu = 0;
   std::array<double, 3>
-      parts{};  ///< read and decode, resize and crop, normalise; sums over all threads
+      parts{};  ///< read and decode, resize and crop, normalize; sums over all threads
 };
 
 class Pictures {

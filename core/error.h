@@ -17,7 +17,7 @@ enum class ExitCode : int {
   kInternal = 1,  ///< a broken invariant: a bug of this program
   kUsage = 2,     ///< the command line or a config file
   kInput = 3,     ///< data, weights, tokenizer, a reference case
-  kIo = 4,        ///< the file system
+  kIo = 4,        ///< the file system, or no memory left
   kNumeric = 5,   ///< NaN, a failed comparison
   kRequeue = 75   ///< stopped on request after a commit: run me again
 };

@@ -16,7 +16,7 @@ namespace lynceus {
 /// What a block of memory is for.
 enum class MemoryOwner : uint8_t {
   kActivation,       ///< activations, workspace; between forward and backward: what layers saved
-  kFrozenWeight,     ///< weights that only carry gradients through, packed copies included
+  kFrozenWeight,     ///< weights that are not trained, packed copies included
   kTrainableWeight,  ///< f32 masters of what is trained
   kGradient,
   kMoment,  ///< Adam's m and v

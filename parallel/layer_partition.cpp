@@ -31,7 +31,7 @@ struct CostModel {
   }
 };
 
-/// Chooses the cuts that minimise combine(cost of the stages before, cost of this stage). Returns
+/// Chooses the cuts that minimize combine(cost of the stages before, cost of this stage). Returns
 /// cuts[stage] = first layer of the stage, and cuts[stages] = layers; `best` is the value reached.
 template <typename Combine>
 std::vector<int> best_cuts(const CostModel& model, const Combine& combine, double* best) {

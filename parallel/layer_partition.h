@@ -1,4 +1,4 @@
-// The decoder layers of each pipeline stage: contiguous ranges that minimise the cost of the most
+// The decoder layers of each pipeline stage: contiguous ranges that minimize the cost of the most
 // expensive stage. Costs are in any unit (FLOPs per token); a layer with an adapter costs more, the
 // first stage has the embedding, the last one the norm and the vocabulary.
 #pragma once
@@ -17,7 +17,7 @@ struct LayerRange {
   bool operator==(const LayerRange&) const = default;
 };
 
-/// One range per stage, each of at least one layer. They minimise the largest stage cost exactly
+/// One range per stage, each of at least one layer. They minimize the largest stage cost exactly
 /// and, among all such partitions, the sum of squares of the stage costs. A non-empty
 /// `override_list`
 /// ("9,8,8,7", the value of parallel.layers) is used instead. UsageError for more stages than

@@ -22,7 +22,7 @@ class MpiSession {
 /// All ranks of the job. MPI must have been started.
 std::unique_ptr<Communicator> make_world();
 
-/// Collective over `parent`: the ranks of equal colour, ordered by key, with a message space of
+/// Collective over `parent`: the ranks of equal color, ordered by key, with a message space of
 /// their own.
 std::unique_ptr<Communicator> split(Communicator& parent, int color, int key);
 

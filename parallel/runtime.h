@@ -34,7 +34,7 @@ struct Runtime {
   bool overlaps(bool parallel::Overlap::*part) const {
     return overlap.*part && !stream.device().is_cpu();
   }
-  /// An activation or its gradient, uninitialised.
+  /// An activation or its gradient, uninitialized.
   Tensor activation(const Shape& shape) const { return Tensor::empty(stream, shape, precision); }
 };
 

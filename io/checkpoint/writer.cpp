@@ -1,4 +1,5 @@
-// A failure on any rank is a failure on all ranks.
+// Writes a checkpoint from all ranks and commits it. A failure on any rank is a failure on all
+// ranks.
 //
 // Rank 0 alone creates the layout of the file: all HDF5 structures and the offset of every tensor.
 // Then all ranks open it with MPI-IO and write their rows. HDF5 has no structures to write while

@@ -1,4 +1,4 @@
-// Transforms a decoded image to the input of the vision encoder: [3, R, R] f32, normalised with
+// Transforms a decoded image to the input of the vision encoder: [3, R, R] f32, normalized with
 // CLIP's mean and standard deviation. Same arithmetic as torchvision's transforms on PIL images.
 #pragma once
 
@@ -34,7 +34,7 @@ Image training_transform(const Image& image, int size, uint64_t seed, uint64_t s
 /// (byte / 255 - mean) / std of channel 0 (red), 1 (green) or 2 (blue), in f32 as in torchvision.
 float normalized_value(int channel, uint8_t byte);
 
-/// Writes the normalised planes, [3, height, width] f32.
+/// Writes the normalized planes, [3, height, width] f32.
 void normalize(const Image& image, float* target);
 
 }  // namespace lynceus::io

@@ -28,8 +28,8 @@ struct MediaRequest {
 };
 
 struct LoadedMedia {
-  Tensor pixels;         ///< [media, 3, R, R] f32 on the host, normalised; media may be 0
-  bool damaged = false;  ///< at least one image was replaced by the mean colour (zeros)
+  Tensor pixels;         ///< [media, 3, R, R] f32 on the host, normalized; media may be 0
+  bool damaged = false;  ///< at least one image was replaced by the mean color (zeros)
   std::string reason;    ///< of the first damage: file, sample, key, error
 };
 

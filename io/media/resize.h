@@ -4,7 +4,7 @@
 // For an axis of n pixels resized to m:
 //   output[i] = sum over x of w(i, x) * input[x],  over the pixels x within 2f of c
 //   s = n / m,  f = max(s, 1),  c = (i + 0.5) s
-//   w(i, x) = k((x + 0.5 - c) / f), normalised to sum 1;  k: Keys' cubic with a = -0.5
+//   w(i, x) = k((x + 0.5 - c) / f), normalized to sum 1;  k: Keys' cubic with a = -0.5
 // Weights are rounded to 22 fractional bits. Each pass is rounded to 8 bits: first along the rows,
 // then along the columns.
 #pragma once

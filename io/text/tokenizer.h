@@ -67,7 +67,7 @@ struct TokenizerTraining {
 
 /// Trains a model on lines of text and writes it to `output`; the same lines give the same file.
 /// LLaMA's conventions: unk 0, bos 1, eos 2, no pad, digits split, text unchanged (no Unicode
-/// normalisation, spaces and newlines kept). InputError with SentencePiece's reason, e.g. if the
+/// normalization, spaces and newlines kept). InputError with SentencePiece's reason, e.g. if the
 /// text is too small for the vocabulary.
 void train_tokenizer(std::span<const std::string> lines, const TokenizerTraining& training,
                      const std::filesystem::path& output);

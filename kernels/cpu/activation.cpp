@@ -1,4 +1,4 @@
-// One pass over memory per function, vectorised through vector_math.h. Every loop reads an element
+// One pass over memory per function, vectorized through vector_math.h. Every loop reads an element
 // before it writes it, so outputs may alias inputs.
 #include "kernels/device/activation.h"
 

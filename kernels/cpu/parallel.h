@@ -31,7 +31,7 @@ void for_each_block(int64_t n, Body body, int64_t cost = 1) {
     body(block * kBlock, std::min(n, (block + 1) * kBlock));
 }
 
-/// Σ term(i), i in [0, n): blocks of 512 in T, which the compiler vectorises, their sums in f64.
+/// Σ term(i), i in [0, n): blocks of 512 in T, which the compiler vectorizes, their sums in f64.
 /// Four independent sums hide the latency of the additions.
 template <typename T = float, typename Term>
 double sum_of(int64_t n, Term term) {

@@ -17,8 +17,8 @@ constexpr const char* kHelp = R"(usage: lynceus evaluate --run DIR [--section.ke
 
 Scores the newest intact checkpoint of a run (or that of --resume STEP) on its data.validation sets,
 or on those given here. Prints one JSON line per task: loss, accuracy of scored tokens, accuracy of
-complete answers under greedy decoding, and the majority-answer baseline. The config.ini of the run
-is read first, so only values that differ from it need to be given.
+complete answers under greedy decoding, and as baseline the share of the most frequent answer. The
+config.ini of the run is read first, so only values that differ from it need to be given.
 
   lynceus evaluate --run runs/stage2
   mpirun -n 4 lynceus evaluate --run runs/stage2 --data.validation 'vqa:data/validation-*.h5'

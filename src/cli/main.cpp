@@ -45,7 +45,8 @@ void print_help() {
     fmt::print("  {:<10} {}\n", command.name, command.summary);
   fmt::print("\n`lynceus COMMAND --help` lists the options of a command, with examples.\n\n");
   fmt::print(
-      "Exit codes: 0 success, 2 wrong usage, 3 bad input, 4 I/O error, 5 numeric failure,\n");
+      "Exit codes: 0 success, 1 a bug in Lynceus, 2 wrong usage, 3 bad input, 4 I/O error, 5 "
+      "numeric failure,\n");
   fmt::print("75 stopped on request after a checkpoint: start the same command again.\n");
 }
 

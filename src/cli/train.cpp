@@ -14,7 +14,7 @@ constexpr const char* kHelp =
 
 Trains a model on all ranks that mpirun or srun started. A later config file overrides an earlier
 one, and the command line overrides all files. If the run directory (--run) has checkpoints, the run
-resumes from the newest.
+resumes from the newest intact one.
 
   lynceus train --config configs/model/tiny.ini --run runs/try --data.tokenizer t.model \
       --data.source captions:1:data/train-captions.h5 --train.steps 100

@@ -33,7 +33,7 @@ struct VisionEncoder {
   Parameter position;      // [1, tokens, hidden]
   std::vector<VisionBlock> blocks;
 
-  /// pixels f32 [images, 3, side, side], normalised -> patch features [images · tokens, hidden],
+  /// pixels f32 [images, 3, side, side], normalized -> patch features [images · tokens, hidden],
   /// the class token first in each image.
   void forward(const Runtime& rt, const Tensor& pixels, const Tensor& features) const;
   void visit_parameters(const ParameterVisitor& visit);

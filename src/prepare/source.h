@@ -1,5 +1,6 @@
 // A source is the reader of one corpus format. It gives the rows of its input in order, each with
-// its samples or with the reason why it has none. Each format has a file of its name in sources/.
+// its samples or with the reason why it has none. Each format has a file of its name in sources/; a
+// list of videos is read by the source of JSONL.
 #pragma once
 
 #include <cstdint>

@@ -42,14 +42,14 @@ void launch(void (*kernel)(Parameters...), dim3 grid, dim3 block, size_t shared_
                 cudaGetErrorString(status));
 }
 
-/// The block's shared memory of one type, uninitialised; one such type per kernel.
+/// The block's shared memory of one type, uninitialized; one such type per kernel.
 template <typename T>
 LYNCEUS_DEVICE T& static_shared() {
   __shared__ __align__(128) unsigned char memory[sizeof(T)];
   return *reinterpret_cast<T*>(memory);
 }
 
-/// The shared_bytes of the launch, aligned to 128 bytes, uninitialised.
+/// The shared_bytes of the launch, aligned to 128 bytes, uninitialized.
 template <typename T>
 LYNCEUS_DEVICE T* dynamic_shared() {
   extern __shared__ __align__(128) unsigned char lynceus_dynamic_shared[];

@@ -40,7 +40,7 @@ struct ChosenDatasets {
 ChosenDatasets choose_datasets(const DataConfig& config);
 
 /// The list of prompts for a dataset: the family in the mixture's line of that name, else `task`
-/// (of its first shard) if that is a family (io/text/prompt.h), else "".
+/// (of its first shard) if that is a family (io/text/prompt_files.h), else "".
 std::string prompt_family(const std::vector<DatasetLine>& mixture, const std::string& name,
                           const std::string& task);
 

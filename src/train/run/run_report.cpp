@@ -94,7 +94,7 @@ void RunReport::write_validation(int64_t step, const std::map<std::string, TaskS
                      {"answer_accuracy", score.answer_accuracy()},
                      {"baseline", score.baseline()}});
     log::info(
-        "validation {}: loss {:.4f}, tokens {:.1f} %, answers {:.1f} % (majority {:.1f} %) of {}",
+        "validation {}: loss {:.4f}, tokens {:.1f} %, answers {:.1f} % (baseline {:.1f} %) of {}",
         task, score.loss(), 100 * score.token_accuracy(), 100 * score.answer_accuracy(),
         100 * score.baseline(), score.samples);
   }

@@ -46,7 +46,7 @@ Image gradient(int width, int height) {
   return image;
 }
 
-/// samples: rows in libpng's layout for this colour type and depth.
+/// samples: rows in libpng's layout for this color type and depth.
 std::string encode_png(int width, int height, int color_type, int depth, bool interlaced,
                        const std::vector<uint8_t>& samples,
                        const std::vector<png_color>& palette = {}) {

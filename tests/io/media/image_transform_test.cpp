@@ -1,4 +1,4 @@
-// Resize, crop and normalisation against Pillow and torchvision.
+// Resize, crop and normalization against Pillow and torchvision.
 #include "io/media/image_transform.h"
 
 #include <gtest/gtest.h>

@@ -178,10 +178,10 @@ TEST_F(HostileModel, PiecesAreTextsWithScores) {
 
 std::vector<std::string> little_corpus() {
   std::vector<std::string> lines;
-  for (const char* colour : {"red", "green", "blue", "yellow"}) {
+  for (const char* color : {"red", "green", "blue", "yellow"}) {
     for (const char* shape : {"circle", "square", "triangle"}) {
       for (int i = 1; i < 5; ++i) {
-        lines.push_back(fmt::format("There are {} {} {}s in the picture.", i, colour, shape));
+        lines.push_back(fmt::format("There are {} {} {}s in the picture.", i, color, shape));
       }
     }
   }

@@ -36,6 +36,14 @@ void internal::write(Level level, fmt::string_view format, fmt::format_args args
     logger.log(level_of(level), spdlog::string_view_t(fmt::vformat(format, args)));
 }
 
+void file_error(const std::string& text) {
+  const auto& sinks = spdlog::default_logger()->sinks();
+  for (size_t i = 1; i < sinks.size(); ++i) {  // the first one is the terminal
+    sinks[i]->log({"lynceus", spdlog::level::err, text});
+    sinks[i]->flush();
+  }
+}
+
 void set_up(int rank, int world_size, const std::string& level) {
   auto terminal = std::make_shared<spdlog::sinks::stderr_color_sink_mt>();
   const auto wanted = spdlog::level::from_str(level);

@@ -32,6 +32,9 @@ void error(fmt::format_string<Args...> format, Args&&... args) {
   internal::write(internal::Level::kError, format, fmt::make_format_args(args...));
 }
 
+/// Writes to the file of add_file only: for what the terminal gets elsewhere.
+void file_error(const std::string& text);
+
 /// Call once, when the rank is known. level: trace, debug, info, warn, error, off.
 void set_up(int rank, int world_size, const std::string& level);
 /// Also appends plain lines of level info and above to `file`, whose directory is created. A file

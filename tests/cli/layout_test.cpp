@@ -53,8 +53,10 @@ TEST_F(Layout, TellsHowTheVisionBranchIsSpread) {
   for (const std::string window : {"0", "1"}) {
     SCOPED_TRACE("vision_window " + window);
     const Output output = train(
-        "window" + window, color + grid(2, 2, 1) + Arguments{"--train.vision_window", window}, 4);
-    const std::string mark = "patch tokens encoded (micro-batches held) by rank: ";
+        "window" + window,
+        color + grid(2, 2, 1) + Arguments{"--train.vision_window", window, "--log.level", "debug"},
+        4);
+    const std::string mark = "patch features computed (micro-batches kept) by rank: ";
     const size_t at = output.err.find(mark);
     ASSERT_NE(at, std::string::npos) << output.all();
     std::istringstream shares(output.err.substr(at + mark.size()));

@@ -172,9 +172,9 @@ TEST_F(MixtureTest, SamplesDependNeitherOnTheGridNorOnResumes) {
   ASSERT_EQ(last.code, 0) << last.all();
   EXPECT_EQ(samples("stopped"), straight);
   EXPECT_THAT(last.err,
-              testing::ContainsRegex("largest load / mean load, averaged over 5 steps: replicas "
-                                     "1.000 by planned work, ranks [12].[0-9]+ by patch "
-                                     "tokens"));
+              testing::ContainsRegex("balance over 5 steps: the busiest replica had 1.000 times "
+                                     "the mean work, the busiest rank [12].[0-9]+ times the mean "
+                                     "number of patch features"));
 
   ASSERT_EQ(start("single", {"--data.prompts", "single"}).code, 0);
   const std::vector<std::string> single = samples("single");

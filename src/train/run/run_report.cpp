@@ -37,7 +37,7 @@ void RunReport::cut_after(int64_t step) {
 }
 
 void RunReport::write_shares(const std::vector<std::string>& shares) const {
-  log::info("patch tokens encoded (micro-batches held) by rank: {}", fmt::join(shares, ", "));
+  log::debug("patch features computed (micro-batches kept) by rank: {}", fmt::join(shares, ", "));
 }
 
 void RunReport::write_damaged(const std::vector<std::string>& rows) {
@@ -63,6 +63,7 @@ void RunReport::write_step(const StepDone& step, const RunPosition& position, Pr
   if (!writes()) return;
   const double samples_per_s = static_cast<double>(config_.train.global_batch_size) / seconds;
   Metrics metrics = {{"step", position.step},
+                     {"kind", std::string("step")},
                      {"samples_seen", position.samples_seen},
                      {"loss", result.loss},
                      {"scored_tokens", totals.scored_tokens},
@@ -77,9 +78,23 @@ void RunReport::write_step(const StepDone& step, const RunPosition& position, Pr
   if (totals.cut_tokens > 0) metrics.push_back({"cut_tokens", totals.cut_tokens});
   if (totals.damaged_samples > 0) metrics.push_back({"damaged_samples", totals.damaged_samples});
   metrics_.append(metrics);
-  if (config_.log.every > 0 && position.step % config_.log.every == 0)
-    log::info("step {}  loss {:.4f}  norm {:.3f}  lr {:.2e}  {:.1f} samples/s", position.step,
-              result.loss, result.gradient_norm, lr, samples_per_s);
+  if (result.updated)
+    window_.add(result.loss, result.gradient_norm, seconds, config_.train.global_batch_size);
+  if (config_.log.every > 0 && position.step % config_.log.every == 0) log_window(position, lr);
+}
+
+/// Means over the steps since the last such line. Where a step takes longer than a second, its time
+/// says more than a rate below 1.
+void RunReport::log_window(const RunPosition& position, double lr) {
+  if (window_.steps() == 0) return;
+  const std::string rate = window_.seconds_per_step() > 1
+                               ? fmt::format("  {:.2f} s/step", window_.seconds_per_step())
+                               : "";
+  log::info("step {} of {}  epoch {:.2f}  loss {:.4f}  norm {:.3f}  lr {:.2e}  {:.1f} samples/s{}",
+            position.step, config_.train.steps,
+            static_cast<double>(position.samples_seen) / static_cast<double>(samples_of_epoch_),
+            window_.loss(), window_.gradient_norm(), lr, window_.samples_per_second(), rate);
+  window_ = {};
 }
 
 void RunReport::write_validation(int64_t step, const std::map<std::string, TaskScore>& scores) {
@@ -103,8 +118,8 @@ void RunReport::write_validation(int64_t step, const std::map<std::string, TaskS
 void RunReport::write_balance() const {
   if (rt_.grid.world->size() == 1 || balance_.steps() == 0) return;
   log::info(
-      "largest load / mean load, averaged over {} steps: replicas {:.3f} by planned work, ranks "
-      "{:.3f} by patch tokens",
+      "balance over {} steps: the busiest replica had {:.3f} times the mean work, the busiest rank "
+      "{:.3f} times the mean number of patch features (1 is even)",
       balance_.steps(), balance_.replicas(), balance_.ranks());
 }
 

@@ -15,6 +15,7 @@
 #include "train/run/run_config.h"
 #include "train/run/run_state.h"
 #include "train/run/step_lines.h"
+#include "train/run/step_window.h"
 #include "train/run/validation.h"
 #include "train/step/step.h"
 
@@ -36,8 +37,10 @@ class RunReport {
   /// rank 0.
   void cut_after(int64_t step);
 
-  /// `shares`: by rank, the patch tokens that it encoded and the micro-batches that it kept.
+  /// `shares`: by rank, the patch features that it computed and the micro-batches that it kept.
   void write_shares(const std::vector<std::string>& shares) const;
+  /// `samples`: in the training sets, which is one epoch.
+  void set_epoch(int64_t samples) { samples_of_epoch_ = samples; }
   /// `rows`: lines of damaged.tsv by rank, empty where a rank found no damage.
   void write_damaged(const std::vector<std::string>& rows);
   /// `rows`: lines of samples.tsv.
@@ -52,12 +55,15 @@ class RunReport {
 
  private:
   bool writes() const { return rt_.grid.world->rank() == 0; }
+  void log_window(const RunPosition& position, double lr);
 
   const Runtime& rt_;
   const RunConfig& config_;
   MetricsFile metrics_;
   StepLines damaged_, samples_;
   BalanceAccount balance_;
+  StepWindow window_;
+  int64_t samples_of_epoch_ = 0;
 };
 
 }  // namespace lynceus::train

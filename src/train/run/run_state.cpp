@@ -7,6 +7,7 @@
 #include <charconv>
 #include <sstream>
 
+#include "core/log.h"
 #include "core/version.h"
 #include "io/checkpoint/reader.h"
 #include "model/parameter_value.h"
@@ -62,11 +63,33 @@ std::vector<std::string> differences_of_data(const std::map<std::string, std::st
   return faults;
 }
 
-std::vector<std::string> texts_of(const std::vector<ConfigValue>& config, const std::string& key) {
+std::string text_of(const std::vector<ConfigValue>& config, const std::string& key) {
   std::vector<std::string> texts;
   for (const ConfigValue& value : config)
     if (value.key == key) texts.push_back(value.value);
-  return texts;
+  const std::string text = fmt::format("{}", fmt::join(texts, " "));
+  return text.empty() ? "none" : text;
+}
+
+/// A key with different values in a checkpoint and in a run; "none": without a value.
+struct ConfigDifference {
+  std::string key, theirs, mine;
+};
+
+std::vector<ConfigDifference> config_differences(const io::Manifest& manifest,
+                                                 const std::vector<ConfigValue>& mine) {
+  std::vector<ConfigValue> theirs;
+  for (const auto& [key, value] : manifest.config) theirs.push_back({key, value, ""});
+  std::vector<std::string> keys;
+  for (const auto* config : {&mine, &std::as_const(theirs)})
+    for (const ConfigValue& value : *config)
+      if (std::find(keys.begin(), keys.end(), value.key) == keys.end()) keys.push_back(value.key);
+  std::vector<ConfigDifference> found;
+  for (const std::string& key : keys) {
+    ConfigDifference difference{key, text_of(theirs, key), text_of(mine, key)};
+    if (difference.theirs != difference.mine) found.push_back(std::move(difference));
+  }
+  return found;
 }
 
 }  // namespace
@@ -126,27 +149,13 @@ io::SaveResult RunState::save(io::CheckpointStore* store, const RunPosition& pos
 
 void RunState::accept(const io::Manifest& manifest, const RunOptions& options) const {
   std::vector<std::string> faults;
-  const auto differ = [&](const std::string& what, const std::string& theirs,
-                          const std::string& mine) {
-    if (theirs != mine)
-      faults.push_back(fmt::format("{}: the checkpoint has {}, this run {}", what,
-                                   theirs.empty() ? "none" : theirs, mine.empty() ? "none" : mine));
-  };
-  std::vector<ConfigValue> theirs;
-  for (const auto& [key, value] : manifest.config) theirs.push_back({key, value, ""});
-  std::vector<std::string> keys;
-  const std::vector<ConfigValue>* const both[] = {&identity_.config, &theirs};
-  for (const auto* config : both)
-    for (const ConfigValue& value : *config)
-      if (std::find(keys.begin(), keys.end(), value.key) == keys.end()) keys.push_back(value.key);
   const auto allowed = [&](const std::string& key) {
     return std::count(options.allow_change.begin(), options.allow_change.end(), key) > 0;
   };
-  for (const std::string& key : keys) {
-    if (may_change_on_resume(key) || allowed(key)) continue;
-    const auto a = texts_of(theirs, key), b = texts_of(identity_.config, key);
-    differ(key, fmt::format("{}", fmt::join(a, " ")), fmt::format("{}", fmt::join(b, " ")));
-  }
+  for (const ConfigDifference& found : config_differences(manifest, identity_.config))
+    if (!may_change_on_resume(found.key) && !allowed(found.key))
+      faults.push_back(fmt::format("{}: the checkpoint has {}, this run {}", found.key,
+                                   found.theirs, found.mine));
   for (const std::string& fault :
        differences(manifest, identity_.origins, {identity_.tokenizer, /*allow_change=*/{}}))
     faults.push_back(fault + " (cannot be permitted within a run)");
@@ -177,6 +186,9 @@ std::optional<RunPosition> RunState::resume(const RunOptions& options) {
     trained.steps = found == loaded->manifest.parameter_steps.end() ? 0 : found->second;
   }
   load_frozen(rt_, model_, loaded->manifest, &identity_.origins);
+  for (const ConfigDifference& found : config_differences(loaded->manifest, identity_.config))
+    log::info("changed since the checkpoint: {} from {} to {}", found.key, found.theirs,
+              found.mine);
   return RunPosition{loaded->manifest.step, loaded->manifest.samples_seen,
                      loaded->manifest.damaged_samples};
 }

@@ -9,11 +9,13 @@
 #include "core/log.h"
 #include "core/progress.h"
 #include "core/trace.h"
+#include "core/units.h"
 #include "kernels/gemm.h"
 #include "parallel/agreement.h"
 #include "parallel/dry_run.h"
 #include "train/data/sample_lines.h"
 #include "train/run/signals.h"
+#include "train/run/start_lines.h"
 #include "train/run/training_run.h"
 #include "train/run/validation.h"
 #include "train/step/lr_schedule.h"
@@ -47,6 +49,7 @@ class Trainer {
       log::info("step {} is already done: nothing to train", position().step);
       return ExitCode::kDone;
     }
+    const auto begin = Clock::now();
     BatchLoader loader = make_loader(run_.data.training, /*is_training=*/true);
     if (rt_.overlaps(&parallel::Overlap::vision)) {
       side_ = rt_.on(Stream(rt_.stream.device(), accelerator::Priority::kLow));
@@ -73,6 +76,7 @@ class Trainer {
       }
     }
     finish(&progress);
+    log_end(seconds_since(begin));
     return ExitCode::kDone;
   }
 
@@ -99,14 +103,32 @@ class Trainer {
     PreparedStep batch = next_batch(batches, is_last);
     if (config_.log.schedule && is_first) print_schedule(batch);
     const double lr = learning_rate(config_.optimizer, position().step, config_.train.steps);
-    const StepResult result =
-        train_step(rt_, run_.model, run_.optimizer.get(), &batch.batch, batch.pixel_source(),
-                   batch.reach, step_options(config_.parallel.schedule, config_.train.recompute),
-                   lr, [&] { batches->begin_next(); });
+    const StepResult result = update(&batch, lr, [&] { batches->begin_next(); });
     position().step += 1;
     position().samples_seen += config_.train.global_batch_size;
     report_step({batch, result, lr, seconds_since(begin)}, is_first, progress);
     if (position().step == trace_.last) write_trace(position().step);
+  }
+
+  /// If a number is not finite, nothing was updated: the last good state is saved before the run
+  /// ends.
+  StepResult update(PreparedStep* batch, double lr, const std::function<void()>& meanwhile) {
+    try {
+      return train_step(
+          rt_, run_.model, run_.optimizer.get(), &batch->batch, batch->pixel_source(), batch->reach,
+          step_options(config_.parallel.schedule, config_.train.recompute), lr, meanwhile);
+    } catch (const parallel::AgreedError& error) {
+      if (error.code() != ExitCode::kNumeric) throw;
+      const int64_t good = position().step;
+      const bool is_saved = good == run_.first_step || good == saved_step_;
+      const bool has_state = good > 0 && (is_saved || save());
+      throw parallel::AgreedError(
+          ExitCode::kNumeric,
+          fmt::format("step {}: {}{}", good + 1, error.what(),
+                      has_state
+                          ? fmt::format("; the checkpoint of step {} has the last good state", good)
+                          : ""));
+    }
   }
 
   /// Where the encoder runs ahead, the next batch is taken too, and its media is encoded on the
@@ -135,6 +157,7 @@ class Trainer {
     if (is_first)
       run_.report.write_shares(rt_.grid.world->all_gather(
           fmt::format("{} ({})", step.result.vision.patch_tokens, step.result.most_saved)));
+    if (is_first) log::info("memory of the first step: {}", describe_memory(rt_));
     if (step.result.totals.damaged_samples > 0) count_damaged(step);
     if (config_.log.samples)
       run_.report.write_samples(
@@ -188,6 +211,22 @@ class Trainer {
     save_now();
   }
 
+  /// What was done, and what to do with it.
+  void log_end(double seconds) const {
+    const RunPosition& done = run_.position;
+    const std::string directory = run_.directory.string();
+    const bool is_complete = done.step == config_.train.steps;
+    log::info("{} after step {} of {}: {} samples; {} steps in {} since this start",
+              is_complete ? "finished" : "stopped", done.step, config_.train.steps,
+              done.samples_seen, done.step - run_.first_step, seconds_text(seconds));
+    if (!is_complete)
+      log::info("next: the same command without --stop-after {} continues", done.step);
+    else if (!run_.data.validation.empty())
+      log::info("next: lynceus evaluate --run {}", directory);
+    else
+      log::info("next: lynceus export --checkpoint {} --output DIR", directory);
+  }
+
   /// Does nothing if no trace was begun or it is already written.
   void write_trace(int64_t last) {
     if (last < trace_.first || last > trace_.last || run_.first_step >= trace_.first) return;
@@ -206,8 +245,8 @@ class Trainer {
     if (result.committed) {
       failures_ = 0;
       saved_step_ = position().step;
-      log::info("checkpoint {}: {:.1f} MiB in {:.2f} s", result.path.filename().string(),
-                static_cast<double>(result.bytes) / (1 << 20), result.seconds);
+      log::info("checkpoint {}: {} in {}", result.path.filename().string(),
+                bytes_text(result.bytes), seconds_text(result.seconds));
       return true;
     }
     log::warn("no checkpoint of step {}: {}", position().step, result.message);
@@ -240,7 +279,18 @@ class Trainer {
 }  // namespace
 
 ExitCode train(const Runtime& rt, RunConfig* config, ConfigReader* reader) {
-  return Trainer(rt, config, reader).train();
+  try {
+    return Trainer(rt, config, reader).train();
+  } catch (const parallel::AgreedError& error) {
+    log::file_error(error.what());  // on rank 0, which has the file
+    throw;
+  } catch (const std::exception& error) {
+    const int rank = rt.grid.world->rank();
+    const auto log_file = std::filesystem::path(config->options.run) / "log" / "train.log";
+    if (rank > 0 && std::filesystem::exists(log_file)) log::add_file(log_file.string());
+    log::file_error(fmt::format("rank {}: {}", rank, error.what()));
+    throw;
+  }
 }
 
 }  // namespace lynceus::train

@@ -9,6 +9,7 @@
 #include "parallel/agreement.h"
 #include "train/run/build_model.h"
 #include "train/run/rank_agreement.h"
+#include "train/run/start_lines.h"
 
 namespace lynceus::train {
 namespace {
@@ -16,13 +17,6 @@ namespace {
 int64_t total_samples(const RunData& data) {
   int64_t total = 0;
   for (const io::Dataset& dataset : data.training) total += dataset.size();
-  return total;
-}
-
-int64_t trained_elements(Optimizer* optimizer) {
-  int64_t total = 0;
-  for (const TrainedParameter& trained : optimizer->parameters())
-    total += trained.parameter->value.size();
   return total;
 }
 
@@ -103,8 +97,10 @@ void TrainingRun::resume_or_initialize() {
   parallel::agree(*rt.grid.world, [&] {
     if (is_first_rank()) report.cut_after(position.step);
   });
-  log::info("{}: {} on {} samples, {} trained parameters on rank 0", directory.string(),
-            rt.grid.shape.to_string(), total_samples(data), trained_elements(optimizer.get()));
+  report.set_epoch(total_samples(data));
+  log::info("{}: {} on {} samples", directory.string(), rt.grid.shape.to_string(),
+            total_samples(data));
+  log::info("{}", describe_parameters(rt, &model));
 }
 
 Mixture TrainingRun::make_mixture() const {

@@ -1,0 +1,16 @@
+// Numbers for people. One system: bytes in KiB, MiB, GiB, TiB (powers of 1024), time in s.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace lynceus {
+
+/// "512 B", "7.5 MiB", "1.3 GiB".
+std::string bytes_text(uint64_t bytes);
+/// "950", "48.9 thousand", "6,738.4 million".
+std::string count_text(int64_t count);
+/// "0.05 s", "12.3 s", "4 min 10 s", "2 h 5 min".
+std::string seconds_text(double seconds);
+
+}  // namespace lynceus

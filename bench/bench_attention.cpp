@@ -17,7 +17,7 @@
 #include <string>
 #include <vector>
 
-#include "core/config.h"
+#include "core/config/config.h"
 #include "core/random.h"
 #include "kernels/attention.h"
 #include "support/measure.h"

@@ -26,7 +26,7 @@
 #include <thread>
 #include <vector>
 
-#include "core/config.h"
+#include "core/config/config.h"
 #include "core/error.h"
 #include "io/dataset/dataset.h"
 #include "io/files/file.h"

@@ -30,7 +30,7 @@
 #include <string>
 #include <vector>
 
-#include "core/config.h"
+#include "core/config/config.h"
 #include "core/random.h"
 #include "io/files/file.h"
 #include "io/weights/convert.h"

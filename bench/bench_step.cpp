@@ -28,7 +28,7 @@
 #include <vector>
 
 #include "core/accelerator.h"
-#include "core/config.h"
+#include "core/config/config.h"
 #include "core/log.h"
 #include "core/random.h"
 #include "core/resource.h"

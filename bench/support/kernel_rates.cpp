@@ -8,7 +8,7 @@
 #include <algorithm>
 #include <functional>
 
-#include "core/config.h"
+#include "core/config/config.h"
 #include "kernels/activation.h"
 #include "kernels/adamw.h"
 #include "kernels/cast.h"

@@ -1,7 +1,7 @@
 // The pages that --help and --print-config print.
 #pragma once
 
-#include "core/config.h"
+#include "core/config/config.h"
 #include "parallel/communicator.h"
 
 namespace lynceus::cli {

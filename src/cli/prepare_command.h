@@ -6,7 +6,7 @@
 
 #include "cli/command.h"
 #include "cli/page.h"
-#include "core/config.h"
+#include "core/config/config.h"
 #include "core/error.h"
 #include "parallel/agreement.h"
 #include "parallel/communicator.h"

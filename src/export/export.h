@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "core/config_faults.h"
+#include "core/config/faults.h"
 
 namespace lynceus::weight_export {
 

@@ -7,7 +7,7 @@
 #include <optional>
 #include <string>
 
-#include "core/config_faults.h"
+#include "core/config/faults.h"
 
 namespace lynceus::model {
 

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "core/config_faults.h"
+#include "core/config/faults.h"
 
 namespace lynceus::train {
 

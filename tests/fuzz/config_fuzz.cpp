@@ -1,6 +1,6 @@
 // INI files and command lines over a struct with a field of every kind. What is accepted prints as
 // an INI file that gives the same values.
-#include "core/config.h"
+#include "core/config/config.h"
 
 #include <sstream>
 

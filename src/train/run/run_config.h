@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "core/config.h"
+#include "core/config/config.h"
 #include "io/text/tokenizer.h"
 #include "model/config.h"
 #include "parallel/runtime.h"

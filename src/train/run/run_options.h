@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "core/config_faults.h"
+#include "core/config/faults.h"
 
 namespace lynceus::train {
 

@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "core/config.h"
+#include "core/config/config.h"
 #include "io/checkpoint/writer.h"
 #include "train/run/run_options.h"
 #include "train/run/weight_origins.h"

@@ -1,7 +1,7 @@
 // The training loop: steps, metrics, validation, checkpoints, requests to stop.
 #pragma once
 
-#include "core/config.h"
+#include "core/config/config.h"
 #include "train/run/run_config.h"
 
 namespace lynceus::train {

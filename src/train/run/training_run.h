@@ -5,7 +5,7 @@
 #include <filesystem>
 #include <memory>
 
-#include "core/config.h"
+#include "core/config/config.h"
 #include "io/checkpoint/checkpoint.h"
 #include "io/checkpoint/lease.h"
 #include "io/checkpoint/writer.h"

@@ -7,7 +7,7 @@
 #include <filesystem>
 #include <fstream>
 
-#include "core/config.h"
+#include "core/config/config.h"
 #include "core/error.h"
 #include "io/dataset/dataset.h"
 #include "io/text/prompt.h"

@@ -1,4 +1,4 @@
-#include "core/config_visitor.h"
+#include "core/config/visitor.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>

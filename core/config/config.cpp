@@ -2,7 +2,7 @@
 //
 // Boost.Program_options reads the INI grammar, but it reports no line numbers and stops at the
 // first fault. So it gets one line at a time, after the header of that line's section.
-#include "core/config.h"
+#include "core/config/config.h"
 
 #include <fmt/format.h>
 

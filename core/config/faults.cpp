@@ -1,4 +1,4 @@
-#include "core/config_faults.h"
+#include "core/config/faults.h"
 
 #include <fmt/format.h>
 

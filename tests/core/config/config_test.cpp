@@ -1,6 +1,6 @@
 // The config reader: layers, origins, all faults in one message, and a printed config that reads
 // back as the same values.
-#include "core/config.h"
+#include "core/config/config.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

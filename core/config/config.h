@@ -27,8 +27,8 @@
 #include <string_view>
 #include <vector>
 
-#include "core/config_faults.h"
-#include "core/config_visitor.h"
+#include "core/config/faults.h"
+#include "core/config/visitor.h"
 
 namespace lynceus {
 

@@ -26,6 +26,7 @@ set(LYNCEUS_FULL_TESTS
     model.load_memory_on_two_ranks
     prepare.video_test
     tidy
+    tidy_full
     train.grid_law_mpi8_test)
 
 # lynceus_tier(RESULT TEST): quick or full.

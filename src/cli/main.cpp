@@ -34,9 +34,6 @@ constexpr Command kCommands[] = {
     {"export", "write the weights of a checkpoint for other programs", run_export},
 };
 
-/// Commands that do not exist yet.
-constexpr const char* kLater[] = {"generate", "plan", "report", "doctor"};
-
 void print_help() {
   fmt::print("Lynceus trains Lynx-style multimodal LLMs on many ranks.\n\n");
   fmt::print("usage: lynceus COMMAND [ARGUMENT]... [--config FILE.ini]... [--OPTION VALUE]...\n");
@@ -53,10 +50,6 @@ void print_help() {
 const Command& find_command(const std::string& name) {
   for (const Command& command : kCommands)
     if (name == command.name) return command;
-  for (const char* later : kLater)
-    if (name == later)
-      throw UsageError("the command {} does not exist yet; `lynceus --help` lists all commands",
-                       name);
   throw UsageError("expected a command, found '{}'; `lynceus --help` lists all commands", name);
 }
 

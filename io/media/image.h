@@ -2,8 +2,10 @@
 // training sees the same pixels as the released model.
 //
 //   JPEG  libjpeg-turbo, slow integer DCT, fancy upsampling; grey is replicated; CMYK and YCCK
-//         follow Adobe's inverted convention; the EXIF orientation is ignored
-//   PNG   palettes and depths below 8 bits are expanded; of 16-bit values the upper byte is kept;
+//         follow Adobe's inverted convention; the EXIF orientation is ignored; faults that change
+//         no pixel are accepted (unknown JFIF revision, extra bytes before a marker)
+//   PNG   palettes and depths below 8 bits are expanded; of 16-bit colours, and of grey with alpha,
+//         the upper byte is kept; 16-bit grey is clipped: values above 255 become 255 (PIL's I;16);
 //         alpha is dropped without compositing
 //   WebP  still images only; alpha is dropped
 #pragma once
@@ -27,7 +29,8 @@ struct DecodeLimits {
 };
 
 /// Decodes a JPEG, PNG or WebP image in memory. Messages contain `name`. InputError for an image
-/// that is incomplete, damaged (for JPEG also if the decoder only warns) or larger than the limit.
+/// that is incomplete, damaged (for JPEG also if the decoder only warns of lost pixels) or larger
+/// than the limit.
 /// Thread-safe: every call makes a new decoder, because a damaged image may corrupt its state.
 ///
 /// `kept_side` > 0: a JPEG is decoded at the smallest of 1, 1/2, 1/4 and 1/8 of its size whose

@@ -9,8 +9,10 @@
 #include <cstdlib>
 #include <vector>
 
-// After <cstdio>, which it needs but does not include.
+// After <cstdio>, which they need but do not include.
 #include <jpeglib.h>
+
+#include <jerror.h>
 
 #include "core/check.h"
 #include "core/error.h"
@@ -27,6 +29,8 @@ struct ErrorManager {
   jpeg_error_mgr base;  // first: libjpeg passes its address
   std::jmp_buf jump;
   char message[JMSG_LENGTH_MAX];
+  bool in_scan;        // the header is read
+  size_t extra_bytes;  // between the last scan and the end marker
 };
 
 [[noreturn]] void on_error(j_common_ptr info) {
@@ -35,8 +39,29 @@ struct ErrorManager {
   std::longjmp(manager->jump, 1);
 }
 
+/// Whether every pixel is what it would be without the fault that this warning reports.
+bool is_harmless(ErrorManager& manager) {
+  switch (manager.base.msg_code) {
+    case JWRN_ADOBE_XFORM:     // an unknown colour transform, read as YCbCr or YCCK
+    case JWRN_BOGUS_ICC:       // the profile is not used
+    case JWRN_JFIF_MAJOR:      // a later revision of the header
+    case JWRN_NOT_SEQUENTIAL:  // fields that a sequential scan does not use
+      return true;
+    case JWRN_EXTRANEOUS_DATA:  // bytes before a marker
+      if (manager.in_scan && manager.base.msg_parm.i[1] == JPEG_EOI) {
+        manager.extra_bytes = static_cast<size_t>(manager.base.msg_parm.i[0]);
+        return true;  // unless they belong to the scan: scan_is_complete()
+      }
+      return !manager.in_scan;
+    default:
+      return false;
+  }
+}
+
 void on_message(j_common_ptr info, int level) {
-  if (level < 0) on_error(info);  // corrupt data, which libjpeg would replace
+  if (level >= 0) return;
+  // libjpeg would replace the pixels that corrupt data leaves out.
+  if (!is_harmless(*reinterpret_cast<ErrorManager*>(info->err))) on_error(info);
 }
 
 void on_progress(j_common_ptr info) {
@@ -53,6 +78,8 @@ void set_up(ErrorManager& manager) {
   manager.base.error_exit = on_error;
   manager.base.emit_message = on_message;
   manager.message[0] = '\0';
+  manager.in_scan = false;
+  manager.extra_bytes = 0;
 }
 
 struct Decoder {
@@ -74,6 +101,7 @@ bool read_header(Decoder& decoder, std::string_view encoded) {
   jpeg_read_header(&decoder.info, TRUE);
   decoder.info.out_color_space = decoder.info.num_components == 4 ? JCS_CMYK : JCS_RGB;
   decoder.info.dct_method = JDCT_ISLOW;
+  decoder.errors.in_scan = true;
   return true;
 }
 
@@ -147,25 +175,82 @@ bool write_pixels(Encoder& encoder, const uint8_t* rgb, int width, int height, i
 
 }  // namespace
 
-namespace internal {
+namespace {
 
-Image decode_jpeg(std::string_view encoded, const std::string& name, const DecodeLimits& limits,
-                  int kept_side) {
+/// Bytes after the last scan of a decoded JPEG that belong to no marker: [begin, end) without the
+/// up to 16 bytes that the decoder had already taken into its bit buffer.
+struct ExtraBytes {
+  size_t begin = 0;
+  size_t end = 0;
+  bool can_be_pixels = false;  ///< scan_is_complete() can tell
+};
+
+Image decode(std::string_view encoded, const std::string& name, const DecodeLimits& limits,
+             int kept_side, ExtraBytes* extra) {
   Decoder decoder;
   set_up(decoder.errors);
   decoder.info.err = &decoder.errors.base;
   if (!read_header(decoder, encoded)) {
     throw InputError("{}: not a readable JPEG: {}", name, decoder.errors.message);
   }
-  check_image_size(decoder.info.image_width, decoder.info.image_height, name, limits);
+  internal::check_image_size(decoder.info.image_width, decoder.info.image_height, name, limits);
   const unsigned shrink = shrink_of(decoder.info.image_width, decoder.info.image_height, kept_side);
   decoder.info.scale_denom = shrink;
-  Image image = allocate_image((decoder.info.image_width + shrink - 1) / shrink,
+  Image image =
+      internal::allocate_image((decoder.info.image_width + shrink - 1) / shrink,
                                (decoder.info.image_height + shrink - 1) / shrink, name, limits);
   std::vector<uint8_t> cmyk_row(
       decoder.info.num_components == 4 ? static_cast<size_t>(image.width) * 4 : 0);
   if (!read_pixels(decoder, image.rgb.data(), cmyk_row.data())) {
     throw InputError("{}: damaged JPEG: {}", name, decoder.errors.message);
+  }
+  extra->end = encoded.size() - decoder.info.src->bytes_in_buffer - 2;  // the end marker
+  extra->begin = extra->end - std::min(extra->end, decoder.errors.extra_bytes);
+  extra->can_be_pixels = !decoder.info.progressive_mode && !decoder.info.arith_code;
+  return image;
+}
+
+/// A damaged scan often ends too early for the decoder, so that its rest looks like extra bytes. A
+/// complete scan is padded to a whole byte with ones (ITU T.81, F.1.2.3): the lowest zero bit of
+/// its last byte is part of a code, so that the pixels change with it. (In progressive scans a code
+/// may end with bits that change nothing.)
+bool scan_is_complete(std::string_view encoded, const ExtraBytes& extra, const Image& image,
+                      int kept_side) {
+  constexpr size_t kBitBufferBytes = 16;  // of 8 bytes, each FF is stored as FF 00
+  const auto gives_pixels = [&](std::string scan) {
+    ExtraBytes ignored;
+    try {
+      return decode(scan + "\xFF\xD9", "", {}, kept_side, &ignored).rgb == image.rgb;
+    } catch (const InputError&) {
+      return false;
+    }
+  };
+  size_t too_short = extra.begin - std::min(extra.begin, kBitBufferBytes);
+  size_t enough = extra.begin;
+  while (enough - too_short > 1) {
+    const size_t middle = (too_short + enough) / 2;
+    (gives_pixels(std::string(encoded.substr(0, middle))) ? enough : too_short) = middle;
+  }
+  std::string scan(encoded.substr(0, enough));
+  if (scan.ends_with(std::string_view("\xFF\0", 2)) || scan.ends_with('\xFF')) return true;
+  const auto last = static_cast<unsigned char>(scan.back());
+  scan.back() = static_cast<char>(last | (last + 1));  // the lowest zero bit set
+  if (scan.back() == '\xFF') scan += '\0';
+  return !gives_pixels(scan);
+}
+
+}  // namespace
+
+namespace internal {
+
+Image decode_jpeg(std::string_view encoded, const std::string& name, const DecodeLimits& limits,
+                  int kept_side) {
+  ExtraBytes extra;
+  Image image = decode(encoded, name, limits, kept_side, &extra);
+  if (extra.end > extra.begin && extra.can_be_pixels &&
+      !scan_is_complete(encoded, extra, image, kept_side)) {
+    throw InputError("{}: damaged JPEG: {} bytes are left over after the last pixel", name,
+                     extra.end - extra.begin);
   }
   return image;
 }

@@ -52,15 +52,32 @@ bool read_header(Decoder& decoder) {
   return true;
 }
 
-bool read_pixels(Decoder& decoder, png_bytepp rows, size_t stride) {
+bool is_deep_grey(const Decoder& decoder) {
+  return png_get_color_type(decoder.png, decoder.info) == PNG_COLOR_TYPE_GRAY &&
+         png_get_bit_depth(decoder.png, decoder.info) == 16;
+}
+
+/// Grey values of 16 bits at the begin of each row to RGB. Larger ones than 255 become 255.
+void clip_deep_grey(const std::vector<png_bytep>& rows, int width) {
+  for (png_bytep row : rows) {
+    for (int x = width - 1; x >= 0; --x) {  // backwards: the target overlaps the source
+      std::memset(row + 3 * x, row[2 * x] != 0 ? 255 : row[2 * x + 1], 3);
+    }
+  }
+}
+
+/// Rows of RGB; with `deep_grey`, of grey values of 16 bits.
+bool read_pixels(Decoder& decoder, png_bytepp rows, size_t width, bool deep_grey) {
   if (setjmp(png_jmpbuf(decoder.png)) != 0) return false;
-  png_set_expand(decoder.png);  // palette to RGB, grey below 8 bits to 8, transparency to alpha
-  png_set_strip_16(decoder.png);
-  png_set_strip_alpha(decoder.png);
-  png_set_gray_to_rgb(decoder.png);
+  if (!deep_grey) {
+    png_set_expand(decoder.png);  // palette to RGB, grey below 8 bits to 8, transparency to alpha
+    png_set_strip_16(decoder.png);
+    png_set_strip_alpha(decoder.png);
+    png_set_gray_to_rgb(decoder.png);
+  }
   png_set_interlace_handling(decoder.png);
   png_read_update_info(decoder.png, decoder.info);
-  if (png_get_rowbytes(decoder.png, decoder.info) != stride) {
+  if (png_get_rowbytes(decoder.png, decoder.info) != (deep_grey ? 2 : 3) * width) {
     png_error(decoder.png, "its rows cannot be converted to RGB");
   }
   png_read_image(decoder.png, rows);
@@ -90,9 +107,11 @@ Image decode_png(std::string_view encoded, const std::string& name, const Decode
   const size_t stride = static_cast<size_t>(image.width) * 3;
   std::vector<png_bytep> rows(static_cast<size_t>(image.height));
   for (size_t y = 0; y < rows.size(); ++y) rows[y] = image.rgb.data() + y * stride;
-  if (!read_pixels(decoder, rows.data(), stride)) {
+  const bool deep_grey = is_deep_grey(decoder);
+  if (!read_pixels(decoder, rows.data(), static_cast<size_t>(image.width), deep_grey)) {
     throw InputError("{}: damaged PNG: {}", name, decoder.message);
   }
+  if (deep_grey) clip_deep_grey(rows, image.width);
   return image;
 }
 

@@ -203,6 +203,19 @@ TEST(Image, PngKinds) {
     const Image deep = decode_image(
         encode_png(1, 1, PNG_COLOR_TYPE_RGB, 16, interlaced, {10, 255, 20, 0, 30, 128}), "deep");
     EXPECT_EQ(deep.rgb, (std::vector<uint8_t>{10, 20, 30})) << "the upper byte";
+    const Image deep_grey =
+        decode_image(encode_png(4, 2, PNG_COLOR_TYPE_GRAY, 16, interlaced,
+                                {0, 0, 0, 7, 0, 255, 1, 0, 128, 5, 0, 9, 255, 255, 0, 200}),
+                     "deep grey");
+    std::vector<uint8_t> clipped;
+    for (const int value : {0, 7, 255, 255, 255, 9, 255, 200}) {
+      clipped.insert(clipped.end(), 3, static_cast<uint8_t>(value));
+    }
+    EXPECT_EQ(deep_grey.rgb, clipped) << "above 255: clipped";
+    const Image deep_grey_alpha =
+        decode_image(encode_png(1, 1, PNG_COLOR_TYPE_GRAY_ALPHA, 16, interlaced, {70, 9, 8, 7}),
+                     "deep grey with alpha");
+    EXPECT_EQ(deep_grey_alpha.rgb, (std::vector<uint8_t>{70, 70, 70})) << "the upper byte";
     const Image grey_alpha = decode_image(
         encode_png(1, 1, PNG_COLOR_TYPE_GRAY_ALPHA, 8, interlaced, {9, 100}), "grey alpha");
     EXPECT_EQ(grey_alpha.rgb, (std::vector<uint8_t>{9, 9, 9}));

@@ -20,6 +20,7 @@
 #include <utility>
 
 #include "core/error.h"
+#include "core/foreign_file.h"
 
 namespace lynceus {
 namespace {
@@ -154,6 +155,10 @@ void ConfigReader::read_file(const std::string& path) {
   std::string content;
   if (const std::string reason = read_text(path, content); !reason.empty()) {
     fault(fmt::format("{}: config file cannot be read: {}", path, reason));
+    return;
+  }
+  if (const ForeignFormat* found = find_foreign(content); !content.empty() && found != nullptr) {
+    fault(fmt::format("{} is {}; expected a config file", path, found->what));
     return;
   }
   ++layer_;

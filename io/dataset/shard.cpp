@@ -6,6 +6,7 @@
 
 #include "core/check.h"
 #include "core/error.h"
+#include "core/foreign_file.h"
 #include "io/files/hdf5.h"
 
 namespace lynceus::io {
@@ -107,8 +108,19 @@ struct ShardReader::Reader {
   }
 };
 
+namespace {
+
+File open_shard(const std::filesystem::path& path) {
+  File file = File::open(path);
+  const std::string head = file.head(kForeignHeadBytes);
+  if (!head.starts_with("\x89HDF")) refuse_foreign(head, path.string(), "a dataset shard (HDF5)");
+  return file;
+}
+
+}  // namespace
+
 ShardReader::ShardReader(const std::filesystem::path& path)
-    : file_(File::open(path)), sidecar_(ShardSidecar::read(path)) {
+    : file_(open_shard(path)), sidecar_(ShardSidecar::read(path)) {
   sidecar_.check(file_);
   try {
     read_structure();

@@ -4,6 +4,7 @@
 #include <archive_entry.h>
 
 #include "core/error.h"
+#include "core/foreign_file.h"
 #include "io/files/file.h"
 
 namespace lynceus::io {
@@ -25,6 +26,9 @@ TarReader::TarReader(const std::filesystem::path& path, const ArchiveLimits& lim
 }
 
 void TarReader::damaged() const {
+  if (name_.empty()) {
+    refuse_foreign(File::open(path_).head(kForeignHeadBytes), path_.string(), "a tar archive");
+  }
   const char* text = archive_ ? archive_error_string(archive_.get()) : nullptr;
   throw InputError("{}: not an intact tar archive{}{}: {}", path_.string(),
                    name_.empty() ? "" : ", at or after entry ", name_.substr(0, 200),

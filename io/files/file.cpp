@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "core/error.h"
+#include "core/foreign_file.h"
 
 namespace lynceus::io {
 namespace {
@@ -25,12 +26,27 @@ constexpr size_t kMaxTransfer = size_t{1} << 30;
   throw IoError("{} '{}': {}", call, path.string(), std::generic_category().message(error));
 }
 
+[[noreturn]] void fail_dangling(const fs::path& path, const fs::path& target) {
+  throw IoError("'{}' is a link to '{}', which does not exist", path.string(), target.string());
+}
+
+void refuse_dangling_link(const fs::path& path, int error_of_open) {
+  std::error_code error;
+  if (error_of_open != ENOENT) return;
+  const fs::path target = fs::read_symlink(path, error);
+  if (!error) fail_dangling(path, target);
+}
+
 int open_descriptor(const fs::path& path, int flags) {
   int descriptor;
   do {
     descriptor = ::open(path.c_str(), flags | O_CLOEXEC, 0666);
   } while (descriptor < 0 && errno == EINTR);
-  if (descriptor < 0) fail("open", path, errno);
+  if (descriptor < 0) {
+    const int error = errno;
+    refuse_dangling_link(path, error);
+    fail("open", path, error);
+  }
   return descriptor;
 }
 
@@ -63,6 +79,16 @@ fs::path directory_of(const fs::path& path) {
   return path.has_parent_path() ? path.parent_path() : fs::path(".");
 }
 
+constexpr uint64_t kMaxLinkBytes = 4096;
+
+/// The line of a text file of one line, otherwise an empty text.
+std::string only_line(std::string text) {
+  if (text.ends_with('\n')) text.pop_back();
+  const bool one_line =
+      std::none_of(text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c == 0x7F; });
+  return one_line ? text : "";
+}
+
 }  // namespace
 
 File::File(int descriptor, fs::path path) : descriptor_(descriptor), path_(std::move(path)) {}
@@ -84,6 +110,20 @@ File& File::operator=(File&& other) noexcept {
 }
 
 File File::open(const fs::path& path) {
+  File file = open_regular(path);
+  if (file.size() > kMaxLinkBytes) return file;
+  const std::string text = file.head(kMaxLinkBytes);
+  if (is_lfs_pointer(text)) refuse_foreign(text, path.string(), "");
+  if (!text.starts_with("../")) return file;
+  const std::string link = only_line(text);
+  if (link.empty()) return file;
+  const fs::path target = (directory_of(path) / link).lexically_normal();
+  std::error_code error;
+  if (!fs::is_regular_file(target, error)) fail_dangling(path, link);
+  return open_regular(target);
+}
+
+File File::open_regular(const fs::path& path) {
   // Non-blocking, so that a named pipe is refused below; otherwise open() waits for a writer.
   File file(open_descriptor(path, O_RDONLY | O_NONBLOCK), path);
   const struct stat status = status_of(file.descriptor_, path);
@@ -118,6 +158,12 @@ void File::read_at(uint64_t offset, void* target, size_t size) const {
                     path_.string(), offset + done, offset, offset + size);
     done += static_cast<size_t>(got);
   }
+}
+
+std::string File::head(size_t most) const {
+  std::string bytes(static_cast<size_t>(std::min<uint64_t>(size(), most)), '\0');
+  read_at(0, bytes.data(), bytes.size());
+  return bytes;
 }
 
 void File::write_at(uint64_t offset, const void* source, size_t size) {
@@ -219,17 +265,12 @@ std::string read_text(const fs::path& path, uint64_t max_bytes) {
 }
 
 fs::path follow_link_text(const fs::path& path) {
-  constexpr uint64_t kMaxBytes = 4096;
   std::error_code error;
   if (!fs::is_regular_file(path, error)) return path;
   const uint64_t size = fs::file_size(path, error);
-  if (error || size == 0 || size > kMaxBytes) return path;
-  std::string text = read_text(path, kMaxBytes);
-  if (text.ends_with('\n')) text.pop_back();
-  const bool one_line =
-      !text.empty() &&
-      std::none_of(text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c == 0x7F; });
-  if (!one_line || fs::path(text).is_absolute()) return path;
+  if (error || size == 0 || size > kMaxLinkBytes) return path;
+  const std::string text = only_line(File::open_regular(path).head(kMaxLinkBytes));
+  if (text.empty() || fs::path(text).is_absolute()) return path;
   const fs::path target = (directory_of(path) / text).lexically_normal();
   return fs::is_regular_file(target, error) ? target : path;
 }

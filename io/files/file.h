@@ -22,8 +22,12 @@ class File {
   File(File&& other) noexcept;
   File& operator=(File&& other) noexcept;
 
-  /// Opens an existing regular file for reading.
+  /// Opens an existing regular file for reading. Symbolic links are followed, and so is a text file
+  /// of one line that begins with ../: it is what remains of a link where there are no links.
+  /// IoError for a link to a file that does not exist, ForeignFile for a Git LFS pointer.
   static File open(const std::filesystem::path& path);
+  /// The same, but a small text file is only a text file.
+  static File open_regular(const std::filesystem::path& path);
   /// Creates or truncates a file, for writing and reading.
   static File create(const std::filesystem::path& path);
   /// Opens an existing file for writing and reading; its contents are kept.
@@ -51,6 +55,8 @@ class File {
   void sync();
   /// Closes and throws on error; the destructor ignores errors.
   void close();
+  /// The first bytes, at most `most`.
+  std::string head(size_t most) const;
 
  private:
   File(int descriptor, std::filesystem::path path);

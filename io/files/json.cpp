@@ -4,6 +4,7 @@
 #include <cctype>
 
 #include "core/error.h"
+#include "core/foreign_file.h"
 #include "io/files/json_internal.h"
 
 namespace lynceus::io {
@@ -49,7 +50,9 @@ Json Json::parse(std::string_view text, const std::string& origin, const JsonLim
 }
 
 Json Json::read(const std::filesystem::path& path, const JsonLimits& limits) {
-  return parse(read_text(path, limits.max_bytes), path.string(), limits);
+  const std::string text = read_text(path, limits.max_bytes);
+  refuse_foreign(text, path.string(), "JSON");
+  return parse(text, path.string(), limits);
 }
 
 bool Json::is_null() const { return of(value_).is_null(); }

@@ -3,10 +3,13 @@
 #include <algorithm>
 
 #include "core/error.h"
+#include "core/foreign_file.h"
 
 namespace lynceus::io {
 
-Lines::Lines(const std::filesystem::path& path) : file_(File::open(path)), size_(file_.size()) {}
+Lines::Lines(const std::filesystem::path& path) : file_(File::open(path)), size_(file_.size()) {
+  if (size_ > 0) refuse_foreign(file_.head(kForeignHeadBytes), path.string(), "text in UTF-8");
+}
 
 bool Lines::fill() {
   constexpr uint64_t kChunkBytes = 1ull << 20;

@@ -13,6 +13,7 @@ class Lines {
  public:
   static constexpr uint64_t kMaxBytes = 16ull << 20;
 
+  /// ForeignFile for packed data, a web page and the like (core/foreign_file.h).
   explicit Lines(const std::filesystem::path& path);
 
   /// Reads the next line without its newline; false after the last. InputError for a line that is

@@ -6,6 +6,7 @@
 
 #include "core/check.h"
 #include "core/error.h"
+#include "core/foreign_file.h"
 #include "core/random.h"
 #include "io/files/digest.h"
 #include "io/files/file.h"
@@ -23,8 +24,11 @@ std::string_view trimmed(std::string_view text) {
   return text.substr(begin, text.find_last_not_of(" \t\r") - begin + 1);
 }
 
+/// Visits the lines of a file, with their numbers, that are neither blank nor comments.
 template <typename Visit>
-void for_each_line(const std::string& text, Visit visit) {
+void for_each_line(const std::filesystem::path& path, Visit visit) {
+  const std::string text = read_text(path, kMaxFileBytes);
+  if (!text.empty()) refuse_foreign(text, path.string(), "text in UTF-8");
   int number = 1;
   for (size_t begin = 0; begin < text.size(); ++number) {
     const size_t end = std::min(text.find('\n', begin), text.size());
@@ -86,7 +90,7 @@ PromptStyle PromptStyle::load(const std::filesystem::path& path) {
   std::map<std::string, bool> seen{{"name", false},      {"system", false},
                                    {"user", false},      {"default_system", false},
                                    {"assistant", false}, {"lower_case", false}};
-  for_each_line(read_text(path, kMaxFileBytes), [&](int number, std::string_view line) {
+  for_each_line(path, [&](int number, std::string_view line) {
     const size_t equals = line.find('=');
     const std::string key(trimmed(line.substr(0, equals)));
     const std::string where = fmt::format("{}:{}: {}", path.string(), number, key);
@@ -122,7 +126,7 @@ PromptList::PromptList(std::vector<std::string> prompts) {
 
 PromptList PromptList::load(const std::filesystem::path& path) {
   std::vector<std::string> prompts;
-  for_each_line(read_text(path, kMaxFileBytes), [&](int number, std::string_view line) {
+  for_each_line(path, [&](int number, std::string_view line) {
     if (count_places(line) > 1) {
       throw InputError("{}:{}: expected {{text}} at most once, found \"{}\"", path.string(), number,
                        line);

@@ -7,6 +7,7 @@
 
 #include "core/check.h"
 #include "core/error.h"
+#include "core/foreign_file.h"
 #include "io/files/digest.h"
 #include "io/files/file.h"
 #include "io/text/sentencepiece_check.h"
@@ -32,11 +33,39 @@ class LineIterator : public sentencepiece::SentenceIterator {
   size_t position_ = 0;
 };
 
+/// Lines of a token in base64, a space and a number, as in the tokenizer.model of LLaMA 3.
+bool is_tiktoken_list(std::string_view bytes) {
+  const std::string_view line = bytes.substr(0, bytes.find('\n'));
+  const size_t space = line.find(' ');
+  constexpr std::string_view kBase64 =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=";
+  return space != std::string_view::npos && space > 0 && space % 4 == 0 &&
+         line.substr(0, space).find_first_not_of(kBase64) == std::string_view::npos &&
+         space + 1 < line.size() &&
+         line.substr(space + 1).find_first_not_of("0123456789\r") == std::string_view::npos;
+}
+
+/// InputError for what is known to be given in place of a SentencePiece model.
+void refuse_other_tokenizer(std::string_view bytes, const std::string& name) {
+  const size_t first = bytes.find_first_not_of(" \t\r\n");
+  const char* found = nullptr;
+  if (first != std::string_view::npos && (bytes[first] == '{' || bytes[first] == '[')) {
+    found = bytes.find("\"merges\"") != std::string_view::npos
+                ? "the tokenizer.json of Hugging Face's tokenizers: give tokenizer.model instead"
+                : "JSON: give tokenizer.model instead";
+  }
+  if (is_tiktoken_list(bytes)) found = "a tiktoken list, as in LLaMA 3, which is not supported";
+  if (found != nullptr)
+    throw InputError("{}: expected a SentencePiece model, found {}", name, found);
+}
+
 }  // namespace
 
 Tokenizer::Tokenizer(const std::filesystem::path& path)
     : path_(path), processor_(std::make_unique<sentencepiece::SentencePieceProcessor>()) {
   const std::string bytes = read_text(path, kMaxModelBytes);
+  refuse_foreign(bytes, path.string(), "a SentencePiece model");
+  refuse_other_tokenizer(bytes, path.string());
   check_sentencepiece_model(bytes, path.string());
   const auto status = processor_->LoadFromSerializedProto(bytes);
   if (!status.ok() || processor_->GetPieceSize() == 0) {

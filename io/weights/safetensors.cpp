@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "core/foreign_file.h"
 #include "io/files/json.h"
 
 namespace lynceus::io {
@@ -52,6 +53,10 @@ SafetensorsFile::SafetensorsFile(const std::filesystem::path& path)
     : file_(File::open(follow_link_text(path))) {
   const std::string shown = file_.path().string();
   const uint64_t size = file_.size();
+  const std::string head = file_.head(kForeignHeadBytes);
+  // The header begins with its length; its text begins with {.
+  if (head.size() <= sizeof(uint64_t) || head[sizeof(uint64_t)] != '{')
+    refuse_foreign(head, shown, "a safetensors file");
   uint64_t header_bytes = 0;
   if (size < sizeof(header_bytes))
     throw InputError(

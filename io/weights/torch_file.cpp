@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "core/error.h"
+#include "core/foreign_file.h"
 #include "io/files/zip_entries.h"
 #include "io/weights/pickle.h"
 
@@ -118,13 +119,13 @@ class TorchReader {
 
   void refuse_other_formats() const {
     if (is_zip(file_)) return;
-    std::string head(std::min<uint64_t>(file_.size(), 512), '\0');
-    file_.read_at(0, head.data(), head.size());
+    const std::string head = file_.head(kForeignHeadBytes);
     const bool pickled = head.starts_with('\x80');
     const bool tarred = head.size() > 262 && head.compare(257, 5, "ustar") == 0;
     if (pickled || tarred)
       throw InputError("{}: expected a zip archive, found a {} of torch before 1.6; {}", shown_,
                        pickled ? "bare pickle" : "tar archive", kWayOut);
+    refuse_foreign(head, shown_, "a torch file (a zip archive)");
     throw InputError("{}: not a torch file: expected a zip archive", shown_);
   }
 

@@ -99,7 +99,8 @@ constexpr std::array<const char*, 7> kWeightNames = {
 WeightSourcePtr open_directory(const fs::path& directory) {
   std::string expected;
   for (const char* name : kWeightNames) {
-    if (file_exists(directory / name))
+    std::error_code ignored;  // a link to nowhere is reported when it is opened
+    if (file_exists(directory / name) || fs::is_symlink(directory / name, ignored))
       return name == kPieceName ? open_llama_pieces(directory) : open_weights(directory / name);
     expected += (expected.empty() ? "" : ", ") + std::string(name);
   }

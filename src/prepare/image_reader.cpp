@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "core/foreign_file.h"
 #include "io/files/file.h"
 #include "io/media/image.h"
 #include "prepare/row_text.h"
@@ -29,6 +30,8 @@ std::string ImageReader::read(const std::string& path, const std::string& where)
     encoded = io::read_text(root_ / relative, kMaxImageBytes);
   } catch (const IoError& error) {
     throw RejectedRow("missing picture", "{}: {}", where, error.what());
+  } catch (const ForeignFile& error) {
+    throw RejectedRow(error.kind(), "{}: {}", where, error.what());
   } catch (const InputError& error) {
     throw RejectedRow("picture too large", "{}: {}", where, error.what());
   }
@@ -50,6 +53,8 @@ void check_image(std::string_view encoded, const std::string& name, ImageCheck c
     } else {
       io::check_image_header(encoded, name);
     }
+  } catch (const ForeignFile& error) {
+    throw RejectedRow(error.kind(), "{}", error.what());
   } catch (const InputError& error) {
     throw RejectedRow("damaged picture", "{}", error.what());
   }

@@ -8,6 +8,7 @@
 #include <set>
 #include <utility>
 
+#include "core/foreign_file.h"
 #include "io/files/json_internal.h"
 
 namespace lynceus::prepare {
@@ -25,6 +26,7 @@ class ByteReader {
  public:
   explicit ByteReader(const std::filesystem::path& path)
       : file_(io::File::open(path)), size_(file_.size()) {
+    if (size_ > 0) refuse_foreign(file_.head(kForeignHeadBytes), path.string(), "JSON");
     fill();
   }
 

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "core/error.h"
+#include "core/foreign_file.h"
 #include "io/media/frame_choice.h"
 #include "io/media/image.h"
 #include "io/media/jpeg.h"
@@ -176,6 +177,8 @@ VideoReader::Result VideoReader::decode(const std::string& name) {
     file = io::File::open(options_.root / name);
   } catch (const IoError& error) {
     return {{}, "missing video", error.what()};
+  } catch (const ForeignFile& error) {
+    return {{}, error.kind(), error.what()};
   }
   check_program();
   const size_t most =
@@ -197,8 +200,12 @@ VideoReader::Result VideoReader::decode(const std::string& name) {
   const std::string& output = child.output;
   for (const auto& [word, kind] :
        {std::pair{"damaged ", "damaged video"}, std::pair{"large ", "video too large"}}) {
-    if (child.exit_code == 3 && output.starts_with(word))
-      return {{}, kind, trimmed(output.substr(std::strlen(word), 1000))};
+    if (child.exit_code != 3 || !output.starts_with(word)) continue;
+    const std::string head = file.head(kForeignHeadBytes);
+    if (const ForeignFormat* found = find_foreign(head); found != nullptr) {
+      return {{}, found->kind, fmt::format("it is {}", found->what)};
+    }
+    return {{}, kind, trimmed(output.substr(std::strlen(word), 1000))};
   }
   Result result{{}, "decoder crashed", ""};
   if (child.exit_code == 0 && !child.too_much_output) result.jpegs = jpegs_of(output, options_);

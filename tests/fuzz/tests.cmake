@@ -67,7 +67,7 @@ endfunction()
 set(fuzz_objects)
 file(MAKE_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR}/fuzz)
 foreach(name
-    core/check core/config core/config_faults core/config_visitor core/error core/memory core/stream core/tensor
+    core/check core/config/config core/config/faults core/config/visitor core/error core/foreign_file core/memory core/stream core/tensor
     core/no_cuda/accelerator
     io/checkpoint/manifest
     io/dataset/shard io/dataset/shard_sidecar

@@ -11,6 +11,8 @@
 #include <fstream>
 
 #include "core/error.h"
+#include "io/files/json.h"
+#include "io/files/lines.h"
 
 namespace lynceus::io {
 namespace {
@@ -18,6 +20,7 @@ namespace {
 namespace fs = std::filesystem;
 using testing::AllOf;
 using testing::HasSubstr;
+using testing::StartsWith;
 using testing::ThrowsMessage;
 
 /// A new folder, removed afterwards.
@@ -139,6 +142,51 @@ TEST_F(FileTest, TextInPlaceOfALinkIsFollowed) {
   const fs::path link = write("two/weights", "../one/weights");
   EXPECT_EQ(follow_link_text(link), folder_ / "one/weights");
   EXPECT_EQ(follow_link_text(write("two/line", "../one/weights\n")), folder_ / "one/weights");
+}
+
+template <typename Read>
+std::string message_of(const Read& read) {
+  try {
+    read();
+  } catch (const Error& error) {
+    return fmt::format("{} {}", static_cast<int>(error.code()), error.what());
+  }
+  return "no error";
+}
+
+TEST_F(FileTest, LinksToNowhereAreNamed) {
+  fs::create_symlink("../blobs/gone", folder_ / "link");
+  EXPECT_THAT(message_of([&] { File::open(folder_ / "link"); }),
+              HasSubstr("link' is a link to '../blobs/gone', which does not exist"));
+  const fs::path text = write("text", "../blobs/gone\n");
+  EXPECT_THAT(message_of([&] { read_text(text); }),
+              HasSubstr("text' is a link to '../blobs/gone', which does not exist"));
+}
+
+TEST_F(FileTest, TextThatStandsForALinkIsFollowedWhenItIsOpened) {
+  write("blobs/one", "contents");
+  EXPECT_EQ(read_text(write("snapshots/config.json", "../blobs/one")), "contents");
+  EXPECT_EQ(read_text(write("snapshots/lines", "../blobs/one\n../blobs/one\n")),
+            "../blobs/one\n../blobs/one\n");
+  EXPECT_EQ(read_text(write("snapshots/again", "../snapshots/config.json")), "../blobs/one")
+      << "once only";
+}
+
+TEST_F(FileTest, GitLfsPointersAreRefused) {
+  const fs::path pointer =
+      write("weights.bin", "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n");
+  EXPECT_THAT(message_of([&] { File::open(pointer); }),
+              AllOf(StartsWith("3 "), HasSubstr("weights.bin is a Git LFS pointer, not the file")));
+}
+
+TEST_F(FileTest, TextReadersRefuseOtherFormats) {
+  const fs::path page = write("page", "<!DOCTYPE html>\n<html></html>");
+  EXPECT_THAT(message_of([&] { Lines{page}; }),
+              HasSubstr("page is an HTML page (did the download fail?); expected text"));
+  EXPECT_THAT(message_of([&] { Json::read(page); }), HasSubstr("is an HTML page"));
+  EXPECT_THAT(message_of([&] { Json::read(write("none", "")); }), HasSubstr("is an empty file"));
+  EXPECT_THAT(message_of([&] { Lines{write("gz", "\x1F\x8B\x08")}; }), HasSubstr("is gzip data"));
+  EXPECT_EQ(message_of([&] { Lines{write("none", "")}; }), "no error");
 }
 
 TEST_F(FileTest, OtherFilesAreReturnedUnchanged) {

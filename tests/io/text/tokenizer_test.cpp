@@ -82,6 +82,22 @@ TEST(Tokenizer, RefusesAFileThatIsNoModel) {
   EXPECT_THROW(Tokenizer{file}, IoError);
 }
 
+TEST(Tokenizer, SaysWhatIsGivenInItsPlace) {
+  const fs::path file = fs::path(testing::TempDir()) / "lynceus_other_tokenizer";
+  const std::pair<std::string, const char*> kinds[] = {
+      {"IQ== 0\nIg== 1\n", "found a tiktoken list"},
+      {R"({"model": {"vocab": {}, "merges": []}})", "found the tokenizer.json"},
+      {R"({"tokenizer_class": "LlamaTokenizer"})", "found JSON"},
+      {"<!DOCTYPE html>", "is an HTML page"},
+      {"version https://git-lfs.github.com/spec/v1\n", "is a Git LFS pointer"},
+  };
+  for (const auto& [bytes, says] : kinds) {
+    std::ofstream(file, std::ios::binary) << bytes;
+    EXPECT_THAT([&] { Tokenizer{file}; }, testing::ThrowsMessage<InputError>(HasSubstr(says)));
+  }
+  fs::remove(file);
+}
+
 /// A field of a protocol buffer, of bytes, a small integer or a float.
 std::string field(int number, const std::string& bytes) {
   std::string size;

@@ -155,7 +155,9 @@ TEST_F(TorchHostile, EntriesThatShareBytes) {
 }
 
 TEST_F(TorchHostile, OtherFiles) {
-  refused("", "not a torch file");
+  refused("", "x.pt is an empty file; expected a torch file");
+  refused("<html>", "x.pt is an HTML page");
+  refused("version https://git-lfs.github.com/spec/v1\n", "x.pt is a Git LFS pointer");
   refused("just some text", "not a torch file");
   refused(py_pickle("N"), "before 1.6");
   std::string tar(512, '\0');

@@ -1,0 +1,101 @@
+#include "core/foreign_file.h"
+
+#include <algorithm>
+#include <cctype>
+
+namespace lynceus {
+namespace {
+
+using std::string_view_literals::operator""sv;
+
+constexpr std::string_view kLfsBegin = "version https://git-lfs.github.com/spec/";
+
+struct Signature {
+  std::string_view bytes;
+  ForeignFormat format;
+};
+
+// What begins with the same bytes for every file of the format.
+constexpr Signature kSignatures[] = {
+    {"\x1F\x8B"sv, {"gzip data", "gzip data: unpack it first (gunzip)"}},
+    {"BZh"sv, {"bzip2 data", "bzip2 data: unpack it first (bunzip2)"}},
+    {"\xFD"
+     "7zXZ\0"sv,
+     {"xz data", "xz data: unpack it first (unxz)"}},
+    {"\x28\xB5\x2F\xFD"sv, {"zstd data", "zstd data: unpack it first (unzstd)"}},
+    {"PK\x03\x04"sv, {"zip archive", "a zip archive: unpack it first (unzip)"}},
+    {"PK\x05\x06"sv, {"zip archive", "an empty zip archive"}},
+    {"7z\xBC\xAF\x27\x1C"sv, {"7z archive", "a 7z archive: unpack it first"}},
+    {"Rar!\x1A\x07"sv, {"rar archive", "a rar archive: unpack it first"}},
+    {"PAR1"sv, {"parquet file", "a parquet file: convert it to JSONL first"}},
+    {"ARROW1\0"sv, {"arrow file", "an Arrow file: convert it to JSONL first"}},
+    {"\x89HDF\r\n\x1A\n"sv, {"HDF5 file", "an HDF5 file"}},
+    {"%PDF-"sv, {"PDF document", "a PDF document"}},
+    {"\x89PNG\r\n\x1A\n"sv, {"PNG picture", "a PNG picture"}},
+    {"\xFF\xD8\xFF"sv, {"JPEG picture", "a JPEG picture"}},
+    {"GIF8"sv, {"GIF picture", "a GIF picture"}},
+    {"GGUF"sv, {"GGUF file", "a GGUF file (llama.cpp), which is not read"}},
+    {"\x7F"
+     "ELF"sv,
+     {"program", "a program"}},
+    {"\xFF\xFE"sv, {"UTF-16 text", "text in UTF-16: convert it to UTF-8 (iconv -f UTF-16)"}},
+    {"\xFE\xFF"sv, {"UTF-16 text", "text in UTF-16: convert it to UTF-8 (iconv -f UTF-16)"}},
+    {"\0\0\xFE\xFF"sv, {"UTF-32 text", "text in UTF-32: convert it to UTF-8 (iconv -f UTF-32)"}},
+};
+
+constexpr ForeignFormat kEmpty = {"empty file", "an empty file"};
+constexpr ForeignFormat kLfsPointer = {"Git LFS pointer",
+                                       "a Git LFS pointer, not the file: run git lfs pull"};
+constexpr ForeignFormat kHtml = {"HTML page", "an HTML page (did the download fail?)"};
+constexpr ForeignFormat kXml = {"XML document", "an XML document (did the download fail?)"};
+constexpr ForeignFormat kSvg = {"SVG drawing", "an SVG drawing"};
+constexpr ForeignFormat kTar = {"tar archive", "a tar archive: unpack it first"};
+
+std::string lower_case(std::string_view text) {
+  std::string lower(text);
+  std::transform(lower.begin(), lower.end(), lower.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return lower;
+}
+
+const ForeignFormat* find_markup(std::string_view bytes) {
+  if (bytes.starts_with("\xEF\xBB\xBF")) bytes.remove_prefix(3);
+  const size_t first = bytes.find_first_not_of(" \t\r\n");
+  if (first == std::string_view::npos || bytes[first] != '<') return nullptr;
+  const std::string text = lower_case(bytes.substr(first));
+  if (text.starts_with("<!doctype svg") || text.starts_with("<svg")) return &kSvg;
+  for (const char* begin : {"<!doctype html", "<html", "<head", "<body"}) {
+    if (text.starts_with(begin)) return &kHtml;
+  }
+  if (!text.starts_with("<?xml")) return nullptr;
+  if (text.find("<svg") != std::string::npos) return &kSvg;
+  return text.find("<html") != std::string::npos ? &kHtml : &kXml;
+}
+
+}  // namespace
+
+bool is_lfs_pointer(std::string_view first_bytes) { return first_bytes.starts_with(kLfsBegin); }
+
+const ForeignFormat* find_foreign(std::string_view first_bytes) {
+  if (first_bytes.empty()) return &kEmpty;
+  if (is_lfs_pointer(first_bytes)) return &kLfsPointer;
+  for (const Signature& signature : kSignatures) {
+    if (first_bytes.starts_with(signature.bytes)) return &signature.format;
+  }
+  constexpr size_t kTarMagicAt = 257;
+  if (first_bytes.size() > kTarMagicAt && first_bytes.substr(kTarMagicAt).starts_with("ustar")) {
+    return &kTar;
+  }
+  return find_markup(first_bytes);
+}
+
+void refuse_foreign(std::string_view first_bytes, const std::string& file,
+                    std::string_view expected) {
+  const ForeignFormat* format = find_foreign(first_bytes.substr(0, kForeignHeadBytes));
+  if (format == nullptr) return;
+  throw ForeignFile(format->kind, expected.empty() ? fmt::format("{} is {}", file, format->what)
+                                                   : fmt::format("{} is {}; expected {}", file,
+                                                                 format->what, expected));
+}
+
+}  // namespace lynceus

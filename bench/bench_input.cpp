@@ -52,7 +52,7 @@ struct BenchOptions {
 
   template <typename Visitor>
   void visit(Visitor& v) {
-    v.field("images", images, "folder of JPEG, PNG or WebP files");
+    v.field("images", images, "folder of image files");
     v.field("loader", loader, "dataset shard: measure the loader instead");
     v.field("threads", threads, "threads that decode and transform");
     v.field("size", size, "sides of the result, pixels, with commas between them");

@@ -2,7 +2,7 @@
 # Installs the packages that Lynceus needs to build and to test, with apt.
 #
 #   tools/setup.sh              to build, to run and to test
-#   tools/setup.sh --checkers   and what some tests need: PyTorch, h5py, shellcheck, clang-format, clang-tidy
+#   tools/setup.sh --checkers   and what some tests need: PyTorch, h5py, Pillow, shellcheck, clang-format, clang-tidy
 #
 # Debian 12 is tested. Ubuntu 24.04 has packages of the same names (in main and universe) and is
 # untested. Root or sudo is needed only when a package is missing. Other systems: docs/building.md.
@@ -15,8 +15,8 @@ packages=(
   # MPI
   libopenmpi-dev openmpi-bin
   # files: HDF5, images, archives, tokenizer, digests, JSON
-  libhdf5-openmpi-dev libjpeg-dev libpng-dev libwebp-dev libarchive-dev libsentencepiece-dev
-  libxxhash-dev nlohmann-json3-dev
+  libhdf5-openmpi-dev libjpeg-dev libpng-dev libwebp-dev libgif-dev libtiff-dev libarchive-dev
+  libsentencepiece-dev libxxhash-dev nlohmann-json3-dev
   # videos, used by a separate program
   libavformat-dev libavcodec-dev libswscale-dev libavutil-dev
   # arithmetic; only the benchmarks use OpenBLAS
@@ -29,7 +29,7 @@ packages=(
 )
 case "${1:-}" in
   "") ;;
-  --checkers) packages+=(python3-torch python3-h5py shellcheck clang-format clang-tidy) ;;
+  --checkers) packages+=(python3-torch python3-h5py python3-pil shellcheck clang-format clang-tidy) ;;
   *)
     echo "setup: expected nothing or --checkers, found '$1'" >&2
     exit 2

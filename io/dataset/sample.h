@@ -26,7 +26,8 @@ constexpr int kMediaKinds = 2;
 struct Sample {
   std::string key;  ///< names the sample in messages and reports
   MediaKind kind = MediaKind::kFrames;
-  std::vector<std::string> media;  ///< encoded bytes (JPEG, PNG); empty: text only
+  std::vector<std::string>
+      media;  ///< encoded bytes, as decode_image() reads them; empty: text only
   std::vector<Turn> turns;
 };
 

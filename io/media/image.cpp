@@ -2,8 +2,12 @@
 #include "io/media/image.h"
 
 #include "core/error.h"
+#include "core/foreign_file.h"
+#include "io/media/bmp.h"
+#include "io/media/gif.h"
 #include "io/media/jpeg.h"
 #include "io/media/png.h"
+#include "io/media/tiff.h"
 #include "io/media/webp.h"
 
 namespace lynceus::io {
@@ -29,37 +33,110 @@ Image allocate_image(int64_t width, int64_t height, const std::string& name,
 
 namespace {
 
-bool is_jpeg(std::string_view encoded) { return encoded.starts_with("\xFF\xD8\xFF"); }
-bool is_png(std::string_view encoded) { return encoded.starts_with("\x89PNG\r\n\x1A\n"); }
-bool is_webp(std::string_view encoded) {
-  return encoded.starts_with("RIFF") && encoded.size() >= 12 && encoded.substr(8, 4) == "WEBP";
+struct UnreadFormat {
+  size_t at;  // of the bytes, in the file
+  std::string_view bytes;
+  const char* kind;
+};
+
+using std::string_view_literals::operator""sv;
+
+constexpr UnreadFormat kUnreadFormats[] = {
+    {4, "ftypavi"sv, "picture format that is not read: AVIF"},
+    {4, "ftyphei"sv, "picture format that is not read: HEIC"},
+    {4, "ftyphev"sv, "picture format that is not read: HEIC"},
+    {4, "ftypmif1"sv, "picture format that is not read: HEIC"},
+    {4, "ftypmsf1"sv, "picture format that is not read: HEIC"},
+    {0, "\xFF\x0A"sv, "picture format that is not read: JPEG XL"},
+    {4, "JXL \r\n\x87\n"sv, "picture format that is not read: JPEG XL"},
+    {0, "\xFF\x4F\xFF\x51"sv, "picture format that is not read: JPEG 2000"},
+    {4, "jP  \r\n\x87\n"sv, "picture format that is not read: JPEG 2000"},
+    {0, "8BPS"sv, "picture format that is not read: PSD"},
+    {0, "\0\0\1\0"sv, "picture format that is not read: ICO"},
+    {0, "\0\0\2\0"sv, "picture format that is not read: CUR"},
+    {0, "DDS "sv, "picture format that is not read: DDS"},
+    {0, "qoif"sv, "picture format that is not read: QOI"},
+    {0, "\x76\x2F\x31\x01"sv, "picture format that is not read: OpenEXR"},
+    {0, "#?RADIANCE"sv, "picture format that is not read: Radiance HDR"},
+    {0, "<svg"sv, "picture format that is not read: SVG"},
+};
+
+bool is_pnm(std::string_view encoded) {
+  return encoded.size() > 2 && encoded[0] == 'P' && encoded[1] >= '1' && encoded[1] <= '7' &&
+         (encoded[2] == '\n' || encoded[2] == ' ' || encoded[2] == '\r' || encoded[2] == '\t');
 }
 
-[[noreturn]] void refuse(std::string_view encoded, const std::string& name) {
+const char* unread_kind(std::string_view encoded) {
+  if (is_pnm(encoded)) return "picture format that is not read: PNM";
+  for (const UnreadFormat& format : kUnreadFormats) {
+    if (encoded.size() > format.at && encoded.substr(format.at).starts_with(format.bytes))
+      return format.kind;
+  }
+  return nullptr;
+}
+
+enum class Format { kJpeg, kPng, kWebp, kGif, kBmp, kTiff };
+
+/// ForeignFile or InputError for bytes of another format.
+Format format_of(std::string_view encoded, const std::string& name) {
+  if (encoded.starts_with("\xFF\xD8\xFF")) return Format::kJpeg;
+  if (encoded.starts_with("\x89PNG\r\n\x1A\n")) return Format::kPng;
+  if (encoded.starts_with("RIFF") && encoded.size() >= 12 && encoded.substr(8, 4) == "WEBP")
+    return Format::kWebp;
+  if (encoded.starts_with("GIF87a") || encoded.starts_with("GIF89a")) return Format::kGif;
+  if (encoded.starts_with("BM")) return Format::kBmp;
+  for (const auto begin : {"II*\0"sv, "MM\0*"sv, "II+\0"sv, "MM\0+"sv}) {
+    if (encoded.starts_with(begin)) return Format::kTiff;
+  }
+  constexpr std::string_view kExpected = "a JPEG, PNG, WebP, GIF, BMP or TIFF image";
+  if (const char* kind = unread_kind(encoded); kind != nullptr)
+    throw ForeignFile(kind, fmt::format("{}: {}; expected {}", name, kind, kExpected));
+  refuse_foreign(encoded, name, kExpected);
   std::string begin;
   for (const char c : encoded.substr(0, 8)) {
     begin += fmt::format("{:02x} ", static_cast<unsigned char>(c));
   }
-  throw InputError("{}: expected a JPEG, PNG or WebP image, found {} bytes, first bytes: {}", name,
-                   encoded.size(), begin.empty() ? "none" : begin);
+  throw InputError("{}: expected {}, found {} bytes, first bytes: {}", name, kExpected,
+                   encoded.size(), begin);
 }
 
 }  // namespace
 
 Image decode_image(std::string_view encoded, const std::string& name, const DecodeLimits& limits,
                    int kept_side) {
-  if (is_jpeg(encoded)) return internal::decode_jpeg(encoded, name, limits, kept_side);
-  if (is_png(encoded)) return internal::decode_png(encoded, name, limits);
-  if (is_webp(encoded)) return internal::decode_webp(encoded, name, limits);
-  refuse(encoded, name);
+  switch (format_of(encoded, name)) {
+    case Format::kJpeg:
+      return internal::decode_jpeg(encoded, name, limits, kept_side);
+    case Format::kPng:
+      return internal::decode_png(encoded, name, limits);
+    case Format::kWebp:
+      return internal::decode_webp(encoded, name, limits);
+    case Format::kGif:
+      return internal::decode_gif(encoded, name, limits);
+    case Format::kBmp:
+      return internal::decode_bmp(encoded, name, limits);
+    case Format::kTiff:
+      return internal::decode_tiff(encoded, name, limits);
+  }
+  throw InternalError("a picture format without a decoder");
 }
 
 void check_image_header(std::string_view encoded, const std::string& name,
                         const DecodeLimits& limits) {
-  if (is_jpeg(encoded)) return internal::check_jpeg_header(encoded, name, limits);
-  if (is_png(encoded)) return internal::check_png_header(encoded, name, limits);
-  if (is_webp(encoded)) return internal::check_webp_header(encoded, name, limits);
-  refuse(encoded, name);
+  switch (format_of(encoded, name)) {
+    case Format::kJpeg:
+      return internal::check_jpeg_header(encoded, name, limits);
+    case Format::kPng:
+      return internal::check_png_header(encoded, name, limits);
+    case Format::kWebp:
+      return internal::check_webp_header(encoded, name, limits);
+    case Format::kGif:
+      return internal::check_gif_header(encoded, name, limits);
+    case Format::kBmp:
+      return internal::check_bmp_header(encoded, name, limits);
+    case Format::kTiff:
+      return internal::check_tiff_header(encoded, name, limits);
+  }
 }
 
 }  // namespace lynceus::io

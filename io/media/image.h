@@ -7,7 +7,12 @@
 //   PNG   palettes and depths below 8 bits are expanded; of 16-bit colours, and of grey with alpha,
 //         the upper byte is kept; 16-bit grey is clipped: values above 255 become 255 (PIL's I;16);
 //         alpha is dropped without compositing
-//   WebP  still images only; alpha is dropped
+//   WebP  the first frame of an animation, on black; alpha is dropped
+//   GIF   the first image, on the transparent colour or else colour 0; nothing is transparent
+//   BMP   1 to 32 bits, masks, runs, top-down; alpha is dropped
+//   TIFF  the first page: grey, palettes, RGB and CMYK of 1 to 8 or 16 bits (as for PNG), YCbCr in
+//         JPEG; alpha is dropped, except that colours multiplied by it are divided by it; turned by
+//         the tag Orientation
 #pragma once
 
 #include <cstdint>
@@ -28,10 +33,11 @@ struct DecodeLimits {
   int64_t max_pixels = 64 << 20;
 };
 
-/// Decodes a JPEG, PNG or WebP image in memory. Messages contain `name`. InputError for an image
-/// that is incomplete, damaged (for JPEG also if the decoder only warns of lost pixels) or larger
-/// than the limit.
-/// Thread-safe: every call makes a new decoder, because a damaged image may corrupt its state.
+/// Decodes an image in memory. Messages contain `name`. ForeignFile for bytes of a known format
+/// that is not read (AVIF, a web page, a Git LFS pointer); its kind says which. InputError for an
+/// image that is incomplete, damaged (for JPEG also if the decoder only warns of lost pixels) or
+/// larger than the limit. Thread-safe: every call makes a new decoder, because a damaged image may
+/// corrupt its state.
 ///
 /// `kept_side` > 0: a JPEG is decoded at the smallest of 1, 1/2, 1/4 and 1/8 of its size whose
 /// shorter side has at least that many pixels. This is faster, but the pixels differ from Pillow's.

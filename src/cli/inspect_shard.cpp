@@ -29,6 +29,9 @@ const char* suffix_of(const std::string& bytes) {
   if (bytes.starts_with("\xff\xd8")) return "jpg";
   if (bytes.starts_with("\x89PNG")) return "png";
   if (bytes.starts_with("RIFF") && bytes.substr(8, 4) == "WEBP") return "webp";
+  if (bytes.starts_with("GIF8")) return "gif";
+  if (bytes.starts_with("BM")) return "bmp";
+  if (bytes.starts_with("II") || bytes.starts_with("MM")) return "tif";
   return "bin";
 }
 

@@ -6,8 +6,8 @@ namespace lynceus::cli {
 constexpr const char* kJsonlHelp =
     R"(usage: lynceus prepare jsonl --input FILE... --output DIR [--OPTION VALUE]...
 
-Reads JSONL files, one object per line. Images are JPEG, PNG or WebP files; --root is the directory
-that their paths are relative to. Rows:
+Reads JSONL files, one object per line. Images are JPEG, PNG, WebP, GIF, BMP or
+TIFF files; --root is the directory that their paths are relative to. Rows:
 
   {"image": "images/1.jpg", "captions": ["a dog", "a brown dog"]}        one sample per caption
   {"image": "images/2.jpg", "question": "what is it?", "answer": "a cat"}
@@ -101,9 +101,9 @@ constexpr const char* kWebdatasetHelp =
     R"(usage: lynceus prepare webdataset --input FILE... --output DIR [--OPTION VALUE]...
 
 Reads tar files (.tar, .tar.gz, .tgz) of images and captions, as img2dataset writes them. Consecutive
-entries with the same name up to the first dot are one row: an image (.jpg, .jpeg, .png, .webp) and a
-caption in .txt or, if there is no .txt, in .json ("caption", "captions", or "question" and
-"answer"). Other entries and links are ignored. Nothing is extracted to disk.
+entries with the same name up to the first dot are one row: an image (.jpg, .jpeg, .png, .webp,
+.gif, .bmp, .tif, .tiff) and a caption in .txt or, if there is no .txt, in .json ("caption",
+"captions", or "question" and "answer"). Other entries and links are ignored. Nothing is extracted to disk.
 
 FILE becomes the dataset DIR/NAME.h5, where NAME is FILE without its extension. Rows that cannot be
 used are listed in DIR/NAME-rejects.jsonl.

@@ -30,7 +30,7 @@ set(fuzz_flags -std=c++20 -O1 -gline-tables-only -fno-omit-frame-pointer
 foreach(directory ${HDF5_INCLUDE_DIRS} ${MPI_C_INCLUDE_DIRS})
   list(APPEND fuzz_flags -isystem ${directory})
 endforeach()
-set(fuzz_libraries -Wl,--as-needed ${HDF5_C_LIBRARIES} ${MPI_C_LIBRARIES} -ljpeg -lpng -lwebp
+set(fuzz_libraries -Wl,--as-needed ${HDF5_C_LIBRARIES} ${MPI_C_LIBRARIES} -ljpeg -lpng -lwebp -lwebpdemux -lgif -ltiff
     -larchive -lz -lxxhash -lsentencepiece -lsentencepiece_train -lboost_program_options -lspdlog -lfmt)
 
 # Precompiled headers of libraries, as for the other targets.
@@ -73,7 +73,8 @@ foreach(name
     io/dataset/shard io/dataset/shard_sidecar
     io/files/archive io/files/digest io/files/file io/files/hdf5 io/files/json io/files/json_value
     io/files/lines io/files/zip_entries
-    io/media/frame_choice io/media/image io/media/jpeg io/media/png io/media/webp
+    io/media/bmp io/media/frame_choice io/media/gif io/media/image io/media/jpeg io/media/png io/media/tiff
+    io/media/tiff_pixels io/media/webp
     io/text/prompt_files io/text/sentencepiece_check io/text/tokenizer
     io/weights/convert io/weights/generated_weights io/weights/hf_config io/weights/llama_pieces
     io/weights/pickle io/weights/released_names io/weights/safetensors
@@ -127,7 +128,9 @@ function(lynceus_fuzz name)
 endfunction()
 
 lynceus_fuzz(archive MAX_LENGTH 8192)
+lynceus_fuzz(bmp MAX_LENGTH 4096)
 lynceus_fuzz(config MAX_LENGTH 2048)
+lynceus_fuzz(gif MAX_LENGTH 4096)
 lynceus_fuzz(hf_config MAX_LENGTH 2048 WORDS json.dict)
 lynceus_fuzz(image MAX_LENGTH 8192)
 lynceus_fuzz(json MAX_LENGTH 4096 WORDS json.dict)
@@ -139,8 +142,10 @@ lynceus_fuzz(rows MAX_LENGTH 4096 WORDS json.dict)
 lynceus_fuzz(safetensors MAX_LENGTH 4096 WORDS json.dict SEEDS data/safetensors)
 lynceus_fuzz(shard MAX_LENGTH 512)
 lynceus_fuzz(source MAX_LENGTH 4096 WORDS json.dict)
+lynceus_fuzz(tiff MAX_LENGTH 8192)
 lynceus_fuzz(tokenizer MAX_LENGTH 2048 WORDS tokenizer.dict)
 lynceus_fuzz(torch_file MAX_LENGTH 8192 WORDS torch_file.dict SEEDS data/torch)
 lynceus_fuzz(video MAX_LENGTH 2048 WORDS video.dict)
 lynceus_fuzz(webdataset MAX_LENGTH 4096 WORDS webdataset.dict)
+lynceus_fuzz(webp MAX_LENGTH 4096)
 lynceus_fuzz(weight_index MAX_LENGTH 4096 WORDS json.dict SEEDS data/generated_weights)

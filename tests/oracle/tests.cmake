@@ -20,3 +20,11 @@ add_test(NAME oracle.transformers
                  ${CMAKE_SOURCE_DIR}/tools/check_transformers.sh $<TARGET_FILE:lynceus>)
 set_tests_properties(oracle.transformers PROPERTIES LABELS pypi TIMEOUT 1800 SKIP_RETURN_CODE 77
                      PROCESSORS 2)
+
+# Pillow judges the decoders of pictures.
+add_executable(decode_pictures oracle/decode_pictures.cpp)
+target_link_libraries(decode_pictures PRIVATE lynceus_io)
+add_test(NAME oracle.pillow
+         COMMAND ${BASH_PROGRAM} ${CMAKE_CURRENT_SOURCE_DIR}/oracle/pillow.sh ${CMAKE_SOURCE_DIR}
+                 $<TARGET_FILE:decode_pictures>)
+set_tests_properties(oracle.pillow PROPERTIES LABELS unit TIMEOUT 120 SKIP_RETURN_CODE 77)

@@ -62,7 +62,7 @@ PARTS = {
 VENDOR_HOMES = (
     (r"mpi\.h", r"^(parallel|io)/"),
     (r"(hdf5|hdf5_hl|H5\w*)\.h", r"^io/"),
-    (r"(jpeglib|jerror|turbojpeg|png)\.h|webp/.*", r"^io/"),
+    (r"(jpeglib|jerror|turbojpeg|png|gif_lib|tiff|tiffio)\.h|webp/.*", r"^io/"),
     (r"archive(_entry)?\.h", r"^io/"),
     (r"sentencepiece_\w+\.h", r"^io/"),
     (r"nlohmann/.*", r"^(io/files/|src/prepare/json_stream\.(h|cpp)$)"),

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <iterator>
 #include <optional>
 #include <utility>
 
@@ -27,7 +28,8 @@ EntryName parse_name(const std::string& name) {
   std::string extension = dot == std::string::npos ? "" : name.substr(dot + 1);
   std::transform(extension.begin(), extension.end(), extension.begin(),
                  [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  if (extension == "jpg" || extension == "jpeg" || extension == "png" || extension == "webp")
+  constexpr const char* kImages[] = {"jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff"};
+  if (std::find(std::begin(kImages), std::end(kImages), extension) != std::end(kImages))
     parsed.content = Content::kImage;
   if (extension == "txt") parsed.content = Content::kText;
   if (extension == "json") parsed.content = Content::kJson;

@@ -1,8 +1,8 @@
 // A WebDataset archive (.tar, .tar.gz). Consecutive entries with the same key are one row. The key
 // is the name up to the first dot after the last slash; the rest is the type of the entry: an image
-// (.jpg .jpeg .png .webp), a caption (.txt) or, if there is no .txt, .json with "caption",
-// "captions", or "question" and "answer". Other entries, links and devices are skipped. A row has
-// one image. A name that leads out of the archive rejects its row.
+// (.jpg .jpeg .png .webp .gif .bmp .tif .tiff), a caption (.txt) or, if there is no .txt, .json
+// with "caption", "captions", or "question" and "answer". Other entries, links and devices are
+// skipped. A row has one image. A name that leads out of the archive rejects its row.
 #pragma once
 
 #include <filesystem>

@@ -160,7 +160,8 @@ TEST_F(SourceJsonlTest, UnusableRowsSayWhy) {
               HasSubstr("a path below"));
   EXPECT_THAT(problem(R"({"image": "/etc/passwd", "caption": "x"})"), HasSubstr("a path below"));
   EXPECT_NE(problem(R"({"image": "images", "caption": "x"})"), "");
-  EXPECT_THAT(problem(R"({"image": "x.jsonl", "caption": "x"})"), HasSubstr("a JPEG, PNG or WebP"));
+  EXPECT_THAT(problem(R"({"image": "x.jsonl", "caption": "x"})"),
+              HasSubstr("a JPEG, PNG, WebP, GIF"));
   EXPECT_THAT(problem(R"({"image": "images/a.jpg"})"), HasSubstr("the keys image"));
   EXPECT_THAT(problem(R"({"caption": "x"})"), HasSubstr("a caption with image"));
   EXPECT_THAT(problem(R"({"images": [], "caption": "x"})"), HasSubstr("a caption with image"));

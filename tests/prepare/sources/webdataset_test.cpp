@@ -94,6 +94,15 @@ TEST_F(SourceWebdatasetTest, RejectsSayWhy) {
   };
   EXPECT_THAT(why("1.txt", "x", "no picture"),
               AllOf(StartsWith("damaged picture: "), HasSubstr("x.tar: 1"), HasSubstr("WebP")));
+  EXPECT_THAT(why("1.txt", "x", "<html>404"), StartsWith("HTML page: "));
+  EXPECT_THAT(why("1.txt", "x", ""), StartsWith("empty file: "));
+  EXPECT_THAT(why("1.txt", "x", "version https://git-lfs.github.com/spec/v1\n"),
+              StartsWith("Git LFS pointer: "));
+  EXPECT_THAT(why("1.txt", "x",
+                  std::string("\0\0\0\x1C"
+                              "ftypavif",
+                              12)),
+              StartsWith("picture format that is not read: AVIF: "));
   EXPECT_THAT(why("1.txt", "x", a().substr(0, a().size() - 20)), StartsWith("damaged picture: "));
   EXPECT_THAT(why("1.txt", " \n", a()), StartsWith("empty text: "));
   EXPECT_THAT(why("1.txt", "\xff\xfe", a()),

@@ -1,0 +1,10 @@
+// The decoder of GIF files. The header of an image that decodes must be accepted.
+#include "io/media/gif.h"
+
+#include "fuzz/decoder.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  lynceus::fuzz::decode(lynceus::fuzz::text_of(data, size), lynceus::io::internal::check_gif_header,
+                        lynceus::io::internal::decode_gif);
+  return 0;
+}

@@ -62,8 +62,12 @@ void check_image(std::string_view encoded, const std::string& name, ImageCheck c
 
 fs::path path_below(const std::string& path, const std::string& where) {
   const fs::path relative = fs::path(path).lexically_normal();
-  if (relative.empty() || relative.is_absolute() || *relative.begin() == ".." ||
-      path.find('\0') != std::string::npos) {
+  if (relative.is_absolute())
+    throw RejectedRow("path outside the root",
+                      "{}: expected a path relative to the root (--root), found the absolute path "
+                      "{}: remove the part that names the root",
+                      where, path.substr(0, 200));
+  if (relative.empty() || *relative.begin() == ".." || path.find('\0') != std::string::npos) {
     throw RejectedRow("path outside the root", "{}: expected a path below the root, found {}",
                       where, path.substr(0, 200));
   }

@@ -69,6 +69,9 @@ TEST_F(SourceConversationsTest, LlavaRejects) {
                     HasSubstr("found 1 <image> and 2 images")));
   EXPECT_THAT(why(R"("image": "c.jpg", )", asked), StartsWith("missing picture: "));
   EXPECT_THAT(why(R"("image": "../images/a.jpg", )", asked), StartsWith("path outside the root: "));
+  EXPECT_THAT(why(R"("image": "/images/a.jpg", )", asked),
+              testing::HasSubstr("expected a path relative to the root (--root), found the "
+                                 "absolute path /images/a.jpg: remove the part"));
   EXPECT_THAT(why("", R"({"from": "cat", "value": "x"})"),
               AllOf(StartsWith("malformed row: "), HasSubstr("found 'cat'")));
   EXPECT_THAT(why("", kPlain),

@@ -158,7 +158,6 @@ model::LynxModel tiled_model(const Runtime& rt, const train::RunConfig& config) 
                       : 1 / std::sqrt(static_cast<double>(parameter.value.cols())));
   });
   model::refresh_rounded(rt, &model);
-  model.pack(rt);
   return model;
 }
 
@@ -173,6 +172,7 @@ class Bench {
     train::WeightOrigins origins;
     model_ = on_cpu() ? train::build_model(rt_, config, /*tokenizer=*/"", &origins)
                       : tiled_model(rt_, config);
+    model_.pack(rt_);
     optimizer_ = std::make_unique<train::Optimizer>(rt_, &model_, config.optimizer);
     for (const SampleSize& size : sizes_) {
       reach_.any_media |= size.frames > 0;

@@ -23,17 +23,19 @@ void rotate(const char* kernel, const Stream& stream, const Tensor& cos, const T
 
 }  // namespace
 
-void rope_table(const Stream& stream, const Tensor& positions, double theta, int64_t head_dim,
+void rope_table(const Stream& stream, const Tensor& positions, const Tensor& frequencies,
                 const Tensor& cos, const Tensor& sin) {
   constexpr const char* kKernel = "rope_table";
-  LYNCEUS_CHECK(head_dim > 0 && head_dim % 2 == 0, "rope_table: head_dim {}", head_dim);
+  const int64_t half = frequencies.size();
+  LYNCEUS_CHECK(half > 0, "rope_table: {} frequencies", half);
+  check_vector(kKernel, "frequencies", frequencies, half, DType::kF64);
   check_vector(kKernel, "positions", positions, positions.size(), DType::kI32);
-  check_matrix(kKernel, "cos", cos, positions.size(), head_dim / 2);
-  check_matrix(kKernel, "sin", sin, positions.size(), head_dim / 2);
+  check_matrix(kKernel, "cos", cos, positions.size(), half);
+  check_matrix(kKernel, "sin", sin, positions.size(), half);
   if (stream.device().is_cpu())
-    cpu::kRope.rope_table(stream, positions, theta, head_dim, cos, sin);
+    cpu::kRope.rope_table(stream, positions, frequencies, cos, sin);
   else
-    cuda::kRope.rope_table(stream, positions, theta, head_dim, cos, sin);
+    cuda::kRope.rope_table(stream, positions, frequencies, cos, sin);
 }
 
 void rope_forward(const Stream& stream, const Tensor& cos, const Tensor& sin, const Tensor& x) {

@@ -28,18 +28,16 @@ bool is_text(const Json& json, const char* text) {
 }
 bool never(const Json&) { return false; }
 
+/// A LLaVA is a LLaMA with other modules; older versions have the keys of both in one object.
+bool is_llava(const Json& model_type) {
+  return model_type.is_string() && model_type.string().starts_with("llava");
+}
+
 void refuse_unsupported(const Json& json) {
   const std::vector<Refusal> refusals = {
-      {"model_type", "\"llama\"", [](const Json& j) { return is_text(j, "llama"); }},
+      {"model_type", "\"llama\"", [](const Json& j) { return is_text(j, "llama") || is_llava(j); }},
       {"hidden_act", "\"silu\"", [](const Json& j) { return is_text(j, "silu"); }},
-      {"rope_scaling", "null", never},
-      {"rope_parameters", "no rope_type but \"default\"",
-       [](const Json& j) {
-         const auto type = j.is_object() ? j.find("rope_type") : std::nullopt;
-         return type && is_text(*type, "default");
-       }},
       {"partial_rotary_factor", "1", [](const Json& j) { return is_number(j, 1.0); }},
-      {"tie_word_embeddings", "false", is_false},
       {"attention_bias", "false", is_false},
       {"mlp_bias", "false", is_false},
       {"attention_dropout", "0", [](const Json& j) { return is_number(j, 0.0); }},
@@ -74,6 +72,8 @@ void check_divides(const Json& json, const char* divisor_key, int64_t divisor,
 }  // namespace
 
 LlamaConfig parse_llama_config(const Json& json) {
+  const auto type = json.find("model_type"), text = json.find("text_config");
+  if (type && is_llava(*type) && text && text->is_object()) return parse_llama_config(*text);
   refuse_unsupported(json);
   constexpr int64_t kMax = 1 << 30;
   LlamaConfig config;
@@ -93,6 +93,9 @@ LlamaConfig parse_llama_config(const Json& json) {
     config.rope_theta = theta->number();
   if (const auto positions = json.find("max_position_embeddings"))
     config.max_position_embeddings = positions->integer(1, kMax);
+  config.rope_scaling = parse_rope_scaling(json, config.max_position_embeddings);
+  if (const auto tied = json.find("tie_word_embeddings"); tied && !tied->is_null())
+    config.tie_word_embeddings = tied->boolean();
   config.bos_token_id = token_id(json, "bos_token_id");
   config.eos_token_id = token_id(json, "eos_token_id");
   config.pad_token_id = token_id(json, "pad_token_id");
@@ -126,6 +129,11 @@ std::filesystem::path llama_config_file(const std::filesystem::path& path) {
 LlamaConfig read_llama_config(const std::filesystem::path& path) {
   const std::filesystem::path file = llama_config_file(path);
   if (file.filename() == kParamsName) return read_llama_params(file.parent_path());
+  if (!file_exists(file) && file_exists(path / "adapter_config.json"))
+    throw InputError(
+        "{}: expected a model with config.json, found adapter_config.json: merge this adapter into "
+        "its model first",
+        path.string());
   return parse_llama_config(Json::read(file));
 }
 

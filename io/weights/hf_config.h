@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "io/files/json.h"
+#include "io/weights/rope_scaling.h"
 
 namespace lynceus::io {
 
@@ -21,7 +22,9 @@ struct LlamaConfig {
   int64_t vocab_size = 0;
   double rms_norm_eps = 0;
   double rope_theta = 10000.0;
+  RopeScaling rope_scaling;
   int64_t max_position_embeddings = 2048;
+  bool tie_word_embeddings = false;  ///< lm_head.weight is embed_tokens.weight
   std::optional<int64_t> bos_token_id;
   std::optional<int64_t> eos_token_id;  ///< the first of a list
   std::optional<int64_t> pad_token_id;
@@ -29,7 +32,8 @@ struct LlamaConfig {
   int64_t head_dim() const { return hidden_size / num_attention_heads; }
 };
 
-/// `json`: the object in config.json.
+/// `json`: the object in config.json. Of a LLaVA the LLM is read: its "text_config", or the keys of
+/// LLaMA if it has no such object.
 LlamaConfig parse_llama_config(const Json& json);
 /// `path`: a config.json, a directory that contains one, or a directory of Meta's original files
 /// (llama_pieces.h).

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "core/error.h"
+#include "io/weights/selected_weights.h"
 
 namespace lynceus::io {
 namespace {
@@ -24,49 +25,18 @@ bool is_wrapped(std::string_view name) {
          });
 }
 
-class UnwrappedSource : public WeightSource {
- public:
-  explicit UnwrappedSource(WeightSourcePtr source) : source_(std::move(source)) {
-    for (const std::string& name : source_->names()) {
-      const std::string shown = is_wrapped(name) ? name.substr(kPrefix.size()) : name;
-      if (!inner_.emplace(shown, name).second)
-        throw InputError("{}: '{}' appears with and without 'model.'", describe(), shown);
-    }
-  }
-
-  std::vector<std::string> names() const override {
-    std::vector<std::string> all;
-    for (const auto& [shown, name] : inner_) all.push_back(shown);
-    return all;
-  }
-  bool has(const std::string& name) const override { return inner_.contains(name); }
-  Shape shape(const std::string& name) const override { return source_->shape(inner(name)); }
-  std::optional<FileType> stored_type(const std::string& name) const override {
-    return source_->stored_type(inner(name));
-  }
-  void read(const std::string& name, const Slice& slice, const Tensor& out) const override {
-    source_->read(inner(name), slice, out);
-  }
-  std::string describe() const override { return source_->describe(); }
-  std::vector<std::filesystem::path> files() const override { return source_->files(); }
-
- private:
-  const std::string& inner(const std::string& name) const {
-    const auto found = inner_.find(name);
-    if (found == inner_.end()) throw InputError("{}: there is no tensor '{}'", describe(), name);
-    return found->second;
-  }
-
-  WeightSourcePtr source_;
-  std::map<std::string, std::string> inner_;  // by the name without the prefix
-};
-
 }  // namespace
 
 WeightSourcePtr without_model_prefix(WeightSourcePtr source) {
   const std::vector<std::string> names = source->names();
   if (std::none_of(names.begin(), names.end(), is_wrapped)) return source;
-  return std::make_shared<UnwrappedSource>(std::move(source));
+  std::map<std::string, std::string> inner;  // by the name without the prefix
+  for (const std::string& name : names) {
+    const std::string shown = is_wrapped(name) ? name.substr(kPrefix.size()) : name;
+    if (!inner.emplace(shown, name).second)
+      throw InputError("{}: '{}' appears with and without 'model.'", source->describe(), shown);
+  }
+  return selected(std::move(source), std::move(inner), "");
 }
 
 }  // namespace lynceus::io

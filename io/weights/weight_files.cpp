@@ -10,6 +10,7 @@
 #include "io/files/json.h"
 #include "io/weights/generated_weights.h"
 #include "io/weights/llama_pieces.h"
+#include "io/weights/name_list.h"
 #include "io/weights/released_names.h"
 #include "io/weights/safetensors.h"
 #include "io/weights/torch_file.h"
@@ -74,7 +75,7 @@ WeightSourcePtr open_index(const fs::path& index) {
   if (names_of.empty()) throw InputError("{}: names no tensor", map.where());
 
   std::vector<WeightSourcePtr> shards;
-  std::string missing;
+  std::vector<std::string> missing;
   for (const auto& [file, names] : names_of) {
     shards.push_back(open_tensors(file));
     if (!shards.back())
@@ -82,10 +83,11 @@ WeightSourcePtr open_index(const fs::path& index) {
                        file.filename().string());
     for (const std::string& name : names)
       if (!shards.back()->has(name))
-        missing += fmt::format("\n  {} is not in {}", name, file.string());
+        missing.push_back(fmt::format("{} is not in {}", name, file.string()));
   }
   if (!missing.empty())
-    throw InputError("{}: names tensors that are missing:{}", index.string(), missing);
+    throw InputError("{}: names {} tensors that are missing: {}", index.string(), missing.size(),
+                     name_list(missing));
   return shards.size() == 1 ? shards.front() : combine(std::move(shards));
 }
 

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "core/error.h"
+#include "io/weights/name_list.h"
 
 namespace lynceus::io {
 namespace {
@@ -34,6 +35,9 @@ class PrefixedSource : public WeightSource {
     source_->read(inner(name), slice, out);
   }
   std::string describe() const override { return source_->describe(); }
+  std::string name_in_file(const std::string& name) const override {
+    return source_->name_in_file(name.starts_with(add_) ? inner(name) : name);
+  }
   std::vector<std::filesystem::path> files() const override { return source_->files(); }
 
  private:
@@ -153,34 +157,44 @@ bool matches_pattern(std::string_view text, std::string_view pattern) {
 }
 
 void match_weights(const WeightSource& source, std::span<const ExpectedTensor> expected,
-                   std::span<const std::string> ignored) {
-  std::string missing;
-  std::string misshapen;
-  std::string unexpected;
+                   std::span<const std::string> ignored, const std::string& note) {
+  std::vector<std::string> missing, misshapen, unexpected;
   std::set<std::string> wanted;
   for (const ExpectedTensor& tensor : expected) {
     wanted.insert(tensor.name);
-    if (!source.has(tensor.name)) {
-      missing += fmt::format("\n  missing: {} {}", tensor.name, tensor.shape.to_string());
-    } else if (const Shape found = source.shape(tensor.name); !(found == tensor.shape)) {
-      misshapen += fmt::format("\n  wrong shape: {} expected {}, found {}", tensor.name,
-                               tensor.shape.to_string(), found.to_string());
-    }
+    const std::string name = source.name_in_file(tensor.name);
+    if (!source.has(tensor.name))
+      missing.push_back(name + " " + tensor.shape.to_string());
+    else if (const Shape found = source.shape(tensor.name); !(found == tensor.shape))
+      misshapen.push_back(fmt::format("{} expected {}, found {}", name, tensor.shape.to_string(),
+                                      found.to_string()));
   }
-  for (const std::string& name : source.names()) {
+  const std::vector<std::string> names = source.names();
+  std::vector<std::string> in_file;
+  for (const std::string& name : names) {
+    in_file.push_back(source.name_in_file(name));
     const bool known = wanted.contains(name) ||
                        std::any_of(ignored.begin(), ignored.end(), [&](const std::string& pattern) {
                          return matches_pattern(name, pattern);
                        });
-    if (!known)
-      unexpected += fmt::format("\n  unexpected: {} {}", name, source.shape(name).to_string());
+    if (!known) unexpected.push_back(in_file.back() + " " + source.shape(name).to_string());
   }
-  const std::string problems = missing + misshapen + unexpected;
-  if (problems.empty()) return;
-  throw InputError("{}: {} tensor{} not as the model expects:{}", source.describe(),
-                   std::count(problems.begin(), problems.end(), '\n'),
-                   std::count(problems.begin(), problems.end(), '\n') == 1 ? " is" : "s are",
-                   problems);
+  const size_t problems = missing.size() + misshapen.size() + unexpected.size();
+  if (problems == 0) return;
+  std::string text;
+  const auto list = [&](const char* what, const std::vector<std::string>& tensors) {
+    if (!tensors.empty())
+      text += fmt::format("{} {} {}: {}", text.empty() ? "" : ";", tensors.size(), what,
+                          name_list(tensors));
+  };
+  list("missing", missing);
+  list("of another shape", misshapen);
+  list("unexpected", unexpected);
+  if (const std::string prefix = common_prefix(in_file);
+      missing.size() == expected.size() && !prefix.empty())
+    text += fmt::format("; all {} names in the file begin with '{}'", in_file.size(), prefix);
+  throw InputError("{}: {} tensor{} not as the model expects:{}{}", source.describe(), problems,
+                   problems == 1 ? " is" : "s are", text, note);
 }
 
 }  // namespace lynceus::io

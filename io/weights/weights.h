@@ -36,6 +36,8 @@ class WeightSource {
   virtual void read(const std::string& name, const Slice& slice, const Tensor& out) const = 0;
   /// For messages: the file or directory.
   virtual std::string describe() const = 0;
+  /// For messages: the name that a tensor has, or would have, in the file.
+  virtual std::string name_in_file(const std::string& name) const { return name; }
   /// The files that are read, for the digest of frozen weights: no duplicates, in an order that
   /// does not depend on the location of the directories.
   virtual std::vector<std::filesystem::path> files() const = 0;
@@ -64,10 +66,11 @@ struct ExpectedTensor {
 /// Buffers in old Hugging Face files; they are not needed.
 inline const std::vector<std::string> kIgnoredWeights = {"*.rotary_emb.inv_freq"};
 
-/// One InputError that lists every missing name, every unexpected name that matches no pattern of
-/// `ignored`, and every wrong shape.
+/// One InputError with the number and the first of the missing tensors, of those with another
+/// shape, and of the unexpected ones that match no pattern of `ignored`. `note` is added to it.
 void match_weights(const WeightSource& source, std::span<const ExpectedTensor> expected,
-                   std::span<const std::string> ignored = kIgnoredWeights);
+                   std::span<const std::string> ignored = kIgnoredWeights,
+                   const std::string& note = "");
 
 /// Whether `text` matches `pattern`, in which '*' matches any text.
 bool matches_pattern(std::string_view text, std::string_view pattern);

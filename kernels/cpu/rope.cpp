@@ -1,27 +1,23 @@
 #include "kernels/device/rope.h"
 
 #include <cmath>
-#include <vector>
 
 #include "kernels/cpu/parallel.h"
 
 namespace lynceus::kernels::cpu {
 namespace {
 
-void rope_table(const Stream& /*stream*/, const Tensor& positions, double theta,
-                int64_t /*head_dim*/, const Tensor& cos, const Tensor& sin) {
+void rope_table(const Stream& /*stream*/, const Tensor& positions, const Tensor& frequencies,
+                const Tensor& cos, const Tensor& sin) {
   const int64_t half = cos.cols();
-  std::vector<double> frequencies(static_cast<size_t>(half));
-  for (int64_t i = 0; i < half; ++i)
-    frequencies[static_cast<size_t>(i)] =
-        std::pow(theta, -static_cast<double>(i) / static_cast<double>(half));
+  const double* const frequency = frequencies.data<double>();
   const int32_t* const position = positions.data<int32_t>();
   float* const cos_out = cos.data<float>();
   float* const sin_out = sin.data<float>();
   constexpr int64_t kCost = 32;  // cost of a sine and a cosine in f64 in multiplications
-  for_each_row(positions.size(), half * kCost, [=, &frequencies](int64_t row) {
+  for_each_row(positions.size(), half * kCost, [=](int64_t row) {
     for (int64_t i = 0; i < half; ++i) {
-      const double angle = position[row] * frequencies[static_cast<size_t>(i)];
+      const double angle = position[row] * frequency[i];
       cos_out[row * half + i] = static_cast<float>(std::cos(angle));
       sin_out[row * half + i] = static_cast<float>(std::sin(angle));
     }

@@ -9,12 +9,11 @@ namespace {
 
 constexpr int kThreads = 256;
 
-__global__ void table(const int32_t* positions, double theta, int64_t count, int half, float* cos,
-                      float* sin) {
+__global__ void table(const int32_t* positions, const double* frequencies, int64_t count, int half,
+                      float* cos, float* sin) {
   const int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
   if (i >= count) return;
-  const double frequency = ::pow(theta, -static_cast<double>(i % half) / half);
-  const double angle = positions[i / half] * frequency;
+  const double angle = positions[i / half] * frequencies[i % half];
   cos[i] = static_cast<float>(::cos(angle));
   sin[i] = static_cast<float>(::sin(angle));
 }
@@ -44,11 +43,11 @@ __global__ void rotate(const float* cos, const float* sin, float sign, int64_t c
   write_pack(high, turned_high);
 }
 
-void rope_table(const Stream& stream, const Tensor& positions, double theta, int64_t /*head_dim*/,
+void rope_table(const Stream& stream, const Tensor& positions, const Tensor& frequencies,
                 const Tensor& cos, const Tensor& sin) {
   simt::launch(table, blocks_for(cos.size(), kThreads), kThreads, 0, stream,
-               pointer<int32_t>(positions), theta, cos.size(), static_cast<int>(cos.cols()),
-               pointer<float>(cos), pointer<float>(sin));
+               pointer<int32_t>(positions), pointer<double>(frequencies), cos.size(),
+               static_cast<int>(cos.cols()), pointer<float>(cos), pointer<float>(sin));
 }
 
 void rope_rotate(const Stream& stream, const Tensor& cos, const Tensor& sin, float sign,

@@ -88,6 +88,7 @@ ExitCode run_evaluate(const Arguments& arguments) {
   train::WeightOrigins origins;
   model::LynxModel model = train::build_model(rt, config, tokenizer, &origins);
   const int64_t step = train::load_trained(rt, &model, config.options, tokenizer, &origins);
+  model.pack(rt);
   const auto datasets = train::RunData::pointers(data.validation);
   train::BatchLoader loader(
       rt, config.model, datasets, data.text(/*is_training=*/false),

@@ -8,7 +8,10 @@
 #include "export/export_directory.h"
 #include "io/checkpoint/checkpoint.h"
 #include "io/checkpoint/values.h"
+#include "io/weight_views/pad_row.h"
 #include "io/weights/safetensors_shards.h"
+#include "io/weights/shared_digest.h"
+#include "io/weights/weight_files.h"
 #include "model/load_weights.h"
 #include "train/run/build_model.h"
 
@@ -143,8 +146,8 @@ class Exporter {
     const model::LlmConfig& llm = trained_.model.llm;
     const bool in_files = module == "llm" && frozen.checkpoint.empty() && !llm.weights.empty();
     if (in_files) {
-      const io::WeightSourcePtr source = train::open_backbone(llm, trained_.delta);
-      model::check_weights(trained_.model, *source, model::of_module(Module::kLlm));
+      const io::WeightSourcePtr source = train::open_backbone(trained_.model, trained_.delta);
+      train::check_backbone(trained_.model, trained_.delta, /*reads_head=*/true);
       const auto self = parallel::make_self_communicator();
       expect_identity(frozen, train::backbone_digest(llm, *source, *self), source->describe());
       return source;
@@ -152,6 +155,13 @@ class Exporter {
     const std::string place = !frozen.checkpoint.empty() ? frozen.checkpoint
                               : module == "llm"          ? llm.init_from
                                                          : "";
+    if (!place.empty() && fs::is_regular_file(place)) {
+      io::WeightSourcePtr source =
+          io::with_pad_row(io::open_weights(place), trained_.model.llm.vocab_size);
+      const auto self = parallel::make_self_communicator();
+      expect_identity(frozen, io::digest_files(source->files(), *self).hex(), place);
+      return source;
+    }
     if (!place.empty()) {
       expect_identity(frozen, train::module_digest(io::read_manifest(place), module), place);
       return io::open_checkpoint_values(place);

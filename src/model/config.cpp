@@ -51,6 +51,10 @@ void check_llm(ConfigFaults* faults, const LlmConfig& llm) {
   if (llm.given_vocab_size) check_size(faults, "model.vocab_size", *llm.given_vocab_size);
   faults->positive("model.rms_norm_eps", llm.rms_norm_eps);
   faults->positive("model.rope_theta", llm.rope_theta);
+  faults->expect(io::RopeScaling::from_text(llm.rope_scaling).has_value(), "model.rope_scaling",
+                 "none, linear:FACTOR, dynamic:FACTOR:POSITIONS or "
+                 "llama3:FACTOR:LOW:HIGH:POSITIONS, with a factor of at least 1 and LOW < HIGH",
+                 fmt::format("'{}'", llm.rope_scaling));
   faults->not_negative("model.init_std", llm.init_std);
   for (const std::string& item : split_list(llm.train))
     if (item != "bridge" && item != "adapter" && item != "llm")

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "core/config/faults.h"
+#include "io/weights/rope_scaling.h"
 
 namespace lynceus::model {
 
@@ -23,12 +24,16 @@ struct LlmConfig {
   int64_t vocab_size = 0;  ///< rows of embed_tokens, [PAD] included; resolved
   double rms_norm_eps = 1e-6;
   double rope_theta = 10000.0;
+  std::string rope_scaling = "none";
+  bool tie_word_embeddings = false;
   double init_std = 0.02;
   std::string init_from;
   std::string train = "bridge,adapter";
 
   int64_t kv_heads() const { return num_kv_heads == 0 ? num_heads : num_kv_heads; }
   int64_t head_dim() const { return hidden_size / num_heads; }
+  /// Of `rope_scaling`, which check() has accepted.
+  io::RopeScaling scaling() const { return io::RopeScaling::from_text(rope_scaling).value(); }
   /// Whether `module` (bridge, adapter, llm) is in the list `train`.
   bool trains(const std::string& module) const;
 
@@ -47,6 +52,11 @@ struct LlmConfig {
     v.field("model.num_kv_heads", num_kv_heads, "key/value heads; 0: as many as query heads");
     v.field("model.rms_norm_eps", rms_norm_eps, "epsilon of the RMSNorms");
     v.field("model.rope_theta", rope_theta, "base of the rotary angles");
+    v.field("model.rope_scaling", rope_scaling,
+            "scaling of the rotary angles: none, linear:FACTOR, dynamic:FACTOR:POSITIONS or "
+            "llama3:FACTOR:LOW:HIGH:POSITIONS");
+    v.field("model.tie_word_embeddings", tie_word_embeddings,
+            "the embedding is also the output matrix: there is no lm_head.weight");
     v.field("model.init_std", init_std, "standard deviation of random weights");
     v.field("model.init_from", init_from,
             "checkpoint of a run that trained the LLM: its LLM weights replace the random ones");

@@ -55,14 +55,20 @@ Tensor LmHead::logits(const Runtime& rt, const Tensor& h) const {
 
 void LmHead::visit_parameters(const ParameterVisitor& visit) {
   norm.visit_parameters(visit);
-  lm_head.visit_parameters(visit);
+  if (!shares_embedding) lm_head.visit_parameters(visit);
 }
 
-LmHead make_lm_head(const Runtime& rt, const LlmConfig& config, double label_smoothing) {
+LmHead make_lm_head(const Runtime& rt, const LlmConfig& config, const Embedding* embedding,
+                    double label_smoothing) {
   const ParameterMaker make(rt, "LLM.", Module::kLlm, config.trains("llm"));
   LmHead head;
   head.norm = make_rms_norm(make.in("model.norm"), config.hidden_size, config.rms_norm_eps);
-  head.lm_head.weight = make.padded_rows("lm_head.weight", {config.vocab_size, config.hidden_size});
+  head.shares_embedding = config.tie_word_embeddings && embedding != nullptr;
+  head.lm_head.weight =
+      head.shares_embedding ? embedding->weight
+      : config.tie_word_embeddings
+          ? make_embedding(rt, config).weight
+          : make.padded_rows("lm_head.weight", {config.vocab_size, config.hidden_size});
   head.vocabulary = {head.lm_head.weight.shard.offset, head.lm_head.weight.valid_extent(),
                      config.vocab_size};
   head.label_smoothing = static_cast<float>(label_smoothing);

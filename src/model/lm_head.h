@@ -6,6 +6,7 @@
 
 #include "kernels/cross_entropy.h"
 #include "model/config.h"
+#include "model/embedding.h"
 #include "model/linear.h"
 #include "model/norm.h"
 #include "model/packed_batch.h"
@@ -14,7 +15,8 @@ namespace lynceus::model {
 
 struct LmHead {
   RmsNorm norm;
-  Linear lm_head;  // [vocab_local, hidden], the last shard padded at its end
+  Linear lm_head;                 // [vocab_local, hidden], the last shard padded at its end
+  bool shares_embedding = false;  // lm_head.weight is the stage's embedding, which owns it
   kernels::VocabularyShard vocabulary;
   float label_smoothing = 0;
 
@@ -37,6 +39,9 @@ struct LmHead {
   void visit_parameters(const ParameterVisitor& visit);
 };
 
-LmHead make_lm_head(const Runtime& rt, const LlmConfig& config, double label_smoothing);
+/// With model.tie_word_embeddings the output matrix is embed_tokens.weight: that of `embedding` if
+/// this stage has it, else a copy of its own under the same name.
+LmHead make_lm_head(const Runtime& rt, const LlmConfig& config, const Embedding* embedding,
+                    double label_smoothing);
 
 }  // namespace lynceus::model

@@ -4,8 +4,14 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
+#include <cstring>
 #include <exception>
+#include <limits>
+#include <map>
 #include <numeric>
+#include <optional>
+#include <sstream>
 
 #include "model/parameter_value.h"
 #include "model/position_interpolation.h"
@@ -65,6 +71,29 @@ void read_parameters(const Runtime& rt, const VisionConfig& vision, const io::We
     if (error) std::rethrow_exception(error);
 }
 
+/// One replica reads for all.
+bool reads(const Runtime& rt, const Parameter& parameter) {
+  return in_vision_branch(parameter) ? rt.grid.world->rank() == 0 : rt.grid.data->rank() == 0;
+}
+
+/// The largest difference between the parameter's values and those in `source`, rounded like them;
+/// nullopt if all bits are equal. A NaN on one side counts as infinite.
+std::optional<double> difference(const Runtime& rt, const VisionConfig& vision,
+                                 const io::WeightSource& source, const Parameter& parameter) {
+  Parameter read = parameter;
+  read.value = Tensor::empty(rt.host(), parameter.value.shape(), parameter.value.dtype());
+  read_parameter(rt, vision, source, read);
+  const Tensor mine = on_host(rt, parameter.value), theirs = on_host(rt, read.value);
+  if (std::memcmp(mine.raw(), theirs.raw(), mine.bytes()) == 0) return std::nullopt;
+  double largest = 0;
+  for (int64_t i = 0; i < mine.size(); ++i) {
+    const double change = std::abs(double{mine.data<float>()[i]} - theirs.data<float>()[i]);
+    largest =
+        std::isnan(change) ? std::numeric_limits<double>::infinity() : std::max(largest, change);
+  }
+  return largest;
+}
+
 }  // namespace
 
 ParameterFilter of_module(Module module) {
@@ -84,13 +113,13 @@ std::vector<io::ExpectedTensor> expected_tensors(const ModelConfig& config,
 }
 
 void check_weights(const ModelConfig& config, const io::WeightSource& source,
-                   const ParameterFilter& filter) {
+                   const ParameterFilter& filter, const std::string& note) {
   std::vector<io::ExpectedTensor> expected = expected_tensors(config, filter);
   for (io::ExpectedTensor& tensor : expected)
     if (source.has(tensor.name) &&
         is_other_resolution(tensor.name, source.shape(tensor.name), tensor.shape))
       tensor.shape = source.shape(tensor.name);
-  io::match_weights(source, expected);
+  io::match_weights(source, expected, io::kIgnoredWeights, note);
 }
 
 void load_weights(const Runtime& rt, LynxModel* model, const io::WeightSource& source,
@@ -99,20 +128,40 @@ void load_weights(const Runtime& rt, LynxModel* model, const io::WeightSource& s
   model->visit_parameters([&](Parameter& parameter) {
     if (selects(filter, parameter)) wanted.push_back(&parameter);
   });
-  const auto reads = [&](const Parameter& parameter) {
-    return in_vision_branch(parameter) ? rt.grid.world->rank() == 0 : rt.grid.data->rank() == 0;
-  };
   // Ranks agree on the errors of all readers before the first broadcast, so that no rank waits in
   // it.
   std::vector<const Parameter*> mine;
   for (const Parameter* parameter : wanted)
-    if (reads(*parameter)) mine.push_back(parameter);
+    if (reads(rt, *parameter)) mine.push_back(parameter);
   parallel::agree(*rt.grid.world, [&] { read_parameters(rt, model->config.vision, source, mine); });
   for (const Parameter* parameter : wanted) {
     const bool vision = in_vision_branch(*parameter);
     (vision ? rt.grid.world : rt.grid.data)->broadcast(parameter->value, 0);
   }
   refresh_rounded(rt, model);
+}
+
+std::vector<DifferingTensor> differing_tensors(const Runtime& rt, LynxModel* model,
+                                               const io::WeightSource& source,
+                                               const ParameterFilter& filter) {
+  std::string mine;
+  parallel::agree(*rt.grid.world, [&] {
+    model->visit_parameters([&](Parameter& parameter) {
+      if (!selects(filter, parameter) || !reads(rt, parameter)) return;
+      if (const auto largest = difference(rt, model->config.vision, source, parameter))
+        mine += fmt::format("{} {}\n", parameter.name, *largest);
+    });
+  });
+  std::map<std::string, double> by_name;  // the shards of a tensor are on several ranks
+  for (const std::string& text : rt.grid.world->all_gather(mine)) {
+    std::istringstream lines(text);
+    std::string name, largest;
+    while (lines >> name >> largest)
+      by_name[name] = std::max(by_name[name], std::strtod(largest.c_str(), nullptr));
+  }
+  std::vector<DifferingTensor> differing;
+  for (const auto& [name, largest] : by_name) differing.push_back({name, largest});
+  return differing;
 }
 
 }  // namespace lynceus::model

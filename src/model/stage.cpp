@@ -1,17 +1,34 @@
 // Forward and backward of one pipeline stage: what it has of embedding, decoder layers and head.
 #include "model/stage.h"
 
+#include <algorithm>
 #include <functional>
 
 #include "kernels/rope.h"
 #include "model/layer.h"
+#include "model/rope_frequencies.h"
 
 namespace lynceus::model {
 
 void LlmStage::prepare(const Runtime& rt, PackedBatch* batch) const {
   batch->cos = Tensor::empty(rt.stream, {batch->tokens(), head_dim / 2});
   batch->sin = Tensor::empty(rt.stream, {batch->tokens(), head_dim / 2});
-  kernels::rope_table(rt.stream, batch->positions, rope_theta, head_dim, batch->cos, batch->sin);
+  const auto fill = [&](int64_t first, int64_t rows, int64_t length) {
+    const Tensor frequencies = Tensor::from(
+        rt.stream, {head_dim / 2}, rope_frequencies(rope_scaling, rope_theta, head_dim, length));
+    kernels::rope_table(rt.stream, batch->positions.slice(first, rows), frequencies,
+                        batch->cos.slice(first, rows), batch->sin.slice(first, rows));
+  };
+  if (rope_scaling.kind != io::RopeScaling::Kind::kDynamic) return fill(0, batch->tokens(), 0);
+  // Each sequence by its own length, so that its neighbours in the micro-batch change nothing.
+  const std::vector<int32_t> positions = batch->positions.to_vector<int32_t>();
+  const auto& ends = batch->sequences.host;
+  for (size_t i = 0; i + 1 < ends.size(); ++i) {
+    if (ends[i] == ends[i + 1]) continue;
+    const int32_t last =
+        *std::max_element(positions.begin() + ends[i], positions.begin() + ends[i + 1]);
+    fill(ends[i], ends[i + 1] - ends[i], int64_t{last} + 1);
+  }
 }
 
 LlmStage::Output LlmStage::forward(const Runtime& rt, const PackedBatch& batch, const Tensor& input,
@@ -58,16 +75,29 @@ void LlmStage::visit_parameters(const ParameterVisitor& visit) {
   if (head) head->visit_parameters(visit);
 }
 
+Parameter* LlmStage::shared_between_stages() {
+  if (!ties_embedding || embedding.has_value() == head.has_value()) return nullptr;
+  return embedding ? &embedding->weight : &head->lm_head.weight;
+}
+
+void LlmStage::share_embedding() {
+  if (head && head->shares_embedding) head->lm_head.weight = embedding->weight;
+}
+
 LlmStage make_stage(const Runtime& rt, const ModelConfig& config, int64_t first, int64_t last,
                     double label_smoothing) {
   LlmStage stage;
   stage.rope_theta = config.llm.rope_theta;
+  stage.rope_scaling = config.llm.scaling();
   stage.head_dim = config.llm.head_dim();
   stage.visual_wants_gradient = config.llm.trains("bridge");
   if (rt.grid.first_stage()) stage.embedding = make_embedding(rt, config.llm);
   for (int64_t layer = first; layer < last; ++layer)
     stage.layers.push_back(make_decoder_layer(rt, config, layer));
-  if (rt.grid.last_stage()) stage.head = make_lm_head(rt, config.llm, label_smoothing);
+  stage.ties_embedding = config.llm.tie_word_embeddings;
+  if (rt.grid.last_stage())
+    stage.head = make_lm_head(rt, config.llm, stage.embedding ? &*stage.embedding : nullptr,
+                              label_smoothing);
   return stage;
 }
 

@@ -19,11 +19,13 @@ enum class Recompute {
 
 struct LlmStage {
   double rope_theta = 10000;
+  io::RopeScaling rope_scaling;
   int64_t head_dim = 0;
   bool visual_wants_gradient = true;  // false: the bridge is frozen
   std::optional<Embedding> embedding;
   std::vector<DecoderLayer> layers;
   std::optional<LmHead> head;
+  bool ties_embedding = false;  // tie_word_embeddings
 
   struct Saved {
     std::vector<DecoderLayer::Saved> layers;
@@ -56,6 +58,12 @@ struct LlmStage {
 
   int64_t hidden_size() const { return layers.front().input_norm.weight.value.dim(0); }
   void visit_parameters(const ParameterVisitor& visit);
+  /// The embedding as this stage holds it for a head of another stage, or as the copy that this
+  /// stage's head is (tie_word_embeddings over several stages); null: nothing is shared between
+  /// stages. The sum of the gradients of both is the gradient of each.
+  Parameter* shared_between_stages();
+  /// To be called after the embedding's tensors were replaced: the head uses the new ones.
+  void share_embedding();
 };
 
 /// The stage of this rank, with decoder layers [first, last) of the model.

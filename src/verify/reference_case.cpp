@@ -23,6 +23,8 @@ model::ModelConfig read_model(const io::Json& config, const io::WeightSource& we
   model.llm.vocab_size = llama.vocab_size;
   model.llm.rms_norm_eps = llama.rms_norm_eps;
   model.llm.rope_theta = llama.rope_theta;
+  model.llm.rope_scaling = llama.rope_scaling.to_text();
+  model.llm.tie_word_embeddings = llama.tie_word_embeddings;
   if (const auto theta = config.find("rope_theta")) model.llm.rope_theta = theta->number();
   if (const auto trainable = config.find("trainable")) {
     model.llm.train.clear();

@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "io/files/json.h"
-#include "io/weights/eva_weights.h"
+#include "io/weight_views/eva_weights.h"
 #include "io/weights/weight_files.h"
 #include "model/parameter_value.h"
 #include "model/position_interpolation.h"

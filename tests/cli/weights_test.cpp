@@ -3,11 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <map>
-
-#include "core/random.h"
-#include "io/weights/safetensors.h"
-#include "io/weights/safetensors_writer.h"
+#include "llama_files.h"
 #include "run_program.h"
 
 namespace lynceus::cli_test {
@@ -17,82 +13,6 @@ using testing::AllOf;
 using testing::ContainsRegex;
 using testing::HasSubstr;
 using testing::Not;
-
-/// Names and shapes of one file.
-using Shapes = std::map<std::string, Shape>;
-
-constexpr int64_t kPieces = 320;
-
-/// The names and shapes of a LLaMA of the micro model's size in a Hugging Face directory.
-Shapes llama_shapes(int64_t vocabulary = kPieces) {
-  Shapes shapes = {{"model.embed_tokens.weight", {vocabulary, 32}},
-                   {"model.norm.weight", {32}},
-                   {"lm_head.weight", {vocabulary, 32}}};
-  for (const std::string layer : {"model.layers.0.", "model.layers.1."}) {
-    shapes[layer + "input_layernorm.weight"] = {32};
-    shapes[layer + "post_attention_layernorm.weight"] = {32};
-    shapes[layer + "self_attn.q_proj.weight"] = {32, 32};
-    shapes[layer + "self_attn.k_proj.weight"] = {16, 32};
-    shapes[layer + "self_attn.v_proj.weight"] = {16, 32};
-    shapes[layer + "self_attn.o_proj.weight"] = {32, 32};
-    shapes[layer + "self_attn.rotary_emb.inv_freq"] = {4};
-    shapes[layer + "mlp.gate_proj.weight"] = {64, 32};
-    shapes[layer + "mlp.up_proj.weight"] = {64, 32};
-    shapes[layer + "mlp.down_proj.weight"] = {32, 64};
-  }
-  return shapes;
-}
-
-/// EVA's names of the micro model's vision encoder, for images of 2 x 2 patches.
-Shapes eva_shapes() {
-  Shapes shapes = {{"cls_token", {1, 1, 32}},
-                   {"pos_embed", {1, 5, 32}},
-                   {"patch_embed.proj.weight", {32, 3, 14, 14}},
-                   {"patch_embed.proj.bias", {32}}};
-  const std::string block = "blocks.0.";
-  for (const char* norm : {"norm1", "norm2"})
-    for (const char* part : {".weight", ".bias"}) shapes[block + norm + part] = {32};
-  shapes[block + "attn.qkv.weight"] = {96, 32};
-  shapes[block + "attn.q_bias"] = {32};
-  shapes[block + "attn.v_bias"] = {32};
-  shapes[block + "attn.proj.weight"] = {32, 32};
-  shapes[block + "attn.proj.bias"] = {32};
-  shapes[block + "mlp.fc1.weight"] = {64, 32};
-  shapes[block + "mlp.fc1.bias"] = {64};
-  shapes[block + "mlp.fc2.weight"] = {32, 64};
-  shapes[block + "mlp.fc2.bias"] = {32};
-  return shapes;
-}
-
-/// Small values that differ from element to element; norms are near one.
-std::vector<float> values_of(const std::string& name, int64_t count, float scale) {
-  std::vector<float> values(static_cast<size_t>(count));
-  const float center = name.find("norm") != std::string::npos ? 1.0F : 0.0F;
-  uint32_t state = 17 + static_cast<uint32_t>(name.size()) * 2654435761U;
-  for (float& value : values) {
-    state = state * 1664525U + 1013904223U;
-    value = center + scale * (static_cast<float>(state >> 8) / 8388608.0F - 1.0F);
-  }
-  return values;
-}
-
-void write_weights(const fs::path& file, const Shapes& shapes, float scale = 0.2F) {
-  const Stream stream;
-  std::vector<io::NamedTensor> tensors;
-  for (const auto& [name, shape] : shapes)
-    tensors.push_back(
-        {name, Tensor::from(stream, shape, values_of(name, shape.elements(), scale))});
-  io::write_safetensors(file, tensors);
-}
-
-std::string llama_config(const std::string& more = "", int64_t vocabulary = kPieces) {
-  return fmt::format(
-      R"({{"model_type": "llama", "architectures": ["LlamaForCausalLM"], "hidden_size": 32,
-"intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4,
-"num_key_value_heads": 2, "vocab_size": {}, "rms_norm_eps": 1e-05, "rope_theta": 10000.0,
-"hidden_act": "silu", "tie_word_embeddings": false, "max_position_embeddings": 2048{}}})",
-      vocabulary, more);
-}
 
 class Weights : public testing::Test {
  protected:
@@ -219,10 +139,9 @@ TEST_F(Weights, VisionEncoderUnderEvaNames) {
   wrong["blocks.0.mlp.fc1.weight"] = {60, 32};
   write_weights(file, wrong);
   expect_refused(with, 3,
-                 "vision.weights: .*eva.safetensors: 2 tensors are not as the model expects:\n"
-                 "  missing: vision_encoder.cls_token \\[1, 1, 32\\]\n  wrong shape: "
-                 "vision_encoder.blocks.0.mlp.fc1.weight expected \\[64, 32\\], found "
-                 "\\[60, 32\\]");
+                 "vision.weights: .*eva.safetensors: 2 tensors are not as the model expects: "
+                 "1 missing: cls_token \\[1, 1, 32\\]; 1 of another shape: "
+                 "blocks.0.mlp.fc1.weight expected \\[64, 32\\], found \\[60, 32\\]\n");
 }
 
 TEST_F(Weights, AllMismatchesAreListedAtOnce) {
@@ -237,10 +156,10 @@ TEST_F(Weights, AllMismatchesAreListedAtOnce) {
   EXPECT_THAT(
       output.err,
       AllOf(HasSubstr("model.weights: "), HasSubstr("3 tensors are not as the model expects"),
-            HasSubstr("missing: LLM.model.layers.1.mlp.up_proj.weight [64, 32]"),
-            HasSubstr("wrong shape: LLM.model.layers.0.self_attn.k_proj.weight expected "
+            HasSubstr("1 missing: model.layers.1.mlp.up_proj.weight [64, 32]"),
+            HasSubstr("1 of another shape: model.layers.0.self_attn.k_proj.weight expected "
                       "[16, 32], found [32, 32]"),
-            HasSubstr("unexpected: LLM.model.layers.2.input_layernorm.weight [32]")));
+            HasSubstr("1 unexpected: model.layers.2.input_layernorm.weight [32]\n")));
 }
 
 TEST_F(Weights, TruncatedFile) {
@@ -249,12 +168,15 @@ TEST_F(Weights, TruncatedFile) {
 }
 
 TEST_F(Weights, ConfigThatIsNotSupported) {
-  write_config(llama_config(R"(, "rope_scaling": {"type": "linear", "factor": 2.0}, )"
-                            R"("attention_bias": true)"));
+  write_config(llama_config(R"(, "mlp_bias": true, "attention_bias": true)"));
   expect_refused({}, 3,
                  "model.weights: .*config.json: this model needs unsupported features:\n"
-                 "  rope_scaling: expected null, found .*\n"
-                 "  attention_bias: expected false, found true");
+                 "  attention_bias: expected false, found true\n"
+                 "  mlp_bias: expected false, found true");
+  write_config(llama_config(R"(, "rope_scaling": {"type": "yarn", "factor": 2.0})"));
+  expect_refused({}, 3,
+                 "model.weights: .*config.json: key rope_scaling: expected the rope_type default, "
+                 "linear, dynamic or llama3, found 'yarn'");
 }
 
 TEST_F(Weights, TokenizerOfAnotherVocabulary) {

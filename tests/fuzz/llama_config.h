@@ -14,6 +14,8 @@ inline void check(const io::LlamaConfig& config) {
               config.head_dim() % 2 == 0 && config.num_key_value_heads > 0 &&
               config.num_attention_heads % config.num_key_value_heads == 0,
           "heads divide the width");
+  require(io::RopeScaling::from_text(config.rope_scaling.to_text()) == config.rope_scaling,
+          "a scaling of positions reads back from its text");
   require(config.rms_norm_eps >= 0 && config.rope_theta > 0, "numbers are positive");
 }
 

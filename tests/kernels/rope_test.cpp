@@ -13,6 +13,15 @@ struct Case {
   int64_t head_dim;
 };
 
+/// theta^(−2i/d), f64 [head_dim / 2].
+Tensor frequencies(const Stream& stream, double theta, int64_t head_dim) {
+  std::vector<double> values;
+  for (int64_t i = 0; i < head_dim / 2; ++i)
+    values.push_back(1.0 /
+                     std::pow(theta, 2.0 * static_cast<double>(i) / static_cast<double>(head_dim)));
+  return Tensor::from(stream, {head_dim / 2}, values);
+}
+
 class Rope : public testing::TestWithParam<std::tuple<Case, DType>> {};
 
 TEST_P(Rope, ForwardAndBackward) {
@@ -24,7 +33,8 @@ TEST_P(Rope, ForwardAndBackward) {
   for (int64_t t = 0; t < tokens; ++t) positions[t] = static_cast<int32_t>(t * t % 2047);
   const Tensor cos = Tensor::empty(stream, {tokens, head_dim / 2});
   const Tensor sin = Tensor::empty(stream, {tokens, head_dim / 2});
-  rope_table(stream, Tensor::from(stream, {tokens}, positions), theta, head_dim, cos, sin);
+  rope_table(stream, Tensor::from(stream, {tokens}, positions),
+             frequencies(stream, theta, head_dim), cos, sin);
 
   const auto values = as_stored(random_floats(tokens * heads * head_dim, "x"), dtype);
   const Tensor x = float_tensor(stream, {tokens, heads * head_dim}, values, dtype);
@@ -54,8 +64,8 @@ TEST(RopeTable, AnglesAreExactFarOut) {
   const Stream stream = test_stream();
   const Tensor cos = Tensor::empty(stream, {1, 64});
   const Tensor sin = Tensor::empty(stream, {1, 64});
-  rope_table(stream, Tensor::from(stream, {1}, std::vector<int32_t>{1000003}), 10000, 128, cos,
-             sin);
+  rope_table(stream, Tensor::from(stream, {1}, std::vector<int32_t>{1000003}),
+             frequencies(stream, 10000, 128), cos, sin);
   const auto cosines = cos.to_vector<float>(), sines = sin.to_vector<float>();
   for (int i = 0; i < 64; ++i) {
     const double angle = 1000003 * std::pow(10000.0, -2.0 * i / 128);

@@ -32,6 +32,8 @@ void take_from_weights(const RunConfig& config, ConfigReader* reader,
   take("model.num_kv_heads", llm.num_kv_heads, file.num_key_value_heads);
   take("model.rms_norm_eps", llm.rms_norm_eps, file.rms_norm_eps);
   take("model.rope_theta", llm.rope_theta, file.rope_theta);
+  take("model.rope_scaling", llm.rope_scaling, file.rope_scaling.to_text());
+  take("model.tie_word_embeddings", llm.tie_word_embeddings, file.tie_word_embeddings);
   const int64_t with_pad = tokenizer.size() + 1;
   if (file.vocab_size != tokenizer.size() && file.vocab_size != with_pad)
     throw InputError("{}: vocab_size is {}, but {} has {} pieces: expected {}, or {} with [PAD]",
@@ -45,14 +47,14 @@ void check_layout(const RunConfig& config, const Runtime& rt) {
   model::partition_model(config.model, rt.grid.pipeline->size(), config.parallel.layers);
 }
 
-void check_weight_files(const RunConfig& config) {
-  const auto check = [&](const char* key, const io::WeightSourcePtr& source, Module module) {
-    under_key(key, [&] { model::check_weights(config.model, *source, model::of_module(module)); });
-  };
-  if (!config.model.llm.weights.empty())
-    check("model.weights", open_backbone(config.model.llm, config.delta), Module::kLlm);
-  if (!config.model.vision.weights.empty())
-    check("vision.weights", open_encoder(config.model.vision), Module::kVision);
+void check_weight_files(const RunConfig& config, const Runtime& rt) {
+  const model::ModelConfig& model = config.model;
+  if (!model.llm.weights.empty())
+    check_backbone(model, config.delta, /*reads_head=*/rt.grid.world->rank() == 0);
+  if (model.vision.weights.empty()) return;
+  const io::WeightSourcePtr encoder = open_encoder(model);
+  under_key("vision.weights",
+            [&] { model::check_weights(model, *encoder, model::of_module(Module::kVision)); });
 }
 
 }  // namespace
@@ -97,7 +99,7 @@ void resolve_config(RunConfig* config, ConfigReader* reader, const io::Tokenizer
         llm.vocab_size, config->data.tokenizer, tokenizer.fingerprint(), tokenizer.size(),
         from_tokenizer);
   check_layout(*config, rt);
-  check_weight_files(*config);
+  check_weight_files(*config, rt);
 }
 
 }  // namespace lynceus::train

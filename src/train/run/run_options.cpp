@@ -17,6 +17,7 @@ void RunOptions::check(ConfigFaults* faults) const {
   faults->expect(!run.empty(), "run", "a directory", "none");
   faults->expect(resume == "auto" || resume == "never" || is_step(resume), "resume",
                  "auto, never or a step", fmt::format("'{}'", resume));
+  faults->expect(!init_frozen || !init.empty(), "init-frozen", "a file in --init", "none");
   faults->at_least("stop-after", stop_after, 0);
 }
 

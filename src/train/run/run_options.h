@@ -19,6 +19,7 @@ struct RunOptions {
   std::string resume = "auto";
   int64_t stop_after = 0;
   std::string init;
+  bool init_frozen = false;
   bool take_over = false;
   std::vector<std::string> allow_change;
 
@@ -34,6 +35,9 @@ struct RunOptions {
         "checkpoint that a new run starts from, frozen weights included (stage 2 from stage 1), "
         "or a file of weights such as the released pretrain_lynx.pt, whose trained weights it "
         "starts from");
+    v.field("init-frozen", init_frozen,
+            "with --init FILE: take the frozen modules from the file too, where it has them; "
+            "otherwise they must be equal");
     v.field("take-over", take_over,
             "take over the lease of the run from a process that still holds it");
     v.list(

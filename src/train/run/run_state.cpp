@@ -71,6 +71,17 @@ std::string text_of(const std::vector<ConfigValue>& config, const std::string& k
   return text.empty() ? "none" : text;
 }
 
+/// Whether `config` has the key, and only with its default.
+bool has_default(const std::vector<ConfigValue>& config, const std::string& key) {
+  bool found = false;
+  for (const ConfigValue& value : config) {
+    if (value.key != key) continue;
+    if (value.origin != "default") return false;
+    found = true;
+  }
+  return found;
+}
+
 /// A key with different values in a checkpoint and in a run; "none": without a value.
 struct ConfigDifference {
   std::string key, theirs, mine;
@@ -86,6 +97,10 @@ std::vector<ConfigDifference> config_differences(const io::Manifest& manifest,
       if (std::find(keys.begin(), keys.end(), value.key) == keys.end()) keys.push_back(value.key);
   std::vector<ConfigDifference> found;
   for (const std::string& key : keys) {
+    // A version that did not have the key yet did what its default does.
+    const bool is_new = std::none_of(theirs.begin(), theirs.end(),
+                                     [&](const ConfigValue& value) { return value.key == key; });
+    if (is_new && has_default(mine, key)) continue;
     ConfigDifference difference{key, text_of(theirs, key), text_of(mine, key)};
     if (difference.theirs != difference.mine) found.push_back(std::move(difference));
   }
@@ -99,8 +114,8 @@ bool may_change_on_resume(const std::string& key) {
     if (key.starts_with(section)) return true;
   static constexpr const char* kKeys[] = {
       // What this start does, and where; precision must not differ.
-      "run", "resume", "stop-after", "init", "take-over", "allow-change", "device", "transport",
-      "gemm",
+      "run", "resume", "stop-after", "init", "init-frozen", "take-over", "allow-change", "device",
+      "transport", "gemm",
       // How the work is divided.
       "train.micro_batch_tokens", "train.vision_window", "train.recompute",
       "vision.images_per_pass", "data.loader_threads",
@@ -194,7 +209,8 @@ std::optional<RunPosition> RunState::resume(const RunOptions& options) {
 }
 
 void RunState::initialize_from(const RunOptions& options) {
-  train::initialize_from(rt_, model_, options.init, {identity_.tokenizer, options.allow_change},
+  train::initialize_from(rt_, model_, options.init,
+                         {identity_.tokenizer, options.allow_change, options.init_frozen},
                          &identity_.origins);
   parallel::agree(*rt_.grid.world, [&] {
     const std::string own = (fs::canonical(options.run) / "checkpoints" / "").string();

@@ -40,6 +40,7 @@ TrainingRun::TrainingRun(const Runtime& runtime, RunConfig* run_config, ConfigRe
                             .keep_every = config.checkpoint.keep_every,
                             .lease = lease.get()});
   resume_or_initialize();
+  model.pack(rt);
   // Only now: a run that is refused must leave the config.ini of the earlier one.
   parallel::agree(*rt.grid.world, [&] {
     if (is_first_rank())

@@ -9,11 +9,10 @@
 
 #include "core/log.h"
 #include "io/checkpoint/reader.h"
-#include "io/weights/shared_digest.h"
-#include "io/weights/weight_files.h"
 #include "model/load_weights.h"
 #include "model/parameter_value.h"
 #include "parallel/agreement.h"
+#include "train/run/init_file.h"
 
 namespace lynceus::train {
 namespace {
@@ -28,11 +27,6 @@ std::string key_of(const std::string& module) {
 
 bool is_of(const std::string& module, const std::string& tensor) {
   return is_value(tensor) && name_of(model::module_of(tensor)) == module;
-}
-
-/// A stage without video has no frame positions.
-bool may_be_new(const std::string& tensor) {
-  return tensor.starts_with("absolute_frame_pos_embed");
 }
 
 std::vector<io::CheckpointTensor> values_of(model::LynxModel* model,
@@ -78,47 +72,6 @@ void load_module(const Runtime& rt, model::LynxModel* model, const std::string& 
         fmt::format("the frozen {} was loaded from {} and is not saved anywhere else, but: {}",
                     module, weights.checkpoint, error.what()));
   }
-}
-
-/// Takes from a file of weights (e.g. the released pretrain_lynx.pt) the modules that this run
-/// trains. Frozen modules keep their values from model.weights and vision.weights.
-void initialize_from_file(const Runtime& rt, model::LynxModel* model, const std::string& file,
-                          WeightOrigins* origins) {
-  io::WeightSourcePtr source;
-  std::set<std::string> trained;
-  std::set<std::string> frozen;
-  parallel::agree(*rt.grid.world, [&] {
-    source = io::open_weights(file);
-    std::vector<std::string> elsewhere;
-    for (const std::string& name : source->names()) {
-      const std::string module = name_of(model::module_of(name));
-      if (model->config.llm.trains(module)) {
-        trained.insert(module);
-      } else {
-        frozen.insert(module);
-        elsewhere.push_back(name);
-      }
-    }
-    const std::vector<io::ExpectedTensor> expected =
-        model::expected_tensors(model->config, [&](const Parameter& parameter) {
-          return trained.contains(name_of(parameter.module)) &&
-                 (source->has(parameter.name) || !may_be_new(parameter.name));
-        });
-    io::match_weights(*source, expected, elsewhere);
-    if (trained.empty())
-      throw InputError("{}: expected a module that this run trains (model.train), found none",
-                       source->describe());
-  });
-  model::load_weights(rt, model, *source, [&](const Parameter& parameter) {
-    return trained.contains(name_of(parameter.module)) && source->has(parameter.name);
-  });
-  const std::string digest = io::digest_files(source->files(), *rt.grid.world).hex();
-  for (const std::string& module : trained) {
-    (*origins)[module] = {digest, ""};
-    log::info("the {} was loaded from {}", module, source->describe());
-  }
-  for (const std::string& module : frozen)
-    log::info("the frozen {} in {} is not used", module, source->describe());
 }
 
 }  // namespace
@@ -176,7 +129,7 @@ void initialize_from(const Runtime& rt, model::LynxModel* model, const std::stri
   std::error_code ignored;
   const char* mine = fs::is_regular_file(checkpoint, ignored) ? "file" : "";
   if (!rt.grid.world->all_gather(mine)[0].empty())
-    return initialize_from_file(rt, model, checkpoint, origins);
+    return initialize_from_file(rt, model, checkpoint, terms.init_frozen, origins);
   std::set<std::string> elsewhere;  // modules that the checkpoint names but does not contain
   std::string place;                // resolved: a link may later point to another checkpoint
   io::LoadOptions load;
@@ -203,7 +156,11 @@ void load_frozen(const Runtime& rt, model::LynxModel* model, const io::Manifest&
                  WeightOrigins* origins) {
   for (const auto& [module, weights] : manifest.frozen_weights) {
     if (weights.checkpoint.empty() || holds(manifest, module)) continue;
-    load_module(rt, model, module, weights);
+    std::error_code ignored;
+    if (fs::is_regular_file(weights.checkpoint, ignored))
+      load_module_of_file(rt, model, module, weights);
+    else
+      load_module(rt, model, module, weights);
     (*origins)[module] = weights;
     log::info("the {} was loaded from {}", module, weights.checkpoint);
   }

@@ -26,6 +26,7 @@ std::string module_digest(const io::Manifest& manifest, const std::string& modul
 struct CheckpointTerms {
   std::string tokenizer;                  ///< Tokenizer::describe()
   std::vector<std::string> allow_change;  ///< data.tokenizer, model.weights, vision.weights
+  bool init_frozen = false;               ///< of a file of weights take the frozen modules too
 };
 
 /// One sentence per difference: another tokenizer, or other weights of a module of `mine` that is
@@ -40,7 +41,7 @@ void refuse_differences(const std::string& checkpoint, const io::Manifest& manif
 /// (stage 2 from stage 1), and the frozen modules which that run had from other checkpoints.
 /// `origins` is updated. Only modules of the same origin, and the frame positions of a stage
 /// without video, may be missing. `checkpoint` may also be a file of weights as the released Lynx
-/// code writes it: then only the modules that this run trains are taken.
+/// code writes it (train/run/init_file.h).
 void initialize_from(const Runtime& rt, model::LynxModel* model, const std::string& checkpoint,
                      const CheckpointTerms& terms, WeightOrigins* origins);
 

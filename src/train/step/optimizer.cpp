@@ -10,7 +10,7 @@
 namespace lynceus::train {
 
 Optimizer::Optimizer(const Runtime& rt, model::LynxModel* model, const OptimizerConfig& config)
-    : rt_(rt), config_(config) {
+    : rt_(rt), config_(config), shared_(model->stage.shared_between_stages()) {
   model->visit_parameters([&](Parameter& parameter) {
     if (!parameter.trainable()) return;
     TrainedParameter trained;
@@ -18,8 +18,9 @@ Optimizer::Optimizer(const Runtime& rt, model::LynxModel* model, const Optimizer
     trained.reach = model::reach_of(parameter);
     const bool vision = model::in_vision_branch(parameter);
     // Every tensor counts once: tensor shards on the rank that holds them, copies on one rank.
-    trained.counts_in_norm =
-        vision ? rt.grid.replica->rank() == 0 : parameter.sharded() || rt.grid.tensor->rank() == 0;
+    const bool copy = &parameter == shared_ && !rt.grid.first_stage();
+    trained.counts_in_norm = vision ? rt.grid.replica->rank() == 0
+                                    : !copy && (parameter.sharded() || rt.grid.tensor->rank() == 0);
     trained.m =
         Tensor::zeros(rt.stream, parameter.value.shape(), DType::kF32, MemoryOwner::kMoment);
     trained.v =
@@ -52,6 +53,7 @@ void Optimizer::order_gradients(model::LynxModel* model) {
   LYNCEUS_CHECK(members.size() == parameters_.size(), "{} of {} trained parameters are reduced",
                 members.size(), parameters_.size());
   reducer_ = std::make_unique<parallel::GradientReducer>(rt_.stream, std::move(members));
+  stage.share_embedding();
 }
 
 void Optimizer::begin_step(const GlobalReach& reach) {
@@ -65,6 +67,18 @@ void Optimizer::layer_complete(size_t layer) {
 void Optimizer::reduce_gradients() {
   LYNCEUS_TRACE("finish gradients");
   reducer_->finish();
+  add_other_stage();
+}
+
+void Optimizer::add_other_stage() {
+  if (shared_ == nullptr || !shared_->trainable()) return;
+  const int other = rt_.grid.first_stage() ? rt_.grid.pipeline->size() - 1 : 0;
+  const Tensor& mine = shared_->grad;
+  const Tensor theirs =
+      Tensor::empty(rt_.stream, mine.shape(), DType::kF32, MemoryOwner::kGradient);
+  const std::vector<parallel::Transfer> sends = {{other, mine}}, receives = {{other, theirs}};
+  rt_.grid.pipeline->exchange(sends, receives);
+  kernels::add(rt_.stream, theirs, mine, mine);  // a + b = b + a: both stages get the same bits
 }
 
 double Optimizer::sum_of_squares(const GlobalReach& reach) const {

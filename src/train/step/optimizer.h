@@ -44,9 +44,12 @@ class Optimizer {
 
  private:
   void order_gradients(model::LynxModel* model);
+  /// The first and the last stage add the gradients of the embedding that they share.
+  void add_other_stage();
 
   const Runtime& rt_;
   OptimizerConfig config_;
+  Parameter* shared_ = nullptr;  ///< the embedding that two stages share, if they do
   std::vector<TrainedParameter> parameters_;
   std::unique_ptr<parallel::GradientReducer> reducer_;
   std::vector<size_t>

@@ -60,9 +60,9 @@ TEST(HfConfig, LaterLlamas) {
 
 TEST(HfConfig, UnsupportedMathematicsIsRefusedByName) {
   for (const char* line :
-       {R"("rope_scaling":{"type":"linear","factor":2.0})", R"("tie_word_embeddings":true)",
-        R"("attention_bias":true)", R"("mlp_bias":true)", R"("hidden_act":"gelu")",
-        R"("sliding_window":4096)", R"("model_type":"mistral")", R"("attention_dropout":0.1)",
+       {R"("rope_scaling":{"type":"yarn","factor":2.0})", R"("attention_bias":true)",
+        R"("mlp_bias":true)", R"("hidden_act":"gelu")", R"("sliding_window":4096)",
+        R"("model_type":"mistral")", R"("attention_dropout":0.1)",
         R"("quantization_config":{"bits":4})", R"("partial_rotary_factor":0.5)",
         R"("rope_parameters":{"rope_type":"yarn","rope_theta":1.0})"}) {
     const std::string key(line + 1, std::string(line).find('"', 1) - 1);
@@ -70,9 +70,63 @@ TEST(HfConfig, UnsupportedMathematicsIsRefusedByName) {
                 ThrowsMessage<InputError>(AllOf(HasSubstr("config.json"), HasSubstr(key))))
         << line;
   }
+  EXPECT_THAT([] { parse_llama_config(config(R"("mlp_bias":true,"attention_bias":true)")); },
+              ThrowsMessage<InputError>(AllOf(HasSubstr("mlp_bias"), HasSubstr("attention_bias"))));
+}
+
+TEST(HfConfig, ScaledPositions) {
+  const auto text = [](const std::string& more) {
+    return parse_llama_config(config(more)).rope_scaling.to_text();
+  };
+  for (const char* key : {R"("rope_scaling":)", R"("rope_parameters":)"})
+    for (const char* type : {R"({"type":)", R"({"rope_type":)"}) {
+      const std::string begin = std::string(key) + type;
+      EXPECT_EQ(text(begin + R"("default"})"), "none");
+      EXPECT_EQ(text(begin + R"("linear","factor":4})"), "linear:4");
+      EXPECT_EQ(text(R"("max_position_embeddings":4096,)" + begin + R"("dynamic","factor":2.5})"),
+                "dynamic:2.5:4096");
+      EXPECT_EQ(text(begin + R"("llama3","factor":8.0,"low_freq_factor":1.0,"high_freq_factor":4.0,
+                               "original_max_position_embeddings":8192})"),
+                "llama3:8:1:4:8192");
+    }
+  EXPECT_EQ(text(R"("rope_scaling":{})"), "none");
+  const auto refused = [&](const std::string& more, const std::string& says) {
+    SCOPED_TRACE(more);
+    EXPECT_THAT([&] { text(more); },
+                ThrowsMessage<InputError>(AllOf(HasSubstr("config.json"), HasSubstr(says))));
+  };
+  for (const char* type : {"yarn", "longrope", "su", "mrope", "proportional"})
+    refused(R"("rope_scaling":{"rope_type":")" + std::string(type) + R"(","factor":2})",
+            "rope_scaling: expected the rope_type default, linear, dynamic or llama3, found '" +
+                std::string(type) + "'");
+  refused(R"("rope_scaling":{"type":"linear"})", "'rope_scaling.factor' is missing");
+  refused(R"("rope_scaling":{"type":"linear","factor":0.5})", "a factor of at least 1");
+  refused(R"("rope_scaling":{"type":"llama3","factor":8})",
+          "'rope_scaling.low_freq_factor' is missing");
+  refused(R"("rope_scaling":{"type":"linear","factor":2},"rope_parameters":{"rope_theta":1e4})",
+          "rope_scaling says linear:2, but rope_parameters none");
+}
+
+TEST(HfConfig, TheLlmOfALlava) {
+  const std::string text = config(R"("model_type":"llama","tie_word_embeddings":true)").dump();
+  const LlamaConfig nested = parse_llama_config(Json::parse(
+      R"({"model_type":"llava_next","tie_word_embeddings":false,"text_config":)" + text + "}",
+      "config.json"));
+  EXPECT_EQ(nested.hidden_size, 64);
+  EXPECT_TRUE(nested.tie_word_embeddings);
+  EXPECT_EQ(parse_llama_config(config(R"("model_type":"llava_llama")")).hidden_size, 64);
   EXPECT_THAT(
-      [] { parse_llama_config(config(R"("mlp_bias":true,"tie_word_embeddings":true)")); },
-      ThrowsMessage<InputError>(AllOf(HasSubstr("mlp_bias"), HasSubstr("tie_word_embeddings"))));
+      [] {
+        parse_llama_config(Json::parse(
+            R"({"model_type":"llava","text_config":{"model_type":"mistral"}})", "config.json"));
+      },
+      ThrowsMessage<InputError>(AllOf(HasSubstr("text_config"), HasSubstr("model_type"))));
+}
+
+TEST(HfConfig, TiedEmbeddings) {
+  EXPECT_FALSE(parse_llama_config(config()).tie_word_embeddings);
+  EXPECT_FALSE(parse_llama_config(config(R"("tie_word_embeddings":null)")).tie_word_embeddings);
+  EXPECT_TRUE(parse_llama_config(config(R"("tie_word_embeddings":true)")).tie_word_embeddings);
 }
 
 TEST(HfConfig, ImpossibleNumbers) {
@@ -103,6 +157,10 @@ TEST(HfConfig, FromADirectory) {
   std::ofstream(folder / "config.json") << config().dump();
   EXPECT_EQ(read_llama_config(folder).vocab_size, 321);
   EXPECT_EQ(read_llama_config(folder / "config.json").vocab_size, 321);
+  std::filesystem::rename(folder / "config.json", folder / "adapter_config.json");
+  EXPECT_THAT(
+      [&] { read_llama_config(folder); },
+      ThrowsMessage<InputError>(HasSubstr("found adapter_config.json: merge this adapter")));
   std::filesystem::remove_all(folder);
   EXPECT_THROW(read_llama_config(folder), IoError);
 }

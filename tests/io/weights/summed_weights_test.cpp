@@ -1,5 +1,5 @@
 // Base plus delta, in slices; all mismatches are listed in one message.
-#include "io/weights/summed_weights.h"
+#include "io/weight_views/summed_weights.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -83,7 +83,7 @@ TEST_F(SummedWeights, AllMismatchesAreReportedAtOnce) {
       ThrowsMessage<InputError>(AllOf(
           HasSubstr("missing is not in the delta"), HasSubstr("more is only in the delta"),
           HasSubstr("rows is [4, 2], but [5, 2] in the delta (one row more: this is Vicuna v0"),
-          HasSubstr("shape is [3], but [4] in the delta\n"), Not(HasSubstr("same")))));
+          HasSubstr("shape is [3], but [4] in the delta"), Not(HasSubstr("same")))));
 }
 
 }  // namespace

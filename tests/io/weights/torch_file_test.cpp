@@ -11,7 +11,7 @@
 #include <cstring>
 
 #include "core/error.h"
-#include "io/weights/eva_weights.h"
+#include "io/weight_views/eva_weights.h"
 #include "io/weights/hf_config.h"
 #include "io/weights/llama_pieces.h"
 #include "io/weights/safetensors.h"

@@ -12,9 +12,9 @@
 #include "core/error.h"
 #include "io/files/digest.h"
 #include "io/files/json.h"
-#include "io/weights/eva_weights.h"
+#include "io/weight_views/eva_weights.h"
+#include "io/weight_views/pad_row.h"
 #include "io/weights/generated_weights.h"
-#include "io/weights/pad_row.h"
 #include "io/weights/safetensors_writer.h"
 
 namespace lynceus::io {
@@ -172,7 +172,7 @@ TEST_F(WeightsTest, ShardsOfATensorWithPaddedRows) {
   EXPECT_EQ(values(whole)[9], 9.0f);
 }
 
-TEST_F(WeightsTest, MatchingListsEverythingAtOnce) {
+TEST_F(WeightsTest, MatchingNamesTheKindsOfFaultsAtOnce) {
   const auto source = open_weights(store("w.safetensors", {{"good", {2}},
                                                            {"layers.0.rotary_emb.inv_freq", {4}},
                                                            {"extra.1", {1}},
@@ -183,14 +183,29 @@ TEST_F(WeightsTest, MatchingListsEverythingAtOnce) {
   EXPECT_THAT([&] { match_weights(*source, expected); },
               ThrowsMessage<InputError>(
                   AllOf(HasSubstr("w.safetensors"), HasSubstr("5 tensors"),
-                        HasSubstr("missing: gone.1 [7]"), HasSubstr("missing: gone.2 [8]"),
-                        HasSubstr("wrong shape: shape expected [3, 2], found [2, 3]"),
-                        HasSubstr("unexpected: extra.1"), HasSubstr("unexpected: extra.2"),
+                        HasSubstr("2 missing: gone.1 [7], gone.2 [8]; 1 of another shape: shape "
+                                  "expected [3, 2], found [2, 3]; 2 unexpected: extra.1 [1], "
+                                  "extra.2 [1]"),
                         Not(HasSubstr("inv_freq")), Not(HasSubstr("good")))));
   const std::vector<ExpectedTensor> right = {{"good", {2}}, {"shape", {2, 3}}};
   EXPECT_NO_THROW(
       match_weights(*source, right, std::vector<std::string>{"extra.*", "*.rotary_emb.inv_freq"}));
   EXPECT_THROW(match_weights(*source, right, std::vector<std::string>{"extra.*"}), InputError);
+}
+
+TEST_F(WeightsTest, MatchingOfAnotherModelIsOneSentence) {
+  std::vector<ExpectedTensor> theirs, expected;
+  for (int i = 0; i < 100; ++i) {
+    theirs.push_back({"other.deep." + std::to_string(i), {2}});
+    expected.push_back({"mine." + std::to_string(i), {2}});
+  }
+  const auto source = open_weights(store("w.safetensors", theirs));
+  EXPECT_THAT([&] { match_weights(*source, expected); },
+              ThrowsMessage<InputError>(
+                  AllOf(HasSubstr("100 missing: mine.0 [2], mine.1 [2], mine.2 [2] and 97 others"),
+                        HasSubstr("100 unexpected: other.deep.0 [2], "),
+                        HasSubstr("; all 100 names in the file begin with 'other.deep.'"),
+                        Not(HasSubstr("\n")))));
 }
 
 TEST_F(WeightsTest, Patterns) {

@@ -4,7 +4,9 @@
 #include <gtest/gtest.h>
 
 #include <compare>
+#include <set>
 
+#include "io/files/digest.h"
 #include "parallel/mpi_session.h"
 #include "tests/train/all_grids.h"
 #include "tests/train/tiny_model.h"
@@ -53,12 +55,14 @@ int64_t heads_for(int tensor) { return 8 % tensor == 0 ? 8 : tensor == 3 ? 6 : t
 struct Variant {
   int64_t heads = 8, kv_heads = 8;
   bool trains_llm = false;
+  bool tied = false;
   auto operator<=>(const Variant&) const = default;
 
   model::ModelConfig model() const {
     model::ModelConfig model = tiny::config(heads);
     model.llm.num_kv_heads = kv_heads;
     if (trains_llm) model.llm.train = "bridge,adapter,llm";
+    model.llm.tie_word_embeddings = tied;
     return model;
   }
 };
@@ -188,6 +192,43 @@ TEST(GridLaw, MicroBatchSizeAndVisionWindowChangeNothing) {
       options.model = variant.model();
       tiny::Run run(parallel::split(*world, 0, world->rank()), options);
       expect_equal(trace(&run), expected.at(variant));
+    }
+}
+
+/// Collective: a text for each rank that holds the embedding: its tensor rank and its values.
+std::set<std::string> embeddings_of(tiny::Run* run) {
+  std::string mine;
+  run->model().visit_parameters([&](Parameter& parameter) {
+    if (parameter.name != "LLM.model.embed_tokens.weight") return;
+    const Tensor here = model::on_host(run->rt(), parameter.value);
+    mine = fmt::format("{} {}", run->rt().grid.tensor->rank(),
+                       io::digest128(here.raw(), here.bytes()).hex());
+  });
+  std::set<std::string> texts;
+  for (const std::string& text : run->rt().grid.world->all_gather(mine))
+    if (!text.empty()) texts.insert(text);
+  return texts;
+}
+
+TEST(GridLaw, ATiedEmbeddingIsOneMatrixOnEveryGrid) {
+  const auto world = parallel::make_world();
+  const std::map<Variant, Trace> expected =
+      references(*world, {{8, 8, false, true}, {8, 8, true, true}});
+  int number = 0;
+  for (const GridShape& shape : {GridShape{1, 2, 4}, GridShape{2, 2, 2}, GridShape{2, 4, 1},
+                                 GridShape{1, 8, 1}, GridShape{8, 1, 1}, GridShape{1, 1, 8}})
+    for (const bool trains_llm : {true, false}) {
+      if (!trains_llm && shape.pipeline != 2) continue;
+      SCOPED_TRACE(fmt::format("{}, LLM {}", shape.to_string(), trains_llm));
+      tiny::Options options;
+      const Variant variant{8, 8, trains_llm, true};
+      options.model = variant.model();
+      options.grid = shape;
+      vary(number++, &options);
+      tiny::Run run(parallel::split(*world, 0, world->rank()), options);
+      expect_equal(trace(&run), expected.at(variant));
+      EXPECT_EQ(run.differing_copy(), "");
+      EXPECT_EQ(embeddings_of(&run).size(), static_cast<size_t>(shape.tensor));
     }
 }
 

@@ -74,6 +74,36 @@ TEST(GroupedHeads, EqualTheSameModelWithRepeatedRows) {
   EXPECT_LE(tiny::relative_l2(scalars, expected_scalars), 1e-5);
 }
 
+/// The gradient of a tied matrix is the sum of those of embedding and head. The untied model is the
+/// one that the reference cases check.
+TEST(TiedEmbedding, GradientIsThatOfEmbeddingAndHead) {
+  const tiny::Batch batch =
+      tiny::make_batch(2, {Kind::kImage, Kind::kText, Kind::kVideo, Kind::kImages});
+  tiny::Options tied;
+  tied.model.llm.train = "bridge,adapter,llm";
+  tiny::Options untied = tied;
+  tied.model.llm.tie_word_embeddings = true;
+  tiny::Run one(parallel::make_self_communicator(), tied);
+  tiny::Run two(parallel::make_self_communicator(), untied);
+  const std::string embedding = "LLM.model.embed_tokens.weight", head = "LLM.lm_head.weight";
+  const auto theirs = by_name(&two.model());
+  theirs.at(head)->value.copy_from(theirs.at(embedding)->value);
+  EXPECT_FALSE(by_name(&one.model()).contains(head));
+  EXPECT_EQ(one.gradients(batch).loss, two.gradients(batch).loss);
+  const Named gradients = one.gather(Part::kGradient);
+  Named expected = two.gather(Part::kGradient);
+  for (size_t i = 0; i < expected.at(head).size(); ++i)
+    expected.at(embedding)[i] += expected.at(head)[i];
+  expected.erase(head);
+  ASSERT_EQ(gradients.size(), expected.size());
+  for (const auto& [name, values] : gradients)
+    EXPECT_LE(tiny::relative_l2({{name, values}}, {{name, expected.at(name)}}), 1e-6) << name;
+  // After a step the head still uses the matrix that was updated.
+  EXPECT_TRUE(one.step(batch).updated);
+  EXPECT_EQ(one.model().stage.head->lm_head.weight.value.raw(),
+            by_name(&one.model()).at(embedding)->value.raw());
+}
+
 /// Names whose value, moment or step count changed by `step`.
 std::vector<std::string> moved_by(tiny::Run* run, const tiny::Batch& batch) {
   const Named values = run->gather(Part::kValue), m = run->gather(Part::kFirstMoment),

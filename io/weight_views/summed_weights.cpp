@@ -1,10 +1,11 @@
-#include "io/weights/summed_weights.h"
+#include "io/weight_views/summed_weights.h"
 
 #include <algorithm>
 #include <utility>
 
 #include "core/error.h"
 #include "io/weights/convert.h"
+#include "io/weights/name_list.h"
 
 namespace lynceus::io {
 namespace {
@@ -45,6 +46,9 @@ class SummedSource : public WeightSource {
   std::string describe() const override {
     return base_->describe() + " plus the delta " + delta_->describe();
   }
+  std::string name_in_file(const std::string& name) const override {
+    return base_->name_in_file(name);
+  }
   std::vector<std::filesystem::path> files() const override {
     std::vector<std::filesystem::path> all = base_->files();
     for (const auto& file : delta_->files())
@@ -74,25 +78,25 @@ class SummedSource : public WeightSource {
 }  // namespace
 
 WeightSourcePtr sum_of(WeightSourcePtr base, WeightSourcePtr delta) {
-  std::string faults;
+  std::vector<std::string> faults;
   for (const std::string& name : base->names()) {
     if (is_ignored(name)) continue;
     if (!delta->has(name)) {
-      faults += fmt::format("\n  {} is not in the delta", name);
+      faults.push_back(fmt::format("{} is not in the delta", name));
     } else if (const Shape a = base->shape(name), b = delta->shape(name); !(a == b)) {
-      faults +=
-          fmt::format("\n  {} is {}, but {} in the delta", name, a.to_string(), b.to_string());
+      faults.push_back(
+          fmt::format("{} is {}, but {} in the delta", name, a.to_string(), b.to_string()));
       // The first deltas of Vicuna contain a [PAD] row that LLaMA does not have.
       if (a.rank() == 2 && b.rank() == 2 && b[0] == a[0] + 1 && a[1] == b[1])
-        faults += " (one row more: this is Vicuna v0, which is not supported; use v1.1)";
+        faults.back() += " (one row more: this is Vicuna v0, which is not supported; use v1.1)";
     }
   }
   for (const std::string& name : delta->names())
     if (!is_ignored(name) && !base->has(name))
-      faults += fmt::format("\n  {} is only in the delta", name);
+      faults.push_back(fmt::format("{} is only in the delta", name));
   if (!faults.empty())
-    throw InputError("{} and the delta {} do not match:{}", base->describe(), delta->describe(),
-                     faults);
+    throw InputError("{} and the delta {} do not match: {}", base->describe(), delta->describe(),
+                     name_list(faults));
   return std::make_shared<SummedSource>(std::move(base), std::move(delta));
 }
 

@@ -1,5 +1,5 @@
 // Presents thirds of fused tensors as tensors, and hides tensors that the vision encoder lacks.
-#include "io/weights/eva_weights.h"
+#include "io/weight_views/eva_weights.h"
 
 #include <fmt/format.h>
 
@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "core/error.h"
+#include "io/weights/selected_weights.h"
 
 namespace lynceus::io {
 namespace {
@@ -108,34 +109,6 @@ std::string unused_end(const std::string& name, int64_t num_layers) {
   return is_behind ? fmt::format("{}{}.", kBlocks, block) : "";
 }
 
-/// A subset of the names of a source.
-class FilteredSource : public WeightSource {
- public:
-  FilteredSource(WeightSourcePtr source, std::set<std::string> names, std::string without)
-      : source_(std::move(source)), names_(std::move(names)), without_(std::move(without)) {}
-
-  std::vector<std::string> names() const override { return {names_.begin(), names_.end()}; }
-  bool has(const std::string& name) const override { return names_.contains(name); }
-  Shape shape(const std::string& name) const override { return source_->shape(shown(name)); }
-  void read(const std::string& name, const Slice& slice, const Tensor& out) const override {
-    source_->read(shown(name), slice, out);
-  }
-  std::string describe() const override {
-    return fmt::format("{} (without {})", source_->describe(), without_);
-  }
-  std::vector<std::filesystem::path> files() const override { return source_->files(); }
-
- private:
-  const std::string& shown(const std::string& name) const {
-    if (!names_.contains(name)) throw InputError("{}: there is no tensor '{}'", describe(), name);
-    return name;
-  }
-
-  WeightSourcePtr source_;
-  std::set<std::string> names_;
-  std::string without_;
-};
-
 }  // namespace
 
 bool has_fused_qkv(const WeightSource& source) {
@@ -158,18 +131,18 @@ WeightSourcePtr vision_tower(WeightSourcePtr source) {
 }
 
 WeightSourcePtr without_unused_ends(WeightSourcePtr source, int64_t num_layers) {
-  std::set<std::string> kept;
+  std::map<std::string, std::string> kept;
   std::set<std::string> ends;
   for (const std::string& name : source->names()) {
     const std::string end = unused_end(name, num_layers);
     if (end.empty())
-      kept.insert(name);
+      kept[name] = name;
     else
       ends.insert("'" + end + "'");
   }
   if (ends.empty()) return source;
-  return std::make_shared<FilteredSource>(std::move(source), std::move(kept),
-                                          fmt::format("{}", fmt::join(ends, ", ")));
+  return selected(std::move(source), std::move(kept),
+                  fmt::format("without {}", fmt::join(ends, ", ")));
 }
 
 }  // namespace lynceus::io

@@ -1,5 +1,5 @@
 // The mean row is computed when it is first read.
-#include "io/weights/pad_row.h"
+#include "io/weight_views/pad_row.h"
 
 #include <algorithm>
 #include <map>
@@ -51,6 +51,9 @@ class PadRowSource : public WeightSource {
   }
 
   std::string describe() const override { return source_->describe(); }
+  std::string name_in_file(const std::string& name) const override {
+    return source_->name_in_file(name);
+  }
   std::vector<std::filesystem::path> files() const override { return source_->files(); }
 
  private:

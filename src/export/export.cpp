@@ -5,6 +5,7 @@
 #include <map>
 
 #include "core/log.h"
+#include "export/companions.h"
 #include "export/export_directory.h"
 #include "io/checkpoint/checkpoint.h"
 #include "io/checkpoint/values.h"
@@ -62,8 +63,16 @@ fs::path find_checkpoint(const fs::path& path) {
       log::warn("checkpoint {} is skipped: {}", checkpoint.filename().string(), error.what());
     }
   }
-  throw InputError("{}: expected a checkpoint or a run, {}", path.string(),
-                   all.empty() ? "found neither" : "found no intact checkpoint");
+  if (!all.empty())
+    throw InputError("{}: the run has {} checkpoint{}, but none is intact", path.string(),
+                     all.size(), all.size() == 1 ? "" : "s");
+  if (io::file_exists(path / "config.ini") || io::file_exists(path / "checkpoints"))
+    throw InputError(
+        "{}: the run has no checkpoint yet: expected one in {} (train writes it at "
+        "checkpoint.every, --stop-after and the end)",
+        path.string(), (path / "checkpoints").string());
+  throw InputError("{}: expected a checkpoint or a run, found {}", path.string(),
+                   io::file_exists(path) ? "neither" : "no such directory");
 }
 
 class Exporter {
@@ -186,8 +195,8 @@ class Exporter {
     if (tokenizer.describe() != manifest_.tokenizer)
       throw InputError("{}: not the tokenizer of the checkpoint: expected {}, found {}",
                        trained_.data.tokenizer, manifest_.tokenizer, tokenizer.describe());
-    write_llama_config(directory, trained_.model.llm, tokenizer, config_.dtype);
-    copy_durably(trained_.data.tokenizer, directory / "tokenizer.model");
+    write_model_files(directory, trained_.model.llm, tokenizer, config_.dtype);
+    write_tokenizer_files(directory, trained_.model.llm, tokenizer);
   }
 
   const ExportConfig& config_;

@@ -7,8 +7,6 @@
 
 #include "core/error.h"
 #include "io/files/file.h"
-#include "io/files/json_value.h"
-#include "io/weights/hf_config.h"
 
 namespace lynceus::weight_export {
 namespace {
@@ -24,7 +22,12 @@ fs::path with_ending(const fs::path& output, const char* ending) {
 }
 
 bool is_export_file(const std::string& name) {
-  static const std::set<std::string> kNames = {"config.json", "tokenizer.model",
+  static const std::set<std::string> kNames = {"config.json",
+                                               "generation_config.json",
+                                               "tokenizer.model",
+                                               "tokenizer_config.json",
+                                               "special_tokens_map.json",
+                                               "added_tokens.json",
                                                "model.safetensors.index.json",
                                                "lynx.safetensors.index.json"};
   return kNames.contains(name) || (name.ends_with(".safetensors") &&
@@ -81,41 +84,6 @@ void ExportDirectory::commit() {
   committed_ = true;
   io::sync_directory(target.has_parent_path() ? target.parent_path() : ".");
   fs::remove_all(old, ignored);
-}
-
-void write_llama_config(const fs::path& directory, const model::LlmConfig& llm,
-                        const io::Tokenizer& tokenizer, const std::string& dtype) {
-  const auto id = [](int64_t token) { return token < 0 ? io::JsonValue() : io::JsonValue(token); };
-  const int64_t positions = llm.weights.empty()
-                                ? io::LlamaConfig{}.max_position_embeddings
-                                : io::read_llama_config(llm.weights).max_position_embeddings;
-  const io::JsonValue config = io::JsonValue::object(
-      {{"architectures", io::JsonValue::array({"LlamaForCausalLM"})},
-       {"model_type", "llama"},
-       {"vocab_size", llm.vocab_size},
-       {"hidden_size", llm.hidden_size},
-       {"intermediate_size", llm.intermediate_size},
-       {"num_hidden_layers", llm.num_layers},
-       {"num_attention_heads", llm.num_heads},
-       {"num_key_value_heads", llm.kv_heads()},
-       {"hidden_act", "silu"},
-       {"max_position_embeddings", positions},
-       {"rms_norm_eps", llm.rms_norm_eps},
-       {"rope_theta", llm.rope_theta},
-       {"rope_scaling", llm.scaling().to_json()},
-       {"attention_bias", false},
-       {"tie_word_embeddings", llm.tie_word_embeddings},
-       {"bos_token_id", id(tokenizer.bos_id())},
-       {"eos_token_id", id(tokenizer.eos_id())},
-       {"pad_token_id", id(llm.vocab_size > tokenizer.size() ? tokenizer.size() : -1)},
-       {"torch_dtype", dtype == "f32"    ? "float32"
-                       : dtype == "bf16" ? "bfloat16"
-                                         : "float16"}});
-  io::atomic_write_text(directory / "config.json", config.dump(2) + "\n");
-}
-
-void copy_durably(const fs::path& from, const fs::path& to) {
-  io::atomic_write_text(to, io::read_text(from));
 }
 
 }  // namespace lynceus::weight_export

@@ -1,14 +1,10 @@
 // The directory of an export. It is written under another name, synchronized to disk, then renamed,
-// so that a directory with the requested name is complete. Also its small files next to the
-// tensors.
+// so that a directory with the requested name is complete.
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
 #include <string>
-
-#include "io/text/tokenizer.h"
-#include "model/config.h"
 
 namespace lynceus::weight_export {
 
@@ -36,12 +32,5 @@ class ExportDirectory {
   bool overwrite_;
   bool committed_ = false;
 };
-
-/// config.json of a LlamaForCausalLM. max_position_embeddings is copied from model.weights if that
-/// is set. dtype: f32, bf16 or f16.
-void write_llama_config(const std::filesystem::path& directory, const model::LlmConfig& llm,
-                        const io::Tokenizer& tokenizer, const std::string& dtype);
-/// Copies a file and synchronizes it to disk.
-void copy_durably(const std::filesystem::path& from, const std::filesystem::path& to);
 
 }  // namespace lynceus::weight_export

@@ -84,6 +84,18 @@ TEST_F(Export, MergedIsADirectoryOfWeights) {
   EXPECT_EQ(io::read_text(folder_ / "merged" / "tokenizer.model"),
             io::read_text(shapes_data() / "tokenizer.model"));
 
+  const auto text = [&](const char* file) { return io::read_text(folder_ / "merged" / file); };
+  EXPECT_EQ(text("added_tokens.json"), "{\n  \"[PAD]\": 320\n}\n");
+  EXPECT_EQ(text("special_tokens_map.json"),
+            "{\n  \"bos_token\": \"<s>\",\n  \"eos_token\": \"</s>\",\n  \"unk_token\": "
+            "\"<unk>\",\n  \"pad_token\": \"[PAD]\"\n}\n");
+  EXPECT_EQ(text("generation_config.json"),
+            "{\n  \"bos_token_id\": 1,\n  \"eos_token_id\": 2,\n  \"pad_token_id\": 320\n}\n");
+  EXPECT_THAT(text("tokenizer_config.json"),
+              testing::AllOf(HasSubstr("\"tokenizer_class\": \"LlamaTokenizer\""),
+                             HasSubstr("\"add_bos_token\": true"), HasSubstr("\"legacy\": true"),
+                             HasSubstr("\"pad_token\": \"[PAD]\"")));
+
   const Arguments use = {"--model.weights", folder_ / "merged", "--init",
                          folder_ / "merged" / "lynx.safetensors"};
   train("again", kTrainAll + kStill + use);
@@ -157,7 +169,13 @@ TEST_F(Export, WhatCannotBeExportedLeavesNothing) {
     EXPECT_THAT(output.err, HasSubstr(message));
   };
   expect_refused(run({"export"}), 2, "checkpoint: expected a run or a checkpoint, found none");
-  expect_refused(export_run("gone", "out"), 3, "expected a checkpoint or a run, found neither");
+  expect_refused(export_run("gone", "out"), 3,
+                 "expected a checkpoint or a run, found no such directory");
+  fs::create_directories(folder_ / "empty");
+  expect_refused(export_run("empty", "out"), 3, "expected a checkpoint or a run, found neither");
+  fs::create_directories(folder_ / "begun" / "checkpoints");
+  expect_refused(export_run("begun", "out"), 3,
+                 "begun: the run has no checkpoint yet: expected one in ");
   expect_refused(export_run("run", "out", {"--what", "merged"}), 3,
                  "its LLM has random values that were never trained, so it cannot be merged");
   expect_refused(export_run("run", "out", {}, {.ranks = 2}), 2,

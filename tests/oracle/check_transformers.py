@@ -2,8 +2,8 @@
 """Checks with Hugging Face transformers what Lynceus reads and exports. Needs transformers, safetensors
 and torch; started by tools/check_transformers.sh.
 
-    python3 check_transformers.py save DIRECTORY DTYPE HEADS KV_HEADS
-        a random LLaMA of 320 tokens by save_pretrained, in shards
+    python3 check_transformers.py save DIRECTORY DTYPE HEADS KV_HEADS MORE
+        a random LLaMA of 320 tokens by save_pretrained, in shards; MORE: more values of its config, JSON
     python3 check_transformers.py judge SAVED MERGED GOLDEN CASE
         MERGED, exported from a run on SAVED, loads and has the same bits, [PAD] as the mean of the
         others in one row more; its logits, loss and gradients become the reference case CASE, whose
@@ -21,11 +21,12 @@ from tensor_files import read_tensors, write_tensors
 DTYPES = {"f32": torch.float32, "bf16": torch.bfloat16}
 
 
-def save(directory, dtype, heads, kv_heads):
+def save(directory, dtype, heads, kv_heads, more):
     torch.manual_seed(int(heads) * 10 + int(kv_heads))
     config = LlamaConfig(vocab_size=320, hidden_size=64, intermediate_size=172, num_hidden_layers=4,
                          num_attention_heads=int(heads), num_key_value_heads=int(kv_heads),
-                         rms_norm_eps=1e-5, initializer_range=0.1, max_position_embeddings=512)
+                         rms_norm_eps=1e-5, initializer_range=0.1, max_position_embeddings=512,
+                         **json.loads(more))
     model = LlamaForCausalLM(config)
     for name, parameter in model.named_parameters():
         if "norm" in name:

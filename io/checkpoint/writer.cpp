@@ -22,7 +22,7 @@
 #include "core/log.h"
 #include "io/checkpoint/exchange.h"
 #include "io/checkpoint/file.h"
-#include "io/checkpoint/lease.h"
+#include "io/checkpoint/run_lease.h"
 #include "parallel/agreement.h"
 #include "parallel/mpi_communicator.h"
 

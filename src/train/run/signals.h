@@ -5,7 +5,7 @@
 
 #include <filesystem>
 
-#include "io/checkpoint/lease.h"
+#include "io/files/lease.h"
 #include "parallel/communicator.h"
 
 namespace lynceus::train {

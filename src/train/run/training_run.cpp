@@ -78,7 +78,7 @@ void TrainingRun::take_lease() {
     log::info("{} holds the lease of the run; taking it over in {} s unless it is renewed",
               owner.describe(), remaining.count() / 1000);
   };
-  lease = io::Lease::acquire(directory, options);
+  lease = io::acquire_run_lease(directory, options);
 }
 
 void TrainingRun::resume_or_initialize() {

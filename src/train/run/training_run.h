@@ -7,7 +7,7 @@
 
 #include "core/config/config.h"
 #include "io/checkpoint/checkpoint.h"
-#include "io/checkpoint/lease.h"
+#include "io/checkpoint/run_lease.h"
 #include "io/checkpoint/writer.h"
 #include "model/lynx.h"
 #include "train/data/mixture.h"

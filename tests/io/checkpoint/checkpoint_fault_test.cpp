@@ -12,7 +12,7 @@
 
 #include "core/error.h"
 #include "io/checkpoint/checkpoint.h"
-#include "io/checkpoint/lease.h"
+#include "io/checkpoint/run_lease.h"
 #include "parallel/mpi_session.h"
 #include "tests/io/checkpoint/checkpoint_fixture.h"
 
@@ -58,7 +58,7 @@ TEST(CheckpointFault, DISABLED_SavesFourTimes) {
   const auto world = parallel::make_world();
   const Stream stream;
   const auto tensors = local_tensors(model_tensors(false), {2, 1, 1}, world->rank(), stream);
-  const auto lease = world->rank() == 0 ? Lease::acquire(run) : nullptr;
+  const auto lease = world->rank() == 0 ? acquire_run_lease(run) : nullptr;
   CheckpointStore store(*world, {.run_directory = run, .lease = lease.get()});
   for (const int64_t step : {1, 2, 3, 4}) {
     const SaveResult result = save(store, tensors, step);
@@ -91,7 +91,7 @@ TEST_P(KilledSave, KeepsTheLastCheckpointAndAcceptsNoPartialOne) {
     EXPECT_THAT(loaded->damaged, IsEmpty());
     for (const LocalTensor& tensor : tensors) EXPECT_EQ(tensor.wrong(step), 0);
   }
-  const auto lease = Lease::acquire(run.path());  // the dead owner was on this host: no wait
+  const auto lease = acquire_run_lease(run.path());  // the dead owner was on this host: no wait
   CheckpointStore store(*world, {.run_directory = run.path(), .lease = lease.get()});
   EXPECT_THAT(leftovers(run.path()), IsEmpty());
   EXPECT_TRUE(save(store, tensors, step + 1).committed);

@@ -8,7 +8,7 @@
 #include <sys/resource.h>
 
 #include "core/error.h"
-#include "io/checkpoint/lease.h"
+#include "io/checkpoint/run_lease.h"
 #include "tests/io/checkpoint/checkpoint_fixture.h"
 
 namespace lynceus::io {
@@ -258,10 +258,10 @@ TEST_F(CheckpointTest, ExceededLimitFailsTheSaveAndTheNextOneSucceeds) {
 TEST_F(CheckpointTest, LostLeaseCommitsNothing) {
   LeaseOptions lease_options;
   lease_options.take_over = true;
-  const auto lease = Lease::acquire(run_.path(), lease_options);
+  const auto lease = acquire_run_lease(run_.path(), lease_options);
   CheckpointStore store(*world_, {.run_directory = run_.path(), .lease = lease.get()});
   ASSERT_TRUE(save(store, 1).committed);
-  const auto successor = Lease::acquire(run_.path(), lease_options);
+  const auto successor = acquire_run_lease(run_.path(), lease_options);
   const SaveResult result = save(store, 2);
   EXPECT_FALSE(result.committed);
   EXPECT_THAT(result.message, HasSubstr("lease"));

@@ -1,13 +1,13 @@
-// The run's lease: LEASE.json in the run directory says which process may commit checkpoints there.
+// A lease on a directory: LEASE.json says which process may write there, of all that take a lease.
 //
 // A lease is dead if its owner ran in this boot of this host and that process is gone, or if its
 // heartbeat does not change for a minute while a new process watches it. The same Slurm job with a
 // higher restart count takes over at once. Any other process is refused with the owner's name. A
-// takeover first renames the owner's staging directories, so that a stale owner that resumes
-// execution has no staged files to rename into place, and finds another token when it checks.
+// stale owner that resumes execution finds another token when it checks.
 //
 // The heartbeat is written into the owner's open file, never by name: after a successor has
-// replaced the file, the old owner writes into a file without a name. Only rank 0 holds the lease.
+// replaced the file, the old owner writes into a file without a name. Of several ranks, rank 0
+// holds the lease.
 #pragma once
 
 #include <atomic>
@@ -37,9 +37,10 @@ struct LeaseOwner {
   std::string job;            ///< SLURM_JOB_ID, or empty
   int64_t restart_count = 0;  ///< SLURM_RESTART_COUNT
   std::string token;          ///< 32 hex digits
+  std::string since;          ///< UTC, when it took the lease; empty if an older version did
   std::string heartbeat;      ///< UTC, "2024-05-01T12:00:00.000Z"; changes while the owner lives
 
-  /// "process 17 on node3 (job 42, restart 1, last heartbeat ...)".
+  /// "process 17 on node3 (job 42, restart 1, since ..., last heartbeat ...)".
   std::string describe() const;
 };
 
@@ -47,18 +48,24 @@ struct LeaseOwner {
 LeaseOwner this_process();
 
 struct LeaseOptions {
+  /// For the message to a process that is refused: what the directory is, and what else to do.
+  std::string directory_is = "directory";
+  std::string advice = "or choose another directory";
   bool take_over = false;  ///< even from a living owner
   std::chrono::milliseconds heartbeat{10'000};
   std::chrono::milliseconds dead_after{60'000};
   /// Called about once a second while a silent owner is watched.
   std::function<void(const LeaseOwner&, std::chrono::milliseconds remaining)> waiting;
+  /// Called before and after the lease changes hands, with the new owner's token: takes away what a
+  /// former owner that is still alive could put into place.
+  std::function<void(const std::string& token)> disarm_former_owner;
 };
 
 class Lease {
  public:
-  /// Creates run_directory if it is missing. UsageError naming the owner if a living process holds
+  /// Creates the directory if it is missing. UsageError naming the owner if a living process holds
   /// the lease; InputError for an invalid LEASE.json; IoError.
-  static std::unique_ptr<Lease> acquire(const std::filesystem::path& run_directory,
+  static std::unique_ptr<Lease> acquire(const std::filesystem::path& directory,
                                         const LeaseOptions& options = {});
   /// Calls release().
   ~Lease();
@@ -90,10 +97,5 @@ class Lease {
   std::condition_variable wake_;
   std::thread thread_;
 };
-
-/// Renames the staging directories of all owners except `token` to .abandoned-...; with `remove`,
-/// then deletes all leftovers (.abandoned-..., .removing-...). Part of a takeover and of every
-/// start.
-void sweep_staging(const std::filesystem::path& checkpoints, const std::string& token, bool remove);
 
 }  // namespace lynceus::io

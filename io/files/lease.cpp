@@ -1,8 +1,10 @@
-#include "io/checkpoint/lease.h"
+#include "io/files/lease.h"
 
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -78,6 +80,7 @@ std::string to_text(const LeaseOwner& owner) {
                                             {"start_time", owner.start_time},
                                             {"job", owner.job},
                                             {"restart_count", owner.restart_count},
+                                            {"since", owner.since},
                                             {"token", owner.token}});
   return fmt::format("{{\"heartbeat\": \"{}\",\n\"owner\": {}}}\n", owner.heartbeat,
                      json.dump_replacing());
@@ -89,6 +92,7 @@ std::optional<LeaseOwner> read_owner(const fs::path& path) {
   if (!file_exists(path)) return std::nullopt;
   const Json json = Json::parse(read_text(path, 1 << 16), path.string());
   const Json owner = json.at("owner");
+  const auto since = owner.find("since");
   return LeaseOwner{.host = owner.at("host").string(),
                     .boot_id = owner.at("boot_id").string(),
                     .pid_namespace = owner.at("pid_namespace").string(),
@@ -97,6 +101,7 @@ std::optional<LeaseOwner> read_owner(const fs::path& path) {
                     .job = owner.at("job").string(),
                     .restart_count = owner.at("restart_count").integer(),
                     .token = owner.at("token").string(),
+                    .since = since ? since->string() : "",
                     .heartbeat = json.at("heartbeat").string()};
 }
 
@@ -137,20 +142,51 @@ bool watch_until_dead(const fs::path& path, LeaseOwner& owner, const LeaseOption
   return true;
 }
 
-[[noreturn]] void refuse(const fs::path& path, const LeaseOwner& owner) {
-  throw UsageError(
-      "{}: this run directory is in use by {}; wait until it ends, choose another --run, or pass "
-      "--take-over if you are certain that it is gone",
-      path.string(), owner.describe());
+[[noreturn]] void refuse(const fs::path& path, const LeaseOwner& owner,
+                         const LeaseOptions& options) {
+  throw UsageError("{}: this {} is in use by {}; wait until it ends, {}", path.string(),
+                   options.directory_is, owner.describe(), options.advice);
 }
 
-/// A lock between processes that acquire the lease at the same time. Some network file systems have
-/// no locks, or only within one host; there the final read in acquire() decides.
-File lock_for_newcomers(const fs::path& run_directory) {
-  File file = File::create(run_directory / ".lease.lock");
-  while (flock(file.descriptor(), LOCK_EX) != 0 && errno == EINTR) {
+constexpr const char* kLockName = ".lease.lock";
+
+/// A lock between processes that acquire or release the lease at the same time.
+struct NewcomerLock {
+  File file;
+  bool is_held = false;
+};
+
+bool is_file_of_that_name(const File& file) {
+  struct stat opened {
+  }, named{};
+  return ::fstat(file.descriptor(), &opened) == 0 && ::stat(file.path().c_str(), &named) == 0 &&
+         opened.st_dev == named.st_dev && opened.st_ino == named.st_ino;
+}
+
+/// Not held if the file system has no locks.
+NewcomerLock lock_for_newcomers(const fs::path& directory) {
+  for (;;) {
+    NewcomerLock lock{File::create(directory / kLockName)};
+    int result;
+    do {
+      result = flock(lock.file.descriptor(), LOCK_EX);
+    } while (result != 0 && errno == EINTR);
+    lock.is_held = result == 0;
+    // An owner that released the lease meanwhile removed the file.
+    if (!lock.is_held || is_file_of_that_name(lock.file)) return lock;
   }
-  return file;
+}
+
+/// Whether a lock on this file system is one for all processes that can see it. Some network file
+/// systems have locks only within one host.
+bool locks_are_global(const fs::path& directory) {
+  struct statfs status {};
+  if (::statfs(directory.c_str(), &status) != 0) return false;
+  constexpr unsigned kXfsMagic = 0x58465342;
+  for (const unsigned local : {unsigned{EXT4_SUPER_MAGIC}, kXfsMagic, unsigned{BTRFS_SUPER_MAGIC},
+                               unsigned{TMPFS_MAGIC}, unsigned{OVERLAYFS_SUPER_MAGIC}})
+    if (static_cast<unsigned>(status.f_type) == local) return true;
+  return false;
 }
 
 }  // namespace
@@ -158,7 +194,9 @@ File lock_for_newcomers(const fs::path& run_directory) {
 std::string LeaseOwner::describe() const {
   const std::string in_job =
       job.empty() ? "" : fmt::format("job {}, restart {}, ", job, restart_count);
-  return fmt::format("process {} on {} ({}last heartbeat {})", pid, host, in_job, heartbeat);
+  const std::string from = since.empty() ? "" : fmt::format("since {}, ", since);
+  return fmt::format("process {} on {} ({}{}last heartbeat {})", pid, host, in_job, from,
+                     heartbeat);
 }
 
 LeaseOwner this_process() {
@@ -179,37 +217,16 @@ LeaseOwner this_process() {
   return owner;
 }
 
-void sweep_staging(const fs::path& checkpoints, const std::string& token, bool remove) {
-  if (!fs::exists(checkpoints)) return;
-  for (const auto& entry : fs::directory_iterator(checkpoints)) {
-    const std::string name = entry.path().filename();
-    constexpr std::string_view kStaging = ".staging-";
-    if (!name.starts_with(kStaging) || name.substr(kStaging.size()) == token) continue;
-    fs::path away = checkpoints / (".abandoned-" + name.substr(kStaging.size()));
-    for (int copy = 2; fs::exists(away); ++copy)
-      away = checkpoints / fmt::format(".abandoned-{}-{}", name.substr(kStaging.size()), copy);
-    rename_file(entry.path(), away);
-  }
-  if (!remove) return;
-  for (const auto& entry : fs::directory_iterator(checkpoints)) {
-    const std::string name = entry.path().filename();
-    if (!name.starts_with(".abandoned-") && !name.starts_with(".removing-")) continue;
-    std::error_code error;  // not an error: a leftover only uses space
-    fs::remove_all(entry.path(), error);
-    if (error) log::warn("{}: cannot remove: {}", entry.path().string(), error.message());
-  }
-}
-
-std::unique_ptr<Lease> Lease::acquire(const fs::path& run_directory, const LeaseOptions& options) {
+std::unique_ptr<Lease> Lease::acquire(const fs::path& directory, const LeaseOptions& options) {
   std::error_code error;
-  fs::create_directories(run_directory, error);
-  if (error) throw IoError("{}: cannot create: {}", run_directory.string(), error.message());
-  const fs::path path = run_directory / kLeaseName;
-  const LeaseOwner self = this_process();
-  const File lock = lock_for_newcomers(run_directory);
+  fs::create_directories(directory, error);
+  if (error) throw IoError("{}: cannot create: {}", directory.string(), error.message());
+  const fs::path path = directory / kLeaseName;
+  LeaseOwner self = this_process();
+  const NewcomerLock lock = lock_for_newcomers(directory);
 
   // Files left by processes that died in this function.
-  for (const auto& entry : fs::directory_iterator(run_directory))
+  for (const auto& entry : fs::directory_iterator(directory))
     if (entry.path().filename().string().starts_with(std::string(kLeaseName) + "."))
       fs::remove(entry.path(), error);
 
@@ -221,14 +238,15 @@ std::unique_ptr<Lease> Lease::acquire(const fs::path& run_directory, const Lease
   }
   if (owner && !options.take_over && !is_later_start_of(self, *owner)) {
     const Life life = life_of(*owner, self);
-    if (life == Life::kAlive) refuse(path, *owner);
-    if (life == Life::kUnknown && !watch_until_dead(path, *owner, options)) refuse(path, *owner);
+    if (life == Life::kAlive) refuse(path, *owner, options);
+    if (life == Life::kUnknown && !watch_until_dead(path, *owner, options))
+      refuse(path, *owner, options);
   }
-  // The order matters. After the first sweep the former owner cannot rename its staged files into
-  // place; the rename then takes the lease from it; the second sweep renames what it staged
-  // meanwhile.
-  sweep_staging(run_directory / "checkpoints", self.token, false);
+  // The order matters. What the former owner has prepared is taken away before the rename takes the
+  // lease from it; afterwards, what it prepared meanwhile.
+  if (options.disarm_former_owner) options.disarm_former_owner(self.token);
   LYNCEUS_FAULT_POINT("lease.after_sweep");
+  self.since = self.heartbeat = utc_now();
   fs::path temporary = path;
   temporary += "." + self.token;
   File file = File::create(temporary);
@@ -236,14 +254,14 @@ std::unique_ptr<Lease> Lease::acquire(const fs::path& run_directory, const Lease
   file.append(text.data(), text.size());
   file.sync();
   rename_file(temporary, path);
-  sync_directory(run_directory);
-  sweep_staging(run_directory / "checkpoints", self.token, false);
-  // Where the lock above does not work, two newcomers may both get here: the last rename wins.
-  std::this_thread::sleep_for(milliseconds(200));
+  sync_directory(directory);
+  if (options.disarm_former_owner) options.disarm_former_owner(self.token);
+  // Without a lock that all others see, two newcomers may both get here: the last rename wins.
+  if (!lock.is_held || !locks_are_global(directory)) std::this_thread::sleep_for(milliseconds(200));
   const auto now = read_owner(path);
   if (!now)
     throw IoError("{}: removed by another process while this one acquired it", path.string());
-  if (now->token != self.token) refuse(path, *now);
+  if (now->token != self.token) refuse(path, *now, options);
   if (owner) log::warn("{}: taken over from {}", path.string(), owner->describe());
   return std::unique_ptr<Lease>(new Lease(path, self, std::move(file), options.heartbeat));
 }
@@ -291,7 +309,11 @@ void Lease::release() {
   if (!thread_.joinable()) return;
   thread_.join();
   try {
+    // A newcomer that has the lock keeps it, and the file.
+    const File lock = File::create(path_.parent_path() / kLockName);
+    const bool is_free = flock(lock.descriptor(), LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK;
     if (still_mine()) fs::remove(path_);
+    if (is_free && is_file_of_that_name(lock)) fs::remove(lock.path());
     file_.close();
   } catch (const std::exception& error) {
     log::warn("{}: cannot release the lease: {}", path_.string(), error.what());

@@ -11,7 +11,7 @@
 #include <filesystem>
 
 #include "core/error.h"
-#include "io/checkpoint/lease.h"
+#include "io/files/lease.h"
 
 extern "C" int flock(int, int) noexcept {
   errno = ENOLCK;

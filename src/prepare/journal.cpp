@@ -61,6 +61,44 @@ PrepareState parse_state(const io::Json& json, PrepareState before, const fs::pa
   return state;
 }
 
+/// The lines of a journal up to the first that is torn or names a shard that is missing.
+FinishedDataset read_journal(const fs::path& path, const fs::path& directory) {
+  FinishedDataset found;
+  PrepareState& state = found.state;
+  const std::string text = io::read_text(path);
+  try {
+    for (size_t end; (end = text.find('\n', state.journal_bytes)) != std::string::npos;) {
+      const std::string_view line(text.data() + state.journal_bytes, end - state.journal_bytes);
+      const io::Json json = io::Json::parse(line, path.string());
+      if (state.journal_bytes == 0) {
+        if (json.at("format").string() != kFormat)
+          throw InputError("{}: expected {}, found another format", path.string(), kFormat);
+        found.command = json.at("command").string();
+      } else {
+        state = parse_state(json, state, directory);
+      }
+      state.journal_bytes = end + 1;
+    }
+  } catch (const InputError&) {
+    // The state before that line is used.
+  }
+  return found;
+}
+
+std::string head_of(const std::string& command) {
+  return JsonValue::object({{"format", kFormat}, {"command", command}}).dump_replacing() + "\n";
+}
+
+void remove_file(const fs::path& path) {
+  std::error_code error;
+  fs::remove(path, error);
+  if (error) throw IoError("cannot remove {}: {}", path.string(), error.message());
+}
+
+fs::path finished_path(const fs::path& directory, const std::string& name) {
+  return directory / (name + ".finished");
+}
+
 }  // namespace
 
 fs::path PrepareJournal::path_of(const fs::path& directory, const std::string& name) {
@@ -71,37 +109,43 @@ std::optional<PrepareState> PrepareJournal::find(const fs::path& directory, cons
                                                  const std::string& command) {
   const fs::path path = path_of(directory, name);
   if (!io::file_exists(path)) return std::nullopt;
-  PrepareState state;
-  const std::string text = io::read_text(path);
-  try {
-    for (size_t end; (end = text.find('\n', state.journal_bytes)) != std::string::npos;) {
-      const std::string_view line(text.data() + state.journal_bytes, end - state.journal_bytes);
-      const io::Json json = io::Json::parse(line, path.string());
-      if (state.journal_bytes == 0) {
-        if (json.at("format").string() != kFormat)
-          throw InputError("{}: expected {}, found another format", path.string(), kFormat);
-        if (json.at("command").string() != command)
-          throw UsageError(
-              "{} belongs to an unfinished run of another command, or the input has changed since; "
-              "--overwrite starts again; that run was: {}",
-              path.string(), json.at("command").string());
-      } else {
-        state = parse_state(json, state, directory);
-      }
-      state.journal_bytes = end + 1;
-    }
-  } catch (const InputError&) {
-    // A torn line, or a shard that is missing: the state before it is used.
-  }
-  return state;
+  FinishedDataset found = read_journal(path, directory);
+  if (found.state.journal_bytes > 0 && found.command != command)
+    throw UsageError(
+        "{} belongs to an unfinished run of another command, or the input has changed since; "
+        "--overwrite starts again; that run was: {}",
+        path.string(), found.command);
+  return found.state;
+}
+
+std::optional<FinishedDataset> PrepareJournal::find_finished(const fs::path& directory,
+                                                             const std::string& name) {
+  const fs::path path = finished_path(directory, name);
+  if (!io::file_exists(path)) return std::nullopt;
+  FinishedDataset found = read_journal(path, directory);
+  if (!found.state.is_done) return std::nullopt;
+  found.state.journal_bytes = 0;  // it is no journal to continue
+  return found;
+}
+
+void PrepareJournal::write_finished(const fs::path& directory, const std::string& name,
+                                    const FinishedDataset& dataset) {
+  io::atomic_write_text(finished_path(directory, name),
+                        head_of(dataset.command) + to_json(dataset.state, 0).dump() + "\n");
+}
+
+void PrepareJournal::remove_finished(const fs::path& directory, const std::string& name) {
+  remove_file(finished_path(directory, name));
 }
 
 PrepareJournal::PrepareJournal(const fs::path& directory, const std::string& name,
                                const std::string& command, const PrepareState& state)
-    : path_(path_of(directory, name)), shards_(state.series.files.size()) {
+    : directory_(directory),
+      name_(name),
+      path_(path_of(directory, name)),
+      shards_(state.journal_bytes == 0 ? 0 : state.series.files.size()) {
   if (state.journal_bytes == 0) {
-    const JsonValue head = JsonValue::object({{"format", kFormat}, {"command", command}});
-    io::atomic_write_text(path_, head.dump_replacing() + "\n");
+    io::atomic_write_text(path_, head_of(command));
   } else {
     io::truncate_file(path_, state.journal_bytes);
   }
@@ -115,10 +159,9 @@ void PrepareJournal::append(const PrepareState& state) {
   shards_ = state.series.files.size();
 }
 
-void PrepareJournal::finish() {
-  std::error_code error;
-  fs::remove(path_, error);
-  if (error) throw IoError("cannot remove {}: {}", path_.string(), error.message());
+void PrepareJournal::finish(const FinishedDataset& dataset) {
+  write_finished(directory_, name_, dataset);
+  remove_file(path_);
 }
 
 }  // namespace lynceus::prepare

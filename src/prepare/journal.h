@@ -1,6 +1,7 @@
 // DIR/NAME.unfinished: how far `lynceus prepare` has come with one dataset, so that a killed run
 // can continue after its last complete shard. One line of JSON per shard, synced to disk before the
-// next shard begins. The file is removed when the command is done.
+// next shard begins. When the command is done, DIR/NAME.finished takes its place: the same for a
+// complete dataset, kept so that the command can be repeated.
 #pragma once
 
 #include <cstdint>
@@ -25,6 +26,12 @@ struct PrepareState {
   uint64_t journal_bytes = 0;               ///< end of the journal line with this state
 };
 
+/// A complete dataset.
+struct FinishedDataset {
+  std::string command;
+  PrepareState state;
+};
+
 class PrepareJournal {
  public:
   static std::filesystem::path path_of(const std::filesystem::path& directory,
@@ -35,16 +42,27 @@ class PrepareJournal {
   static std::optional<PrepareState> find(const std::filesystem::path& directory,
                                           const std::string& name, const std::string& command);
 
+  /// What DIR/NAME.finished says; nullopt if there is none, or if a shard that it records is
+  /// missing or was replaced.
+  static std::optional<FinishedDataset> find_finished(const std::filesystem::path& directory,
+                                                      const std::string& name);
+  /// Writes DIR/NAME.finished, durably.
+  static void write_finished(const std::filesystem::path& directory, const std::string& name,
+                             const FinishedDataset& dataset);
+  static void remove_finished(const std::filesystem::path& directory, const std::string& name);
+
   /// Continues after `state` from find(). A state without journal_bytes starts a new journal.
   PrepareJournal(const std::filesystem::path& directory, const std::string& name,
                  const std::string& command, const PrepareState& state);
   /// Records `state` with the shards that are new since the last call.
   void append(const PrepareState& state);
-  /// Removes the file.
-  void finish();
+  /// Puts DIR/NAME.finished in its place.
+  void finish(const FinishedDataset& dataset);
   const std::filesystem::path& path() const { return path_; }
 
  private:
+  std::filesystem::path directory_;
+  std::string name_;
   std::filesystem::path path_;
   io::File file_;
   size_t shards_;  // recorded so far

@@ -15,6 +15,15 @@ namespace {
 
 namespace fs = std::filesystem;
 
+/// Whether it did not exist before.
+bool create_output(const PrepareConfig& config) {
+  config.check_output();
+  std::error_code error;
+  const bool is_new = fs::create_directories(config.output, error);
+  if (error) throw IoError("--output {}: {}", config.output, error.message());
+  return is_new;
+}
+
 double megabytes(uint64_t bytes) { return static_cast<double>(bytes) * 1e-6; }
 
 }  // namespace
@@ -30,13 +39,31 @@ void PrepareConfig::check_output() const {
   if (output.empty()) throw UsageError("prepare: expected --output DIR, found none");
 }
 
-PrepareOutput::PrepareOutput(const PrepareConfig& config, bool resumes)
-    : config_(config), resumes_(resumes), directory_(config.output) {
-  config.check_output();
-  std::error_code error;
-  fs::create_directories(directory_, error);
-  if (error) throw IoError("--output {}: {}", config.output, error.message());
+OutputFolder::OutputFolder(const PrepareConfig& config)
+    : path_(config.output), is_new_(create_output(config)) {
+  io::LeaseOptions options;
+  options.directory_is = "output folder";
+  options.advice =
+      "choose another --output, or remove this file if you are certain that it is gone";
+  lease_ = io::Lease::acquire(path_, options);
+}
+
+OutputFolder::~OutputFolder() {
+  lease_.reset();
+  std::error_code is_not_empty;
+  if (is_new_) fs::remove(path_, is_not_empty);
+}
+
+PrepareOutput::PrepareOutput(const PrepareConfig& config, const OutputFolder* folder, bool resumes)
+    : config_(config), folder_(folder), resumes_(resumes), directory_(config.output) {
+  create_output(config);
   if (config_.train_tokenizer > 0) refuse_existing(directory_ / "tokenizer.model");
+}
+
+void PrepareOutput::confirm_lease() const {
+  if (folder_ != nullptr && !folder_->lease().still_mine())
+    throw IoError("{}: another process took over this output folder",
+                  (directory_ / io::kLeaseName).string());
 }
 
 void PrepareOutput::refuse_existing(const fs::path& path) const {
@@ -80,6 +107,7 @@ void PrepareOutput::add_texts_of(const io::ShardSeriesState& earlier) {
 }
 
 void PrepareOutput::close() {
+  confirm_lease();
   if (config_.train_tokenizer > 0) {
     io::TokenizerTraining training;
     training.vocab_size = static_cast<int>(config_.train_tokenizer);

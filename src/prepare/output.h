@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "io/dataset/shard_series.h"
+#include "io/files/lease.h"
 #include "prepare/corpus_writer.h"
 
 namespace lynceus::prepare {
@@ -52,11 +53,30 @@ struct DatasetSummary {
 std::string print_datasets(const std::filesystem::path& directory,
                            const std::vector<DatasetSummary>& summaries, bool with_rows);
 
+/// The output folder with its lease: of several processes that prepare into one folder, one writes.
+class OutputFolder {
+ public:
+  /// Creates the folder if it is missing. UsageError naming the owner if another process has it.
+  explicit OutputFolder(const PrepareConfig& config);
+  /// Releases the lease, and removes the folder if it is new and empty.
+  ~OutputFolder();
+  OutputFolder(const OutputFolder&) = delete;
+  OutputFolder& operator=(const OutputFolder&) = delete;
+
+  const io::Lease& lease() const { return *lease_; }
+
+ private:
+  std::filesystem::path path_;
+  bool is_new_;
+  std::unique_ptr<io::Lease> lease_;
+};
+
 class PrepareOutput {
  public:
-  /// Creates the directory. `config` must outlive this object. `resumes`: an existing corpus.txt
-  /// and tokenizer.model belong to the interrupted run that this one continues.
-  explicit PrepareOutput(const PrepareConfig& config, bool resumes = false);
+  /// Creates the directory. `config` and `folder` must outlive this object; on ranks other than 0
+  /// there is no folder. `resumes`: an existing corpus.txt and tokenizer.model belong to the
+  /// interrupted run that this one continues.
+  PrepareOutput(const PrepareConfig& config, const OutputFolder* folder, bool resumes = false);
 
   /// UsageError if shards of that name exist, unless --overwrite is given.
   void refuse_existing_shards(const std::string& name) const;
@@ -68,6 +88,8 @@ class PrepareOutput {
   void add(io::ShardSeries& series, const io::Sample& sample);
   /// Adds the texts of complete shards of an earlier run to corpus.txt.
   void add_texts_of(const io::ShardSeriesState& earlier);
+  /// Reads whether the lease is still ours: IoError if another process took it over.
+  void confirm_lease() const;
   /// Trains the tokenizer if --train-tokenizer is given, then renames all files to their final
   /// names. Without this call no file is left, except complete shards of series that keep them.
   void close();
@@ -79,8 +101,8 @@ class PrepareOutput {
 
  private:
   void refuse_existing(const std::filesystem::path& path) const;
-
   const PrepareConfig& config_;
+  const OutputFolder* folder_;
   bool resumes_;
   std::filesystem::path directory_;
   std::vector<std::unique_ptr<io::ShardSeries>> series_;

@@ -10,11 +10,13 @@
 #include <utility>
 
 #include "core/error.h"
+#include "core/fault.h"
 #include "core/progress.h"
 #include "io/files/file.h"
 #include "parallel/agreement.h"
 #include "prepare/journal.h"
 #include "prepare/reject_list.h"
+#include "prepare/repetition.h"
 
 namespace lynceus::prepare {
 namespace {
@@ -42,7 +44,11 @@ fs::path rejects_path(const PrepareConfig& common, const std::string& name) {
 PrepareState earlier_state(const PrepareConfig& common, const PrepareJob& job) {
   if (common.overwrite) return {};
   const auto found = PrepareJournal::find(common.output, job.name, command_of(job, common));
-  if (!found) return {};
+  if (!found) {
+    // Complete, but others of this command are not. The command was compared before.
+    const auto finished = PrepareJournal::find_finished(common.output, job.name);
+    return finished ? finished->state : PrepareState();
+  }
   std::error_code error;
   const uint64_t listed = fs::file_size(rejects_path(common, job.name), error);
   if (found->rejects_bytes > 0 && (error || listed < found->rejects_bytes)) return {};
@@ -103,7 +109,8 @@ class DatasetRun {
  public:
   DatasetRun(const PrepareConfig& common, const PrepareJob& job, PrepareState earlier,
              PrepareOutput& output)
-      : job_(job),
+      : common_(common),
+        job_(job),
         output_(output),
         series_(output.open(job.name, job.task, job.input)),
         rejects_(rejects_path(common, job.name), earlier.rejects_bytes, earlier.rejected),
@@ -114,6 +121,8 @@ class DatasetRun {
       record();
     });
     output_.add_texts_of(state_.series);
+    if (state_.is_done && state_.journal_bytes == 0) journal_.append(state_);
+    PrepareJournal::remove_finished(common.output, job.name);
   }
   /// A journal without a complete shard is of no use.
   ~DatasetRun() {
@@ -155,8 +164,8 @@ class DatasetRun {
   DatasetSummary summary() const {
     return {job_.name, state_.series, state_.rows, state_.rejected};
   }
-  /// Removes the journal; after all datasets of the command are written.
-  void finish() { journal_.finish(); }
+  /// After all datasets of the command are written.
+  void finish() { journal_.finish({complete_command(command_of(job_, common_), common_), state_}); }
 
  private:
   [[noreturn]] void throw_no_sample(int64_t rows) const {
@@ -169,12 +178,15 @@ class DatasetRun {
   }
 
   void record() {
+    LYNCEUS_FAULT_POINT("prepare.shard");
+    output_.confirm_lease();
     rejects_.sync();
     state_.rejects_bytes = rejects_.bytes();
     state_.rejected = rejects_.counts();
     journal_.append(state_);
   }
 
+  const PrepareConfig& common_;
   const PrepareJob& job_;
   PrepareOutput& output_;
   io::ShardSeries& series_;
@@ -278,6 +290,13 @@ void check_jobs(const PrepareConfig& common, const InputConfig& config,
     throw UsageError("--train-tokenizer: expected one rank, found {}", ranks);
 }
 
+std::vector<DatasetCommand> commands_of(const std::vector<PrepareJob>& jobs,
+                                        const PrepareConfig& common) {
+  std::vector<DatasetCommand> commands;
+  for (const PrepareJob& job : jobs) commands.push_back({job.name, command_of(job, common)});
+  return commands;
+}
+
 /// JSON sources count their rows when they are opened, which takes seconds per gigabyte.
 void announce_opening(const PrepareJob& job) {
   constexpr uint64_t kLargeBytes = 64 << 20;
@@ -290,15 +309,20 @@ void announce_opening(const PrepareJob& job) {
 /// Writes this rank's datasets.
 class Writer {
  public:
-  Writer(const PrepareConfig& common, const std::vector<OpenJob>& jobs) : common_(common) {
+  Writer(const PrepareConfig& common, const OutputFolder* folder, const std::vector<OpenJob>& jobs)
+      : common_(common) {
     bool resumes = false;
     for (const auto& [job, source] : jobs) {
       states_.push_back(earlier_state(common, *job));
       resumes |= states_.back().journal_bytes > 0;
     }
-    output_.emplace(common, resumes);
-    for (size_t i = 0; i < jobs.size(); ++i)
-      if (states_[i].journal_bytes == 0) output_->refuse_existing_shards(jobs[i].first->name);
+    output_.emplace(common, folder, resumes);
+    for (size_t i = 0; i < jobs.size(); ++i) {
+      // A tokenizer learns from all datasets of one command.
+      const bool keeps = states_[i].is_done && (resumes || common.train_tokenizer == 0);
+      if (states_[i].journal_bytes == 0 && !keeps)
+        output_->refuse_existing_shards(jobs[i].first->name);
+    }
   }
 
   void run(const InputConfig& config, std::vector<OpenJob>& jobs, bool prints) {
@@ -334,9 +358,17 @@ class Writer {
 void run_jobs(const PrepareConfig& common, const InputConfig& config,
               const std::vector<PrepareJob>& jobs, parallel::Communicator& world) {
   const bool prints = world.rank() == 0;
-  std::vector<OpenJob> mine;
+  std::optional<OutputFolder> folder;  // on rank 0
+  bool is_complete = false;
   parallel::agree(world, [&] {
     check_jobs(common, config, jobs, world.size());
+    if (config.dry_run || world.rank() != 0) return;
+    folder.emplace(common);
+    is_complete = is_complete_already(common, commands_of(jobs, common));
+  });
+  if (world.all_reduce(int64_t{is_complete}, parallel::ReduceOp::kMax) > 0) return;
+  std::vector<OpenJob> mine;
+  parallel::agree(world, [&] {
     for (size_t i = static_cast<size_t>(world.rank()); i < jobs.size();
          i += static_cast<size_t>(world.size())) {
       if (prints) announce_opening(jobs[i]);
@@ -353,7 +385,7 @@ void run_jobs(const PrepareConfig& common, const InputConfig& config,
     return;
   }
   std::optional<Writer> writer;
-  parallel::agree(world, [&] { writer.emplace(common, mine); });
+  parallel::agree(world, [&] { writer.emplace(common, folder ? &*folder : nullptr, mine); });
   parallel::agree(world, [&] { writer->run(config, mine, prints); });
   parallel::agree(world, [&] { writer->finish(); });
   const std::vector<DatasetSummary> summaries = gather(writer->summaries(), jobs, world);

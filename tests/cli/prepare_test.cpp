@@ -123,6 +123,57 @@ TEST_F(PrepareTest, FilesAreReplacedOnlyWithOverwrite) {
   EXPECT_NE(io::read_text(path("out") + "/train-Color.h5"), before);
 }
 
+TEST_F(PrepareTest, ARepeatedCommandIsComplete) {
+  const std::string shapes = "shapes --count 2 --train-tokenizer 320 --output " + path("out");
+  ASSERT_EQ(run(shapes).code, 0);
+  const auto written = fs::last_write_time(path("out") + "/train-Color.h5");
+  Result again = run(shapes);
+  EXPECT_EQ(again.code, 0) << again.text;
+  EXPECT_EQ(again.text, "already complete: 12 samples in 6 shards\n");
+  EXPECT_EQ(fs::last_write_time(path("out") + "/train-Color.h5"), written);
+  expect_refused("shapes --count 3 --train-tokenizer 320 --output " + path("out"), 2,
+                 "train-captions.h5 already exists; --overwrite replaces it. It was prepared with: "
+                 "count 2; this command has: count 3");
+  expect_refused("shapes --count 2 --train-tokenizer 321 --output " + path("out"), 2,
+                 "with: train-tokenizer 320; this command has: train-tokenizer 321");
+  fs::remove(path("out") + "/tokenizer.model");
+  expect_refused(shapes, 2, "already exists; --overwrite replaces it");
+  EXPECT_EQ(run(shapes + " --overwrite").code, 0);
+  EXPECT_EQ(run(shapes).code, 0);
+  // A shard of another run.
+  ASSERT_EQ(run("shapes --count 2 --seed 9 --output " + path("other")).code, 0);
+  for (const char* name : {"/train-Color.h5", "/train-Color.h5.xxh"})
+    fs::copy_file(path("other") + name, path("out") + name, fs::copy_options::overwrite_existing);
+  expect_refused(shapes, 2, "already exists; --overwrite replaces it");
+  fs::remove(path("out") + "/train-Color.h5");
+  expect_refused(shapes, 2, "already exists; --overwrite replaces it");
+}
+
+TEST_F(PrepareTest, ARepeatedCommandWithAnotherInputIsRefused) {
+  const std::string one = write("one.jsonl", "{\"text\": \"one\"}\n");
+  const std::string two = write("two.jsonl", "{\"text\": \"two\"}\n{\"text\": \"three\"}\n");
+  const std::string out = " --output " + path("out");
+  ASSERT_EQ(run("jsonl --input " + one + out).code, 0);
+  EXPECT_EQ(run("jsonl --input " + one + out).text, "already complete: 1 samples in 1 shard\n");
+  expect_refused("jsonl --input " + one + out + " --captions first", 2,
+                 "prepared with: captions all; this command has: captions first");
+  // With one more input the complete dataset is kept.
+  const auto written = fs::last_write_time(path("out") + "/one.h5");
+  const Result more = run("jsonl --input " + one + " " + two + out);
+  EXPECT_EQ(more.code, 0) << more.text;
+  EXPECT_THAT(more.text, HasSubstr("prepared 3 samples"));
+  EXPECT_EQ(fs::last_write_time(path("out") + "/one.h5"), written);
+  for (const char* launcher : {"", "mpirun --oversubscribe -n 2"})
+    EXPECT_EQ(run("jsonl --input " + one + " " + two + out, launcher).text,
+              "already complete: 3 samples in 2 shards\n");
+  // A tokenizer would learn from both.
+  expect_refused("jsonl --input " + one + " " + two + out + " --train-tokenizer 300", 2,
+                 "already exists; --overwrite replaces it");
+  write("one.jsonl", "{\"text\": \"changed\"}\n");
+  expect_refused("jsonl --input " + one + out, 2, "one.h5 already exists; --overwrite replaces it");
+  EXPECT_EQ(run("jsonl --input " + one + out + " --overwrite").code, 0);
+}
+
 TEST_F(PrepareTest, BadRowsAreCountedListedAndLimited) {
   const std::string folder = fs::path(photos_).parent_path().string();
   const std::string good = R"({"image": "images/000000008762.jpg", "caption": "lights"})";
@@ -199,7 +250,7 @@ TEST_F(PrepareTest, UnusableFilesSayWhatIsWrong) {
   expect_refused("jsonl --root " + path("absent") + " --input " + photos_ + out, 4, "--root");
   expect_refused("shapes --count 1 --output " + write("file", "x") + "/out", 4, "--output");
   expect_refused("shapes --count 4 --train-tokenizer 9000" + out, 3, "9000 pieces");
-  EXPECT_TRUE(fs::is_empty(path("out"))) << "an abandoned run left something";
+  EXPECT_FALSE(fs::exists(path("out"))) << "an abandoned run left something";
 }
 
 TEST_F(PrepareTest, ShapesOnOneRankOnly) {

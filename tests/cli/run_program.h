@@ -204,6 +204,12 @@ inline std::vector<std::string> lines_of(const fs::path& file) {
   return lines;
 }
 
+/// Whether a process is stopped, as by the action `pause` of LYNCEUS_FAULT.
+inline bool is_stopped(pid_t process) {
+  const std::string text = lines_of(fmt::format("/proc/{}/stat", process)).at(0);
+  return text.at(text.rfind(')') + 2) == 'T';
+}
+
 /// metrics.jsonl without measured times; the lines of validations separately.
 struct Metrics {
   std::vector<std::string> steps, validations;

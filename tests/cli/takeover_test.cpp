@@ -10,11 +10,6 @@ namespace {
 using testing::HasSubstr;
 using testing::Not;
 
-bool is_stopped(pid_t process) {
-  const std::string text = lines_of(fmt::format("/proc/{}/stat", process)).at(0);
-  return text.at(text.rfind(')') + 2) == 'T';
-}
-
 class TakeOver : public testing::Test {
  protected:
   const Folder folder_{"takeover"};

@@ -9,6 +9,8 @@
 #include "core/progress.h"
 #include "io/dataset/answer_counts.h"
 #include "io/dataset/shard.h"
+#include "prepare/journal.h"
+#include "prepare/repetition.h"
 #include "prepare/sources/shapes.h"
 
 namespace lynceus::prepare {
@@ -31,6 +33,29 @@ void print_baselines(const PrepareOutput& output) {
   }
 }
 
+/// The datasets of the split, each with its class, and the command that they have in common.
+struct Plan {
+  std::vector<std::pair<ShapesClass, DatasetCommand>> datasets;
+
+  Plan(const PrepareConfig& common, const ShapesConfig& config) {
+    const std::string command =
+        fmt::format("shapes, count {}, seed {}, split {}, size {}, shard-gib {}", config.count,
+                    config.seed, config.split, config.size, common.shard_gib);
+    for (const ShapesClass shapes_class : kAllShapesClasses) {
+      const std::string plural = shapes_class == ShapesClass::kCaption ? "s" : "";
+      datasets.push_back(
+          {shapes_class,
+           {fmt::format("{}-{}{}", config.split, shapes_class_name(shapes_class), plural),
+            command}});
+    }
+  }
+  std::vector<DatasetCommand> commands() const {
+    std::vector<DatasetCommand> all;
+    for (const auto& [shapes_class, dataset] : datasets) all.push_back(dataset);
+    return all;
+  }
+};
+
 }  // namespace
 
 void ShapesConfig::check(const PrepareConfig& common) const {
@@ -44,22 +69,23 @@ void ShapesConfig::check(const PrepareConfig& common) const {
 
 void write_shapes(const PrepareConfig& common, const ShapesConfig& config) {
   config.check(common);
-  PrepareOutput output(common);
+  const Plan plan(common, config);
+  const OutputFolder folder(common);
+  if (is_complete_already(common, plan.commands())) return;
+  PrepareOutput output(common, &folder);
   if (config.split == "train") output.keep_texts();
   std::vector<io::ShardSeries*> series;
-  for (const ShapesClass shapes_class : kAllShapesClasses) {
-    const std::string task(shapes_class_name(shapes_class));
-    const std::string plural = shapes_class == ShapesClass::kCaption ? "s" : "";
-    const std::string name = fmt::format("{}-{}{}", config.split, task, plural);
-    output.refuse_existing_shards(name);
-    series.push_back(
-        &output.open(name, task, fmt::format("shapes, seed {}, {}", config.seed, config.split)));
+  for (const auto& [shapes_class, dataset] : plan.datasets) {
+    output.refuse_existing_shards(dataset.name);
+    PrepareJournal::remove_finished(common.output, dataset.name);
+    series.push_back(&output.open(dataset.name, std::string(shapes_class_name(shapes_class)),
+                                  fmt::format("shapes, seed {}, {}", config.seed, config.split)));
   }
   const ShapesWorld world(config.seed, config.split, config.size);
   Progress progress("prepare shapes", config.count * std::ssize(series), "samples");
   for (size_t c = 0; c < series.size(); ++c) {
     for (int64_t i = 0; i < config.count; ++i) {
-      output.add(*series[c], world.sample(kAllShapesClasses[c], static_cast<uint64_t>(i)));
+      output.add(*series[c], world.sample(plan.datasets[c].first, static_cast<uint64_t>(i)));
       progress.advance();
     }
   }
@@ -67,6 +93,13 @@ void write_shapes(const PrepareConfig& common, const ShapesConfig& config) {
   output.close();
   std::vector<DatasetSummary> summaries;
   for (const io::ShardSeries* one : series) summaries.push_back({one->name(), one->state()});
+  for (size_t c = 0; c < series.size(); ++c) {
+    const DatasetCommand& dataset = plan.datasets[c].second;
+    FinishedDataset finished{complete_command(dataset.command, common), {}};
+    finished.state.series = series[c]->state();
+    finished.state.is_done = true;
+    PrepareJournal::write_finished(output.directory(), dataset.name, finished);
+  }
   output.print_summary(summaries, false);
   print_baselines(output);
 }

@@ -1,0 +1,78 @@
+#include "prepare/repetition.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "core/error.h"
+#include "prepare/journal.h"
+
+namespace lynceus::prepare {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// A command is a list of options with ", " or "; " between them.
+std::vector<std::string> options_of(const std::string& command) {
+  std::vector<std::string> options;
+  for (size_t begin = 0; begin < command.size();) {
+    const size_t end = std::min(command.find(", ", begin), command.find("; ", begin));
+    options.push_back(command.substr(begin, end - begin));
+    begin = end == std::string::npos ? command.size() : end + 2;
+  }
+  return options;
+}
+
+/// The options of `command` that `other` does not have.
+std::string options_without(const std::string& command, const std::string& other) {
+  const std::vector<std::string> others = options_of(other);
+  std::vector<std::string> only;
+  for (const std::string& option : options_of(command))
+    if (std::find(others.begin(), others.end(), option) == others.end()) only.push_back(option);
+  return only.empty() ? "nothing else" : fmt::format("{}", fmt::join(only, ", "));
+}
+
+}  // namespace
+
+std::string complete_command(const std::string& command, const PrepareConfig& common) {
+  if (common.train_tokenizer == 0) return command;
+  return fmt::format("{}, train-tokenizer {}, tokenizer-type {}", command, common.train_tokenizer,
+                     common.tokenizer_type);
+}
+
+bool is_complete_already(const PrepareConfig& common, const std::vector<DatasetCommand>& datasets) {
+  if (common.overwrite) return false;
+  const fs::path directory = common.output;
+  bool all = common.train_tokenizer == 0 ||
+             (fs::exists(directory / "tokenizer.model") && fs::exists(directory / "corpus.txt"));
+  int64_t samples = 0;
+  size_t shards = 0;
+  for (const auto& [name, command] : datasets) {
+    const auto found = PrepareJournal::find_finished(directory, name);
+    if (!found) {
+      all = false;
+      continue;
+    }
+    const std::string mine = complete_command(command, common);
+    if (found->command != mine)
+      throw UsageError(
+          "{} already exists; --overwrite replaces it. It was prepared with: {}; this command has: "
+          "{}",
+          (directory / (name + ".h5")).string(), options_without(found->command, mine),
+          options_without(mine, found->command));
+    samples += found->state.series.samples;
+    shards += found->state.series.files.size();
+  }
+  if (!all) return false;
+  for (const DatasetCommand& dataset : datasets) {  // left by a run that was killed at its end
+    std::error_code ignored;
+    fs::remove(PrepareJournal::path_of(directory, dataset.name), ignored);
+  }
+  fmt::print("already complete: {} samples in {} {}\n", samples, shards,
+             shards == 1 ? "shard" : "shards");
+  return true;
+}
+
+}  // namespace lynceus::prepare

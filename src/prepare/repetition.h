@@ -1,0 +1,27 @@
+// A command of `lynceus prepare` that is repeated: the same command has nothing to do, another one
+// is refused.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "prepare/output.h"
+
+namespace lynceus::prepare {
+
+/// A dataset that a command would write.
+struct DatasetCommand {
+  std::string name;
+  std::string command;  ///< everything that determines the shards
+};
+
+/// `command` with what determines the tokenizer.
+std::string complete_command(const std::string& command, const PrepareConfig& common);
+
+/// Whether this command has already completed all datasets, with their texts and tokenizer; then
+/// prints how much they are. UsageError naming the differences if another command, or this one with
+/// another input, completed one of them. Always false with --overwrite.
+bool is_complete_already(const PrepareConfig& common, const std::vector<DatasetCommand>& datasets);
+
+}  // namespace lynceus::prepare

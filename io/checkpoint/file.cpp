@@ -152,12 +152,6 @@ Manifest read_intact_manifest(const fs::path& checkpoint) {
   return manifest;
 }
 
-hdf5::Handle open_state(const std::string& path) {
-  const hdf5::Handle access = hdf5::property_list(H5P_FILE_ACCESS, path);
-  hdf5::check(H5Pset_file_locking(access, false, true), "cannot disable file locks", path);
-  return hdf5::open_file_read_only(path, access);
-}
-
 void check_rows(const TensorPlan& plan, const OwnedRows& range, const Tensor& owned,
                 const ManifestTensor& expected, const std::string& path) {
   size_t block = static_cast<size_t>(range.begin / plan.block_rows());

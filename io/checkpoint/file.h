@@ -37,8 +37,6 @@ Digest128 digest_frame(const std::filesystem::path& path, const std::vector<Byte
 /// state.h5: the manifest's own digest and step, the file's size, the digest of its frame.
 /// InputError naming what is wrong.
 Manifest read_intact_manifest(const std::filesystem::path& checkpoint);
-/// Opens state.h5 read-only and without locks: a committed checkpoint never changes.
-hdf5::Handle open_state(const std::string& path);
 /// Compares the digests of `owned`, which begins and ends at block boundaries, with the manifest's.
 /// InputError naming the rows.
 void check_rows(const TensorPlan& plan, const OwnedRows& range, const Tensor& owned,

@@ -2,7 +2,7 @@
 // If one rank finds damage, all ranks try the next older checkpoint. Names or shapes that do not
 // match and files that cannot be read end the load at once.
 //
-// Each rank opens the file separately, without locks. A committed checkpoint never changes, and no
+// Each rank opens the file separately. A committed checkpoint never changes, and no
 // rank can leave another one waiting inside a collective call. HDF5 can crash on damaged
 // structures, so the frame's digest is checked before HDF5 opens the file.
 #include "io/checkpoint/reader.h"
@@ -69,7 +69,7 @@ void read_owned(parallel::Communicator& world, const std::vector<TensorPlan>& pl
       failure = std::current_exception();
     }
   };
-  attempt([&] { file = open_state(path); });
+  attempt([&] { file = hdf5::open_file_read_only(path); });
   for (const TensorPlan& plan : plans) {
     const OwnedRows range = plan.owned_by(world.rank());
     Tensor owned;

@@ -20,7 +20,7 @@ class CheckpointSource : public WeightSource {
       : checkpoint_(checkpoint),
         path_((checkpoint / kStateFileName).string()),
         manifest_(read_intact_manifest(checkpoint)),
-        file_(open_state(path_)) {}
+        file_(hdf5::open_file_read_only(path_)) {}
 
   std::vector<std::string> names() const override {
     std::vector<std::string> names;
@@ -99,7 +99,7 @@ void check_checkpoint(const std::filesystem::path& checkpoint,
                       const std::function<void(uint64_t bytes)>& on_bytes) {
   const std::string path = (checkpoint / kStateFileName).string();
   const Manifest manifest = read_intact_manifest(checkpoint);
-  const hdf5::Handle file = open_state(path);
+  const hdf5::Handle file = hdf5::open_file_read_only(path);
   for (const ManifestTensor& tensor : manifest.tensors) {
     const TensorPlan plan{tensor.name, tensor.shape, tensor.dtype, -1, {}, {}};
     const hdf5::Handle dataset = hdf5::open_dataset(file, plan.name, path);

@@ -90,7 +90,7 @@ class StateFile {
 
 /// Rank 0 alone. `reserve`: allocate the space now, so that no write can find the disk full.
 void StateFile::lay_out(bool reserve) const {
-  const hdf5::Handle access = hdf5::property_list(H5P_FILE_ACCESS, path_);
+  const hdf5::Handle access = hdf5::file_access(path_);
   hdf5::check(H5Pset_alignment(access, kAlignFrom, kAlignment), "cannot set the alignment", path_);
   hdf5::check(H5Pset_libver_bounds(access, H5F_LIBVER_V18, H5F_LIBVER_V18),
               "cannot set the format version", path_);
@@ -110,11 +110,10 @@ void StateFile::lay_out(bool reserve) const {
 }
 
 void StateFile::open() {
-  const hdf5::Handle access = hdf5::property_list(H5P_FILE_ACCESS, path_);
+  const hdf5::Handle access = hdf5::file_access(path_);
   hdf5::check(H5Pset_fapl_mpio(access, parallel::mpi_handle(world_), MPI_INFO_NULL),
               "cannot set up MPI-IO", path_);
-  file_ = {hdf5::check(H5Fopen(path_.c_str(), H5F_ACC_RDWR, access), "cannot open", path_),
-           H5Fclose};
+  file_ = hdf5::open_file_writable(path_, access);
   for (const TensorPlan& plan : plans_) {
     datasets_.push_back(hdf5::open_dataset(file_, plan.name, path_));
     const haddr_t offset = H5Dget_offset(datasets_.back());

@@ -132,10 +132,7 @@ ShardReader::ShardReader(const std::filesystem::path& path)
 
 void ShardReader::read_structure() {
   const std::string name = path().string();
-  const hdf5::Handle access = hdf5::property_list(H5P_FILE_ACCESS, name);
-  // A finished shard is never written again, and many cluster file systems have no locks.
-  hdf5::check(H5Pset_file_locking(access, false, true), "cannot switch off locking", name);
-  hdf5::Handle file = hdf5::open_file_read_only(name, access);
+  hdf5::Handle file = hdf5::open_file_read_only(name);
   const Reader reader{file, name, sidecar_.size};
   const std::string format = hdf5::read_string_attribute(file, "format", name);
   if (format != kShardFormat) reader.refuse("format", std::string(kShardFormat), format);

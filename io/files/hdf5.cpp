@@ -44,16 +44,28 @@ void Handle::close(std::string_view what, std::string_view path) {
   check(closer_(id), what, path);
 }
 
-Handle create_file(const std::string& path, hid_t access, hid_t creation) {
-  silence();
-  return {check(H5Fcreate(path.c_str(), H5F_ACC_TRUNC, creation, access), "cannot create", path),
+Handle file_access(std::string_view path) {
+  Handle access = property_list(H5P_FILE_ACCESS, path);
+  check(H5Pset_file_locking(access, /*use_file_locking=*/false, /*ignore_when_disabled=*/true),
+        "cannot switch off file locks", path);
+  return access;
+}
+
+Handle create_file(const std::string& path, const Handle& access) {
+  return {check(H5Fcreate(path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, access), "cannot create", path),
           H5Fclose};
 }
 
-Handle open_file_read_only(const std::string& path, hid_t access) {
-  silence();
-  return {check(H5Fopen(path.c_str(), H5F_ACC_RDONLY, access), "cannot open as HDF5", path),
-          H5Fclose};
+Handle create_file(const std::string& path) { return create_file(path, file_access(path)); }
+
+Handle open_file_read_only(const std::string& path) {
+  return {
+      check(H5Fopen(path.c_str(), H5F_ACC_RDONLY, file_access(path)), "cannot open as HDF5", path),
+      H5Fclose};
+}
+
+Handle open_file_writable(const std::string& path, const Handle& access) {
+  return {check(H5Fopen(path.c_str(), H5F_ACC_RDWR, access), "cannot open", path), H5Fclose};
 }
 
 Handle create_dataset(hid_t parent, const std::string& name, hid_t type,

@@ -58,10 +58,17 @@ class Handle {
   Closer closer_ = nullptr;
 };
 
-/// `access` and `creation`: property lists or H5P_DEFAULT. IoError on failure.
-Handle create_file(const std::string& path, hid_t access = H5P_DEFAULT,
-                   hid_t creation = H5P_DEFAULT);
-Handle open_file_read_only(const std::string& path, hid_t access = H5P_DEFAULT);
+/// The access list that every file is created and opened with; the caller may set more in it.
+/// File locks are off: some file systems have none (Lustre without -o flock, NFS without a lock
+/// service), and a lease keeps other processes away from a file that is being written.
+Handle file_access(std::string_view path);
+
+/// `access`: a list from file_access(). IoError on failure.
+Handle create_file(const std::string& path, const Handle& access);
+Handle create_file(const std::string& path);
+Handle open_file_read_only(const std::string& path);
+/// For writing too. Collective if `access` is for MPI-IO.
+Handle open_file_writable(const std::string& path, const Handle& access);
 
 /// Creates a contiguous dataset of the given extents, without fill values, and the missing groups
 /// in `name`.

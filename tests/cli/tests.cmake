@@ -22,6 +22,13 @@ foreach(source ${cli_tests})
   endif()
 endforeach()
 
+# The calls of file locks fail in the programs that the test starts.
+add_library(without_locks MODULE ${CMAKE_CURRENT_SOURCE_DIR}/cli/without_locks.cpp)
+target_link_libraries(without_locks PRIVATE ${CMAKE_DL_LIBS})
+add_dependencies(cli_file_locks_test without_locks)
+target_compile_definitions(cli_file_locks_test PRIVATE
+                           LYNCEUS_WITHOUT_LOCKS="$<TARGET_FILE:without_locks>")
+
 # Kills the writers of checkpoints.
 set_tests_properties(io.checkpoint_fault_test PROPERTIES LABELS "unit;fault")
 

@@ -47,6 +47,8 @@ std::vector<std::filesystem::path> committed_checkpoints(
 
 constexpr std::string_view kStepPrefix = "step-";
 constexpr std::string_view kSupersededPrefix = "superseded-step-";
+/// Of a checkpoint that only shows that saving works. A start removes what a killed one left.
+constexpr const char* kTrialName = ".removing-trial";
 
 /// The step in a name that begins with one of these prefixes; nullopt if the name has another form.
 std::optional<int64_t> step_in(const std::string& name, std::string_view prefix);

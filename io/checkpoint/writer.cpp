@@ -1,30 +1,18 @@
 // Writes a checkpoint from all ranks and commits it. A failure on any rank is a failure on all
 // ranks.
-//
-// Rank 0 alone creates the layout of the file: all HDF5 structures and the offset of every tensor.
-// Then all ranks open it with MPI-IO and write their rows. HDF5 has no structures to write while
-// several ranks have the file open. This matters because HDF5 1.10 distributes such writes over the
-// ranks, and one that fails (a full disk) leaves the others waiting forever inside H5Fflush.
-//
-// Tensor data is written independently. Every rank's rows of a tensor are one contiguous range, so
-// collective buffering would only add a copy, and a rank whose write fails cannot leave the others
-// waiting inside a collective write. Opening, flushing and closing the file are collective in HDF5
-// itself, so every rank makes each of these calls, also after a failure.
 #include "io/checkpoint/writer.h"
 
 #include <algorithm>
 #include <chrono>
-#include <map>
-#include <sstream>
 
 #include "core/error.h"
 #include "core/fault.h"
 #include "core/log.h"
-#include "io/checkpoint/exchange.h"
-#include "io/checkpoint/file.h"
+#include "core/units.h"
+#include "io/checkpoint/reader.h"
 #include "io/checkpoint/run_lease.h"
+#include "io/checkpoint/state_file.h"
 #include "parallel/agreement.h"
-#include "parallel/mpi_communicator.h"
 
 namespace lynceus::io {
 
@@ -34,173 +22,46 @@ using parallel::failure_of;
 
 namespace {
 
-/// Large tensors begin at page boundaries; the gaps belong to the frame.
-constexpr hsize_t kAlignFrom = 64 << 10;
-constexpr hsize_t kAlignment = 4096;
 /// Estimated size of the HDF5 structures and the manifest, per tensor.
 constexpr uint64_t kFrameBytesPerTensor = 1024;
 
-/// Runs `step` and keeps the first failure.
-void attempt(std::string& failure, const std::function<void()>& step) {
-  std::string text = failure_of(step);
-  if (failure.empty()) failure = std::move(text);
-}
-
-/// IoError if `directory` has no room for `bytes`. The free space that the file system reports
-/// ignores this user's quota and limits, so the space is reserved and released. Failing here is
-/// better than later: HDF5 can crash if it cannot extend a file while closing it.
-void check_space(const fs::path& directory, uint64_t bytes) {
+/// IoError if `directory` has no room for `count` checkpoints of `bytes` and, for what the estimate
+/// leaves out, a further (factor - 1) * bytes. Returns the free bytes. The free space that the file
+/// system reports ignores this user's quota and limits, so the space is reserved and released.
+/// Failing here is better than later: HDF5 can crash if it cannot extend a file while closing it.
+uint64_t check_space(const fs::path& directory, uint64_t bytes, int count, double factor) {
   const uint64_t free = fs::space(directory).available;
-  if (free < bytes)
-    throw IoError("{}: no space left for a checkpoint: {} bytes needed, {} free",
-                  directory.string(), bytes, free);
-  File file = File::create(directory / ".space");
-  file.reserve(bytes);
-  file.close();
-  fs::remove(file.path());
-}
-
-/// state.h5 while it is being written.
-class StateFile {
- public:
-  StateFile(parallel::Communicator& world, const std::vector<TensorPlan>& plans, std::string path)
-      : world_(world), plans_(plans), path_(std::move(path)) {}
-
-  /// Collective. Returns the agreed failure. Fills in the writer's part of the manifest on rank 0.
-  std::string write(std::span<const CheckpointTensor> tensors, bool reserve, Manifest& manifest);
-
- private:
-  void lay_out(bool reserve) const;
-  void open();
-  void write_tensors(std::span<const CheckpointTensor> tensors, std::string& failure);
-  void finish(std::string& failure);
-  void describe(Manifest& manifest, const std::vector<std::string>& digests);
-
-  parallel::Communicator& world_;
-  const std::vector<TensorPlan>& plans_;
-  std::string path_;
-  hdf5::Handle file_;
-  std::vector<hdf5::Handle> datasets_;
-  std::vector<ByteRange> places_;
-  // Opened before the first byte is written: only then does fsync report write-back errors of other
-  // processes.
-  File synced_;
-  std::string digests_;  // this rank's, one line per plan: "plan first_block hex hex ..."
-};
-
-/// Rank 0 alone. `reserve`: allocate the space now, so that no write can find the disk full.
-void StateFile::lay_out(bool reserve) const {
-  const hdf5::Handle access = hdf5::file_access(path_);
-  hdf5::check(H5Pset_alignment(access, kAlignFrom, kAlignment), "cannot set the alignment", path_);
-  hdf5::check(H5Pset_libver_bounds(access, H5F_LIBVER_V18, H5F_LIBVER_V18),
-              "cannot set the format version", path_);
-  const hdf5::Handle creation = hdf5::property_list(H5P_DATASET_CREATE, path_);
-  hdf5::check(H5Pset_layout(creation, H5D_CONTIGUOUS), "cannot set the layout", path_);
-  hdf5::check(H5Pset_alloc_time(creation, H5D_ALLOC_TIME_EARLY), "cannot allocate early", path_);
-  hdf5::check(H5Pset_fill_time(creation, H5D_FILL_TIME_NEVER), "cannot disable filling", path_);
-  hdf5::Handle file = hdf5::create_file(path_, access);
-  for (const TensorPlan& plan : plans_)
-    hdf5::create_dataset(file, plan.name, hdf5_type(plan.dtype), hdf5_extents(plan.shape), creation,
-                         path_)
-        .close("cannot close " + plan.name, path_);
-  file.close("cannot close", path_);
-  File laid_out = File::open_writable(path_);
-  if (reserve) laid_out.reserve(laid_out.size());
-  laid_out.sync();
-}
-
-void StateFile::open() {
-  const hdf5::Handle access = hdf5::file_access(path_);
-  hdf5::check(H5Pset_fapl_mpio(access, parallel::mpi_handle(world_), MPI_INFO_NULL),
-              "cannot set up MPI-IO", path_);
-  file_ = hdf5::open_file_writable(path_, access);
-  for (const TensorPlan& plan : plans_) {
-    datasets_.push_back(hdf5::open_dataset(file_, plan.name, path_));
-    const haddr_t offset = H5Dget_offset(datasets_.back());
-    if (offset == HADDR_UNDEF) hdf5::fail("no space was allocated for " + plan.name, path_);
-    places_.push_back({offset, plan.bytes()});
+  const auto last = static_cast<uint64_t>(static_cast<double>(bytes) * factor);
+  if (last == 0) return free;
+  const uint64_t needed = bytes * static_cast<uint64_t>(count - 1) + last;
+  if (free < needed)
+    throw IoError("{}: no space left for {}: {} needed, {} free", directory.string(),
+                  count == 1 ? "a checkpoint" : fmt::format("{} checkpoints", count),
+                  bytes_text(needed), bytes_text(free));
+  std::vector<File> files;
+  for (int i = 0; i < count; ++i) {
+    files.push_back(File::create(directory / fmt::format(".space-{}", i)));
+    files.back().reserve(i == 0 ? last : bytes);
   }
-  synced_ = File::open(path_);
-  LYNCEUS_FAULT_POINT("checkpoint.created");
-}
-
-void StateFile::write_tensors(std::span<const CheckpointTensor> tensors, std::string& failure) {
-  std::map<std::string, const CheckpointTensor*> by_name;
-  for (const CheckpointTensor& tensor : tensors) by_name[tensor.name] = &tensor;
-  const Stream host;
-  for (size_t i = 0; i < plans_.size(); ++i) {
-    const TensorPlan& plan = plans_[i];
-    const auto mine = by_name.find(plan.name);
-    const Tensor owned =
-        gather_owned(world_, plan, mine == by_name.end() ? nullptr : mine->second, host);
-    if (!owned.defined() || !failure.empty()) continue;
-    const OwnedRows range = plan.owned_by(world_.rank());
-    attempt(failure, [&] {
-      digests_ += fmt::format("{} {}", i, range.begin / plan.block_rows());
-      for (const Digest128& digest : digest_owned(plan, owned))
-        digests_ += fmt::format(" {}", digest.hex());
-      digests_ += '\n';
-      LYNCEUS_FAULT_POINT("checkpoint.write");
-      write_rows(datasets_[i], plan, range, owned, path_);
-    });
+  for (File& file : files) {
+    file.close();
+    fs::remove(file.path());
   }
+  return free;
 }
 
-void StateFile::finish(std::string& failure) {
-  attempt(failure, [] { LYNCEUS_FAULT_POINT("checkpoint.before_flush"); });
-  attempt(failure, [&] { hdf5::check(H5Fflush(file_, H5F_SCOPE_GLOBAL), "cannot flush", path_); });
-  attempt(failure, [] { LYNCEUS_FAULT_POINT("checkpoint.before_close"); });
-  for (hdf5::Handle& dataset : datasets_)
-    attempt(failure, [&] { dataset.close("cannot close a dataset", path_); });
-  attempt(failure, [&] { file_.close("cannot close", path_); });
-  attempt(failure, [&] { synced_.sync(); });
-  attempt(failure, [] { LYNCEUS_FAULT_POINT("checkpoint.closed"); });
+/// What a trial save writes: a few rows of every rank.
+std::vector<CheckpointTensor> trial_tensors(int rank) {
+  constexpr int64_t kRows = 2, kColumns = 512;
+  const Tensor rows = Tensor::zeros(Stream(), {kRows, kColumns});
+  for (float& element : rows.span<float>()) element = static_cast<float>(rank + 1);
+  return {{fmt::format("trial/{}/value", rank), rows, TensorShard()}};
 }
 
-void StateFile::describe(Manifest& manifest, const std::vector<std::string>& digests) {
-  manifest.tensors.clear();
-  for (const TensorPlan& plan : plans_)
-    manifest.tensors.push_back(
-        {plan.name, plan.shape, plan.dtype,
-         std::vector<Digest128>(static_cast<size_t>(digest_blocks(plan.shape, plan.dtype)))});
-  for (const std::string& of_rank : digests) {
-    std::istringstream lines(of_rank);
-    for (std::string line; std::getline(lines, line);) {
-      std::istringstream words(line);
-      size_t plan = 0;
-      size_t block = 0;
-      words >> plan >> block;
-      for (std::string hex; words >> hex; ++block)
-        manifest.tensors.at(plan).blocks.at(block) = parse_digest128(hex, plans_[plan].name);
-    }
-  }
-  // A full disk can truncate the HDF5 structures without an error: open the file again.
-  const hdf5::Handle file = hdf5::open_file_read_only(path_);
-  for (size_t i = 0; i < plans_.size(); ++i) {
-    const hdf5::Handle dataset = hdf5::open_dataset(file, plans_[i].name, path_);
-    if (H5Dget_offset(dataset) != places_[i].offset)
-      throw IoError("{}: {} is not at the offset where it was created", path_, plans_[i].name);
-  }
-  manifest.file_bytes = File::open(path_).size();
-  manifest.frame = frame_of(places_, manifest.file_bytes, path_);
-  manifest.frame_digest = digest_frame(path_, manifest.frame);
-}
-
-std::string StateFile::write(std::span<const CheckpointTensor> tensors, bool reserve,
-                             Manifest& manifest) {
-  std::string failure;
-  if (world_.rank() == 0) failure = failure_of([&] { lay_out(reserve); });
-  failure = agreed_failure(world_, failure);
-  if (!failure.empty()) return failure;
-  failure = agreed_failure(world_, failure_of([&] { open(); }));
-  if (!failure.empty()) return failure;
-  write_tensors(tensors, failure);
-  finish(failure);
-  failure = agreed_failure(world_, failure);
-  if (!failure.empty()) return failure;
-  const std::vector<std::string> digests = world_.all_gather(digests_);
-  if (world_.rank() == 0) failure = failure_of([&] { describe(manifest, digests); });
-  return agreed_failure(world_, failure);
+uint64_t estimated_bytes(const std::vector<TensorPlan>& plans) {
+  uint64_t bytes = 0;
+  for (const TensorPlan& plan : plans) bytes += plan.bytes() + kFrameBytesPerTensor;
+  return bytes;
 }
 
 fs::path staging_path(const fs::path& run_directory, const std::string& token) {
@@ -238,28 +99,25 @@ CheckpointStore::CheckpointStore(parallel::Communicator& world, CheckpointOption
 }
 
 /// Rank 0: every check that is possible before the first byte is written.
-std::string CheckpointStore::stage(const Manifest& manifest, uint64_t bytes) {
+std::string CheckpointStore::stage(const fs::path& target, uint64_t bytes) {
   return failure_of([&] {
     LYNCEUS_FAULT_POINT("checkpoint.begin");
     if (world_.rank() != 0) return;
     if (options_.lease != nullptr && !options_.lease->still_mine())
       throw IoError("{}: the lease of this run was taken over by another process",
                     (options_.run_directory / kLeaseName).string());
-    const fs::path target = checkpoint_path(options_.run_directory, manifest.step);
     if (fs::exists(fs::symlink_status(target)))
       throw IoError("{}: a checkpoint of this step already exists", target.string());
     const fs::path staging = staging_path(options_.run_directory, token_);
     fs::remove_all(staging);
     fs::create_directories(staging / target.filename());
-    const auto needed = static_cast<uint64_t>(static_cast<double>(bytes) * options_.space_factor);
-    if (needed > 0) check_space(staging, needed);
+    check_space(staging, bytes, 1, options_.space_factor);
     LYNCEUS_FAULT_POINT("checkpoint.staged");
   });
 }
 
 /// Rank 0: turns the complete files in the staging directory into a committed checkpoint.
-void CheckpointStore::commit(const Manifest& manifest) {
-  const fs::path target = checkpoint_path(options_.run_directory, manifest.step);
+void CheckpointStore::commit(const Manifest& manifest, const fs::path& target) {
   const fs::path staged = staging_path(options_.run_directory, token_) / target.filename();
   sync_directory(staged);
   LYNCEUS_FAULT_POINT("checkpoint.before_manifest");
@@ -279,7 +137,6 @@ void CheckpointStore::commit(const Manifest& manifest) {
   }
   std::error_code ignored;
   fs::remove(staged.parent_path(), ignored);
-  point_latest_at(target);
 }
 
 void CheckpointStore::discard_staging() {
@@ -290,37 +147,76 @@ void CheckpointStore::discard_staging() {
   if (error) log::warn("{}: cannot remove: {}", staging.string(), error.message());
 }
 
-SaveResult CheckpointStore::save(Manifest manifest, std::span<const CheckpointTensor> tensors) {
-  const auto begin = std::chrono::steady_clock::now();
+std::vector<TensorPlan> CheckpointStore::plan(std::span<const CheckpointTensor> tensors) {
   std::string description;
   parallel::agree(world_, [&] { description = describe_tensors(tensors); });
-  const std::vector<TensorPlan> plans = plan_tensors(world_.all_gather(description));
-  SaveResult result;
-  uint64_t bytes = 0;
-  for (const TensorPlan& plan : plans) bytes += plan.bytes() + kFrameBytesPerTensor;
+  return plan_tensors(world_.all_gather(description));
+}
 
-  const fs::path target = checkpoint_path(options_.run_directory, manifest.step);
-  result.message = agreed_failure(world_, stage(manifest, bytes));
-  if (result.message.empty()) {
+std::string CheckpointStore::write(Manifest manifest, std::span<const CheckpointTensor> tensors,
+                                   const std::vector<TensorPlan>& plans, const fs::path& target) {
+  std::string failure = agreed_failure(world_, stage(target, estimated_bytes(plans)));
+  if (failure.empty()) {
     const fs::path staged = staging_path(options_.run_directory, token_) / target.filename();
     StateFile state(world_, plans, (staged / kStateFileName).string());
-    result.message = state.write(tensors, options_.space_factor > 0, manifest);
+    failure = state.write(tensors, options_.space_factor > 0, manifest);
   }
-  if (result.message.empty()) {
-    std::string failure;
-    if (world_.rank() == 0) failure = failure_of([&] { commit(manifest); });
-    result.message = agreed_failure(world_, failure);
+  if (failure.empty()) {
+    if (world_.rank() == 0) failure = failure_of([&] { commit(manifest, target); });
+    failure = agreed_failure(world_, failure);
   }
+  if (!failure.empty()) discard_staging();
+  return failure;
+}
+
+SaveResult CheckpointStore::save(Manifest manifest, std::span<const CheckpointTensor> tensors) {
+  const auto begin = std::chrono::steady_clock::now();
+  const std::vector<TensorPlan> plans = plan(tensors);
+  const fs::path target = checkpoint_path(options_.run_directory, manifest.step);
+  SaveResult result;
+  result.message = write(std::move(manifest), tensors, plans, target);
   result.committed = result.message.empty();
   if (result.committed) {
     result.path = target;
-    result.bytes = bytes;
+    result.bytes = estimated_bytes(plans);
+    if (world_.rank() == 0) point_latest_at(target);
     retention_.forget(target);
     retention_.remove_old();
-  } else {
-    discard_staging();
   }
   result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  return result;
+}
+
+TrialResult CheckpointStore::try_out(std::span<const CheckpointTensor> tensors) {
+  TrialResult result;
+  result.checkpoint_bytes = estimated_bytes(plan(tensors));
+  const fs::path checkpoints = options_.run_directory / "checkpoints";
+  const fs::path target = checkpoints / kTrialName;
+  std::string failure;
+  if (world_.rank() == 0)
+    failure = failure_of([&] {
+      fs::remove_all(target);
+      const fs::path staging = staging_path(options_.run_directory, token_);
+      fs::create_directories(staging);
+      const bool has_one = !committed_checkpoints(options_.run_directory).empty();
+      result.free_bytes =
+          check_space(staging, result.checkpoint_bytes, has_one ? 1 : 2, options_.space_factor);
+    });
+  failure = agreed_failure(world_, failure);
+  if (failure.empty()) {
+    const std::vector<CheckpointTensor> trial = trial_tensors(world_.rank());
+    failure = write(Manifest(), trial, plan(trial), target);
+  }
+  if (failure.empty()) failure = failure_of([&] { verify_checkpoint(world_, target); });
+  if (failure.empty()) {
+    if (world_.rank() == 0) failure = failure_of([&] { fs::remove_all(target); });
+    failure = agreed_failure(world_, failure);
+  }
+  discard_staging();
+  if (!failure.empty())
+    throw parallel::AgreedError(
+        ExitCode::kIo, fmt::format("{}: this folder cannot hold the checkpoints of the run: {}",
+                                   checkpoints.string(), failure));
   return result;
 }
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "io/checkpoint/checkpoint.h"
+#include "io/checkpoint/layout.h"
 #include "io/checkpoint/manifest.h"
 #include "io/checkpoint/retention.h"
 #include "parallel/communicator.h"
@@ -22,6 +23,11 @@ struct SaveResult {
   std::string message;         ///< if not committed: the rank, the path, the library's text
   double seconds = 0;
   uint64_t bytes = 0;  ///< written, approximately
+};
+
+struct TrialResult {
+  uint64_t checkpoint_bytes = 0;  ///< of one checkpoint, approximately
+  uint64_t free_bytes = 0;        ///< in the run directory; on rank 0
 };
 
 struct CheckpointOptions {
@@ -46,12 +52,23 @@ class CheckpointStore {
   /// the ranks' lists of tensors contradict each other.
   SaveResult save(Manifest manifest, std::span<const CheckpointTensor> tensors);
 
+  /// Finds out, before a run spends time on steps, whether a checkpoint of `tensors` can be saved:
+  /// is there room for two (for one more, if the run has one), and does a small checkpoint, to
+  /// which every rank contributes, pass all calls of a save: create, write, flush, rename, read,
+  /// remove. Only the shapes of `tensors` are used. AgreedError (kIo) naming the folder and the
+  /// first failure.
+  TrialResult try_out(std::span<const CheckpointTensor> tensors);
+
   /// io::set_aside_newer() for this run.
   std::vector<std::filesystem::path> set_aside_newer(int64_t step);
 
  private:
-  std::string stage(const Manifest& manifest, uint64_t bytes);
-  void commit(const Manifest& manifest);
+  std::vector<TensorPlan> plan(std::span<const CheckpointTensor> tensors);
+  /// Writes and commits a checkpoint named `target`; returns the agreed failure.
+  std::string write(Manifest manifest, std::span<const CheckpointTensor> tensors,
+                    const std::vector<TensorPlan>& plans, const std::filesystem::path& target);
+  std::string stage(const std::filesystem::path& target, uint64_t bytes);
+  void commit(const Manifest& manifest, const std::filesystem::path& target);
   void discard_staging();
 
   parallel::Communicator& world_;

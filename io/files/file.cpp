@@ -13,6 +13,7 @@
 
 #include "core/error.h"
 #include "core/foreign_file.h"
+#include "core/units.h"
 
 namespace lynceus::io {
 namespace {
@@ -192,7 +193,7 @@ void File::reserve(uint64_t size) {
     if (result != 0 && errno == EOPNOTSUPP) result = ::ftruncate(descriptor_, length);
   } while (result != 0 && errno == EINTR);
   if (result != 0)
-    throw IoError("{}: no space for {} bytes: {}", path_.string(), size,
+    throw IoError("{}: no space for {}: {}", path_.string(), bytes_text(size),
                   std::generic_category().message(errno));
 }
 

@@ -14,7 +14,9 @@ constexpr const char* kHelp =
 
 Trains a model on all ranks that mpirun or srun started. A later config file overrides an earlier
 one, and the command line overrides all files. If the run directory (--run) has checkpoints, the run
-resumes from the newest intact one.
+resumes from the newest intact one. Checkpoints are saved every 30 minutes (--checkpoint.every_minutes),
+after every N steps with --checkpoint.every N, and at the end. Before the first step a trial save shows
+whether the run directory can hold them.
 
   lynceus train --config configs/model/tiny.ini --run runs/try --data.tokenizer t.model \
       --data.source captions:1:data/train-captions.h5 --train.steps 100

@@ -66,6 +66,7 @@ void DataConfig::check(ConfigFaults* faults) const {
 }
 
 void CheckpointConfig::check(ConfigFaults* faults) const {
+  faults->not_negative("checkpoint.every_minutes", every_minutes);
   faults->at_least("checkpoint.every", every, 0);
   faults->within("checkpoint.keep_last", keep_last, 2, 1 << 20);
   faults->at_least("checkpoint.keep_every", keep_every, 0);

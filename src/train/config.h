@@ -167,6 +167,7 @@ struct DataConfig {
 };
 
 struct CheckpointConfig {
+  double every_minutes = 30;
   int64_t every = 0;
   int64_t keep_last = 2;
   int64_t keep_every = 0;
@@ -174,7 +175,10 @@ struct CheckpointConfig {
   template <typename Visitor>
   void visit(Visitor& v) {
     v.section("checkpoint", "when checkpoints are saved and how many are kept");
-    v.field("checkpoint.every", every, "steps between checkpoints; 0: at the end only");
+    v.field("checkpoint.every_minutes", every_minutes,
+            "minutes after which the next checkpoint is saved; 0: not by time");
+    v.field("checkpoint.every", every,
+            "steps between checkpoints; 0: not by steps. The end of the run is always saved");
     v.field("checkpoint.keep_last", keep_last, "number of newest checkpoints to keep, at least 2");
     v.field("checkpoint.keep_every", keep_every,
             "also keep checkpoints of steps divisible by this; 0: none");

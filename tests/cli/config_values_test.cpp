@@ -62,6 +62,7 @@ TEST(ConfigValues, OutOfRangeAreReportedTogether) {
       {"optimizer.eps", "0", "more than 0"},
       {"optimizer.weight_decay", "-1", "0 or more"},
       {"checkpoint.keep_last", "1", "2 to 1048576"},
+      {"checkpoint.every_minutes", "-1", "0 or more"},
       {"checkpoint.every", "-1", "0 or more"},
       {"log.every", "-1", "0 or more"},
       {"stop-after", "-1", "0 or more"},

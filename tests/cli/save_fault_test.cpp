@@ -2,6 +2,7 @@
 // continues, and after the next start the result is bit-equal to that of the undisturbed run.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include "run_program.h"
 
@@ -38,7 +39,7 @@ void expect_like_straight(const fs::path& run_directory) {
 }
 
 struct Kill {
-  const char* point;
+  const char* point;  // the trial save before the first step is the first to reach it
   int resumes_from;
 };
 
@@ -65,10 +66,10 @@ TEST_P(KilledSave, TheNextStartEndsLikeTheUndisturbedRun) {
 
 INSTANTIATE_TEST_SUITE_P(
     EveryPhase, KilledSave,
-    testing::Values(Kill{"checkpoint.begin@1#2", 3}, Kill{"checkpoint.staged@0#3", 6},
-                    Kill{"checkpoint.created@1#2", 3}, Kill{"checkpoint.before_close@1#3", 6},
-                    Kill{"checkpoint.before_manifest@0#2", 3},
-                    Kill{"checkpoint.before_rename@0#3", 6}, Kill{"checkpoint.after_rename@0#2", 6},
+    testing::Values(Kill{"checkpoint.begin@1#3", 3}, Kill{"checkpoint.staged@0#4", 6},
+                    Kill{"checkpoint.created@1#3", 3}, Kill{"checkpoint.before_close@1#4", 6},
+                    Kill{"checkpoint.before_manifest@0#3", 3},
+                    Kill{"checkpoint.before_rename@0#4", 6}, Kill{"checkpoint.after_rename@0#3", 6},
                     Kill{"checkpoint.removing@0#1", 9}),
     [](const auto& instance) {
       std::string name = instance.param.point;
@@ -81,7 +82,7 @@ TEST(FailedSave, IsAWarningAndTheNextOneIsGood) {
   const Folder folder("failed");
   const Output output =
       run(arguments_of(folder / "run"),
-          {.ranks = 2, .environment = {"LYNCEUS_FAULT=checkpoint.before_flush@1#2=enospc"}});
+          {.ranks = 2, .environment = {"LYNCEUS_FAULT=checkpoint.before_flush@1#3=enospc"}});
   EXPECT_EQ(output.code, 0) << output.all();
   EXPECT_THAT(output.err, ContainsRegex("no checkpoint of step 6: .*rank 1.*No space left"));
   EXPECT_FALSE(fs::exists(checkpoint(folder / "run", 6)));
@@ -93,8 +94,8 @@ TEST(FailedSave, ThreeInARowEndTheRun) {
   const Folder folder("failed");
   Launch launch{.ranks = 2};
   launch.environment = {
-      "LYNCEUS_FAULT=checkpoint.begin@0#2=enospc,checkpoint.begin@0#3=enospc,"
-      "checkpoint.begin@0#4=enospc"};
+      "LYNCEUS_FAULT=checkpoint.begin@0#3=enospc,checkpoint.begin@0#4=enospc,"
+      "checkpoint.begin@0#5=enospc"};
   const Output output =
       run(arguments_of(folder / "run") + Arguments{"--train.steps", "20"}, launch);
   EXPECT_EQ(output.code, 4) << output.all();
@@ -109,7 +110,7 @@ TEST(FailedSave, TheLastOneIsExitCodeFour) {
   const Folder folder("failed");
   const Output output =
       run(arguments_of(folder / "run"),
-          {.ranks = 2, .environment = {"LYNCEUS_FAULT=checkpoint.created@1#4=throw"}});
+          {.ranks = 2, .environment = {"LYNCEUS_FAULT=checkpoint.created@1#5=throw"}});
   EXPECT_EQ(output.code, 4) << output.all();
   EXPECT_EQ(output.messages(), 1) << output.all();
   EXPECT_THAT(output.err,
@@ -143,17 +144,24 @@ TEST(FullDisk, TrainingGoesOnAndTheLastSaveIsExitCodeFour) {
 }
 
 TEST(FullDisk, WritesThatFailLeaveNothingHalf) {
-  // Writes beyond 100 KiB fail. The metrics stay smaller.
   const Folder folder("full-disk");
-  const Arguments arguments = train_arguments(folder / "run") + Arguments{"--train.steps", "12"};
-  ASSERT_EQ(run(arguments + Arguments{"--stop-after", "3"}).code, 0);
-  const Output output = run(arguments, {.shell = "ulimit -f 200; exec \"$@\""});
+  const Arguments arguments =
+      train_arguments(folder / "run") + Arguments{"--train.steps", "12", "--checkpoint.every", "6"};
+  Program program(arguments, {.environment = {"LYNCEUS_FAULT=checkpoint.begin#3=pause"}});
+  const pid_t process = program.ranks()[0];
+  ASSERT_TRUE(program.wait_until([&] { return is_stopped(process); }));
+  // From the second save on, writes beyond 100 KiB fail. The metrics stay smaller.
+  const rlimit limit{100 << 10, 100 << 10};
+  ASSERT_EQ(prlimit(process, RLIMIT_FSIZE, &limit, nullptr), 0);
+  kill(process, SIGCONT);
+  const Output output = program.wait();
   EXPECT_EQ(output.code, 4) << output.all();
   EXPECT_THAT(output.err,
               AllOf(HasSubstr("no checkpoint of step 12: "), HasSubstr("File too large"),
                     HasSubstr("step 12 could not be saved")));
+  EXPECT_TRUE(fs::exists(checkpoint(folder / "run", 6)));
   EXPECT_FALSE(fs::exists(checkpoint(folder / "run", 12)));
-  EXPECT_THAT(run(arguments).err, HasSubstr("resumed from step 3, "));
+  EXPECT_THAT(run(arguments).err, HasSubstr("resumed from step 6, "));
   EXPECT_EQ(metrics_of(folder / "run").steps.size(), 12u);
 }
 

@@ -64,8 +64,8 @@ TEST_F(Stop, InterruptDuringSaves) {
 TEST_F(Stop, TwiceDuringASaveThatIsThenTheLast) {
   const Arguments arguments = train_arguments(run_) + Arguments{"--checkpoint.every", "3"};
   const Output output = run(arguments, {.ranks = 2,
-                                        .environment = {"LYNCEUS_FAULT=checkpoint.write@1#1=term,"
-                                                        "checkpoint.before_manifest@0#1=term"}});
+                                        .environment = {"LYNCEUS_FAULT=checkpoint.write@1#2=term,"
+                                                        "checkpoint.before_manifest@0#2=term"}});
   EXPECT_EQ(output.code, 75) << output.all();
   EXPECT_THAT(output.err, HasSubstr("stopped on request after step 3;"));
   EXPECT_EQ(metrics_of(run_).steps.size(), 3u);

@@ -18,7 +18,7 @@ class TakeOver : public testing::Test {
 
 TEST_F(TakeOver, BetweenTheDataAndTheManifestOfASave) {
   const Arguments arguments = train_arguments(run_) + Arguments{"--checkpoint.every", "3"};
-  Program stale(arguments, {.environment = {"LYNCEUS_FAULT=checkpoint.before_manifest#2=pause"}});
+  Program stale(arguments, {.environment = {"LYNCEUS_FAULT=checkpoint.before_manifest#3=pause"}});
   ASSERT_TRUE(stale.wait_until([&] { return is_stopped(stale.ranks()[0]); }));
   const Output successor = run(arguments + Arguments{"--take-over"});
   EXPECT_EQ(successor.code, 0) << successor.all();

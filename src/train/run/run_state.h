@@ -40,6 +40,9 @@ class RunState {
   /// Collective: commits a checkpoint of `position`; the result says why if it could not.
   io::SaveResult save(io::CheckpointStore* store, const RunPosition& position) const;
 
+  /// Collective: whether checkpoints of this run can be saved (io/checkpoint/writer.h).
+  io::TrialResult try_saving(io::CheckpointStore* store) const { return store->try_out(tensors()); }
+
   /// Collective: fills values, moments and step counts from the checkpoint that `options.resume`
   /// selects, and frozen values from where the run had them. nullopt: there is no checkpoint.
   /// UsageError if the config differs in a key that must not, or weights, tokenizer or data differ;

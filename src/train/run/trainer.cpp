@@ -14,6 +14,7 @@
 #include "parallel/agreement.h"
 #include "parallel/dry_run.h"
 #include "train/data/sample_lines.h"
+#include "train/run/save_schedule.h"
 #include "train/run/signals.h"
 #include "train/run/start_lines.h"
 #include "train/run/training_run.h"
@@ -39,6 +40,7 @@ class Trainer {
         config_(*config),
         stop_(config->options.run),
         run_(rt, config, reader),
+        saves_(config->checkpoint),
         trace_(config->log.trace_range()) {}
 
   ExitCode train() {
@@ -49,6 +51,7 @@ class Trainer {
       log::info("step {} is already done: nothing to train", position().step);
       return ExitCode::kDone;
     }
+    try_saving(last);
     const auto begin = Clock::now();
     BatchLoader loader = make_loader(run_.data.training, /*is_training=*/true);
     if (rt_.overlaps(&parallel::Overlap::vision)) {
@@ -61,12 +64,12 @@ class Trainer {
         "train", last, "steps",
         {.file = run_.is_first_rank() ? stderr : nullptr, .done_before = position().step});
     while (position().step < last) {
-      run_step(&batches, position().step + 1 == last, &progress);
+      const bool time_has_passed = run_step(&batches, position().step + 1 == last, &progress);
       // Before the checkpoint of the same step, so that a run resumed from it has both.
       if (is_due(config_.train.validate_every) || position().step == config_.train.steps)
         validate_now();
       if (position().step == last) break;
-      if (is_due(config_.checkpoint.every)) save();
+      if (time_has_passed || saves_.is_due_at(position().step)) save();
       if (must_stop()) {
         finish(&progress);
         if (run_.is_first_rank()) stop_.clear();
@@ -84,6 +87,15 @@ class Trainer {
   RunPosition& position() { return run_.position; }
   bool is_due(int64_t every) { return every > 0 && position().step % every == 0; }
 
+  /// Before the first step: a run that could not save would lose its work.
+  void try_saving(int64_t last) {
+    const io::TrialResult trial = run_.state->try_saving(run_.store.get());
+    log::info("a checkpoint takes {}; {} are free in {}", bytes_text(trial.checkpoint_bytes),
+              bytes_text(trial.free_bytes), run_.directory.string());
+    saves_.restart();
+    log::info("{}", saves_.describe(position().step, last));
+  }
+
   BatchLoader make_loader(const std::vector<io::Dataset>& datasets, bool is_training) const {
     return {rt_,
             config_.model,
@@ -95,7 +107,8 @@ class Trainer {
             loader_threads(rt_, config_.data)};
   }
 
-  void run_step(TrainingData* batches, bool is_last, Progress* progress) {
+  /// -> whether rank 0's clock asks for a checkpoint, the same on all ranks.
+  bool run_step(TrainingData* batches, bool is_last, Progress* progress) {
     const auto begin = Clock::now();  // the wait for data is part of a step
     const bool is_first = position().step == run_.first_step;
     if (position().step + 1 == trace_.first)
@@ -108,15 +121,17 @@ class Trainer {
     position().samples_seen += config_.train.global_batch_size;
     report_step({batch, result, lr, seconds_since(begin)}, is_first, progress);
     if (position().step == trace_.last) write_trace(position().step);
+    return result.totals.save_is_due;
   }
 
   /// If a number is not finite, nothing was updated: the last good state is saved before the run
   /// ends.
   StepResult update(PreparedStep* batch, double lr, const std::function<void()>& meanwhile) {
+    StepOptions options = step_options(config_.parallel.schedule, config_.train.recompute);
+    options.save_is_due = run_.is_first_rank() && saves_.time_has_passed();
     try {
-      return train_step(
-          rt_, run_.model, run_.optimizer.get(), &batch->batch, batch->pixel_source(), batch->reach,
-          step_options(config_.parallel.schedule, config_.train.recompute), lr, meanwhile);
+      return train_step(rt_, run_.model, run_.optimizer.get(), &batch->batch, batch->pixel_source(),
+                        batch->reach, options, lr, meanwhile);
     } catch (const parallel::AgreedError& error) {
       if (error.code() != ExitCode::kNumeric) throw;
       const int64_t good = position().step;
@@ -242,6 +257,7 @@ class Trainer {
   /// A failed save is a warning; the third in a row ends the run.
   bool save() {
     const io::SaveResult result = run_.state->save(run_.store.get(), position());
+    saves_.restart();
     if (result.committed) {
       failures_ = 0;
       saved_step_ = position().step;
@@ -270,6 +286,7 @@ class Trainer {
   const RunConfig& config_;
   const StopRequests stop_;  // before the run is set up: a request meanwhile counts too
   TrainingRun run_;
+  SaveSchedule saves_;
   int64_t saved_step_ = -1;
   int failures_ = 0;
   TraceRange trace_;

@@ -105,7 +105,8 @@ StepResult train_step(const Runtime& rt, const model::LynxModel& model, Optimize
   LYNCEUS_FAULT_POINT("step.before_reduce");
   optimizer->reduce_gradients();
   if (meanwhile) meanwhile();
-  const StepPart mine{total(losses), optimizer->sum_of_squares(reach), result.vision.patch_tokens};
+  const StepPart mine{total(losses), optimizer->sum_of_squares(reach), result.vision.patch_tokens,
+                      options.save_is_due};
   result.totals = sum_over_ranks(rt, mine, *batch);
   const int64_t scored = result.totals.scored_tokens;
   if (scored == 0) return result;

@@ -16,6 +16,7 @@ namespace lynceus::train {
 struct StepOptions {
   parallel::ScheduleKind schedule = parallel::ScheduleKind::kOneForwardOneBackward;
   model::Recompute recompute = model::Recompute::kNone;
+  bool save_is_due = false;  ///< by this rank's clock; the totals of the step say whether by any
 };
 
 /// From parallel.schedule and train.recompute. UsageError for an unknown schedule.

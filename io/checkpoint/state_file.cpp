@@ -1,0 +1,159 @@
+// Writes state.h5 from all ranks. A failure on any rank is a failure on all ranks.
+//
+// Rank 0 alone creates the layout of the file: all HDF5 structures and the offset of every tensor.
+// Then all ranks open it with MPI-IO and write their rows. HDF5 has no structures to write while
+// several ranks have the file open. This matters because HDF5 1.10 distributes such writes over the
+// ranks, and one that fails (a full disk) leaves the others waiting forever inside H5Fflush.
+//
+// Tensor data is written independently. Every rank's rows of a tensor are one contiguous range, so
+// collective buffering would only add a copy, and a rank whose write fails cannot leave the others
+// waiting inside a collective write. Opening, flushing and closing the file are collective in HDF5
+// itself, so every rank makes each of these calls, also after a failure.
+#include "io/checkpoint/state_file.h"
+
+#include <functional>
+#include <map>
+#include <sstream>
+
+#include "core/error.h"
+#include "core/fault.h"
+#include "io/checkpoint/exchange.h"
+#include "io/checkpoint/file.h"
+#include "parallel/agreement.h"
+#include "parallel/mpi_communicator.h"
+
+namespace lynceus::io {
+
+using parallel::agreed_failure;
+using parallel::failure_of;
+
+namespace {
+
+/// Large tensors begin at page boundaries; the gaps belong to the frame.
+constexpr hsize_t kAlignFrom = 64 << 10;
+constexpr hsize_t kAlignment = 4096;
+
+/// Runs `step` and keeps the first failure.
+void attempt(std::string& failure, const std::function<void()>& step) {
+  std::string text = failure_of(step);
+  if (failure.empty()) failure = std::move(text);
+}
+
+}  // namespace
+
+/// Rank 0 alone.
+void StateFile::lay_out(bool reserve) const {
+  const hdf5::Handle access = hdf5::file_access(path_);
+  hdf5::check(H5Pset_alignment(access, kAlignFrom, kAlignment), "cannot set the alignment", path_);
+  hdf5::check(H5Pset_libver_bounds(access, H5F_LIBVER_V18, H5F_LIBVER_V18),
+              "cannot set the format version", path_);
+  const hdf5::Handle creation = hdf5::property_list(H5P_DATASET_CREATE, path_);
+  hdf5::check(H5Pset_layout(creation, H5D_CONTIGUOUS), "cannot set the layout", path_);
+  hdf5::check(H5Pset_alloc_time(creation, H5D_ALLOC_TIME_EARLY), "cannot allocate early", path_);
+  hdf5::check(H5Pset_fill_time(creation, H5D_FILL_TIME_NEVER), "cannot disable filling", path_);
+  hdf5::Handle file = hdf5::create_file(path_, access);
+  for (const TensorPlan& plan : plans_)
+    hdf5::create_dataset(file, plan.name, hdf5_type(plan.dtype), hdf5_extents(plan.shape), creation,
+                         path_)
+        .close("cannot close " + plan.name, path_);
+  file.close("cannot close", path_);
+  File laid_out = File::open_writable(path_);
+  if (reserve) laid_out.reserve(laid_out.size());
+  laid_out.sync();
+}
+
+void StateFile::open() {
+  const hdf5::Handle access = hdf5::file_access(path_);
+  hdf5::check(H5Pset_fapl_mpio(access, parallel::mpi_handle(world_), MPI_INFO_NULL),
+              "cannot set up MPI-IO", path_);
+  file_ = hdf5::open_file_writable(path_, access);
+  for (const TensorPlan& plan : plans_) {
+    datasets_.push_back(hdf5::open_dataset(file_, plan.name, path_));
+    const haddr_t offset = H5Dget_offset(datasets_.back());
+    if (offset == HADDR_UNDEF) hdf5::fail("no space was allocated for " + plan.name, path_);
+    places_.push_back({offset, plan.bytes()});
+  }
+  synced_ = File::open(path_);
+  LYNCEUS_FAULT_POINT("checkpoint.created");
+}
+
+void StateFile::write_tensors(std::span<const CheckpointTensor> tensors, std::string& failure) {
+  std::map<std::string, const CheckpointTensor*> by_name;
+  for (const CheckpointTensor& tensor : tensors) by_name[tensor.name] = &tensor;
+  const Stream host;
+  for (size_t i = 0; i < plans_.size(); ++i) {
+    const TensorPlan& plan = plans_[i];
+    const auto mine = by_name.find(plan.name);
+    const Tensor owned =
+        gather_owned(world_, plan, mine == by_name.end() ? nullptr : mine->second, host);
+    if (!owned.defined() || !failure.empty()) continue;
+    const OwnedRows range = plan.owned_by(world_.rank());
+    attempt(failure, [&] {
+      digests_ += fmt::format("{} {}", i, range.begin / plan.block_rows());
+      for (const Digest128& digest : digest_owned(plan, owned))
+        digests_ += fmt::format(" {}", digest.hex());
+      digests_ += '\n';
+      LYNCEUS_FAULT_POINT("checkpoint.write");
+      write_rows(datasets_[i], plan, range, owned, path_);
+    });
+  }
+}
+
+void StateFile::finish(std::string& failure) {
+  attempt(failure, [] { LYNCEUS_FAULT_POINT("checkpoint.before_flush"); });
+  attempt(failure, [&] { hdf5::check(H5Fflush(file_, H5F_SCOPE_GLOBAL), "cannot flush", path_); });
+  attempt(failure, [] { LYNCEUS_FAULT_POINT("checkpoint.before_close"); });
+  for (hdf5::Handle& dataset : datasets_)
+    attempt(failure, [&] { dataset.close("cannot close a dataset", path_); });
+  attempt(failure, [&] { file_.close("cannot close", path_); });
+  attempt(failure, [&] { synced_.sync(); });
+  attempt(failure, [] { LYNCEUS_FAULT_POINT("checkpoint.closed"); });
+}
+
+void StateFile::describe(Manifest& manifest, const std::vector<std::string>& digests) {
+  manifest.tensors.clear();
+  for (const TensorPlan& plan : plans_)
+    manifest.tensors.push_back(
+        {plan.name, plan.shape, plan.dtype,
+         std::vector<Digest128>(static_cast<size_t>(digest_blocks(plan.shape, plan.dtype)))});
+  for (const std::string& of_rank : digests) {
+    std::istringstream lines(of_rank);
+    for (std::string line; std::getline(lines, line);) {
+      std::istringstream words(line);
+      size_t plan = 0;
+      size_t block = 0;
+      words >> plan >> block;
+      for (std::string hex; words >> hex; ++block)
+        manifest.tensors.at(plan).blocks.at(block) = parse_digest128(hex, plans_[plan].name);
+    }
+  }
+  // A full disk can truncate the HDF5 structures without an error: open the file again.
+  const hdf5::Handle file = hdf5::open_file_read_only(path_);
+  for (size_t i = 0; i < plans_.size(); ++i) {
+    const hdf5::Handle dataset = hdf5::open_dataset(file, plans_[i].name, path_);
+    if (H5Dget_offset(dataset) != places_[i].offset)
+      throw IoError("{}: {} is not at the offset where it was created", path_, plans_[i].name);
+  }
+  manifest.file_bytes = File::open(path_).size();
+  manifest.frame = frame_of(places_, manifest.file_bytes, path_);
+  manifest.frame_digest = digest_frame(path_, manifest.frame);
+}
+
+std::string StateFile::write(std::span<const CheckpointTensor> tensors, bool reserve,
+                             Manifest& manifest) {
+  std::string failure;
+  if (world_.rank() == 0) failure = failure_of([&] { lay_out(reserve); });
+  failure = agreed_failure(world_, failure);
+  if (!failure.empty()) return failure;
+  failure = agreed_failure(world_, failure_of([&] { open(); }));
+  if (!failure.empty()) return failure;
+  write_tensors(tensors, failure);
+  finish(failure);
+  failure = agreed_failure(world_, failure);
+  if (!failure.empty()) return failure;
+  const std::vector<std::string> digests = world_.all_gather(digests_);
+  if (world_.rank() == 0) failure = failure_of([&] { describe(manifest, digests); });
+  return agreed_failure(world_, failure);
+}
+
+}  // namespace lynceus::io

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cctype>
 
+#include "core/text_encoding.h"
+
 namespace lynceus {
 namespace {
 
@@ -38,14 +40,15 @@ constexpr Signature kSignatures[] = {
     {"\x7F"
      "ELF"sv,
      {"program", "a program"}},
-    {"\xFF\xFE"sv, {"UTF-16 text", "text in UTF-16: convert it to UTF-8 (iconv -f UTF-16)"}},
-    {"\xFE\xFF"sv, {"UTF-16 text", "text in UTF-16: convert it to UTF-8 (iconv -f UTF-16)"}},
-    {"\0\0\xFE\xFF"sv, {"UTF-32 text", "text in UTF-32: convert it to UTF-8 (iconv -f UTF-32)"}},
 };
 
 constexpr ForeignFormat kEmpty = {"empty file", "an empty file"};
 constexpr ForeignFormat kLfsPointer = {"Git LFS pointer",
                                        "a Git LFS pointer, not the file: run git lfs pull"};
+constexpr ForeignFormat kUtf16 = {"UTF-16 text",
+                                  "text in UTF-16: convert it to UTF-8 (iconv -f UTF-16)"};
+constexpr ForeignFormat kUtf32 = {"UTF-32 text",
+                                  "text in UTF-32: convert it to UTF-8 (iconv -f UTF-32)"};
 constexpr ForeignFormat kHtml = {"HTML page", "an HTML page (did the download fail?)"};
 constexpr ForeignFormat kXml = {"XML document", "an XML document (did the download fail?)"};
 constexpr ForeignFormat kSvg = {"SVG drawing", "an SVG drawing"};
@@ -86,6 +89,8 @@ const ForeignFormat* find_foreign(std::string_view first_bytes) {
   if (first_bytes.size() > kTarMagicAt && first_bytes.substr(kTarMagicAt).starts_with("ustar")) {
     return &kTar;
   }
+  if (const char* encoding = wide_encoding(first_bytes))
+    return encoding == std::string_view("UTF-16") ? &kUtf16 : &kUtf32;
   return find_markup(first_bytes);
 }
 

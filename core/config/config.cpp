@@ -21,6 +21,7 @@
 
 #include "core/error.h"
 #include "core/foreign_file.h"
+#include "core/text_encoding.h"
 
 namespace lynceus {
 namespace {
@@ -163,7 +164,7 @@ void ConfigReader::read_file(const std::string& path) {
   }
   ++layer_;
   std::map<std::string, int> seen;
-  std::istringstream lines(content);
+  std::istringstream lines(content.substr(byte_order_mark(content)));
   std::string raw, header;
   for (int number = 1; std::getline(lines, raw); ++number) {
     const std::string text = trim(std::string_view(raw).substr(0, find_comment(raw)));

@@ -1,10 +1,10 @@
 #include "io/files/json.h"
 
 #include <algorithm>
-#include <cctype>
 
 #include "core/error.h"
 #include "core/foreign_file.h"
+#include "core/text_encoding.h"
 #include "io/files/json_internal.h"
 
 namespace lynceus::io {
@@ -41,8 +41,7 @@ Json Json::parse(std::string_view text, const std::string& origin, const JsonLim
   if (text.size() > limits.max_bytes)
     throw InputError("{}: found {} bytes of JSON, expected at most {}", origin, text.size(),
                      limits.max_bytes);
-  if (text.starts_with("\xEF\xBB\xBF"))
-    throw InputError("{}: begins with a byte order mark, which JSON does not allow", origin);
+  text = utf8_text(text, origin);
   BoundedBuilder builder(origin, limits);
   if (!Value::sax_parse(text.begin(), text.end(), &builder))
     throw InputError("{}: not valid JSON", origin);
@@ -86,9 +85,11 @@ double Json::number() const {
   return of(value_).get<double>();
 }
 
-std::string Json::string() const {
+std::string Json::string() const { return std::string(string_view()); }
+
+std::string_view Json::string_view() const {
   if (!is_string()) expected("a string");
-  return of(value_).get<std::string>();
+  return of(value_).get_ref<const std::string&>();
 }
 
 std::vector<int64_t> Json::integers(int64_t min, int64_t max) const {
@@ -118,6 +119,15 @@ std::vector<std::pair<std::string, Json>> Json::members() const {
   std::vector<std::pair<std::string, Json>> all;
   for (const auto& [key, member] : of(value_).items())
     all.emplace_back(key, Json(document_, &member, key_.empty() ? key : key_ + "." + key));
+  return all;
+}
+
+std::vector<std::string_view> Json::keys() const {
+  if (!is_object()) expected("an object");
+  const auto& object = of(value_).get_ref<const Value::object_t&>();
+  std::vector<std::string_view> all;
+  all.reserve(object.size());
+  for (const auto& [key, member] : object) all.emplace_back(key);
   return all;
 }
 
@@ -163,9 +173,7 @@ std::string json_quoted(std::string_view text) {
 std::optional<Json> JsonLines::next() {
   std::string line;
   while (lines_.next(line)) {
-    const bool blank =
-        std::all_of(line.begin(), line.end(), [](unsigned char c) { return std::isspace(c) != 0; });
-    if (blank) continue;
+    if (is_blank(line)) continue;
     JsonLimits limits;
     limits.max_bytes = Lines::kMaxBytes;
     limits.refuse_duplicate_keys = false;

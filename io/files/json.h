@@ -1,6 +1,7 @@
 // Reads JSON from untrusted files. Parsing is strict (RFC 8259, valid UTF-8, nothing after the
-// value) and limits size, depth and number of values before memory is allocated. Every access
-// checks the type. The parser is nlohmann-json, which this header does not include.
+// value; a byte order mark before it is ignored) and limits size, depth and number of values before
+// memory is allocated. Every access checks the type. The parser is nlohmann-json, which this header
+// does not include.
 //
 // Errors: InputError naming the file and the position (syntax) or the key (content).
 #pragma once
@@ -52,6 +53,7 @@ class Json {
                   int64_t max = std::numeric_limits<int64_t>::max()) const;
   double number() const;
   std::string string() const;
+  std::string_view string_view() const;  ///< as string(); lives as long as the document
   /// An array of integers within [min, max].
   std::vector<int64_t> integers(int64_t min = std::numeric_limits<int64_t>::min(),
                                 int64_t max = std::numeric_limits<int64_t>::max()) const;
@@ -61,6 +63,9 @@ class Json {
   std::optional<Json> find(const std::string& key) const;
   /// All members, sorted by key.
   std::vector<std::pair<std::string, Json>> members() const;
+
+  /// The keys of an object, sorted. They live as long as the document.
+  std::vector<std::string_view> keys() const;
 
   /// Number of elements of an array or of members of an object.
   size_t size() const;

@@ -1,14 +1,22 @@
 #include "io/files/lines.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "core/error.h"
 #include "core/foreign_file.h"
+#include "core/text_encoding.h"
 
 namespace lynceus::io {
 
+uint64_t text_begin(const File& file) {
+  const std::string head = file.head(4);
+  return head.size() - utf8_text(head, file.path().string()).size();
+}
+
 Lines::Lines(const std::filesystem::path& path) : file_(File::open(path)), size_(file_.size()) {
   if (size_ > 0) refuse_foreign(file_.head(kForeignHeadBytes), path.string(), "text in UTF-8");
+  offset_ = text_begin(file_);
 }
 
 bool Lines::fill() {
@@ -59,6 +67,28 @@ int64_t count_lines(const std::filesystem::path& path) {
     lines += std::count(buffer.begin(), buffer.end(), '\n');
   }
   return lines + (!buffer.empty() && buffer.back() != '\n' ? 1 : 0);
+}
+
+int64_t count_filled_lines(const std::filesystem::path& path) {
+  const File file = File::open(path);
+  std::string buffer;
+  int64_t lines = 0;
+  bool is_filled = false;
+  for (uint64_t done = text_begin(file); done < file.size(); done += buffer.size()) {
+    buffer.resize(std::min<uint64_t>(file.size() - done, 1 << 20));
+    file.read_at(done, buffer.data(), buffer.size());
+    for (size_t begin = 0; begin < buffer.size();) {
+      const size_t end = std::min(buffer.find('\n', begin), buffer.size());
+      is_filled = is_filled || !is_blank(std::string_view(buffer).substr(begin, end - begin));
+      if (end < buffer.size() && std::exchange(is_filled, false)) ++lines;
+      begin = end + 1;
+    }
+  }
+  return lines + (is_filled ? 1 : 0);
+}
+
+bool is_blank(std::string_view line) {
+  return line.find_first_not_of(" \t\r\n\v\f") == std::string_view::npos;
 }
 
 }  // namespace lynceus::io

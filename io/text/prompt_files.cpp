@@ -8,6 +8,7 @@
 #include "core/error.h"
 #include "core/foreign_file.h"
 #include "core/random.h"
+#include "core/text_encoding.h"
 #include "io/files/digest.h"
 #include "io/files/file.h"
 #include "io/files/lines.h"
@@ -27,12 +28,13 @@ std::string_view trimmed(std::string_view text) {
 /// Visits the lines of a file, with their numbers, that are neither blank nor comments.
 template <typename Visit>
 void for_each_line(const std::filesystem::path& path, Visit visit) {
-  const std::string text = read_text(path, kMaxFileBytes);
-  if (!text.empty()) refuse_foreign(text, path.string(), "text in UTF-8");
+  const std::string whole = read_text(path, kMaxFileBytes);
+  if (!whole.empty()) refuse_foreign(whole, path.string(), "text in UTF-8");
+  const std::string_view text = utf8_text(whole, path.string());
   int number = 1;
   for (size_t begin = 0; begin < text.size(); ++number) {
     const size_t end = std::min(text.find('\n', begin), text.size());
-    const std::string_view line = trimmed(std::string_view(text).substr(begin, end - begin));
+    const std::string_view line = trimmed(text.substr(begin, end - begin));
     if (!line.empty() && line[0] != '#' && line[0] != ';') visit(number, line);
     begin = end + 1;
   }

@@ -4,7 +4,9 @@
 #include <algorithm>
 #include <optional>
 
+#include "core/error.h"
 #include "core/foreign_file.h"
+#include "core/text_encoding.h"
 #include "io/files/json.h"
 
 namespace lynceus::io {
@@ -78,6 +80,8 @@ SafetensorsFile::SafetensorsFile(const std::filesystem::path& path)
 }
 
 void SafetensorsFile::parse_header(std::string_view text, uint64_t data_bytes) {
+  if (byte_order_mark(text) > 0)
+    throw InputError("{}: expected a header without a byte order mark", path().string());
   JsonLimits limits;
   limits.max_bytes = kMaxHeaderBytes;
   const Json header = Json::parse(text, path().string(), limits);

@@ -111,6 +111,13 @@ TEST_F(ConfigTest, LaterLayersWinAndOriginsAreKept) {
   EXPECT_EQ(reader.origin("parallel.tensor"), "command line");
 }
 
+TEST_F(ConfigTest, AByteOrderMarkIsIgnoredAndUtf16IsNamed) {
+  reader.read({"--config", write("mark.ini", "\xEF\xBB\xBF[model]\nhidden_size = 64\n")});
+  EXPECT_EQ(config.hidden_size, 64);
+  EXPECT_THAT(faults_of({"--config", write("wide.ini", std::string("[\0m\0o\0", 6))}),
+              testing::HasSubstr("expected UTF-8, found UTF-16"));
+}
+
 TEST_F(ConfigTest, ListsAppendWithinALayerAndReplaceAcrossLayers) {
   const std::string file = write(
       "list.ini", "[data]\nsource = a:1:x\nsource = b:2:y\n[model]\n[data]\nsource = c:3:z\n");

@@ -223,6 +223,9 @@ TEST_F(PromptTest, ErrorsNameThePlace) {
   EXPECT_EQ(PromptStyle::load(file).user.before, "Q: ");
   EXPECT_EQ(PromptStyle::load(file).user.after, "\n");
   EXPECT_EQ(PromptStyle::load(file).name, "lynceus_style");
+  EXPECT_EQ(message("\xEF\xBB\xBF" + good), "no error");
+  EXPECT_EQ(message("\xEF\xBB\xBFLook.\n", true), "no error");
+  EXPECT_EQ(*PromptList::load(file).pick(false, 1, 0), "Look.");
   EXPECT_THAT(message(good + "usr = x\n"), HasSubstr("lynceus_style.ini:3: usr: expected KEY"));
   EXPECT_THAT(message(good + "user = {text}\n"), HasSubstr(":3: user: expected once"));
   EXPECT_THAT(message("user = hello\n"), HasSubstr("one {text}, found \"hello\""));

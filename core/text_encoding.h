@@ -1,0 +1,19 @@
+// The encoding of text files: UTF-8 with or without a byte order mark. Every reader of text files
+// that people write or download uses this.
+#pragma once
+
+#include <string_view>
+
+namespace lynceus {
+
+/// Number of bytes at the start of a text that are a UTF-8 byte order mark: 3 or 0.
+size_t byte_order_mark(std::string_view text);
+
+/// "UTF-16" or "UTF-32" if the first bytes of a text are of that encoding, with or without a byte
+/// order mark; otherwise nullptr. The first four bytes are enough.
+const char* wide_encoding(std::string_view text);
+
+/// The text without a byte order mark. InputError that begins with `origin` for UTF-16 and UTF-32.
+std::string_view utf8_text(std::string_view text, std::string_view origin);
+
+}  // namespace lynceus

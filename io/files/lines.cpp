@@ -10,14 +10,13 @@
 namespace lynceus::io {
 
 uint64_t text_begin(const File& file) {
-  const std::string head = file.head(4);
-  return head.size() - utf8_text(head, file.path().string()).size();
+  const std::string head = file.head(kForeignHeadBytes);
+  if (!head.empty()) refuse_foreign(head, file.path().string(), "text in UTF-8");
+  return byte_order_mark(head);
 }
 
-Lines::Lines(const std::filesystem::path& path) : file_(File::open(path)), size_(file_.size()) {
-  if (size_ > 0) refuse_foreign(file_.head(kForeignHeadBytes), path.string(), "text in UTF-8");
-  offset_ = text_begin(file_);
-}
+Lines::Lines(const std::filesystem::path& path)
+    : file_(File::open(path)), size_(file_.size()), offset_(text_begin(file_)) {}
 
 bool Lines::fill() {
   constexpr uint64_t kChunkBytes = 1ull << 20;

@@ -15,11 +15,11 @@ Converts a corpus to dataset shards, which `lynceus train` reads: HDF5 files, ea
 --train-tokenizer also trains a SentencePiece tokenizer on the texts. SOURCE is the format of the
 corpus:
 
-  jsonl       JSONL or TSV: images with captions or questions, or plain text
+  jsonl       JSON or TSV: images with captions or questions, or plain text
   coco        COCO captions, JSON
-  llava       LLaVA conversations about images, JSON
+  llava       LLaVA conversations about images or videos, JSON
   openvqa     Open-VQA, JSONL; one dataset per class of questions
-  text        instructions without images: Alpaca or ShareGPT, JSON
+  text        instructions: Alpaca, ShareGPT or OpenAI, JSON
   webdataset  tar files of images and captions, as img2dataset writes them
   video       JSONL or TSV: videos with captions or questions
   shapes      no files: generates images of colored shapes with captions and questions

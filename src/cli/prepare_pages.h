@@ -6,15 +6,16 @@ namespace lynceus::cli {
 constexpr const char* kJsonlHelp =
     R"(usage: lynceus prepare jsonl --input FILE... --output DIR [--OPTION VALUE]...
 
-Reads JSONL files, one object per line. Images are JPEG, PNG, WebP, GIF, BMP or
-TIFF files; --root is the directory that their paths are relative to. Rows:
+Reads JSON files, one object per line or an array of objects. Images are JPEG, PNG, WebP, GIF, BMP
+or TIFF files; --root is the directory that their paths are relative to. Rows:
 
   {"image": "images/1.jpg", "captions": ["a dog", "a brown dog"]}        one sample per caption
   {"image": "images/2.jpg", "question": "what is it?", "answer": "a cat"}
   {"text": "plain text"}
 
-"caption" is a single caption. Instead of "image", "images" is a list of separate images and "frames"
-is the list of frames of one video. If the files use other keys, --map field=key names them, and only
+"caption" is a single caption or a list. Instead of "image", "images" is a list of separate images and
+"frames" is the list of frames of one video. A row with other content (a video, a conversation, a
+context) is rejected by the name of its key. If the files use other keys, --map field=key names them, and only
 the fields given there are read. TSV files (*.tsv) are read too: the keys are in the first line, or
 they are column numbers from 1 and there is no such line.
 
@@ -32,8 +33,8 @@ constexpr const char* kCocoHelp =
     R"(usage: lynceus prepare coco --input FILE... --output DIR [--OPTION VALUE]...
 
 Reads COCO captions: a JSON file of any size, an object with the arrays "images" (id, file_name) and
-"annotations" (id, image_id, caption). Each annotation becomes a sample, in file order. --root is the
-directory of the images.
+"annotations" (id, image_id, caption). Each annotation becomes a sample, in file order. Ids are names:
+1, 1.0 and "1" are the same. --root is the directory of the images.
 
 FILE becomes the dataset DIR/NAME.h5, where NAME is FILE without its extension. Rows that cannot be
 used are listed in DIR/NAME-rejects.jsonl.
@@ -47,15 +48,17 @@ used are listed in DIR/NAME-rejects.jsonl.
 constexpr const char* kLlavaHelp =
     R"(usage: lynceus prepare llava --input FILE... --output DIR [--OPTION VALUE]...
 
-Reads LLaVA conversations about images: a JSON array of objects, or one object per line.
+Reads LLaVA conversations about images or videos: a JSON array of objects, or one object per line.
 
   {"id": "1", "image": "a.jpg", "conversations": [{"from": "human", "value": "<image>\nWhat is it?"},
                                                   {"from": "gpt", "value": "A cat."}]}
 
---root is the directory that image paths are relative to. "image" may be a list or absent. The visual
-tokens always come before the text, so <image> is removed; there must be one per image, or none. All
-answers are learned. Answers before the first question and a question after the last answer are
-dropped.
+--root is the directory that paths are relative to. "image" may be a list or absent. If a row has
+"video" instead, --frames frames of the video are stored. The visual tokens always come before the
+text, so <image> and <video> are removed; there must be one per image or video, or none. All answers
+are learned. Answers before the first question and a question after the last answer are dropped.
+"messages" of OpenAI and rows of Alpaca are read too; see `lynceus prepare text --help`. A row with
+other content, such as "audio", is rejected by the name of its key.
 
 FILE becomes the dataset DIR/NAME.h5, where NAME is FILE without its extension. Rows that cannot be
 used are listed in DIR/NAME-rejects.jsonl.
@@ -68,7 +71,7 @@ used are listed in DIR/NAME-rejects.jsonl.
 constexpr const char* kOpenvqaHelp =
     R"(usage: lynceus prepare openvqa --input FILE... --output DIR [--OPTION VALUE]...
 
-Reads Open-VQA of the Lynx paper: one object per line with the keys dataset, question, answer, index,
+Reads Open-VQA of the Lynx paper: one object per line, or an array, with the keys dataset, question, answer, index,
 image, origin_dataset and class. The first answer is used. --root is the directory that paths are
 relative to. If a row has "video" instead of "image", --frames frames of the video are stored.
 
@@ -84,13 +87,17 @@ the class as its task. NAME is FILE without its extension.
 constexpr const char* kTextHelp =
     R"(usage: lynceus prepare text --input FILE... --output DIR [--OPTION VALUE]...
 
-Reads instructions without images, in the format of Alpaca or ShareGPT: a JSON array of objects, or
-one object per line.
+Reads instructions: a JSON array of objects, or one object per line, in the forms of Alpaca, ShareGPT
+and OpenAI, also mixed.
 
-  {"instruction": "Add.", "input": "2 2", "output": "4"}
+  {"instruction": "Add.", "input": "2 2", "output": "4", "history": [["Hi", "Hello"]], "system": "Be brief."}
   {"id": "1", "conversations": [{"from": "human", "value": "Hi"}, {"from": "gpt", "value": "Hello"}]}
+  {"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]}
 
-Answers are learned, questions are not. For plain text use the source jsonl.
+"system" is the system turn; "tools" and "functions" are appended to it. What a tool answers is a turn
+of the user, a call of a tool is a turn of the assistant. Rows with "image", "images" or "video" are
+read as by the source llava. Answers are learned, questions are not. For plain text use the source
+jsonl.
 
   lynceus prepare text --input alpaca_data.json --output data/alpaca
   lynceus prepare text --input sharegpt.json --max-bad 0.1 --output data/sharegpt

@@ -17,7 +17,6 @@
 #include "prepare/sources/jsonl.h"
 #include "prepare/sources/llava.h"
 #include "prepare/sources/openvqa.h"
-#include "prepare/sources/text.h"
 #include "prepare/sources/webdataset.h"
 
 namespace lynceus::cli {
@@ -117,9 +116,8 @@ struct PackedImageConfig : prepare::ImageConfig {
 
 using JsonlConfig = ConfigOf<prepare::InputConfig, prepare::ImageConfig, CaptionConfig, MapConfig>;
 using CocoConfig = ConfigOf<prepare::InputConfig, prepare::ImageConfig, CaptionConfig>;
-using LlavaConfig = ConfigOf<prepare::InputConfig, prepare::ImageConfig>;
+using LlavaConfig = ConfigOf<prepare::InputConfig, prepare::ImageConfig, VideoConfig>;
 using OpenVqaConfig = ConfigOf<prepare::InputConfig, prepare::ImageConfig, VideoConfig>;
-using TextConfig = ConfigOf<prepare::InputConfig>;
 using VideoRowsConfig =
     ConfigOf<prepare::InputConfig, VideoRootConfig, CaptionConfig, MapConfig, VideoConfig>;
 using WebdatasetConfig = ConfigOf<prepare::InputConfig, PackedImageConfig, CaptionConfig>;
@@ -182,15 +180,27 @@ void prepare_coco(const prepare::PrepareConfig& common, const CocoConfig& config
   });
 }
 
-void prepare_llava(const prepare::PrepareConfig& common, const LlavaConfig& config,
-                   parallel::Communicator& world) {
-  make_and_run(common, config, "llava", world, [&](std::vector<prepare::PrepareJob>& jobs) {
+void prepare_instructions(const prepare::PrepareConfig& common, const LlavaConfig& config,
+                          const char* source, parallel::Communicator& world) {
+  make_and_run(common, config, source, world, [&](std::vector<prepare::PrepareJob>& jobs) {
     for (const std::string& input : config.input) {
-      const prepare::LlavaOptions options{input, config.root, config.check()};
-      jobs.push_back(job_of(config, input, options_of("llava", config),
+      const prepare::LlavaOptions options{input, config.root, config.check(),
+                                          config.reader(config.root, input)};
+      jobs.push_back(job_of(config, input,
+                            fmt::format("{}, {}", options_of(source, config), config.described()),
                             [options] { return std::make_unique<prepare::LlavaSource>(options); }));
     }
   });
+}
+
+void prepare_llava(const prepare::PrepareConfig& common, const LlavaConfig& config,
+                   parallel::Communicator& world) {
+  prepare_instructions(common, config, "llava", world);
+}
+
+void prepare_text(const prepare::PrepareConfig& common, const LlavaConfig& config,
+                  parallel::Communicator& world) {
+  prepare_instructions(common, config, "text", world);
 }
 
 void prepare_openvqa(const prepare::PrepareConfig& common, const OpenVqaConfig& config,
@@ -199,29 +209,20 @@ void prepare_openvqa(const prepare::PrepareConfig& common, const OpenVqaConfig& 
     for (const std::string& input : config.input) {
       prepare::OpenVqaOptions options{input, config.root,    "",
                                       true,  config.check(), config.reader(config.root, input)};
-      for (const std::string& name : prepare::OpenVqaSource::classes(input)) {
+      std::vector<std::string> classes = prepare::OpenVqaSource::classes(input);
+      if (classes.empty()) classes.emplace_back();  // takes what is malformed
+      for (const std::string& name : classes) {
         options.question_class = name;
         prepare::PrepareJob job =
             job_of(config, input,
                    fmt::format("{}, {}", options_of("openvqa " + name, config), config.described()),
                    [options] { return std::make_unique<prepare::OpenVqaSource>(options); });
-        job.name = prepare::dataset_name(input, name);
-        if (config.task.empty()) job.task = name;
+        if (!name.empty()) job.name = prepare::dataset_name(input, name);
+        if (config.task.empty() && !name.empty()) job.task = name;
         jobs.push_back(std::move(job));
         options.takes_malformed = false;
       }
-      if (options.takes_malformed)
-        throw InputError("{}: expected questions with a class, found none", input);
     }
-  });
-}
-
-void prepare_text(const prepare::PrepareConfig& common, const TextConfig& config,
-                  parallel::Communicator& world) {
-  make_and_run(common, config, "text", world, [&](std::vector<prepare::PrepareJob>& jobs) {
-    for (const std::string& input : config.input)
-      jobs.push_back(job_of(config, input, "text",
-                            [input] { return std::make_unique<prepare::TextSource>(input); }));
   });
 }
 

@@ -1,117 +1,53 @@
-// Reads large JSON through the event interface of the parser: only the current element is built.
 #include "prepare/json_stream.h"
 
 #include <algorithm>
-#include <cctype>
-#include <iterator>
 #include <optional>
-#include <set>
+#include <string_view>
 #include <utility>
 
-#include "core/foreign_file.h"
-#include "io/files/json_internal.h"
+#include "core/error.h"
+#include "io/files/lines.h"
+#include "prepare/json_bytes.h"
+#include "prepare/row_text.h"
 
 namespace lynceus::prepare {
 namespace {
 
-using io::internal::BoundedBuilder;
-using io::internal::Value;
+constexpr size_t kMaxKeys = 20;
 
-constexpr uint64_t kMaxElementBytes = io::Lines::kMaxBytes;
-constexpr int kMaxDepth = 64;
+io::Json parse_row(std::string_view text, const std::string& where) {
+  io::JsonLimits limits;
+  limits.max_bytes = io::Lines::kMaxBytes;
+  limits.refuse_duplicate_keys = false;
+  return io::Json::parse(text, where, limits);
+}
 
-/// The bytes of a file. Throws when too many are read after the last mark: the parser collects a
-/// string completely before it reports it, so the limit must be checked while it reads.
-class ByteReader {
+/// Calls `sink` with a row that is parsed once, by `parse`.
+template <typename Sink, typename Parse>
+void pass_on(const Sink& sink, const Parse& parse) {
+  std::optional<io::Json> value;
+  sink([&] {
+    if (!value) value = parse();
+    return *value;
+  });
+}
+
+/// Reads one file from front to back.
+class ElementReader {
  public:
-  explicit ByteReader(const std::filesystem::path& path)
-      : file_(io::File::open(path)), size_(file_.size()) {
-    if (size_ > 0) refuse_foreign(file_.head(kForeignHeadBytes), path.string(), "JSON");
-    fill();
-  }
+  ElementReader(const std::filesystem::path& path, const std::vector<std::string>& arrays,
+                const JsonElementSink& sink)
+      : path_(path.string()), arrays_(arrays), sink_(sink), bytes_(path) {}
 
-  bool at_end() const { return begin_ == buffer_.size(); }
-  char get() const { return buffer_[begin_]; }
-  void advance() {
-    if (position() >= mark_ + kMaxElementBytes) {
-      throw InputError("{}: more than {} bytes of one JSON value at byte {}", file_.path().string(),
-                       kMaxElementBytes, mark_);
-    }
-    if (++begin_ == buffer_.size()) fill();
-  }
-  uint64_t position() const { return offset_ - buffer_.size() + begin_; }
-  void mark() { mark_ = position(); }
-
- private:
-  void fill() {
-    constexpr uint64_t kChunkBytes = 1 << 20;
-    buffer_.resize(std::min(kChunkBytes, size_ - offset_));
-    file_.read_at(offset_, buffer_.data(), buffer_.size());
-    offset_ += buffer_.size();
-    begin_ = 0;
-  }
-
-  io::File file_;
-  uint64_t size_;
-  uint64_t offset_ = 0;  // of the bytes that are not yet in buffer_
-  std::string buffer_;
-  size_t begin_ = 0;
-  uint64_t mark_ = 0;
-};
-
-/// An input iterator over a reader, for the parser; without a reader, the end.
-class ByteIterator {
- public:
-  using iterator_category = std::input_iterator_tag;
-  using value_type = char;
-  using difference_type = std::ptrdiff_t;
-  using pointer = const char*;
-  using reference = char;
-
-  explicit ByteIterator(ByteReader* reader) : reader_(reader) {}
-  char operator*() const { return reader_->get(); }
-  ByteIterator& operator++() {
-    reader_->advance();
-    return *this;
-  }
-  ByteIterator operator++(int) {
-    reader_->advance();
-    return *this;
-  }
-  bool operator==(const ByteIterator& other) const { return ended() == other.ended(); }
-
- private:
-  bool ended() const { return reader_ == nullptr || reader_->at_end(); }
-  ByteReader* reader_;
-};
-
-/// Receives the events of the parser and builds only the wanted elements.
-class ElementHandler {
- public:
-  ElementHandler(std::string path, const std::vector<std::string>& arrays, ByteReader& reader,
-                 const JsonElementSink& sink)
-      : path_(std::move(path)), arrays_(arrays), reader_(reader), sink_(sink) {}
-
-  bool null() { return scalar(nullptr); }
-  bool boolean(bool value) { return scalar(value); }
-  bool number_integer(int64_t value) { return scalar(value); }
-  bool number_unsigned(uint64_t value) { return scalar(value); }
-  bool number_float(double value, const std::string&) { return scalar(value); }
-  bool string(std::string& value) { return scalar(std::move(value)); }
-  bool binary(Value::binary_t&) { return false; }  // never in JSON text
-  bool start_object(size_t) { return open(false); }
-  bool start_array(size_t) { return open(true); }
-  bool end_object() { return close(); }
-  bool end_array() { return close(); }
-  bool key(std::string& name) {
-    event();
-    if (element_depth_ > 0) return builder_->key(name);
-    if (skip_depth_ == 0) key_ = name;
-    return true;
-  }
-  bool parse_error(size_t position, const std::string&, const nlohmann::detail::exception& error) {
-    throw InputError("{}: not valid JSON at byte {}: {}", path_, position,
-                     io::internal::reason_of(error));
+  std::vector<std::string> read() {
+    const bool is_array = wanted("");
+    const char first = bytes_.skip_space();
+    if (bytes_.at_end()) return {};
+    if (first != (is_array ? '[' : '{')) expected_shape();
+    is_array ? read_array("") : read_object();
+    bytes_.skip_space();
+    if (!bytes_.at_end()) broken("after the end of the JSON value", "the end of the file");
+    return std::move(keys_);
   }
 
  private:
@@ -119,152 +55,170 @@ class ElementHandler {
     return std::find(arrays_.begin(), arrays_.end(), name) != arrays_.end();
   }
 
-  void event() {
-    reader_.mark();
-    if (element_depth_ > 0 && reader_.position() > element_begin_ + kMaxElementBytes) {
-      throw InputError("{}: more than {} bytes", builder_origin_, kMaxElementBytes);
+  void read_object() {
+    bytes_.advance();
+    std::vector<std::string> seen;
+    while (true) {
+      if (const char next = bytes_.skip_space(); next == '}') break;
+      const std::string key = read_key();
+      if (keys_.size() < kMaxKeys || wanted(key)) keys_.push_back(key.substr(0, 100));
+      if (wanted(key)) {
+        if (std::find(seen.begin(), seen.end(), key) != seen.end())
+          throw InputError("{}: duplicate key '{}' in one object", path_, key);
+        seen.push_back(key);
+        if (bytes_.skip_space() != '[')
+          throw InputError("{}: key {}: expected an array", path_, key);
+        read_array(key);
+      } else {
+        bytes_.take_value(nullptr);
+      }
+      if (const char next = bytes_.skip_space(); next == ',')
+        bytes_.advance();
+      else if (next != '}')
+        broken(fmt::format("after the member '{}'", key.substr(0, 100)), ", or }");
     }
+    bytes_.advance();
   }
 
-  void begin_element() {
-    builder_origin_ = fmt::format("{}: {}[{}]", path_, array_, index_++);
-    limits_.max_depth = kMaxDepth - 2;
-    limits_.refuse_duplicate_keys = false;
-    builder_.emplace(builder_origin_, limits_);
-    element_begin_ = reader_.position();
+  std::string read_key() {
+    if (bytes_.skip_space() != '"') broken("in the object", "a key");
+    text_.clear();
+    bytes_.take_value(&text_);
+    const std::string key = parse_row(text_, path_ + ": a key of the object").string();
+    if (bytes_.skip_space() != ':') broken(fmt::format("after the key '{}'", key), ":");
+    bytes_.advance();
+    bytes_.skip_space();
+    return key;
   }
 
-  void end_element() {
-    sink_(array_, io::internal::JsonMaker::make(builder_origin_, builder_->take()));
-    builder_.reset();
+  void read_array(const std::string& name) {
+    bytes_.advance();
+    for (int64_t index = 0;;) {
+      const char next = bytes_.skip_space();
+      if (next == ']' && !bytes_.at_end()) break;
+      if (next == ',') {
+        bytes_.advance();
+        continue;
+      }
+      read_element(name, index++);
+      const char after = bytes_.skip_space();
+      if (bytes_.at_end() || (after != ',' && after != ']'))
+        broken(fmt::format("after the element {}[{}], which begins at byte {}", name, index - 1,
+                           begin_),
+               ", or ]");
+    }
+    bytes_.advance();
   }
 
-  template <typename Scalar>
-  bool scalar(Scalar value) {
-    event();
-    if (skip_depth_ > 0) return true;
-    if (element_depth_ > 0) return builder_->add_scalar(std::move(value));
-    if (in_array_) {
-      begin_element();
-      builder_->add_scalar(std::move(value));
-      end_element();
-      return true;
-    }
-    if (!opened_) expected_shape();
-    if (wanted(key_)) throw InputError("{}: key {}: expected an array", path_, key_);
-    return true;
+  void read_element(const std::string& name, int64_t index) {
+    begin_ = bytes_.position();
+    text_.clear();
+    const bool is_short = bytes_.take_value(&text_);
+    if (bytes_.position() == begin_)
+      broken(fmt::format("at the element {}[{}]", name, index), "a value");
+    pass_on([&](const JsonRow& row) { sink_(name, row); },
+            [&] {
+              const std::string where = fmt::format("{}: {}[{}]", path_, name, index);
+              if (!is_short)
+                throw InputError("{}: more than {} bytes", where, io::Lines::kMaxBytes);
+              return parse_row(text_, where);
+            });
   }
 
-  bool open(bool is_array) {
-    event();
-    if (skip_depth_ > 0) {
-      if (++skip_depth_ > kMaxDepth)
-        throw InputError("{}: JSON nested deeper than {}", path_, kMaxDepth);
-      return true;
-    }
-    if (element_depth_ > 0 || in_array_) {
-      if (element_depth_++ == 0) begin_element();
-      return is_array ? builder_->start_array(0) : builder_->start_object(0);
-    }
-    if (!opened_) {
-      if (is_array != wanted("")) expected_shape();
-      opened_ = true;
-      in_array_ = is_array;
-      return true;
-    }
-    if (!wanted(key_)) {
-      skip_depth_ = 1;
-      return true;
-    }
-    if (!is_array) throw InputError("{}: key {}: expected an array", path_, key_);
-    if (!seen_.insert(key_).second)
-      throw InputError("{}: duplicate key '{}' in one object", path_, key_);
-    in_array_ = true;
-    array_ = key_;
-    index_ = 0;
-    return true;
+  [[noreturn]] void broken(const std::string& place, const char* expected) {
+    bytes_.skip_space();
+    throw InputError(
+        "{}: not valid JSON {}: expected {}, found {} at byte {}; brackets or quotes do not match, "
+        "so "
+        "the rest of the file cannot be read",
+        path_, place, expected, bytes_.found(), bytes_.position());
   }
 
-  bool close() {
-    event();
-    if (skip_depth_ > 0) {
-      --skip_depth_;
-    } else if (element_depth_ > 0) {
-      builder_->end_array();
-      if (--element_depth_ == 0) end_element();
-    } else {
-      in_array_ = false;
-    }
-    return true;
-  }
-
-  [[noreturn]] void expected_shape() const {
-    throw InputError("{}: expected JSON that is {}", path_,
-                     wanted("") ? "an array" : "an object with the arrays " + names());
-  }
-  std::string names() const {
-    std::string all;
-    for (const std::string& name : arrays_) all += (all.empty() ? "" : ", ") + name;
-    return all;
+  [[noreturn]] void expected_shape() {
+    const bool is_array = wanted("");
+    std::string names;
+    for (const std::string& name : arrays_) names += (names.empty() ? "" : ", ") + name;
+    throw InputError("{}: expected JSON that is {}, found {}", path_,
+                     is_array ? "an array" : "an object with the arrays " + names, bytes_.found());
   }
 
   const std::string path_;
   const std::vector<std::string>& arrays_;
-  ByteReader& reader_;
   const JsonElementSink& sink_;
-  bool opened_ = false;    // the top-level container began
-  bool in_array_ = false;  // inside a wanted array
-  int skip_depth_ = 0;     // open containers of a skipped member
-  int element_depth_ = 0;  // open containers of the current element
-  std::string key_;        // current key of the top-level object
-  std::string array_;      // key of the current array
-  std::set<std::string> seen_;
-  int64_t index_ = 0;
-  uint64_t element_begin_ = 0;
-  io::JsonLimits limits_;
-  std::string builder_origin_;  // the builder refers to it
-  std::optional<BoundedBuilder> builder_;
+  JsonBytes bytes_;
+  std::string text_;  // of the current element
+  uint64_t begin_ = 0;
+  std::vector<std::string> keys_;
 };
+
+/// Refuses a file that is one object and no row: the annotations of COCO, a split of Karpathy.
+void refuse_single_object(const std::filesystem::path& path) {
+  io::Lines lines(path);
+  std::string first;
+  std::string second;
+  bool is_long = false;
+  const auto next = [&](std::string& line) {
+    while (true) {
+      try {
+        if (!lines.next(line)) return false;
+        if (!io::is_blank(line)) return true;
+      } catch (const InputError&) {
+        is_long = true;
+        return true;
+      }
+    }
+  };
+  if (!next(first)) return;
+  const bool is_first_long = is_long;
+  const bool is_single = !next(second);
+  second.erase(0, second.find_first_not_of(" \t\r"));
+  // Inside an object that continues on the next line, that line begins with a key.
+  if ((is_single && is_first_long) || (!is_single && second.starts_with('"')))
+    throw InputError(
+        "{}: expected a JSON array of rows, or one object per line, found a single object over {}",
+        path.string(),
+        is_single ? "a line of more than 16 MiB"
+                  : "several lines, which begins with " + trimmed(first) + second.substr(0, 80));
+}
 
 }  // namespace
 
-void read_json_elements(const std::filesystem::path& path, const std::vector<std::string>& arrays,
-                        const JsonElementSink& sink) {
-  ByteReader reader(path);
-  ElementHandler handler(path.string(), arrays, reader, sink);
-  if (!Value::sax_parse(ByteIterator(&reader), ByteIterator(nullptr), &handler))
-    throw InputError("{}: not valid JSON", path.string());
+std::vector<std::string> read_json_elements(const std::filesystem::path& path,
+                                            const std::vector<std::string>& arrays,
+                                            const JsonElementSink& sink) {
+  return ElementReader(path, arrays, sink).read();
 }
 
 JsonRows::JsonRows(std::filesystem::path path) : path_(std::move(path)) {
-  const io::File file = io::File::open(path_);
-  std::string head(static_cast<size_t>(std::min<uint64_t>(file.size(), 4096)), '\0');
-  file.read_at(0, head.data(), head.size());
-  const auto first =
-      std::find_if(head.begin(), head.end(), [](unsigned char c) { return std::isspace(c) == 0; });
-  is_array_ = first != head.end() && *first == '[';
-  for_each([&](const std::function<io::Json()>&) { ++count_; });
+  const char first = JsonBytes(path_).skip_space();
+  is_array_ = first == '[';
+  if (first == '{') refuse_single_object(path_);
+  if (is_array_) {
+    for_each([&](const JsonRow&) { ++count_; });
+  } else {
+    count_ = io::count_filled_lines(path_);
+  }
 }
 
-void JsonRows::for_each(
-    const std::function<void(const std::function<io::Json()>& value)>& sink) const {
+void JsonRows::for_each(const std::function<void(const JsonRow& row)>& sink) const {
   if (is_array_) {
-    read_json_elements(path_, {""}, [&](const std::string&, const io::Json& element) {
-      sink([&] { return element; });
-    });
+    read_json_elements(path_, {""}, [&](const std::string&, const JsonRow& row) { sink(row); });
     return;
   }
-  io::JsonLines lines(path_);
+  io::Lines lines(path_);
+  std::string line;
   while (true) {
-    std::optional<io::Json> row;
-    std::optional<InputError> fault;  // an error of the sink must not count as a bad line
+    std::optional<InputError> fault;
     try {
-      row = lines.next();
-      if (!row) return;
+      if (!lines.next(line)) return;
     } catch (const InputError& error) {
       fault = error;
     }
-    sink([&] { return fault ? throw InputError(*fault) : *row; });
+    if (!fault && io::is_blank(line)) continue;
+    pass_on(sink, [&] {
+      if (fault) throw InputError(*fault);
+      return parse_row(line, fmt::format("{}:{}", path_.string(), lines.line_number()));
+    });
   }
 }
 
@@ -272,7 +226,7 @@ void JsonRows::read_from(
     int64_t skip, const RowSink& sink,
     const std::function<std::vector<io::Sample>(const io::Json& row, int64_t index)>& make) const {
   int64_t index = 0;
-  for_each([&](const std::function<io::Json()>& value) {
+  for_each([&](const JsonRow& value) {
     if (index++ < skip) return;
     SourceRow row = make_row([&] { return make(value(), index - 1); });
     row.done = index;

@@ -1,26 +1,10 @@
 #include "prepare/row_text.h"
 
-#include <utility>
+#include <cmath>
 
 #include "prepare/source.h"
 
 namespace lynceus::prepare {
-namespace {
-
-io::TurnRole role_of(const io::Json& from) {
-  const std::string name = from.string();
-  for (const char* user : {"human", "user"}) {
-    if (name == user) return io::TurnRole::kUser;
-  }
-  for (const char* assistant : {"gpt", "assistant", "chatgpt", "bing", "bard", "model"}) {
-    if (name == assistant) return io::TurnRole::kAssistant;
-  }
-  if (name == "system") return io::TurnRole::kSystem;
-  throw InputError("{}: expected human, user, gpt, assistant or system, found '{}'", from.where(),
-                   name.substr(0, 100));
-}
-
-}  // namespace
 
 std::string trimmed(const std::string& text) {
   constexpr const char* kSpace = " \t\r\n";
@@ -48,9 +32,25 @@ std::vector<std::string> texts_of(const io::Json& value) {
   return texts;
 }
 
-std::string id_of(const io::Json& value) {
-  if (value.is_string()) return value.string();
-  return std::to_string(value.integer());
+std::string id_of(const std::optional<io::Json>& id) {
+  if (!id || id->is_null()) return "";
+  if (id->is_string()) return id->string();
+  constexpr double kExact = 0x1p53;  // larger floats are not exact integers
+  if (id->is_number() && std::abs(id->number()) < kExact &&
+      std::trunc(id->number()) == id->number())
+    return std::to_string(static_cast<int64_t>(id->number()));
+  return id->dump();
+}
+
+std::string key_of(const io::Json& row, int64_t index) {
+  const std::string id = id_of(row.find("id"));
+  return id.empty() ? fmt::format("row {}", index + 1) : id;
+}
+
+std::string path_of(const io::Json& value) {
+  if (!value.is_object()) return text_of(value);
+  const auto path = value.find("path");
+  return text_of(path && !path->is_null() ? *path : value.at("url"));
 }
 
 std::string keys_of(const io::Json& row) {
@@ -67,40 +67,6 @@ std::vector<io::Sample> one_sample_per_answer(const io::Sample& sample,
     if (answers.size() > 1) samples[i].key += fmt::format("#{}", i + 1);
   }
   return samples;
-}
-
-std::vector<io::Turn> turns_of(const io::Json& conversation) {
-  std::vector<io::Turn> turns;
-  for (const io::Json& turn : conversation.elements())
-    turns.push_back({role_of(turn.at("from")), turn.at("value").string()});
-  return turns;
-}
-
-std::vector<io::Turn> alternating_turns(std::vector<io::Turn> turns, const std::string& where) {
-  std::vector<io::Turn> kept;
-  const auto bad = [&](const char* found) {
-    return RejectedRow("broken conversation",
-                       "{}: expected user and assistant to alternate, found {}", where, found);
-  };
-  for (io::Turn& turn : turns) {
-    turn.text = trimmed(turn.text);
-    if (turn.text.empty())
-      throw RejectedRow("empty text", "{}: expected a text in every turn, found an empty one",
-                        where);
-    const bool begins = kept.empty() || kept.back().role == io::TurnRole::kSystem;
-    if (turn.role == io::TurnRole::kSystem) {
-      if (!kept.empty()) throw bad("a system turn that is not the first");
-    } else if (begins) {
-      if (turn.role == io::TurnRole::kAssistant) continue;  // an answer without a question
-    } else if (turn.role == kept.back().role) {
-      throw bad("two turns of one speaker");
-    }
-    kept.push_back(std::move(turn));
-  }
-  if (!kept.empty() && kept.back().role == io::TurnRole::kUser) kept.pop_back();
-  if (kept.empty() || kept.back().role != io::TurnRole::kAssistant)
-    throw bad("no question with an answer");
-  return kept;
 }
 
 }  // namespace lynceus::prepare

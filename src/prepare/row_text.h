@@ -1,6 +1,8 @@
-// Texts, ids and conversations of a JSON row.
+// Texts, ids and paths of a JSON row.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,8 +17,13 @@ std::string trimmed(const std::string& text);
 std::string text_of(const io::Json& value);
 /// The texts of a list, or a single text as a list of one. RejectedRow for an empty list.
 std::vector<std::string> texts_of(const io::Json& value);
-/// A string unchanged, an integer as decimal text.
-std::string id_of(const io::Json& value);
+/// The name that an id stands for: a string unchanged, a number as decimal text (1.0 as 1), another
+/// value as JSON. Empty if there is no id or if it is null.
+std::string id_of(const std::optional<io::Json>& id);
+/// The key of a sample: that of the row, or "row N" with N = index + 1 if it has none.
+std::string key_of(const io::Json& row, int64_t index);
+/// A path, or the member "path" or "url" of an object. RejectedRow if it is empty.
+std::string path_of(const io::Json& value);
 /// The keys of an object, separated by commas, for messages.
 std::string keys_of(const io::Json& row);
 
@@ -24,12 +31,5 @@ std::string keys_of(const io::Json& row);
 /// "#1", "#2" ... is appended to the keys.
 std::vector<io::Sample> one_sample_per_answer(const io::Sample& sample,
                                               const std::vector<std::string>& answers);
-
-/// The turns of a list of {"from": SPEAKER, "value": TEXT}, texts unchanged. Speakers are human and
-/// user; gpt, assistant, chatgpt, bing, bard and model; system.
-std::vector<io::Turn> turns_of(const io::Json& conversation);
-/// Trims the texts and drops answers before the first question and a question after the last
-/// answer. RejectedRow if user and assistant then do not alternate, or if no answer is left.
-std::vector<io::Turn> alternating_turns(std::vector<io::Turn> turns, const std::string& where);
 
 }  // namespace lynceus::prepare

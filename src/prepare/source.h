@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/error.h"
@@ -18,12 +19,12 @@ namespace lynceus::prepare {
 class RejectedRow : public InputError {
  public:
   template <typename... Args>
-  explicit RejectedRow(const char* kind, fmt::format_string<Args...> format, Args&&... args)
-      : InputError(fmt::format(format, std::forward<Args>(args)...)), kind_(kind) {}
-  const char* kind() const { return kind_; }
+  explicit RejectedRow(std::string kind, fmt::format_string<Args...> format, Args&&... args)
+      : InputError(fmt::format(format, std::forward<Args>(args)...)), kind_(std::move(kind)) {}
+  const std::string& kind() const { return kind_; }
 
  private:
-  const char* kind_;  // a literal
+  std::string kind_;
 };
 
 /// A line, an array element or a group of archive entries: its samples, or why it has none. A row

@@ -44,6 +44,7 @@ class VideoReader {
   /// UsageError unless the decoder exists and can be started.
   void check_program();
   int workers() const { return options_.workers; }
+  int frames() const { return options_.frames; }  ///< that read() returns
 
   /// [frames] JPEGs. RejectedRow for a video that is absent, damaged, outside the root or that
   /// makes the decoder fail. `path` is relative to the root; `where` is the position of the row,

@@ -140,10 +140,14 @@ TEST_F(PrepareSourcesTest, WrongCallsSayWhatIsWrong) {
   EXPECT_THAT(message({"text", "--input", "a.json", "a-1.json"}, 2),
               HasSubstr("a-1.h5 would be a shard of a as well as of a-1"));
   EXPECT_THAT(message({"jsonl", "--input", "x", "--map", "captoin=x"}, 2), HasSubstr("captoin"));
-  EXPECT_THAT(message({"openvqa", "--input", write("e.jsonl", "{}\n")}, 3),
-              HasSubstr("expected questions with a class"));
   EXPECT_THAT(message({"llava", "--input", write("t.json", "[{}, {")}, 3), HasSubstr("t.json"));
   EXPECT_FALSE(fs::exists(out("none")));
+
+  const Output output =
+      prepare({"openvqa", "--input", write("e.jsonl", "{}\n"), "--output", out("questions")});
+  EXPECT_EQ(output.code, 3) << output.all();
+  EXPECT_THAT(output.err, AllOf(HasSubstr("expected at least one sample, found none"),
+                                HasSubstr("the key 'class' is missing")));
 }
 
 /// Rows of six photographs with five captions each, repeated, and rows whose image does not exist.

@@ -34,8 +34,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const auto path = fuzz::folder().file("stream.json", input);
   std::string streamed;
   const bool is_array = fuzz::accepts([&] {
-    prepare::read_json_elements(path, {""}, [&](const std::string&, const io::Json& element) {
-      streamed += element.dump() + "\n";
+    prepare::read_json_elements(path, {""}, [&](const std::string&, const prepare::JsonRow& row) {
+      streamed += row().dump() + "\n";
     });
   });
   const auto whole = elements_of(input, true);
@@ -43,14 +43,14 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   fuzz::accepts([&] {
     prepare::read_json_elements(
         path, {kArrays[0], kArrays[1]},
-        [&](const std::string&, const io::Json& element) { element.dump(); });
+        [&](const std::string&, const prepare::JsonRow& row) { row().dump(); });
   });
   fuzz::accepts([&] {
     const prepare::JsonRows rows(path);
     int64_t count = 0;
-    rows.for_each([&](const std::function<io::Json()>& value) {
+    rows.for_each([&](const prepare::JsonRow& row) {
       ++count;
-      fuzz::accepts([&] { value().dump(); });
+      fuzz::accepts([&] { row().dump(); });
     });
     fuzz::require(count == rows.count(), "rows counted twice");
   });

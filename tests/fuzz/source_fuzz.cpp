@@ -6,7 +6,6 @@
 #include "prepare/sources/jsonl.h"
 #include "prepare/sources/llava.h"
 #include "prepare/sources/openvqa.h"
-#include "prepare/sources/text.h"
 
 using namespace lynceus;
 
@@ -51,7 +50,7 @@ void read_from(char choice, const std::string& text) {
             {.file = json, .question_class = name, .takes_malformed = first, .check = kHeader}));
       return;
     default:
-      return read(prepare::TextSource(json));
+      return read(prepare::LlavaSource({.file = json, .check = kHeader}));
   }
 }
 

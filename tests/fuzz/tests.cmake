@@ -68,6 +68,7 @@ set(fuzz_objects)
 file(MAKE_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR}/fuzz)
 foreach(name
     core/check core/config/config core/config/faults core/config/visitor core/error core/foreign_file core/memory core/stream core/tensor
+    core/text_encoding
     core/no_cuda/accelerator
     io/checkpoint/manifest
     io/dataset/shard io/dataset/shard_sidecar
@@ -80,11 +81,12 @@ foreach(name
     io/weights/pickle io/weights/released_names io/weights/safetensors
     io/weights/safetensors_writer io/weights/stored_tensor io/weights/torch_file
     io/weights/weight_files io/weights/weights
-    src/prepare/child_process src/prepare/image_reader src/prepare/json_stream src/prepare/ordered_rows
-    src/prepare/row_text src/prepare/source
+    src/prepare/child_process src/prepare/conversation src/prepare/image_reader
+    src/prepare/instructions src/prepare/json_bytes src/prepare/json_stream src/prepare/ordered_rows
+    src/prepare/row_keys src/prepare/row_text src/prepare/source
     src/prepare/tsv src/prepare/video
     src/prepare/sources/coco src/prepare/sources/jsonl src/prepare/sources/llava
-    src/prepare/sources/openvqa src/prepare/sources/text src/prepare/sources/webdataset)
+    src/prepare/sources/openvqa src/prepare/sources/webdataset)
   lynceus_fuzz_object(fuzz_objects ${CMAKE_SOURCE_DIR}/${name}.cpp)
 endforeach()
 set(fuzz_library ${CMAKE_CURRENT_BINARY_DIR}/fuzz/libreaders.a)

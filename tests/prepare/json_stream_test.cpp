@@ -18,10 +18,16 @@ class JsonStreamTest : public SourceTest {
                                     const std::vector<std::string>& arrays) const {
     std::vector<std::string> all;
     read_json_elements(write("x.json", text), arrays,
-                       [&](const std::string& array, const io::Json& element) {
-                         all.push_back(array + ":" + element.dump());
+                       [&](const std::string& array, const JsonRow& element) {
+                         all.push_back(array + ":" + text_of(element));
                        });
     return all;
+  }
+  /// The row as JSON, or the message of its fault.
+  static std::string text_of(const JsonRow& row) {
+    std::string text;
+    const std::string fault = input_error([&] { text = row().dump(); });
+    return text.empty() ? fault : text;
   }
   std::string fault(const std::string& text, const std::vector<std::string>& arrays = {"a"}) const {
     return input_error([&] { elements(text, arrays); });
@@ -41,45 +47,79 @@ TEST_F(JsonStreamTest, WantedArraysInTheirOrder) {
 
 TEST_F(JsonStreamTest, ErrorsNameTheElement) {
   read_json_elements(write("x.json", R"({"a": [{}, {"k": 1}]})"), {"a"},
-                     [](const std::string&, const io::Json& element) {
-                       if (element.size() == 0) return;
-                       EXPECT_THAT(input_error([&] { element.at("k").string(); }),
+                     [](const std::string&, const JsonRow& element) {
+                       if (element().size() == 0) return;
+                       EXPECT_THAT(input_error([&] { element().at("k").string(); }),
                                    HasSubstr("x.json: a[1]: key k: expected a string, found 1"));
                      });
 }
 
 TEST_F(JsonStreamTest, HostileFiles) {
-  EXPECT_THAT(fault("{\"a\": [1, 2"), HasSubstr("x.json: not valid JSON at byte"));
-  EXPECT_THAT(fault("{\"a\": [1]} x"), HasSubstr("not valid JSON"));
-  EXPECT_THAT(fault("{\"a\": [\"\xff\"]}"), HasSubstr("not valid JSON"));
-  EXPECT_THAT(fault(""), HasSubstr("not valid JSON"));
+  EXPECT_THAT(fault("{\"a\": [1, 2"),
+              AllOf(HasSubstr("x.json: not valid JSON"),
+                    HasSubstr("expected , or ], found the end of the file")));
+  EXPECT_THAT(fault("{\"a\": [1]} x"), HasSubstr("not valid JSON after the end"));
+  EXPECT_THAT(fault("{\"a\" [1]}"), HasSubstr("after the key 'a': expected :, found '[1]}'"));
+  EXPECT_THAT(fault("{3: [1]}"), HasSubstr("expected a key, found '3"));
+  EXPECT_THAT(fault("{\"a\": [1]"), HasSubstr("after the member 'a': expected , or }"));
   EXPECT_THAT(fault("[1]"), HasSubstr("expected JSON that is an object with the arrays a"));
-  EXPECT_THAT(fault("{}", {""}), HasSubstr("expected JSON that is an array"));
+  EXPECT_THAT(fault("{}", {""}), HasSubstr("expected JSON that is an array, found '{}'"));
   EXPECT_THAT(fault("3"), HasSubstr("expected JSON that is"));
   EXPECT_THAT(fault("{\"a\": {}}"), HasSubstr("key a: expected an array"));
   EXPECT_THAT(fault("{\"a\": 1}"), HasSubstr("key a: expected an array"));
   EXPECT_THAT(fault("{\"a\": [1], \"a\": [2]}"), HasSubstr("duplicate key 'a' in one object"));
 }
 
-TEST_F(JsonStreamTest, DepthIsBounded) {
-  const auto nested = [](const std::string& key, int depth) {
-    return "{\"" + key + "\": " + std::string(depth, '[') + std::string(depth, ']') + "}";
-  };
-  EXPECT_EQ(fault(nested("a", 63)), "no InputError");
-  EXPECT_THAT(fault(nested("a", 64)), HasSubstr("nested deeper than"));
-  EXPECT_EQ(fault(nested("b", 64)), "no InputError");
-  EXPECT_THAT(fault(nested("b", 100'000)), HasSubstr("nested deeper than 64"));
+TEST_F(JsonStreamTest, ABadElementCostsThatElement) {
+  for (const std::string bad : {R"({"v": "\ud83d"})", R"({"v": "\q"})", R"({"v": NaN})", "NaN",
+                                "-Infinity", "tru", "{'v': 1}", "{\"v\": \"a\nb\"}",
+                                "{\"v\": \"\xff\"}", R"({"v" 1})", R"({"v": [1, 2}})", "\"\t\""}) {
+    const auto all = elements("[{\"n\": 0}, " + bad + "\n, {\"n\": \"}],\\\"\"}]", {""});
+    EXPECT_THAT(
+        all, ElementsAre(":{\"n\":0}", AllOf(HasSubstr("x.json: [1]"), HasSubstr("not valid JSON")),
+                         ":{\"n\":\"}],\\\"\"}"))
+        << bad;
+  }
+  EXPECT_THAT(elements("[1,,2,]", {""}), ElementsAre(":1", ":2")) << "a blank element is no row";
 }
 
-TEST_F(JsonStreamTest, ElementsAndStringsAreBounded) {
+TEST_F(JsonStreamTest, BracketsThatDoNotMatchEndTheFile) {
+  for (const std::string bad : {R"({"v": 1)", R"({"v": "1})", R"({"v": 1}})", R"({"v": 1} {)", "}"})
+    EXPECT_THAT(fault("[{\"n\": 0}, " + bad + ", {\"n\": 2}]", {""}),
+                AllOf(HasSubstr("x.json: not valid JSON"), HasSubstr("brackets or quotes")))
+        << bad;
+  EXPECT_THAT(fault("[{\"n\": 0}, {\"n\": 1]", {""}),
+              HasSubstr("after the element [1], which begins at byte 11"));
+}
+
+TEST_F(JsonStreamTest, MarksAndEmptyFiles) {
+  EXPECT_THAT(elements("\xEF\xBB\xBF[1]", {""}), ElementsAre(":1"));
+  EXPECT_THAT(elements("\xEF\xBB\xBF{\"a\": [1]}", {"a"}), ElementsAre("a:1"));
+  for (const std::string empty : {"", " \n", "\xEF\xBB\xBF"})
+    EXPECT_THAT(elements(empty, {"a"}), ElementsAre());
+  EXPECT_THAT(fault(std::string("[\0001\0]\0", 6), {""}),
+              HasSubstr("expected UTF-8, found UTF-16"));
+}
+
+TEST_F(JsonStreamTest, DepthIsBounded) {
+  const auto nested = [](const std::string& key, int depth) {
+    return "{\"" + key + "\": [1, " + std::string(depth, '[') + std::string(depth, ']') + ", 2]}";
+  };
+  EXPECT_THAT(elements(nested("a", 64), {"a"})[1], testing::StartsWith("a:[["));
+  EXPECT_THAT(elements(nested("a", 65), {"a"}),
+              ElementsAre("a:1", HasSubstr("nested deeper than 64"), "a:2"));
+  EXPECT_THAT(elements(nested("a", 100'000), {"a"}),
+              ElementsAre("a:1", HasSubstr("nested deeper than 64"), "a:2"));
+  EXPECT_EQ(fault(nested("b", 100'000)), "no InputError") << "not read";
+}
+
+TEST_F(JsonStreamTest, ElementsAreBounded) {
   const std::string quarter(4 << 20, 'x');
   std::string element = "{\"a\": [[";
   for (int i = 0; i < 3; ++i) element += "\"" + quarter + "\", ";
-  EXPECT_EQ(fault(element + "1]]}"), "no InputError");
-  EXPECT_THAT(fault(element + "\"" + quarter + quarter + "\"]]}"),
-              HasSubstr("a[0]: more than 16777216 bytes"));
-  EXPECT_THAT(fault("{\"b\": \"" + quarter + quarter + quarter + quarter + "x\"}"),
-              HasSubstr("more than 16777216 bytes of one JSON value"));
+  EXPECT_EQ(elements(element + "1]]}", {"a"})[0].size(), 2 + quarter.size() * 3 + 12);
+  EXPECT_THAT(elements(element + "\"" + quarter + quarter + "\"], 2]}", {"a"}),
+              ElementsAre(HasSubstr("a[0]: more than 16777216 bytes"), "a:2"));
 }
 
 TEST_F(JsonStreamTest, RowsOfEitherForm) {
@@ -88,11 +128,15 @@ TEST_F(JsonStreamTest, RowsOfEitherForm) {
     const JsonRows file(write("x.json", text));
     EXPECT_EQ(file.count(), 2) << text;
     std::vector<int64_t> numbers;
-    file.for_each([&](const std::function<io::Json()>& value) {
-      numbers.push_back(value().at("n").integer());
-    });
+    file.for_each([&](const JsonRow& row) { numbers.push_back(row().at("n").integer()); });
     EXPECT_THAT(numbers, ElementsAre(0, 1)) << text;
   }
+  for (const std::string text : {"{\n  \"info\": {},\n  \"images\": []\n}\n", "\n{ \r\n\"n\": 0}"})
+    EXPECT_THAT(input_error([&] { JsonRows(write("x.json", text)); }),
+                AllOf(HasSubstr("expected a JSON array of rows, or one object per line"),
+                      HasSubstr("found a single object over several lines")));
+  const std::string cut = "{\"n\": 0\n{\"n\": 1}\n";
+  EXPECT_EQ(JsonRows(write("x.json", cut)).count(), 2) << "the first line is incomplete";
   EXPECT_EQ(JsonRows(write("x.json", "")).count(), 0);
   EXPECT_THAT(input_error([&] { JsonRows(write("x.json", "[{}, {")); }), HasSubstr("x.json"));
 }

@@ -7,7 +7,9 @@
 
 #include "core/error.h"
 #include "io/files/lines.h"
+#include "prepare/conversation.h"
 #include "prepare/ordered_rows.h"
+#include "prepare/row_keys.h"
 #include "prepare/row_text.h"
 #include "prepare/tsv.h"
 
@@ -52,21 +54,38 @@ FieldMap parse_field_map(const std::vector<std::string>& pairs, RowMedia media) 
 
 JsonlSource::JsonlSource(JsonlOptions options)
     : options_(std::move(options)),
-      line_count_(io::count_lines(options_.file)),
       images_(options_.root.empty() ? options_.file.parent_path() : options_.root, options_.check) {
-}
-
-void JsonlSource::read(int64_t skip, const RowSink& sink) {
   if (options_.file.extension() == ".tsv") {
-    read_lines(TsvLines(options_.file, has_header(options_.map)), skip, sink);
+    line_count_ = io::count_lines(options_.file);
   } else {
-    read_lines(io::JsonLines(options_.file), skip, sink);
+    rows_.emplace(options_.file);
   }
 }
 
-template <typename RowLines>
-void JsonlSource::read_lines(RowLines lines, int64_t skip, const RowSink& sink) {
+SourceExtent JsonlSource::extent() const {
+  if (rows_) return {rows_->count(), "rows", rows_->count()};
+  return {line_count_, "lines", line_count_};
+}
+
+void JsonlSource::read(int64_t skip, const RowSink& sink) {
+  if (!rows_) return read_tsv(skip, sink);
+  OrderedRows ordered(options_.videos ? options_.videos->workers() : 1, sink);
+  int64_t index = 0;
+  rows_->for_each([&](const JsonRow& row) {
+    if (index++ < skip) return;
+    ordered.add(
+        index, row,
+        [this, index](const io::Json& value) {
+          return samples_of(value, fmt::format("row {}", index));
+        },
+        options_.videos != nullptr);
+  });
+  ordered.finish();
+}
+
+void JsonlSource::read_tsv(int64_t skip, const RowSink& sink) {
   OrderedRows rows(options_.videos ? options_.videos->workers() : 1, sink);
+  TsvLines lines(options_.file, has_header(options_.map));
   for (bool at_end = false; !at_end;) {
     std::optional<io::Json> value;
     SourceRow malformed = make_row([&]() -> std::vector<io::Sample> {
@@ -77,7 +96,8 @@ void JsonlSource::read_lines(RowLines lines, int64_t skip, const RowSink& sink) 
     if (at_end || skip-- > 0) continue;
     const int64_t line = lines.line_number();
     if (value) {
-      rows.add(line, [this, value, line] { return samples_of(*value, line); });
+      rows.add(line,
+               [this, value, line] { return samples_of(*value, fmt::format("line {}", line)); });
     } else {
       malformed.done = line;
       rows.add(std::move(malformed));
@@ -87,31 +107,27 @@ void JsonlSource::read_lines(RowLines lines, int64_t skip, const RowSink& sink) 
 }
 
 std::optional<io::Json> JsonlSource::find(const io::Json& row, const std::string& field) const {
-  if (options_.map.empty()) return row.find(field);
-  const auto found = options_.map.find(field);
-  return found == options_.map.end() ? std::nullopt : row.find(found->second);
+  const auto mapped = options_.map.find(field);
+  if (mapped == options_.map.end() && !options_.map.empty()) return std::nullopt;
+  auto found = row.find(options_.map.empty() ? field : mapped->second);
+  if (found && found->is_null()) found.reset();
+  return found;
 }
 
 std::string JsonlSource::read_images(const io::Json& row, io::Sample& sample) {
   std::string name;
-  const auto read = [&](const io::Json& path) {
-    sample.media.push_back(images_.read(path));
-    if (name.empty()) name = path.string();
-  };
-  int lists = 0;
   for (const char* field : {"image", "images", "frames"}) {
     const auto found = find(row, field);
-    if (!found) continue;
-    if (++lists > 1) {
+    if (!found || !has_content(*found)) continue;
+    if (!sample.media.empty())
       throw InputError("{}: expected one of image, images, frames, found more", row.where());
+    const bool is_list = found->is_array();
+    if (is_list && field != std::string_view("frames"))
+      sample.kind = io::MediaKind::kSeparateImages;
+    for (const io::Json& path : is_list ? found->elements() : std::vector{*found}) {
+      sample.media.push_back(images_.read(path_of(path), path.where()));
+      if (name.empty()) name = path_of(path);
     }
-    if (field == std::string_view("image")) {
-      read(*found);
-      continue;
-    }
-    sample.kind = field == std::string_view("images") ? io::MediaKind::kSeparateImages
-                                                      : io::MediaKind::kFrames;
-    for (const io::Json& path : found->elements()) read(path);
   }
   return name;
 }
@@ -123,41 +139,76 @@ std::string JsonlSource::read_video(const io::Json& row, io::Sample& sample) {
                      keys_of(row));
   }
   sample.kind = io::MediaKind::kFrames;
-  sample.media = options_.videos->read(*video);
-  return video->string();
+  sample.media = options_.videos->read(path_of(*video), video->where());
+  return path_of(*video);
 }
 
-std::vector<io::Sample> JsonlSource::samples_of(const io::Json& row, int64_t line) {
-  const auto captions = find(row, find(row, "captions") ? "captions" : "caption");
-  const auto question = find(row, "question");
-  const auto text = options_.videos ? std::nullopt : find(row, "text");
-  if ((captions ? 1 : 0) + (question ? 1 : 0) + (text ? 1 : 0) != 1) {
-    throw InputError("{}: expected one of caption, captions, question{}, found the keys {}",
-                     row.where(), options_.videos ? "" : ", text", keys_of(row));
+JsonlSource::Learned JsonlSource::learned_in(const io::Json& row) const {
+  std::vector<Learned> filled;
+  std::vector<Learned> empty;
+  for (const std::string_view field : {"captions", "caption", "question", "text"}) {
+    if (options_.videos && field == "text") continue;
+    if (auto found = find(row, std::string(field)))
+      (has_content(*found) ? filled : empty).push_back({field, std::move(*found)});
   }
+  if (filled.empty()) filled = std::move(empty);
+  if (filled.size() == 1) return filled[0];
+  throw InputError("{}: expected one of caption, captions, question{}, found the keys {}",
+                   row.where(), options_.videos ? "" : ", text", keys_of(row));
+}
+
+void JsonlSource::check_keys(const io::Json& row, std::vector<std::string_view> fields,
+                             bool has_media) const {
+  if (options_.map.empty()) refuse_unread(row, fields);
+  if (!options_.map.empty()) fields.clear();
+  for (const auto& [field, key] : options_.map) fields.push_back(key);
+  if (!has_media) refuse_unread_media(row, fields);
+}
+
+std::vector<io::Sample> JsonlSource::samples_of(const io::Json& row, const std::string& place) {
+  std::vector<std::string_view> fields = {"image", "images", "frames"};
+  if (options_.videos) fields = {"video"};
+  const auto [learned, value] = learned_in(row);
+  const bool is_text = learned == "text";
+  const bool is_question = learned == "question";
+  fields.push_back(learned);
+  if (is_question) fields.emplace_back("answer");
   io::Sample sample;
   std::vector<std::string> answers;
-  if (text) {
-    sample.turns.push_back({io::TurnRole::kText, text_of(*text)});
-  } else if (question) {
-    sample.turns.push_back({io::TurnRole::kUser, text_of(*question)});
+  if (is_text) {
+    sample.turns.push_back({io::TurnRole::kText, text_of(value)});
+  } else if (is_question) {
+    sample.turns.push_back({io::TurnRole::kUser, text_of(value)});
     const auto answer = find(row, "answer");
     if (!answer) throw InputError("{}: the key 'answer' is missing", row.where());
     answers = {texts_of(*answer)[0]};
   } else {
-    answers = texts_of(*captions);
+    answers = texts_of(value);
     if (options_.first_caption_only) answers.resize(1);
   }
+  if (options_.videos) check_keys(row, fields, true);  // before a video is decoded
   std::string name = options_.videos ? read_video(row, sample) : read_images(row, sample);
-  if (sample.media.empty() != text.has_value() && !question) {
+  if (!options_.videos) check_keys(row, fields, !sample.media.empty());
+  if (sample.media.empty() != is_text && !is_question) {
     throw InputError("{}: expected {}, found the keys {}", row.where(),
-                     text ? "a text without images" : "a caption with image, images or frames",
+                     is_text ? "a text without images" : "a caption with image, images or frames",
                      keys_of(row));
   }
-  if (const auto id = find(row, "id")) name = id->is_string() ? id->string() : id->dump();
-  sample.key = name.empty() ? fmt::format("line {}", line) : name;
-  if (text) return {sample};
-  return one_sample_per_answer(sample, answers);
+  if (const std::string id = id_of(find(row, "id")); !id.empty()) name = id;
+  sample.key = name.empty() ? place : name;
+  const bool is_video =
+      options_.videos || (sample.kind == io::MediaKind::kFrames && sample.media.size() > 1);
+  std::vector<io::Sample> samples;
+  if (is_text) {
+    samples.push_back(std::move(sample));
+  } else {
+    samples = one_sample_per_answer(sample, answers);
+  }
+  for (io::Sample& one : samples) {
+    take_placeholders(one.turns, {one.media.size(), is_video}, row.where());
+    if (is_question) trim_turns(one.turns, row.where());
+  }
+  return samples;
 }
 
 }  // namespace lynceus::prepare

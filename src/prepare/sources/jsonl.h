@@ -1,17 +1,19 @@
-// JSONL or TSV files (name ending in .tsv), one row per line, for `prepare jsonl` and, with videos,
-// `prepare video`. Rows:
+// Files of rows for `prepare jsonl` and, with videos, `prepare video`: JSON with one object per
+// line, a JSON array of objects, or TSV (name ending in .tsv). Rows:
 //
 //   {"image": "a/b.jpg", "caption": "..."}             or "captions": ["...", ...]
 //   {"image": "a/b.jpg", "question": "...", "answer": "..."}   of a list of answers the first
 //   {"text": "..."}                                    plain text; every token is scored
 //
-// Instead of "image", "images": [...] is a list of separate images, each with its own visual
-// tokens, and "frames": [...] is the list of frames of one video. A question needs no image. With
-// videos, every row has "video": "a/b.mp4" instead, and there are no text rows.
+// Instead of a path, "image" may be a list, and so may "caption". "images": [...] is a list of
+// separate images, each with its own visual tokens, and "frames": [...] is the list of frames of
+// one video. A question needs no image. With videos, every row has "video": "a/b.mp4" instead, and
+// there are no text rows.
 //
-// "id" (string or integer), if present, is the key of the sample. Other keys are ignored. Images
-// are stored unchanged. A field map renames the fields. In a TSV file the keys are the cells of the
-// first line or, with a map of numbers only, the column numbers from 1.
+// "id", if present, is the key of the sample. A row with another key that carries content (see
+// prepare/row_keys.h) is rejected; further keys are ignored. Images are stored unchanged. A field
+// map renames the fields. In a TSV file the keys are the cells of the first line or, with a map of
+// numbers only, the column numbers from 1.
 #pragma once
 
 #include <cstdint>
@@ -20,11 +22,13 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "io/dataset/sample.h"
 #include "io/files/json.h"
 #include "prepare/image_reader.h"
+#include "prepare/json_stream.h"
 #include "prepare/source.h"
 #include "prepare/video.h"
 
@@ -44,7 +48,8 @@ struct JsonlOptions {
   /// Directory that image paths are relative to. Empty: that of `file`.
   std::filesystem::path root = {};
   bool first_caption_only = false;  ///< otherwise one sample per caption
-  /// Empty: keys are the field names. Otherwise only the fields of the map are read.
+  /// Empty: keys are the field names. Otherwise only the fields of the map are read, and other keys
+  /// with content are left out, except media of a row that would have none.
   FieldMap map = {};
   ImageCheck check = ImageCheck::kDecode;
   /// Not null: rows name videos, which this reads. Null: rows name images.
@@ -56,21 +61,30 @@ class JsonlSource : public Source {
   /// IoError when the file or the root cannot be read.
   explicit JsonlSource(JsonlOptions options);
 
-  /// Lines of the file, including empty ones.
-  SourceExtent extent() const override { return {line_count_, "lines", line_count_}; }
+  /// Rows of JSON; lines of TSV, including empty ones.
+  SourceExtent extent() const override;
   void read(int64_t skip, const RowSink& sink) override;
 
  private:
-  template <typename RowLines>
-  void read_lines(RowLines lines, int64_t skip, const RowSink& sink);
+  void read_tsv(int64_t skip, const RowSink& sink);
   std::optional<io::Json> find(const io::Json& row, const std::string& field) const;
-  std::vector<io::Sample> samples_of(const io::Json& row, int64_t line);
+  /// The field with what is learned: captions, caption, question or text.
+  struct Learned {
+    std::string_view field;
+    io::Json value;
+  };
+  Learned learned_in(const io::Json& row) const;
+  /// RejectedRow for content besides `fields`.
+  void check_keys(const io::Json& row, std::vector<std::string_view> fields, bool has_media) const;
+  /// `place` is the key of a row without id and media.
+  std::vector<io::Sample> samples_of(const io::Json& row, const std::string& place);
   /// Each fills media and kind, and returns the path of the first media item.
   std::string read_images(const io::Json& row, io::Sample& sample);
   std::string read_video(const io::Json& row, io::Sample& sample);
 
   JsonlOptions options_;
-  int64_t line_count_;
+  std::optional<JsonRows> rows_;  // none: TSV
+  int64_t line_count_ = 0;
   ImageReader images_;
 };
 

@@ -1,11 +1,13 @@
 #include "prepare/sources/openvqa.h"
 
 #include <algorithm>
-#include <optional>
+#include <string_view>
 #include <utility>
 
 #include "core/error.h"
+#include "prepare/conversation.h"
 #include "prepare/ordered_rows.h"
+#include "prepare/row_keys.h"
 #include "prepare/row_text.h"
 
 namespace lynceus::prepare {
@@ -19,30 +21,20 @@ std::string class_of(const io::Json& row) {
 }
 
 /// The class of the row; empty for a malformed line.
-std::string class_or_none(const std::function<io::Json()>& value) {
+std::string class_or_none(const JsonRow& row) {
   try {
-    return class_of(value());
+    return class_of(row());
   } catch (const InputError&) {
     return "";
   }
-}
-
-/// The row if it names a video. Only those take long enough for several threads.
-std::optional<io::Json> video_row(const std::function<io::Json()>& value) {
-  try {
-    io::Json row = value();
-    if (row.is_object() && row.find("video")) return row;
-  } catch (const InputError&) {
-  }
-  return std::nullopt;
 }
 
 }  // namespace
 
 std::vector<std::string> OpenVqaSource::classes(const std::filesystem::path& file) {
   std::vector<std::string> names;
-  JsonRows(file).for_each([&](const std::function<io::Json()>& value) {
-    const std::string name = class_or_none(value);
+  JsonRows(file).for_each([&](const JsonRow& row) {
+    const std::string name = class_or_none(row);
     if (!name.empty() && std::find(names.begin(), names.end(), name) == names.end())
       names.push_back(name);
   });
@@ -53,8 +45,8 @@ OpenVqaSource::OpenVqaSource(OpenVqaOptions options)
     : options_(std::move(options)),
       rows_(options_.file),
       images_(options_.root.empty() ? options_.file.parent_path() : options_.root, options_.check) {
-  rows_.for_each([&](const std::function<io::Json()>& value) {
-    if (is_read(class_or_none(value))) ++count_;
+  rows_.for_each([&](const JsonRow& row) {
+    if (is_read(class_or_none(row))) ++count_;
   });
 }
 
@@ -65,32 +57,39 @@ bool OpenVqaSource::is_read(const std::string& name) const {
 void OpenVqaSource::read(int64_t skip, const RowSink& sink) {
   int64_t index = 0;
   OrderedRows rows(options_.videos ? options_.videos->workers() : 1, sink);
-  rows_.for_each([&](const std::function<io::Json()>& value) {
-    if (!is_read(class_or_none(value)) || index++ < skip) return;
-    if (const auto video = video_row(value)) {
-      rows.add(index, [this, video]() -> std::vector<io::Sample> { return {sample_of(*video)}; });
-      return;
-    }
-    SourceRow row = make_row([&]() -> std::vector<io::Sample> { return {sample_of(value())}; });
-    row.done = index;
-    rows.add(std::move(row));
+  rows_.for_each([&](const JsonRow& row) {
+    if (!is_read(class_or_none(row)) || index++ < skip) return;
+    rows.add(index, row, [this, index](const io::Json& value) -> std::vector<io::Sample> {
+      return {sample_of(value, index - 1)};
+    });
   });
   rows.finish();
 }
 
-io::Sample OpenVqaSource::sample_of(const io::Json& row) {
+io::Sample OpenVqaSource::sample_of(const io::Json& row, int64_t index) {
+  constexpr std::string_view kRead[] = {"question", "answer", "image", "video"};
+  refuse_unread(row, kRead);
   text_of(row.at("class"));
   io::Sample sample;
-  sample.key = fmt::format("{}#{}", text_of(row.at("dataset")), row.at("index").integer());
+  const std::string number = id_of(row.find("index"));
+  const std::string dataset = id_of(row.find("dataset"));
+  sample.key = fmt::format("{}#{}", dataset.empty() ? options_.file.stem().string() : dataset,
+                           number.empty() ? fmt::format("row {}", index + 1) : number);
   sample.turns = {{io::TurnRole::kUser, text_of(row.at("question"))},
                   {io::TurnRole::kAssistant, texts_of(row.at("answer"))[0]}};
-  if (const auto video = row.find("video")) {
+  if (const auto video = content_of(row, "video")) {
     if (!options_.videos)
       throw RejectedRow("video", "{}: expected an image, found a video", video->where());
+    if (content_of(row, "image"))
+      throw RejectedRow("unread key image", "{}: expected an image or a video, found both",
+                        row.where());
     sample.media = options_.videos->read(*video);
+    take_placeholders(sample.turns, {sample.media.size(), true}, row.where());
   } else {
-    sample.media.push_back(images_.read(row.at("image")));
+    sample.media.push_back(images_.read(path_of(row.at("image")), row.at("image").where()));
+    take_placeholders(sample.turns, {1, false}, row.where());
   }
+  trim_turns(sample.turns, row.where());
   return sample;
 }
 

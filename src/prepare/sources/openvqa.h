@@ -1,11 +1,11 @@
-// Open-VQA of the Lynx paper, as published: one object per line,
+// Open-VQA of the Lynx paper, as published: one object per line, or an array of them,
 //
 //   {"dataset": "Open_VQA_images", "question": "...", "answer": ["...", ...], "index": 1,
 //    "image": "a/b.jpg", "origin_dataset": "places365", "class": "Place"}
 //
 // The first answer is used. Questions are scored by class, so each class is a source of its own.
-// The key of a sample is DATASET#INDEX. A row may have "video" instead of "image"; frames of it are
-// stored then.
+// The key of a sample is DATASET#INDEX; without an index, DATASET#row N. A row may have "video"
+// instead of "image"; frames of it are stored then.
 #pragma once
 
 #include <filesystem>
@@ -43,7 +43,7 @@ class OpenVqaSource : public Source {
 
  private:
   bool is_read(const std::string& name) const;
-  io::Sample sample_of(const io::Json& row);
+  io::Sample sample_of(const io::Json& row, int64_t index);
 
   OpenVqaOptions options_;
   JsonRows rows_;

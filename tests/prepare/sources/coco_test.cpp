@@ -70,16 +70,51 @@ TEST_F(SourceCocoTest, Photographs) {
   EXPECT_EQ(all[29].done, 30);
 }
 
+TEST_F(SourceCocoTest, IdsAreNames) {
+  const auto read = [&](const std::string& images, const std::string& annotations) {
+    return rows(CocoSource({write("x.json", R"({"images": [)" + images + R"(], "annotations": [)" +
+                                                annotations + "]}"),
+                            directory_ / "images"}));
+  };
+  const auto all =
+      read(R"({"id": 1.0, "file_name": "a.jpg"}, {"id": "2", "file_name": "b.jpg"})",
+           R"({"image_id": 1, "id": 5.0, "caption": "x"}, {"image_id": "1", "caption": "y"},
+         {"image_id": 2.0, "id": null, "caption": "z"})");
+  EXPECT_THAT(keys(all), ElementsAre("a.jpg#5", "a.jpg#row 2", "b.jpg#row 3"));
+  EXPECT_THAT(all[2].samples[0].media, ElementsAre(bytes("images/b.jpg")));
+}
+
+TEST_F(SourceCocoTest, ABadElementCostsItsAnnotations) {
+  const auto all = rows(CocoSource(
+      {write("x.json", R"({"info": NaN, "images": [{"id": 7, "file_name": "a.jpg"}, {"id": 1},
+         {"id": 2, "file_name": "a.jpg"}, {"id": 2, "file_name": "b.jpg"}, {"id": 3, "x": "\ud83d"}],
+         "annotations": [{"image_id": 7, "id": 1, "caption": "\q"}, {"image_id": 1, "caption": "x"},
+         {"image_id": 2, "caption": "x"}, {"image_id": 3, "caption": "x"},
+         {"image_id": 7, "caption": "x", "video": "a.mp4"}, {"image_id": 7, "caption": "x"}]})"),
+       directory_ / "images"}));
+  std::vector<std::string> rejects;
+  for (const SourceRow& row : all) rejects.push_back(row.reject);
+  EXPECT_THAT(rejects, ElementsAre("malformed row", "unusable entry of a picture",
+                                   "unusable entry of a picture", "unknown picture id",
+                                   "unread key video", ""));
+  EXPECT_THAT(all[1].problem, HasSubstr("'file_name' is missing"));
+  EXPECT_THAT(all[2].problem, HasSubstr("the id 2 belongs to two images"));
+  EXPECT_THAT(all[3].problem, HasSubstr("not valid JSON"));
+}
+
 TEST_F(SourceCocoTest, OtherFilesAreRefused) {
   const auto refused = [&](const std::string& text) {
     return input_error([&] { CocoSource({write("x.json", text), directory_}); });
   };
   EXPECT_THAT(refused("{}"), HasSubstr("expected COCO captions"));
   EXPECT_THAT(refused("[]"), HasSubstr("an object with the arrays images, annotations"));
-  EXPECT_THAT(refused(R"({"images": [{"id": 1}], "annotations": []})"), HasSubstr("file_name"));
-  EXPECT_THAT(refused(R"({"images": [{"id": 1, "file_name": "a"}, {"id": 1, "file_name": "b"}],
-                          "annotations": [1]})"),
-              HasSubstr("the id 1 belongs to two images"));
+  EXPECT_THAT(
+      refused(R"({"images": [{"sentences": []}], "dataset": "coco"})"),
+      AllOf(HasSubstr("found an object with the keys images, dataset"), HasSubstr("Karpathy")));
+  EXPECT_THAT(refused(R"({"images": [], "annotations": [{"id": 1, "bbox": [1, 2]}]})"),
+              HasSubstr("expected annotations with a caption (captions_*.json), found"));
+  EXPECT_EQ(refused(" \n"), "no InputError") << "an empty file has no rows";
+  EXPECT_EQ(refused(R"({"images": [], "annotations": []})"), "no InputError");
 }
 
 }  // namespace

@@ -1,7 +1,6 @@
 // Conversations and instructions: LLaVA, Alpaca, ShareGPT, and Open-VQA's questions.
 #include "prepare/sources/llava.h"
 #include "prepare/sources/openvqa.h"
-#include "prepare/sources/text.h"
 #include "tests/prepare/sources/source_fixture.h"
 
 namespace lynceus::prepare {
@@ -22,7 +21,7 @@ class SourceConversationsTest : public SourceTest {
     return rows(LlavaSource({write("x.json", text), directory_ / "images"}), skip);
   }
   std::vector<SourceRow> text(const std::string& text, int64_t skip = 0) const {
-    return rows(TextSource(write("x.json", text)), skip);
+    return rows(LlavaSource({write("x.json", text)}), skip);
   }
   static std::string turns(const std::string& pairs) {
     return "\"conversations\": [" + pairs + "]";
@@ -66,7 +65,7 @@ TEST_F(SourceConversationsTest, LlavaRejects) {
   EXPECT_THAT(why("", asked), StartsWith("placeholders without pictures: "));
   EXPECT_THAT(why(R"("image": ["a.jpg", "b.jpg"], )", asked),
               AllOf(StartsWith("placeholders without pictures: "),
-                    HasSubstr("found 1 <image> and 2 images")));
+                    HasSubstr("found 1 <image>, 0 <video> and 2 images")));
   EXPECT_THAT(why(R"("image": "c.jpg", )", asked), StartsWith("missing picture: "));
   EXPECT_THAT(why(R"("image": "../images/a.jpg", )", asked), StartsWith("path outside the root: "));
   EXPECT_THAT(why(R"("image": "/images/a.jpg", )", asked),
@@ -102,7 +101,98 @@ TEST_F(SourceConversationsTest, AlpacaAndShareGpt) {
   EXPECT_THAT(reject(text(R"([{"instruction": "x", "output": ""}])")), StartsWith("empty text: "));
   EXPECT_THAT(reject(text(R"([{"instruction": "x"}])")), HasSubstr("'output' is missing"));
   EXPECT_THAT(reject(text(R"([{"prompt": "x"}])")),
-              HasSubstr("expected either conversations or instruction, found the keys prompt"));
+              HasSubstr("expected conversations, messages or instruction, found the keys prompt"));
+}
+
+TEST_F(SourceConversationsTest, AlpacaWithHistoryAndSystem) {
+  const auto all = text(
+      R"([{"instruction": "what?", "output": "grey", "system": "be", "history": [["a", "b"]],
+           "text": "the whole prompt"},
+          {"instruction": "", "input": "what?", "output": "grey", "history": null, "system": "",
+           "conversations": []}])");
+  ASSERT_EQ(all.size(), 2u);
+  EXPECT_THAT(all[0].samples.at(0).turns,
+              ElementsAre(io::Turn{io::TurnRole::kSystem, "be"}, io::Turn{io::TurnRole::kUser, "a"},
+                          io::Turn{io::TurnRole::kAssistant, "b"}, kAsk, kSay));
+  EXPECT_THAT(all[1].samples.at(0).turns, ElementsAre(kAsk, kSay));
+  EXPECT_THAT(reject(text(R"([{"instruction": "x", "output": "y", "history": [["a"]]}])")),
+              HasSubstr("expected a question and an answer"));
+}
+
+TEST_F(SourceConversationsTest, SystemAndTools) {
+  const io::Turn system{io::TurnRole::kSystem, "be\n[{\"name\":\"f\"}]"};
+  const auto all = text(fmt::format(
+      R"([{{"system": "be", "tools": [{{"name": "f"}}], "conversations": [{0}, {1}]}},
+          {{"functions": "[{{\"name\":\"f\"}}]", "conversations": [
+            {{"from": "system", "value": "be"}}, {0}, {1}]}},
+          {{"conversations": [{0}, {{"from": "function_call", "value": "call f"}},
+            {{"from": "observation", "value": "3"}}, {1}]}},
+          {{"system": "be", "conversations": [{{"from": "system", "value": "be"}}, {0}, {1}]}}])",
+      kPlain, kGpt));
+  ASSERT_EQ(all.size(), 4u);
+  for (const SourceRow& row : all) ASSERT_EQ(row.problem, "");
+  EXPECT_THAT(all[0].samples[0].turns, ElementsAre(system, kAsk, kSay));
+  EXPECT_THAT(all[1].samples[0].turns, ElementsAre(system, kAsk, kSay));
+  EXPECT_THAT(all[2].samples[0].turns,
+              ElementsAre(kAsk, io::Turn{io::TurnRole::kAssistant, "call f"},
+                          io::Turn{io::TurnRole::kUser, "3"}, kSay));
+  EXPECT_THAT(all[3].samples[0].turns,
+              ElementsAre(io::Turn{io::TurnRole::kSystem, "be"}, kAsk, kSay));
+}
+
+TEST_F(SourceConversationsTest, Messages) {
+  const auto all = llava(R"([{"messages": [{"role": "developer", "content": "be"},
+      {"role": "user", "content": "what?"}, {"role": "assistant", "content": "grey"}]},
+    {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "a.jpg"}},
+      {"type": "text", "text": "what?"}, {"type": "image", "image": "b.jpg"}]},
+      {"role": "assistant", "content": [{"type": "text", "text": "grey"}]}]},
+    {"images": ["b.jpg"], "messages": [{"role": "user", "content": [{"type": "image"},
+      {"type": "text", "text": "what?"}]}, {"role": "assistant", "content": "grey"}]},
+    {"images": [{"path": "b.jpg", "bytes": null}], "messages": [{"role": "user",
+      "content": "<image>what?"}, {"role": "assistant", "content": "grey"}]}])");
+  ASSERT_EQ(all.size(), 4u);
+  for (const SourceRow& row : all) ASSERT_EQ(row.problem, "");
+  EXPECT_THAT(all[0].samples[0].turns,
+              ElementsAre(io::Turn{io::TurnRole::kSystem, "be"}, kAsk, kSay));
+  EXPECT_THAT(all[1].samples[0].turns, ElementsAre(kAsk, kSay));
+  EXPECT_THAT(all[1].samples[0].media, ElementsAre(bytes("images/a.jpg"), bytes("images/b.jpg")));
+  EXPECT_EQ(all[1].samples[0].kind, io::MediaKind::kSeparateImages);
+  for (const size_t i : {2, 3}) {
+    EXPECT_THAT(all[i].samples[0].turns, ElementsAre(kAsk, kSay));
+    EXPECT_THAT(all[i].samples[0].media, ElementsAre(bytes("images/b.jpg")));
+  }
+}
+
+TEST_F(SourceConversationsTest, ContentThatIsNotReadRejectsTheRow) {
+  const auto why = [&](const std::string& members, const std::string& turns_text) {
+    const auto all = llava("[{" + members + turns(turns_text) + "}]");
+    EXPECT_THAT(all.at(0).samples, IsEmpty()) << members;
+    return all.at(0).reject;
+  };
+  const std::string asked = fmt::format("{}, {}", kPlain, kGpt);
+  const std::string marked = fmt::format("{}, {}", kHuman, kGpt);
+  EXPECT_EQ(why(R"("video": "a.mp4", )", asked), "unread key video") << "there is no decoder";
+  EXPECT_EQ(why(R"("audio": "a.wav", )", asked), "unread key audio");
+  EXPECT_EQ(why(R"("messages": [{"role": "user", "content": "x"}], )", asked),
+            "unread key messages");
+  EXPECT_EQ(why(R"("image_file": "a.jpg", )", asked), "unread key image_file");
+  EXPECT_EQ(why(R"("image": "a.jpg", "images": ["a.jpg"], )", asked), "unread key images");
+  EXPECT_EQ(why(R"("image": "a.jpg", "video": "a.mp4", )", asked), "unread key video");
+  EXPECT_EQ(why("", R"({"from": "human", "value": "x", "image": "a.jpg"}, )" + std::string(kGpt)),
+            "unread key image");
+  EXPECT_EQ(
+      why("", R"({"role": "user", "content": [{"type": "input_audio"}]}, )" + std::string(kGpt)),
+      "unread key audio");
+  EXPECT_EQ(why("", R"({"role": "user", "content": "x"}, {"role": "assistant", "content": "",
+                        "tool_calls": [{"id": 1}]})"),
+            "unread key tool_calls");
+  EXPECT_EQ(why("", R"({"from": "human", "value": "<audio> x"}, )" + std::string(kGpt)),
+            "placeholders without media");
+  EXPECT_EQ(why(R"("image": "a.jpg", )",
+                std::string(kHuman) + R"(, {"from": "gpt", "value": "see <image>"})"),
+            "placeholder in a text that is learned");
+  EXPECT_EQ(llava("[{\"image\": \"\", \"video\": null, " + turns(asked) + "}]")[0].reject, "");
+  EXPECT_EQ(why("", marked), "placeholders without pictures");
 }
 
 TEST_F(SourceConversationsTest, OpenVqa) {

@@ -96,7 +96,7 @@ TEST_F(SourceJsonlTest, QuestionsAndTexts) {
   EXPECT_EQ(blind.key, "17");
   EXPECT_THAT(blind.media, IsEmpty());
   const io::Sample text = only_sample("\n\n{\"text\": \"words\\nand more\"}");
-  EXPECT_EQ(text.key, "line 3");
+  EXPECT_EQ(text.key, "row 1");
   EXPECT_THAT(text.turns, ElementsAre(io::Turn{io::TurnRole::kText, "words\nand more"}));
 }
 
@@ -109,6 +109,70 @@ TEST_F(SourceJsonlTest, SeveralImages) {
       only_sample(R"({"frames": ["images/a.jpg", "images/a.jpg"], "caption": "it stands"})");
   EXPECT_EQ(video.kind, io::MediaKind::kFrames);
   EXPECT_EQ(video.media.size(), 2u);
+}
+
+TEST_F(SourceJsonlTest, AnArrayIsReadAsLinesAre) {
+  const std::string a = R"({"image": "images/a.jpg", "caption": ["grey", "dark"], "image_id": 7})";
+  const std::string b =
+      R"({"image": ["images/b.jpg"], "question": "<image>\nwhat?", "answer": "x"})";
+  const std::string bad = R"({"image": "images/a.jpg", "caption": "\ud83d"})";
+  const auto lines = rows(a + "\n" + bad + "\n" + b + "\n");
+  const auto array = rows("\xEF\xBB\xBF [" + a + ",\r\n" + bad + "," + b + "]");
+  ASSERT_EQ(lines.size(), 3u);
+  ASSERT_EQ(array.size(), 3u);
+  for (size_t i = 0; i < 3; ++i) {
+    EXPECT_EQ(array[i].reject, lines[i].reject);
+    ASSERT_EQ(array[i].samples.size(), lines[i].samples.size());
+    for (size_t k = 0; k < lines[i].samples.size(); ++k) {
+      EXPECT_EQ(array[i].samples[k].key, lines[i].samples[k].key);
+      EXPECT_EQ(array[i].samples[k].turns, lines[i].samples[k].turns);
+      EXPECT_EQ(array[i].samples[k].media, lines[i].samples[k].media);
+    }
+  }
+  EXPECT_EQ(lines[0].samples.size(), 2u);
+  EXPECT_EQ(lines[1].reject, "malformed row");
+  EXPECT_EQ(lines[2].samples.at(0).turns.at(0).text, "what?");
+}
+
+TEST_F(SourceJsonlTest, ContentThatIsNotReadRejectsTheRow) {
+  const auto why = [&](const std::string& members) {
+    const auto all = rows("{" + members + "}");
+    EXPECT_THAT(all.at(0).samples, IsEmpty()) << members;
+    return all.at(0).reject;
+  };
+  const std::string caption = R"("image": "images/a.jpg", "caption": "x", )";
+  EXPECT_EQ(why(caption + R"("video": "a.mp4")"), "unread key video");
+  EXPECT_EQ(why(caption + R"("history": [["a", "b"]])"), "unread key history");
+  EXPECT_EQ(why(caption + R"("answer": "y")"), "unread key answer");
+  EXPECT_EQ(why(R"("question": "x", "answer": "y", "Image": "images/a.jpg")"), "unread key image");
+  EXPECT_EQ(why(R"("question": "x", "answer": "y", "image_path": "a.jpg")"),
+            "unread key image_path");
+  EXPECT_EQ(why(R"("question": "x", "answer": "y", "system": "be")"), "unread key system");
+  EXPECT_EQ(why(R"("question": "<image>\nx", "answer": "y")"), "placeholders without pictures");
+  EXPECT_EQ(why(R"("question": "<video>x", "answer": "y")"), "placeholders without media");
+  EXPECT_EQ(why(R"("text": "<image>\nx")"), "placeholder in a text that is learned");
+  EXPECT_EQ(only_sample("{" + caption + R"("video": null, "audio": [""], "system": " ", "w": 1})")
+                .media.size(),
+            1u);
+  JsonlOptions options;
+  options.map = parse_field_map({"question=q", "answer=a"});
+  EXPECT_EQ(rows(R"({"q": "x", "a": "y", "history": [["a", "b"]]})", options).at(0).reject, "");
+  EXPECT_EQ(rows(R"({"q": "x", "a": "y", "image": "images/a.jpg"})", options).at(0).reject,
+            "unread key image")
+      << "no sample without media from a row with one";
+}
+
+TEST_F(SourceJsonlTest, IdsAreNames) {
+  const auto key = [&](const std::string& id) {
+    return only_sample(R"({"id": )" + id + R"(, "text": "x"})").key;
+  };
+  EXPECT_EQ(key("1.0"), "1");
+  EXPECT_EQ(key("-3"), "-3");
+  EXPECT_EQ(key("\"01\""), "01");
+  EXPECT_EQ(key("null"), "row 1");
+  EXPECT_EQ(key("18446744073709551615"), "18446744073709551615");
+  EXPECT_EQ(key("0.5"), "0.5");
+  EXPECT_EQ(key("{\"$oid\":\"a\"}"), "{\"$oid\":\"a\"}");
 }
 
 TEST_F(SourceJsonlTest, FieldsOfOtherNames) {
@@ -190,7 +254,7 @@ TEST_F(SourceJsonlTest, ABadRowDoesNotHarmItsNeighbours) {
   const std::string good = R"({"image": "images/a.jpg", "caption": "x"})";
   write("x.jsonl", good + "\n{broken\n" + good + "\n\n" + good);
   JsonlSource source({.file = directory_ / "x.jsonl"});
-  EXPECT_EQ(source.extent().rows, 5);
+  EXPECT_EQ(source.extent().rows, 4) << "a blank line is no row";
   std::vector<size_t> samples;
   std::vector<std::string> problems;
   source.read(0, [&](const SourceRow& row) {

@@ -5,7 +5,6 @@
 #include "prepare/sources/coco.h"
 #include "prepare/sources/jsonl.h"
 #include "prepare/sources/llava.h"
-#include "prepare/sources/text.h"
 #include "prepare/sources/webdataset.h"
 #include "tests/prepare/sources/source_fixture.h"
 #include "tests/prepare/sources/tar_fixture.h"
@@ -87,7 +86,7 @@ TEST_F(SourceMutantsTest, Json) {
   const std::string text = R"({"instruction": "Add.", "input": "2 2", "output": "4"}
 {"conversations": [{"from": "human", "value": "x"}, {"from": "gpt", "value": "y"}]}
 )";
-  check("x.jsonl", text, 1500, [](const auto& path) { return TextSource(path); });
+  check("x.jsonl", text, 1500, [](const auto& path) { return LlavaSource({path}); });
 }
 
 TEST_F(SourceMutantsTest, Tsv) {

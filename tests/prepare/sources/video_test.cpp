@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include "prepare/sources/jsonl.h"
+#include "prepare/sources/llava.h"
 #include "prepare/sources/openvqa.h"
 #include "prepare/video.h"
 #include "tests/prepare/sources/source_fixture.h"
@@ -243,6 +244,35 @@ TEST_F(SourceVideoTest, OpenVqaTakesVideos) {
   EXPECT_EQ(all[0].samples.at(0).media.size(), 5u);
   EXPECT_EQ(all[1].reject, "missing video");
   EXPECT_EQ(all[2].reject, "missing picture");
+}
+
+TEST_F(SourceVideoTest, ConversationsAboutVideos) {
+  std::string text;
+  for (const char* members : {R"("video": "flat.mp4")", R"("videos": ["short.mp4"])",
+                              R"("video": "absent.mp4")", R"("videos": ["flat.mp4", "short.mp4"])"})
+    for (const char* mark : {"<video>\\n", "<image>\\n", ""})
+      text +=
+          fmt::format(
+              R"({{{}, "conversations": [{{"from": "human", "value": "{}what?"}}, {{"from": "gpt", "value": "green"}}]}})",
+              members, mark) +
+          "\n";
+  VideoOptions of_videos = options();
+  of_videos.workers = 3;
+  const LlavaOptions source{.file = write("x.jsonl", text),
+                            .videos = std::make_shared<VideoReader>(of_videos)};
+  const auto all = rows(LlavaSource(source));
+  ASSERT_EQ(all.size(), 12u);
+  for (size_t i = 0; i < 6; ++i) {
+    ASSERT_EQ(all[i].problem, "");
+    const io::Sample& sample = all[i].samples.at(0);
+    EXPECT_EQ(sample.kind, io::MediaKind::kFrames);
+    EXPECT_THAT(sample.turns, ElementsAre(io::Turn{io::TurnRole::kUser, "what?"},
+                                          io::Turn{io::TurnRole::kAssistant, "green"}));
+    EXPECT_THAT(flat_indices(sample.media),
+                i < 3 ? ElementsAre(0, 5, 10, 15, 19) : ElementsAre(0, 0, 1, 1, 2));
+  }
+  for (size_t i = 6; i < 12; ++i)
+    EXPECT_EQ(all[i].reject, i < 9 ? "missing video" : "unread key videos");
 }
 
 }  // namespace

@@ -1,0 +1,29 @@
+// Which keys of a JSON row carry content, so that a source reads them or rejects the row by their
+// name.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "io/files/json.h"
+
+namespace lynceus::prepare {
+
+/// False for null, false, a text without characters other than spaces, and for lists and objects
+/// without content.
+bool has_content(const io::Json& value);
+/// The member if it has content.
+std::optional<io::Json> content_of(const io::Json& row, const std::string& key);
+/// The first of these keys whose member has content.
+std::optional<io::Json> content_of(const io::Json& row, std::span<const std::string_view> keys);
+
+/// RejectedRow of the kind "unread key NAME" if the row has a key with content that carries media,
+/// turns of a conversation, questions, captions or answers, and is not one of `read`. Case counts
+/// for `read` only: "Image" is not read as "image", but it is an image.
+void refuse_unread(const io::Json& row, std::span<const std::string_view> read);
+/// For rows without media: the same for keys that name media in any form (image_path, video_url).
+void refuse_unread_media(const io::Json& row, std::span<const std::string_view> read);
+
+}  // namespace lynceus::prepare

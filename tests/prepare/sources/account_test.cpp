@@ -1,0 +1,390 @@
+// Thousands of small corpora with random damage: every row of the input is either read, with the
+// content that it was made from, or rejected with the reason of its damage; in both forms of JSON.
+#include <algorithm>
+#include <random>
+
+#include "prepare/sources/coco.h"
+#include "prepare/sources/jsonl.h"
+#include "prepare/sources/llava.h"
+#include "prepare/sources/openvqa.h"
+#include "tests/prepare/sources/source_fixture.h"
+
+namespace lynceus::prepare {
+namespace {
+
+using Role = io::TurnRole;
+
+/// A row as JSON members, and what must become of it.
+struct MadeRow {
+  std::vector<std::string> members;
+  std::string reject;  // kind; empty: the samples
+  std::vector<io::Sample> samples;
+
+  void add(const std::string& key, const std::string& json) {
+    members.push_back("\"" + key + "\": " + json);
+  }
+};
+
+class Maker {
+ public:
+  Maker(uint64_t seed, std::vector<std::string> pictures)
+      : random_(seed), pictures_(std::move(pictures)) {}
+
+  const std::vector<std::string>& pictures() const { return pictures_; }
+  size_t below(size_t n) { return random_() % n; }
+  bool chance(size_t one_in) { return below(one_in) == 0; }
+
+  std::string text() {
+    constexpr const char* kWords[] = {
+        "grey", "}],[{", "a \"quote\"", "\\", "caf\u00e9", "\U0001F98A", "[1, 2]",
+        "x\ny", "{",     "]",           ":",  ",",         "\\u0041",    "two  spaces"};
+    std::string text = "w";
+    for (size_t n = below(5); n > 0; --n) text += " " + std::string(kWords[below(14)]);
+    return text + " e";
+  }
+  std::string quoted(const std::string& text) { return io::json_quoted(text); }
+
+  /// A number in one of the forms that mean the same name.
+  std::string number(int64_t value) {
+    const std::string plain = std::to_string(value);
+    const std::string forms[] = {plain, plain + ".0", "\"" + plain + "\"", plain + "e0"};
+    return forms[below(4)];
+  }
+  /// Adds an id or none; returns the name that it stands for.
+  std::string add_id(MadeRow& row, const std::string& key, const std::string& otherwise) {
+    const auto value = static_cast<int64_t>(below(1000));
+    if (chance(3)) return otherwise;
+    if (chance(5)) return row.add(key, "null"), otherwise;
+    row.add(key, number(value));
+    return std::to_string(value);
+  }
+  /// Adds `count` pictures to the row and the sample.
+  void add_pictures(MadeRow& row, io::Sample& sample, size_t count, bool may_be_single = true) {
+    std::string list;
+    for (size_t i = 0; i < count; ++i) {
+      const size_t which = below(2);
+      list +=
+          (i == 0 ? "" : ", ") + std::string(which == 0 ? "\"images/a.jpg\"" : "\"images/b.jpg\"");
+      sample.media.push_back(pictures_[which]);
+    }
+    if (count == 1 && may_be_single && chance(2))
+      row.add("image", list);
+    else if (count > 0)
+      row.add(chance(2) ? "image" : "images", "[" + list + "]");
+    else if (chance(3))
+      row.add("image", chance(2) ? "null" : "[]");
+  }
+  std::string name_of(const MadeRow& row) {
+    for (const std::string& member : row.members) {
+      const size_t at = member.find("images/");
+      if (at != std::string::npos) return member.substr(at, 12);
+    }
+    return "";
+  }
+
+  /// Makes the row unusable, or adds what must not matter.
+  void damage(MadeRow& row, bool is_array) {
+    const auto malformed = [&](const std::string& key, const std::string& json) {
+      row.add(key, json);
+      row.reject = "malformed row";
+    };
+    switch (below(16)) {
+      case 0:
+        return malformed("note", "\"\\ud83d\"");
+      case 1:
+        return malformed("note", chance(2) ? "NaN" : "-Infinity");
+      case 2:
+        return malformed("note", "\"\\q\"");
+      case 3:
+        return malformed("note", "\"a\x01z\"");
+      case 4:
+        return malformed("note", "\"\xff\"");
+      case 5:
+        return malformed("note", std::string(70, '[') + std::string(70, ']'));
+      case 6:
+        return malformed("note", is_array ? "\"a\nb\"" : "tru");
+      case 7:
+      case 8:
+        if (!row.reject.empty()) return;
+        row.add(chance(2) ? "audio" : "Audio", chance(2) ? "\"a.wav\"" : "[\"a.wav\"]");
+        row.reject = "unread key audio";
+        return;
+      case 9:
+        return row.add("audio", chance(2) ? "null" : "[\"\"]");
+      case 10:
+        return row.add("meta", "{\"text\": [1, {\"video\": 2}]}");
+      case 11:
+        return row.add("tools", "[]");
+      default:
+        return;
+    }
+  }
+
+ private:
+  std::mt19937_64 random_;
+  std::vector<std::string> pictures_;
+};
+
+class SourceAccountTest : public SourceTest {
+ protected:
+  /// The row as text, with its members in random order.
+  static std::string json(Maker& make, MadeRow& row) {
+    std::string all;
+    for (size_t i = 0; i < row.members.size(); ++i) {
+      std::swap(row.members[i], row.members[i + make.below(row.members.size() - i)]);
+      all += (i == 0 ? "" : ", ") + row.members[i];
+    }
+    return "{" + all + "}";
+  }
+  static std::string array(Maker& make, std::vector<MadeRow>& rows) {
+    std::string all = "[";
+    for (MadeRow& row : rows)
+      all += (&row == rows.data() ? "" : ",") + std::string(make.chance(2) ? "\n  " : "") +
+             json(make, row);
+    return all + (make.chance(2) ? "\r\n]\n" : "]");
+  }
+  static std::string lines(Maker& make, std::vector<MadeRow>& rows) {
+    std::string all;
+    const std::string end = make.chance(3) ? "\r\n" : "\n";
+    for (MadeRow& row : rows) all += (make.chance(6) ? " " + end : "") + json(make, row) + end;
+    if (!all.empty() && make.chance(2)) all.resize(all.size() - end.size());
+    return all;
+  }
+  std::filesystem::path save(Maker& make, const std::string& text) const {
+    std::filesystem::remove(directory_ / "x.json");  // a file that is overwritten is flushed: slow
+    return write("x.json", (make.chance(3) ? "\xEF\xBB\xBF" : "") + text);
+  }
+
+  void check(Source&& source, const std::vector<MadeRow>& made, const std::string& text) {
+    SCOPED_TRACE(text);
+    EXPECT_EQ(source.extent().rows, std::ssize(made));
+    const size_t skip = made.size() / 2;
+    for (const size_t begin : {size_t{0}, skip}) {
+      const auto all = rows(std::move(source), static_cast<int64_t>(begin));
+      ASSERT_EQ(all.size(), made.size() - begin) << "read + rejected = rows";
+      for (size_t i = 0; i < all.size(); ++i) check_row(all[i], made[begin + i], begin + i);
+    }
+  }
+  void check_row(const SourceRow& row, const MadeRow& made, size_t index) {
+    EXPECT_EQ(row.done, static_cast<int64_t>(index) + 1);
+    EXPECT_EQ(row.reject, made.reject) << row.problem;
+    ++(row.reject.empty() ? read_ : rejected_);
+    if (!made.reject.empty()) {
+      EXPECT_TRUE(row.samples.empty());
+      return;
+    }
+    ASSERT_EQ(row.samples.size(), made.samples.size());
+    for (size_t k = 0; k < row.samples.size(); ++k) {
+      EXPECT_EQ(row.samples[k].key, made.samples[k].key);
+      EXPECT_EQ(row.samples[k].turns, made.samples[k].turns);
+      EXPECT_EQ(row.samples[k].media, made.samples[k].media);
+      EXPECT_EQ(row.samples[k].kind, made.samples[k].kind);
+    }
+  }
+
+  std::vector<std::string> pictures() const {
+    return {bytes("images/a.jpg"), bytes("images/b.jpg")};
+  }
+
+  int64_t read_ = 0;
+  int64_t rejected_ = 0;
+};
+
+io::MediaKind kind_of(const MadeRow& row, const io::Sample& sample, bool lists_are_apart) {
+  const bool is_list =
+      lists_are_apart &&
+      std::any_of(row.members.begin(), row.members.end(), [](const std::string& member) {
+        return member.starts_with("\"image") && member.find("[\"") < 12;
+      });
+  return sample.media.size() > 1 || is_list ? io::MediaKind::kSeparateImages
+                                            : io::MediaKind::kFrames;
+}
+
+/// What may be wrong with the content of a row, apart from its JSON.
+void spoil(Maker& make, MadeRow& row, std::string& text) {
+  if (!make.chance(12)) return;
+  text = " \n";
+  row.reject = "empty text";
+}
+
+MadeRow jsonl_row(Maker& make, size_t index) {
+  MadeRow row;
+  io::Sample sample;
+  const size_t form = make.below(4);
+  std::vector<std::string> answers;
+  if (form == 0) {
+    std::string text = make.text();
+    row.add("text", make.quoted(text));
+    sample.turns = {{Role::kText, text}};
+  } else {
+    make.add_pictures(row, sample, form == 1 ? make.below(2) : 1 + make.below(2));
+    std::string answer = make.text();
+    if (form == 1) {
+      const std::string question = make.text();
+      const bool has_mark = !sample.media.empty() && make.chance(2);
+      row.add("question", make.quoted((has_mark ? "<image>\n" : "") + question));
+      sample.turns = {{Role::kUser, question}};
+      spoil(make, row, answer);
+      row.add("answer", make.quoted(answer));
+      answers = {answer};
+    } else if (form == 2) {
+      spoil(make, row, answer);
+      row.add("caption", make.chance(2) && row.reject.empty() ? "[" + make.quoted(answer) + "]"
+                                                              : make.quoted(answer));
+      answers = {answer};
+    } else {
+      answers = {answer, make.text()};
+      row.add("captions", "[" + make.quoted(answers[0]) + ", " + make.quoted(answers[1]) + "]");
+    }
+  }
+  sample.kind = kind_of(row, sample, true);
+  std::string name = make.name_of(row);
+  if (name.empty()) name = fmt::format("row {}", index + 1);
+  sample.key = make.add_id(row, "id", name);
+  if (answers.empty()) row.samples = {sample};
+  for (size_t i = 0; i < answers.size(); ++i) {
+    row.samples.push_back(sample);
+    row.samples.back().turns.push_back({Role::kAssistant, answers[i]});
+    if (answers.size() > 1) row.samples.back().key += fmt::format("#{}", i + 1);
+  }
+  return row;
+}
+
+MadeRow instructions_row(Maker& make, size_t index) {
+  MadeRow row;
+  io::Sample sample;
+  const size_t form = make.below(3);
+  make.add_pictures(row, sample, make.below(3));
+  sample.kind = kind_of(row, sample, false);
+  sample.key = make.add_id(row, "id", fmt::format("row {}", index + 1));
+  std::string system;
+  if (make.chance(3)) {
+    system = make.text();
+    row.add("system", make.quoted(system));
+  } else if (make.chance(4)) {
+    row.add("system", "\"\"");
+  }
+  std::vector<io::Turn> turns;
+  for (size_t n = 1 + make.below(3); n > 0; --n) {
+    turns.push_back({Role::kUser, make.text()});
+    turns.push_back({Role::kAssistant, make.text()});
+  }
+  sample.turns = turns;
+  std::string marks;
+  if (make.chance(2))
+    for (size_t i = 0; i < sample.media.size(); ++i) marks += "<image>\n";
+  if (make.chance(15)) {
+    marks += "<image>";
+    if (marks.size() > 7 || sample.media.size() != 1) row.reject = "placeholders without pictures";
+  }
+  turns[0].text = marks + turns[0].text;
+  if (make.chance(15) && row.reject.empty()) {
+    turns.back().text = "";
+    row.reject = "empty text";
+  }
+  std::string list;
+  if (form == 0) {
+    const size_t last = turns.size() - 2;
+    for (size_t i = 0; i < last; i += 2)
+      list += fmt::format("{}[{}, {}]", i == 0 ? "" : ", ", make.quoted(turns[i].text),
+                          make.quoted(turns[i + 1].text));
+    if (last > 0) row.add("history", "[" + list + "]");
+    row.add("instruction", make.quoted(turns[last].text));
+    row.add("input", make.chance(2) ? "\"\"" : "null");
+    row.add("output", make.quoted(turns[last + 1].text));
+  } else {
+    const bool is_chat = form == 2;
+    for (const io::Turn& turn : turns) {
+      const bool is_user = turn.role == Role::kUser;
+      list += (list.empty() ? "" : ", ") +
+              fmt::format(R"({{"{}": "{}", "{}": {}}})", is_chat ? "role" : "from",
+                          is_chat ? (is_user ? "user" : "assistant") : (is_user ? "human" : "gpt"),
+                          is_chat ? "content" : "value",
+                          is_chat && is_user
+                              ? "[{\"type\": \"text\", \"text\": " + make.quoted(turn.text) + "}]"
+                              : make.quoted(turn.text));
+    }
+    row.add(is_chat ? "messages" : "conversations", "[" + list + "]");
+  }
+  if (!system.empty()) sample.turns.insert(sample.turns.begin(), {Role::kSystem, system});
+  row.samples = {sample};
+  return row;
+}
+
+MadeRow open_vqa_row(Maker& make, size_t index) {
+  MadeRow row;
+  io::Sample sample;
+  const std::string question = make.text();
+  std::string answer = make.text();
+  const bool is_list = make.chance(2);
+  const size_t picture = make.below(2);
+  sample.media = {make.pictures()[picture]};
+  row.add("image", picture == 0 ? "\"images/a.jpg\"" : "\"images/b.jpg\"");
+  spoil(make, row, answer);
+  row.add("class", "\"A\"");
+  row.add("question", make.quoted(question));
+  row.add("answer", is_list ? "[" + make.quoted(answer) + ", \"other\"]" : make.quoted(answer));
+  row.add("origin_dataset", "\"o\"");
+  row.add("dataset", "\"D\"");
+  sample.key = "D#" + make.add_id(row, "index", fmt::format("row {}", index + 1));
+  sample.turns = {{Role::kUser, question}, {Role::kAssistant, answer}};
+  row.samples = {sample};
+  return row;
+}
+
+MadeRow coco_row(Maker& make, size_t index) {
+  MadeRow row;
+  io::Sample sample;
+  std::string caption = make.text();
+  spoil(make, row, caption);
+  const bool is_unknown = make.chance(10);
+  const size_t picture = is_unknown ? 9 : make.below(2);
+  if (is_unknown) row.reject = "unknown picture id";
+  row.add("image_id", make.number(static_cast<int64_t>(picture)));
+  row.add("caption", make.quoted(caption));
+  const std::string name = picture == 0 ? "images/a.jpg" : "images/b.jpg";
+  sample.key = name + "#" + make.add_id(row, "id", fmt::format("row {}", index + 1));
+  sample.turns = {{Role::kAssistant, caption}};
+  sample.media = {make.pictures()[picture % 2]};
+  row.samples = {sample};
+  return row;
+}
+
+TEST_F(SourceAccountTest, EveryRowIsReadOrRejected) {
+  constexpr uint64_t kCorpora = 2400;
+  for (uint64_t seed = 1; seed <= kCorpora && !HasFailure(); ++seed) {
+    SCOPED_TRACE(fmt::format("seed {}", seed));
+    Maker make(seed, pictures());
+    const size_t source = seed % 4;
+    const bool is_array = source == 0 || make.chance(2);
+    std::vector<MadeRow> made;
+    for (size_t index = 0, count = make.below(9); index < count; ++index) {
+      constexpr decltype(&jsonl_row) kMakers[] = {coco_row, jsonl_row, instructions_row,
+                                                  open_vqa_row};
+      made.push_back(kMakers[source](make, index));
+      make.damage(made.back(), is_array);
+    }
+    std::string text = is_array ? array(make, made) : lines(make, made);
+    if (source == 0) {
+      std::string pictures = fmt::format(
+          R"([{{"id": {}, "file_name": "images/a.jpg"}}, {{"id": {}, "file_name": "images/b.jpg"}}])",
+          make.number(0), make.number(1));
+      const bool first = make.chance(2);
+      text = fmt::format(R"({{{}"info": NaN, "annotations": {}{}}})",
+                         first ? "\"images\": " + pictures + ", " : "", text,
+                         first ? "" : ", \"images\": " + pictures);
+    }
+    const auto path = save(make, text);
+    if (source == 0) check(CocoSource({path}), made, text);
+    if (source == 1) check(JsonlSource({.file = path}), made, text);
+    if (source == 2) check(LlavaSource({path}), made, text);
+    if (source == 3)
+      check(OpenVqaSource({.file = path, .question_class = "A", .takes_malformed = true}), made,
+            text);
+  }
+  EXPECT_GT(read_, 4000);
+  EXPECT_GT(rejected_, 2000);
+}
+
+}  // namespace
+}  // namespace lynceus::prepare

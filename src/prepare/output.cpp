@@ -8,7 +8,6 @@
 #include "core/version.h"
 #include "io/dataset/shard.h"
 #include "io/text/tokenizer.h"
-#include "prepare/reject_list.h"
 
 namespace lynceus::prepare {
 namespace {
@@ -147,13 +146,15 @@ std::string print_datasets(const fs::path& directory, const std::vector<DatasetS
     total.media += written.media;
     total.media_bytes += written.media_bytes;
     if (!with_rows) continue;
-    int64_t rejected_here = 0;
-    for (const auto& [kind, rows] : summary.rejected) rejected_here += rows;
+    const int64_t rejected_here = total_of(summary.rejected);
     rejected += rejected_here;
-    const std::string kinds = rejected_here == 0 ? "" : ": " + reject_text(summary.rejected);
-    const std::string list =
-        rejected_here == 0 || written.files.empty() ? "" : "; see " + name + "-rejects.jsonl";
-    fmt::print("  read {} rows, rejected {}{}{}\n", summary.rows, rejected_here, kinds, list);
+    std::string why;
+    if (rejected_here > 0) {
+      why = ": " + kinds_text(summary.rejected);
+      why += written.files.empty() ? "; the first is " + summary.first_problem
+                                   : "; see " + rejects_path(directory, summary.name).string();
+    }
+    fmt::print("  read {} rows, rejected {}{}\n", summary.rows, rejected_here, why);
   }
   return fmt::format("{} samples, {} images ({:.1f} MB), {} rejected", total.samples, total.media,
                      megabytes(total.media_bytes), rejected);

@@ -5,13 +5,13 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
-#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "io/dataset/shard_series.h"
 #include "io/files/lease.h"
+#include "prepare/account.h"
 #include "prepare/corpus_writer.h"
 
 namespace lynceus::prepare {
@@ -38,14 +38,6 @@ struct PrepareConfig {
   void check() const;
   /// UsageError if --output is missing; a dry run needs none.
   void check_output() const;
-};
-
-/// The summary of one dataset.
-struct DatasetSummary {
-  std::string name;
-  io::ShardSeriesState written;
-  int64_t rows = 0;                              ///< read
-  std::map<std::string, int64_t> rejected = {};  ///< number of rows by kind
 };
 
 /// Prints one line per dataset and, if `with_rows`, one with its rows and rejects. Returns the

@@ -6,6 +6,7 @@
 #include "core/error.h"
 #include "io/files/json.h"
 #include "io/files/json_value.h"
+#include "prepare/account.h"
 
 namespace lynceus::prepare {
 
@@ -41,17 +42,6 @@ void RejectList::sync() {
   if (file_.is_open()) file_.sync();
 }
 
-int64_t RejectList::count() const {
-  int64_t count = 0;
-  for (const auto& [kind, rows] : counts_) count += rows;
-  return count;
-}
-
-std::string reject_text(const std::map<std::string, int64_t>& counts) {
-  std::string text;
-  for (const auto& [kind, rows] : counts)
-    text += fmt::format("{}{} {}", text.empty() ? "" : ", ", rows, kind);
-  return text;
-}
+int64_t RejectList::count() const { return total_of(counts_); }
 
 }  // namespace lynceus::prepare

@@ -39,7 +39,4 @@ class RejectList {
   std::string first_problem_;
 };
 
-/// "2 missing picture, 1 empty text"
-std::string reject_text(const std::map<std::string, int64_t>& counts);
-
 }  // namespace lynceus::prepare

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <filesystem>
 #include <optional>
-#include <sstream>
 #include <system_error>
 #include <utility>
 
@@ -14,6 +13,7 @@
 #include "core/progress.h"
 #include "io/files/file.h"
 #include "parallel/agreement.h"
+#include "prepare/account.h"
 #include "prepare/journal.h"
 #include "prepare/reject_list.h"
 #include "prepare/repetition.h"
@@ -36,10 +36,6 @@ std::string command_of(const PrepareJob& job, const PrepareConfig& common) {
                      time, job.options, job.task, common.shard_gib);
 }
 
-fs::path rejects_path(const PrepareConfig& common, const std::string& name) {
-  return fs::path(common.output) / (name + "-rejects.jsonl");
-}
-
 /// The state that an interrupted run left of this dataset; without journal_bytes if there is none.
 PrepareState earlier_state(const PrepareConfig& common, const PrepareJob& job) {
   if (common.overwrite) return {};
@@ -50,7 +46,7 @@ PrepareState earlier_state(const PrepareConfig& common, const PrepareJob& job) {
     return finished ? finished->state : PrepareState();
   }
   std::error_code error;
-  const uint64_t listed = fs::file_size(rejects_path(common, job.name), error);
+  const uint64_t listed = fs::file_size(rejects_path(common.output, job.name), error);
   if (found->rejects_bytes > 0 && (error || listed < found->rejects_bytes)) return {};
   return *found;
 }
@@ -84,10 +80,11 @@ class RowCounter {
     const auto allowed = config_.max_bad * static_cast<double>(std::max(expected, kFewRows));
     if (static_cast<double>(rejects.count()) <= allowed) return;
     throw InputError(
-        "{}: {} of {} rows are unusable, more than --max-bad {} allows; they are listed in {}; the "
-        "first is {}",
-        job_.input, rejects.count(), expected, config_.max_bad, rejects.path().string(),
-        rejects.first_problem());
+        "{}: {} of {} rows are unusable, more than --max-bad {} allows ({}); they are listed in "
+        "{}; "
+        "the first is {}",
+        job_.input, rejects.count(), expected, config_.max_bad, kinds_text(rejects.counts()),
+        rejects.path().string(), rejects.first_problem());
   }
 
   void finish() {
@@ -113,7 +110,7 @@ class DatasetRun {
         job_(job),
         output_(output),
         series_(output.open(job.name, job.task, job.input)),
-        rejects_(rejects_path(common, job.name), earlier.rejects_bytes, earlier.rejected),
+        rejects_(rejects_path(common.output, job.name), earlier.rejects_bytes, earlier.rejected),
         journal_(common.output, job.name, command_of(job, common), earlier),
         state_(std::move(earlier)) {
     series_.keep_shards(state_.series, [this](const io::ShardSeriesState& written) {
@@ -155,28 +152,19 @@ class DatasetRun {
     });
     counter.finish();
     counter.check(rejects_, true);
-    if (series_.samples() == 0) throw_no_sample(counter.rows());
     series_.close();
     state_.is_done = true;
     record();
   }
 
   DatasetSummary summary() const {
-    return {job_.name, state_.series, state_.rows, state_.rejected};
+    return {job_.name,   job_.input,      state_.series,
+            state_.rows, state_.rejected, rejects_.first_problem()};
   }
   /// After all datasets of the command are written.
   void finish() { journal_.finish({complete_command(command_of(job_, common_), common_), state_}); }
 
  private:
-  [[noreturn]] void throw_no_sample(int64_t rows) const {
-    const std::string message =
-        fmt::format("{}: expected at least one sample, found none", job_.input);
-    if (rejects_.count() == 0) throw InputError("{}", message);
-    throw InputError("{}: {} of {} rows are unusable; they are listed in {}; the first is {}",
-                     message, rejects_.count(), rows, rejects_.path().string(),
-                     rejects_.first_problem());
-  }
-
   void record() {
     LYNCEUS_FAULT_POINT("prepare.shard");
     output_.confirm_lease();
@@ -228,10 +216,14 @@ std::vector<DatasetSummary> count_rows(const InputConfig& config, std::vector<Op
   for (auto& [job, source] : jobs) {
     DatasetSummary summary;
     summary.name = job->name;
+    summary.input = job->input;
     RowCounter counter(config, *job, source->extent(), 0, prints);
     source->read(0, [&](const SourceRow& row) {
       counter.begin_row(row);
-      if (!row.reject.empty()) ++summary.rejected[row.reject];
+      if (!row.reject.empty()) {
+        if (summary.rejected.empty()) summary.first_problem = row.problem;
+        ++summary.rejected[row.reject];
+      }
       summary.written.samples += std::ssize(row.samples);
       for (const io::Sample& sample : row.samples) {
         summary.written.media += std::ssize(sample.media);
@@ -242,42 +234,6 @@ std::vector<DatasetSummary> count_rows(const InputConfig& config, std::vector<Op
     counter.finish();
     summary.rows = counter.rows();
     summaries.push_back(summary);
-  }
-  return summaries;
-}
-
-/// The summaries of all ranks in the order of the jobs, on every rank.
-std::vector<DatasetSummary> gather(const std::vector<DatasetSummary>& mine,
-                                   const std::vector<PrepareJob>& jobs,
-                                   parallel::Communicator& world) {
-  if (world.size() == 1) return mine;
-  std::string text;
-  for (const DatasetSummary& summary : mine) {
-    text += fmt::format("{} {} {} {} {} {}", summary.written.samples, summary.written.media,
-                        summary.written.media_bytes, summary.written.files.size(), summary.rows,
-                        summary.rejected.size());
-    for (const auto& [kind, rows] : summary.rejected) text += fmt::format(" {} {}\n", rows, kind);
-    text += "\n";
-  }
-  std::vector<std::istringstream> ranks;
-  for (const std::string& one : world.all_gather(text)) ranks.emplace_back(one);
-  std::vector<DatasetSummary> summaries(jobs.size());
-  for (size_t i = 0; i < jobs.size(); ++i) {
-    std::istringstream& in = ranks[i % ranks.size()];
-    size_t files = 0;
-    size_t kinds = 0;
-    io::ShardSeriesState& written = summaries[i].written;
-    summaries[i].name = jobs[i].name;
-    in >> written.samples >> written.media >> written.media_bytes >> files >> summaries[i].rows >>
-        kinds;
-    written.files.resize(files);
-    for (size_t k = 0; k < kinds; ++k) {
-      int64_t rows = 0;
-      std::string kind;
-      in >> rows >> std::ws;
-      std::getline(in, kind);
-      summaries[i].rejected[kind] = rows;
-    }
   }
   return summaries;
 }
@@ -333,8 +289,8 @@ class Writer {
       runs_.back()->run(config, *jobs[i].second, prints);
       jobs[i].second.reset();
     }
-    output_->close();
   }
+  void close() { output_->close(); }
   void finish() {
     for (const auto& run : runs_) run->finish();
   }
@@ -378,7 +334,7 @@ void run_jobs(const PrepareConfig& common, const InputConfig& config,
   if (config.dry_run) {
     std::vector<DatasetSummary> summaries;
     parallel::agree(world, [&] { summaries = count_rows(config, mine, prints); });
-    summaries = gather(summaries, jobs, world);
+    summaries = gather_summaries(summaries, jobs.size(), world);
     if (prints)
       fmt::print("dry run: {}; nothing was written\n",
                  print_datasets(common.output, summaries, true));
@@ -387,8 +343,11 @@ void run_jobs(const PrepareConfig& common, const InputConfig& config,
   std::optional<Writer> writer;
   parallel::agree(world, [&] { writer.emplace(common, folder ? &*folder : nullptr, mine); });
   parallel::agree(world, [&] { writer->run(config, mine, prints); });
+  const std::vector<DatasetSummary> summaries =
+      gather_summaries(writer->summaries(), jobs.size(), world);
+  parallel::agree(world, [&] { check_any_sample(summaries, common.output); });
+  parallel::agree(world, [&] { writer->close(); });
   parallel::agree(world, [&] { writer->finish(); });
-  const std::vector<DatasetSummary> summaries = gather(writer->summaries(), jobs, world);
   if (prints) writer->output().print_summary(summaries, true);
 }
 

@@ -104,10 +104,45 @@ TEST_F(PrepareSourcesTest, DryRunCountsAndWritesNothing) {
   const Output output = prepare({"jsonl", "--input", input, "--dry-run", "--output", out("none")});
   EXPECT_EQ(output.code, 0) << output.all();
   EXPECT_THAT(output.out,
-              AllOf(HasSubstr("read 3 rows, rejected 2: 1 empty text, 1 malformed row\n"),
+              AllOf(HasSubstr("read 3 rows, rejected 2: 1 empty text, 1 malformed row; the first "
+                              "is " +
+                              input + ":2: "),
                     HasSubstr("dry run: 1 samples, 0 images (0.0 MB), 2 rejected; nothing was")));
   EXPECT_EQ(prepare({"jsonl", "--input", input, "--dry-run"}).out.substr(0, 2), "x.");
   EXPECT_THAT(names(folder_.path()), ElementsAre("x.jsonl"));
+}
+
+TEST_F(PrepareSourcesTest, OneEmptyInputAmongOthersIsNoError) {
+  const std::string row = R"({"instruction": "x", "output": "y"})";
+  Arguments arguments = {"text",
+                         "--input",
+                         write("a.jsonl", row + "\n"),
+                         write("b.jsonl", ""),
+                         write("c.jsonl", "\n\n"),
+                         write("d.jsonl", "{}\n"),
+                         write("e.jsonl", row + "\n" + row + "\n")};
+  const Output one = prepare(arguments + Arguments{"--output", out("one")});
+  ASSERT_EQ(one.code, 0) << one.all();
+  EXPECT_THAT(
+      one.out,
+      AllOf(HasSubstr("prepared 3 samples"), HasSubstr("1 rejected, 2 shard(s)"),
+            testing::ContainsRegex("b.h5 +0 samples[^\n]*\n  read 0 rows, rejected 0\n"),
+            HasSubstr("read 1 rows, rejected 1: 1 malformed row; the first is " + arguments[5])));
+  EXPECT_THAT(names(out("one")),
+              ElementsAre("a.h5", "a.h5.xxh", "d-rejects.jsonl", "e.h5", "e.h5.xxh"));
+  const Output three = prepare(arguments + Arguments{"--output", out("three")}, {.ranks = 3});
+  ASSERT_EQ(three.code, 0) << three.all();
+  EXPECT_EQ(contents(out("one")), contents(out("three")));
+  EXPECT_THAT(three.out, HasSubstr("the first is " + arguments[5]));
+
+  const Output none = prepare(
+      {"text", "--input", arguments[3], arguments[5], "--output", out("none")}, {.ranks = 2});
+  EXPECT_EQ(none.code, 3);
+  EXPECT_EQ(none.messages(), 1) << none.all();
+  EXPECT_THAT(none.err, AllOf(HasSubstr("b.jsonl and 1 other input: expected at least one sample, "
+                                        "found none: 1 of 1 rows are unusable (1 malformed row)"),
+                              HasSubstr("the first is " + arguments[5])));
+  EXPECT_THAT(names(out("none")), ElementsAre("d-rejects.jsonl"));
 }
 
 TEST_F(PrepareSourcesTest, OpenVqaHasItsClasses) {

@@ -92,7 +92,7 @@ void write_shapes(const PrepareConfig& common, const ShapesConfig& config) {
   progress.finish();
   output.close();
   std::vector<DatasetSummary> summaries;
-  for (const io::ShardSeries* one : series) summaries.push_back({one->name(), one->state()});
+  for (const io::ShardSeries* one : series) summaries.push_back({one->name(), "", one->state()});
   for (size_t c = 0; c < series.size(); ++c) {
     const DatasetCommand& dataset = plan.datasets[c].second;
     FinishedDataset finished{complete_command(dataset.command, common), {}};

@@ -1,0 +1,107 @@
+#include "prepare/account.h"
+
+#include <fmt/format.h>
+
+#include "core/error.h"
+#include "io/files/json.h"
+#include "io/files/json_value.h"
+
+namespace lynceus::prepare {
+namespace {
+
+using io::JsonValue;
+
+JsonValue to_json(const DatasetSummary& summary) {
+  return JsonValue::object({{"name", summary.name},
+                            {"input", summary.input},
+                            {"samples", summary.written.samples},
+                            {"media", summary.written.media},
+                            {"media_bytes", summary.written.media_bytes},
+                            {"files", summary.written.files.size()},
+                            {"rows", summary.rows},
+                            {"rejected", summary.rejected},
+                            {"first_problem", summary.first_problem}});
+}
+
+std::map<std::string, int64_t> counts_of(const io::Json& json) {
+  std::map<std::string, int64_t> counts;
+  for (const auto& [kind, count] : json.members()) counts[kind] = count.integer(0);
+  return counts;
+}
+
+DatasetSummary summary_of(const io::Json& json) {
+  DatasetSummary summary;
+  summary.name = json.at("name").string();
+  summary.input = json.at("input").string();
+  summary.written.samples = json.at("samples").integer(0);
+  summary.written.media = json.at("media").integer(0);
+  summary.written.media_bytes = static_cast<uint64_t>(json.at("media_bytes").integer(0));
+  summary.written.files.resize(static_cast<size_t>(json.at("files").integer(0)));
+  summary.rows = json.at("rows").integer(0);
+  summary.rejected = counts_of(json.at("rejected"));
+  summary.first_problem = json.at("first_problem").string();
+  return summary;
+}
+
+}  // namespace
+
+std::vector<DatasetSummary> gather_summaries(const std::vector<DatasetSummary>& mine, size_t count,
+                                             parallel::Communicator& world) {
+  if (world.size() == 1) return mine;
+  JsonValue list = JsonValue::array();
+  for (const DatasetSummary& summary : mine) list.push_back(to_json(summary));
+  io::JsonLimits limits;
+  limits.max_bytes = 1ull << 30;
+  std::vector<io::Json> ranks;
+  for (const std::string& text : world.all_gather(list.dump_replacing()))
+    ranks.push_back(io::Json::parse(text, "the account of a rank", limits));
+  std::vector<DatasetSummary> all;
+  for (size_t i = 0; i < count; ++i)
+    all.push_back(summary_of(ranks[i % ranks.size()].at(i / ranks.size())));
+  return all;
+}
+
+void check_any_sample(const std::vector<DatasetSummary>& summaries,
+                      const std::filesystem::path& directory) {
+  DatasetSummary all;
+  std::string list;
+  for (const DatasetSummary& one : summaries) {
+    if (one.written.samples > 0) return;
+    all.rows += one.rows;
+    for (const auto& [kind, rows] : one.rejected) all.rejected[kind] += rows;
+    if (one.rejected.empty()) continue;
+    if (all.first_problem.empty()) all.first_problem = one.first_problem;
+    list = list.empty() ? rejects_path(directory, one.name).string()
+                        : rejects_path(directory, "*").string();
+  }
+  std::string message = summaries.front().input;
+  if (summaries.size() > 1)
+    message +=
+        fmt::format(" and {} other input{}", summaries.size() - 1, summaries.size() > 2 ? "s" : "");
+  message += ": expected at least one sample, found none";
+  if (!all.rejected.empty())
+    message += fmt::format(
+        ": {} of {} rows are unusable ({}); they are listed in {}; the first is {}",
+        total_of(all.rejected), all.rows, kinds_text(all.rejected), list, all.first_problem);
+  throw InputError(message);
+}
+
+std::filesystem::path rejects_path(const std::filesystem::path& directory,
+                                   const std::string& name) {
+  return directory / (name + "-rejects.jsonl");
+}
+
+std::string kinds_text(const std::map<std::string, int64_t>& counts) {
+  std::string text;
+  for (const auto& [kind, count] : counts)
+    text += fmt::format("{}{} {}", text.empty() ? "" : ", ", count, kind);
+  return text;
+}
+
+int64_t total_of(const std::map<std::string, int64_t>& counts) {
+  int64_t total = 0;
+  for (const auto& [kind, count] : counts) total += count;
+  return total;
+}
+
+}  // namespace lynceus::prepare

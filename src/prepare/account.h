@@ -1,0 +1,44 @@
+// The account of a run of `lynceus prepare`: what each dataset got from its input, and why rows of
+// the input are missing in it.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "io/dataset/shard_series.h"
+#include "parallel/communicator.h"
+
+namespace lynceus::prepare {
+
+/// The summary of one dataset.
+struct DatasetSummary {
+  std::string name;
+  std::string input;  ///< file
+  io::ShardSeriesState written;
+  int64_t rows = 0;                              ///< read
+  std::map<std::string, int64_t> rejected = {};  ///< number of rows by kind
+  std::string first_problem = {};                ///< of the rejected rows
+};
+
+/// Collective: summary i is that of rank i mod size. Returns all of them, in order, on every rank.
+/// Of the files only their number is exchanged.
+std::vector<DatasetSummary> gather_summaries(const std::vector<DatasetSummary>& mine, size_t count,
+                                             parallel::Communicator& world);
+
+/// InputError with the first reason and the number of rows by kind if no dataset has a sample. One
+/// empty input among others is no error.
+void check_any_sample(const std::vector<DatasetSummary>& summaries,
+                      const std::filesystem::path& directory);
+
+/// DIR/NAME-rejects.jsonl
+std::filesystem::path rejects_path(const std::filesystem::path& directory, const std::string& name);
+
+/// "2 missing picture, 1 empty text"
+std::string kinds_text(const std::map<std::string, int64_t>& counts);
+
+int64_t total_of(const std::map<std::string, int64_t>& counts);
+
+}  // namespace lynceus::prepare

@@ -21,6 +21,7 @@
 
 #include "core/error.h"
 #include "core/foreign_file.h"
+#include "core/home.h"
 #include "core/text_encoding.h"
 
 namespace lynceus {
@@ -89,7 +90,7 @@ CommandLine ConfigReader::read(const std::vector<std::string>& arguments) {
     faults_.clear();
     return line;
   }
-  for (const std::string& file : line.config_files) read_file(file);
+  for (const std::string& file : line.config_files) read_file(expand_home(file));
   ++layer_;
   for (const Option& option : options) {
     if (option.missing)
@@ -210,7 +211,7 @@ void ConfigReader::apply(const std::string& key, const std::string& value,
     fault_unknown(origin, key);
     return;
   }
-  const std::string text = trim(value);
+  const std::string text = expand_home(trim(value));
   if (find_comment(text) != std::string::npos || text.find('\n') != std::string::npos) {
     fault(
         fmt::format("{}: {}: expected a value without '#', ' ;' and line breaks, which a config "

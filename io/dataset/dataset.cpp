@@ -1,31 +1,19 @@
 #include "io/dataset/dataset.h"
 
-#include <glob.h>
-
 #include <algorithm>
 #include <utility>
 
 #include "core/check.h"
 #include "core/error.h"
+#include "io/files/file_pattern.h"
 
 namespace lynceus::io {
-
-std::vector<std::string> files_matching(const std::string& pattern) {
-  glob_t matches{};
-  const int result = ::glob(pattern.c_str(), GLOB_NOSORT | GLOB_BRACE, nullptr, &matches);
-  std::vector<std::string> files(matches.gl_pathv, matches.gl_pathv + matches.gl_pathc);
-  ::globfree(&matches);
-  if (result != 0 && result != GLOB_NOMATCH) {
-    throw IoError("{}: cannot list the files of this pattern", pattern);
-  }
-  std::sort(files.begin(), files.end());
-  return files;
-}
 
 Dataset::Dataset(std::string name, const std::string& pattern) : name_(std::move(name)) {
   const std::vector<std::string> files = files_matching(pattern);
   if (files.empty()) {
-    throw InputError("dataset {}: expected files that match {}, found none", name_, pattern);
+    throw InputError("dataset {}: expected files that match {}, found none{}", name_, pattern,
+                     pattern_hint(pattern));
   }
   for (const std::string& file : files) {
     shards_.emplace_back(file);

@@ -10,14 +10,10 @@
 
 namespace lynceus::io {
 
-/// The files that match `pattern` (as in a shell: * ? [...] {a,b}), in byte order. IoError if a
-/// directory cannot be listed.
-std::vector<std::string> files_matching(const std::string& pattern);
-
 class Dataset {
  public:
-  /// Opens all files_matching(pattern), in that order. InputError if there is none, or if one is
-  /// not a valid dataset shard.
+  /// Opens all files_matching(pattern) (io/files/file_pattern.h), in that order. InputError if
+  /// there is none, or if one is not a valid dataset shard.
   Dataset(std::string name, const std::string& pattern);
 
   const std::string& name() const { return name_; }

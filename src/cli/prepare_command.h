@@ -8,6 +8,7 @@
 #include "cli/page.h"
 #include "core/config/config.h"
 #include "core/error.h"
+#include "io/files/file_pattern.h"
 #include "parallel/agreement.h"
 #include "parallel/communicator.h"
 #include "prepare/output.h"
@@ -24,6 +25,7 @@ RunSource run_openvqa;
 RunSource run_text;
 RunSource run_webdataset;
 RunSource run_video;
+RunSource run_folder;
 
 /// Reads the common options and those of one source. Then prints the page that they ask for, or
 /// calls `prepare`.
@@ -45,6 +47,10 @@ void run_source(const std::string& source, const char* help, const Arguments& ar
       throw UsageError("prepare {}: expected options only, found '{}'", source,
                        line.positionals[0]);
     if (!line.help) common.check();
+    if constexpr (requires { config.input; }) {
+      if (!line.help && !line.print_config)
+        config.input = io::expand_patterns("--input", config.input);
+    }
     print_page(line, help, reader, world);
   });
   if (!is_page) prepare(common, config, world);

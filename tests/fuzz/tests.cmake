@@ -67,8 +67,8 @@ endfunction()
 set(fuzz_objects)
 file(MAKE_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR}/fuzz)
 foreach(name
-    core/check core/config/config core/config/faults core/config/visitor core/error core/foreign_file core/memory core/stream core/tensor
-    core/text_encoding
+    core/check core/config/config core/config/faults core/config/visitor core/error core/foreign_file
+    core/home core/memory core/stream core/tensor core/text_encoding
     core/no_cuda/accelerator
     io/checkpoint/manifest
     io/dataset/shard io/dataset/shard_sidecar

@@ -8,7 +8,7 @@
 #include <filesystem>
 
 #include "core/error.h"
-#include "io/dataset/dataset.h"
+#include "io/files/file_pattern.h"
 #include "io/text/prompt.h"
 
 namespace lynceus::train {
@@ -54,16 +54,6 @@ const DatasetLine* find_line(const std::vector<DatasetLine>& lines, const std::s
   return found == lines.end() ? nullptr : &*found;
 }
 
-/// A pattern that matches only `text`.
-std::string as_pattern(const std::string& text) {
-  std::string pattern;
-  for (const char c : text) {
-    if (std::string_view("*?[]{},\\").find(c) != std::string_view::npos) pattern += '\\';
-    pattern += c;
-  }
-  return pattern;
-}
-
 /// NAME.h5; NAME-<digits>.h5 as `lynceus prepare` numbers shards (io/dataset/shard_series.h), up to
 /// a million; and NAME/*.h5. A pattern cannot say "digits only", so each length is an alternative.
 std::string shards_of(const std::string& name) {
@@ -77,9 +67,9 @@ std::string shards_of(const std::string& name) {
   return pattern + "," + name + "/*}.h5";
 }
 
+/// The root is an existing folder, so that io::files_matching takes it as it is.
 std::string below(const std::string& root, const DatasetLine& line) {
-  return fmt::format("{}/{}", as_pattern(root),
-                     line.pattern.empty() ? shards_of(as_pattern(line.name)) : line.pattern);
+  return root + "/" + (line.pattern.empty() ? shards_of(io::as_pattern(line.name)) : line.pattern);
 }
 
 void choose_of_mixture(const DataConfig& config, const std::vector<DatasetLine>& mixture,

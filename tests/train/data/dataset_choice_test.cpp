@@ -9,7 +9,7 @@
 
 #include "core/config/config.h"
 #include "core/error.h"
-#include "io/dataset/dataset.h"
+#include "io/files/file_pattern.h"
 #include "io/text/prompt.h"
 #include "model/config.h"
 
@@ -52,6 +52,14 @@ class Sources : public testing::Test {
   const fs::path root_ = fs::path(testing::TempDir()) / "sources, {all} of them";
   DataConfig config_;
 };
+
+TEST_F(Sources, APathOfAMixtureThatExistsIsThatPath) {
+  for (const char* file : {"[v1]/x.h5", "v/x.h5"}) touch(file);
+  config_.mixture = {"a:1:caption:[v1]/x.h5", "b:1:caption:[v1]/*.h5", "c:1:caption:[v]/x.h5"};
+  EXPECT_THAT(files(0), ElementsAre("[v1]/x.h5"));
+  EXPECT_THAT(files(1), ElementsAre("[v1]/x.h5"));
+  EXPECT_THAT(files(2), ElementsAre("v/x.h5"));
+}
 
 TEST_F(Sources, AMixtureTakesTheDatasetsThatExist) {
   for (const char* file : {"coco.h5", "coco-1.h5", "coco-12.h5", "coco-validation.h5",

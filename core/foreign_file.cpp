@@ -20,7 +20,6 @@ struct Signature {
 // What begins with the same bytes for every file of the format.
 constexpr Signature kSignatures[] = {
     {"\x1F\x8B"sv, {"gzip data", "gzip data: unpack it first (gunzip)"}},
-    {"BZh"sv, {"bzip2 data", "bzip2 data: unpack it first (bunzip2)"}},
     {"\xFD"
      "7zXZ\0"sv,
      {"xz data", "xz data: unpack it first (unxz)"}},
@@ -29,14 +28,16 @@ constexpr Signature kSignatures[] = {
     {"PK\x05\x06"sv, {"zip archive", "an empty zip archive"}},
     {"7z\xBC\xAF\x27\x1C"sv, {"7z archive", "a 7z archive: unpack it first"}},
     {"Rar!\x1A\x07"sv, {"rar archive", "a rar archive: unpack it first"}},
-    {"PAR1"sv, {"parquet file", "a parquet file: convert it to JSONL first"}},
+    {"PAR1\x15"sv, {"parquet file", "a parquet file: convert it to JSONL first"}},
     {"ARROW1\0"sv, {"arrow file", "an Arrow file: convert it to JSONL first"}},
     {"\x89HDF\r\n\x1A\n"sv, {"HDF5 file", "an HDF5 file"}},
     {"%PDF-"sv, {"PDF document", "a PDF document"}},
     {"\x89PNG\r\n\x1A\n"sv, {"PNG picture", "a PNG picture"}},
     {"\xFF\xD8\xFF"sv, {"JPEG picture", "a JPEG picture"}},
-    {"GIF8"sv, {"GIF picture", "a GIF picture"}},
-    {"GGUF"sv, {"GGUF file", "a GGUF file (llama.cpp), which is not read"}},
+    {"GIF87a"sv, {"GIF picture", "a GIF picture"}},
+    {"GIF89a"sv, {"GIF picture", "a GIF picture"}},
+    {"GGUF\2\0"sv, {"GGUF file", "a GGUF file (llama.cpp), which is not read"}},
+    {"GGUF\3\0"sv, {"GGUF file", "a GGUF file (llama.cpp), which is not read"}},
     {"\x7F"
      "ELF"sv,
      {"program", "a program"}},
@@ -49,6 +50,7 @@ constexpr ForeignFormat kUtf16 = {"UTF-16 text",
                                   "text in UTF-16: convert it to UTF-8 (iconv -f UTF-16)"};
 constexpr ForeignFormat kUtf32 = {"UTF-32 text",
                                   "text in UTF-32: convert it to UTF-8 (iconv -f UTF-32)"};
+constexpr ForeignFormat kBzip2 = {"bzip2 data", "bzip2 data: unpack it first (bunzip2)"};
 constexpr ForeignFormat kHtml = {"HTML page", "an HTML page (did the download fail?)"};
 constexpr ForeignFormat kXml = {"XML document", "an XML document (did the download fail?)"};
 constexpr ForeignFormat kSvg = {"SVG drawing", "an SVG drawing"};
@@ -59,6 +61,10 @@ std::string lower_case(std::string_view text) {
   std::transform(lower.begin(), lower.end(), lower.begin(),
                  [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   return lower;
+}
+
+bool is_bzip2(std::string_view bytes) {
+  return bytes.starts_with("BZh") && bytes.size() >= 10 && bytes.substr(4, 6) == "1AY&SY";
 }
 
 const ForeignFormat* find_markup(std::string_view bytes) {
@@ -82,6 +88,7 @@ bool is_lfs_pointer(std::string_view first_bytes) { return first_bytes.starts_wi
 const ForeignFormat* find_foreign(std::string_view first_bytes) {
   if (first_bytes.empty()) return &kEmpty;
   if (is_lfs_pointer(first_bytes)) return &kLfsPointer;
+  if (is_bzip2(first_bytes)) return &kBzip2;
   for (const Signature& signature : kSignatures) {
     if (first_bytes.starts_with(signature.bytes)) return &signature.format;
   }

@@ -3,34 +3,92 @@
 #include <archive.h>
 #include <archive_entry.h>
 
+#include <algorithm>
+#include <utility>
+
+#include "core/check.h"
 #include "core/error.h"
 #include "core/foreign_file.h"
-#include "io/files/file.h"
 
 namespace lynceus::io {
 namespace {
 
-constexpr size_t kBlockBytes = 1 << 20;
+bool is_zero(std::span<const char> bytes) {
+  return std::all_of(bytes.begin(), bytes.end(), [](char c) { return c == 0; });
+}
+
+EntryKind kind_of(archive_entry* entry) {
+  if (archive_entry_hardlink(entry) != nullptr || archive_entry_symlink(entry) != nullptr)
+    return EntryKind::kLink;
+  switch (archive_entry_filetype(entry)) {
+    case AE_IFREG:
+      return EntryKind::kFile;
+    case AE_IFDIR:
+      return EntryKind::kFolder;
+    case AE_IFLNK:
+      return EntryKind::kLink;
+    default:
+      return EntryKind::kDevice;
+  }
+}
 
 }  // namespace
 
 void TarReader::Close::operator()(archive* handle) const { archive_read_free(handle); }
 
 TarReader::TarReader(const std::filesystem::path& path, const ArchiveLimits& limits)
-    : path_(path), limits_(limits), archive_(archive_read_new()) {
-  File::open(path);  // reports why a file cannot be opened
-  if (!archive_ || archive_read_support_filter_gzip(archive_.get()) != ARCHIVE_OK ||
-      archive_read_support_format_tar(archive_.get()) != ARCHIVE_OK ||
-      archive_read_open_filename(archive_.get(), path.c_str(), kBlockBytes) != ARCHIVE_OK)
-    damaged();
+    : bytes_(path), limits_(limits) {
+  block_ = next_block();
+  again_ = true;
+  if (block_.empty()) return;  // an empty file
+  head_.assign(block_.data(), std::min(block_.size(), kForeignHeadBytes));
+  open();
+}
+
+/// A new archive that begins with block_.
+void TarReader::open() {
+  archive_.reset(archive_read_new());
+  given_ = 0;
+  is_begun_ = false;
+  if (!archive_ || archive_read_support_format_tar(archive_.get()) != ARCHIVE_OK ||
+      archive_read_open2(archive_.get(), this, nullptr, &TarReader::read_callback,
+                         &TarReader::skip_callback, nullptr) != ARCHIVE_OK) {
+    if (archive_number_ == 1 || failure_) damaged();
+    has_other_bytes_ = true;
+  }
+}
+
+ssize_t TarReader::read_callback(archive* /*handle*/, void* self, const void** block) {
+  auto& reader = *static_cast<TarReader*>(self);
+  try {
+    if (!std::exchange(reader.again_, false)) {
+      const std::span<const char> next = reader.next_block();
+      if (next.empty()) return 0;  // block_ may have bytes that are not consumed
+      reader.block_ = next;
+    }
+  } catch (...) {
+    reader.failure_ = std::current_exception();
+    return ARCHIVE_FATAL;
+  }
+  reader.given_ += reader.block_.size();
+  *block = reader.block_.data();
+  return static_cast<ssize_t>(reader.block_.size());
+}
+
+int64_t TarReader::skip_callback(archive* /*handle*/, void* self, int64_t bytes) {
+  auto& reader = *static_cast<TarReader*>(self);
+  if (reader.again_) return 0;
+  const uint64_t skipped = reader.bytes_.skip(static_cast<uint64_t>(bytes));
+  if (skipped > 0) reader.block_ = {};
+  reader.given_ += skipped;
+  return static_cast<int64_t>(skipped);
 }
 
 void TarReader::damaged() const {
-  if (name_.empty()) {
-    refuse_foreign(File::open(path_).head(kForeignHeadBytes), path_.string(), "a tar archive");
-  }
+  if (failure_) std::rethrow_exception(failure_);
+  if (name_.empty()) refuse_foreign(head_, bytes_.path().string(), "a tar archive");
   const char* text = archive_ ? archive_error_string(archive_.get()) : nullptr;
-  throw InputError("{}: not an intact tar archive{}{}: {}", path_.string(),
+  throw InputError("{}: not an intact tar archive{}{}: {}", bytes_.path().string(),
                    name_.empty() ? "" : ", at or after entry ", name_.substr(0, 200),
                    text == nullptr ? "no memory" : text);
 }
@@ -38,28 +96,65 @@ void TarReader::damaged() const {
 void TarReader::count(uint64_t bytes) {
   if (bytes > limits_.max_bytes - unpacked_)
     throw InputError("{}: expected entries of at most {} bytes in total, found more",
-                     path_.string(), limits_.max_bytes);
+                     bytes_.path().string(), limits_.max_bytes);
   unpacked_ += bytes;
 }
 
+std::span<const char> TarReader::next_block() {
+  const std::span<const char> block = bytes_.next();
+  if (bytes_.is_compressed()) count(block.size());
+  return block;
+}
+
 bool TarReader::next() {
-  while (true) {
+  while (archive_) {
     archive_entry* entry = nullptr;
     const int status = archive_read_next_header(archive_.get(), &entry);
-    if (status == ARCHIVE_EOF) return false;
-    if (status != ARCHIVE_OK && status != ARCHIVE_WARN) damaged();
-    const int64_t size = archive_entry_size(entry);
-    if (size < 0) damaged();
-    count(static_cast<uint64_t>(size));
-    if (archive_entry_filetype(entry) != AE_IFREG || archive_entry_hardlink(entry) != nullptr ||
-        archive_entry_symlink(entry) != nullptr)
-      continue;
-    const char* name = archive_entry_pathname(entry);
-    if (name == nullptr) name = archive_entry_pathname_utf8(entry);
-    name_ = name == nullptr ? "" : name;
-    size_ = static_cast<uint64_t>(size);
-    return true;
+    if (status == ARCHIVE_OK || status == ARCHIVE_WARN) {
+      is_begun_ = true;
+      take(entry);
+      return true;
+    }
+    if (status == ARCHIVE_EOF) {
+      if (open_after_end_mark()) continue;
+    } else if (is_begun_ || archive_number_ == 1 || failure_) {
+      damaged();
+    } else {  // its first header is damaged
+      has_other_bytes_ = true;
+    }
+    archive_.reset();
   }
+  return false;
+}
+
+void TarReader::take(archive_entry* entry) {
+  const int64_t size = archive_entry_size(entry);
+  if (size < 0) damaged();
+  if (!bytes_.is_compressed()) count(static_cast<uint64_t>(size));
+  const char* name = archive_entry_pathname(entry);
+  if (name == nullptr) name = archive_entry_pathname_utf8(entry);
+  name_ = name == nullptr ? "" : name;
+  kind_ = kind_of(entry);
+  size_ = static_cast<uint64_t>(size);
+}
+
+bool TarReader::open_after_end_mark() {
+  const auto consumed = static_cast<uint64_t>(archive_filter_bytes(archive_.get(), 0));
+  has_end_mark_ = std::cmp_greater(consumed, archive_read_header_position(archive_.get()));
+  LYNCEUS_CHECK(consumed <= given_ && given_ - consumed <= block_.size(),
+                "{} bytes of an archive consumed of {}", consumed, given_);
+  block_ = block_.last(given_ - consumed);
+  while (true) {  // zero bytes fill up the last record of an archive
+    if (block_.empty()) block_ = next_block();
+    if (block_.empty()) return false;
+    const auto unit = block_.first(std::min(block_.size(), UnpackedFile::kUnitBytes));
+    if (!is_zero(unit)) break;
+    block_ = block_.subspan(unit.size());
+  }
+  again_ = true;
+  ++archive_number_;
+  open();
+  return !has_other_bytes_;
 }
 
 std::string TarReader::read() {
@@ -72,10 +167,6 @@ std::string TarReader::read() {
     done += static_cast<size_t>(got);
   }
   return bytes;
-}
-
-uint64_t TarReader::position() const {
-  return static_cast<uint64_t>(archive_filter_bytes(archive_.get(), -1));
 }
 
 }  // namespace lynceus::io

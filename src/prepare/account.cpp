@@ -3,8 +3,6 @@
 #include <fmt/format.h>
 
 #include "core/error.h"
-#include "io/files/json.h"
-#include "io/files/json_value.h"
 
 namespace lynceus::prepare {
 namespace {
@@ -20,13 +18,8 @@ JsonValue to_json(const DatasetSummary& summary) {
                             {"files", summary.written.files.size()},
                             {"rows", summary.rows},
                             {"rejected", summary.rejected},
-                            {"first_problem", summary.first_problem}});
-}
-
-std::map<std::string, int64_t> counts_of(const io::Json& json) {
-  std::map<std::string, int64_t> counts;
-  for (const auto& [kind, count] : json.members()) counts[kind] = count.integer(0);
-  return counts;
+                            {"first_problem", summary.first_problem},
+                            {"account", prepare::to_json(summary.account)}});
 }
 
 DatasetSummary summary_of(const io::Json& json) {
@@ -40,10 +33,37 @@ DatasetSummary summary_of(const io::Json& json) {
   summary.rows = json.at("rows").integer(0);
   summary.rejected = counts_of(json.at("rejected"));
   summary.first_problem = json.at("first_problem").string();
+  summary.account = account_of(json.at("account"));
   return summary;
 }
 
+std::string passed_over_text(const std::map<std::string, int64_t>& kinds) {
+  const int64_t total = total_of(kinds);
+  return fmt::format("passed over {} {}: {}", total, total == 1 ? "entry" : "entries",
+                     kinds_text(kinds));
+}
+
 }  // namespace
+
+JsonValue to_json(const SourceAccount& account) {
+  JsonValue notes = JsonValue::array();
+  for (const std::string& note : account.notes) notes.push_back(note);
+  return JsonValue::object({{"entries", account.entries},
+                            {"passed_over", account.passed_over},
+                            {"notes", std::move(notes)}});
+}
+
+SourceAccount account_of(const io::Json& json) {
+  SourceAccount account{json.at("entries").integer(0), counts_of(json.at("passed_over")), {}};
+  for (const io::Json& note : json.at("notes").elements()) account.notes.push_back(note.string());
+  return account;
+}
+
+std::map<std::string, int64_t> counts_of(const io::Json& json) {
+  std::map<std::string, int64_t> counts;
+  for (const auto& [kind, count] : json.members()) counts[kind] = count.integer(0);
+  return counts;
+}
 
 std::vector<DatasetSummary> gather_summaries(const std::vector<DatasetSummary>& mine, size_t count,
                                              parallel::Communicator& world) {
@@ -65,10 +85,14 @@ void check_any_sample(const std::vector<DatasetSummary>& summaries,
                       const std::filesystem::path& directory) {
   DatasetSummary all;
   std::string list;
+  std::string notes;
   for (const DatasetSummary& one : summaries) {
     if (one.written.samples > 0) return;
     all.rows += one.rows;
     for (const auto& [kind, rows] : one.rejected) all.rejected[kind] += rows;
+    for (const auto& [kind, entries] : one.account.passed_over)
+      all.account.passed_over[kind] += entries;
+    for (const std::string& note : one.account.notes) notes += "; " + note;
     if (one.rejected.empty()) continue;
     if (all.first_problem.empty()) all.first_problem = one.first_problem;
     list = list.empty() ? rejects_path(directory, one.name).string()
@@ -83,7 +107,24 @@ void check_any_sample(const std::vector<DatasetSummary>& summaries,
     message += fmt::format(
         ": {} of {} rows are unusable ({}); they are listed in {}; the first is {}",
         total_of(all.rejected), all.rows, kinds_text(all.rejected), list, all.first_problem);
-  throw InputError(message);
+  if (!all.account.passed_over.empty()) message += "; " + passed_over_text(all.account.passed_over);
+  throw InputError(message + notes);
+}
+
+std::string account_text(const DatasetSummary& summary, const std::filesystem::path& directory) {
+  std::string text = fmt::format("read {} rows", summary.rows);
+  if (summary.account.entries > 0) text += fmt::format(" of {} entries", summary.account.entries);
+  text += fmt::format(", rejected {}", total_of(summary.rejected));
+  if (!summary.rejected.empty()) {
+    text += ": " + kinds_text(summary.rejected);
+    text += summary.written.files.empty()
+                ? "; the first is " + summary.first_problem
+                : "; see " + rejects_path(directory, summary.name).string();
+  }
+  if (!summary.account.passed_over.empty())
+    text += "\n  " + passed_over_text(summary.account.passed_over);
+  for (const std::string& note : summary.account.notes) text += "\n  " + note;
+  return text;
 }
 
 std::filesystem::path rejects_path(const std::filesystem::path& directory,

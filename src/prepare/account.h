@@ -9,7 +9,10 @@
 #include <vector>
 
 #include "io/dataset/shard_series.h"
+#include "io/files/json.h"
+#include "io/files/json_value.h"
 #include "parallel/communicator.h"
+#include "prepare/source.h"
 
 namespace lynceus::prepare {
 
@@ -21,7 +24,12 @@ struct DatasetSummary {
   int64_t rows = 0;                              ///< read
   std::map<std::string, int64_t> rejected = {};  ///< number of rows by kind
   std::string first_problem = {};                ///< of the rejected rows
+  SourceAccount account = {};
 };
+
+io::JsonValue to_json(const SourceAccount& account);
+SourceAccount account_of(const io::Json& json);
+std::map<std::string, int64_t> counts_of(const io::Json& json);
 
 /// Collective: summary i is that of rank i mod size. Returns all of them, in order, on every rank.
 /// Of the files only their number is exchanged.
@@ -32,6 +40,10 @@ std::vector<DatasetSummary> gather_summaries(const std::vector<DatasetSummary>& 
 /// empty input among others is no error.
 void check_any_sample(const std::vector<DatasetSummary>& summaries,
                       const std::filesystem::path& directory);
+
+/// "read 5 rows of 12 entries, rejected 1: 1 no text; see NAME-rejects.jsonl", and lines with the
+/// entries passed over and the notes. Lines after the first are indented by two spaces.
+std::string account_text(const DatasetSummary& summary, const std::filesystem::path& directory);
 
 /// DIR/NAME-rejects.jsonl
 std::filesystem::path rejects_path(const std::filesystem::path& directory, const std::string& name);

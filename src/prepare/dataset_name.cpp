@@ -1,6 +1,7 @@
 #include "prepare/dataset_name.h"
 
 #include <filesystem>
+#include <system_error>
 
 namespace lynceus::prepare {
 
@@ -8,8 +9,15 @@ namespace fs = std::filesystem;
 
 std::string dataset_name(const std::string& input) {
   fs::path name = fs::path(input).stem();
-  if (fs::path(input).extension() == ".gz" && name.extension() == ".tar") name = name.stem();
+  if (name.extension() == ".tar") name = name.stem();
   return name.string();
+}
+
+std::string dataset_name_of_folder(const std::string& folder) {
+  std::error_code ignored;
+  fs::path path = fs::weakly_canonical(folder, ignored);
+  if (!path.has_filename()) path = path.parent_path();
+  return path.has_filename() ? path.filename().string() : "folder";
 }
 
 std::string dataset_name(const std::string& input, const std::string& question_class) {

@@ -7,6 +7,7 @@
 #include "io/dataset/shard_sidecar.h"
 #include "io/files/json.h"
 #include "io/files/json_value.h"
+#include "prepare/account.h"
 
 namespace lynceus::prepare {
 namespace {
@@ -35,6 +36,7 @@ JsonValue to_json(const PrepareState& state, size_t shards) {
                             {"rejects_bytes", state.rejects_bytes},
                             {"rejected", state.rejected},
                             {"is_done", state.is_done},
+                            {"account", prepare::to_json(state.account)},
                             {"shards", list}});
 }
 
@@ -47,10 +49,9 @@ PrepareState parse_state(const io::Json& json, PrepareState before, const fs::pa
   state.series.media = json.at("media").integer(0);
   state.series.media_bytes = static_cast<uint64_t>(json.at("media_bytes").integer(0));
   state.rejects_bytes = static_cast<uint64_t>(json.at("rejects_bytes").integer(0));
-  state.rejected.clear();
-  for (const auto& [kind, count] : json.at("rejected").members())
-    state.rejected[kind] = count.integer(0);
+  state.rejected = counts_of(json.at("rejected"));
   state.is_done = json.at("is_done").boolean();
+  if (const auto account = json.find("account")) state.account = account_of(*account);
   for (const io::Json& shard : json.at("shards").elements()) {
     const fs::path path = directory / fs::path(shard.at(0).string()).filename();
     if (!io::file_exists(path) || identity_of(path) != shard.at(1).string())

@@ -12,6 +12,7 @@
 
 #include "io/dataset/shard_series.h"
 #include "io/files/file.h"
+#include "prepare/source.h"
 
 namespace lynceus::prepare {
 
@@ -23,6 +24,7 @@ struct PrepareState {
   std::map<std::string, int64_t> rejected;  ///< number of rows by kind
   uint64_t rejects_bytes = 0;               ///< size of the list of rejected rows
   bool is_done = false;                     ///< the dataset is complete
+  SourceAccount account;                    ///< of a complete dataset
   uint64_t journal_bytes = 0;               ///< end of the journal line with this state
 };
 

@@ -146,15 +146,8 @@ std::string print_datasets(const fs::path& directory, const std::vector<DatasetS
     total.media += written.media;
     total.media_bytes += written.media_bytes;
     if (!with_rows) continue;
-    const int64_t rejected_here = total_of(summary.rejected);
-    rejected += rejected_here;
-    std::string why;
-    if (rejected_here > 0) {
-      why = ": " + kinds_text(summary.rejected);
-      why += written.files.empty() ? "; the first is " + summary.first_problem
-                                   : "; see " + rejects_path(directory, summary.name).string();
-    }
-    fmt::print("  read {} rows, rejected {}{}\n", summary.rows, rejected_here, why);
+    rejected += total_of(summary.rejected);
+    fmt::print("  {}\n", account_text(summary, directory));
   }
   return fmt::format("{} samples, {} images ({:.1f} MB), {} rejected", total.samples, total.media,
                      megabytes(total.media_bytes), rejected);

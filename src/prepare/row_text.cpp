@@ -1,6 +1,8 @@
 #include "prepare/row_text.h"
 
+#include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "prepare/source.h"
 
@@ -19,6 +21,26 @@ std::string text_of(const io::Json& value) {
     throw RejectedRow("empty text", "{}: expected a text, found an empty one", value.where());
   }
   return text;
+}
+
+std::string text_of_bytes(std::string_view bytes, const std::string& where) {
+  constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
+  if (bytes.starts_with(kByteOrderMark)) bytes.remove_prefix(kByteOrderMark.size());
+  io::JsonLimits limits;
+  limits.max_bytes = 8 * bytes.size() + 2;  // escapes make text longer
+  return text_of(io::Json::parse(io::json_quoted(std::string(bytes)), where, limits));
+}
+
+std::vector<std::string> lines_of_text(std::string_view bytes, const std::string& where) {
+  const std::string text = text_of_bytes(bytes, where);
+  std::vector<std::string> lines;
+  for (size_t begin = 0; begin < text.size();) {
+    const size_t end = std::min(text.find('\n', begin), text.size());
+    std::string line = trimmed(text.substr(begin, end - begin));
+    if (!line.empty()) lines.push_back(std::move(line));
+    begin = end + 1;
+  }
+  return lines;
 }
 
 std::vector<std::string> texts_of(const io::Json& value) {

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "io/dataset/sample.h"
@@ -15,6 +16,11 @@ namespace lynceus::prepare {
 std::string trimmed(const std::string& text);
 /// A text value, trimmed. RejectedRow if it is empty then.
 std::string text_of(const io::Json& value);
+/// The text of a file: checked to be UTF-8, without a byte order mark, trimmed. RejectedRow if it
+/// is empty then; InputError if it is not UTF-8.
+std::string text_of_bytes(std::string_view bytes, const std::string& where);
+/// The lines of such a text, each trimmed, without blank ones.
+std::vector<std::string> lines_of_text(std::string_view bytes, const std::string& where);
 /// The texts of a list, or a single text as a list of one. RejectedRow for an empty list.
 std::vector<std::string> texts_of(const io::Json& value);
 /// The name that an id stands for: a string unchanged, a number as decimal text (1.0 as 1), another

@@ -15,6 +15,7 @@
 #include "parallel/agreement.h"
 #include "prepare/account.h"
 #include "prepare/journal.h"
+#include "prepare/parquet.h"
 #include "prepare/reject_list.h"
 #include "prepare/repetition.h"
 
@@ -30,6 +31,9 @@ constexpr int64_t kManyRows = 10'000;  // assumed of a source of unknown length
 /// content.
 std::string command_of(const PrepareJob& job, const PrepareConfig& common) {
   std::error_code error;
+  if (job.version)
+    return fmt::format("{} of version {}; {}, task {}, shard-gib {}", job.input, job.version(),
+                       job.options, job.task, common.shard_gib);
   const uint64_t size = fs::file_size(job.input, error);
   const auto time = fs::last_write_time(job.input, error).time_since_epoch().count();
   return fmt::format("{} of {} bytes, changed at {}; {}, task {}, shard-gib {}", job.input, size,
@@ -153,13 +157,15 @@ class DatasetRun {
     counter.finish();
     counter.check(rejects_, true);
     series_.close();
+    state_.account = source.account();
     state_.is_done = true;
     record();
   }
 
   DatasetSummary summary() const {
-    return {job_.name,   job_.input,      state_.series,
-            state_.rows, state_.rejected, rejects_.first_problem()};
+    return {job_.name,     job_.input,      state_.series,
+            state_.rows,   state_.rejected, rejects_.first_problem(),
+            state_.account};
   }
   /// After all datasets of the command are written.
   void finish() { journal_.finish({complete_command(command_of(job_, common_), common_), state_}); }
@@ -233,6 +239,7 @@ std::vector<DatasetSummary> count_rows(const InputConfig& config, std::vector<Op
     });
     counter.finish();
     summary.rows = counter.rows();
+    summary.account = source->account();
     summaries.push_back(summary);
   }
   return summaries;
@@ -328,6 +335,7 @@ void run_jobs(const PrepareConfig& common, const InputConfig& config,
     for (size_t i = static_cast<size_t>(world.rank()); i < jobs.size();
          i += static_cast<size_t>(world.size())) {
       if (prints) announce_opening(jobs[i]);
+      refuse_parquet(jobs[i].input);
       mine.emplace_back(&jobs[i], jobs[i].open());
     }
   });

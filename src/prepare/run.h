@@ -24,7 +24,7 @@ struct InputConfig {
 
   template <typename Visitor>
   void visit(Visitor& v) {
-    v.list("input", input, "files to read");
+    v.list("input", input, "files to read, or patterns in quotes: 'part-*.tar'");
     v.field("task", task, "task name stored in the shards; empty: the name of the dataset");
     v.field(
         "max-bad", max_bad,
@@ -58,9 +58,11 @@ struct ImageConfig {
 struct PrepareJob {
   std::string name;
   std::string task;
-  std::string input;    ///< file
+  std::string input;    ///< file or folder
   std::string options;  ///< everything else that determines the shards, for the journal
   std::function<std::unique_ptr<Source>()> open;
+  /// Differs when the input has changed; null: size and time of the file.
+  std::function<std::string()> version = nullptr;
 };
 
 /// Writes or, in a dry run, counts all datasets, and prints the summary. Collective; errors are

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -35,6 +36,15 @@ struct SourceRow {
   std::string reject;   ///< kind, e.g. "missing picture"; empty: the row can be used
   std::string problem;  ///< with file and position
   int64_t done = 0;     ///< of the extent's total, including this row
+  int64_t entries = 1;  ///< of the input that the row consists of: files or archive entries
+};
+
+/// What a source found besides rows. The entries of all rows and those passed over are all entries
+/// of the input.
+struct SourceAccount {
+  int64_t entries = 0;                              ///< in the input; 0: each row is one entry
+  std::map<std::string, int64_t> passed_over = {};  ///< entries that belong to no row, by kind
+  std::vector<std::string> notes = {};              ///< sentences for the summary
 };
 
 /// What the progress line counts.
@@ -53,6 +63,8 @@ class Source {
   /// Passes every row after the first `skip` to `sink`, in input order. No media of skipped rows is
   /// opened. InputError when the input itself is damaged, IoError when it cannot be read.
   virtual void read(int64_t skip, const RowSink& sink) = 0;
+  /// Of the whole input, skipped rows included, after read().
+  virtual SourceAccount account() const { return {}; }
 };
 
 /// The row with the samples that `make` returns. An InputError of `make` becomes its reason.

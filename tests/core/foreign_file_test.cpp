@@ -24,7 +24,7 @@ TEST(ForeignFile, KnownFormats) {
       {"<?xml version=\"1.0\"?><svg>", "SVG drawing"},
       {"\x1F\x8B\x08", "gzip data"},
       {"\x28\xB5\x2F\xFD\x24", "zstd data"},
-      {"BZh91AY", "bzip2 data"},
+      {"BZh91AY&SY", "bzip2 data"},
       {std::string("\xFD"
                    "7zXZ\0",
                    6),

@@ -73,7 +73,7 @@ foreach(name
     io/checkpoint/manifest
     io/dataset/shard io/dataset/shard_sidecar
     io/files/archive io/files/digest io/files/file io/files/hdf5 io/files/json io/files/json_value
-    io/files/lines io/files/zip_entries
+    io/files/lines io/files/unpacked_file io/files/zip_entries
     io/media/bmp io/media/frame_choice io/media/gif io/media/image io/media/jpeg io/media/png io/media/tiff
     io/media/tiff_pixels io/media/webp
     io/text/prompt_files io/text/sentencepiece_check io/text/tokenizer
@@ -81,7 +81,7 @@ foreach(name
     io/weights/pickle io/weights/released_names io/weights/safetensors
     io/weights/safetensors_writer io/weights/stored_tensor io/weights/torch_file
     io/weights/weight_files io/weights/weights
-    src/prepare/child_process src/prepare/conversation src/prepare/image_reader
+    src/prepare/child_process src/prepare/conversation src/prepare/file_ending src/prepare/image_reader
     src/prepare/instructions src/prepare/json_bytes src/prepare/json_stream src/prepare/ordered_rows
     src/prepare/row_keys src/prepare/row_text src/prepare/source
     src/prepare/tsv src/prepare/video

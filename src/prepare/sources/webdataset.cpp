@@ -1,12 +1,12 @@
 #include "prepare/sources/webdataset.h"
 
-#include <algorithm>
-#include <cctype>
-#include <iterator>
+#include <functional>
 #include <optional>
+#include <unordered_set>
 #include <utility>
 
 #include "io/files/lines.h"
+#include "prepare/file_ending.h"
 #include "prepare/row_text.h"
 
 namespace lynceus::prepare {
@@ -14,46 +14,55 @@ namespace {
 
 constexpr uint64_t kMaxTextBytes = io::Lines::kMaxBytes;
 
-enum class Content { kImage, kText, kJson, kOther };
-
 struct EntryName {
   std::string key;
-  Content content = Content::kOther;
+  FileContent content = FileContent::kOther;
+  bool has_dots = false;  ///< the type has dots
+  const char* kind = "";  ///< why it is passed over; empty: it belongs to a row
 };
 
+/// The rule of webdataset: ^((?:.*/|)[^.]+)[.]([^/]*)$
 EntryName parse_name(const std::string& name) {
   const size_t slash = name.rfind('/');
-  const size_t dot = name.find('.', slash == std::string::npos ? 0 : slash + 1);
-  EntryName parsed{name.substr(0, dot)};
-  std::string extension = dot == std::string::npos ? "" : name.substr(dot + 1);
-  std::transform(extension.begin(), extension.end(), extension.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  constexpr const char* kImages[] = {"jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff"};
-  if (std::find(std::begin(kImages), std::end(kImages), extension) != std::end(kImages))
-    parsed.content = Content::kImage;
-  if (extension == "txt") parsed.content = Content::kText;
-  if (extension == "json") parsed.content = Content::kJson;
+  const std::string base = slash == std::string::npos ? name : name.substr(slash + 1);
+  if (base.starts_with('.'))
+    return {.key = "", .kind = base.starts_with("._") ? "AppleDouble file" : "hidden file"};
+  const size_t dot = base.find('.');
+  if (dot == std::string::npos) return {.key = "", .kind = "other type"};
+  const std::string type = base.substr(dot + 1);
+  EntryName parsed;
+  parsed.key = name.substr(0, name.size() - type.size() - 1);
+  parsed.has_dots = type.find('.') != std::string::npos;
+  parsed.content = content_of_ending(type.substr(type.rfind('.') + 1));
+  if (parsed.content == FileContent::kOther) parsed.kind = "other type";
   return parsed;
 }
 
 /// The entries of one key, and why the first unusable one was refused.
 struct Group {
   std::string key;
+  int archive = 0;  // number
   std::optional<std::string> image, text, json;
   std::optional<RejectedRow> fault;
+  std::string not_read;   // ", found the link x.jpg"
+  std::string with_dots;  // name of an entry
+  int64_t entries = 0;
+  int64_t dotted = 0;
+  bool occurred_before = false;
+
+  bool is_complete() const { return image && (text || json); }
 };
 
-/// Checks by the JSON parser that the text is UTF-8.
-std::string checked_text(const std::string& text, const std::string& where) {
-  io::JsonLimits limits;
-  limits.max_bytes = 8 * kMaxTextBytes;  // escapes make text longer
-  return text_of(io::Json::parse(io::json_quoted(text), where, limits));
-}
-
-void add_entry(io::TarReader& tar, Content content, const std::string& where, Group& group) {
-  const bool is_image = content == Content::kImage;
+/// `wanted`: otherwise the contents are not read.
+void add_entry(io::TarReader& tar, FileContent content, bool wanted, const std::string& where,
+               Group& group) {
+  const bool is_image = content == FileContent::kImage;
   const uint64_t most = is_image ? kMaxImageBytes : kMaxTextBytes;
-  auto& place = is_image ? group.image : content == Content::kText ? group.text : group.json;
+  auto& place = is_image ? group.image : content == FileContent::kText ? group.text : group.json;
+  if (!wanted) {
+    place = "";
+    return;
+  }
   path_below(tar.name(), where);
   if (place)
     throw RejectedRow("two entries of a kind",
@@ -64,16 +73,34 @@ void add_entry(io::TarReader& tar, Content content, const std::string& where, Gr
   place = tar.read();
 }
 
+[[noreturn]] void throw_incomplete(const Group& group, const std::string& where) {
+  if (!group.with_dots.empty())
+    throw RejectedRow("name with dots",
+                      "{}: expected names such as KEY.jpg and KEY.txt, found {}: a key ends at the "
+                      "first dot",
+                      where, group.with_dots);
+  if (group.occurred_before)
+    throw RejectedRow(
+        "key in several places",
+        "{}: expected all entries of this key next to each other, found others before; "
+        "write the archive with tar --sort=name",
+        where);
+  if (!group.image)
+    throw RejectedRow("no picture", "{}: expected an image, found none{}", where, group.not_read);
+  throw RejectedRow("no text", "{}: expected .txt or .json, found neither{}", where,
+                    group.not_read);
+}
+
 std::vector<io::Sample> samples_of(Group& group, const WebdatasetOptions& options,
                                    const std::string& where) {
   if (group.fault) throw RejectedRow(*group.fault);
-  if (!group.image) throw RejectedRow("no picture", "{}: expected an image, found none", where);
+  if (!group.is_complete()) throw_incomplete(group, where);
   io::Sample sample;
   sample.key = group.key;
   std::vector<std::string> answers;
   if (group.text) {
-    answers = {checked_text(*group.text, where + ".txt")};
-  } else if (group.json) {
+    answers = {text_of_bytes(*group.text, where + ".txt")};
+  } else {
     io::JsonLimits limits;
     limits.max_bytes = kMaxTextBytes;
     limits.refuse_duplicate_keys = false;
@@ -86,8 +113,6 @@ std::vector<io::Sample> samples_of(Group& group, const WebdatasetOptions& option
       sample.turns.push_back({io::TurnRole::kUser, text_of(json.at("question"))});
       answers = {texts_of(json.at("answer"))[0]};
     }
-  } else {
-    throw RejectedRow("no text", "{}: expected .txt or .json, found neither", where);
   }
   check_image(*group.image, where, options.check);
   sample.media.push_back(std::move(*group.image));
@@ -95,6 +120,104 @@ std::vector<io::Sample> samples_of(Group& group, const WebdatasetOptions& option
 }
 
 int64_t kibibytes(uint64_t bytes) { return static_cast<int64_t>(bytes >> 10); }
+
+/// Groups the entries of an archive to rows.
+class Rows {
+ public:
+  Rows(const WebdatasetOptions& options, int64_t skip, const RowSink& sink)
+      : options_(options), skip_(skip), sink_(sink), tar_(options.file, options.limits) {}
+
+  SourceAccount read() {
+    while (tar_.next()) {
+      ++account_.entries;
+      add();
+    }
+    pass_on();
+    if (tar_.has_other_bytes()) add_other_bytes();
+    if (!tar_.has_end_mark())
+      account_.notes.push_back(
+          fmt::format("{} has no end mark: check that nothing is missing at its end", file()));
+    if (tar_.archive_number() > 1 && !tar_.has_other_bytes())
+      account_.notes.push_back(fmt::format("{} consists of {} archives, one after another", file(),
+                                           tar_.archive_number()));
+    return account_;
+  }
+
+ private:
+  std::string file() const { return options_.file.string(); }
+
+  void pass_over(const char* kind) { ++account_.passed_over[kind]; }
+
+  void add() {
+    if (tar_.kind() == io::EntryKind::kFolder) return pass_over("folder");
+    const EntryName name = parse_name(tar_.name());
+    const bool is_file = tar_.kind() == io::EntryKind::kFile;
+    const char* const other = tar_.kind() == io::EntryKind::kLink ? "link" : "device";
+    if (*name.kind != '\0') return pass_over(is_file ? name.kind : other);
+    begin_row(name.key);
+    ++group_->entries;
+    const std::string shown = tar_.name().substr(0, 200);
+    if (!is_file) {
+      if (group_->not_read.empty())
+        group_->not_read = fmt::format("; the {} {} is not read", other, shown);
+    } else if (name.has_dots) {
+      ++group_->dotted;
+      if (group_->with_dots.empty()) group_->with_dots = shown;
+    } else {
+      try {
+        add_entry(tar_, name.content, skip_ <= 0, fmt::format("{}: {}", file(), shown), *group_);
+      } catch (const RejectedRow& error) {
+        if (!group_->fault) group_->fault = error;
+      }
+    }
+  }
+
+  void begin_row(const std::string& key) {
+    if (group_ && group_->key == key && group_->archive == tar_.archive_number()) return;
+    pass_on();
+    group_ = Group{};
+    group_->key = key;
+    group_->archive = tar_.archive_number();
+    constexpr size_t kMaxKeys = 1 << 20;
+    if (keys_.size() >= kMaxKeys) keys_.clear();
+    group_->occurred_before = !keys_.insert(std::hash<std::string>()(key)).second;
+  }
+
+  void pass_on() {
+    if (!group_) return;
+    if (group_->is_complete() && group_->dotted > 0) {
+      account_.passed_over["other type"] += group_->dotted;
+      group_->entries -= group_->dotted;
+    }
+    if (skip_-- > 0) return;
+    const std::string where = fmt::format("{}: {}", file(), group_->key.substr(0, 200));
+    SourceRow row = make_row([&] { return samples_of(*group_, options_, where); });
+    row.done = kibibytes(tar_.position());
+    row.entries = group_->entries;
+    sink_(std::move(row));
+  }
+
+  void add_other_bytes() {
+    ++account_.entries;
+    if (skip_-- > 0) return;
+    SourceRow row = make_row([&]() -> std::vector<io::Sample> {
+      throw RejectedRow("bytes after the end",
+                        "{}: expected nothing or a further tar archive after the end mark, found "
+                        "other bytes",
+                        file());
+    });
+    row.done = kibibytes(tar_.position());
+    sink_(std::move(row));
+  }
+
+  const WebdatasetOptions& options_;
+  int64_t skip_;
+  const RowSink& sink_;
+  io::TarReader tar_;
+  std::optional<Group> group_;
+  std::unordered_set<size_t> keys_;  // hashes
+  SourceAccount account_;
+};
 
 }  // namespace
 
@@ -107,31 +230,7 @@ SourceExtent WebdatasetSource::extent() const {
 }
 
 void WebdatasetSource::read(int64_t skip, const RowSink& sink) {
-  io::TarReader tar(options_.file, options_.limits);
-  std::optional<Group> group;
-  const std::string file = options_.file.string();
-  const auto pass_on = [&] {
-    if (!group || skip-- > 0) return;
-    const std::string where = fmt::format("{}: {}", file, group->key.substr(0, 200));
-    SourceRow row = make_row([&] { return samples_of(*group, options_, where); });
-    row.done = kibibytes(tar.position());
-    sink(std::move(row));
-  };
-  while (tar.next()) {
-    const EntryName name = parse_name(tar.name());
-    if (name.content == Content::kOther) continue;
-    if (!group || group->key != name.key) {
-      pass_on();
-      group = Group{name.key, {}, {}, {}, {}};
-    }
-    if (skip > 0) continue;
-    try {
-      add_entry(tar, name.content, fmt::format("{}: {}", file, tar.name().substr(0, 200)), *group);
-    } catch (const RejectedRow& error) {
-      if (!group->fault) group->fault = error;
-    }
-  }
-  pass_on();
+  account_ = Rows(options_, skip, sink).read();
 }
 
 }  // namespace lynceus::prepare

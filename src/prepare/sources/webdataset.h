@@ -1,8 +1,18 @@
-// A WebDataset archive (.tar, .tar.gz). Consecutive entries with the same key are one row. The key
-// is the name up to the first dot after the last slash; the rest is the type of the entry: an image
-// (.jpg .jpeg .png .webp .gif .bmp .tif .tiff), a caption (.txt) or, if there is no .txt, .json
-// with "caption", "captions", or "question" and "answer". Other entries, links and devices are
-// skipped. A row has one image. A name that leads out of the archive rejects its row.
+// A WebDataset archive: a tar file, plain or compressed, or several one after another. Consecutive
+// entries with the same key are one row. As in the library webdataset, the key is the name up to
+// the first dot after the last slash; the rest is the type of the entry: an image (jpg, jpeg, png,
+// webp, gif, bmp, tif, tiff), a caption (txt) or, if there is no txt, json with "caption", "captions", or "question" and
+// "answer". A row has one image.
+//
+// Rejected rows, besides those with damaged contents:
+//   no text, no picture   a picture without a caption, a caption without a picture; links and
+//                         devices are not read
+//   name with dots        types such as v2.jpg, of the entry photo.v2.jpg, instead of jpg
+//   key in several places entries of one key that do not lie next to each other
+//   path outside the root a name that leads out of the archive
+//   bytes after the end   what follows the end mark of the archive and is no tar archive
+// Passed over and counted by kind: folders, links, devices, hidden files, AppleDouble files (._x)
+// and entries of other types.
 #pragma once
 
 #include <filesystem>
@@ -26,9 +36,11 @@ class WebdatasetSource : public Source {
 
   SourceExtent extent() const override;
   void read(int64_t skip, const RowSink& sink) override;
+  SourceAccount account() const override { return account_; }
 
  private:
   WebdatasetOptions options_;
+  SourceAccount account_;
 };
 
 }  // namespace lynceus::prepare

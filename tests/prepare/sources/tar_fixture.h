@@ -16,6 +16,10 @@ class TarWriter {
   explicit TarWriter(const std::filesystem::path& path) : archive_(archive_write_new()) {
     archive_write_set_format_pax_restricted(archive_);
     if (path.extension() == ".gz") archive_write_add_filter_gzip(archive_);
+    if (path.extension() == ".bz2") archive_write_add_filter_bzip2(archive_);
+    if (path.extension() == ".xz") archive_write_add_filter_xz(archive_);
+    if (path.extension() == ".zst") archive_write_add_filter_zstd(archive_);
+    if (path.extension() == ".lz4") archive_write_add_filter_lz4(archive_);
     if (archive_write_open_filename(archive_, path.c_str()) != ARCHIVE_OK)
       throw InternalError("{}: cannot be written", path.string());
   }

@@ -10,7 +10,9 @@ namespace {
 using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::Pair;
 using testing::StartsWith;
+using testing::UnorderedElementsAre;
 
 class SourceWebdatasetTest : public SourceTest {
  protected:
@@ -65,6 +67,127 @@ TEST_F(SourceWebdatasetTest, LinksAndDevicesArePassedOver) {
   EXPECT_EQ(all[0].reject, "no text");
   EXPECT_EQ(all[1].samples.size(), 1u);
   EXPECT_EQ(all[2].reject, "no picture");
+}
+
+TEST_F(SourceWebdatasetTest, EveryEntryIsAccountedFor) {
+  TarWriter(tar())
+      .folder("d")
+      .file("d/1.jpg", a())
+      .file("d/._1.jpg", "x")
+      .file("d/1.txt", "\xef\xbb\xbfone\r\n")
+      .file("d/1.json", "{}")
+      .file("d/1.cls", "3")
+      .file("d/1.left.png", "x")
+      .file("d/.DS_Store", "x")
+      .file("README", "x")
+      .symlink("d/other.cls", "x")
+      .device("d/tape")
+      .file("photo.v2.jpg", a())
+      .file("photo.v2.txt", "lost without a word")
+      .file("2.jpg", a())
+      .file("3.txt", "x")
+      .file("2.txt", "apart from its picture")
+      .file("4.jpg", a())
+      .hardlink("4.txt", "3.txt");
+  WebdatasetSource source({.file = tar()});
+  std::vector<std::string> rejects;
+  int64_t entries = 0;
+  source.read(0, [&](const SourceRow& row) {
+    entries += row.entries;
+    rejects.push_back(row.reject + ": " + row.problem);
+    for (const io::Sample& sample : row.samples) EXPECT_EQ(sample.turns.at(0).text, "one");
+  });
+  EXPECT_THAT(
+      rejects,
+      ElementsAre(
+          ": ", AllOf(StartsWith("name with dots: "), HasSubstr("found photo.v2.jpg: a key ends")),
+          StartsWith("no text: "), StartsWith("no picture: "),
+          AllOf(StartsWith("key in several places: "), HasSubstr("tar --sort=name")),
+          AllOf(StartsWith("no text: "), HasSubstr("the link 4.txt is not read"))));
+  const SourceAccount account = source.account();
+  EXPECT_THAT(
+      account.passed_over,
+      UnorderedElementsAre(Pair("AppleDouble file", 1), Pair("device", 1), Pair("folder", 1),
+                           Pair("hidden file", 1), Pair("link", 1), Pair("other type", 3)));
+  EXPECT_THAT(account.notes, testing::IsEmpty());
+  for (const auto& [kind, count] : account.passed_over) entries += count;
+  EXPECT_EQ(entries, account.entries);
+  EXPECT_EQ(account.entries, 18);
+  source.read(3, [](const SourceRow&) {});
+  EXPECT_EQ(source.account().entries, 18);
+  EXPECT_EQ(source.account().passed_over, account.passed_over);
+}
+
+TEST_F(SourceWebdatasetTest, CompressedArchivesAreSeenByTheirContents) {
+  for (const char* ending : {".tar", ".gz", ".bz2", ".xz", ".zst", ".lz4"}) {
+    const std::string made = std::string("made") + ending;
+    TarWriter(directory_ / made).file("1.jpg", a()).file("1.txt", "x").file("2.jpg", b());
+    const std::string whole = bytes(made);
+    write("x.tar", whole);
+    const auto all = read();
+    EXPECT_THAT(keys(all), ElementsAre("1")) << ending;
+    EXPECT_EQ(all.size(), 2u);
+    // A part of it is an error, or the account has a word about the end.
+    for (size_t size = 1; size < whole.size(); size += ending == std::string(".tar") ? 509 : 29) {
+      write("x.tar", whole.substr(0, size));
+      input_error([&] {
+        WebdatasetSource part({.file = tar()});
+        part.read(0, [](const SourceRow&) {});
+        EXPECT_TRUE(part.account().entries == 3 || !part.account().notes.empty())
+            << ending << ": " << size << " of " << whole.size() << " bytes";
+      });
+    }
+  }
+}
+
+TEST_F(SourceWebdatasetTest, JoinedArchivesAreReadOn) {
+  for (const char* ending : {".tar", ".gz", ".zst"}) {
+    std::string joined;
+    for (int i = 0; i < 3; ++i) {
+      const std::string name = "part" + std::string(ending);
+      TarWriter(directory_ / name).file("1.jpg", i == 1 ? b() : a()).file("1.txt", "x");
+      joined += bytes(name);
+      if (ending == std::string(".tar")) joined += std::string(512 * static_cast<size_t>(i), '\0');
+    }
+    write("x.tar", joined);
+    WebdatasetSource source({.file = tar()});
+    std::vector<std::string> pictures;
+    source.read(0, [&](const SourceRow& row) {
+      for (const io::Sample& sample : row.samples) pictures.push_back(sample.media.at(0));
+    });
+    EXPECT_THAT(pictures, ElementsAre(a(), b(), a())) << ending;
+    EXPECT_EQ(source.account().entries, 6);
+    EXPECT_THAT(source.account().notes, ElementsAre(HasSubstr("consists of 3 archives")));
+    EXPECT_EQ(rows(WebdatasetSource({.file = tar()}), 2).size(), 1u);
+  }
+}
+
+TEST_F(SourceWebdatasetTest, TheEndOfAnArchive) {
+  TarWriter(tar()).file("1.jpg", a()).file("1.txt", "x");
+  const std::string whole = bytes("x.tar");
+  for (const size_t extra : {1u, 511u, 512u, 5000u}) {
+    write("x.tar", whole + std::string(extra, 'j'));
+    const auto all = read();
+    ASSERT_EQ(all.size(), 2u) << extra;
+    EXPECT_EQ(all[1].reject, "bytes after the end");
+    EXPECT_THAT(keys(all), ElementsAre("1"));
+  }
+  const size_t entries = whole.find_last_not_of('\0') / 512 * 512 + 512;
+  for (const size_t zeros : {0u, 512u, 1024u, 1000u}) {
+    write("x.tar", whole.substr(0, entries) + std::string(zeros, '\0'));
+    WebdatasetSource source({.file = tar()});
+    EXPECT_THAT(keys(rows(WebdatasetSource({.file = tar()}))), ElementsAre("1")) << zeros;
+    source.read(0, [](const SourceRow&) {});
+    const std::vector<std::string> notes = source.account().notes;
+    EXPECT_EQ(notes.size(), zeros == 0 ? 1u : 0u) << zeros;
+    for (const std::string& note : notes) EXPECT_THAT(note, HasSubstr("has no end mark"));
+  }
+  for (const size_t zeros : {0u, 512u, 1024u, 10240u}) {
+    write("x.tar", std::string(zeros, '\0'));
+    EXPECT_TRUE(read().empty()) << zeros;
+  }
+  write("x.tar", "PK\x03\x04 and so on");
+  EXPECT_THAT(input_error([&] { read(); }), HasSubstr("is a zip archive: unpack it first (unzip); expected a tar archive"));
 }
 
 TEST_F(SourceWebdatasetTest, NamesThatLeadOutAreRefused) {

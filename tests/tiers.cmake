@@ -24,6 +24,7 @@ set(LYNCEUS_FULL_TESTS
     kit.rehearsal
     model.load_memory_mpi4_test
     model.load_memory_on_two_ranks
+    prepare.entries_test
     prepare.video_test
     tidy
     tidy_full

@@ -15,13 +15,14 @@ Converts a corpus to dataset shards, which `lynceus train` reads: HDF5 files, ea
 --train-tokenizer also trains a SentencePiece tokenizer on the texts. SOURCE is the format of the
 corpus:
 
-  jsonl       JSON or TSV: images with captions or questions, or plain text
+  jsonl       JSON, TSV or CSV: images with captions or questions, or plain text
+  folder      folders of images, each with its captions in a .txt file next to it
   coco        COCO captions, JSON
   llava       LLaVA conversations about images or videos, JSON
   openvqa     Open-VQA, JSONL; one dataset per class of questions
   text        instructions: Alpaca, ShareGPT or OpenAI, JSON
   webdataset  tar files of images and captions, as img2dataset writes them
-  video       JSONL or TSV: videos with captions or questions
+  video       JSONL, TSV or CSV: videos with captions or questions
   shapes      no files: generates images of colored shapes with captions and questions
 
 To continue an interrupted run, start the same command again: complete shards are kept. Under mpirun
@@ -39,9 +40,9 @@ struct NamedSource {
 };
 
 constexpr NamedSource kSources[] = {
-    {"jsonl", run_jsonl},     {"coco", run_coco},     {"llava", run_llava},
-    {"openvqa", run_openvqa}, {"text", run_text},     {"webdataset", run_webdataset},
-    {"video", run_video},     {"shapes", run_shapes},
+    {"jsonl", run_jsonl},           {"folder", run_folder},   {"coco", run_coco},
+    {"llava", run_llava},           {"openvqa", run_openvqa}, {"text", run_text},
+    {"webdataset", run_webdataset}, {"video", run_video},     {"shapes", run_shapes},
 };
 
 std::string names() {

@@ -16,8 +16,9 @@ or TIFF files; --root is the directory that their paths are relative to. Rows:
 "caption" is a single caption or a list. Instead of "image", "images" is a list of separate images and
 "frames" is the list of frames of one video. A row with other content (a video, a conversation, a
 context) is rejected by the name of its key. If the files use other keys, --map field=key names them, and only
-the fields given there are read. TSV files (*.tsv) are read too: the keys are in the first line, or
-they are column numbers from 1 and there is no such line.
+the fields given there are read. TSV files (*.tsv) and CSV files (*.csv, RFC 4180) are read too: the
+keys are in the first line, or they are column numbers from 1 and there is no such line. --format
+names the format of files with other endings.
 
 FILE becomes the dataset DIR/NAME.h5, NAME-1.h5 ..., where NAME is FILE without its extension. Rows
 that cannot be used are listed in DIR/NAME-rejects.jsonl.
@@ -26,6 +27,7 @@ that cannot be used are listed in DIR/NAME-rejects.jsonl.
   lynceus prepare jsonl --input vqa.jsonl --root /data/vqa --task vqa --output data/vqa
   lynceus prepare jsonl --input texts.jsonl --output data/texts --train-tokenizer 8000
   lynceus prepare jsonl --input pairs.tsv --map caption=1 image=2 --output data/pairs
+  lynceus prepare jsonl --input 'cc3m/*.csv' --map image=path caption=title --output data/cc3m
 
 )";
 
@@ -107,24 +109,41 @@ jsonl.
 constexpr const char* kWebdatasetHelp =
     R"(usage: lynceus prepare webdataset --input FILE... --output DIR [--OPTION VALUE]...
 
-Reads tar files (.tar, .tar.gz, .tgz) of images and captions, as img2dataset writes them. Consecutive
-entries with the same name up to the first dot are one row: an image (.jpg, .jpeg, .png, .webp,
-.gif, .bmp, .tif, .tiff) and a caption in .txt or, if there is no .txt, in .json ("caption",
-"captions", or "question" and "answer"). Other entries and links are ignored. Nothing is extracted to disk.
+Reads tar files of images and captions, as img2dataset writes them, plain or compressed (gzip, bzip2,
+xz, zstd, lz4). Consecutive entries with the same name up to the first dot are one row: an image (.jpg,
+.jpeg, .png, .webp, .gif, .bmp, .tif, .tiff) and a caption in .txt or, if there is no .txt, in .json
+("caption", "captions", or "question" and "answer"). Archives that were joined by cat are read to the
+end. Other entries and links are counted in the summary. Nothing is extracted to disk.
 
 FILE becomes the dataset DIR/NAME.h5, where NAME is FILE without its extension. Rows that cannot be
 used are listed in DIR/NAME-rejects.jsonl.
 
   lynceus prepare webdataset --input cc3m/*.tar --output data/cc3m
-  mpirun -n 16 lynceus prepare webdataset --input laion/*.tar --check-pictures header \
+  mpirun -n 16 lynceus prepare webdataset --input 'laion/*.tar' --check-pictures header \
       --output data/laion
+
+)";
+
+constexpr const char* kFolderHelp =
+    R"(usage: lynceus prepare folder --input DIR... --output DIR [--OPTION VALUE]...
+
+Reads folders of images (.jpg, .jpeg, .png, .webp), each with its captions in a text file of the same
+name beside it: a/1.jpg and a/1.txt, or a/1.caption. Each line of the text is a caption and becomes a
+sample. Folders below are read too. Links to files are followed, links to folders are not.
+
+The folder becomes the dataset DIR/NAME.h5, where NAME is the name of the folder. Images without a text
+and texts without an image are listed in DIR/NAME-rejects.jsonl. Files of other types are counted in the
+summary.
+
+  lynceus prepare folder --input photos --output data/photos
+  lynceus prepare folder --input 'scans/*' --captions first --task caption --output data/scans
 
 )";
 
 constexpr const char* kVideoHelp =
     R"(usage: lynceus prepare video --input FILE... --output DIR [--OPTION VALUE]...
 
-Reads JSONL or TSV files that name videos, one row per line. Videos are mp4 (mov), avi or webm (mkv)
+Reads JSONL, TSV or CSV files that name videos, one row per line. Videos are mp4 (mov), avi or webm (mkv)
 files; --root is the directory that their paths are relative to. Rows:
 
   {"video": "clips/1.mp4", "captions": ["a dog runs", "a brown dog runs"]}       one sample per caption
@@ -132,7 +151,8 @@ files; --root is the directory that their paths are relative to. Rows:
 
 --frames frames of each video are stored as JPEG, the same as in the released Lynx code: the video is
 divided into that many parts of equal length, and the first frame of each part is stored. A video with
-fewer frames gives some of them more than once. --map and TSV files work as in the source jsonl.
+fewer frames gives some of them more than once. --map, TSV and CSV files work as in the
+source jsonl.
 
 The program lynceus-frames, installed in the directory of lynceus, decodes the videos, several at the
 same time. Videos that are damaged, take longer than --video-timeout, need too much memory or crash

@@ -14,6 +14,7 @@
 #include "prepare/dataset_name.h"
 #include "prepare/run.h"
 #include "prepare/sources/coco.h"
+#include "prepare/sources/folder.h"
 #include "prepare/sources/jsonl.h"
 #include "prepare/sources/llava.h"
 #include "prepare/sources/openvqa.h"
@@ -51,6 +52,24 @@ struct MapConfig {
   void visit(Visitor& v) {
     v.list("map", map,
            "field=key: the key of a field in the files; then only the fields given here are read");
+  }
+};
+
+/// The format of rows.
+struct FormatConfig {
+  std::string format = "name";
+
+  template <typename Visitor>
+  void visit(Visitor& v) {
+    v.choice("format", format, {"name", "jsonl", "tsv", "csv"},
+             "format of the files; name: by the ending of their names");
+  }
+  /// Nothing for the default, which journals of earlier versions do not name.
+  std::string described_format() const { return format == "name" ? "" : ", format " + format; }
+  prepare::RowFormat row_format() const {
+    if (format == "jsonl") return prepare::RowFormat::kJsonl;
+    if (format == "tsv") return prepare::RowFormat::kTsv;
+    return format == "csv" ? prepare::RowFormat::kCsv : prepare::RowFormat::kByName;
   }
 };
 
@@ -114,20 +133,22 @@ struct PackedImageConfig : prepare::ImageConfig {
   }
 };
 
-using JsonlConfig = ConfigOf<prepare::InputConfig, prepare::ImageConfig, CaptionConfig, MapConfig>;
+using JsonlConfig =
+    ConfigOf<prepare::InputConfig, prepare::ImageConfig, CaptionConfig, MapConfig, FormatConfig>;
 using CocoConfig = ConfigOf<prepare::InputConfig, prepare::ImageConfig, CaptionConfig>;
 using LlavaConfig = ConfigOf<prepare::InputConfig, prepare::ImageConfig, VideoConfig>;
 using OpenVqaConfig = ConfigOf<prepare::InputConfig, prepare::ImageConfig, VideoConfig>;
-using VideoRowsConfig =
-    ConfigOf<prepare::InputConfig, VideoRootConfig, CaptionConfig, MapConfig, VideoConfig>;
+using VideoRowsConfig = ConfigOf<prepare::InputConfig, VideoRootConfig, CaptionConfig, MapConfig,
+                                 FormatConfig, VideoConfig>;
 using WebdatasetConfig = ConfigOf<prepare::InputConfig, PackedImageConfig, CaptionConfig>;
+using FolderConfig = ConfigOf<prepare::InputConfig, PackedImageConfig, CaptionConfig>;
 
 /// The job of one input file; `open` makes its source.
 prepare::PrepareJob job_of(const prepare::InputConfig& config, const std::string& input,
                            const std::string& options,
                            std::function<std::unique_ptr<prepare::Source>()> open) {
   const std::string name = prepare::dataset_name(input);
-  return {name, config.task.empty() ? name : config.task, input, options, std::move(open)};
+  return {name, config.task.empty() ? name : config.task, input, options, std::move(open), nullptr};
 }
 
 void check_input(const std::string& source, const prepare::InputConfig& config) {
@@ -157,12 +178,13 @@ void prepare_jsonl(const prepare::PrepareConfig& common, const JsonlConfig& conf
   make_and_run(common, config, "jsonl", world, [&](std::vector<prepare::PrepareJob>& jobs) {
     const prepare::FieldMap map = prepare::parse_field_map(config.map);
     for (const std::string& input : config.input) {
-      const prepare::JsonlOptions options{input, config.root,    config.first_only(),
-                                          map,   config.check(), nullptr};
-      jobs.push_back(job_of(config, input,
-                            fmt::format("{}, captions {}, map {}", options_of("jsonl", config),
-                                        config.captions, fmt::join(config.map, " ")),
-                            [options] { return std::make_unique<prepare::JsonlSource>(options); }));
+      const prepare::JsonlOptions options{input,          config.root, config.first_only(), map,
+                                          config.check(), nullptr,     config.row_format()};
+      jobs.push_back(job_of(
+          config, input,
+          fmt::format("{}, captions {}, map {}{}", options_of("jsonl", config), config.captions,
+                      fmt::join(config.map, " "), config.described_format()),
+          [options] { return std::make_unique<prepare::JsonlSource>(options); }));
     }
   });
 }
@@ -239,6 +261,22 @@ void prepare_webdataset(const prepare::PrepareConfig& common, const WebdatasetCo
   });
 }
 
+void prepare_folder(const prepare::PrepareConfig& common, const FolderConfig& config,
+                    parallel::Communicator& world) {
+  make_and_run(common, config, "folder", world, [&](std::vector<prepare::PrepareJob>& jobs) {
+    for (const std::string& input : config.input) {
+      const prepare::FolderOptions options{input, config.first_only(), config.check()};
+      jobs.push_back(
+          job_of(config, input,
+                 fmt::format("{}, captions {}", options_of("folder", config), config.captions),
+                 [options] { return std::make_unique<prepare::FolderSource>(options); }));
+      jobs.back().version = [input] { return prepare::FolderSource::fingerprint(input); };
+      jobs.back().name = prepare::dataset_name_of_folder(input);
+      if (config.task.empty()) jobs.back().task = jobs.back().name;
+    }
+  });
+}
+
 void prepare_video(const prepare::PrepareConfig& common, const VideoRowsConfig& config,
                    parallel::Communicator& world) {
   make_and_run(common, config, "video", world, [&](std::vector<prepare::PrepareJob>& jobs) {
@@ -248,13 +286,14 @@ void prepare_video(const prepare::PrepareConfig& common, const VideoRowsConfig& 
                                           .root = config.root,
                                           .first_caption_only = config.first_only(),
                                           .map = map,
-                                          .videos = config.reader(config.root, input)};
+                                          .videos = config.reader(config.root, input),
+                                          .format = config.row_format()};
       options.videos->check_program();
-      jobs.push_back(
-          job_of(config, input,
-                 fmt::format("video, root '{}', captions {}, map {}, {}", config.root,
-                             config.captions, fmt::join(config.map, " "), config.described()),
-                 [options] { return std::make_unique<prepare::JsonlSource>(options); }));
+      jobs.push_back(job_of(
+          config, input,
+          fmt::format("video, root '{}', captions {}, map {}, {}{}", config.root, config.captions,
+                      fmt::join(config.map, " "), config.described(), config.described_format()),
+          [options] { return std::make_unique<prepare::JsonlSource>(options); }));
     }
   });
 }
@@ -278,6 +317,9 @@ void run_text(const Arguments& arguments, parallel::Communicator& world) {
 }
 void run_video(const Arguments& arguments, parallel::Communicator& world) {
   run_source("video", kVideoHelp, arguments, world, prepare_video);
+}
+void run_folder(const Arguments& arguments, parallel::Communicator& world) {
+  run_source("folder", kFolderHelp, arguments, world, prepare_folder);
 }
 void run_webdataset(const Arguments& arguments, parallel::Communicator& world) {
   run_source("webdataset", kWebdatasetHelp, arguments, world, prepare_webdataset);

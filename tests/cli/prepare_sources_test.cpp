@@ -99,6 +99,38 @@ TEST_F(PrepareSourcesTest, EachSourceWritesItsShards) {
   EXPECT_EQ(io::ShardReader(out("m") + "/m.h5").turns(0)[0].text, "lights");
 }
 
+TEST_F(PrepareSourcesTest, FoldersTablesAndPatterns) {
+  const std::string photo = io::read_text(fs::path(root_) / "000000008762.jpg");
+  for (const char* name : {"[v1] a", "[v1] b"}) {
+    fs::create_directories(out(name));
+    write(std::string(name) + "/ü 1.jpg", photo);
+    write(std::string(name) + "/ü 1.txt", "lights\ngreen lights\n");
+    write(std::string(name) + "/notes.md", "x");
+  }
+  const Arguments call = {"folder", "--input", out("\\[v1\\] *"), "--output", out("f")};
+  Output output = prepare(call);
+  ASSERT_EQ(output.code, 0) << output.all();
+  EXPECT_THAT(output.out, AllOf(HasSubstr("prepared 4 samples, 4 images"),
+                                HasSubstr("read 1 rows of 3 entries, rejected 0\n  passed over 1 "
+                                          "entry: 1 other type\n")));
+  EXPECT_EQ(io::ShardReader(out("f") + "/[v1] b.h5").key(1), "ü 1.jpg#2");
+  EXPECT_THAT(names(out("f")),
+              ElementsAre("[v1] a.h5", "[v1] a.h5.xxh", "[v1] b.h5", "[v1] b.h5.xxh"));
+
+  const std::string table =
+      write("t.csv", "path,title\r\n000000008762.jpg,\"red, \"\"green\"\"\"\r\n");
+  for (const std::string& input : {table, out("t.cs?")}) {
+    output = prepare({"jsonl", "--input", input, "--map", "image=path", "caption=title", "--root",
+                      root_, "--output", out("t"), "--overwrite"});
+    ASSERT_EQ(output.code, 0) << output.all();
+    EXPECT_EQ(io::ShardReader(out("t") + "/t.h5").turns(0)[0].text, "red, \"green\"");
+  }
+  fs::copy(table, out("t.data"));
+  output = prepare({"jsonl", "--input", out("t.data"), "--format", "csv", "--map", "image=path",
+                    "caption=title", "--root", root_, "--output", out("u")});
+  EXPECT_EQ(output.code, 0) << output.all();
+}
+
 TEST_F(PrepareSourcesTest, DryRunCountsAndWritesNothing) {
   const std::string input = write("x.jsonl", "{\"text\": \"one\"}\n{\"text\": \"\"}\n{broken\n");
   const Output output = prepare({"jsonl", "--input", input, "--dry-run", "--output", out("none")});
@@ -172,9 +204,24 @@ TEST_F(PrepareSourcesTest, WrongCallsSayWhatIsWrong) {
   EXPECT_THAT(message({"webdataset", "--input", "a.tar", "b/a.tar.gz"}, 2),
               HasSubstr("two files are named a"));
   EXPECT_THAT(message({"webdataset", "--input", "a.tar"}, 4), HasSubstr("a.tar"));
+  EXPECT_FALSE(fs::exists(out("none")));
+  EXPECT_THAT(message({"openvqa", "--input", write("e.jsonl", "{}\n")}, 3),
+              AllOf(HasSubstr("found none: 1 of 1 rows are unusable"), HasSubstr("'class'")));
+  fs::remove_all(out("none"));
   EXPECT_THAT(message({"text", "--input", "a.json", "a-1.json"}, 2),
               HasSubstr("a-1.h5 would be a shard of a as well as of a-1"));
   EXPECT_THAT(message({"jsonl", "--input", "x", "--map", "captoin=x"}, 2), HasSubstr("captoin"));
+  EXPECT_THAT(message({"jsonl", "--input", folder_.path() / "x*.jsonl"}, 3),
+              HasSubstr("expected files that match this pattern, found none; * ? [ ] { } are"));
+  EXPECT_THAT(
+      message({"jsonl", "--input", write("p.parquet", "PAR1")}, 3),
+      AllOf(HasSubstr("p.parquet: a parquet file"), HasSubstr("python3 -c \"import pandas")));
+  EXPECT_THAT(
+      message({"jsonl", "--input", write("c.csv", "url,title\nx,y\n"), "--map", "image=path"}, 3),
+      HasSubstr("expected the column 'path' of --map image=path, found the columns url, title"));
+  EXPECT_THAT(
+      message({"jsonl", "--input", write("c.csv", "url,title\nx,y\n")}, 3),
+      HasSubstr("expected one of the columns caption, captions, question, text, found the"));
   EXPECT_THAT(message({"llava", "--input", write("t.json", "[{}, {")}, 3), HasSubstr("t.json"));
   EXPECT_FALSE(fs::exists(out("none")));
 

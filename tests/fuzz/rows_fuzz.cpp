@@ -1,9 +1,9 @@
-// Lines, rows of JSONL and rows of TSV. A refused row does not end the file: the next call
+// Lines, rows of JSONL, of TSV and of CSV. A refused row does not end the file: the next call
 // continues.
 #include "core/text_encoding.h"
 #include "fuzz/fuzz.h"
 #include "io/files/lines.h"
-#include "prepare/tsv.h"
+#include "prepare/table.h"
 
 using namespace lynceus;
 
@@ -40,7 +40,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   });
   if (!is_utf8) return 0;
   read_rows(io::JsonLines(path));
-  read_rows(prepare::TsvLines(path, /*has_header=*/true));
-  read_rows(prepare::TsvLines(path, /*has_header=*/false));
+  for (const auto format : {prepare::TableFormat::kTsv, prepare::TableFormat::kCsv}) {
+    fuzz::accepts([&] { read_rows(prepare::TableRows(path, format, /*has_header=*/true)); });
+    read_rows(prepare::TableRows(path, format, /*has_header=*/false));
+  }
   return 0;
 }

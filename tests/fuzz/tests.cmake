@@ -84,7 +84,7 @@ foreach(name
     src/prepare/child_process src/prepare/conversation src/prepare/file_ending src/prepare/image_reader
     src/prepare/instructions src/prepare/json_bytes src/prepare/json_stream src/prepare/ordered_rows
     src/prepare/row_keys src/prepare/row_text src/prepare/source
-    src/prepare/tsv src/prepare/video
+    src/prepare/table src/prepare/video
     src/prepare/sources/coco src/prepare/sources/jsonl src/prepare/sources/llava
     src/prepare/sources/openvqa src/prepare/sources/webdataset)
   lynceus_fuzz_object(fuzz_objects ${CMAKE_SOURCE_DIR}/${name}.cpp)

@@ -1,7 +1,6 @@
 // Large JSON is read element by element, and hostile JSON ends in one message; also TSV.
 #include "prepare/json_stream.h"
 
-#include "prepare/tsv.h"
 #include "tests/prepare/sources/source_fixture.h"
 
 namespace lynceus::prepare {
@@ -165,20 +164,6 @@ TEST_F(JsonStreamTest, AMalformedLineIsARowOfItsOwn) {
                     0, [](const SourceRow&) { throw InputError("enough"); }, make);
               }),
               testing::StrEq("enough"));
-}
-
-TEST_F(JsonStreamTest, Tsv) {
-  TsvLines named(write("x.tsv", "caption\turl \"x\"\r\na \"dog\"\\\t1\r\n\n only one\nb\x01\t\n"),
-                 true);
-  EXPECT_EQ(named.next()->dump(), R"({"caption":"a \"dog\"\\","url \"x\"":"1"})");
-  EXPECT_THAT(input_error([&] { named.next(); }),
-              AllOf(HasSubstr("x.tsv:4"), HasSubstr("expected 2 cells"), HasSubstr("found 1")));
-  EXPECT_EQ(named.next()->dump(), R"({"caption":"b\u0001","url \"x\"":""})");
-  EXPECT_FALSE(named.next());
-  TsvLines numbered(write("x.tsv", "a\tb\n\xff\t\nc"), false);
-  EXPECT_EQ(numbered.next()->dump(), R"({"1":"a","2":"b"})");
-  EXPECT_THAT(input_error([&] { numbered.next(); }), HasSubstr("x.tsv:2"));
-  EXPECT_EQ(numbered.next()->dump(), R"({"1":"c"})");
 }
 
 }  // namespace

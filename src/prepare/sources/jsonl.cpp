@@ -8,10 +8,10 @@
 #include "core/error.h"
 #include "io/files/lines.h"
 #include "prepare/conversation.h"
+#include "prepare/file_ending.h"
 #include "prepare/ordered_rows.h"
 #include "prepare/row_keys.h"
 #include "prepare/row_text.h"
-#include "prepare/tsv.h"
 
 namespace lynceus::prepare {
 namespace {
@@ -27,10 +27,16 @@ bool is_number(const std::string& text) {
   return !text.empty() && text.find_first_not_of("0123456789") == std::string::npos;
 }
 
-/// The first line of a TSV file has names unless all keys of the map are numbers.
+/// The first line of a table has names unless all keys of the map are numbers.
 bool has_header(const FieldMap& map) {
   return map.empty() || !std::all_of(map.begin(), map.end(),
                                      [](const auto& pair) { return is_number(pair.second); });
+}
+
+RowFormat format_of(const fs::path& file) {
+  const std::string ending = lower_case(file.extension());
+  if (ending == ".tsv") return RowFormat::kTsv;
+  return ending == ".csv" ? RowFormat::kCsv : RowFormat::kJsonl;
 }
 
 }  // namespace
@@ -55,11 +61,44 @@ FieldMap parse_field_map(const std::vector<std::string>& pairs, RowMedia media) 
 JsonlSource::JsonlSource(JsonlOptions options)
     : options_(std::move(options)),
       images_(options_.root.empty() ? options_.file.parent_path() : options_.root, options_.check) {
-  if (options_.file.extension() == ".tsv") {
-    line_count_ = io::count_lines(options_.file);
-  } else {
+  if (options_.format == RowFormat::kByName) options_.format = format_of(options_.file);
+  if (options_.format == RowFormat::kJsonl) {
     rows_.emplace(options_.file);
+  } else {
+    check_columns(table().names());
+    line_count_ = io::count_lines(options_.file);
   }
+}
+
+TableRows JsonlSource::table() const {
+  return TableRows(options_.file,
+                   options_.format == RowFormat::kCsv ? TableFormat::kCsv : TableFormat::kTsv,
+                   has_header(options_.map));
+}
+
+void JsonlSource::check_columns(const std::vector<std::string>& columns) const {
+  if (columns.empty()) return;
+  const auto has = [&](const std::string& name) {
+    return std::find(columns.begin(), columns.end(), name) != columns.end();
+  };
+  const auto missing = [&](const std::string& expected) {
+    throw InputError("{}: expected {}, found the columns {}{}", options_.file.string(), expected,
+                     fmt::join(columns, ", "),
+                     options_.map.empty() ? "; --map FIELD=COLUMN names those of other names" : "");
+  };
+  for (const auto& [field, column] : options_.map)
+    if (!has(column)) missing(fmt::format("the column '{}' of --map {}={}", column, field, column));
+  const auto has_any = [&](const std::vector<std::string>& fields) {
+    return std::any_of(fields.begin(), fields.end(),
+                       [&](const std::string& field) { return has(key_of(field)); });
+  };
+  std::vector<std::string> texts = {"caption", "captions", "question"};
+  if (!options_.videos) texts.emplace_back("text");
+  if (!has_any(texts)) missing(fmt::format("one of the columns {}", shown(texts)));
+  if (options_.videos && !has_any({"video"})) missing("the column video");
+  const std::vector<std::string> images = {"image", "images", "frames"};
+  if (!options_.videos && has_any({"caption", "captions"}) && !has_any(images))
+    missing(fmt::format("one of the columns {}", shown(images)));
 }
 
 SourceExtent JsonlSource::extent() const {
@@ -68,7 +107,7 @@ SourceExtent JsonlSource::extent() const {
 }
 
 void JsonlSource::read(int64_t skip, const RowSink& sink) {
-  if (!rows_) return read_tsv(skip, sink);
+  if (!rows_) return read_table(skip, sink);
   OrderedRows ordered(options_.videos ? options_.videos->workers() : 1, sink);
   int64_t index = 0;
   rows_->for_each([&](const JsonRow& row) {
@@ -83,9 +122,9 @@ void JsonlSource::read(int64_t skip, const RowSink& sink) {
   ordered.finish();
 }
 
-void JsonlSource::read_tsv(int64_t skip, const RowSink& sink) {
+void JsonlSource::read_table(int64_t skip, const RowSink& sink) {
   OrderedRows rows(options_.videos ? options_.videos->workers() : 1, sink);
-  TsvLines lines(options_.file, has_header(options_.map));
+  TableRows lines = table();
   for (bool at_end = false; !at_end;) {
     std::optional<io::Json> value;
     SourceRow malformed = make_row([&]() -> std::vector<io::Sample> {
@@ -106,10 +145,26 @@ void JsonlSource::read_tsv(int64_t skip, const RowSink& sink) {
   rows.finish();
 }
 
+std::string JsonlSource::key_of(const std::string& field) const {
+  if (options_.map.empty()) return field;
+  const auto found = options_.map.find(field);
+  return found == options_.map.end() ? "" : found->second;
+}
+
+std::string JsonlSource::shown(const std::vector<std::string>& fields) const {
+  std::string all;
+  for (const std::string& field : fields) {
+    const std::string key = key_of(field);
+    if (!all.empty()) all += ", ";
+    all += key.empty() || key == field ? field : fmt::format("{} (key '{}')", field, key);
+  }
+  return all;
+}
+
 std::optional<io::Json> JsonlSource::find(const io::Json& row, const std::string& field) const {
-  const auto mapped = options_.map.find(field);
-  if (mapped == options_.map.end() && !options_.map.empty()) return std::nullopt;
-  auto found = row.find(options_.map.empty() ? field : mapped->second);
+  const std::string key = key_of(field);
+  if (key.empty()) return std::nullopt;
+  auto found = row.find(key);
   if (found && found->is_null()) found.reset();
   return found;
 }
@@ -135,7 +190,7 @@ std::string JsonlSource::read_images(const io::Json& row, io::Sample& sample) {
 std::string JsonlSource::read_video(const io::Json& row, io::Sample& sample) {
   const auto video = find(row, "video");
   if (!video) {
-    throw InputError("{}: the key 'video' is missing, found the keys {}", row.where(),
+    throw InputError("{}: expected {}, found the keys {}", row.where(), shown({"video"}),
                      keys_of(row));
   }
   sample.kind = io::MediaKind::kFrames;
@@ -153,8 +208,10 @@ JsonlSource::Learned JsonlSource::learned_in(const io::Json& row) const {
   }
   if (filled.empty()) filled = std::move(empty);
   if (filled.size() == 1) return filled[0];
-  throw InputError("{}: expected one of caption, captions, question{}, found the keys {}",
-                   row.where(), options_.videos ? "" : ", text", keys_of(row));
+  std::vector<std::string> fields = {"caption", "captions", "question"};
+  if (!options_.videos) fields.emplace_back("text");
+  throw InputError("{}: expected one of {}, found the keys {}", row.where(), shown(fields),
+                   keys_of(row));
 }
 
 void JsonlSource::check_keys(const io::Json& row, std::vector<std::string_view> fields,
@@ -180,7 +237,9 @@ std::vector<io::Sample> JsonlSource::samples_of(const io::Json& row, const std::
   } else if (is_question) {
     sample.turns.push_back({io::TurnRole::kUser, text_of(value)});
     const auto answer = find(row, "answer");
-    if (!answer) throw InputError("{}: the key 'answer' is missing", row.where());
+    if (!answer)
+      throw InputError("{}: expected {}, found the keys {}", row.where(), shown({"answer"}),
+                       keys_of(row));
     answers = {texts_of(*answer)[0]};
   } else {
     answers = texts_of(value);
@@ -191,7 +250,8 @@ std::vector<io::Sample> JsonlSource::samples_of(const io::Json& row, const std::
   if (!options_.videos) check_keys(row, fields, !sample.media.empty());
   if (sample.media.empty() != is_text && !is_question) {
     throw InputError("{}: expected {}, found the keys {}", row.where(),
-                     is_text ? "a text without images" : "a caption with image, images or frames",
+                     is_text ? "a text without images"
+                             : "a caption with one of " + shown({"image", "images", "frames"}),
                      keys_of(row));
   }
   if (const std::string id = id_of(find(row, "id")); !id.empty()) name = id;

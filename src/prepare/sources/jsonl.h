@@ -1,5 +1,5 @@
 // Files of rows for `prepare jsonl` and, with videos, `prepare video`: JSON with one object per
-// line, a JSON array of objects, or TSV (name ending in .tsv). Rows:
+// line, a JSON array of objects, TSV or CSV. Rows:
 //
 //   {"image": "a/b.jpg", "caption": "..."}             or "captions": ["...", ...]
 //   {"image": "a/b.jpg", "question": "...", "answer": "..."}   of a list of answers the first
@@ -12,8 +12,8 @@
 //
 // "id", if present, is the key of the sample. A row with another key that carries content (see
 // prepare/row_keys.h) is rejected; further keys are ignored. Images are stored unchanged. A field
-// map renames the fields. In a TSV file the keys are the cells of the first line or, with a map of
-// numbers only, the column numbers from 1.
+// map renames the fields. In a TSV or CSV file (prepare/table.h) the keys are the cells of the first
+// line or, with a map of numbers only, the column numbers from 1.
 #pragma once
 
 #include <cstdint>
@@ -30,6 +30,7 @@
 #include "prepare/image_reader.h"
 #include "prepare/json_stream.h"
 #include "prepare/source.h"
+#include "prepare/table.h"
 #include "prepare/video.h"
 
 namespace lynceus::prepare {
@@ -43,6 +44,9 @@ enum class RowMedia { kImages, kVideos };
 /// From texts "field=key". UsageError for an unknown field, a duplicate field or an empty key.
 FieldMap parse_field_map(const std::vector<std::string>& pairs, RowMedia media = RowMedia::kImages);
 
+/// kByName: TSV for a name that ends in .tsv, CSV for .csv, otherwise JSONL.
+enum class RowFormat { kByName, kJsonl, kTsv, kCsv };
+
 struct JsonlOptions {
   std::filesystem::path file = {};
   /// Directory that image paths are relative to. Empty: that of `file`.
@@ -54,19 +58,27 @@ struct JsonlOptions {
   ImageCheck check = ImageCheck::kDecode;
   /// Not null: rows name videos, which this reads. Null: rows name images.
   std::shared_ptr<VideoReader> videos = nullptr;
+  RowFormat format = RowFormat::kByName;
 };
 
 class JsonlSource : public Source {
  public:
-  /// IoError when the file or the root cannot be read.
+  /// IoError when the file or the root cannot be read. InputError for a table without the columns
+  /// that its rows need.
   explicit JsonlSource(JsonlOptions options);
 
-  /// Rows of JSON; lines of TSV, including empty ones.
+  /// Rows of JSON; lines of a table, including empty ones.
   SourceExtent extent() const override;
   void read(int64_t skip, const RowSink& sink) override;
 
  private:
-  void read_tsv(int64_t skip, const RowSink& sink);
+  TableRows table() const;
+  void check_columns(const std::vector<std::string>& columns) const;
+  void read_table(int64_t skip, const RowSink& sink);
+  /// The key in the file; empty: the field is not read.
+  std::string key_of(const std::string& field) const;
+  /// Fields and their keys, for messages: "caption, captions (key 'texts')".
+  std::string shown(const std::vector<std::string>& fields) const;
   std::optional<io::Json> find(const io::Json& row, const std::string& field) const;
   /// The field with what is learned: captions, caption, question or text.
   struct Learned {
@@ -83,7 +95,7 @@ class JsonlSource : public Source {
   std::string read_video(const io::Json& row, io::Sample& sample);
 
   JsonlOptions options_;
-  std::optional<JsonRows> rows_;  // none: TSV
+  std::optional<JsonRows> rows_;  // none: a table
   int64_t line_count_ = 0;
   ImageReader images_;
 };

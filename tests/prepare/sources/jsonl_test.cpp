@@ -227,8 +227,9 @@ TEST_F(SourceJsonlTest, UnusableRowsSayWhy) {
   EXPECT_THAT(problem(R"({"image": "x.jsonl", "caption": "x"})"),
               HasSubstr("a JPEG, PNG, WebP, GIF"));
   EXPECT_THAT(problem(R"({"image": "images/a.jpg"})"), HasSubstr("the keys image"));
-  EXPECT_THAT(problem(R"({"caption": "x"})"), HasSubstr("a caption with image"));
-  EXPECT_THAT(problem(R"({"images": [], "caption": "x"})"), HasSubstr("a caption with image"));
+  EXPECT_THAT(problem(R"({"caption": "x"})"), HasSubstr("a caption with one of image"));
+  EXPECT_THAT(problem(R"({"images": [], "caption": "x"})"),
+              HasSubstr("a caption with one of image"));
   EXPECT_THAT(problem(R"({"text": "x", "image": "images/a.jpg"})"),
               HasSubstr("a text without images"));
   EXPECT_THAT(problem(R"({"text": "x", "caption": "y"})"), HasSubstr("expected one of"));
@@ -237,7 +238,8 @@ TEST_F(SourceJsonlTest, UnusableRowsSayWhy) {
   EXPECT_THAT(problem(R"({"image": "images/a.jpg", "captions": []})"), HasSubstr("empty list"));
   EXPECT_THAT(problem(R"({"image": "images/a.jpg", "captions": ["x", " "]})"),
               AllOf(HasSubstr("captions[1]"), HasSubstr("an empty one")));
-  EXPECT_THAT(problem(R"({"question": "x"})"), HasSubstr("'answer' is missing"));
+  EXPECT_THAT(problem(R"({"question": "x"})"),
+              HasSubstr("expected answer, found the keys question"));
   EXPECT_THAT(problem(R"({"image": 3, "caption": "x"})"), HasSubstr("key image"));
   EXPECT_THAT(problem("[1]"), HasSubstr("an object"));
   EXPECT_THAT(problem("{"), HasSubstr("x.jsonl:1"));

@@ -15,13 +15,13 @@
 #include <filesystem>
 #include <fstream>
 #include <limits>
-#include <numeric>
 #include <sstream>
 #include <utility>
 
 #include "core/error.h"
 #include "core/foreign_file.h"
 #include "core/home.h"
+#include "core/spelling.h"
 #include "core/text_encoding.h"
 
 namespace lynceus {
@@ -43,22 +43,6 @@ size_t find_comment(std::string_view text) {
         (text[i] == ';' && (i == 0 || kSpace.find(text[i - 1]) != std::string_view::npos)))
       return i;
   return std::string_view::npos;
-}
-
-/// Levenshtein distance.
-size_t edit_distance(std::string_view a, std::string_view b) {
-  std::vector<size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), size_t{0});
-  for (size_t i = 0; i < a.size(); ++i) {
-    size_t diagonal = row[0];
-    row[0] = i + 1;
-    for (size_t j = 0; j < b.size(); ++j) {
-      const size_t changed = diagonal + (a[i] == b[j] ? 0 : 1);
-      diagonal = row[j + 1];
-      row[j + 1] = std::min({changed, diagonal + 1, row[j] + 1});
-    }
-  }
-  return row.back();
 }
 
 std::string_view leaf_of(std::string_view key) { return key.substr(key.rfind('.') + 1); }
@@ -258,7 +242,7 @@ std::string ConfigReader::nearest(std::string_view key) const {
       best = field.key;
     }
   }
-  return best_distance <= std::max<size_t>(2, key.size() / 3) ? std::string(best) : "";
+  return is_near(key, best_distance) ? std::string(best) : "";
 }
 
 std::vector<ConfigValue> ConfigReader::values() const {

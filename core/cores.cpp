@@ -1,9 +1,14 @@
 #include "core/cores.h"
 
+#include <fmt/format.h>
 #include <sched.h>
+#include <unistd.h>
 
 #include <algorithm>
-#include <cstdlib>
+#include <cstring>
+#include <iterator>
+#include <map>
+#include <set>
 #include <thread>
 
 namespace lynceus {
@@ -14,9 +19,20 @@ constexpr int kMostDecoders = 8;
 
 int node_cores() { return static_cast<int>(std::thread::hardware_concurrency()); }
 
+int ranks_on_node = 1;
+
+CoreSet affinity_of(pid_t process) {
+  CoreSet cores;
+  cpu_set_t set;
+  if (sched_getaffinity(process, sizeof(set), &set) != 0) return cores;
+  for (int core = 0; core < CPU_SETSIZE; ++core)
+    if (CPU_ISSET(core, &set)) cores.push_back(core);
+  return cores;
+}
+
 int allowed_cores() {
-  cpu_set_t cores;
-  return sched_getaffinity(0, sizeof(cores), &cores) == 0 ? CPU_COUNT(&cores) : node_cores();
+  const auto allowed = static_cast<int>(bound_cores().size());
+  return allowed > 0 ? allowed : node_cores();
 }
 
 }  // namespace
@@ -26,9 +42,69 @@ int cores_of_rank(int allowed, int node_cores, int ranks_on_node) {
   return std::max(1, std::min(allowed, share));
 }
 
-int cores_of_this_rank() {
-  const char* local = std::getenv("OMPI_COMM_WORLD_LOCAL_SIZE");
-  return cores_of_rank(allowed_cores(), node_cores(), local == nullptr ? 1 : std::atoi(local));
+int cores_of_this_rank() { return cores_of_rank(allowed_cores(), node_cores(), ranks_on_node); }
+
+void set_ranks_on_node(int ranks) { ranks_on_node = ranks; }
+
+CoreSet bound_cores() { return affinity_of(0); }
+
+CoreSet available_cores() {
+  // The system cuts a request for all cores down to those of the job (cgroups). A thread of its own
+  // asks, so that no other is moved.
+  CoreSet permitted;
+  std::thread([&] {
+    cpu_set_t all;
+    std::memset(&all, 0xff, sizeof(all));
+    if (sched_setaffinity(0, sizeof(all), &all) == 0) permitted = affinity_of(0);
+  }).join();
+  const CoreSet of_launcher = affinity_of(getppid());
+  CoreSet both;
+  std::set_intersection(permitted.begin(), permitted.end(), of_launcher.begin(), of_launcher.end(),
+                        std::back_inserter(both));
+  return both;
+}
+
+std::string describe_cores(const std::vector<RankCores>& ranks) {
+  const auto numbers = [](const RankCores& rank) {
+    return fmt::format("{} core{}, {} thread{}", rank.bound.size(),
+                       rank.bound.size() == 1 ? "" : "s", rank.threads,
+                       rank.threads == 1 ? "" : "s");
+  };
+  std::vector<std::string> texts;
+  for (const RankCores& rank : ranks) texts.push_back(numbers(rank));
+  const bool equal = std::all_of(texts.begin(), texts.end(),
+                                 [&](const std::string& text) { return text == texts.front(); });
+  if (equal) return fmt::format("each rank may use {}", texts.front());
+  std::string all;
+  for (size_t i = 0; i < texts.size(); ++i)
+    all += fmt::format("{}rank {}: {}", i == 0 ? "" : "; ", i, texts[i]);
+  return all;
+}
+
+std::string unused_cores(const std::vector<RankCores>& ranks) {
+  struct Node {
+    std::set<int> bound, available;
+    int ranks = 0;
+  };
+  std::map<std::string, Node> nodes;
+  for (const RankCores& rank : ranks) {
+    Node& node = nodes[rank.node];
+    node.bound.insert(rank.bound.begin(), rank.bound.end());
+    node.available.insert(rank.available.begin(), rank.available.end());
+    ++node.ranks;
+  }
+  for (const auto& [name, node] : nodes) {
+    if (node.bound.size() >= node.available.size()) continue;
+    const size_t each =
+        std::max<size_t>(1, node.available.size() / static_cast<size_t>(node.ranks));
+    return fmt::format(
+        "the {} rank{} on {} {} bound to {} of the {} cores there: start mpirun with --bind-to "
+        "none "
+        "or --map-by numa:PE={}, or use `lynceus train --ranks N`",
+        node.ranks, node.ranks == 1 ? "" : "s", name, node.ranks == 1 ? "is" : "are",
+        node.bound.size(), node.available.size(), each);
+  }
+  return "";
 }
 
 int decode_threads(int cores, bool on_device) {

@@ -2,13 +2,39 @@
 // for decoding images.
 #pragma once
 
+#include <string>
+#include <vector>
+
 namespace lynceus {
 
 /// A rank's share of a node: the cores that the launcher bound it to, but at most the node's cores
 /// divided by the ranks on it, since a launcher may bind several ranks to one socket. At least 1.
 int cores_of_rank(int allowed, int node_cores, int ranks_on_node);
-/// The same for this process, from its affinity and the launcher's number of ranks on the node.
+/// The same for this process, from its affinity and set_ranks_on_node().
 int cores_of_this_rank();
+/// Ranks on this node; 1 until it is set, once, at the start.
+void set_ranks_on_node(int ranks);
+
+/// Numbers of cores, in order.
+using CoreSet = std::vector<int>;
+/// The cores that this process is bound to.
+CoreSet bound_cores();
+/// The cores that this process could be bound to: those of the launcher, its parent, that the
+/// system lets this process use. A job may have less than the node.
+CoreSet available_cores();
+
+/// One rank as the log describes it.
+struct RankCores {
+  std::string node;
+  CoreSet bound, available;
+  int threads = 1;
+};
+/// The cores and threads of the ranks, one line for equal ranks: "cores and threads of each rank: 1
+/// and 1".
+std::string describe_cores(const std::vector<RankCores>& ranks);
+/// A warning if the ranks of a node together are bound to fewer cores than are available there;
+/// empty: they are not. Names the option that helps.
+std::string unused_cores(const std::vector<RankCores>& ranks);
 
 /// Threads that decode images for a rank. On CPUs, where a step takes much longer than decoding its
 /// images, one for every eight cores; with a device, all cores except the one that drives it.

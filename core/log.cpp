@@ -36,10 +36,10 @@ void internal::write(Level level, fmt::string_view format, fmt::format_args args
     logger.log(level_of(level), spdlog::string_view_t(fmt::vformat(format, args)));
 }
 
-void file_error(const std::string& text) {
+void internal::write_to_file(Level level, const std::string& text) {
   const auto& sinks = spdlog::default_logger()->sinks();
   for (size_t i = 1; i < sinks.size(); ++i) {  // the first one is the terminal
-    sinks[i]->log({"lynceus", spdlog::level::err, text});
+    sinks[i]->log({"lynceus", level_of(level), text});
     sinks[i]->flush();
   }
 }

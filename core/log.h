@@ -12,6 +12,7 @@ namespace internal {
 
 enum class Level { kDebug, kInfo, kWarn, kError };
 void write(Level level, fmt::string_view format, fmt::format_args args);
+void write_to_file(Level level, const std::string& text);
 
 }  // namespace internal
 
@@ -33,7 +34,12 @@ void error(fmt::format_string<Args...> format, Args&&... args) {
 }
 
 /// Writes to the file of add_file only: for what the terminal gets elsewhere.
-void file_error(const std::string& text);
+inline void file_error(const std::string& text) {
+  internal::write_to_file(internal::Level::kError, text);
+}
+inline void file_warn(const std::string& text) {
+  internal::write_to_file(internal::Level::kWarn, text);
+}
 
 /// Call once, when the rank is known. level: trace, debug, info, warn, error, off.
 void set_up(int rank, int world_size, const std::string& level);

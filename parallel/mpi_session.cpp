@@ -3,6 +3,8 @@
 #include <cstdlib>
 
 #include "core/check.h"
+#include "parallel/launch/launch_environment.h"
+#include "parallel/launch/launcher_link.h"
 #include "parallel/mpi_call.h"
 #include "parallel/mpi_communicator.h"
 
@@ -11,8 +13,8 @@ namespace lynceus::parallel {
 MpiSession::MpiSession(int* argc, char*** argv) {
   LYNCEUS_CHECK(!mpi_is_running(), "MPI may be started only once, by main()");
   // Without a launcher Open MPI would look for one and require ssh in PATH.
-  const bool launched = std::getenv("OMPI_COMM_WORLD_SIZE") || std::getenv("PMIX_RANK");
-  if (!launched) setenv("OMPI_MCA_ess_singleton_isolated", "1", /*overwrite=*/0);
+  if (!is_launched(process_environment()))
+    setenv("OMPI_MCA_ess_singleton_isolated", "1", /*overwrite=*/0);
   // Shared file pointers are not used; their shared-memory component warns if /tmp is small.
   setenv("OMPI_MCA_sharedfp", "^sm", /*overwrite=*/0);
   int provided = MPI_THREAD_SINGLE;
@@ -31,6 +33,10 @@ MpiSession::~MpiSession() {
 }
 
 void MpiSession::abort(int code) {
+  if (LauncherLink::is_connected()) {
+    LauncherLink::report(RankMessage::kAbort, code);
+    std::_Exit(code);
+  }
   if (mpi_is_running()) MPI_Abort(MPI_COMM_WORLD, code);
   std::_Exit(code);
 }
@@ -42,6 +48,16 @@ std::unique_ptr<Communicator> make_world() {
   MPI_Comm handle = MPI_COMM_NULL;
   LYNCEUS_MPI(MPI_Comm_dup(MPI_COMM_WORLD, &handle));
   return make_mpi_communicator(handle);
+}
+
+PlaceOnNode place_on_node() {
+  MPI_Comm node = MPI_COMM_NULL;
+  LYNCEUS_MPI(MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &node));
+  PlaceOnNode place;
+  LYNCEUS_MPI(MPI_Comm_rank(node, &place.rank));
+  LYNCEUS_MPI(MPI_Comm_size(node, &place.size));
+  LYNCEUS_MPI(MPI_Comm_free(&node));
+  return place;
 }
 
 std::unique_ptr<Communicator> split(Communicator& parent, int color, int key) {

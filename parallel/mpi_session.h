@@ -22,6 +22,13 @@ class MpiSession {
 /// All ranks of the job. MPI must have been started.
 std::unique_ptr<Communicator> make_world();
 
+/// Collective over the world: this rank's number among the ranks of its node, and their number.
+struct PlaceOnNode {
+  int rank = 0;
+  int size = 1;
+};
+PlaceOnNode place_on_node();
+
 /// Collective over `parent`: the ranks of equal color, ordered by key, with a message space of
 /// their own.
 std::unique_ptr<Communicator> split(Communicator& parent, int color, int key);

@@ -3,7 +3,7 @@
 #   full    all others; with `tools/test.sh --all` both tiers run
 # A test is in the full tier if it has one of LYNCEUS_FULL_LABELS, if its name matches one of
 # LYNCEUS_FULL_FAMILIES and not LYNCEUS_QUICK_TESTS, or if it is one of LYNCEUS_FULL_TESTS.
-set(LYNCEUS_FULL_LABELS simt fuzz fuzz_full fault slow pypi gpu)
+set(LYNCEUS_FULL_LABELS simt fuzz fuzz_full fault fault_full slow pypi gpu)
 
 # Families of tests that take long: the whole program, other programs as judges, the kernels a second time,
 # reference cases over grids of ranks.
@@ -27,7 +27,6 @@ set(LYNCEUS_FULL_TESTS
     prepare.entries_test
     prepare.video_test
     tidy
-    tidy_full
     train.grid_law_mpi8_test)
 
 # lynceus_tier(RESULT TEST): quick or full.

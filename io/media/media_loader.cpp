@@ -2,10 +2,12 @@
 #include "io/media/media_loader.h"
 
 #include <algorithm>
+#include <chrono>
 #include <utility>
 
 #include "core/check.h"
 #include "core/error.h"
+#include "core/process/stop_request.h"
 #include "io/media/image_transform.h"
 
 namespace lynceus::io {
@@ -54,6 +56,16 @@ std::vector<LoadedMedia> MediaLoader::take() {
     if (error) std::rethrow_exception(error);
   }
   return std::move(batch->results);
+}
+
+void MediaLoader::wait_or_stop() {
+  constexpr std::chrono::milliseconds kLook{20};
+  std::unique_lock lock(mutex_);
+  LYNCEUS_CHECK(!batches_.empty(), "wait_or_stop() without a request()");
+  const std::shared_ptr<Batch> batch = batches_.front();
+  while (!batch_finished_.wait_for(lock, kLook,
+                                   [&] { return batch->finished == batch->requests.size(); }))
+    if (stop_is_requested()) return;
 }
 
 size_t MediaLoader::pending() const {

@@ -59,6 +59,9 @@ class MediaLoader {
   /// other than damaged images (e.g. IoError); of several errors, the one of the first request.
   /// That batch is dropped, and the next take() returns the next one.
   std::vector<LoadedMedia> take();
+  /// Waits until take() would return at once, or until this process is asked to stop
+  /// (core/process/stop_request.h).
+  void wait_or_stop();
   /// Number of batches requested but not taken.
   size_t pending() const;
 

@@ -21,7 +21,7 @@ complete answers under greedy decoding, and as baseline the share of the most fr
 config.ini of the run is read first, so only values that differ from it need to be given.
 
   lynceus evaluate --run runs/stage2
-  mpirun -n 4 lynceus evaluate --run runs/stage2 --data.validation 'vqa:data/validation-*.h5'
+  lynceus evaluate --ranks 4 --run runs/stage2 --data.validation 'vqa:data/validation-*.h5'
 
 )";
 

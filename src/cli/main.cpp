@@ -2,18 +2,26 @@
 // other ranks.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
+#include <new>
 #include <optional>
+#include <system_error>
 
 #include "cli/command.h"
+#include "cli/launch.h"
 #include "cli/runtime.h"
 #include "core/fault.h"
+#include "core/process/out_of_memory.h"
+#include "core/spelling.h"
 #include "core/version.h"
 #include "parallel/agreement.h"
 #include "parallel/communicator.h"
+#include "parallel/launch/launch_environment.h"
+#include "parallel/launch/launcher_link.h"
 #include "parallel/mpi_session.h"
 
 namespace lynceus::cli {
@@ -34,9 +42,13 @@ constexpr Command kCommands[] = {
     {"export", "write the weights of a checkpoint for other programs", run_export},
 };
 
+/// Commands that do not exist yet.
+constexpr const char* kLater[] = {"generate", "plan", "report", "doctor"};
+
 void print_help() {
   fmt::print("Lynceus trains Lynx-style multimodal LLMs on many ranks.\n\n");
   fmt::print("usage: lynceus COMMAND [ARGUMENT]... [--config FILE.ini]... [--OPTION VALUE]...\n");
+  fmt::print("       lynceus COMMAND --ranks N ...   on N ranks of this machine\n");
   fmt::print("       lynceus --version\n\n");
   for (const Command& command : kCommands)
     fmt::print("  {:<10} {}\n", command.name, command.summary);
@@ -50,7 +62,23 @@ void print_help() {
 const Command& find_command(const std::string& name) {
   for (const Command& command : kCommands)
     if (name == command.name) return command;
-  throw UsageError("expected a command, found '{}'; `lynceus --help` lists all commands", name);
+  for (const char* later : kLater)
+    if (name == later)
+      throw UsageError("the command {} does not exist yet; `lynceus --help` lists all commands",
+                       name);
+  std::vector<std::string> names;
+  for (const Command& command : kCommands) names.emplace_back(command.name);
+  const std::string near = nearest_name(name, names);
+  throw UsageError("expected a command, found '{}'{}; `lynceus --help` lists all commands", name,
+                   near.empty() ? "" : fmt::format(", did you mean {}?", near));
+}
+
+/// Whether the command is harmless where MPI does not see the other tasks of its launcher.
+bool works_alone(const std::string& name, const Arguments& arguments) {
+  const auto asks_for_page = [](const std::string& argument) {
+    return argument == "--help" || argument == "-h" || argument == "--print-config";
+  };
+  return name == "inspect" || std::any_of(arguments.begin(), arguments.end(), asks_for_page);
 }
 
 int run(parallel::Communicator& world, int argc, char** argv) {
@@ -63,13 +91,16 @@ int run(parallel::Communicator& world, int argc, char** argv) {
     if (world.rank() == 0) fmt::print("{}\n", software_version());
     return 0;
   }
+  const Arguments arguments(argv + 2, argv + argc);
   const Command* command = nullptr;
   parallel::agree(world, [&] {
     command = &find_command(name);
+    const std::string lost = parallel::lost_world(parallel::process_environment(), world.size());
+    if (!lost.empty() && !works_alone(name, arguments)) throw UsageError("{}: {}", name, lost);
     if (const char* plans = std::getenv("LYNCEUS_FAULT"))
       fault::parse_plans(plans);  // reports typos early
   });
-  return static_cast<int>(command->run(Arguments(argv + 2, argv + argc)));
+  return static_cast<int>(command->run(arguments));
 }
 
 /// Rank 0 prints errors that all ranks agreed on. An error of one rank aborts the others.
@@ -88,12 +119,20 @@ int guarded(int argc, char** argv) {
   try {
     session.emplace(&argc, &argv);
     world = parallel::make_world();
+    share_threads();
     return run(*world, argc, argv);
   } catch (const parallel::AgreedError& error) {
     if (world->rank() == 0) fmt::print(stderr, "lynceus: {}\n", error.what());
     return static_cast<int>(error.code());
   } catch (const Error& error) {
     return fail(error.code(), "", error.what());
+  } catch (const std::bad_alloc&) {
+    return fail(ExitCode::kIo, "", kOutOfMemory);
+  } catch (const std::system_error& error) {  // a thread or a mapping that the system refused
+    const bool refused = error.code() == std::errc::resource_unavailable_try_again ||
+                         error.code() == std::errc::not_enough_memory;
+    return fail(refused ? ExitCode::kIo : ExitCode::kInternal,
+                refused ? "" : "unexpected: ", refused ? kOutOfMemory : error.what());
   } catch (const std::exception& error) {
     return fail(ExitCode::kInternal, "unexpected: ", error.what());
   }
@@ -119,8 +158,17 @@ int main(int argc, char** argv) {
         stderr, "lynceus: expected an x86-64-v3 processor (AVX2, BMI2, FMA), found an older one\n");
     return static_cast<int>(lynceus::ExitCode::kUsage);
   }
+  lynceus::parallel::LauncherLink::connect();
+  lynceus::end_when_out_of_memory([](int code) {
+    lynceus::parallel::LauncherLink::report(lynceus::parallel::RankMessage::kAbort, code);
+  });
   // Writing beyond a file-size limit is then an error with a message, not a silent death.
   std::signal(SIGXFSZ, SIG_IGN);
-  lynceus::cli::share_threads();
-  return lynceus::cli::guarded(argc, argv);
+  if (const auto code = lynceus::cli::launch_ranks(argc, argv)) return *code;
+  const int code = lynceus::cli::guarded(argc, argv);
+  if (!lynceus::parallel::LauncherLink::is_connected()) return code;
+  // mpirun waits for long after a rank that ends with an error, so only the launcher learns of it.
+  std::fflush(nullptr);
+  lynceus::parallel::LauncherLink::report(lynceus::parallel::RankMessage::kEnd, code);
+  return 0;
 }

@@ -1,10 +1,13 @@
 #include "cli/runtime.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <omp.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstdlib>
+#include <sstream>
 
 #include "core/accelerator.h"
 #include "core/cores.h"
@@ -12,11 +15,13 @@
 #include "kernels/gemm.h"
 #include "parallel/agreement.h"
 #include "parallel/device_communicator.h"
+#include "parallel/launch/launch_environment.h"
 #include "parallel/mpi_session.h"
 
 namespace lynceus::cli {
 
 void share_threads() {
+  set_ranks_on_node(parallel::place_on_node().size);
   if (std::getenv("OMP_NUM_THREADS") == nullptr) omp_set_num_threads(cores_of_this_rank());
 }
 
@@ -26,13 +31,6 @@ void check_choice(const char* key, const std::string& found,
                   std::initializer_list<const char*> known) {
   if (std::find(known.begin(), known.end(), found) == known.end())
     throw UsageError("{}: expected {}, found '{}'", key, fmt::join(known, " or "), found);
-}
-
-/// This rank's number on its node, as set by the launcher.
-int local_rank() {
-  for (const char* name : {"OMPI_COMM_WORLD_LOCAL_RANK", "SLURM_LOCALID", "PMI_LOCAL_RANK"})
-    if (const char* text = std::getenv(name); text != nullptr) return std::atoi(text);
-  return 0;
 }
 
 /// `reasons`: for each rank why it has no device; empty if it has one.
@@ -64,7 +62,7 @@ Device choose_device(parallel::Communicator& world, const DeviceConfig& config) 
     return {};
   }
   // A launcher shows each rank either its own device only, or all devices of the node.
-  const int index = count == 1 ? 0 : local_rank() % count;
+  const int index = count == 1 ? 0 : parallel::place_on_node().rank % count;
   return {DeviceKind::kCuda, index};
 }
 
@@ -82,6 +80,30 @@ void DeviceConfig::validate() const {
   check_choice("precision", precision, {"f32", "bf16"});
   check_choice("transport", transport, {"auto", "nccl", "staged"});
   check_choice("gemm", gemm, {"heuristic", "search"});
+}
+
+void log_cores(parallel::Communicator& world) {
+  char name[256] = "";
+  gethostname(name, sizeof(name) - 1);
+  const bool launched = parallel::is_launched(parallel::process_environment());
+  const CoreSet bound = bound_cores();
+  const std::string mine =
+      fmt::format("{} {} {}|{}", name, omp_get_max_threads(), fmt::join(bound, " "),
+                  fmt::join(launched ? available_cores() : bound, " "));
+  std::vector<RankCores> ranks;
+  for (const std::string& text : world.all_gather(mine)) {
+    RankCores rank;
+    std::istringstream parts(text);
+    parts >> rank.node >> rank.threads;
+    for (int core = 0; parts >> core;) rank.bound.push_back(core);
+    parts.clear();
+    parts.ignore(1, '|');
+    for (int core = 0; parts >> core;) rank.available.push_back(core);
+    ranks.push_back(std::move(rank));
+  }
+  if (world.rank() != 0) return;
+  log::info("{}", describe_cores(ranks));
+  if (const std::string warning = unused_cores(ranks); !warning.empty()) log::warn("{}", warning);
 }
 
 std::string describe(const Runtime& rt) {

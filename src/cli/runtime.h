@@ -34,8 +34,12 @@ struct DeviceConfig {
 };
 
 /// Sets the number of OpenMP threads to this rank's share of the node's cores, at least one, unless
-/// OMP_NUM_THREADS is set. A rank that the launcher bound to fewer cores uses those.
+/// OMP_NUM_THREADS is set. A rank that the launcher bound to fewer cores uses those. Collective
+/// over the world.
 void share_threads();
+/// Collective: logs the cores and threads of each rank, and a warning where the launcher's binding
+/// leaves cores of a node unused.
+void log_cores(parallel::Communicator& world);
 
 /// The process grid of the config over all ranks, each with its device. parallel.data = 0 becomes
 /// the number of ranks / (tensor * pipeline). Collective; errors are agreed. UsageError if the grid

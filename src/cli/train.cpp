@@ -12,7 +12,8 @@ namespace {
 constexpr const char* kHelp =
     R"(usage: lynceus train [--config FILE.ini]... [--section.key VALUE]...
 
-Trains a model on all ranks that mpirun or srun started. A later config file overrides an earlier
+Trains a model on all ranks that --ranks N, mpirun or srun started. --ranks N starts N ranks on this
+machine. A later config file overrides an earlier
 one, and the command line overrides all files. If the run directory (--run) has checkpoints, the run
 resumes from the newest intact one. Checkpoints are saved every 30 minutes (--checkpoint.every_minutes),
 after every N steps with --checkpoint.every N, and at the end. Before the first step a trial save shows
@@ -20,11 +21,12 @@ whether the run directory can hold them.
 
   lynceus train --config configs/model/tiny.ini --run runs/try --data.tokenizer t.model \
       --data.source captions:1:data/train-captions.h5 --train.steps 100
-  mpirun -n 4 lynceus train --config configs/model/tiny.ini --parallel.tensor 2 --parallel.pipeline 2 ...
+  lynceus train --ranks 4 --config configs/model/tiny.ini --parallel.tensor 2 --parallel.pipeline 2 ...
   lynceus train --config configs/model/lynx-vicuna-7b.ini --print-config
 
 A run writes a checkpoint and stops with exit code 75 when a rank receives SIGUSR1, SIGTERM or SIGINT,
-or when a file STOP appears in the run directory. Start the same command again to continue.
+or when a file STOP appears in the run directory. Start the same command again to continue. With
+--ranks N a Ctrl-C or a signal to this command is enough; mpirun kills its ranks after two seconds.
 
 )";
 
@@ -50,6 +52,7 @@ ExitCode run_train(const Arguments& arguments) {
   log::set_up(world->rank(), world->size(), config.log.level);
   const Runtime rt = make_runtime(config.parallel, device);
   log::info("computing on {}", describe(rt));
+  log_cores(*world);
   return train::train(rt, &config, &reader);
 }
 

@@ -13,6 +13,7 @@
 #include <optional>
 #include <sstream>
 
+#include "core/process/stop_request.h"
 #include "model/parameter_value.h"
 #include "model/position_interpolation.h"
 #include "parallel/agreement.h"
@@ -62,6 +63,7 @@ void read_parameters(const Runtime& rt, const VisionConfig& vision, const io::We
 #pragma omp parallel for schedule(dynamic) if (rt.stream.device().is_cpu())
   for (const size_t i : order) {
     try {
+      leave_if_requested("loading weights");
       read_parameter(rt, vision, source, *parameters[i]);
     } catch (...) {
       errors[i] = std::current_exception();

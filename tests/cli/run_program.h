@@ -91,6 +91,9 @@ class Program {
     return ranks;
   }
 
+  /// The command itself, or mpirun.
+  pid_t pid() const { return pid_; }
+
   /// Waits until `holds` returns true (then true) or the program ends (then false).
   bool wait_until(const std::function<bool()>& holds) {
     while (!holds()) {

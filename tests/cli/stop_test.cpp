@@ -114,5 +114,46 @@ TEST_F(Stop, DuringTheLastStepTheRunIsDone) {
   EXPECT_TRUE(fs::exists(checkpoint(run_, 1) / io::kManifestName));
 }
 
+TEST_F(Stop, RanksOfTheLauncherStopTogether) {
+  for (const int signal : {SIGINT, SIGTERM, SIGUSR1}) {
+    fs::remove_all(run_);
+    const Arguments arguments =
+        train_arguments(run_) + Arguments{"--ranks", "2", "--train.steps", "1000000"};
+    Program program(arguments);
+    ASSERT_TRUE(program.wait_until([&] { return metrics_of(run_).steps.size() >= 2; }))
+        << program.wait().all();
+    kill(program.ranks()[0], signal);  // the command itself
+    const Output output = program.wait();
+    EXPECT_EQ(output.code, 75) << output.all();
+    const auto last = static_cast<int64_t>(metrics_of(run_).steps.size());
+    EXPECT_EQ(io::read_manifest(checkpoint(run_, last)).samples_seen, 8 * last);
+    EXPECT_THAT(output.err, HasSubstr("asked to stop: "));
+    EXPECT_THAT(output.err, HasSubstr(fmt::format("stopped on request after step {}", last)));
+  }
+}
+
+TEST_F(Stop, TheLauncherHasTheExitCodeAndOneMessage) {
+  const Output wrong = run(train_arguments(run_) + Arguments{"--ranks", "2", "--train.stepz", "1"});
+  EXPECT_EQ(wrong.code, 2) << wrong.all();
+  EXPECT_EQ(wrong.messages(), 1) << wrong.all();
+  EXPECT_EQ(run(train_arguments(run_) + Arguments{"--ranks", "2", "--train.steps", "2"}).code, 0);
+  const Output nested = run(train_arguments(run_) + Arguments{"--ranks", "2"}, {.ranks = 1});
+  EXPECT_EQ(nested.code, 2) << nested.all();
+  const Output lost = run(train_arguments(run_) + Arguments{"--ranks", "2", "--resume", "never"},
+                          {.environment = {"LYNCEUS_FAULT=checkpoint.write@1=kill"}});
+  EXPECT_EQ(lost.code, 1) << lost.all();
+  EXPECT_EQ(lost.messages(), 1) << lost.all();
+}
+
+TEST_F(Stop, MpirunThatIsTerminatedLosesNoShortStep) {
+  const Arguments arguments = train_arguments(run_) + Arguments{"--train.steps", "1000000"};
+  Program program(arguments, {.ranks = 2, .environment = {"OMPI_MCA_odls_base_sigkill_timeout=1"}});
+  ASSERT_TRUE(program.wait_until([&] { return metrics_of(run_).steps.size() >= 2; }));
+  kill(program.pid(), SIGTERM);
+  const Output output = program.wait();
+  EXPECT_THAT(output.err, HasSubstr("mpirun kills its ranks after 2 s unless started with"));
+  EXPECT_TRUE(fs::exists(checkpoint(run_, static_cast<int64_t>(metrics_of(run_).steps.size()))));
+}
+
 }  // namespace
 }  // namespace lynceus::cli_test

@@ -48,3 +48,9 @@ if(TARGET lynceus_standin)
   set_tests_properties(cli.runtime_choice PROPERTIES LABELS "mpi;simt" TIMEOUT 120 PROCESSORS 3
                        ENVIRONMENT "${mpi_environment}")
 endif()
+
+# Stops by signals at many moments, with the full counts: 72 with --ranks, 8 under mpirun.
+add_test(NAME cli.stop_rounds CONFIGURATIONS full
+         COMMAND ${BASH_PROGRAM} ${CMAKE_CURRENT_SOURCE_DIR}/cli/stop_rounds.sh $<TARGET_FILE:lynceus>
+                 ${CMAKE_SOURCE_DIR} 4)
+set_tests_properties(cli.stop_rounds PROPERTIES LABELS fault_full TIMEOUT 3600 PROCESSORS 2)

@@ -31,7 +31,32 @@ TEST(Cores, DecodeThreadsFollowTheRanksCores) {
   EXPECT_EQ(decode_threads(128, false), 8);
 }
 
-TEST(Cores, ThisProcessHasSome) { EXPECT_GE(cores_of_this_rank(), 1); }
+TEST(Cores, ABindingThatLeavesCoresUnusedIsAWarning) {
+  const CoreSet all = {0, 1, 2, 3};
+  const auto warning = [](const std::vector<RankCores>& ranks) { return unused_cores(ranks); };
+  EXPECT_EQ(warning({{"a", all, all, 4}}), "");
+  EXPECT_EQ(warning({{"a", {0, 1}, all, 2}, {"a", {2, 3}, all, 2}}), "");
+  EXPECT_NE(warning({{"a", {0}, all, 1}, {"a", {1}, all, 1}})
+                .find("the 2 ranks on a are bound to 2 of the 4 cores there: start mpirun with "
+                      "--bind-to none or --map-by numa:PE=2"),
+            std::string::npos);
+  EXPECT_NE(warning({{"a", {0}, all, 1}}).find("the 1 rank on a is bound to 1 of"),
+            std::string::npos);
+  EXPECT_NE(warning({{"a", all, all, 4}, {"b", {1}, {0, 1}, 1}}).find("on b"), std::string::npos)
+      << "each node is looked at";
+}
+
+TEST(Cores, EqualRanksAreOneLine) {
+  EXPECT_EQ(describe_cores({{"a", {0, 1}, {}, 2}, {"b", {4, 5}, {}, 2}}),
+            "each rank may use 2 cores, 2 threads");
+  EXPECT_EQ(describe_cores({{"a", {0}, {}, 1}, {"a", {0, 1}, {}, 2}}),
+            "rank 0: 1 core, 1 thread; rank 1: 2 cores, 2 threads");
+}
+
+TEST(Cores, ThisProcessHasSome) {
+  EXPECT_GE(cores_of_this_rank(), 1);
+  EXPECT_FALSE(bound_cores().empty());
+}
 
 }  // namespace
 }  // namespace lynceus

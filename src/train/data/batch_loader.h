@@ -73,6 +73,8 @@ class BatchLoader {
   PlannedSample plan_sample(int64_t index, const MixtureSample& choice) const;
   /// Begins to load a global batch; finish() returns batches in the same order.
   void begin(const std::vector<PlannedSample>& global_batch);
+  /// Waits for the media of the next finish(), or until this process is asked to stop.
+  void wait_or_stop() { loader_.wait_or_stop(); }
   /// Collective over the replica: its ranks agree on damaged samples and drop their labels.
   PreparedStep finish();
 
@@ -95,6 +97,8 @@ class TrainingData {
  public:
   /// Begins to load `depth` batches, from the current index of `mixture`.
   TrainingData(BatchLoader* loader, Mixture mixture, int64_t global_batch_size, int depth);
+  /// Waits until next() need not wait, or until this process is asked to stop.
+  void wait_or_stop() { loader_->wait_or_stop(); }
   /// The oldest batch whose loading was begun. Collective over the replica.
   PreparedStep next() { return loader_->finish(); }
   /// Plans one more batch and begins to load it. To be called once for each next(), while the host

@@ -13,10 +13,12 @@
 #include "kernels/gemm.h"
 #include "parallel/agreement.h"
 #include "parallel/dry_run.h"
+#include "parallel/launch/launcher_output.h"
 #include "train/data/sample_lines.h"
 #include "train/run/save_schedule.h"
 #include "train/run/signals.h"
 #include "train/run/start_lines.h"
+#include "train/run/stop_answer.h"
 #include "train/run/training_run.h"
 #include "train/run/validation.h"
 #include "train/step/lr_schedule.h"
@@ -38,10 +40,15 @@ class Trainer {
   Trainer(const Runtime& rt, RunConfig* config, ConfigReader* reader)
       : rt_(rt),
         config_(*config),
-        stop_(config->options.run),
+        stop_(config->options.run, [this](bool by_launcher) { answer(by_launcher); }),
         run_(rt, config, reader),
         saves_(config->checkpoint),
-        trace_(config->log.trace_range()) {}
+        trace_(config->log.trace_range()) {
+    stop_.relay_to(first_rank_here(*rt.grid.world));
+    clock_.at(position().step);
+    if (position().step > 0) saved_step_ = position().step;
+    if (position().step > 0) clock_.found(position().step);
+  }
 
   ExitCode train() {
     const int64_t last = config_.options.stop_after > 0
@@ -64,19 +71,16 @@ class Trainer {
         "train", last, "steps",
         {.file = run_.is_first_rank() ? stderr : nullptr, .done_before = position().step});
     while (position().step < last) {
-      const bool time_has_passed = run_step(&batches, position().step + 1 == last, &progress);
+      const auto waiting = Clock::now();  // the wait for data is part of a step
+      if (must_stop(&batches)) return stop(&progress);
+      const bool time_has_passed =
+          run_step(&batches, position().step + 1 == last, waiting, &progress);
       // Before the checkpoint of the same step, so that a run resumed from it has both.
       if (is_due(config_.train.validate_every) || position().step == config_.train.steps)
         validate_now();
+      if (left_validation_) return stop(&progress);
       if (position().step == last) break;
       if (time_has_passed || saves_.is_due_at(position().step)) save();
-      if (must_stop()) {
-        finish(&progress);
-        if (run_.is_first_rank()) stop_.clear();
-        log::info("stopped on request after step {}; run the same command again to continue",
-                  position().step);
-        return ExitCode::kRequeue;
-      }
     }
     finish(&progress);
     log_end(seconds_since(begin));
@@ -107,9 +111,22 @@ class Trainer {
             loader_threads(rt_, config_.data)};
   }
 
+  /// On rank 0, on the thread of the requests. mpirun forwards nothing while it ends its ranks.
+  void answer(bool by_launcher) const {
+    if (rt_.grid.world->rank() != 0) return;
+    StopSituation situation = clock_.situation();
+    if (by_launcher) situation.limit = seconds_until_kill();
+    const std::string line = answer_to_stop(situation);
+    if (by_launcher && parallel::write_to_mpirun("lynceus: " + line))
+      log::file_warn(line);
+    else
+      log::warn("{}", line);
+  }
+
   /// -> whether rank 0's clock asks for a checkpoint, the same on all ranks.
-  bool run_step(TrainingData* batches, bool is_last, Progress* progress) {
-    const auto begin = Clock::now();  // the wait for data is part of a step
+  bool run_step(TrainingData* batches, bool is_last, Clock::time_point begin, Progress* progress) {
+    const auto computing = Clock::now();
+    clock_.begin(Activity::kStep);
     const bool is_first = position().step == run_.first_step;
     if (position().step + 1 == trace_.first)
       trace::start(rt_.grid.world->rank(), rt_.stream.pool()->queue());
@@ -119,6 +136,8 @@ class Trainer {
     const StepResult result = update(&batch, lr, [&] { batches->begin_next(); });
     position().step += 1;
     position().samples_seen += config_.train.global_batch_size;
+    clock_.at(position().step);
+    clock_.step_took(seconds_since(computing));
     report_step({batch, result, lr, seconds_since(begin)}, is_first, progress);
     if (position().step == trace_.last) write_trace(position().step);
     return result.totals.save_is_due;
@@ -198,17 +217,25 @@ class Trainer {
                       run_.report.damaged_path().string()));
   }
 
-  void validate_now() {
+  void validate_now() try {
     if (run_.data.validation.empty()) return;
+    clock_.begin(Activity::kValidation);
     BatchLoader loader = make_loader(run_.data.validation, /*is_training=*/false);
     const auto scores = validate(rt_, run_.model, &loader, RunData::pointers(run_.data.validation),
                                  config_.train.validation_samples, config_.train.global_batch_size);
     run_.report.write_validation(position().step, scores);
+  } catch (const parallel::AgreedError& error) {
+    if (error.code() != ExitCode::kRequeue) throw;
+    left_validation_ = true;
   }
 
-  /// Asked after the save: a request that arrives while it is written needs neither another step
-  /// nor another save.
-  bool must_stop() {
+  /// Asked before each step, when its data is there: a request that arrives while a checkpoint is
+  /// written or data is waited for needs neither another step nor another save. A file STOP stops
+  /// after the first step.
+  bool must_stop(TrainingData* batches) {
+    clock_.begin(Activity::kWaiting);
+    if (!ahead_) batches->wait_or_stop();
+    if (position().step == run_.first_step) return StopRequests::any_asked(*rt_.grid.world);
     const StopReason reason = stop_.agreed(*rt_.grid.world, run_.lease.get());
     if (reason == StopReason::kLeaseLost)  // a checkpoint of this process would be refused
       throw parallel::AgreedError(
@@ -217,6 +244,17 @@ class Trainer {
                       "without saving",
                       (run_.directory / io::kLeaseName).string(), position().step));
     return reason == StopReason::kRequested;
+  }
+
+  ExitCode stop(Progress* progress) {
+    finish(progress);
+    if (run_.is_first_rank()) stop_.clear();
+    if (left_validation_)
+      log::warn("the validation of step {} was left: `lynceus evaluate --run {}` scores it",
+                position().step, run_.directory.string());
+    log::info("stopped on request after step {}; run the same command again to continue",
+              position().step);
+    return ExitCode::kRequeue;
   }
 
   void finish(Progress* progress) {
@@ -235,7 +273,7 @@ class Trainer {
               is_complete ? "finished" : "stopped", done.step, config_.train.steps,
               done.samples_seen, done.step - run_.first_step, seconds_text(seconds));
     if (!is_complete)
-      log::info("to continue, run the same command without --stop-after {}", done.step);
+      log::info("next: the same command without --stop-after {} continues", done.step);
     else if (!run_.data.validation.empty())
       log::info("next: lynceus evaluate --run {}", directory);
     else
@@ -256,17 +294,18 @@ class Trainer {
 
   /// A failed save is a warning; the third in a row ends the run.
   bool save() {
+    clock_.begin(Activity::kSave);
     const io::SaveResult result = run_.state->save(run_.store.get(), position());
     saves_.restart();
     if (result.committed) {
       failures_ = 0;
       saved_step_ = position().step;
+      clock_.saved(saved_step_, result.seconds);
       log::info("checkpoint {}: {} in {}", result.path.filename().string(),
                 bytes_text(result.bytes), seconds_text(result.seconds));
       return true;
     }
-    if (run_.is_first_rank())
-      log::warn("no checkpoint of step {}: {}", position().step, result.message);
+    log::warn("no checkpoint of step {}: {}", position().step, result.message);
     if (++failures_ >= kSaveFailuresInARow)
       throw parallel::AgreedError(
           ExitCode::kIo,
@@ -276,7 +315,7 @@ class Trainer {
 
   /// A save that must succeed.
   void save_now() {
-    if (saved_step_ == position().step || save()) return;
+    if (position().step == 0 || saved_step_ == position().step || save()) return;
     throw parallel::AgreedError(
         ExitCode::kIo, fmt::format("step {} could not be saved; the earlier checkpoints are intact",
                                    position().step));
@@ -284,11 +323,13 @@ class Trainer {
 
   const Runtime& rt_;
   const RunConfig& config_;
-  const StopRequests stop_;  // before the run is set up: a request meanwhile counts too
+  StopClock clock_;
+  StopRequests stop_;  // before the run is set up: a request meanwhile counts too
   TrainingRun run_;
   SaveSchedule saves_;
   int64_t saved_step_ = -1;
   int failures_ = 0;
+  bool left_validation_ = false;
   TraceRange trace_;
   std::optional<Runtime> side_;  // where the encoder runs ahead of its step; empty: it does not
   std::optional<PreparedStep> ahead_;  // the batch after the current one
@@ -300,6 +341,10 @@ ExitCode train(const Runtime& rt, RunConfig* config, ConfigReader* reader) {
   try {
     return Trainer(rt, config, reader).train();
   } catch (const parallel::AgreedError& error) {
+    if (error.code() == ExitCode::kRequeue) {  // before the first step: there is nothing to save
+      log::info("{}; run the same command again to continue", error.what());
+      return ExitCode::kRequeue;
+    }
     log::file_error(error.what());  // on rank 0, which has the file
     throw;
   } catch (const std::exception& error) {

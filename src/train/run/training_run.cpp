@@ -5,6 +5,7 @@
 #include <chrono>
 
 #include "core/log.h"
+#include "core/process/stop_request.h"
 #include "io/files/file.h"
 #include "parallel/agreement.h"
 #include "train/run/build_model.h"
@@ -30,6 +31,7 @@ TrainingRun::TrainingRun(const Runtime& runtime, RunConfig* run_config, ConfigRe
   parallel::agree(*rt.grid.world, [&] { open_files(config_reader); });
   RunIdentity identity = agreed_identity(*config_reader);
   log::info("{}", data.describe());
+  leave_together();
   model = build_model(rt, config, identity.tokenizer, &identity.origins);
   optimizer = std::make_unique<Optimizer>(rt, &model, config.optimizer);
   state = std::make_unique<RunState>(rt, &model, optimizer.get(), std::move(identity));
@@ -39,13 +41,19 @@ TrainingRun::TrainingRun(const Runtime& runtime, RunConfig* run_config, ConfigRe
                             .keep_last = static_cast<int>(config.checkpoint.keep_last),
                             .keep_every = config.checkpoint.keep_every,
                             .lease = lease.get()});
+  leave_together();
   resume_or_initialize();
   model.pack(rt);
+  leave_together();
   // Only now: a run that is refused must leave the config.ini of the earlier one.
   parallel::agree(*rt.grid.world, [&] {
     if (is_first_rank())
       io::atomic_write_text(directory / "config.ini", config_reader->print(kOptionsOfOneStart));
   });
+}
+
+void TrainingRun::leave_together() const {
+  parallel::agree(*rt.grid.world, [] { leave_if_requested("loading"); });
 }
 
 void TrainingRun::open_files(ConfigReader* reader) {
@@ -75,6 +83,7 @@ void TrainingRun::take_lease() {
   io::LeaseOptions options;
   options.take_over = config.options.take_over;
   options.waiting = [](const io::LeaseOwner& owner, std::chrono::milliseconds remaining) {
+    leave_if_requested("waiting for the lease of the run");
     log::info("{} holds the lease of the run; taking it over in {} s unless it is renewed",
               owner.describe(), remaining.count() / 1000);
   };

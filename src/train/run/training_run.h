@@ -44,6 +44,8 @@ struct TrainingRun {
   int64_t first_step = 0;  ///< steps done before this start
 
  private:
+  /// Leaves on all ranks, if one of them was asked to stop.
+  void leave_together() const;
   void open_files(ConfigReader* reader);
   /// Checks that all ranks have the same program, configuration and data.
   RunIdentity agreed_identity(const ConfigReader& reader) const;

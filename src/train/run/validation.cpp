@@ -4,7 +4,9 @@
 #include <algorithm>
 
 #include "core/log.h"
+#include "core/process/stop_request.h"
 #include "core/trace.h"
+#include "parallel/agreement.h"
 
 namespace lynceus::train {
 namespace {
@@ -117,6 +119,8 @@ std::map<std::string, TaskScore> validate(const Runtime& rt, const model::LynxMo
   begin(0);
   for (int64_t first = 0; first < total; first += batch_size) {
     begin(first + batch_size);
+    loader->wait_or_stop();
+    parallel::agree(*rt.grid.world, [] { leave_if_requested("validating"); });
     PreparedStep step = loader->finish();
     damage.add(step.damaged);
     const int64_t count = std::min(batch_size, total - first);

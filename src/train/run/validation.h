@@ -31,7 +31,7 @@ struct TaskScore {
 
 /// Collective over the world: scores of the first `samples` (0: all) samples of every dataset of
 /// the loader, by the task of the dataset shards; the same on every rank. Samples with damaged
-/// media are logged as warnings.
+/// media are logged as warnings. AgreedError of kRequeue if a rank is asked to stop meanwhile.
 std::map<std::string, TaskScore> validate(const Runtime& rt, const model::LynxModel& model,
                                           BatchLoader* loader,
                                           const std::vector<const io::Dataset*>& datasets,

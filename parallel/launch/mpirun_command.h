@@ -1,0 +1,25 @@
+// The command that starts the ranks of one machine.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace lynceus::parallel {
+
+struct LocalLaunch {
+  int ranks = 1;
+  int cores = 1;                  ///< of the machine, without the second threads of a core
+  bool is_root = false;           ///< mpirun refuses to run as root unless told otherwise
+  std::filesystem::path session;  ///< folder for the files of Open MPI
+};
+
+/// mpirun of Open MPI 4 with the settings for one machine, followed by `program`.
+std::vector<std::string> mpirun_command(const LocalLaunch& launch,
+                                        const std::vector<std::string>& program);
+
+/// Cores of this machine that this process may use, without the second threads of a core: the
+/// number of ranks from which mpirun speaks of oversubscription.
+int physical_cores();
+
+}  // namespace lynceus::parallel

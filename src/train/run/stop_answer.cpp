@@ -1,0 +1,102 @@
+#include "train/run/stop_answer.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdlib>
+
+namespace lynceus::train {
+namespace {
+
+constexpr double kDefaultTimeout = 1;      // of Open MPI's odls_base_sigkill_timeout, seconds
+constexpr double kLongLimit = 10;          // no launcher waits so long unless told to
+constexpr double kFirstSaveSeconds = 0.3;  // until one has been measured
+
+/// The rest of the current activity, and a save if one is due.
+double remaining_seconds(const StopSituation& s) {
+  const double save = s.save_seconds > 0 ? s.save_seconds : kFirstSaveSeconds;
+  const bool unsaved = s.activity == Activity::kStep || s.step > s.saved_step;
+  switch (s.activity) {
+    case Activity::kLoading:
+      return 0;
+    case Activity::kStep:
+      return std::max(0.0, s.step_seconds - s.seconds_in) + save;
+    case Activity::kSave:
+      return std::max(0.0, save - s.seconds_in);
+    case Activity::kWaiting:
+    case Activity::kValidation:
+      break;
+  }
+  return unsaved ? save : 0;
+}
+
+const char* what_is_done(const StopSituation& s) {
+  switch (s.activity) {
+    case Activity::kLoading:
+      return "stopping while loading";
+    case Activity::kStep:
+      return "stopping after this step";
+    case Activity::kSave:
+      return "stopping after this checkpoint";
+    case Activity::kValidation:
+      return "leaving the validation";
+    case Activity::kWaiting:
+      break;
+  }
+  return "no longer waiting for data";
+}
+
+}  // namespace
+
+std::string answer_to_stop(const StopSituation& s) {
+  std::string line = fmt::format("asked to stop: {}", what_is_done(s));
+  const double seconds = remaining_seconds(s);
+  const bool unknown = s.activity == Activity::kStep && s.step_seconds == 0;
+  if (unknown)
+    line += ", the first of this start, whose time is not known";
+  else if (s.activity != Activity::kLoading)
+    line += fmt::format(", in about {:.1f} s", seconds);
+  if (!s.limit || s.activity == Activity::kLoading) return line;
+  if (*s.limit > kLongLimit && !unknown && seconds < *s.limit) return line;
+  line += fmt::format(
+      "; mpirun kills its ranks after {:g} s unless started with --mca odls_base_sigkill_timeout "
+      "SECONDS (`lynceus train --ranks N` waits)",
+      *s.limit);
+  if (!unknown && seconds < *s.limit) return line;
+  const int64_t lost = s.step - std::max<int64_t>(s.saved_step, 0);
+  const std::string remains = s.saved_step < 0
+                                  ? "no checkpoint exists yet"
+                                  : fmt::format("the checkpoint of step {} remains", s.saved_step);
+  return line + fmt::format("; if it does, {} and {} completed step{} {} lost", remains, lost,
+                            lost == 1 ? "" : "s", lost == 1 ? "is" : "are");
+}
+
+std::optional<double> seconds_until_kill() {
+  if (std::getenv("OMPI_COMM_WORLD_SIZE") == nullptr) return std::nullopt;
+  const char* given = std::getenv("OMPI_MCA_odls_base_sigkill_timeout");
+  // Measured with 4.1.4: CONT at once, TERM after the timeout, KILL after twice the timeout.
+  return 2 * (given == nullptr ? kDefaultTimeout : std::atof(given));
+}
+
+void StopClock::begin(Activity activity) {
+  begin_ = Clock::now();
+  activity_ = activity;
+}
+
+void StopClock::saved(int64_t step, double seconds) {
+  save_seconds_ = seconds;
+  saved_step_ = step;
+}
+
+StopSituation StopClock::situation() const {
+  StopSituation s;
+  s.activity = activity_;
+  s.seconds_in = std::chrono::duration<double>(Clock::now() - begin_.load()).count();
+  s.step_seconds = step_seconds_;
+  s.save_seconds = save_seconds_;
+  s.step = step_;
+  s.saved_step = saved_step_;
+  return s;
+}
+
+}  // namespace lynceus::train

@@ -1,0 +1,52 @@
+// What a run answers to a request to stop: what it still does, how long that takes, and what is
+// lost if the launcher does not wait that long.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+namespace lynceus::train {
+
+enum class Activity { kLoading, kWaiting, kStep, kValidation, kSave };
+
+/// What the answer depends on.
+struct StopSituation {
+  Activity activity = Activity::kLoading;
+  double seconds_in = 0;        ///< since the activity began
+  double step_seconds = 0;      ///< of a recent step; 0: none is known
+  double save_seconds = 0;      ///< of the last save; 0: none is known
+  int64_t step = 0;             ///< completed
+  int64_t saved_step = -1;      ///< of the newest checkpoint; -1: there is none
+  std::optional<double> limit;  ///< seconds after which the launcher kills its ranks
+};
+
+/// One line: "asked to stop: ...".
+std::string answer_to_stop(const StopSituation& situation);
+
+/// Seconds from a signal to Open MPI's mpirun to the kill of its ranks; nullopt: another launcher,
+/// or none.
+std::optional<double> seconds_until_kill();
+
+/// Written by the thread of the steps, read by the one that answers.
+class StopClock {
+ public:
+  void begin(Activity activity);
+  void step_took(double seconds) { step_seconds_ = seconds; }
+  void saved(int64_t step, double seconds);
+  void at(int64_t step) { step_ = step; }
+  /// A checkpoint that an earlier start of the run has left.
+  void found(int64_t step) { saved_step_ = step; }
+  StopSituation situation() const;
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  std::atomic<Activity> activity_ = Activity::kLoading;
+  std::atomic<Clock::time_point> begin_ = Clock::now();
+  std::atomic<double> step_seconds_ = 0, save_seconds_ = 0;
+  std::atomic<int64_t> step_ = 0, saved_step_ = -1;
+};
+
+}  // namespace lynceus::train

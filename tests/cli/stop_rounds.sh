@@ -35,6 +35,8 @@ one_round() {
   "${command[@]}" >"$output" 2>&1 &
   local pid=$!
   while kill -0 $pid 2>/dev/null && [ "$(steps_of "$run/metrics.jsonl")" -lt "$steps" ]; do sleep 0.02; done
+  # Before this line the command has done nothing, and a signal just ends it.
+  until grep -aqs 'computing on' "$output" || ! kill -0 $pid 2>/dev/null; do sleep 0.02; done
   sleep "$delay"
   kill -s "$signal" $pid
   local answered=no

@@ -5,6 +5,7 @@
 #include "core/config/config.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <boost/program_options/errors.hpp>
@@ -20,7 +21,9 @@
 
 #include "core/error.h"
 #include "core/foreign_file.h"
+#include "core/foreign_file.h"
 #include "core/home.h"
+#include "core/resource.h"
 #include "core/spelling.h"
 #include "core/text_encoding.h"
 
@@ -74,7 +77,10 @@ CommandLine ConfigReader::read(const std::vector<std::string>& arguments) {
     faults_.clear();
     return line;
   }
-  for (const std::string& file : line.config_files) read_file(expand_home(file));
+  for (std::string& file : line.config_files) {
+    file = find_config(expand_home(file)).string();
+    read_file(file);
+  }
   ++layer_;
   for (const Option& option : options) {
     if (option.missing)
@@ -140,7 +146,12 @@ CommandLine ConfigReader::split(const std::vector<std::string>& arguments,
 void ConfigReader::read_file(const std::string& path) {
   std::string content;
   if (const std::string reason = read_text(path, content); !reason.empty()) {
-    fault(fmt::format("{}: config file cannot be read: {}", path, reason));
+    std::error_code ignored;
+    const bool is_name = !path.ends_with(".ini") && !std::filesystem::exists(path, ignored);
+    fault(fmt::format(
+        "{}: config file cannot be read: {}{}", path, reason,
+        is_name ? fmt::format("; the shipped configs are {}", fmt::join(shipped_configs(), ", "))
+                : ""));
     return;
   }
   if (const ForeignFormat* found = find_foreign(content); !content.empty() && found != nullptr) {
@@ -208,6 +219,10 @@ void ConfigReader::apply(const std::string& key, const std::string& value,
     fault(fmt::format("{}: {}: expected {}, found '{}'", origin, key, expected, text));
     return;
   }
+  if (field->is_list()) {
+    if (field->layer != layer_) field->element_origins.clear();
+    if (!text.empty()) field->element_origins.push_back(origin);
+  }
   field->origin = origin;
   field->layer = layer_;
 }
@@ -250,7 +265,10 @@ std::vector<ConfigValue> ConfigReader::values() const {
   for (const Field& field : visitor_.fields_) {
     std::vector<std::string> texts = field.texts();
     if (texts.empty()) texts = {""};
-    for (const std::string& text : texts) result.push_back({field.key, text, field.origin});
+    for (size_t i = 0; i < texts.size(); ++i)
+      result.push_back(
+          {field.key, texts[i],
+           i < field.element_origins.size() ? field.element_origins[i] : field.origin});
   }
   return result;
 }
@@ -280,8 +298,10 @@ std::string ConfigReader::print(const std::vector<std::string>& without) const {
 
 std::string ConfigReader::help() const {
   std::string text = "Options:\n";
-  text += fmt::format("  {:<44} {}\n", "--config FILE",
-                      "an INI file; may be repeated, later files override earlier ones");
+  text +=
+      fmt::format("  {:<44} {}\n", "--config FILE",
+                  "an INI file, or the name of a shipped one (tiny, stage/pretrain-224); may be "
+                  "repeated, later files override earlier ones");
   text +=
       fmt::format("  {:<44} {}\n", "--print-config", "print every value with its origin and exit");
   text += fmt::format("  {:<44} {}\n", "--help", "print this page");

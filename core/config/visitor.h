@@ -44,7 +44,8 @@ class ConfigVisitor {
     Target target;
     std::string default_text;
     std::string origin = "default";
-    int layer = 0;  // the file or command line that set it last; 0: none
+    std::vector<std::string> element_origins;  // of the elements of a list that was set
+    int layer = 0;                             // the file or command line that set it last; 0: none
 
     bool is_list() const { return std::holds_alternative<std::vector<std::string>*>(target); }
     bool is_bool() const { return std::holds_alternative<bool*>(target); }

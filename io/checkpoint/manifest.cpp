@@ -178,6 +178,7 @@ Manifest parse_checked(const std::string& text, const std::string& origin) {
     manifest.seeds[key] = parse_seed(value);
   manifest.frozen_weights = parse_frozen(json.at("frozen_weights"));
   manifest.tokenizer = json.at("tokenizer").string();
+  if (const auto found = json.find("prompt_template")) manifest.prompt_template = found->string();
   manifest.datasets = parse_strings(json.at("datasets"));
   for (const auto& [key, value] : json.at("parameter_steps").members())
     manifest.parameter_steps[key] = value.integer(0);
@@ -241,6 +242,7 @@ std::string to_text(const Manifest& manifest) {
   add("seeds", seeds);
   add("frozen_weights", frozen_weights);
   add("tokenizer", manifest.tokenizer);
+  add("prompt_template", manifest.prompt_template);
   add("datasets", manifest.datasets);
   add("parameter_steps", manifest.parameter_steps);
   add("file", JsonValue::object({{"name", kStateFileName},

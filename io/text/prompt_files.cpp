@@ -78,10 +78,19 @@ TurnTemplate split(const std::string& text, const std::string& where) {
   return {text.substr(0, at), text.substr(at + kPlace.size())};
 }
 
-bool parse_bool(const std::string& text, const std::string& where) {
-  if (text == "true") return true;
-  if (text == "false") return false;
-  throw InputError("{}: expected true or false, found \"{}\"", where, text);
+LowerCase parse_lower_case(const std::string& text, const std::string& where) {
+  if (text == "none" || text == "false") return LowerCase::kNone;
+  if (text == "questions" || text == "true") return LowerCase::kQuestions;
+  if (text == "prompt") return LowerCase::kPrompt;
+  throw InputError("{}: expected none, questions or prompt, found \"{}\"", where, text);
+}
+
+/// The first turn of the user or the assistant.
+template <typename Turns>
+auto first_turn(Turns& turns) {
+  return std::find_if(turns.begin(), turns.end(), [](const Turn& turn) {
+    return turn.role == TurnRole::kUser || turn.role == TurnRole::kAssistant;
+  });
 }
 
 }  // namespace
@@ -111,12 +120,26 @@ PromptStyle PromptStyle::load(const std::filesystem::path& path) {
     if (key == "system") style.system = split(value, where);
     if (key == "user") style.user = split(value, where);
     if (key == "assistant") style.assistant = split(value, where);
-    if (key == "lower_case") style.lower_case = parse_bool(value, where);
+    if (key == "lower_case") style.lower_case = parse_lower_case(value, where);
   });
   for (const char* key : {"user", "assistant"}) {
     if (!seen.at(key)) throw InputError("{}: expected the key {}, found none", path.string(), key);
   }
   return style;
+}
+
+std::string PromptStyle::fingerprint() const {
+  std::string text;
+  for (const std::string& part : {default_system, system.before, system.after, user.before,
+                                  user.after, assistant.before, assistant.after})
+    text += fmt::format("{} {}\n", part.size(), part);
+  text += std::to_string(static_cast<int>(lower_case));
+  return digest128(text.data(), text.size()).hex();
+}
+
+bool has_question(std::span<const Turn> turns) {
+  const auto first = first_turn(turns);
+  return first != turns.end() && first->role == TurnRole::kUser;
 }
 
 PromptList::PromptList(std::vector<std::string> prompts) {
@@ -158,9 +181,7 @@ const std::string* PromptList::pick(bool asked, uint64_t seed, uint64_t sample_i
 
 std::vector<Turn> PromptList::apply(std::vector<Turn> turns, uint64_t seed,
                                     uint64_t sample_index) const {
-  const auto first = std::find_if(turns.begin(), turns.end(), [](const Turn& turn) {
-    return turn.role == TurnRole::kUser || turn.role == TurnRole::kAssistant;
-  });
+  const auto first = first_turn(turns);
   if (first == turns.end()) return turns;
   const bool asked = first->role == TurnRole::kUser;
   const std::string* prompt = pick(asked, seed, sample_index);

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,25 +18,38 @@ struct TurnTemplate {
   std::string after;
 };
 
+/// What a template writes in lower case.
+enum class LowerCase {
+  kNone,
+  kQuestions,  ///< the letters A to Z of user turns
+  kPrompt      ///< all that is not scored, its template included, by the rules of Unicode
+};
+
 /// A prompt template, from an INI file such as configs/prompts/lynx.ini.
 struct PromptStyle {
   std::string name;
   std::string default_system;  ///< used if a sample has no system turn; empty: no system turn
   TurnTemplate system;
   TurnTemplate user;
-  TurnTemplate assistant;   ///< `after` follows the end-of-answer token
-  bool lower_case = false;  ///< user turns in lower case (ASCII letters)
+  TurnTemplate assistant;  ///< `after` follows the end-of-answer token
+  LowerCase lower_case = LowerCase::kNone;
 
   /// Keys: name, system, default_system, user, assistant, lower_case. A template contains {text}
-  /// once, is quoted if it begins or ends with spaces, and has \n for a new line. InputError naming
+  /// once, is quoted if it begins or ends with spaces, and has \n for a new line. lower_case is
+  /// none, questions or prompt; older files have false or true for the first two. InputError naming
   /// file, line and key.
   static PromptStyle load(const std::filesystem::path& path);
+  /// A digest of everything but the name, in hex.
+  std::string fingerprint() const;
 };
 
 /// The prompt families: names of the lists in configs/prompts. A dataset whose task is one of them
 /// gets that list.
 constexpr std::string_view kPromptFamilies[] = {
     "caption", "vqa", "ocr", "classification", "video", "dialogue", "instruction"};
+
+/// Whether a user turn comes before the first answer.
+bool has_question(std::span<const Turn> turns);
 
 /// Each sample gets one entry of the list, so that the model does not learn a single wording.
 /// Wordings of a question contain {text}, which becomes the user's turn. Instructions do not; they

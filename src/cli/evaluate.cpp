@@ -1,12 +1,18 @@
+#include <fmt/format.h>
+
+#include <memory>
+
 #include "cli/command.h"
+#include "cli/evaluate_output.h"
 #include "cli/page.h"
 #include "cli/runtime.h"
 #include "core/log.h"
 #include "parallel/agreement.h"
 #include "parallel/mpi_session.h"
 #include "train/data/run_data.h"
+#include "train/data/text_choice.h"
 #include "train/run/build_model.h"
-#include "train/run/metrics.h"
+#include "train/run/checkpoint_choice.h"
 #include "train/run/run_state.h"
 #include "train/run/validation.h"
 
@@ -16,11 +22,13 @@ namespace {
 constexpr const char* kHelp = R"(usage: lynceus evaluate --run DIR [--section.key VALUE]...
 
 Scores the newest intact checkpoint of a run (or that of --resume STEP) on its data.validation sets,
-or on those given here. Prints one JSON line per task: loss, accuracy of scored tokens, accuracy of
-complete answers under greedy decoding, and as baseline the share of the most frequent answer. The
-config.ini of the run is read first, so only values that differ from it need to be given.
+or on those given here. For each set and class: loss, accuracy of scored tokens, accuracy of complete
+answers under greedy decoding, and as baseline the share of the most frequent answer. The config.ini
+of the run is read first, so only values that differ from it need to be given. The scores are a table
+on a terminal, and otherwise one JSON object a line. The answers are in RUN/predictions.jsonl.
 
   lynceus evaluate --run runs/stage2
+  lynceus evaluate --run runs/stage2 --resume 500 --format json --predictions answers.jsonl
   lynceus evaluate --ranks 4 --run runs/stage2 --data.validation 'vqa:data/validation-*.h5'
 
 )";
@@ -31,8 +39,10 @@ CommandLine read_config(const Arguments& arguments, ConfigReader* reader, train:
   // The run directory must be known before its config.ini can be read.
   train::RunConfig given;
   DeviceConfig ignored;
+  EvaluateOptions also_ignored;
   ConfigReader first;
   first.add(ignored);
+  first.add(also_ignored);
   first.add(given);
   CommandLine line = first.read(arguments);
   if (line.help) return line;
@@ -49,16 +59,63 @@ CommandLine read_config(const Arguments& arguments, ConfigReader* reader, train:
   return line;
 }
 
-void print_scores(const std::map<std::string, train::TaskScore>& scores, int64_t step) {
-  for (const auto& [task, score] : scores)
-    fmt::print("{}\n", train::to_json({{"class", task},
-                                       {"accuracy", score.answer_accuracy()},
-                                       {"baseline", score.baseline()},
-                                       {"count", score.samples},
-                                       {"damaged_samples", score.damaged_samples},
-                                       {"token_accuracy", score.token_accuracy()},
-                                       {"loss", score.loss()},
-                                       {"step", step}}));
+/// A warning if the run was trained with another template than the one that asks now.
+void compare_template(const io::Manifest& recorded, const io::PromptStyle& style,
+                      const train::DataConfig& config) {
+  const std::string trained = train::recorded_template(recorded);
+  if (trained.empty() || trained.starts_with(style.fingerprint())) return;
+  log::warn(
+      "data.prompt = {}: the run was trained with another prompt template; expected {}, found {}",
+      config.prompt, trained, train::describe_template(style));
+}
+
+train::RunData open_sets(const Runtime& rt, train::RunConfig* config, ConfigReader* reader) {
+  const auto recorded = train::selected_manifest(*rt.grid.world, config->options);
+  train::RunData data;
+  parallel::agree(*rt.grid.world, [&] {
+    const io::Manifest* manifest = recorded ? &*recorded : nullptr;
+    train::choose_text(&config->data, reader, config->model.llm.weights,
+                       config->delta.weights_delta, manifest);
+    data = train::open_data(config->data, {.num_frames = config->model.vision.num_frames,
+                                           .seed = config->train.seed,
+                                           .with_training = false,
+                                           .recorded = manifest});
+    if (data.validation.empty())
+      throw UsageError("data.validation: expected at least one set, found none");
+    train::resolve_config(config, reader, *data.tokenizer, rt);
+  });
+  if (recorded) compare_template(*recorded, data.style, config->data);
+  return data;
+}
+
+/// The file of predictions, on rank 0; null: none is wanted, or the run directory of another user
+/// cannot be written, which is a warning.
+std::unique_ptr<PredictionFile> open_predictions(const Runtime& rt, const EvaluateOptions& options,
+                                                 const std::string& run) {
+  std::unique_ptr<PredictionFile> file;
+  parallel::agree(*rt.grid.world, [&] {
+    if (rt.grid.world->rank() != 0 || options.predictions == "none") return;
+    if (options.predictions != "auto") {
+      file = std::make_unique<PredictionFile>(options.predictions);
+      return;
+    }
+    const std::string path = run + "/predictions.jsonl";
+    try {
+      file = std::make_unique<PredictionFile>(path);
+    } catch (const IoError& error) {
+      log::warn("no predictions are written (--predictions FILE names another file): {}",
+                error.what());
+    }
+  });
+  return file;
+}
+
+/// The values of the LLM: the path that the config names, else where they come from.
+std::string weights_of(const train::RunConfig& config, const train::WeightOrigins& origins) {
+  if (!config.model.llm.weights.empty()) return config.model.llm.weights;
+  const auto found = origins.find("llm");
+  if (found == origins.end()) return "";
+  return found->second.checkpoint.empty() ? found->second.identity : found->second.checkpoint;
 }
 
 }  // namespace
@@ -66,28 +123,24 @@ void print_scores(const std::map<std::string, train::TaskScore>& scores, int64_t
 ExitCode run_evaluate(const Arguments& arguments) {
   train::RunConfig config;
   DeviceConfig device;
+  EvaluateOptions options;
   ConfigReader reader;
   reader.add(device);
+  reader.add(options);
   reader.add(config);
   const auto world = parallel::make_world();
   CommandLine line;
   parallel::agree(*world, [&] { line = read_config(arguments, &reader, &config, &device); });
-  const bool prints = world->rank() == 0;
   if (print_page(line, kHelp, reader, *world)) return ExitCode::kDone;
   log::set_up(world->rank(), world->size(), "warn");
   const Runtime rt = make_runtime(config.parallel, device);
-  train::RunData data;
-  parallel::agree(*rt.grid.world, [&] {
-    data = train::open_data(config.data, config.model.vision.num_frames, config.train.seed,
-                            /*with_training=*/false);
-    if (data.validation.empty())
-      throw UsageError("data.validation: expected at least one set, found none");
-    train::resolve_config(&config, &reader, *data.tokenizer, rt);
-  });
+  const train::RunData data = open_sets(rt, &config, &reader);
   const std::string tokenizer = data.tokenizer->describe();
   train::WeightOrigins origins;
   model::LynxModel model = train::build_model(rt, config, tokenizer, &origins);
-  const int64_t step = train::load_trained(rt, &model, config.options, tokenizer, &origins);
+  Scored scored{config.options.run, 0, "", data.style.name};
+  scored.step = train::load_trained(rt, &model, config.options, tokenizer, &origins);
+  scored.weights = weights_of(config, origins);
   model.pack(rt);
   const auto datasets = train::RunData::pointers(data.validation);
   train::BatchLoader loader(
@@ -96,9 +149,20 @@ ExitCode run_evaluate(const Arguments& arguments) {
       train::transform_config(config.data, config.model.vision.image_size, config.train.seed,
                               /*is_training=*/false),
       train::loader_threads(rt, config.data));
-  const auto scores = train::validate(rt, model, &loader, datasets, config.train.validation_samples,
-                                      config.train.global_batch_size);
-  if (prints) print_scores(scores, step);
+  const auto file = open_predictions(rt, options, config.options.run);
+  train::ValidationOptions validation{config.train.validation_samples,
+                                      config.train.global_batch_size};
+  if (options.predictions != "none")
+    validation.predictions = [&](const train::Prediction& prediction) {
+      if (file) file->add(prediction);
+    };
+  const auto scores = train::validate(rt, model, &loader, datasets, validation);
+  parallel::agree(*rt.grid.world, [&] {
+    if (file) file->close();
+  });
+  if (world->rank() == 0)
+    fmt::print("{}", shows_table(options.format) ? scores_as_table(scored, scores)
+                                                 : scores_as_json(scored, scores));
   return ExitCode::kDone;
 }
 

@@ -1,7 +1,14 @@
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <filesystem>
+#include <system_error>
+
 #include "cli/command.h"
 #include "cli/page.h"
 #include "cli/runtime.h"
 #include "core/log.h"
+#include "core/resource.h"
 #include "parallel/agreement.h"
 #include "parallel/mpi_session.h"
 #include "train/run/trainer.h"
@@ -13,22 +20,37 @@ constexpr const char* kHelp =
     R"(usage: lynceus train [--config FILE.ini]... [--section.key VALUE]...
 
 Trains a model on all ranks that --ranks N, mpirun or srun started. --ranks N starts N ranks on this
-machine. A later config file overrides an earlier
-one, and the command line overrides all files. If the run directory (--run) has checkpoints, the run
-resumes from the newest intact one. Checkpoints are saved every 30 minutes (--checkpoint.every_minutes),
-after every N steps with --checkpoint.every N, and at the end. Before the first step a trial save shows
-whether the run directory can hold them.
+machine. A later config file overrides an earlier one, and the command line overrides all files. If
+the run directory (--run) has checkpoints, the run resumes from the newest intact one. Checkpoints are
+saved every 30 minutes (--checkpoint.every_minutes), after every N steps with --checkpoint.every N, and
+at the end. Before the first step a trial save shows whether the run directory can hold them.
 
-  lynceus train --config configs/model/tiny.ini --run runs/try --data.tokenizer t.model \
+  lynceus train --config tiny --run runs/try --data.tokenizer t.model \
       --data.source captions:1:data/train-captions.h5 --train.steps 100
-  lynceus train --ranks 4 --config configs/model/tiny.ini --parallel.tensor 2 --parallel.pipeline 2 ...
-  lynceus train --config configs/model/lynx-vicuna-7b.ini --print-config
+  lynceus train --ranks 4 --config tiny --parallel.tensor 2 --parallel.pipeline 2 ...
+  lynceus train --config lynx-7b --config pretrain-224 --print-config
 
 A run writes a checkpoint and stops with exit code 75 when a rank receives SIGUSR1, SIGTERM or SIGINT,
 or when a file STOP appears in the run directory. Start the same command again to continue. With
 --ranks N a Ctrl-C or a signal to this command is enough; mpirun kills its ranks after two seconds.
 
 )";
+
+/// Without any of these keys the model would be a LLaMA-7B with random values.
+void expect_model(const ConfigReader& reader, const std::string& run) {
+  for (const char* key : {"model.weights", "model.hidden_size", "model.intermediate_size",
+                          "model.num_layers", "model.num_heads"})
+    if (reader.origin(key) != "default") return;
+  const std::string earlier = run + "/config.ini";
+  std::error_code ignored;
+  throw UsageError(
+      "train: expected a model, found none: --config NAME names a shipped one ({}) or a file, "
+      "--model.weights the LLM's weights{}",
+      fmt::join(shipped_configs("model"), ", "),
+      std::filesystem::is_regular_file(earlier, ignored)
+          ? fmt::format("; --config {} is what the run {} has used", earlier, run)
+          : "");
+}
 
 }  // namespace
 
@@ -47,6 +69,7 @@ ExitCode run_train(const Arguments& arguments) {
     if (!line.help && !line.positionals.empty())
       throw UsageError("train: expected options only, found '{}'", line.positionals.front());
     if (!line.help) config.validate();
+    if (!line.help && !line.print_config) expect_model(reader, config.options.run);
   });
   if (print_page(line, kHelp, reader, *world)) return ExitCode::kDone;
   log::set_up(world->rank(), world->size(), config.log.level);

@@ -112,7 +112,7 @@ struct DataConfig {
   std::string missing = "skip";
   std::vector<std::string> validation;
   std::string tokenizer;
-  std::string prompt = "lynx";
+  std::string prompt = "auto";
   std::string prompts = "none";
   std::string caption_prompts;
   int64_t max_tokens = 512;
@@ -135,14 +135,17 @@ struct DataConfig {
     v.choice("data.missing", missing, {"skip", "refuse"},
              "if datasets of data.mixture do not exist: leave them out, or refuse to start");
     v.list("data.validation", validation, "held-out dataset, NAME:GLOB of its shards; repeatable");
-    v.field("data.tokenizer", tokenizer, "SentencePiece model");
-    v.field("data.prompt", prompt, "prompt template: a file, or a name in configs/prompts");
+    v.field("data.tokenizer", tokenizer,
+            "SentencePiece model; empty: tokenizer.model in model.weights");
+    v.field("data.prompt", prompt,
+            "prompt template: a file, a name in configs/prompts, or auto: vicuna if the name of "
+            "model.weights says so, else lynx");
     v.choice(
         "data.prompts", prompts, {"none", "single", "diverse"},
         "prompts from the list of a dataset's family: none, always the first, or a random one");
     v.field("data.caption_prompts", caption_prompts,
-            "list of prompts for datasets without a family: a file, or a name in configs/prompts; "
-            "empty: none");
+            "list of prompts for the captions of datasets without a family: a file, or a name in "
+            "configs/prompts; empty: none");
     v.field("data.max_tokens", max_tokens, "most text tokens of a sample; the rest is cut off");
     v.field("data.augment", augment, "random resized crop in training");
     v.field("data.scaled_decode", scaled_decode,

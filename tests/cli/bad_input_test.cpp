@@ -377,10 +377,12 @@ TEST_F(BadInput, DamagedPicturesOfValidationAreCountedAndListed) {
   expect_listed(trained.err);
   const auto lines = metrics_of(folder_ / "run").validations;
   ASSERT_EQ(lines.size(), 2u);
-  EXPECT_EQ(member(lines[0], "validation"), "\"Color\"");
-  EXPECT_EQ(member(lines[0], "damaged_samples"), "0");
-  EXPECT_EQ(member(lines[1], "samples"), "1");
-  EXPECT_EQ(member(lines[1], "damaged_samples"), "1");
+  EXPECT_EQ(member(lines[0], "set"), "\"held\"");
+  EXPECT_EQ(member(lines[0], "samples"), "1");
+  EXPECT_EQ(member(lines[0], "damaged_samples"), "1");
+  EXPECT_EQ(member(lines[1], "set"), "\"color\"");
+  EXPECT_EQ(member(lines[1], "validation"), "\"Color\"");
+  EXPECT_EQ(member(lines[1], "damaged_samples"), "0");
   for (const int ranks : {0, 2}) {
     const Output output =
         run({"evaluate", "--run", folder_ / "run", "--data.validation", "held:" + odd.string()},

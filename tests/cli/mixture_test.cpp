@@ -42,6 +42,8 @@ class MixtureTest : public testing::Test {
                      "28",
                      "--train.steps",
                      "6",
+                     "--train.global_batch_size",
+                     "8",
                      "--data.tokenizer",
                      shapes_data() / "tokenizer.model",
                      "--data.root",

@@ -96,7 +96,8 @@ TEST_F(Resume, FromAnOlderStep) {
                                       "superseded-step-00000015", "superseded-step-00000020"}));
   const Output none = start("straight", common + Arguments{"--resume", "7"});
   EXPECT_EQ(none.code, 3) << none.all();
-  EXPECT_THAT(none.err, AllOf(HasSubstr("step-00000007"), HasSubstr("not a committed checkpoint")));
+  EXPECT_THAT(none.err,
+              HasSubstr("has no committed checkpoint of step 7: it has those of the steps 5, 10"));
   const Output no_step = start("straight", {"--resume", "soon"}, 2);
   EXPECT_EQ(no_step.code, 2) << no_step.all();
   EXPECT_EQ(no_step.messages(), 1) << no_step.all();

@@ -43,6 +43,48 @@ class Weights : public testing::Test {
   const fs::path llama_ = folder_ / "llama";
 };
 
+TEST_F(Weights, TokenizerAndTemplateFollow) {
+  const auto start = [&](const fs::path& weights, const Arguments& more = {}) {
+    const Arguments data = {"train",
+                            "--config",
+                            std::string(LYNCEUS_SOURCE_DIR) + "/tests/data/micro.ini",
+                            "--run",
+                            folder_ / "follow",
+                            "--resume",
+                            "never",
+                            "--data.source",
+                            "captions:1:" + shard("train-captions"),
+                            "--train.steps",
+                            "1",
+                            "--model.weights",
+                            weights};
+    return run(data + more);
+  };
+  const Output refused = start(llama_);
+  EXPECT_EQ(refused.code, 3) << refused.all();
+  EXPECT_THAT(refused.err, HasSubstr("data.tokenizer: expected a SentencePiece model or, without a "
+                                     "value, tokenizer.model in model.weights, found none in " +
+                                     llama_.string()));
+  fs::copy(shapes_data() / "tokenizer.model", llama_);
+  const std::string tokenizer =
+      fmt::format("tokenizer {}/tokenizer.model (from model.weights), ", llama_.string());
+  EXPECT_THAT(start(llama_).err, HasSubstr(tokenizer + "prompt template lynx (from default)"));
+  const fs::path vicuna = folder_ / "Vicuna-7b-v1.1";
+  fs::copy(llama_, vicuna);
+  EXPECT_THAT(start(vicuna).err,
+              HasSubstr(fmt::format("prompt template vicuna (from {})", vicuna.string())));
+  EXPECT_THAT(start(vicuna, {"--data.prompt", "plain"}).err,
+              HasSubstr("prompt template plain (from command line)"));
+  write_config(llama_config(R"(, "_name_or_path": "lmsys/vicuna-7b-v1.1")"));
+  EXPECT_THAT(
+      start(llama_).err,
+      HasSubstr(fmt::format("prompt template vicuna (from {}/config.json)", llama_.string())));
+  // The run keeps its template, wherever the weights are later.
+  fs::rename(vicuna, folder_ / "moved");
+  const Output output = start(folder_ / "moved");
+  EXPECT_EQ(output.code, 0) << output.all();
+}
+
 TEST_F(Weights, ConfigJsonHoldsAndWhatWasGivenElseIsTold) {
   const Output output = train("run", {"--model.hidden_size", "48", "--model.rope_theta", "5"});
   EXPECT_EQ(output.code, 0) << output.all();

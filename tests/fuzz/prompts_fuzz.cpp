@@ -21,11 +21,23 @@ std::string quoted(const io::TurnTemplate& turn) {
   return quoted(turn.before + "{text}" + turn.after);
 }
 
+std::string printed(io::LowerCase lower_case) {
+  switch (lower_case) {
+    case io::LowerCase::kNone:
+      return "none";
+    case io::LowerCase::kQuestions:
+      return "questions";
+    case io::LowerCase::kPrompt:
+      return "prompt";
+  }
+  return "";
+}
+
 std::string printed(const io::PromptStyle& style) {
   return "name = " + quoted(style.name) + "\ndefault_system = " + quoted(style.default_system) +
          "\nsystem = " + quoted(style.system) + "\nuser = " + quoted(style.user) +
          "\nassistant = " + quoted(style.assistant) +
-         "\nlower_case = " + (style.lower_case ? "true" : "false") + "\n";
+         "\nlower_case = " + printed(style.lower_case) + "\n";
 }
 
 void use(const io::PromptList& list) {

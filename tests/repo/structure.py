@@ -67,6 +67,7 @@ VENDOR_HOMES = (
     (r"(jpeglib|jerror|turbojpeg|png|gif_lib|tiff|tiffio)\.h|webp/.*", r"^io/"),
     (r"archive(_entry)?\.h", r"^io/"),
     (r"sentencepiece_\w+\.h", r"^io/"),
+    (r"unicode/.*", r"^io/text/"),
     (r"nlohmann/.*", r"^(io/files/|src/prepare/json_stream\.(h|cpp)$)"),
     (r"dnnl.*|oneapi/dnnl/.*|cblas\.h|openblas.*", r"^kernels/cpu/"),
     (r"lib(av|sw)\w*/.*", r"^src/frames/"),

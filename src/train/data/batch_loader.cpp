@@ -80,14 +80,20 @@ PlannedSample BatchLoader::plan_sample(int64_t index, const MixtureSample& choic
   return planned;
 }
 
+std::vector<io::Turn> BatchLoader::turns(const PlannedSample& planned) const {
+  std::vector<io::Turn> turns = datasets_[planned.dataset]->turns(planned.sample);
+  if (text_.prompts.empty()) return turns;
+  const DatasetPrompts& prompts = text_.prompts.at(planned.dataset);
+  if (prompts.list == nullptr) return turns;
+  const bool is_caption = !planned.item_frames.empty() && !io::has_question(turns);
+  if (prompts.captions_only && !is_caption) return turns;
+  return prompts.list->apply(std::move(turns), text_.seed, static_cast<uint64_t>(planned.index));
+}
+
 SampleInput BatchLoader::tokenize(const PlannedSample& planned, int64_t position,
                                   int64_t* cut) const {
-  std::vector<io::Turn> turns = datasets_[planned.dataset]->turns(planned.sample);
-  if (!text_.prompts.empty() && text_.prompts.at(planned.dataset) != nullptr)
-    turns = text_.prompts[planned.dataset]->apply(std::move(turns), text_.seed,
-                                                  static_cast<uint64_t>(planned.index));
   io::TokenizedSample tokens =
-      io::tokenize_sample(*text_.tokenizer, text_.style, turns, text_.max_tokens);
+      io::tokenize_sample(*text_.tokenizer, text_.style, turns(planned), text_.max_tokens);
   *cut += tokens.cut;
   SampleInput sample;
   sample.index = position;

@@ -42,11 +42,17 @@ struct PreparedStep {
   PixelSource pixel_source() const;
 };
 
+/// The prompts of a dataset.
+struct DatasetPrompts {
+  const io::PromptList* list = nullptr;  ///< null: text as in the shard
+  bool captions_only = false;            ///< only for media without a question
+};
+
 /// What turns samples into tokens.
 struct TextOptions {
   const io::Tokenizer* tokenizer = nullptr;
   io::PromptStyle style;
-  std::vector<const io::PromptList*> prompts;  ///< by dataset; empty or null: text as in the shard
+  std::vector<DatasetPrompts> prompts;  ///< by dataset; empty: text as in the shards
   int64_t max_tokens = 512;
   uint64_t seed = 1;
 };
@@ -77,6 +83,10 @@ class BatchLoader {
   void wait_or_stop() { loader_.wait_or_stop(); }
   /// Collective over the replica: its ranks agree on damaged samples and drop their labels.
   PreparedStep finish();
+
+  /// The turns of a sample with the prompt that it gets.
+  std::vector<io::Turn> turns(const PlannedSample& planned) const;
+  const TextOptions& text() const { return text_; }
 
  private:
   SampleInput tokenize(const PlannedSample& planned, int64_t position, int64_t* cut) const;

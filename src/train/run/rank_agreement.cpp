@@ -9,8 +9,10 @@
 namespace lynceus::train {
 
 void check_same_everywhere(const Runtime& rt, const RunIdentity& identity) {
-  std::vector<std::pair<std::string, std::string>> facts = {{"program", software_version()},
-                                                            {"tokenizer", identity.tokenizer}};
+  std::vector<std::pair<std::string, std::string>> facts = {
+      {"program", software_version()},
+      {"tokenizer", identity.tokenizer},
+      {"prompt template", identity.prompt_template}};
   for (const auto& [name, fingerprint] : identity.datasets)
     facts.push_back({"data.source " + name, fingerprint});
   for (const ConfigValue& value : identity.config) facts.push_back({value.key, value.value});

@@ -32,8 +32,9 @@ struct RunOptions {
             "end after this step with a committed checkpoint; 0: after train.steps");
     v.field(
         "init", init,
-        "checkpoint that a new run starts from, frozen weights included (stage 2 from stage 1), "
-        "or a file of weights such as the released pretrain_lynx.pt, whose trained weights it "
+        "what a new run starts from: a run (its newest checkpoint) or a checkpoint, frozen weights "
+        "included (stage 2 from stage 1), or a file of weights such as the released "
+        "pretrain_lynx.pt, whose trained weights it "
         "starts from");
     v.field("init-frozen", init_frozen,
             "with --init FILE: take the frozen modules from the file too, where it has them; "

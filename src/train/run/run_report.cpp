@@ -97,21 +97,18 @@ void RunReport::log_window(const RunPosition& position, double lr) {
   window_ = {};
 }
 
-void RunReport::write_validation(int64_t step, const std::map<std::string, TaskScore>& scores) {
+void RunReport::write_validation(int64_t step, const std::vector<SetScore>& scores) {
   if (!writes()) return;
-  for (const auto& [task, score] : scores) {
-    metrics_.append({{"step", step},
-                     {"validation", task},
-                     {"samples", score.samples},
-                     {"damaged_samples", score.damaged_samples},
-                     {"loss", score.loss()},
-                     {"token_accuracy", score.token_accuracy()},
-                     {"answer_accuracy", score.answer_accuracy()},
-                     {"baseline", score.baseline()}});
+  for (const SetScore& set : scores) {
+    const TaskScore& score = set.score;
+    Metrics metrics = {{"step", step}, {"validation", set.task}};
+    for (auto& entry : to_metrics(set)) metrics.push_back(std::move(entry));
+    metrics_.append(metrics);
     log::info(
-        "validation {}: loss {:.4f}, tokens {:.1f} %, answers {:.1f} % (baseline {:.1f} %) of {}",
-        task, score.loss(), 100 * score.token_accuracy(), 100 * score.answer_accuracy(),
-        100 * score.baseline(), score.samples);
+        "validation of {}, class {}: loss {:.4f}, tokens {:.1f} %, answers {:.1f} % (baseline "
+        "{:.1f} %) of {}",
+        set.set, set.task, score.loss(), 100 * score.token_accuracy(),
+        100 * score.answer_accuracy(), 100 * score.baseline(), score.samples);
   }
 }
 

@@ -4,7 +4,6 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <map>
 #include <string>
 #include <vector>
 
@@ -47,7 +46,7 @@ class RunReport {
   void write_samples(const std::string& rows);
   /// `position` is after the step.
   void write_step(const StepDone& step, const RunPosition& position, Progress* progress);
-  void write_validation(int64_t step, const std::map<std::string, TaskScore>& scores);
+  void write_validation(int64_t step, const std::vector<SetScore>& scores);
   /// How evenly the steps of this start were spread.
   void write_balance() const;
 

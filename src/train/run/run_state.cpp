@@ -12,6 +12,7 @@
 #include "io/checkpoint/reader.h"
 #include "model/parameter_value.h"
 #include "parallel/agreement.h"
+#include "train/run/checkpoint_choice.h"
 
 namespace lynceus::train {
 namespace {
@@ -33,6 +34,7 @@ std::optional<io::LoadedCheckpoint> load_selected(const Runtime& rt, const RunOp
                                                   const io::LoadOptions& load) {
   std::optional<io::LoadedCheckpoint> loaded;
   parallel::Communicator& world = *rt.grid.world;
+  if (options.resume != "auto") expect_checkpoint(world, options.run, parse_step(options.resume));
   parallel::agree(world, [&] {
     if (options.resume == "auto")
       loaded = io::load_newest_checkpoint(world, options.run, tensors, load);
@@ -148,6 +150,7 @@ io::SaveResult RunState::save(io::CheckpointStore* store, const RunPosition& pos
   for (const auto& [module, weights] : identity_.origins)
     if (!model_->config.llm.trains(module)) manifest.frozen_weights[module] = weights;
   manifest.tokenizer = identity_.tokenizer;
+  manifest.prompt_template = identity_.prompt_template;
   manifest.datasets = identity_.datasets;
   // Each stage knows the step counts of its own parameters; the manifest needs all of them.
   std::string mine;
@@ -171,6 +174,10 @@ void RunState::accept(const io::Manifest& manifest, const RunOptions& options) c
     if (!may_change_on_resume(found.key) && !allowed(found.key))
       faults.push_back(fmt::format("{}: the checkpoint has {}, this run {}", found.key,
                                    found.theirs, found.mine));
+  if (!manifest.prompt_template.empty() && !allowed("data.prompt") &&
+      manifest.prompt_template != identity_.prompt_template)
+    faults.push_back(fmt::format("prompt template: the checkpoint has {}, this run {}",
+                                 manifest.prompt_template, identity_.prompt_template));
   for (const std::string& fault :
        differences(manifest, identity_.origins, {identity_.tokenizer, /*allow_change=*/{}}))
     faults.push_back(fault + " (cannot be permitted within a run)");
@@ -209,9 +216,11 @@ std::optional<RunPosition> RunState::resume(const RunOptions& options) {
 }
 
 void RunState::initialize_from(const RunOptions& options) {
-  train::initialize_from(rt_, model_, options.init,
+  const std::string checkpoint = checkpoint_to_start_from(*rt_.grid.world, options.init);
+  train::initialize_from(rt_, model_, checkpoint,
                          {identity_.tokenizer, options.allow_change, options.init_frozen},
                          &identity_.origins);
+  log::info("initialized from {}", checkpoint);
   parallel::agree(*rt_.grid.world, [&] {
     const std::string own = (fs::canonical(options.run) / "checkpoints" / "").string();
     for (const auto& [module, weights] : identity_.origins)

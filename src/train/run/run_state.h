@@ -28,7 +28,8 @@ struct RunIdentity {
   std::vector<ConfigValue> config;
   uint64_t seed = 0;
   WeightOrigins origins;
-  std::string tokenizer;  ///< Tokenizer::describe()
+  std::string tokenizer;        ///< Tokenizer::describe()
+  std::string prompt_template;  ///< describe_template()
   std::map<std::string, std::string> datasets;
 };
 

@@ -222,7 +222,8 @@ class Trainer {
     clock_.begin(Activity::kValidation);
     BatchLoader loader = make_loader(run_.data.validation, /*is_training=*/false);
     const auto scores = validate(rt_, run_.model, &loader, RunData::pointers(run_.data.validation),
-                                 config_.train.validation_samples, config_.train.global_batch_size);
+                                 {.samples = config_.train.validation_samples,
+                                  .batch_size = config_.train.global_batch_size});
     run_.report.write_validation(position().step, scores);
   } catch (const parallel::AgreedError& error) {
     if (error.code() != ExitCode::kRequeue) throw;

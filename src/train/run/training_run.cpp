@@ -8,7 +8,9 @@
 #include "core/process/stop_request.h"
 #include "io/files/file.h"
 #include "parallel/agreement.h"
+#include "train/data/text_choice.h"
 #include "train/run/build_model.h"
+#include "train/run/checkpoint_choice.h"
 #include "train/run/rank_agreement.h"
 #include "train/run/start_lines.h"
 
@@ -28,8 +30,13 @@ TrainingRun::TrainingRun(const Runtime& runtime, RunConfig* run_config, ConfigRe
       config(*run_config),
       directory(config.options.run),
       report(rt, config, directory) {
-  parallel::agree(*rt.grid.world, [&] { open_files(config_reader); });
+  const auto recorded = selected_manifest(*rt.grid.world, config.options);
+  parallel::agree(*rt.grid.world,
+                  [&] { open_files(config_reader, recorded ? &*recorded : nullptr); });
   RunIdentity identity = agreed_identity(*config_reader);
+  log::info("tokenizer {} (from {}), prompt template {} (from {})", config.data.tokenizer,
+            config_reader->origin("data.tokenizer"), data.style.name,
+            config_reader->origin("data.prompt"));
   log::info("{}", data.describe());
   leave_together();
   model = build_model(rt, config, identity.tokenizer, &identity.origins);
@@ -56,9 +63,14 @@ void TrainingRun::leave_together() const {
   parallel::agree(*rt.grid.world, [] { leave_if_requested("loading"); });
 }
 
-void TrainingRun::open_files(ConfigReader* reader) {
-  data = open_data(config.data, config.model.vision.num_frames, config.train.seed,
-                   /*with_training=*/true);
+void TrainingRun::open_files(ConfigReader* reader, const io::Manifest* recorded) {
+  choose_text(&config.data, reader, config.model.llm.weights, config.delta.weights_delta, recorded);
+  const auto& allowed = config.options.allow_change;
+  data = open_data(config.data, {.num_frames = config.model.vision.num_frames,
+                                 .seed = config.train.seed,
+                                 .recorded = recorded,
+                                 .template_may_change = std::find(allowed.begin(), allowed.end(),
+                                                                  "data.prompt") != allowed.end()});
   resolve_config(&config, reader, *data.tokenizer, rt);
   make_mixture();  // reports faults of the datasets before any work
   take_lease();
@@ -70,6 +82,7 @@ RunIdentity TrainingRun::agreed_identity(const ConfigReader& reader) const {
   identity.config = reader.values();
   identity.seed = config.train.seed;
   identity.tokenizer = data.tokenizer->describe();
+  identity.prompt_template = describe_template(data.style);
   identity.datasets = data.fingerprints();
   check_same_everywhere(rt, identity);
   std::erase_if(identity.config, [](const ConfigValue& value) {
@@ -97,7 +110,6 @@ void TrainingRun::resume_or_initialize() {
     log::info("resumed from step {}, {} samples seen", position.step, position.samples_seen);
   } else if (!config.options.init.empty()) {
     state->initialize_from(config.options);
-    log::info("initialized from {}", config.options.init);
   }
   log_random_modules(model, state->origins());
   const TraceRange trace = config.log.trace_range();

@@ -46,7 +46,8 @@ struct TrainingRun {
  private:
   /// Leaves on all ranks, if one of them was asked to stop.
   void leave_together() const;
-  void open_files(ConfigReader* reader);
+  /// `recorded`: the manifest of the checkpoint that the run continues; null: none.
+  void open_files(ConfigReader* reader, const io::Manifest* recorded);
   /// Checks that all ranks have the same program, configuration and data.
   RunIdentity agreed_identity(const ConfigReader& reader) const;
   void take_lease();

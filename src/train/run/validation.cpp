@@ -1,7 +1,10 @@
-// Runs held-out samples forward in batches and adds up their scores by task.
+// Runs held-out samples forward in batches and adds up their scores by set and task.
 #include "train/run/validation.h"
 
 #include <algorithm>
+#include <map>
+#include <span>
+#include <utility>
 
 #include "core/log.h"
 #include "core/process/stop_request.h"
@@ -90,6 +93,59 @@ std::vector<PlannedSample> plan(const BatchLoader& loader,
   return all;
 }
 
+/// Sums by set and task.
+class ScoreTable {
+ public:
+  explicit ScoreTable(const std::vector<const io::Dataset*>& datasets) : datasets_(datasets) {}
+
+  TaskScore& of(const PlannedSample& planned) {
+    return scores_[{planned.dataset, datasets_[planned.dataset]->info(planned.sample).task}];
+  }
+  /// `entry`: {loss, scored, correct} of a sample.
+  void add(const PlannedSample& planned, const double* entry) {
+    if (entry[1] == 0) return;
+    TaskScore& score = of(planned);
+    score.samples += 1;
+    score.loss_sum += entry[0];
+    score.scored_tokens += static_cast<int64_t>(entry[1]);
+    score.correct_tokens += static_cast<int64_t>(entry[2]);
+    score.correct_answers += entry[1] == entry[2];
+    score.answers.add(answer_of(datasets_[planned.dataset]->turns(planned.sample)));
+  }
+  std::vector<SetScore> sorted() {
+    std::vector<SetScore> sorted;
+    for (auto& [place, score] : scores_)
+      sorted.push_back({datasets_[place.first]->name(), place.second, std::move(score)});
+    return sorted;
+  }
+
+ private:
+  const std::vector<const io::Dataset*>& datasets_;
+  std::map<std::pair<int, std::string>, TaskScore> scores_;
+};
+
+/// On rank 0: the answers of the samples of a batch that were scored.
+void write_predictions(const Runtime& rt, const BatchLoader& loader,
+                       const std::vector<const io::Dataset*>& datasets,
+                       std::span<const PlannedSample> batch,
+                       const std::vector<std::vector<ScoredToken>>& scored,
+                       const PredictionSink& sink) {
+  if (rt.grid.world->rank() != 0) return;
+  const TextOptions& text = loader.text();
+  for (size_t i = 0; i < batch.size(); ++i) {
+    if (scored[i].empty()) continue;
+    const io::Dataset& dataset = *datasets[batch[i].dataset];
+    const std::vector<io::Turn> turns = loader.turns(batch[i]);
+    const auto tokens = io::tokenize_sample(*text.tokenizer, text.style, turns, text.max_tokens);
+    for (Prediction& prediction : predictions_of(*text.tokenizer, turns, tokens, scored[i])) {
+      prediction.set = dataset.name();
+      prediction.task = dataset.info(batch[i].sample).task;
+      prediction.key = dataset.key(batch[i].sample);
+      sink(prediction);
+    }
+  }
+}
+
 }  // namespace
 
 double TaskScore::loss() const { return ratio(loss_sum, scored_tokens); }
@@ -100,52 +156,61 @@ double TaskScore::answer_accuracy() const {
   return ratio(static_cast<double>(correct_answers), samples);
 }
 
-std::map<std::string, TaskScore> validate(const Runtime& rt, const model::LynxModel& model,
-                                          BatchLoader* loader,
-                                          const std::vector<const io::Dataset*>& datasets,
-                                          int64_t samples, int64_t batch_size) {
+Metrics to_metrics(const SetScore& set) {
+  const TaskScore& score = set.score;
+  return {{"set", set.set},
+          {"class", set.task},
+          {"samples", score.samples},
+          {"damaged_samples", score.damaged_samples},
+          {"loss", score.loss()},
+          {"token_accuracy", score.token_accuracy()},
+          {"answer_accuracy", score.answer_accuracy()},
+          {"baseline", score.baseline()}};
+}
+
+std::vector<SetScore> validate(const Runtime& rt, const model::LynxModel& model,
+                               BatchLoader* loader, const std::vector<const io::Dataset*>& datasets,
+                               const ValidationOptions& options) {
   LYNCEUS_TRACE("validate");
-  const std::vector<PlannedSample> all = plan(*loader, datasets, samples);
+  const std::vector<PlannedSample> all = plan(*loader, datasets, options.samples);
   const int64_t total = static_cast<int64_t>(all.size());
+  const auto batch_at = [&](int64_t first) -> std::span<const PlannedSample> {
+    return std::span(all).subspan(
+        static_cast<size_t>(std::min(first, total)),
+        static_cast<size_t>(std::clamp<int64_t>(total - first, 0, options.batch_size)));
+  };
   const auto begin = [&](int64_t first) {
-    const int64_t count = std::min(batch_size, total - first);
-    if (count > 0) loader->begin({all.begin() + first, all.begin() + first + count});
+    const auto batch = batch_at(first);
+    if (!batch.empty()) loader->begin({batch.begin(), batch.end()});
   };
-  std::map<std::string, TaskScore> scores;
-  const auto score_of = [&](const PlannedSample& planned) -> TaskScore& {
-    return scores[datasets[planned.dataset]->info(planned.sample).task];
-  };
+  ScoreTable scores(datasets);
   DamageList damage(rt, total);
   begin(0);
-  for (int64_t first = 0; first < total; first += batch_size) {
-    begin(first + batch_size);
+  for (int64_t first = 0; first < total; first += options.batch_size) {
+    begin(first + options.batch_size);
     loader->wait_or_stop();
     parallel::agree(*rt.grid.world, [] { leave_if_requested("validating"); });
     PreparedStep step = loader->finish();
     damage.add(step.damaged);
-    const int64_t count = std::min(batch_size, total - first);
+    const auto planned = batch_at(first);
+    const auto count = static_cast<int64_t>(planned.size());
     BatchScores batch(rt, count);
+    ScoredTokens tokens(rt);
     evaluate_loss(rt, model, &step.batch, step.pixel_source(),
                   [&](const model::PackedBatch& packed, const model::LlmStage::Output& output) {
                     batch.add(packed, output);
+                    if (options.predictions) tokens.add(*model.stage.head, packed, output.h);
                   });
     const double* entry = batch.agreed();
-    for (int64_t i = 0; i < count; ++i, entry += 3) {
-      if (entry[1] == 0) continue;
-      const PlannedSample& planned = all[first + i];
-      TaskScore& score = score_of(planned);
-      score.samples += 1;
-      score.loss_sum += entry[0];
-      score.scored_tokens += static_cast<int64_t>(entry[1]);
-      score.correct_tokens += static_cast<int64_t>(entry[2]);
-      score.correct_answers += entry[1] == entry[2];
-      score.answers.add(answer_of(datasets[planned.dataset]->turns(planned.sample)));
-    }
+    for (int64_t i = 0; i < count; ++i, entry += 3)
+      scores.add(planned[static_cast<size_t>(i)], entry);
+    if (options.predictions)
+      write_predictions(rt, *loader, datasets, planned, tokens.agreed(count), options.predictions);
   }
   const int64_t* damaged = damage.agreed();
   for (const PlannedSample& planned : all)
-    if (damaged[planned.index]) ++score_of(planned).damaged_samples;
-  return scores;
+    if (damaged[planned.index]) ++scores.of(planned).damaged_samples;
+  return scores.sorted();
 }
 
 }  // namespace lynceus::train

@@ -1,14 +1,16 @@
-// Validation: loss, scored-token accuracy and answer accuracy of held-out sets, by task. An answer
-// is right if each of its scored tokens has the largest logit (of equal ones the first, as in
-// argmax) given the true tokens before it, i.e. if greedy decoding would produce exactly this
+// Validation: loss, scored-token accuracy and answer accuracy of held-out sets, by set and task. An
+// answer is right if each of its scored tokens has the largest logit (of equal ones the first, as
+// in argmax) given the true tokens before it, i.e. if greedy decoding would produce exactly this
 // answer.
 #pragma once
 
-#include <map>
 #include <string>
+#include <vector>
 
 #include "io/dataset/answer_counts.h"
 #include "train/data/batch_loader.h"
+#include "train/run/metrics.h"
+#include "train/run/predictions.h"
 #include "train/step/step.h"
 
 namespace lynceus::train {
@@ -29,12 +31,28 @@ struct TaskScore {
   double baseline() const { return answers.baseline(); }
 };
 
-/// Collective over the world: scores of the first `samples` (0: all) samples of every dataset of
-/// the loader, by the task of the dataset shards; the same on every rank. Samples with damaged
-/// media are logged as warnings. AgreedError of kRequeue if a rank is asked to stop meanwhile.
-std::map<std::string, TaskScore> validate(const Runtime& rt, const model::LynxModel& model,
-                                          BatchLoader* loader,
-                                          const std::vector<const io::Dataset*>& datasets,
-                                          int64_t samples, int64_t batch_size);
+/// The score of the samples of one task in one set.
+struct SetScore {
+  std::string set;   ///< NAME of data.validation
+  std::string task;  ///< of the dataset shards
+  TaskScore score;
+};
+
+/// As in metrics.jsonl and in the lines of `evaluate`: set, class, samples, damaged_samples, loss,
+/// token_accuracy, answer_accuracy, baseline.
+Metrics to_metrics(const SetScore& score);
+
+struct ValidationOptions {
+  int64_t samples = 0;              ///< the first ones of every dataset; 0: all
+  int64_t batch_size = 1;           ///< over all replicas
+  PredictionSink predictions = {};  ///< empty: not wanted; on all ranks or on none
+};
+
+/// Collective over the world: scores of the datasets of the loader, in their order and then by
+/// task; the same on every rank. Samples with damaged media are logged as warnings. AgreedError of
+/// kRequeue if a rank is asked to stop meanwhile.
+std::vector<SetScore> validate(const Runtime& rt, const model::LynxModel& model,
+                               BatchLoader* loader, const std::vector<const io::Dataset*>& datasets,
+                               const ValidationOptions& options);
 
 }  // namespace lynceus::train

@@ -198,6 +198,17 @@ TEST_F(ConfigTest, ValuesThatAFileCannotHoldAreRefused) {
   EXPECT_EQ(faults_of({"--model.train=a;b=c"}), "");
 }
 
+TEST_F(ConfigTest, EveryElementOfAListHasItsOwnLine) {
+  const std::string file =
+      write("own_lines.ini", "[data]\nsource = a:1:x\n# more\nsource = b:2:y\n");
+  reader.read_file(file);
+  reader.check();
+  std::vector<std::string> origins;
+  for (const ConfigValue& value : reader.values())
+    if (value.key == "data.source") origins.push_back(value.value + " " + value.origin);
+  EXPECT_EQ(origins, (std::vector<std::string>{"a:1:x " + file + ":2", "b:2:y " + file + ":4"}));
+}
+
 TEST_F(ConfigTest, PrintReadsBack) {
   reader.read({"--train.learning_rate", "0.1", "--device", "cpu", "--model.train", "a;b = [c]",
                "--data.source", "x:1:/data/*.h5", "y:2:/other dir/*.h5", "--take-over"});

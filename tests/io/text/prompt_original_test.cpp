@@ -1,7 +1,7 @@
 // The shipped templates compared with their originals, character by character: FastChat's
 // conversation template "vicuna_v1.1" (system text, separators " " and "</s>"), the released Lynx's
-// "User: {question}\nBot:", and plain text. The scored text is marked in the expected string.
-// Behind an end token, and where an answer begins, SentencePiece puts its space, as LLaMA's
+// "User: {question}\nBot:" in lower case, and plain text. The scored text is marked in the expected
+// string. Behind an end token, and where an answer begins, SentencePiece puts its space, as LLaMA's
 // tokenizer does for FastChat.
 #include <gtest/gtest.h>
 
@@ -90,9 +90,21 @@ TEST_F(PromptOriginal, VicunaAsFastChatWritesIt) {
 }
 
 TEST_F(PromptOriginal, LynxAsReleased) {
-  EXPECT_EQ(shown("lynx", one_), "<s>User: what is it?\nBot:[ A cat.</s>]");
+  EXPECT_EQ(shown("lynx", one_), "<s>user: what is it?\nbot:[ A cat.</s>]");
   EXPECT_EQ(shown("lynx", two_),
+            "<s>user: what is it?\nbot:[ A cat.</s>] \nuser: is it black?\nbot:[ Yes, it is.</s>]");
+  const std::vector<Turn> greek{{TurnRole::kSystem, "Be BRIEF. "},
+                                {TurnRole::kUser, "WAS IST GRÖẞE? ΟΔΟΣ"},
+                                {TurnRole::kAssistant, "Ä"}};
+  EXPECT_EQ(shown("lynx", greek), "<s>be brief. user: was ist größe? οδος\nbot:[ Ä</s>]");
+}
+
+TEST_F(PromptOriginal, LynxAsVersion010WroteIt) {
+  EXPECT_EQ(shown("lynx-cased", one_), "<s>User: what is it?\nBot:[ A cat.</s>]");
+  EXPECT_EQ(shown("lynx-cased", two_),
             "<s>User: what is it?\nBot:[ A cat.</s>] \nUser: is it black?\nBot:[ Yes, it is.</s>]");
+  const std::vector<Turn> accent{{TurnRole::kUser, "ÉTÉ"}, {TurnRole::kAssistant, "Ä"}};
+  EXPECT_EQ(shown("lynx-cased", accent), "<s>User: ÉtÉ\nBot:[ Ä</s>]");
 }
 
 TEST_F(PromptOriginal, PlainLlama) {
@@ -109,13 +121,13 @@ TEST_F(PromptOriginal, Truncated) {
       *tokenizer_, PromptStyle::load(kRoot / "configs/prompts/lynx.ini"), one_, kNoLimit);
   const auto size = static_cast<int64_t>(first.token_ids.size());
   for (int64_t limit = size; limit < size + 8; ++limit)
-    EXPECT_EQ(shown("lynx", two_, limit), "<s>User: what is it?\nBot:[ A cat.</s>]") << limit;
+    EXPECT_EQ(shown("lynx", two_, limit), "<s>user: what is it?\nbot:[ A cat.</s>]") << limit;
   // The end of a long question is cut off; template and answer are kept.
   const std::vector<Turn> long_one{{TurnRole::kUser, "What is it? " + std::string(300, 'x')},
                                    {TurnRole::kAssistant, "A cat."}};
   const std::string cut = shown("lynx", long_one, 60);
-  EXPECT_TRUE(cut.starts_with("<s>User: what is it? x")) << cut;
-  EXPECT_TRUE(cut.ends_with("x\nBot:[ A cat.</s>]")) << cut;
+  EXPECT_TRUE(cut.starts_with("<s>user: what is it? x")) << cut;
+  EXPECT_TRUE(cut.ends_with("x\nbot:[ A cat.</s>]")) << cut;
 }
 
 }  // namespace

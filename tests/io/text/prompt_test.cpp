@@ -51,11 +51,11 @@ class PromptTest : public testing::Test {
 TEST_F(PromptTest, LynxTemplate) {
   const std::vector<Turn> turns{{TurnRole::kUser, "What is it?"}, {TurnRole::kAssistant, "a cat"}};
   const auto sample = tokenize_sample(tokenizer, style("lynx"), turns, kNoLimit);
-  expect_equal(sample, expected({"User: what is it?\nBot:", "a cat"}));
+  expect_equal(sample, expected({"user: what is it?\nbot:", "a cat"}));
   EXPECT_EQ(sample.scored[0], 0) << "bos";
   EXPECT_EQ(sample.token_ids.back(), tokenizer.eos_id());
   PromptStyle as_written = style("lynx");
-  as_written.lower_case = false;
+  as_written.lower_case = LowerCase::kNone;
   expect_equal(tokenize_sample(tokenizer, as_written, turns, kNoLimit),
                expected({"User: What is it?\nBot:", "a cat"}));
 }
@@ -67,7 +67,7 @@ TEST_F(PromptTest, NoSpaceIsDoubledWhereSpacesCount) {
   train_tokenizer(lines, {.vocab_size = 290}, file);
   const Tokenizer exact(file);  // keeps every space of its text
   const std::vector<Turn> turns{{TurnRole::kUser, "is it a cat?"}, {TurnRole::kAssistant, "yes"}};
-  const auto sample = tokenize_sample(exact, style("lynx"), turns, kNoLimit);
+  const auto sample = tokenize_sample(exact, style("lynx-cased"), turns, kNoLimit);
   EXPECT_EQ(exact.decode(sample.token_ids), "User: is it a cat?\nBot: yes");
   fs::remove(file);
 }
@@ -132,7 +132,7 @@ TEST_F(PromptTest, LongQuestionsKeepTheirHeadAndTheirTemplate) {
     EXPECT_EQ(end, answer) << "the answer is complete";
     EXPECT_EQ(sample.token_ids.back(), tokenizer.eos_id());
     const std::string text = tokenizer.decode(sample.token_ids);
-    EXPECT_THAT(text, AllOf(HasSubstr("User: how"), HasSubstr("Bot:")));
+    EXPECT_THAT(text, AllOf(HasSubstr("user: how"), HasSubstr("bot:")));
   }
 }
 
@@ -232,7 +232,8 @@ TEST_F(PromptTest, ErrorsNameThePlace) {
   EXPECT_THAT(message("user = {text}\n"), HasSubstr("expected the key assistant"));
   EXPECT_THAT(message("user = \"{text}\n"), HasSubstr("closing quote"));
   EXPECT_THAT(message("user = {text}\\t\n"), HasSubstr("after a backslash"));
-  EXPECT_THAT(message("lower_case = yes\n"), HasSubstr("expected true or false, found \"yes\""));
+  EXPECT_THAT(message("lower_case = yes\n"),
+              HasSubstr("expected none, questions or prompt, found \"yes\""));
   EXPECT_THAT(message("# nothing\n\n", true), HasSubstr("expected one instruction a line"));
   EXPECT_THAT(message("a {text} b {text}\n", true), HasSubstr(":1: expected {text} at most once"));
   EXPECT_THROW(PromptStyle::load("/no/such/style.ini"), IoError);

@@ -60,7 +60,7 @@ TEST(AssignReplicas, NoneHasMoreThanTheMeanPlusTheLargest) {
 
 class BatchLoaderTest : public testing::Test {
  protected:
-  enum : int64_t { kImage, kText, kVideo, kImages, kDamaged, kLong };
+  enum : int64_t { kImage, kText, kVideo, kImages, kDamaged, kLong, kCaption, kAnswer };
 
   void SetUp() override {
     const fs::path file = fs::path(testing::TempDir()) / "pipeline.h5";
@@ -81,6 +81,9 @@ class BatchLoaderTest : public testing::Test {
     add("images", io::MediaKind::kSeparateImages, {picture, picture}, "what is it?");
     add("damaged", io::MediaKind::kFrames, {"no picture"}, "what is it?");
     add("long", io::MediaKind::kFrames, {}, question);
+    const std::vector<io::Turn> answer = {{io::TurnRole::kAssistant, "a cat"}};
+    writer.add({.key = "caption", .media = {picture}, .turns = answer});
+    writer.add({.key = "answer", .media = {}, .turns = answer});
     writer.close();
     dataset_ = std::make_unique<io::Dataset>("set", file.string());
     model_.llm.vocab_size = tokenizer_.size() + 1;
@@ -126,6 +129,26 @@ TEST_F(BatchLoaderTest, PlansMediaFromHeadersAlone) {
   EXPECT_GT(planned[2].cost, planned[0].cost);
   EXPECT_GT(planned[3].cost, planned[0].cost);
   EXPECT_GT(planned[0].cost, planned[1].cost);
+}
+
+TEST_F(BatchLoaderTest, AListForCaptionsLeavesQuestionsAndTextsAlone) {
+  const io::PromptList list({"Describe it.", "Look: {text}"});
+  const auto first_turns = [&](bool captions_only) {
+    const BatchLoader loader(rt_, model_, {dataset_.get()},
+                             {&tokenizer_,
+                              io::PromptStyle::load(kRoot / "configs/prompts/plain.ini"),
+                              {{&list, captions_only}}},
+                             {4096, 0}, {.image_size = static_cast<int>(model_.vision.image_size)},
+                             1);
+    std::vector<std::string> texts;
+    for (const PlannedSample& sample : plan(loader, {kImage, kText, kCaption, kAnswer}))
+      texts.push_back(loader.turns(sample).front().text);
+    return texts;
+  };
+  EXPECT_THAT(first_turns(true),
+              ElementsAre("what is it?", "what is it?", "Describe it.", "a cat"));
+  EXPECT_THAT(first_turns(false), ElementsAre("Look: what is it?", "Look: what is it?",
+                                              "Describe it.", "Describe it."));
 }
 
 TEST_F(BatchLoaderTest, GivesBatchesInOrderWithTheMediaTheyName) {

@@ -80,11 +80,11 @@ class SampleOrder : public testing::Test {
                     int threads, int first) const {
     const Runtime rt{Stream(), parallel::make_grid(shape, std::move(group))};
     std::vector<const io::Dataset*> datasets;
-    std::vector<const io::PromptList*> prompts;
+    std::vector<DatasetPrompts> prompts;
     std::vector<MixtureDataset> mixed;
     for (size_t i = 0; i < datasets_.size(); ++i) {
       datasets.push_back(&datasets_[i]);
-      prompts.push_back(&lists_[i]);
+      prompts.push_back({&lists_[i]});
       mixed.push_back({datasets_[i].name(), 1 + 0.1 * static_cast<double>(i), datasets_[i].size()});
     }
     Mixture mixture(std::move(mixed), kSeed);

@@ -19,8 +19,10 @@ namespace fs = std::filesystem;
 const fs::path kRoot = LYNCEUS_SOURCE_DIR;
 
 /// A text-only dataset of one task: short questions, answers of a few words.
-io::Dataset make_dataset(const std::string& task, const std::vector<std::string>& answers) {
-  const fs::path file = fs::path(testing::TempDir()) / (task + ".h5");
+io::Dataset make_dataset(const std::string& task, const std::vector<std::string>& answers,
+                         const std::string& name = "") {
+  const std::string set = name.empty() ? task : name;
+  const fs::path file = fs::path(testing::TempDir()) / (set + ".h5");
   io::ShardWriter writer(file, {.task = task, .source = "test", .created_by = "test"});
   for (size_t i = 0; i < answers.size(); ++i)
     writer.add({.key = std::to_string(i),
@@ -29,7 +31,7 @@ io::Dataset make_dataset(const std::string& task, const std::vector<std::string>
                 .turns = {{io::TurnRole::kUser, "question " + std::to_string(i)},
                           {io::TurnRole::kAssistant, answers[i]}}});
   writer.close();
-  return {task, file.string()};
+  return {set, file.string()};
 }
 
 /// The scores of a batch from its logits, over all samples and per answer.
@@ -66,6 +68,27 @@ Expected expected_of(tiny::Run* run, const tiny::Batch& batch) {
   return expected;
 }
 
+/// The predictions of a set add up to its score; a right answer is the reference, a wrong one is
+/// not.
+void expect_agreement(const std::vector<Prediction>& predictions, const std::string& set,
+                      const TaskScore& score) {
+  int64_t right = 0, samples = 0;
+  double sum = 0;
+  for (const Prediction& prediction : predictions) {
+    if (prediction.set != set) continue;
+    EXPECT_EQ(prediction.key, std::to_string(samples));
+    EXPECT_EQ(prediction.question, "question " + std::to_string(samples));
+    EXPECT_EQ(prediction.answer == prediction.reference, prediction.is_right)
+        << prediction.answer << " / " << prediction.reference;
+    ++samples;
+    right += prediction.is_right;
+    sum -= prediction.log_probability;
+  }
+  EXPECT_EQ(samples, score.samples);
+  EXPECT_EQ(right, score.correct_answers);
+  EXPECT_NEAR(sum, score.loss_sum, 1e-4);
+}
+
 TEST(Validation, ScoresAreThoseOfTheLogits) {
   const io::Tokenizer tokenizer(kRoot / "tests/data/tokenizer/test_model.model");
   const TextOptions text{
@@ -99,10 +122,15 @@ TEST(Validation, ScoresAreThoseOfTheLogits) {
 
   BatchLoader loader(run.rt(), options.model, datasets, text, options.limits,
                      {.image_size = static_cast<int>(options.model.vision.image_size)}, 1);
-  const auto scores = validate(run.rt(), run.model(), &loader, datasets, 0, 3);
+  std::vector<Prediction> predictions;
+  const auto scores = validate(run.rt(), run.model(), &loader, datasets,
+                               {.batch_size = 3, .predictions = [&](const Prediction& prediction) {
+                                  predictions.push_back(prediction);
+                                }});
   ASSERT_EQ(scores.size(), 2u);
+  ASSERT_EQ(predictions.size(), 8u);
   int64_t right_tokens = 0, wrong_tokens = 0, right_answers = 0;
-  for (const auto& [task, score] : scores) {
+  for (const auto& [set, task, score] : scores) {
     SCOPED_TRACE(task);
     const Expected expected = expected_of(&run, batches.at(task));
     EXPECT_EQ(score.samples, 4);
@@ -114,13 +142,40 @@ TEST(Validation, ScoresAreThoseOfTheLogits) {
     right_tokens += expected.correct;
     wrong_tokens += expected.tokens - expected.correct;
     right_answers += expected.answers;
+    expect_agreement(predictions, set, score);
   }
   EXPECT_GT(right_tokens, 0);
   EXPECT_GT(wrong_tokens, 0);
   EXPECT_GT(right_answers, 0);
   EXPECT_LT(right_answers, 8);
-  EXPECT_EQ(scores.at("easy").baseline(), 0.75);
-  EXPECT_EQ(scores.at("hard").baseline(), 0.25);
+  EXPECT_EQ(scores[0].set, "easy");
+  EXPECT_EQ(scores[0].score.baseline(), 0.75);
+  EXPECT_EQ(scores[1].set, "hard");
+  EXPECT_EQ(scores[1].score.baseline(), 0.25);
+}
+
+TEST(Validation, TwoSetsOfOneTaskAreTwoScores) {
+  const io::Tokenizer tokenizer(kRoot / "tests/data/tokenizer/test_model.model");
+  tiny::Options options;
+  options.model.llm.vocab_size = tokenizer.size() + 1;
+  tiny::Run run(parallel::make_self_communicator(), options);
+  const io::Dataset near = make_dataset("animals", {"a cat", "a dog"}, "near");
+  const io::Dataset far = make_dataset("animals", {"a cat", "a cat", "a cow"}, "far");
+  const std::vector<const io::Dataset*> datasets = {&near, &far};
+  BatchLoader loader(
+      run.rt(), options.model, datasets,
+      {&tokenizer, io::PromptStyle::load(kRoot / "configs/prompts/plain.ini"), {}, 512},
+      options.limits, {.image_size = static_cast<int>(options.model.vision.image_size)}, 1);
+  const auto scores = validate(run.rt(), run.model(), &loader, datasets, {.batch_size = 2});
+  ASSERT_EQ(scores.size(), 2u);
+  for (const SetScore& set : scores) EXPECT_EQ(set.task, "animals");
+  EXPECT_EQ(scores[0].set, "near");
+  EXPECT_EQ(scores[0].score.samples, 2);
+  EXPECT_EQ(scores[1].set, "far");
+  EXPECT_EQ(scores[1].score.samples, 3);
+  const std::string line = to_json(to_metrics(scores[1]));
+  EXPECT_TRUE(line.starts_with("{\"set\": \"far\", \"class\": \"animals\", \"samples\": 3,"))
+      << line;
 }
 
 TEST(Validation, OfEqualLogitsTheFirstIsTheAnswer) {

@@ -1,0 +1,102 @@
+#include "cli/evaluate_output.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <system_error>
+
+#include "train/run/metrics.h"
+
+namespace lynceus::cli {
+namespace {
+
+constexpr size_t kBufferedBytes = 1 << 20;
+
+std::string percent(double share) { return fmt::format("{:.1f} %", 100 * share); }
+
+/// Text columns to the left, numbers to the right.
+std::string aligned(const std::vector<std::vector<std::string>>& rows, size_t text_columns) {
+  std::vector<size_t> widths(rows.front().size(), 0);
+  for (const auto& row : rows)
+    for (size_t c = 0; c < row.size(); ++c) widths[c] = std::max(widths[c], row[c].size());
+  std::string text;
+  for (const auto& row : rows) {
+    for (size_t c = 0; c < row.size(); ++c) {
+      if (c > 0) text += "  ";
+      text += c < text_columns ? fmt::format("{:<{}}", row[c], widths[c])
+                               : fmt::format("{:>{}}", row[c], widths[c]);
+    }
+    text += '\n';
+  }
+  return text;
+}
+
+}  // namespace
+
+bool shows_table(const std::string& format) {
+  if (format != "auto") return format == "table";
+  // mpirun gives its ranks a terminal of their own, whatever its own output is.
+  for (const char* name : {"OMPI_COMM_WORLD_SIZE", "PMIX_RANK", "PMI_RANK", "SLURM_PROCID"})
+    if (std::getenv(name) != nullptr) return false;
+  return isatty(STDOUT_FILENO) == 1;
+}
+
+std::string scores_as_table(const Scored& scored, const std::vector<train::SetScore>& scores) {
+  std::vector<std::vector<std::string>> rows = {
+      {"set", "class", "answers", "baseline", "tokens", "loss", "samples", "damaged"}};
+  for (const train::SetScore& set : scores) {
+    const train::TaskScore& score = set.score;
+    rows.push_back({set.set, set.task, percent(score.answer_accuracy()), percent(score.baseline()),
+                    percent(score.token_accuracy()), fmt::format("{:.4f}", score.loss()),
+                    fmt::format("{}", score.samples), fmt::format("{}", score.damaged_samples)});
+  }
+  return fmt::format("run {}, step {}, weights {}, template {}\n\n{}", scored.run, scored.step,
+                     scored.weights, scored.prompt_template, aligned(rows, 2));
+}
+
+std::string scores_as_json(const Scored& scored, const std::vector<train::SetScore>& scores) {
+  std::string text;
+  for (const train::SetScore& set : scores) {
+    train::Metrics line = train::to_metrics(set);
+    // The names of version 0.1.0.
+    line.push_back({"accuracy", set.score.answer_accuracy()});
+    line.push_back({"count", set.score.samples});
+    line.push_back({"step", scored.step});
+    line.push_back({"run", scored.run});
+    line.push_back({"weights", scored.weights});
+    line.push_back({"template", scored.prompt_template});
+    text += train::to_json(line) + "\n";
+  }
+  return text;
+}
+
+PredictionFile::PredictionFile(std::filesystem::path path)
+    : path_(std::move(path)), partial_(path_.string() + ".partial") {
+  file_ = io::File::create(partial_);
+}
+
+PredictionFile::~PredictionFile() {
+  std::error_code ignored;
+  if (file_.is_open()) std::filesystem::remove(partial_, ignored);
+}
+
+void PredictionFile::add(const train::Prediction& prediction) {
+  lines_ += train::to_json(prediction) + "\n";
+  if (lines_.size() >= kBufferedBytes) flush();
+}
+
+void PredictionFile::close() {
+  flush();
+  file_.sync();
+  file_.close();
+  io::rename_file(partial_, path_);
+}
+
+void PredictionFile::flush() {
+  file_.append(lines_.data(), lines_.size());
+  lines_.clear();
+}
+
+}  // namespace lynceus::cli

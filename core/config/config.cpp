@@ -21,7 +21,6 @@
 
 #include "core/error.h"
 #include "core/foreign_file.h"
-#include "core/foreign_file.h"
 #include "core/home.h"
 #include "core/resource.h"
 #include "core/spelling.h"

@@ -64,10 +64,10 @@ struct Manifest {
   std::map<std::string, uint64_t> seeds;
   std::map<std::string, FrozenWeights> frozen_weights;  ///< by module: llm, vision, ...
   std::string tokenizer;                                ///< fingerprint and size
-  std::string prompt_template;  ///< fingerprint and name; empty up to version 0.1.0
-  std::map<std::string, std::string> datasets;          ///< name -> fingerprint
-  std::map<std::string, int64_t> parameter_steps;       ///< Adam's count per parameter
-  int64_t damaged_samples = 0;  ///< of samples_seen: replaced and not scored
+  std::string prompt_template;                  ///< fingerprint and name; empty up to version 0.1.0
+  std::map<std::string, std::string> datasets;  ///< name -> fingerprint
+  std::map<std::string, int64_t> parameter_steps;  ///< Adam's count per parameter
+  int64_t damaged_samples = 0;                     ///< of samples_seen: replaced and not scored
 
   // Set by the writer of the checkpoint.
   uint64_t file_bytes = 0;              ///< of state.h5

@@ -84,6 +84,14 @@ bool has_default(const std::vector<ConfigValue>& config, const std::string& key)
   return found;
 }
 
+/// " (from FILE:LINE)" for a value of a file, which the user may not have in mind; else empty.
+std::string origin_of(const std::vector<ConfigValue>& config, const std::string& key) {
+  for (const ConfigValue& value : config)
+    if (value.key == key && value.origin.find(".ini:") != std::string::npos)
+      return fmt::format(" (from {})", value.origin);
+  return "";
+}
+
 /// A key with different values in a checkpoint and in a run; "none": without a value.
 struct ConfigDifference {
   std::string key, theirs, mine;
@@ -172,8 +180,9 @@ void RunState::accept(const io::Manifest& manifest, const RunOptions& options) c
   };
   for (const ConfigDifference& found : config_differences(manifest, identity_.config))
     if (!may_change_on_resume(found.key) && !allowed(found.key))
-      faults.push_back(fmt::format("{}: the checkpoint has {}, this run {}", found.key,
-                                   found.theirs, found.mine));
+      faults.push_back(fmt::format("{}: the checkpoint has {}, this run {}{}", found.key,
+                                   found.theirs, found.mine,
+                                   origin_of(identity_.config, found.key)));
   if (!manifest.prompt_template.empty() && !allowed("data.prompt") &&
       manifest.prompt_template != identity_.prompt_template)
     faults.push_back(fmt::format("prompt template: the checkpoint has {}, this run {}",

@@ -13,6 +13,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <utility>
 
 namespace lynceus {
 
@@ -59,6 +60,23 @@ class Progress {
   bool line_open_ = false;
   bool finished_ = false;
   std::string note_;
+};
+
+/// Progress in MiB that is advanced by bytes. Not thread-safe.
+class ByteProgress {
+ public:
+  ByteProgress(const std::string& what, uint64_t bytes, ProgressOptions options = {})
+      : progress_(what, static_cast<int64_t>(bytes >> 20), "MiB", std::move(options)) {}
+  void advance(uint64_t bytes) {
+    left_ += bytes;
+    progress_.advance(static_cast<int64_t>(left_ >> 20));
+    left_ %= 1 << 20;
+  }
+  void finish() { progress_.finish(); }
+
+ private:
+  Progress progress_;
+  uint64_t left_ = 0;  // less than 1 MiB
 };
 
 }  // namespace lynceus

@@ -38,14 +38,13 @@ uint64_t bytes_of(const TensorSet& set, DType dtype) {
 
 void write_tensor_set(const std::filesystem::path& directory, const TensorSet& set, DType dtype,
                       uint64_t shard_bytes, const std::map<std::string, std::string>& metadata,
-                      Progress* progress) {
+                      ByteProgress* progress) {
   const auto shown = [&](const std::string& name) {
     LYNCEUS_CHECK(name.starts_with(set.without), "'{}' without '{}'", name, set.without);
     return name.substr(set.without.size());
   };
   const std::vector<Items> shards = deal(set, dtype, shard_bytes);
   JsonValue places = JsonValue::object();
-  double megabytes = 0;  // not yet reported to `progress`
   for (size_t shard = 0; shard < shards.size(); ++shard) {
     const std::string file = shards.size() == 1 ? set.stem + ".safetensors"
                                                 : fmt::format("{}-{:05}-of-{:05}.safetensors",
@@ -58,10 +57,7 @@ void write_tensor_set(const std::filesystem::path& directory, const TensorSet& s
     SafetensorsWriter writer(directory / file, std::move(header), metadata);
     for (const TensorSet::Item& item : shards[shard]) {
       writer.write(item.source->read_whole(Stream{}, item.name));
-      megabytes += static_cast<double>(item.bytes(dtype)) / 1e6;
-      const auto whole = static_cast<int64_t>(megabytes);
-      progress->advance(whole);
-      megabytes -= static_cast<double>(whole);
+      progress->advance(item.bytes(dtype));
     }
     writer.close();
   }

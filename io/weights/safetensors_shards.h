@@ -29,9 +29,9 @@ struct TensorSet {
 /// Bytes of all its tensors as `dtype`.
 uint64_t bytes_of(const TensorSet& set, DType dtype);
 /// Writes the set, and the index last. A file has at most shard_bytes of tensors, or one larger
-/// tensor; 0: one file. `progress` counts MB. IoError from the file system; errors of the source.
+/// tensor; 0: one file. IoError from the file system; errors of the source.
 void write_tensor_set(const std::filesystem::path& directory, const TensorSet& set, DType dtype,
                       uint64_t shard_bytes, const std::map<std::string, std::string>& metadata,
-                      Progress* progress);
+                      ByteProgress* progress);
 
 }  // namespace lynceus::io

@@ -3,6 +3,7 @@
 #include "cli/command.h"
 #include "cli/page.h"
 #include "core/log.h"
+#include "core/units.h"
 #include "export/export.h"
 #include "parallel/agreement.h"
 #include "parallel/mpi_session.h"
@@ -50,8 +51,8 @@ ExitCode run_export(const Arguments& arguments) {
   const auto begin = std::chrono::steady_clock::now();
   const weight_export::ExportAccount account = weight_export::export_checkpoint(config);
   for (const std::string& sentence : account.left_out) fmt::print("{}\n", sentence);
-  fmt::print("exported {} tensors of {} ({:.1f} MB) to {}, {:.1f} s\n", account.tensors,
-             account.checkpoint.string(), static_cast<double>(account.bytes) / 1e6, config.output,
+  fmt::print("exported {} tensors of {} ({}) to {}, {:.1f} s\n", account.tensors,
+             account.checkpoint.string(), bytes_text(account.bytes), config.output,
              std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
   return ExitCode::kDone;
 }

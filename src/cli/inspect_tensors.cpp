@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "core/progress.h"
+#include "core/units.h"
 #include "io/checkpoint/checkpoint.h"
 #include "io/checkpoint/values.h"
 #include "io/weights/weight_files.h"
@@ -17,23 +18,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int64_t kElementsAtOnce = 1 << 22;
-
-/// A progress line in MB that counts bytes.
-class Megabytes {
- public:
-  Megabytes(const std::string& what, uint64_t bytes)
-      : progress_(what, static_cast<int64_t>(bytes / 1000000), "MB") {}
-  void add(uint64_t bytes) {
-    left_ += bytes;
-    progress_.advance(static_cast<int64_t>(left_ / 1000000));
-    left_ %= 1000000;
-  }
-  void finish() { progress_.finish(); }
-
- private:
-  Progress progress_;
-  uint64_t left_ = 0;
-};
 
 uint64_t bytes_of(const io::Manifest& manifest) {
   uint64_t bytes = 0;
@@ -48,14 +32,9 @@ uint64_t bytes_of(const io::WeightSource& source, const std::string& name) {
 }
 
 void verify(const fs::path& checkpoint, uint64_t bytes) {
-  Megabytes progress("verify " + checkpoint.filename().string(), bytes);
-  io::check_checkpoint(checkpoint, [&](uint64_t good) { progress.add(good); });
+  ByteProgress progress("verify " + checkpoint.filename().string(), bytes);
+  io::check_checkpoint(checkpoint, [&](uint64_t good) { progress.advance(good); });
   progress.finish();
-}
-
-/// "12.3 MB", decimal.
-std::string in_megabytes(uint64_t bytes) {
-  return fmt::format("{:.1f} MB", static_cast<double>(bytes) / 1e6);
 }
 
 std::string value_of(const io::Manifest& manifest, const std::string& key) {
@@ -91,13 +70,13 @@ int64_t not_finite(const io::WeightSource& source, const std::string& name) {
 }
 
 void verify(const io::WeightSource& source, const std::vector<std::string>& names, uint64_t bytes) {
-  Megabytes progress("verify", bytes);
+  ByteProgress progress("verify", bytes);
   std::string faults;
   for (const std::string& name : names) {
     if (!is_floating(source.stored_type(name))) continue;
     if (const int64_t count = not_finite(source, name); count > 0)
       faults += fmt::format("\n  {}: {} values are not finite numbers", name, count);
-    progress.add(bytes_of(source, name));
+    progress.advance(bytes_of(source, name));
   }
   progress.finish();
   if (!faults.empty()) throw InputError("{}:{}", source.describe(), faults);
@@ -148,7 +127,7 @@ Report inspect_run(const fs::path& path, const InspectConfig& config) {
       if (config.verify) verify(checkpoint, bytes_of(manifest));
       checkpoints.push_back(Report::object({{"name", checkpoint.filename().string()},
                                             {"samples_seen", manifest.samples_seen},
-                                            {"size", in_megabytes(manifest.file_bytes)},
+                                            {"size", bytes_text(manifest.file_bytes)},
                                             {"created_by", manifest.software}}));
     } catch (const InputError& error) {
       damaged += fmt::format("\n  {}", error.what());

@@ -96,7 +96,7 @@ class Exporter {
       account_.tensors += static_cast<int64_t>(set.items.size());
     }
     ExportDirectory directory(config_.output, config_.overwrite, bytes);
-    Progress progress("export", static_cast<int64_t>(bytes / 1000000), "MB");
+    ByteProgress progress("export", bytes);
     const auto shard = static_cast<uint64_t>(config_.shard_gib * static_cast<double>(1ull << 30));
     const std::map<std::string, std::string> metadata = {
         {"format", "pt"},

@@ -60,6 +60,16 @@ TEST_F(ProgressTest, ALogGetsALineEveryTenSecondsAndTheLast) {
                           "prepare  500 samples in 0:25, 20 samples/s  2 skipped"));
 }
 
+TEST_F(ProgressTest, BytesAreCountedInMebibytes) {
+  ByteProgress progress("verify", 5 << 20, options(false));
+  for (int i = 0; i < 10; ++i) {
+    now += 0.1;
+    progress.advance(1 << 19);  // half a MiB
+  }
+  progress.finish();
+  EXPECT_THAT(lines(written()), ElementsAre("verify  5 MiB in 0:01, 5 MiB/s"));
+}
+
 TEST_F(ProgressTest, ATerminalIsRedrawnInPlaceAtMostFiveTimesASecond) {
   Progress progress("train", 1000, "steps", options(true));
   for (int i = 0; i < 1000; ++i) {

@@ -7,8 +7,9 @@
 
 namespace lynceus::train {
 
-/// "6,828.1 million parameters: 89.7 million trained (bridge, adapter), 6,738.4 million frozen
-/// (vision, llm)": of the whole model, each parameter counted once. Collective over the world.
+/// "8,412.7 million parameters: 688.5 million trained (bridge, adapter), 7,724.2 million frozen
+/// (vision, llm)": of the whole model, each parameter counted once. Call it before weights are
+/// packed. Collective over the world.
 std::string describe_parameters(const Runtime& rt, model::LynxModel* model);
 
 /// The largest memory that tensors have taken on any rank so far, with its largest parts, and the

@@ -15,6 +15,7 @@ set(LYNCEUS_QUICK_TESTS verify.plain verify.1x2x1.gpipe verify.1x1x2.gpipe verif
 # Other tests that take more than about two seconds, measured.
 set(LYNCEUS_FULL_TESTS
     docs
+    docs.outputs
     io.checkpoint_mpi4_test
     io.checkpoint_test
     io.lease_race_test
@@ -26,6 +27,7 @@ set(LYNCEUS_FULL_TESTS
     model.load_memory_on_two_ranks
     prepare.entries_test
     prepare.video_test
+    sizes
     tidy
     train.grid_law_mpi8_test)
 

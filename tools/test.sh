@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # Builds Lynceus and runs its tests.
 #
-#   tools/test.sh                      the quick tier: under a minute of tests on two cores
-#   tools/test.sh --all                every test: 20 minutes on two cores
+#   tools/test.sh                      the quick tier: under a minute of tests
+#   tools/test.sh --all                every test: about 20 minutes
 #   tools/test.sh CTEST ARGUMENTS      chosen from all tests, e.g. -L unit, -R core, -L fuzz
 #   tools/test.sh --preset ci ...      another preset than release; comes first
 #
-# The build comes first; how long it takes: docs/building.md. The quick tier builds only the programs that
-# it runs. The output ends with ctest's, and the exit code is ctest's. The same tests run with
+# The times are those of two cores; on the slowest machine that was measured two to three times that. The
+# build comes first; how long it takes: docs/building.md. The quick tier builds only the programs that it
+# runs. The output ends with ctest's, and the exit code is ctest's. The same tests run with
 # `ctest --test-dir build/release`.
 #
 # LYNCEUS_GOLDEN_DIR names a folder with larger reference cases, LYNCEUS_DATA_DIR a folder with photographs
@@ -30,7 +31,7 @@ case "${1:-}" in
     ;;
   --all) selection=("${@:2}") ;;
   --help)
-    sed -n '2,15s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
+    sed -n '2,16s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
     exit 0
     ;;
 esac

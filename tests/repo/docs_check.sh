@@ -3,12 +3,19 @@
 # ```console blocks ("$ ...") in a folder like a checkout, and compares their output with that of the page,
 # except for seconds.
 #
-#   docs_check.sh ROOT LYNCEUS [--update]     --update writes the output into the pages
+#   docs_check.sh ROOT LYNCEUS [--update] [PAGE...]     --update writes the output into the pages
+#
+# Without PAGE: all pages of docs/; without python3 those that do not need it.
 set -euo pipefail
 export LC_ALL=C OMP_NUM_THREADS=1
 root=$1
 lynceus=$2
-update=${3:-}
+shift 2
+update=
+if [[ "${1:-}" == --update ]]; then
+  update=$1
+  shift
+fi
 work=$(mktemp -d)
 trap 'rm -rf "${work}"' EXIT
 
@@ -44,11 +51,13 @@ replay() {
 }
 
 faults=0
-pages=("${root}"/docs/prepare*.md "${root}"/docs/{data,export,inspect}.md)
+pages=("${root}"/docs/*.md)
+(($# == 0)) || mapfile -t pages < <(realpath "$@")
 for page in "${pages[@]}"; do
+  [[ "${page}" == */sizes.md ]] && ! command -v python3 >/dev/null && continue
   place="${work}/$(basename "${page}" .md)"
   mkdir -p "${place}/build/release"
-  ln -s "${root}/tests" "${root}/configs" "${place}"
+  ln -s "${root}/tests" "${root}/configs" "${root}/tools" "${place}"
   ln -s "${lynceus}" "${place}/build/release/lynceus"
   (cd "${place}" && replay <"${page}" >"${work}/page")
   if [[ "${update}" == --update ]]; then

@@ -17,6 +17,7 @@ lynceus_repo_script(setup setup_check.sh ${CMAKE_SOURCE_DIR})
 lynceus_repo_script(demo.guards demo_check.sh ${CMAKE_SOURCE_DIR})
 lynceus_repo_script(install install_check.sh ${CMAKE_COMMAND} ${CMAKE_BINARY_DIR})
 lynceus_repo_script(docs docs_check.sh ${CMAKE_SOURCE_DIR} $<TARGET_FILE:lynceus>)
+set_tests_properties(docs PROPERTIES TIMEOUT 400)  # runs every page
 set_property(TEST install docs APPEND PROPERTY ENVIRONMENT OMP_NUM_THREADS=1
              OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1)
 lynceus_repo_script(format format_check.sh ${CMAKE_SOURCE_DIR})
@@ -47,6 +48,20 @@ lynceus_repo_test(structure ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/re
                   ${CMAKE_SOURCE_DIR})
 lynceus_repo_test(structure.fires ${Python3_EXECUTABLE}
                   ${CMAKE_CURRENT_SOURCE_DIR}/repo/structure_fires.py)
+
+# Pages that say what the program writes and needs.
+lynceus_repo_test(docs.reference ${Python3_EXECUTABLE}
+                  ${CMAKE_CURRENT_SOURCE_DIR}/repo/reference_check.py
+                  ${CMAKE_SOURCE_DIR}/docs/reference.md $<TARGET_FILE:lynceus>)
+lynceus_repo_test(docs.outputs ${Python3_EXECUTABLE}
+                  ${CMAKE_CURRENT_SOURCE_DIR}/repo/outputs_check.py
+                  ${CMAKE_SOURCE_DIR}/docs/outputs.md ${CMAKE_SOURCE_DIR} $<TARGET_FILE:lynceus>)
+lynceus_repo_test(docs.messages ${Python3_EXECUTABLE}
+                  ${CMAKE_CURRENT_SOURCE_DIR}/repo/messages_check.py
+                  ${CMAKE_SOURCE_DIR}/docs/messages.md ${CMAKE_SOURCE_DIR})
+lynceus_repo_test(sizes ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/repo/sizes_check.py
+                  ${CMAKE_SOURCE_DIR} $<TARGET_FILE:lynceus>)
+set_tests_properties(sizes PROPERTIES PROCESSORS 4)  # ranks
 
 # The GPU kit: what it reports, with stand-ins for the programs; a bundle of this build, rehearsed in
 # another folder; its ratios.

@@ -8,7 +8,8 @@
 namespace lynceus {
 namespace {
 
-using std::string_view_literals::operator""sv;
+// clang-tidy 14 does not see the use of a literal operator.
+using std::string_view_literals::operator""sv;  // NOLINT(misc-unused-using-decls)
 
 constexpr std::string_view kLfsBegin = "version https://git-lfs.github.com/spec/";
 

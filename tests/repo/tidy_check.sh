@@ -29,10 +29,14 @@ if ((${#files[@]} == 0)); then
   echo "${build}/compile_commands.json: expected the sources of ${root}, found none"
   exit 1
 fi
+# Without GCC's precompiled headers, which clang cannot read.
+mkdir -p "${build}/tidy"
+sed -E 's/ -include [^ ]*cmake_pch\.hxx//' "${build}/compile_commands.json" \
+  >"${build}/tidy/compile_commands.json"
 # -w: the warnings of the compiler are GCC's.
 code=0
 printf '%s\0' "${files[@]}" |
-  xargs -0 -n 1 -P "$(nproc)" "${tidy}" -p "${build}" --quiet --warnings-as-errors='*' \
+  xargs -0 -n 1 -P "$(nproc)" "${tidy}" -p "${build}/tidy" --quiet --warnings-as-errors='*' \
     --extra-arg=-w >"${build}/tidy.log" 2>/dev/null || code=$?
 if ((code != 0)); then
   grep -E '(warning|error):' "${build}/tidy.log" | sort -u

@@ -20,11 +20,11 @@
 #include <utility>
 
 #include "core/error.h"
-#include "core/foreign_file.h"
 #include "core/home.h"
 #include "core/resource.h"
-#include "core/spelling.h"
-#include "core/text_encoding.h"
+#include "core/text/foreign_file.h"
+#include "core/text/spelling.h"
+#include "core/text/text_encoding.h"
 
 namespace lynceus {
 namespace {

@@ -8,7 +8,7 @@
 #include "core/error.h"
 #include "core/fault.h"
 #include "core/log.h"
-#include "core/units.h"
+#include "core/text/units.h"
 #include "io/checkpoint/reader.h"
 #include "io/checkpoint/run_lease.h"
 #include "io/checkpoint/state_file.h"

@@ -6,7 +6,7 @@
 
 #include "core/check.h"
 #include "core/error.h"
-#include "core/foreign_file.h"
+#include "core/text/foreign_file.h"
 #include "io/files/hdf5.h"
 
 namespace lynceus::io {

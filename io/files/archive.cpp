@@ -8,7 +8,7 @@
 
 #include "core/check.h"
 #include "core/error.h"
-#include "core/foreign_file.h"
+#include "core/text/foreign_file.h"
 
 namespace lynceus::io {
 namespace {

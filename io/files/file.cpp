@@ -12,8 +12,8 @@
 #include <utility>
 
 #include "core/error.h"
-#include "core/foreign_file.h"
-#include "core/units.h"
+#include "core/text/foreign_file.h"
+#include "core/text/units.h"
 
 namespace lynceus::io {
 namespace {

@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "core/error.h"
-#include "core/foreign_file.h"
-#include "core/text_encoding.h"
+#include "core/text/foreign_file.h"
+#include "core/text/text_encoding.h"
 #include "io/files/json_internal.h"
 
 namespace lynceus::io {

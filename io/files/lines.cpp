@@ -4,8 +4,8 @@
 #include <utility>
 
 #include "core/error.h"
-#include "core/foreign_file.h"
-#include "core/text_encoding.h"
+#include "core/text/foreign_file.h"
+#include "core/text/text_encoding.h"
 
 namespace lynceus::io {
 

@@ -15,7 +15,7 @@ class Lines {
   static constexpr uint64_t kMaxBytes = 16ull << 20;
 
   /// Skips a byte order mark. ForeignFile for UTF-16, packed data, a web page and the like
-  /// (core/foreign_file.h).
+  /// (core/text/foreign_file.h).
   explicit Lines(const std::filesystem::path& path);
 
   /// Reads the next line without its newline; false after the last. InputError for a line that is

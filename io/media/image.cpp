@@ -2,7 +2,7 @@
 #include "io/media/image.h"
 
 #include "core/error.h"
-#include "core/foreign_file.h"
+#include "core/text/foreign_file.h"
 #include "io/media/bmp.h"
 #include "io/media/gif.h"
 #include "io/media/jpeg.h"

@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "core/error.h"
-#include "core/foreign_file.h"
+#include "core/text/foreign_file.h"
 #include "io/media/tiff_pixels.h"
 
 namespace lynceus::io::internal {

@@ -6,9 +6,9 @@
 
 #include "core/check.h"
 #include "core/error.h"
-#include "core/foreign_file.h"
 #include "core/random.h"
-#include "core/text_encoding.h"
+#include "core/text/foreign_file.h"
+#include "core/text/text_encoding.h"
 #include "io/files/digest.h"
 #include "io/files/file.h"
 #include "io/files/lines.h"

@@ -7,7 +7,7 @@
 
 #include "core/check.h"
 #include "core/error.h"
-#include "core/foreign_file.h"
+#include "core/text/foreign_file.h"
 #include "io/files/digest.h"
 #include "io/files/file.h"
 #include "io/text/sentencepiece_check.h"

@@ -5,8 +5,8 @@
 #include <optional>
 
 #include "core/error.h"
-#include "core/foreign_file.h"
-#include "core/text_encoding.h"
+#include "core/text/foreign_file.h"
+#include "core/text/text_encoding.h"
 #include "io/files/json.h"
 
 namespace lynceus::io {

@@ -9,7 +9,7 @@
 #include <utility>
 
 #include "core/error.h"
-#include "core/foreign_file.h"
+#include "core/text/foreign_file.h"
 #include "io/files/zip_entries.h"
 #include "io/weights/pickle.h"
 

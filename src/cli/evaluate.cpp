@@ -11,10 +11,10 @@
 #include "parallel/mpi_session.h"
 #include "train/data/run_data.h"
 #include "train/data/text_choice.h"
+#include "train/metrics/validation.h"
 #include "train/run/build_model.h"
 #include "train/run/checkpoint_choice.h"
 #include "train/run/run_state.h"
-#include "train/run/validation.h"
 
 namespace lynceus::cli {
 namespace {

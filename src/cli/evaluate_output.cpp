@@ -7,7 +7,7 @@
 #include <cstdlib>
 #include <system_error>
 
-#include "train/run/metrics.h"
+#include "train/metrics/metrics.h"
 
 namespace lynceus::cli {
 namespace {

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "io/files/file.h"
-#include "train/run/validation.h"
+#include "train/metrics/validation.h"
 
 namespace lynceus::cli {
 

@@ -3,7 +3,7 @@
 #include "cli/command.h"
 #include "cli/page.h"
 #include "core/log.h"
-#include "core/units.h"
+#include "core/text/units.h"
 #include "export/export.h"
 #include "parallel/agreement.h"
 #include "parallel/mpi_session.h"

@@ -6,7 +6,7 @@
 
 #include "core/error.h"
 #include "core/progress.h"
-#include "core/units.h"
+#include "core/text/units.h"
 #include "io/checkpoint/checkpoint.h"
 #include "io/checkpoint/values.h"
 #include "io/weights/weight_files.h"

@@ -16,7 +16,7 @@
 #include "cli/runtime.h"
 #include "core/fault.h"
 #include "core/process/out_of_memory.h"
-#include "core/spelling.h"
+#include "core/text/spelling.h"
 #include "core/version.h"
 #include "parallel/agreement.h"
 #include "parallel/communicator.h"

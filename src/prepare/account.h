@@ -12,7 +12,7 @@
 #include "io/files/json.h"
 #include "io/files/json_value.h"
 #include "parallel/communicator.h"
-#include "prepare/source.h"
+#include "prepare/rows/source.h"
 
 namespace lynceus::prepare {
 

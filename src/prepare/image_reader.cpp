@@ -2,11 +2,11 @@
 
 #include <utility>
 
-#include "core/foreign_file.h"
+#include "core/text/foreign_file.h"
 #include "io/files/file.h"
 #include "io/media/image.h"
-#include "prepare/row_text.h"
-#include "prepare/source.h"
+#include "prepare/rows/row_text.h"
+#include "prepare/rows/source.h"
 
 namespace lynceus::prepare {
 

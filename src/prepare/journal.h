@@ -12,7 +12,7 @@
 
 #include "io/dataset/shard_series.h"
 #include "io/files/file.h"
-#include "prepare/source.h"
+#include "prepare/rows/source.h"
 
 namespace lynceus::prepare {
 

@@ -11,7 +11,7 @@
 #include <string>
 
 #include "io/files/file.h"
-#include "prepare/source.h"
+#include "prepare/rows/source.h"
 
 namespace lynceus::prepare {
 

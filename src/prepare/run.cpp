@@ -15,9 +15,9 @@
 #include "parallel/agreement.h"
 #include "prepare/account.h"
 #include "prepare/journal.h"
-#include "prepare/parquet.h"
 #include "prepare/reject_list.h"
 #include "prepare/repetition.h"
+#include "prepare/rows/parquet.h"
 
 namespace lynceus::prepare {
 namespace {

@@ -11,7 +11,7 @@
 #include "parallel/communicator.h"
 #include "prepare/image_reader.h"
 #include "prepare/output.h"
-#include "prepare/source.h"
+#include "prepare/rows/source.h"
 
 namespace lynceus::prepare {
 

@@ -9,14 +9,14 @@
 #include <utility>
 
 #include "core/error.h"
-#include "core/foreign_file.h"
+#include "core/text/foreign_file.h"
 #include "io/media/frame_choice.h"
 #include "io/media/image.h"
 #include "io/media/jpeg.h"
 #include "prepare/child_process.h"
 #include "prepare/image_reader.h"
-#include "prepare/row_text.h"
-#include "prepare/source.h"
+#include "prepare/rows/row_text.h"
+#include "prepare/rows/source.h"
 
 namespace lynceus::prepare {
 namespace {

@@ -1,6 +1,6 @@
 // Files of JSON arrays, read one element at a time. If the file parses as one document, its
 // elements are those of the stream.
-#include "prepare/json_stream.h"
+#include "prepare/rows/json_stream.h"
 
 #include "fuzz/fuzz.h"
 

@@ -1,9 +1,9 @@
 // Lines, rows of JSONL, of TSV and of CSV. A refused row does not end the file: the next call
 // continues.
-#include "core/text_encoding.h"
+#include "core/text/text_encoding.h"
 #include "fuzz/fuzz.h"
 #include "io/files/lines.h"
-#include "prepare/table.h"
+#include "prepare/rows/table.h"
 
 using namespace lynceus;
 

@@ -67,8 +67,8 @@ endfunction()
 set(fuzz_objects)
 file(MAKE_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR}/fuzz)
 foreach(name
-    core/check core/config/config core/config/faults core/config/visitor core/error core/foreign_file
-    core/home core/memory core/stream core/tensor core/text_encoding
+    core/check core/config/config core/config/faults core/config/visitor core/error core/text/foreign_file
+    core/home core/memory core/stream core/tensor core/text/text_encoding
     core/no_cuda/accelerator
     io/checkpoint/manifest
     io/dataset/shard io/dataset/shard_sidecar
@@ -81,10 +81,10 @@ foreach(name
     io/weights/pickle io/weights/released_names io/weights/safetensors
     io/weights/safetensors_writer io/weights/stored_tensor io/weights/torch_file
     io/weights/weight_files io/weights/weights
-    src/prepare/child_process src/prepare/conversation src/prepare/file_ending src/prepare/image_reader
-    src/prepare/instructions src/prepare/json_bytes src/prepare/json_stream src/prepare/ordered_rows
-    src/prepare/row_keys src/prepare/row_text src/prepare/source
-    src/prepare/table src/prepare/video
+    src/prepare/child_process src/prepare/rows/conversation src/prepare/rows/file_ending src/prepare/image_reader
+    src/prepare/rows/instructions src/prepare/rows/json_bytes src/prepare/rows/json_stream src/prepare/rows/ordered_rows
+    src/prepare/rows/row_keys src/prepare/rows/row_text src/prepare/rows/source
+    src/prepare/rows/table src/prepare/video
     src/prepare/sources/coco src/prepare/sources/jsonl src/prepare/sources/llava
     src/prepare/sources/openvqa src/prepare/sources/webdataset)
   lynceus_fuzz_object(fuzz_objects ${CMAKE_SOURCE_DIR}/${name}.cpp)

@@ -52,11 +52,13 @@ PARTS = {
         ".": "",
         "data": ".",
         "step": ". data",
-        "run": ". data step",
+        "metrics": ". data step",
+        "run": ". data step metrics",
     },
     "prepare": {
-        ".": "",
-        "sources": ".",
+        "rows": "",
+        ".": "rows",
+        "sources": ". rows",
     },
 }
 
@@ -68,7 +70,7 @@ VENDOR_HOMES = (
     (r"archive(_entry)?\.h", r"^io/"),
     (r"sentencepiece_\w+\.h", r"^io/"),
     (r"unicode/.*", r"^io/text/"),
-    (r"nlohmann/.*", r"^(io/files/|src/prepare/json_stream\.(h|cpp)$)"),
+    (r"nlohmann/.*", r"^(io/files/|src/prepare/rows/json_stream\.(h|cpp)$)"),
     (r"dnnl.*|oneapi/dnnl/.*|cblas\.h|openblas.*", r"^kernels/cpu/"),
     (r"lib(av|sw)\w*/.*", r"^src/frames/"),
     (r"nccl\.h", r"^parallel/nccl"),

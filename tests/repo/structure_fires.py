@@ -30,8 +30,8 @@ CLEAN = {
     "src/verify/a.h": '#include "model/a.h"\n#include "train/run/a.h"',
     "src/frames/main.cpp": '#include <libavformat/avformat.h>\n#include "io/media/a.h"',
     "src/export/a.h": '#include "train/run/a.h"',
-    "src/prepare/json_stream.h": "#include <nlohmann/json.hpp>",
-    "src/prepare/sources/a.h": '#include "prepare/json_stream.h"',
+    "src/prepare/rows/json_stream.h": "#include <nlohmann/json.hpp>",
+    "src/prepare/sources/a.h": '#include "prepare/rows/json_stream.h"',
     "src/cli/train.cpp": '#include "train/run/a.h"\n#include "verify/a.h"\n#include "prepare/sources/a.h"',
 }
 

@@ -6,11 +6,11 @@
 #include <utility>
 
 #include "core/error.h"
-#include "prepare/conversation.h"
-#include "prepare/json_bytes.h"
-#include "prepare/json_stream.h"
-#include "prepare/row_keys.h"
-#include "prepare/row_text.h"
+#include "prepare/rows/conversation.h"
+#include "prepare/rows/json_bytes.h"
+#include "prepare/rows/json_stream.h"
+#include "prepare/rows/row_keys.h"
+#include "prepare/rows/row_text.h"
 
 namespace lynceus::prepare {
 namespace {

@@ -9,8 +9,8 @@
 #include <unordered_map>
 
 #include "prepare/image_reader.h"
-#include "prepare/json_stream.h"
-#include "prepare/source.h"
+#include "prepare/rows/json_stream.h"
+#include "prepare/rows/source.h"
 
 namespace lynceus::prepare {
 

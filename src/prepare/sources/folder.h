@@ -18,7 +18,7 @@
 #include <vector>
 
 #include "prepare/image_reader.h"
-#include "prepare/source.h"
+#include "prepare/rows/source.h"
 
 namespace lynceus::prepare {
 

@@ -7,11 +7,11 @@
 
 #include "core/error.h"
 #include "io/files/lines.h"
-#include "prepare/conversation.h"
-#include "prepare/file_ending.h"
-#include "prepare/ordered_rows.h"
-#include "prepare/row_keys.h"
-#include "prepare/row_text.h"
+#include "prepare/rows/conversation.h"
+#include "prepare/rows/file_ending.h"
+#include "prepare/rows/ordered_rows.h"
+#include "prepare/rows/row_keys.h"
+#include "prepare/rows/row_text.h"
 
 namespace lynceus::prepare {
 namespace {

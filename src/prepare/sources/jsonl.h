@@ -11,9 +11,9 @@
 // there are no text rows.
 //
 // "id", if present, is the key of the sample. A row with another key that carries content (see
-// prepare/row_keys.h) is rejected; further keys are ignored. Images are stored unchanged. A field
-// map renames the fields. In a TSV or CSV file (prepare/table.h) the keys are the cells of the first
-// line or, with a map of numbers only, the column numbers from 1.
+// prepare/rows/row_keys.h) is rejected; further keys are ignored. Images are stored unchanged. A
+// field map renames the fields. In a TSV or CSV file (prepare/rows/table.h) the keys are the cells
+// of the first line or, with a map of numbers only, the column numbers from 1.
 #pragma once
 
 #include <cstdint>
@@ -28,9 +28,9 @@
 #include "io/dataset/sample.h"
 #include "io/files/json.h"
 #include "prepare/image_reader.h"
-#include "prepare/json_stream.h"
-#include "prepare/source.h"
-#include "prepare/table.h"
+#include "prepare/rows/json_stream.h"
+#include "prepare/rows/source.h"
+#include "prepare/rows/table.h"
 #include "prepare/video.h"
 
 namespace lynceus::prepare {

@@ -2,9 +2,9 @@
 
 #include <utility>
 
-#include "prepare/instructions.h"
-#include "prepare/ordered_rows.h"
-#include "prepare/row_text.h"
+#include "prepare/rows/instructions.h"
+#include "prepare/rows/ordered_rows.h"
+#include "prepare/rows/row_text.h"
 
 namespace lynceus::prepare {
 

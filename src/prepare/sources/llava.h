@@ -1,5 +1,5 @@
 // Instructions with or without media: a JSON array of objects, or one object per line, in the forms
-// of prepare/instructions.h. `prepare llava` and `prepare text` both use this source.
+// of prepare/rows/instructions.h. `prepare llava` and `prepare text` both use this source.
 //
 // Visual tokens always come before the text, so the placeholders <image> and <video> are removed;
 // there must be one per image or video, or none. A single question that is only a placeholder is
@@ -10,8 +10,8 @@
 #include <memory>
 
 #include "prepare/image_reader.h"
-#include "prepare/json_stream.h"
-#include "prepare/source.h"
+#include "prepare/rows/json_stream.h"
+#include "prepare/rows/source.h"
 #include "prepare/video.h"
 
 namespace lynceus::prepare {

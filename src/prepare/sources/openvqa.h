@@ -14,8 +14,8 @@
 #include <vector>
 
 #include "prepare/image_reader.h"
-#include "prepare/json_stream.h"
-#include "prepare/source.h"
+#include "prepare/rows/json_stream.h"
+#include "prepare/rows/source.h"
 #include "prepare/video.h"
 
 namespace lynceus::prepare {

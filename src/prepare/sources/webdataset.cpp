@@ -6,8 +6,8 @@
 #include <utility>
 
 #include "io/files/lines.h"
-#include "prepare/file_ending.h"
-#include "prepare/row_text.h"
+#include "prepare/rows/file_ending.h"
+#include "prepare/rows/row_text.h"
 
 namespace lynceus::prepare {
 namespace {

@@ -1,8 +1,8 @@
 // A WebDataset archive: a tar file, plain or compressed, or several one after another. Consecutive
 // entries with the same key are one row. As in the library webdataset, the key is the name up to
 // the first dot after the last slash; the rest is the type of the entry: an image (jpg, jpeg, png,
-// webp, gif, bmp, tif, tiff), a caption (txt) or, if there is no txt, json with "caption", "captions", or "question" and
-// "answer". A row has one image.
+// webp, gif, bmp, tif, tiff), a caption (txt) or, if there is no txt, json with "caption",
+// "captions", or "question" and "answer". A row has one image.
 //
 // Rejected rows, besides those with damaged contents:
 //   no text, no picture   a picture without a caption, a caption without a picture; links and
@@ -19,7 +19,7 @@
 
 #include "io/files/archive.h"
 #include "prepare/image_reader.h"
-#include "prepare/source.h"
+#include "prepare/rows/source.h"
 
 namespace lynceus::prepare {
 

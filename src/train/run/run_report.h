@@ -9,13 +9,13 @@
 
 #include "core/progress.h"
 #include "train/data/batch_loader.h"
-#include "train/run/balance_account.h"
-#include "train/run/metrics.h"
+#include "train/metrics/balance_account.h"
+#include "train/metrics/metrics.h"
+#include "train/metrics/step_lines.h"
+#include "train/metrics/step_window.h"
+#include "train/metrics/validation.h"
 #include "train/run/run_config.h"
 #include "train/run/run_state.h"
-#include "train/run/step_lines.h"
-#include "train/run/step_window.h"
-#include "train/run/validation.h"
 #include "train/step/step.h"
 
 namespace lynceus::train {

@@ -7,7 +7,7 @@
 #include <array>
 #include <vector>
 
-#include "core/units.h"
+#include "core/text/units.h"
 
 namespace lynceus::train {
 namespace {

@@ -8,19 +8,19 @@
 
 #include "core/log.h"
 #include "core/progress.h"
+#include "core/text/units.h"
 #include "core/trace.h"
-#include "core/units.h"
 #include "kernels/gemm.h"
 #include "parallel/agreement.h"
 #include "parallel/dry_run.h"
 #include "parallel/launch/launcher_output.h"
 #include "train/data/sample_lines.h"
+#include "train/metrics/validation.h"
 #include "train/run/save_schedule.h"
 #include "train/run/signals.h"
 #include "train/run/start_lines.h"
 #include "train/run/stop_answer.h"
 #include "train/run/training_run.h"
-#include "train/run/validation.h"
 #include "train/step/lr_schedule.h"
 
 namespace lynceus::train {

@@ -6,8 +6,8 @@
 #include <webp/encode.h>
 
 #include "core/error.h"
-#include "core/foreign_file.h"
 #include "core/random.h"
+#include "core/text/foreign_file.h"
 #include "io/media/image.h"
 
 namespace lynceus::io {

@@ -13,7 +13,7 @@
 #include "io/files/file.h"
 #include "io/media/image.h"
 #include "io/media/jpeg.h"
-#include "prepare/source.h"
+#include "prepare/rows/source.h"
 
 namespace lynceus::prepare {
 

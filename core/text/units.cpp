@@ -1,0 +1,43 @@
+#include "core/text/units.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+
+namespace lynceus {
+namespace {
+
+constexpr double kStep = 1024;
+
+}  // namespace
+
+std::string bytes_text(uint64_t bytes) {
+  static constexpr const char* kUnits[] = {"KiB", "MiB", "GiB", "TiB"};
+  if (bytes < 1024) return fmt::format("{} B", bytes);
+  double value = static_cast<double>(bytes) / kStep;
+  size_t unit = 0;
+  while (value >= kStep && unit + 1 < std::size(kUnits)) {
+    value /= kStep;
+    ++unit;
+  }
+  return fmt::format("{:.1f} {}", value, kUnits[unit]);
+}
+
+std::string count_text(int64_t count) {
+  if (count < 1000) return fmt::format("{}", count);
+  if (count < 1'000'000) return fmt::format("{:.1f} thousand", static_cast<double>(count) / 1e3);
+  const std::string text = fmt::format("{:.1f}", static_cast<double>(count) / 1e6);
+  const size_t whole = text.find('.');
+  return whole <= 3 ? text + " million"
+                    : text.substr(0, whole - 3) + "," + text.substr(whole - 3) + " million";
+}
+
+std::string seconds_text(double seconds) {
+  if (seconds < 10) return fmt::format("{:.2f} s", seconds);
+  if (seconds < 60) return fmt::format("{:.1f} s", seconds);
+  const auto whole = static_cast<int64_t>(std::llround(seconds));
+  if (whole < 3600) return fmt::format("{} min {} s", whole / 60, whole % 60);
+  return fmt::format("{} h {} min", whole / 3600, whole % 3600 / 60);
+}
+
+}  // namespace lynceus

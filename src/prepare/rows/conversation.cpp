@@ -1,0 +1,201 @@
+#include "prepare/rows/conversation.h"
+
+#include <algorithm>
+#include <string_view>
+#include <utility>
+
+#include "core/error.h"
+#include "prepare/rows/row_keys.h"
+#include "prepare/rows/row_text.h"
+#include "prepare/rows/source.h"
+
+namespace lynceus::prepare {
+namespace {
+
+constexpr std::string_view kImage = "<image>";
+constexpr std::string_view kVideo = "<video>";
+constexpr std::string_view kAudio = "<audio>";
+
+struct Speaker {
+  std::string_view name;
+  io::TurnRole role;
+};
+
+constexpr Speaker kSpeakers[] = {
+    {"human", io::TurnRole::kUser},
+    {"user", io::TurnRole::kUser},
+    {"observation", io::TurnRole::kUser},
+    {"tool", io::TurnRole::kUser},
+    {"function", io::TurnRole::kUser},
+    {"tool_response", io::TurnRole::kUser},
+    {"function_response", io::TurnRole::kUser},
+    {"gpt", io::TurnRole::kAssistant},
+    {"assistant", io::TurnRole::kAssistant},
+    {"chatgpt", io::TurnRole::kAssistant},
+    {"bing", io::TurnRole::kAssistant},
+    {"bard", io::TurnRole::kAssistant},
+    {"model", io::TurnRole::kAssistant},
+    {"function_call", io::TurnRole::kAssistant},
+    {"tool_call", io::TurnRole::kAssistant},
+    {"system", io::TurnRole::kSystem},
+    {"developer", io::TurnRole::kSystem},
+};
+
+io::TurnRole role_of(const io::Json& from) {
+  const std::string name = from.string();
+  for (const Speaker& speaker : kSpeakers)
+    if (name == speaker.name) return speaker.role;
+  throw InputError("{}: expected human, user, gpt, assistant, system or a tool, found '{}'",
+                   from.where(), name.substr(0, 100));
+}
+
+/// Turns the parts of one message into text with placeholders.
+class Parts {
+ public:
+  Parts(std::vector<io::Json>* images, std::vector<io::Json>* videos)
+      : images_(images), videos_(videos) {}
+
+  std::string text_of_parts(const io::Json& parts) {
+    for (const io::Json& part : parts.elements()) add(part);
+    return std::move(text_);
+  }
+
+ private:
+  void add(const io::Json& part) {
+    if (part.is_string()) return add_line(part.string());
+    const std::string type = part.at("type").string();
+    if (type == "text" || type == "input_text" || type == "output_text")
+      return add_line(part.at("text").string());
+    for (const auto& [medium, placeholder, paths] :
+         {std::tuple{"image", kImage, images_}, std::tuple{"video", kVideo, videos_}}) {
+      const std::string name = medium;
+      if (type != name && type != name + "_url" && type != "input_" + name) continue;
+      const std::string keys[] = {name, name + "_url", "path", "url"};
+      for (const std::string& key : keys)
+        if (const auto path = content_of(part, key)) {
+          paths->push_back(*path);
+          break;
+        }
+      return add_line(std::string(placeholder));
+    }
+    const bool is_audio = type.find("audio") != std::string::npos;
+    throw RejectedRow(is_audio ? "unread key audio" : "unread part of a message",
+                      "{}: expected a part of type text, image, image_url or video, found '{}'",
+                      part.where(), type.substr(0, 100));
+  }
+  void add_line(const std::string& line) {
+    if (!text_.empty()) text_ += '\n';
+    text_ += line;
+  }
+
+  std::vector<io::Json>* images_;
+  std::vector<io::Json>* videos_;
+  std::string text_;
+};
+
+/// Removes the placeholders from the text; returns their number.
+size_t take(std::string& text, std::string_view placeholder) {
+  size_t count = 0;
+  for (size_t at = 0; (at = text.find(placeholder, at)) != std::string::npos; ++count) {
+    size_t length = placeholder.size();
+    if (at + length < text.size() && text[at + length] == '\n')
+      ++length;  // it has a line of its own
+    text.erase(at, length);
+  }
+  return count;
+}
+
+bool has_any(std::string_view text) {
+  return text.find(kImage) != std::string_view::npos || text.find(kVideo) != std::string_view::npos;
+}
+
+bool has_at_an_end(std::string_view text) {
+  return text.starts_with(kImage) || text.starts_with(kVideo) || text.ends_with(kImage) ||
+         text.ends_with(kVideo);
+}
+
+}  // namespace
+
+std::vector<io::Turn> turns_of(const io::Json& conversation, std::vector<io::Json>* images,
+                               std::vector<io::Json>* videos) {
+  constexpr std::string_view kRead[] = {"from", "value", "role", "content"};
+  std::vector<io::Turn> turns;
+  for (const io::Json& turn : conversation.elements()) {
+    refuse_unread(turn, kRead);
+    const auto role = turn.find("role");
+    const io::TurnRole speaker = role_of(role && !turn.find("from") ? *role : turn.at("from"));
+    const auto content = turn.find("content");
+    const io::Json value = content && !turn.find("value") ? *content : turn.at("value");
+    turns.push_back(
+        {speaker, value.is_array() ? Parts(images, videos).text_of_parts(value) : value.string()});
+  }
+  return turns;
+}
+
+void trim_turns(std::vector<io::Turn>& turns, const std::string& where) {
+  for (io::Turn& turn : turns) {
+    if (const std::string text = trimmed(turn.text); text.size() != turn.text.size())
+      turn.text = text;
+    if (turn.text.empty())
+      throw RejectedRow("empty text", "{}: expected a text in every turn, found an empty one",
+                        where);
+  }
+}
+
+std::vector<io::Turn> alternating_turns(std::vector<io::Turn> turns, const std::string& where) {
+  std::vector<io::Turn> kept;
+  const auto bad = [&](const char* found) {
+    return RejectedRow("broken conversation",
+                       "{}: expected user and assistant to alternate, found {}", where, found);
+  };
+  trim_turns(turns, where);
+  for (io::Turn& turn : turns) {
+    const bool begins = kept.empty() || kept.back().role == io::TurnRole::kSystem;
+    if (turn.role == io::TurnRole::kSystem) {
+      if (!kept.empty()) throw bad("a system turn that is not the first");
+    } else if (begins) {
+      if (turn.role == io::TurnRole::kAssistant) continue;  // an answer without a question
+    } else if (turn.role == kept.back().role) {
+      throw bad("two turns of one speaker");
+    }
+    kept.push_back(std::move(turn));
+  }
+  if (!kept.empty() && kept.back().role == io::TurnRole::kUser) kept.pop_back();
+  if (kept.empty() || kept.back().role != io::TurnRole::kAssistant)
+    throw bad("no question with an answer");
+  return kept;
+}
+
+void take_placeholders(std::vector<io::Turn>& turns, const PlaceholderMedia& media,
+                       const std::string& where) {
+  size_t images = 0;
+  size_t videos = 0;
+  for (io::Turn& turn : turns) {
+    const bool is_plain = turn.role == io::TurnRole::kText;
+    const bool is_answer = turn.role == io::TurnRole::kAssistant;
+    if ((is_plain && has_at_an_end(turn.text)) ||
+        (is_answer && media.images > 0 && has_any(turn.text)))
+      throw RejectedRow("placeholder in a text that is learned",
+                        "{}: expected <image> and <video> only in questions, found one in '{}'",
+                        where, turn.text.substr(0, 100));
+    if (is_plain || is_answer) continue;
+    images += take(turn.text, kImage);
+    videos += take(turn.text, kVideo);
+    if (turn.text.find(kAudio) != std::string::npos)
+      throw RejectedRow("placeholders without media", "{}: found <audio>, and audio is not read",
+                        where);
+  }
+  const size_t found = images + videos;
+  if (found == 0) return;
+  const bool fits = media.is_video ? found == 1 || (videos == 0 && images == media.images)
+                                   : videos == 0 && images == media.images;
+  if (!fits)
+    throw RejectedRow(
+        videos > 0 && !media.is_video ? "placeholders without media"
+                                      : "placeholders without pictures",
+        "{}: expected one <image> per image or none, found {} <image>, {} <video> and "
+        "{} {}",
+        where, images, videos, media.images, media.is_video ? "frames" : "images");
+}
+
+}  // namespace lynceus::prepare

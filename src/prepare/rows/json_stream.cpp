@@ -1,0 +1,237 @@
+#include "prepare/rows/json_stream.h"
+
+#include <algorithm>
+#include <optional>
+#include <string_view>
+#include <utility>
+
+#include "core/error.h"
+#include "io/files/lines.h"
+#include "prepare/rows/json_bytes.h"
+#include "prepare/rows/row_text.h"
+
+namespace lynceus::prepare {
+namespace {
+
+constexpr size_t kMaxKeys = 20;
+
+io::Json parse_row(std::string_view text, const std::string& where) {
+  io::JsonLimits limits;
+  limits.max_bytes = io::Lines::kMaxBytes;
+  limits.refuse_duplicate_keys = false;
+  return io::Json::parse(text, where, limits);
+}
+
+/// Calls `sink` with a row that is parsed once, by `parse`.
+template <typename Sink, typename Parse>
+void pass_on(const Sink& sink, const Parse& parse) {
+  std::optional<io::Json> value;
+  sink([&] {
+    if (!value) value = parse();
+    return *value;
+  });
+}
+
+/// Reads one file from front to back.
+class ElementReader {
+ public:
+  ElementReader(const std::filesystem::path& path, const std::vector<std::string>& arrays,
+                const JsonElementSink& sink)
+      : path_(path.string()), arrays_(arrays), sink_(sink), bytes_(path) {}
+
+  std::vector<std::string> read() {
+    const bool is_array = wanted("");
+    const char first = bytes_.skip_space();
+    if (bytes_.at_end()) return {};
+    if (first != (is_array ? '[' : '{')) expected_shape();
+    is_array ? read_array("") : read_object();
+    bytes_.skip_space();
+    if (!bytes_.at_end()) broken("after the end of the JSON value", "the end of the file");
+    return std::move(keys_);
+  }
+
+ private:
+  bool wanted(const std::string& name) const {
+    return std::find(arrays_.begin(), arrays_.end(), name) != arrays_.end();
+  }
+
+  void read_object() {
+    bytes_.advance();
+    std::vector<std::string> seen;
+    while (true) {
+      if (const char next = bytes_.skip_space(); next == '}') break;
+      const std::string key = read_key();
+      if (keys_.size() < kMaxKeys || wanted(key)) keys_.push_back(key.substr(0, 100));
+      if (wanted(key)) {
+        if (std::find(seen.begin(), seen.end(), key) != seen.end())
+          throw InputError("{}: duplicate key '{}' in one object", path_, key);
+        seen.push_back(key);
+        if (bytes_.skip_space() != '[')
+          throw InputError("{}: key {}: expected an array", path_, key);
+        read_array(key);
+      } else {
+        bytes_.take_value(nullptr);
+      }
+      if (const char next = bytes_.skip_space(); next == ',')
+        bytes_.advance();
+      else if (next != '}')
+        broken(fmt::format("after the member '{}'", key.substr(0, 100)), ", or }");
+    }
+    bytes_.advance();
+  }
+
+  std::string read_key() {
+    if (bytes_.skip_space() != '"') broken("in the object", "a key");
+    text_.clear();
+    bytes_.take_value(&text_);
+    const std::string key = parse_row(text_, path_ + ": a key of the object").string();
+    if (bytes_.skip_space() != ':') broken(fmt::format("after the key '{}'", key), ":");
+    bytes_.advance();
+    bytes_.skip_space();
+    return key;
+  }
+
+  void read_array(const std::string& name) {
+    bytes_.advance();
+    for (int64_t index = 0;;) {
+      const char next = bytes_.skip_space();
+      if (next == ']' && !bytes_.at_end()) break;
+      if (next == ',') {
+        bytes_.advance();
+        continue;
+      }
+      read_element(name, index++);
+      const char after = bytes_.skip_space();
+      if (bytes_.at_end() || (after != ',' && after != ']'))
+        broken(fmt::format("after the element {}[{}], which begins at byte {}", name, index - 1,
+                           begin_),
+               ", or ]");
+    }
+    bytes_.advance();
+  }
+
+  void read_element(const std::string& name, int64_t index) {
+    begin_ = bytes_.position();
+    text_.clear();
+    const bool is_short = bytes_.take_value(&text_);
+    if (bytes_.position() == begin_)
+      broken(fmt::format("at the element {}[{}]", name, index), "a value");
+    pass_on([&](const JsonRow& row) { sink_(name, row); },
+            [&] {
+              const std::string where = fmt::format("{}: {}[{}]", path_, name, index);
+              if (!is_short)
+                throw InputError("{}: more than {} bytes", where, io::Lines::kMaxBytes);
+              return parse_row(text_, where);
+            });
+  }
+
+  [[noreturn]] void broken(const std::string& place, const char* expected) {
+    bytes_.skip_space();
+    throw InputError(
+        "{}: not valid JSON {}: expected {}, found {} at byte {}; brackets or quotes do not match, "
+        "so "
+        "the rest of the file cannot be read",
+        path_, place, expected, bytes_.found(), bytes_.position());
+  }
+
+  [[noreturn]] void expected_shape() {
+    const bool is_array = wanted("");
+    std::string names;
+    for (const std::string& name : arrays_) names += (names.empty() ? "" : ", ") + name;
+    throw InputError("{}: expected JSON that is {}, found {}", path_,
+                     is_array ? "an array" : "an object with the arrays " + names, bytes_.found());
+  }
+
+  const std::string path_;
+  const std::vector<std::string>& arrays_;
+  const JsonElementSink& sink_;
+  JsonBytes bytes_;
+  std::string text_;  // of the current element
+  uint64_t begin_ = 0;
+  std::vector<std::string> keys_;
+};
+
+/// Refuses a file that is one object and no row: the annotations of COCO, a split of Karpathy.
+void refuse_single_object(const std::filesystem::path& path) {
+  io::Lines lines(path);
+  std::string first;
+  std::string second;
+  bool is_long = false;
+  const auto next = [&](std::string& line) {
+    while (true) {
+      try {
+        if (!lines.next(line)) return false;
+        if (!io::is_blank(line)) return true;
+      } catch (const InputError&) {
+        is_long = true;
+        return true;
+      }
+    }
+  };
+  if (!next(first)) return;
+  const bool is_first_long = is_long;
+  const bool is_single = !next(second);
+  second.erase(0, second.find_first_not_of(" \t\r"));
+  // Inside an object that continues on the next line, that line begins with a key.
+  if ((is_single && is_first_long) || (!is_single && second.starts_with('"')))
+    throw InputError(
+        "{}: expected a JSON array of rows, or one object per line, found a single object over {}",
+        path.string(),
+        is_single ? "a line of more than 16 MiB"
+                  : "several lines, which begins with " + trimmed(first) + second.substr(0, 80));
+}
+
+}  // namespace
+
+std::vector<std::string> read_json_elements(const std::filesystem::path& path,
+                                            const std::vector<std::string>& arrays,
+                                            const JsonElementSink& sink) {
+  return ElementReader(path, arrays, sink).read();
+}
+
+JsonRows::JsonRows(std::filesystem::path path) : path_(std::move(path)) {
+  const char first = JsonBytes(path_).skip_space();
+  is_array_ = first == '[';
+  if (first == '{') refuse_single_object(path_);
+  if (is_array_) {
+    for_each([&](const JsonRow&) { ++count_; });
+  } else {
+    count_ = io::count_filled_lines(path_);
+  }
+}
+
+void JsonRows::for_each(const std::function<void(const JsonRow& row)>& sink) const {
+  if (is_array_) {
+    read_json_elements(path_, {""}, [&](const std::string&, const JsonRow& row) { sink(row); });
+    return;
+  }
+  io::Lines lines(path_);
+  std::string line;
+  while (true) {
+    std::optional<InputError> fault;
+    try {
+      if (!lines.next(line)) return;
+    } catch (const InputError& error) {
+      fault = error;
+    }
+    if (!fault && io::is_blank(line)) continue;
+    pass_on(sink, [&] {
+      if (fault) throw InputError(*fault);
+      return parse_row(line, fmt::format("{}:{}", path_.string(), lines.line_number()));
+    });
+  }
+}
+
+void JsonRows::read_from(
+    int64_t skip, const RowSink& sink,
+    const std::function<std::vector<io::Sample>(const io::Json& row, int64_t index)>& make) const {
+  int64_t index = 0;
+  for_each([&](const JsonRow& value) {
+    if (index++ < skip) return;
+    SourceRow row = make_row([&] { return make(value(), index - 1); });
+    row.done = index;
+    sink(std::move(row));
+  });
+}
+
+}  // namespace lynceus::prepare

@@ -1,0 +1,158 @@
+#include "prepare/rows/row_keys.h"
+
+#include <algorithm>
+
+#include "prepare/rows/source.h"
+
+namespace lynceus::prepare {
+namespace {
+
+struct ContentKey {
+  std::string_view name;
+  const char* hint = "";  // which source reads it
+};
+
+constexpr const char* kConversations = "; the source llava reads conversations";
+constexpr const char* kVideos = "; the sources video and llava read videos";
+
+constexpr ContentKey kContentKeys[] = {
+    // media
+    {"audio"},
+    {"audios"},
+    {"frames"},
+    {"image"},
+    {"images"},
+    {"sound"},
+    {"speech"},
+    {"video", kVideos},
+    {"videos", kVideos},
+    // conversations
+    {"conversation"},
+    {"conversations", kConversations},
+    {"dialog"},
+    {"dialogue"},
+    {"function_call"},
+    {"functions"},
+    {"history"},
+    {"input"},
+    {"instruction", kConversations},
+    {"messages", kConversations},
+    {"output"},
+    {"system"},
+    {"system_prompt"},
+    {"tool_calls"},
+    {"tools"},
+    // questions, captions, answers
+    {"answer"},
+    {"answers"},
+    {"caption"},
+    {"captions"},
+    {"choices"},
+    {"chosen"},
+    {"completion"},
+    {"context"},
+    {"hint"},
+    {"options"},
+    {"passage"},
+    {"prompt"},
+    {"question"},
+    {"questions"},
+    {"rejected"},
+    {"response"},
+    {"text"},
+    {"texts"},
+};
+
+constexpr std::string_view kMedia[] = {"image", "img",   "picture", "photo",
+                                       "video", "audio", "sound",   "speech"};
+constexpr std::string_view kForms[] = {"",       "_path",   "_paths", "_file", "_files", "_name",
+                                       "_names", "_url",    "_urls",  "_id",   "_ids",   "_bytes",
+                                       "_data",  "_base64", "path",   "url"};
+
+char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+
+std::string lower(std::string_view text) {
+  std::string result(text);
+  for (char& c : result) c = lower(c);
+  return result;
+}
+
+/// Without regard to case.
+const ContentKey* content_key(std::string_view name) {
+  for (const ContentKey& key : kContentKeys) {
+    if (key.name.size() == name.size() && key.name[0] == lower(name[0]) && key.name == lower(name))
+      return &key;
+  }
+  return nullptr;
+}
+
+/// Whether a key is a medium and its form: images, image_path, ImgUrl.
+bool names_media(std::string_view name) {
+  constexpr std::string_view kFirst = "ipvas";  // of kMedia
+  if (name.empty() || kFirst.find(lower(name[0])) == std::string_view::npos) return false;
+  const std::string key = lower(name);
+  for (const std::string_view medium : kMedia) {
+    if (!key.starts_with(medium)) continue;
+    std::string_view form = std::string_view(key).substr(medium.size());
+    if (form.starts_with('s')) form.remove_prefix(1);
+    if (std::find(std::begin(kForms), std::end(kForms), form) != std::end(kForms)) return true;
+  }
+  return false;
+}
+
+bool is_one_of(std::string_view key, std::span<const std::string_view> keys) {
+  return std::find(keys.begin(), keys.end(), key) != keys.end();
+}
+
+[[noreturn]] void refuse(const io::Json& row, std::string_view key, const char* hint) {
+  throw RejectedRow("unread key " + lower(key),
+                    "{}: the key '{}' has content that is not read from such a row{}", row.where(),
+                    key, hint);
+}
+
+}  // namespace
+
+bool has_content(const io::Json& value) {
+  if (value.is_string())
+    return value.string_view().find_first_not_of(" \t\r\n") != std::string_view::npos;
+  if (value.is_boolean()) return value.boolean();
+  if (value.is_array()) {
+    for (size_t i = 0; i < value.size(); ++i)
+      if (has_content(value.at(i))) return true;
+    return false;
+  }
+  if (value.is_object()) {
+    const auto members = value.members();
+    return std::any_of(members.begin(), members.end(),
+                       [](const auto& member) { return has_content(member.second); });
+  }
+  return !value.is_null();
+}
+
+std::optional<io::Json> content_of(const io::Json& row, const std::string& key) {
+  auto found = row.find(key);
+  if (found && !has_content(*found)) found.reset();
+  return found;
+}
+
+std::optional<io::Json> content_of(const io::Json& row, std::span<const std::string_view> keys) {
+  for (const std::string_view key : keys)
+    if (auto found = content_of(row, std::string(key))) return found;
+  return std::nullopt;
+}
+
+void refuse_unread(const io::Json& row, std::span<const std::string_view> read) {
+  for (const std::string_view key : row.keys()) {
+    const ContentKey* known = content_key(key);
+    if (known != nullptr && !is_one_of(key, read) && has_content(row.at(std::string(key))))
+      refuse(row, key, known->hint);
+  }
+}
+
+void refuse_unread_media(const io::Json& row, std::span<const std::string_view> read) {
+  for (const std::string_view key : row.keys())
+    if (names_media(key) && !is_one_of(key, read) && has_content(row.at(std::string(key))))
+      refuse(row, key, "");
+}
+
+}  // namespace lynceus::prepare

@@ -1,0 +1,94 @@
+#include "prepare/rows/row_text.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "prepare/rows/source.h"
+
+namespace lynceus::prepare {
+
+std::string trimmed(const std::string& text) {
+  constexpr const char* kSpace = " \t\r\n";
+  const size_t begin = text.find_first_not_of(kSpace);
+  if (begin == std::string::npos) return "";
+  return text.substr(begin, text.find_last_not_of(kSpace) - begin + 1);
+}
+
+std::string text_of(const io::Json& value) {
+  std::string text = trimmed(value.string());
+  if (text.empty()) {
+    throw RejectedRow("empty text", "{}: expected a text, found an empty one", value.where());
+  }
+  return text;
+}
+
+std::string text_of_bytes(std::string_view bytes, const std::string& where) {
+  constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
+  if (bytes.starts_with(kByteOrderMark)) bytes.remove_prefix(kByteOrderMark.size());
+  io::JsonLimits limits;
+  limits.max_bytes = 8 * bytes.size() + 2;  // escapes make text longer
+  return text_of(io::Json::parse(io::json_quoted(std::string(bytes)), where, limits));
+}
+
+std::vector<std::string> lines_of_text(std::string_view bytes, const std::string& where) {
+  const std::string text = text_of_bytes(bytes, where);
+  std::vector<std::string> lines;
+  for (size_t begin = 0; begin < text.size();) {
+    const size_t end = std::min(text.find('\n', begin), text.size());
+    std::string line = trimmed(text.substr(begin, end - begin));
+    if (!line.empty()) lines.push_back(std::move(line));
+    begin = end + 1;
+  }
+  return lines;
+}
+
+std::vector<std::string> texts_of(const io::Json& value) {
+  if (!value.is_array()) return {text_of(value)};
+  std::vector<std::string> texts;
+  for (const io::Json& element : value.elements()) texts.push_back(text_of(element));
+  if (texts.empty()) {
+    throw RejectedRow("empty text", "{}: expected at least one text, found an empty list",
+                      value.where());
+  }
+  return texts;
+}
+
+std::string id_of(const std::optional<io::Json>& id) {
+  if (!id || id->is_null()) return "";
+  if (id->is_string()) return id->string();
+  constexpr double kExact = 0x1p53;  // larger floats are not exact integers
+  if (id->is_number() && std::abs(id->number()) < kExact &&
+      std::trunc(id->number()) == id->number())
+    return std::to_string(static_cast<int64_t>(id->number()));
+  return id->dump();
+}
+
+std::string key_of(const io::Json& row, int64_t index) {
+  const std::string id = id_of(row.find("id"));
+  return id.empty() ? fmt::format("row {}", index + 1) : id;
+}
+
+std::string path_of(const io::Json& value) {
+  if (!value.is_object()) return text_of(value);
+  const auto path = value.find("path");
+  return text_of(path && !path->is_null() ? *path : value.at("url"));
+}
+
+std::string keys_of(const io::Json& row) {
+  std::string keys;
+  for (const auto& [key, value] : row.members()) keys += (keys.empty() ? "" : ", ") + key;
+  return keys.empty() ? "none" : keys.substr(0, 400);
+}
+
+std::vector<io::Sample> one_sample_per_answer(const io::Sample& sample,
+                                              const std::vector<std::string>& answers) {
+  std::vector<io::Sample> samples(answers.size(), sample);
+  for (size_t i = 0; i < answers.size(); ++i) {
+    samples[i].turns.push_back({io::TurnRole::kAssistant, answers[i]});
+    if (answers.size() > 1) samples[i].key += fmt::format("#{}", i + 1);
+  }
+  return samples;
+}
+
+}  // namespace lynceus::prepare

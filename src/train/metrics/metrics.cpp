@@ -1,0 +1,57 @@
+// Writes metrics as JSON lines and cuts the file at the step that a run resumes from.
+#include "train/metrics/metrics.h"
+
+#include <cmath>
+#include <optional>
+
+#include "core/error.h"
+#include "io/files/json.h"
+
+namespace lynceus::train {
+namespace {
+
+std::string quoted(const std::string& text) {
+  std::string out = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\')
+      out += {'\\', c};
+    else if (static_cast<unsigned char>(c) < 0x20)
+      out += fmt::format("\\u{:04x}", static_cast<int>(c));
+    else
+      out += c;
+  }
+  return out + "\"";
+}
+
+std::string to_json(const MetricValue& value) {
+  if (const auto* integer = std::get_if<int64_t>(&value)) return std::to_string(*integer);
+  if (const auto* text = std::get_if<std::string>(&value)) return quoted(*text);
+  const double number = std::get<double>(value);
+  return std::isfinite(number) ? fmt::format("{}", number) : "null";
+}
+
+std::optional<int64_t> step_of(const std::string& line) {
+  try {
+    return io::Json::parse(line, "metrics.jsonl").at("step").integer();
+  } catch (const InputError&) {
+    return std::nullopt;
+  }
+}
+
+}  // namespace
+
+std::string to_json(const Metrics& metrics) {
+  std::string text = "{";
+  for (const auto& [key, value] : metrics)
+    text += (text.size() > 1 ? ", " : "") + quoted(key) + ": " + to_json(value);
+  return text + "}";
+}
+
+MetricsFile::MetricsFile(const std::filesystem::path& run_directory)
+    : lines_(run_directory, "metrics", ".jsonl", step_of) {}
+
+void MetricsFile::cut_after(int64_t step) { lines_.cut_after(step); }
+
+void MetricsFile::append(const Metrics& metrics) { lines_.append(train::to_json(metrics) + "\n"); }
+
+}  // namespace lynceus::train

@@ -1,0 +1,170 @@
+// Large JSON is read element by element, and hostile JSON ends in one message; also TSV.
+#include "prepare/rows/json_stream.h"
+
+#include "tests/prepare/sources/source_fixture.h"
+
+namespace lynceus::prepare {
+namespace {
+
+using testing::AllOf;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+class JsonStreamTest : public SourceTest {
+ protected:
+  /// "array:element" of the wanted arrays.
+  std::vector<std::string> elements(const std::string& text,
+                                    const std::vector<std::string>& arrays) const {
+    std::vector<std::string> all;
+    read_json_elements(write("x.json", text), arrays,
+                       [&](const std::string& array, const JsonRow& element) {
+                         all.push_back(array + ":" + text_of(element));
+                       });
+    return all;
+  }
+  /// The row as JSON, or the message of its fault.
+  static std::string text_of(const JsonRow& row) {
+    std::string text;
+    const std::string fault = input_error([&] { text = row().dump(); });
+    return text.empty() ? fault : text;
+  }
+  std::string fault(const std::string& text, const std::vector<std::string>& arrays = {"a"}) const {
+    return input_error([&] { elements(text, arrays); });
+  }
+};
+
+TEST_F(JsonStreamTest, WantedArraysInTheirOrder) {
+  const std::string text =
+      R"({"info": {"a": [9], "deep": [[{}]]}, "b": [1, "two", null], "a": [{"x": [1, {"y": 2}]},
+          [3], true], "tail": "a"})";
+  EXPECT_THAT(elements(text, {"a"}), ElementsAre(R"(a:{"x":[1,{"y":2}]})", "a:[3]", "a:true"));
+  EXPECT_THAT(elements(text, {"a", "b"}), ElementsAre("b:1", "b:\"two\"", "b:null",
+                                                      R"(a:{"x":[1,{"y":2}]})", "a:[3]", "a:true"));
+  EXPECT_THAT(elements("[[1], 2]", {""}), ElementsAre(":[1]", ":2"));
+  EXPECT_THAT(elements("{\"a\": []}", {"a"}), ElementsAre());
+}
+
+TEST_F(JsonStreamTest, ErrorsNameTheElement) {
+  read_json_elements(write("x.json", R"({"a": [{}, {"k": 1}]})"), {"a"},
+                     [](const std::string&, const JsonRow& element) {
+                       if (element().size() == 0) return;
+                       EXPECT_THAT(input_error([&] { element().at("k").string(); }),
+                                   HasSubstr("x.json: a[1]: key k: expected a string, found 1"));
+                     });
+}
+
+TEST_F(JsonStreamTest, HostileFiles) {
+  EXPECT_THAT(fault("{\"a\": [1, 2"),
+              AllOf(HasSubstr("x.json: not valid JSON"),
+                    HasSubstr("expected , or ], found the end of the file")));
+  EXPECT_THAT(fault("{\"a\": [1]} x"), HasSubstr("not valid JSON after the end"));
+  EXPECT_THAT(fault("{\"a\" [1]}"), HasSubstr("after the key 'a': expected :, found '[1]}'"));
+  EXPECT_THAT(fault("{3: [1]}"), HasSubstr("expected a key, found '3"));
+  EXPECT_THAT(fault("{\"a\": [1]"), HasSubstr("after the member 'a': expected , or }"));
+  EXPECT_THAT(fault("[1]"), HasSubstr("expected JSON that is an object with the arrays a"));
+  EXPECT_THAT(fault("{}", {""}), HasSubstr("expected JSON that is an array, found '{}'"));
+  EXPECT_THAT(fault("3"), HasSubstr("expected JSON that is"));
+  EXPECT_THAT(fault("{\"a\": {}}"), HasSubstr("key a: expected an array"));
+  EXPECT_THAT(fault("{\"a\": 1}"), HasSubstr("key a: expected an array"));
+  EXPECT_THAT(fault("{\"a\": [1], \"a\": [2]}"), HasSubstr("duplicate key 'a' in one object"));
+}
+
+TEST_F(JsonStreamTest, ABadElementCostsThatElement) {
+  for (const std::string bad : {R"({"v": "\ud83d"})", R"({"v": "\q"})", R"({"v": NaN})", "NaN",
+                                "-Infinity", "tru", "{'v': 1}", "{\"v\": \"a\nb\"}",
+                                "{\"v\": \"\xff\"}", R"({"v" 1})", R"({"v": [1, 2}})", "\"\t\""}) {
+    const auto all = elements("[{\"n\": 0}, " + bad + "\n, {\"n\": \"}],\\\"\"}]", {""});
+    EXPECT_THAT(
+        all, ElementsAre(":{\"n\":0}", AllOf(HasSubstr("x.json: [1]"), HasSubstr("not valid JSON")),
+                         ":{\"n\":\"}],\\\"\"}"))
+        << bad;
+  }
+  EXPECT_THAT(elements("[1,,2,]", {""}), ElementsAre(":1", ":2")) << "a blank element is no row";
+}
+
+TEST_F(JsonStreamTest, BracketsThatDoNotMatchEndTheFile) {
+  for (const std::string bad : {R"({"v": 1)", R"({"v": "1})", R"({"v": 1}})", R"({"v": 1} {)", "}"})
+    EXPECT_THAT(fault("[{\"n\": 0}, " + bad + ", {\"n\": 2}]", {""}),
+                AllOf(HasSubstr("x.json: not valid JSON"), HasSubstr("brackets or quotes")))
+        << bad;
+  EXPECT_THAT(fault("[{\"n\": 0}, {\"n\": 1]", {""}),
+              HasSubstr("after the element [1], which begins at byte 11"));
+}
+
+TEST_F(JsonStreamTest, MarksAndEmptyFiles) {
+  EXPECT_THAT(elements("\xEF\xBB\xBF[1]", {""}), ElementsAre(":1"));
+  EXPECT_THAT(elements("\xEF\xBB\xBF{\"a\": [1]}", {"a"}), ElementsAre("a:1"));
+  for (const std::string empty : {"", " \n", "\xEF\xBB\xBF"})
+    EXPECT_THAT(elements(empty, {"a"}), ElementsAre());
+  EXPECT_THAT(fault(std::string("[\0001\0]\0", 6), {""}),
+              HasSubstr("expected UTF-8, found UTF-16"));
+}
+
+TEST_F(JsonStreamTest, DepthIsBounded) {
+  const auto nested = [](const std::string& key, int depth) {
+    return "{\"" + key + "\": [1, " + std::string(depth, '[') + std::string(depth, ']') + ", 2]}";
+  };
+  EXPECT_THAT(elements(nested("a", 64), {"a"})[1], testing::StartsWith("a:[["));
+  EXPECT_THAT(elements(nested("a", 65), {"a"}),
+              ElementsAre("a:1", HasSubstr("nested deeper than 64"), "a:2"));
+  EXPECT_THAT(elements(nested("a", 100'000), {"a"}),
+              ElementsAre("a:1", HasSubstr("nested deeper than 64"), "a:2"));
+  EXPECT_EQ(fault(nested("b", 100'000)), "no InputError") << "not read";
+}
+
+TEST_F(JsonStreamTest, ElementsAreBounded) {
+  const std::string quarter(4 << 20, 'x');
+  std::string element = "{\"a\": [[";
+  for (int i = 0; i < 3; ++i) element += "\"" + quarter + "\", ";
+  EXPECT_EQ(elements(element + "1]]}", {"a"})[0].size(), 2 + quarter.size() * 3 + 12);
+  EXPECT_THAT(elements(element + "\"" + quarter + quarter + "\"], 2]}", {"a"}),
+              ElementsAre(HasSubstr("a[0]: more than 16777216 bytes"), "a:2"));
+}
+
+TEST_F(JsonStreamTest, RowsOfEitherForm) {
+  for (const std::string text : {"[{\"n\": 0}, {\"n\": 1}]", " \n[\n{\"n\": 0},\n{\"n\": 1}\n]",
+                                 "{\"n\": 0}\n\n{\"n\": 1}\n"}) {
+    const JsonRows file(write("x.json", text));
+    EXPECT_EQ(file.count(), 2) << text;
+    std::vector<int64_t> numbers;
+    file.for_each([&](const JsonRow& row) { numbers.push_back(row().at("n").integer()); });
+    EXPECT_THAT(numbers, ElementsAre(0, 1)) << text;
+  }
+  for (const std::string text : {"{\n  \"info\": {},\n  \"images\": []\n}\n", "\n{ \r\n\"n\": 0}"})
+    EXPECT_THAT(input_error([&] { JsonRows(write("x.json", text)); }),
+                AllOf(HasSubstr("expected a JSON array of rows, or one object per line"),
+                      HasSubstr("found a single object over several lines")));
+  const std::string cut = "{\"n\": 0\n{\"n\": 1}\n";
+  EXPECT_EQ(JsonRows(write("x.json", cut)).count(), 2) << "the first line is incomplete";
+  EXPECT_EQ(JsonRows(write("x.json", "")).count(), 0);
+  EXPECT_THAT(input_error([&] { JsonRows(write("x.json", "[{}, {")); }), HasSubstr("x.json"));
+}
+
+TEST_F(JsonStreamTest, AMalformedLineIsARowOfItsOwn) {
+  const JsonRows file(write("x.jsonl", "{\"n\": 0}\n{broken\n{\"n\": 2}\n"));
+  EXPECT_EQ(file.count(), 3);
+  std::vector<SourceRow> all;
+  const auto make = [](const io::Json& row, int64_t index) -> std::vector<io::Sample> {
+    EXPECT_EQ(row.at("n").integer(), index);
+    return {io::Sample{}};
+  };
+  file.read_from(
+      0, [&](SourceRow row) { all.push_back(std::move(row)); }, make);
+  ASSERT_EQ(all.size(), 3u);
+  EXPECT_EQ(all[1].reject, "malformed row");
+  EXPECT_THAT(all[1].problem, HasSubstr("x.jsonl:2"));
+  EXPECT_EQ(all[2].done, 3);
+  all.clear();
+  file.read_from(
+      2, [&](SourceRow row) { all.push_back(std::move(row)); }, make);
+  EXPECT_EQ(all.size(), 1u);
+  // An exception of the sink does not count as a malformed line.
+  EXPECT_THAT(input_error([&] {
+                file.read_from(
+                    0, [](const SourceRow&) { throw InputError("enough"); }, make);
+              }),
+              testing::StrEq("enough"));
+}
+
+}  // namespace
+}  // namespace lynceus::prepare

@@ -37,7 +37,7 @@ std::string GridShape::to_string() const {
 
 Grid make_grid(const GridShape& shape, std::unique_ptr<Communicator> world, const Stream& compute,
                const DeviceOptions& options) {
-  check_shape(shape, world->size());
+  agree(*world, [&] { check_shape(shape, world->size()); });
   const int rank = world->rank();
   const int tensor_rank = shape.tensor_rank(rank);
   const int data_rank = shape.data_rank(rank);

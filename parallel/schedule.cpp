@@ -113,8 +113,6 @@ ScheduleKind parse_schedule_kind(std::string_view name) {
   if (name == "gpipe") return ScheduleKind::kGpipe;
   if (name == "1f1b") return ScheduleKind::kOneForwardOneBackward;
   if (name == "eager") return ScheduleKind::kEager;
-  if (name == "interleaved")
-    throw UsageError("parallel.schedule interleaved: not yet, use gpipe, 1f1b or eager");
   throw UsageError("parallel.schedule is \"{}\": expected gpipe, 1f1b or eager", name);
 }
 

@@ -29,6 +29,7 @@ set(LYNCEUS_FULL_TESTS
     prepare.video_test
     sizes
     tidy
+    tidy_full
     train.grid_law_mpi8_test)
 
 # lynceus_tier(RESULT TEST): quick or full.

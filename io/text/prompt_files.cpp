@@ -112,7 +112,7 @@ PromptStyle PromptStyle::load(const std::filesystem::path& path) {
           "assistant, lower_case",
           where);
     }
-    if (known->second) throw InputError("{}: expected once, found again", where);
+    if (known->second) throw InputError("{}: this key is given twice", where);
     known->second = true;
     const std::string value = unescaped(trimmed(line.substr(equals + 1)), where);
     if (key == "name") style.name = value;

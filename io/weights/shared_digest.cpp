@@ -29,9 +29,12 @@ Digest128 digest_files(std::span<const std::filesystem::path> files,
   });
   const auto count = static_cast<int64_t>(words.size());
   const int64_t most = world.all_reduce(count, parallel::ReduceOp::kMax);
-  if (world.all_reduce(count, parallel::ReduceOp::kMin) != most)
-    throw IoError("the ranks do not see the same files: {} blocks of 4 MiB here, {} elsewhere",
-                  count / 2, most / 2);
+  const int64_t least = world.all_reduce(count, parallel::ReduceOp::kMin);
+  if (least != most)
+    throw parallel::AgreedError(
+        ExitCode::kIo,
+        fmt::format("the ranks do not see the same files: one sees {} blocks of 4 MiB, another {}",
+                    least / 2, most / 2));
   if (count > 0) world.all_reduce(Tensor::borrow(words.data(), {count}, DType::kI64));
   std::vector<Digest128> blocks;
   for (size_t i = 0; i < words.size(); i += 2)

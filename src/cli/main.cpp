@@ -42,9 +42,6 @@ constexpr Command kCommands[] = {
     {"export", "write the weights of a checkpoint for other programs", run_export},
 };
 
-/// Commands that do not exist yet.
-constexpr const char* kLater[] = {"generate", "plan", "report", "doctor"};
-
 void print_help() {
   fmt::print("Lynceus trains Lynx-style multimodal LLMs on many ranks.\n\n");
   fmt::print("usage: lynceus COMMAND [ARGUMENT]... [--config FILE.ini]... [--OPTION VALUE]...\n");
@@ -62,10 +59,6 @@ void print_help() {
 const Command& find_command(const std::string& name) {
   for (const Command& command : kCommands)
     if (name == command.name) return command;
-  for (const char* later : kLater)
-    if (name == later)
-      throw UsageError("the command {} does not exist yet; `lynceus --help` lists all commands",
-                       name);
   std::vector<std::string> names;
   for (const Command& command : kCommands) names.emplace_back(command.name);
   const std::string near = nearest_name(name, names);

@@ -27,20 +27,14 @@ gradients of one element are only compared together); losses of training steps 1
 
 )";
 
-struct VerifyConfig {
+struct VerifyConfig : train::MicroBatchConfig {
   bool tolerances = false;
-  int64_t micro_batch_tokens = train::kMicroBatchTokens;
-  int64_t vision_window = 0;
-  std::string recompute = "none";
 
   template <typename Visitor>
   void visit(Visitor& v) {
     v.field("tolerances", tolerances, "print the tolerances and exit");
     v.section("train", "the training step");
-    v.field("train.micro_batch_tokens", micro_batch_tokens, "tokens per micro-batch");
-    v.field("train.vision_window", vision_window,
-            "micro-batches whose media is encoded together; 0: all");
-    v.choice("train.recompute", recompute, {"none", "layer"}, "what the backward pass recomputes");
+    MicroBatchConfig::visit(v);
   }
 };
 
@@ -96,6 +90,9 @@ ExitCode run_verify(const Arguments& arguments) {
   parallel::agree(*world, [&] {
     line = reader.read(arguments);
     device.validate();
+    ConfigFaults faults;
+    config.check(&faults);
+    faults.raise();
     if (!line.help && !line.print_config && !config.tolerances && line.positionals.empty())
       throw UsageError("verify: expected at least one case directory, found none");
   });

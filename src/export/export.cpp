@@ -137,7 +137,7 @@ class Exporter {
     if (frozen == manifest_.frozen_weights.end()) return nullptr;
     const std::string& place = frozen->second.checkpoint;
     account_.left_out.push_back(
-        fmt::format("the frozen {} is not included: {}", module,
+        fmt::format("the weights of the frozen {} are not included: {}", module,
                     !place.empty() ? "it was loaded from " + place
                     : frozen->second.identity.starts_with("random")
                         ? "it has random values"

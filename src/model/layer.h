@@ -8,6 +8,10 @@
 // saved null: no backward follows, keep nothing. backward adds to the gradients of what is trained
 // (+=) and sets *dx to a new tensor; dx null: nobody below wants it. *dx is set last, so dx may
 // point to dy.
+//
+// What differs follows from the layer's place: the embedding saves nothing, the head starts from
+// the loss and has no dy, norms also take the gradient that arrives by the residual, and a
+// resampler layer also adds to the gradient of its second input, the media.
 #pragma once
 
 namespace lynceus::model {

@@ -31,11 +31,15 @@ void ParallelConfig::check(ConfigFaults* faults) const {
   parses([&] { parallel::parse_overlap(overlap); });
 }
 
+void MicroBatchConfig::check(ConfigFaults* faults) const {
+  faults->at_least("train.micro_batch_tokens", micro_batch_tokens, 1);
+  faults->at_least("train.vision_window", vision_window, 0);
+}
+
 void TrainConfig::check(ConfigFaults* faults) const {
   faults->at_least("train.steps", steps, 1);
   faults->within("train.global_batch_size", global_batch_size, 1, kMostSamples);
-  faults->at_least("train.micro_batch_tokens", micro_batch_tokens, 1);
-  faults->at_least("train.vision_window", vision_window, 0);
+  MicroBatchConfig::check(faults);
   faults->expect(label_smoothing >= 0 && label_smoothing < 1, "train.label_smoothing",
                  "0 or more and less than 1", label_smoothing);
   faults->at_least("train.validate_every", validate_every, 0);

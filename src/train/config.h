@@ -38,12 +38,27 @@ struct ParallelConfig {
 /// The default of train.micro_batch_tokens.
 constexpr int64_t kMicroBatchTokens = 1024;
 
-struct TrainConfig {
-  int64_t steps = 1000;
-  int64_t global_batch_size = 64;
+/// How a step is divided; changes no result.
+struct MicroBatchConfig {
   int64_t micro_batch_tokens = kMicroBatchTokens;
   int64_t vision_window = 0;
   std::string recompute = "none";
+
+  template <typename Visitor>
+  void visit(Visitor& v) {
+    v.field("train.micro_batch_tokens", micro_batch_tokens,
+            "tokens packed into one micro-batch; a longer sample is a micro-batch of its own");
+    v.field("train.vision_window", vision_window,
+            "micro-batches whose media is encoded together; 0: all of a step");
+    v.choice("train.recompute", recompute, {"none", "layer"},
+             "what the backward pass recomputes instead of storing it");
+  }
+  void check(ConfigFaults* faults) const;
+};
+
+struct TrainConfig : MicroBatchConfig {
+  int64_t steps = 1000;
+  int64_t global_batch_size = 64;
   uint64_t seed = 1;
   double label_smoothing = 0;
   int64_t validate_every = 0;
@@ -55,12 +70,7 @@ struct TrainConfig {
     v.field("train.steps", steps,
             "optimizer steps of the run; the learning rate schedule covers all of them");
     v.field("train.global_batch_size", global_batch_size, "samples per step, over all replicas");
-    v.field("train.micro_batch_tokens", micro_batch_tokens,
-            "tokens packed into one micro-batch; a longer sample is a micro-batch of its own");
-    v.field("train.vision_window", vision_window,
-            "micro-batches whose media are encoded together; 0: all of a step");
-    v.choice("train.recompute", recompute, {"none", "layer"},
-             "what the backward pass recomputes instead of storing it");
+    MicroBatchConfig::visit(v);
     v.field("train.seed", seed, "seed of initial weights, sample order and crops");
     v.field("train.label_smoothing", label_smoothing,
             "share of the target probability spread over the vocabulary");

@@ -229,7 +229,7 @@ ReferenceCase read_reference_case(const fs::path& directory, const Stream& strea
   reference.name = config.at("case").string();
   const std::string arch = config.at("arch").string();
   if (arch != "prefix" && arch != "text_only")
-    throw InputError("{}: arch: expected prefix or text_only, found {} (not yet)",
+    throw InputError("{}: arch: expected prefix or text_only, found {}",
                      (directory / "config.json").string(), arch);
   reference.weights = io::open_weights(directory);
   reference.model = read_model(config, *reference.weights);

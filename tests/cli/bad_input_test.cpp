@@ -257,7 +257,9 @@ TEST_F(BadInput, Commands) {
   for (const auto& [arguments, message] : std::vector<std::pair<Arguments, std::string>>{
            {{"trian"}, "expected a command, found 'trian'; `lynceus --help` lists all commands"},
            {{"evaluate", "--run", (folder_ / "absent").string()}, "absent/config.ini"},
-           {{"verify"}, "verify: expected at least one case directory, found none"}})
+           {{"verify"}, "verify: expected at least one case directory, found none"},
+           {{"verify", "--train.micro_batch_tokens", "0"}, "train.micro_batch_tokens: expected "},
+           {{"verify", "--train.vision_window", "-3"}, "train.vision_window: expected "}})
     for (const int ranks : {0, 2}) {
       const Output output = run(arguments, {.ranks = ranks});
       EXPECT_EQ(output.code, 2) << output.all();

@@ -60,7 +60,8 @@ TEST_F(Export, ARunThatStartsFromItHasTheSameBits) {
   train("run", {"--train.steps", "2"});
   const Output whole = export_run("run", "whole");
   ASSERT_EQ(whole.code, 0) << whole.all();
-  EXPECT_THAT(whole.out, HasSubstr("the frozen llm is not included: it has random values\n"));
+  EXPECT_THAT(whole.out,
+              HasSubstr("the weights of the frozen llm are not included: it has random values\n"));
   const Output cut = export_run("run/checkpoints/step-00000002", "cut", {"--shard-gib", "1e-5"});
   ASSERT_EQ(cut.code, 0) << cut.all();
   EXPECT_FALSE(fs::exists(folder_ / "cut" / "model.safetensors"));
@@ -134,7 +135,7 @@ TEST_F(Export, WhatALaterStageFroze) {
     for (const std::string module : {"bridge", "adapter"}) {
       const bool frozen = trained.find(module) == std::string::npos;
       const std::string sentence =
-          fmt::format("the frozen {} is not included: it was loaded from ", module);
+          fmt::format("the weights of the frozen {} are not included: it was loaded from ", module);
       EXPECT_EQ(own.out.find(sentence + origin.string() + "\n") != std::string::npos, frozen);
       EXPECT_THAT(merged.out, testing::Not(HasSubstr(sentence)));
       int changed = 0;

@@ -57,7 +57,7 @@ TEST_F(TrainLog, SaysWhatChangedAndWhatIsNext) {
   const Arguments steps = {"--train.steps", "3"};
   ASSERT_EQ(run(arguments_ + steps + Arguments{"--stop-after", "2"}).code, 0);
   EXPECT_THAT(text(), AllOf(HasSubstr("stopped after step 2 of 3: 16 samples"),
-                            HasSubstr("next: the same command without --stop-after 2 continues"),
+                            HasSubstr("to continue, run the same command without --stop-after 2"),
                             Not(HasSubstr("changed since the checkpoint"))));
   ASSERT_EQ(run(arguments_ + steps + Arguments{"--parallel.tensor", "2", "--log.every", "7"},
                 {.ranks = 2})

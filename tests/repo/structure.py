@@ -32,9 +32,8 @@ ALLOWED = {
     "frames": "core io frames",
     "cli": "core kernels parallel io model train verify export prepare cli",
 }
-FOLDERS = ("core", "kernels", "parallel", "io") + tuple(
-    "src/" + room for room in ("model", "train", "verify", "export", "prepare", "frames", "cli")
-)
+FLOORS_0_AND_1 = ("core", "kernels", "parallel", "io")
+FOLDERS = FLOORS_0_AND_1 + tuple("src/" + room for room in ALLOWED if room not in FLOORS_0_AND_1)
 
 # Rooms with folders: which folders of the same room each folder may include, besides itself. "." is the
 # room's own folder.
@@ -89,7 +88,7 @@ TWINS = r"/(cuda|no_cuda|nccl|no_nccl)/"
 HEADERLESS = (
     r"(^|/)main\.cpp$",
     TWINS,
-    r"^src/cli/(evaluate|export|inspect|prepare|train|verify)(_\w+)?\.cpp$",
+    r"^src/cli/(evaluate|export|inspect|prepare|prepare_shapes|prepare_sources|train|verify)\.cpp$",
 )
 
 SOURCE = re.compile(r"\.(h|cpp|cu|cuh)$")
@@ -101,14 +100,18 @@ class Tree:
 
     def __init__(self, root):
         self.texts = {}
-        for folder in FOLDERS:
+        self.strangers = []  # files in src/ and the rooms that no rule below would read
+        for folder in FLOORS_0_AND_1 + ("src",):
             for place, folders, files in os.walk(os.path.join(root, folder)):
                 folders.sort()
                 for file in sorted(files):
-                    if SOURCE.search(file):
-                        path = os.path.join(place, file)
-                        with open(path, encoding="utf-8") as source:
-                            self.texts[os.path.relpath(path, root)] = source.read()
+                    path = os.path.join(place, file)
+                    name = os.path.relpath(path, root)
+                    if not SOURCE.search(file) or not name.startswith(tuple(f + "/" for f in FOLDERS)):
+                        self.strangers.append(name)
+                        continue
+                    with open(path, encoding="utf-8") as source:
+                        self.texts[name] = source.read()
         self.includes = {  # path -> [(line, quote, header)]
             path: [
                 (text.count("\n", 0, match.start(1)) + 1, match.group(1), match.group(2))
@@ -140,6 +143,8 @@ def words(text):
 
 
 def check_rooms(tree):
+    for path in tree.strangers:
+        yield f"{path}: expected a .h, .cpp, .cu or .cuh file in one of the rooms"
     for path, includes in tree.includes.items():
         room = room_of(path)
         for line, quote, header in includes:
@@ -147,7 +152,7 @@ def check_rooms(tree):
             if "/" in header and target in ALLOWED:
                 if target not in ALLOWED[room].split():
                     yield f"{path}:{line}: {room} may include {words(ALLOWED[room])}; found {header}"
-            elif quote == '"':
+            elif quote == '"' or ".." in header.split("/"):
                 yield f'{path}:{line}: expected the room in the name of our header, found "{header}"'
 
 

@@ -56,7 +56,7 @@ void RunReport::write_step(const StepDone& step, const RunPosition& position, Pr
   const StepTotals& totals = result.totals;
   balance_.add(prepared.replica_imbalance, totals.most_patch_tokens(), totals.patch_tokens(),
                rt_.grid.world->size());
-  if (!result.updated)
+  if (writes() && !result.updated)
     log::warn("step {}: no scored token, no parameter was updated", position.step);
   progress->note(fmt::format("loss {:.4f}", result.loss));
   progress->advance();

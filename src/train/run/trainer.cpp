@@ -274,7 +274,7 @@ class Trainer {
               is_complete ? "finished" : "stopped", done.step, config_.train.steps,
               done.samples_seen, done.step - run_.first_step, seconds_text(seconds));
     if (!is_complete)
-      log::info("next: the same command without --stop-after {} continues", done.step);
+      log::info("to continue, run the same command without --stop-after {}", done.step);
     else if (!run_.data.validation.empty())
       log::info("next: lynceus evaluate --run {}", directory);
     else
@@ -306,7 +306,8 @@ class Trainer {
                 bytes_text(result.bytes), seconds_text(result.seconds));
       return true;
     }
-    log::warn("no checkpoint of step {}: {}", position().step, result.message);
+    if (run_.is_first_rank())
+      log::warn("no checkpoint of step {}: {}", position().step, result.message);
     if (++failures_ >= kSaveFailuresInARow)
       throw parallel::AgreedError(
           ExitCode::kIo,

@@ -1,7 +1,6 @@
 // Finds a module's tensors where a file has them under other prefixes: an LLM in a LLaVA checkpoint
 // ("language_model.model.layers.0…", or "model.language_model.layers.0…" with "lm_head.weight"
-// apart), saved by DistributedDataParallel ("module.") or by PEFT ("base_model.model."), a vision
-// encoder in a checkpoint of a larger model ("visual.", "visual_encoder.").
+// apart), saved by DistributedDataParallel ("module.") or by PEFT ("base_model.model.").
 #pragma once
 
 #include <span>

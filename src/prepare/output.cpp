@@ -5,6 +5,7 @@
 #include <system_error>
 
 #include "core/error.h"
+#include "core/text/units.h"
 #include "core/version.h"
 #include "io/dataset/shard.h"
 #include "io/text/tokenizer.h"
@@ -22,8 +23,6 @@ bool create_output(const PrepareConfig& config) {
   if (error) throw IoError("--output {}: {}", config.output, error.message());
   return is_new;
 }
-
-double megabytes(uint64_t bytes) { return static_cast<double>(bytes) * 1e-6; }
 
 }  // namespace
 
@@ -137,8 +136,8 @@ std::string print_datasets(const fs::path& directory, const std::vector<DatasetS
   for (const DatasetSummary& summary : summaries) {
     const io::ShardSeriesState& written = summary.written;
     const std::string name = (directory / summary.name).string();
-    fmt::print("{:<40} {:>8} samples {:>8} images {:>9.1f} MB", name + ".h5", written.samples,
-               written.media, megabytes(written.media_bytes));
+    fmt::print("{:<40} {:>8} samples {:>8} images {:>10}", name + ".h5", written.samples,
+               written.media, bytes_text(written.media_bytes));
     if (!written.files.empty())
       fmt::print("  {} {}", written.files.size(), written.files.size() == 1 ? "file" : "files");
     fmt::print("\n");
@@ -149,8 +148,8 @@ std::string print_datasets(const fs::path& directory, const std::vector<DatasetS
     rejected += total_of(summary.rejected);
     fmt::print("  {}\n", account_text(summary, directory));
   }
-  return fmt::format("{} samples, {} images ({:.1f} MB), {} rejected", total.samples, total.media,
-                     megabytes(total.media_bytes), rejected);
+  return fmt::format("{} samples, {} images ({}), {} rejected", total.samples, total.media,
+                     bytes_text(total.media_bytes), rejected);
 }
 
 }  // namespace lynceus::prepare

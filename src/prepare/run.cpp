@@ -11,6 +11,7 @@
 #include "core/error.h"
 #include "core/fault.h"
 #include "core/progress.h"
+#include "core/text/units.h"
 #include "io/files/file.h"
 #include "parallel/agreement.h"
 #include "prepare/account.h"
@@ -266,7 +267,7 @@ void announce_opening(const PrepareJob& job) {
   std::error_code error;
   const uint64_t size = fs::file_size(job.input, error);
   if (!error && size >= kLargeBytes)
-    fmt::print(stderr, "prepare {}: opening {} MB\n", job.name, size / 1'000'000);
+    fmt::print(stderr, "prepare {}: opening {}\n", job.name, bytes_text(size));
 }
 
 /// Writes this rank's datasets.

@@ -139,7 +139,7 @@ TEST_F(PrepareSourcesTest, DryRunCountsAndWritesNothing) {
               AllOf(HasSubstr("read 3 rows, rejected 2: 1 empty text, 1 malformed row; the first "
                               "is " +
                               input + ":2: "),
-                    HasSubstr("dry run: 1 samples, 0 images (0.0 MB), 2 rejected; nothing was")));
+                    HasSubstr("dry run: 1 samples, 0 images (0 B), 2 rejected; nothing was")));
   EXPECT_EQ(prepare({"jsonl", "--input", input, "--dry-run"}).out.substr(0, 2), "x.");
   EXPECT_THAT(names(folder_.path()), ElementsAre("x.jsonl"));
 }
@@ -327,7 +327,7 @@ TEST_F(PrepareSourcesTest, TheNumberOfRanksChangesNothing) {
   EXPECT_EQ(contents(out("one")), contents(out("three")));
   EXPECT_EQ(names(out("one")).size(), 20u);
   EXPECT_EQ(summary(one), summary(three));
-  EXPECT_THAT(three.out, HasSubstr("prepared 15 samples, 0 images (0.0 MB), 15 rejected"));
+  EXPECT_THAT(three.out, HasSubstr("prepared 15 samples, 0 images (0 B), 15 rejected"));
   EXPECT_THAT(three.out, HasSubstr("read 10 rows, rejected 5: 5 malformed row"));
   const Output refused = prepare(
       arguments + Arguments{"--output", out("four"), "--train-tokenizer", "300"}, {.ranks = 2});

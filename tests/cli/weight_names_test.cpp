@@ -126,15 +126,17 @@ TEST_F(WeightNames, OfAVisionEncoder) {
                                                            folder_ / (name + ".safetensors")});
   };
   ASSERT_EQ(train_on("plain", {}).code, 0);
-  for (const std::string prefix : {"module.", "visual_encoder.", "visual.", "visual.trunk."}) {
-    const Output output = train_on("run-" + prefix, [&](const std::string& name) {
-      return name == "other.tensor" ? name : prefix + name;
-    });
-    ASSERT_EQ(output.code, 0) << output.all();
-    EXPECT_EQ(losses("run-" + prefix), losses("plain"));
-    EXPECT_THAT(output.err, HasSubstr("(the prefix '" + prefix +
-                                      "' is removed, 1 tensor of "
-                                      "'other.' left out)"));
+  const auto below = [](const std::string& prefix) {
+    return
+        [prefix](const std::string& name) { return name == "other.tensor" ? name : prefix + name; };
+  };
+  const Output clip = train_on("clip", below("visual."));
+  ASSERT_EQ(clip.code, 0) << clip.all();
+  EXPECT_EQ(losses("clip"), losses("plain"));
+  // Below other prefixes the encoder may be another one with blocks of the same names.
+  for (const std::string prefix : {"module.", "visual.trunk."}) {
+    const Output output = train_on("run-" + prefix, below(prefix));
+    EXPECT_EQ(output.code, 3) << output.all();
   }
 }
 

@@ -71,13 +71,6 @@ void check_backbone(const model::ModelConfig& config, const DeltaConfig& delta, 
 io::WeightSourcePtr open_encoder(const model::ModelConfig& config) {
   io::WeightSourcePtr source =
       under_key("vision.weights", [&] { return io::open_weights(config.vision.weights); });
-  std::vector<std::string> names = names_of(config, Module::kVision, "vision_encoder.");
-  std::erase_if(names, [](const std::string& name) {  // published files have other names for these
-    return name.find(".attn.") != std::string::npos;
-  });
-  const std::vector<std::string> whole = {""};
-  source = under_key("vision.weights",
-                     [&] { return io::without_common_prefix(std::move(source), names, whole); });
   source = io::vision_tower(std::move(source));
   if (io::has_fused_qkv(*source)) source = io::split_fused_qkv(std::move(source));
   for (const std::string& name : source->names())

@@ -101,7 +101,8 @@ void RunReport::write_validation(int64_t step, const std::vector<SetScore>& scor
   if (!writes()) return;
   for (const SetScore& set : scores) {
     const TaskScore& score = set.score;
-    Metrics metrics = {{"step", step}, {"validation", set.task}};
+    Metrics metrics = {
+        {"step", step}, {"kind", std::string("validation")}, {"validation", set.task}};
     for (auto& entry : to_metrics(set)) metrics.push_back(std::move(entry));
     metrics_.append(metrics);
     log::info(

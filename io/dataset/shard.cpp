@@ -98,6 +98,23 @@ struct ShardReader::Reader {
     }
   }
 
+  /// Uses of `stored` images, which are numbered in the order of their first use.
+  void check_uses(const std::string& name, const std::vector<uint64_t>& uses,
+                  uint64_t stored) const {
+    uint64_t used = 0;
+    for (size_t i = 0; i < uses.size(); ++i) {
+      const uint64_t bound = std::min(used + 1, stored);
+      if (uses[i] >= bound) {
+        refuse(fmt::format("{}[{}]", name, i), fmt::format("less than {}", bound),
+               std::to_string(uses[i]));
+      }
+      used = std::max(used, uses[i] + 1);
+    }
+    if (used != stored) {
+      refuse(name, fmt::format("a use of each of {} images", stored), fmt::format("of {}", used));
+    }
+  }
+
   void check_codes(const std::string& name, const std::vector<uint8_t>& codes, int bound) const {
     const auto bad =
         std::find_if(codes.begin(), codes.end(), [&](uint8_t code) { return code >= bound; });
@@ -136,9 +153,10 @@ void ShardReader::read_structure() {
   const Reader reader{file, name, sidecar_.size};
   const std::string format = hdf5::read_string_attribute(file, "format", name);
   if (format != kShardFormat) reader.refuse("format", std::string(kShardFormat), format);
-  const int64_t version = hdf5::read_int_attribute(file, "version", name);
-  if (version != kShardVersion) {
-    reader.refuse("version", std::to_string(kShardVersion), std::to_string(version));
+  version_ = hdf5::read_int_attribute(file, "version", name);
+  if (version_ != kShardVersion && version_ != kSharedMediaVersion) {
+    reader.refuse("version", fmt::format("{} or {}", kShardVersion, kSharedMediaVersion),
+                  std::to_string(version_));
   }
   info_ = {hdf5::read_string_attribute(file, "task", name),
            hdf5::read_string_attribute(file, "source", name),
@@ -171,7 +189,13 @@ void ShardReader::read_structure() {
     return values;
   };
   media_offset_ = offsets("media/offset", media_digest_.size(), media_bytes);
-  media_begin_ = offsets("sample/media_begin", samples, media_digest_.size());
+  size_t uses = media_digest_.size();
+  if (version_ == kSharedMediaVersion) {
+    media_used_ = reader.array<uint64_t>("sample/media", H5T_NATIVE_UINT64);
+    reader.check_uses("sample/media", media_used_, media_digest_.size());
+    uses = media_used_.size();
+  }
+  media_begin_ = offsets("sample/media_begin", samples, uses);
   turn_begin_ = offsets("sample/turn_begin", samples, role_.size());
   key_offset_ = offsets("sample/key_offset", samples, key_bytes);
   text_offset_ = offsets("text/offset", role_.size(), text_bytes);
@@ -212,10 +236,15 @@ std::vector<Turn> ShardReader::turns(int64_t sample) const {
   return turns;
 }
 
-std::string ShardReader::read_media(int64_t sample, int index) const {
+int64_t ShardReader::stored_index(int64_t sample, int index) const {
   LYNCEUS_CHECK(index >= 0 && index < media_count(sample), "media {} of {} in sample {} of {}",
                 index, media_count(sample), sample, path().string());
-  const uint64_t media = media_begin_[at(sample)] + static_cast<uint64_t>(index);
+  const uint64_t use = media_begin_[at(sample)] + static_cast<uint64_t>(index);
+  return static_cast<int64_t>(media_used_.empty() ? use : media_used_[use]);
+}
+
+std::string ShardReader::read_media(int64_t sample, int index) const {
+  const auto media = static_cast<size_t>(stored_index(sample, index));
   std::string bytes(static_cast<size_t>(media_offset_[media + 1] - media_offset_[media]), '\0');
   if (!bytes.empty()) file_.read_at(media_at_ + media_offset_[media], bytes.data(), bytes.size());
   const uint64_t found = digest64(bytes.data(), bytes.size());

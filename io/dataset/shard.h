@@ -1,10 +1,12 @@
 // Reads a dataset shard: an HDF5 file of bytes and offsets (contiguous layout, no variable-length
-// types) with its digest in a sidecar. N samples, M encoded images, T turns:
+// types) with its digest in a sidecar. N samples, M stored images, R uses of them, T turns:
 //
 //   /media/bytes         u8  [B]    encoded images, concatenated
 //   /media/offset        u64 [M+1]  image j is bytes [offset[j], offset[j+1])
 //   /media/digest        u64 [M]    XXH3-64 of each image
-//   /sample/media_begin  u64 [N+1]  sample i has images [begin[i], begin[i+1])
+//   /sample/media        u64 [R]    version 2: use r is of image media[r]; images are stored in the
+//                                   order of their first use, and each has one
+//   /sample/media_begin  u64 [N+1]  sample i has uses [begin[i], begin[i+1])
 //   /sample/turn_begin   u64 [N+1]  sample i has turns [begin[i], begin[i+1])
 //   /sample/text_length  u32 [N]    UTF-8 bytes of all turns of sample i
 //   /sample/kind         u8  [N]    MediaKind of sample i
@@ -14,11 +16,14 @@
 //   /text/offset         u64 [T+1]  turn j is bytes [offset[j], offset[j+1]) of /text/bytes
 //   /text/role           u8  [T]    TurnRole of turn j
 //   attribute format       text     "lynceus-shard"
-//   attribute version      integer  1
+//   attribute version      integer  1 or 2
 //   attribute task         text     ShardInfo
 //   attribute source       text     ShardInfo
 //   attribute created_by   text     ShardInfo
 //   attribute num_samples  integer  N
+//
+// Version 2 stores an image once that several samples use, as the captions of one image do. In
+// version 1 there is no /sample/media: R = M, and use r is of image r.
 //
 // Opening checks the sidecar, reads the arrays through HDF5 and closes the HDF5 file. Images, texts
 // and keys are then read with pread, from any number of threads.
@@ -38,6 +43,7 @@ namespace lynceus::io {
 
 constexpr std::string_view kShardFormat = "lynceus-shard";
 constexpr int64_t kShardVersion = 1;
+constexpr int64_t kSharedMediaVersion = 2;
 
 class ShardReader {
  public:
@@ -48,11 +54,15 @@ class ShardReader {
   const std::filesystem::path& path() const { return file_.path(); }
   const ShardInfo& info() const { return info_; }
   const ShardSidecar& sidecar() const { return sidecar_; }
+  int64_t version() const { return version_; }
   int64_t size() const { return static_cast<int64_t>(text_length_.size()); }  ///< samples
 
   int64_t text_length(int64_t sample) const { return text_length_[at(sample)]; }  ///< UTF-8 bytes
   MediaKind kind(int64_t sample) const { return static_cast<MediaKind>(kind_[at(sample)]); }
   int media_count(int64_t sample) const;
+  int64_t stored_media() const { return static_cast<int64_t>(media_digest_.size()); }
+  /// Which stored image this is, 0 to stored_media() - 1.
+  int64_t stored_index(int64_t sample, int index) const;
   std::vector<Turn> turns(int64_t sample) const;
   std::string key(int64_t sample) const;
   /// The encoded bytes. InputError naming file, key and both digests if the bytes are damaged.
@@ -67,9 +77,11 @@ class ShardReader {
   File file_;
   ShardInfo info_;
   ShardSidecar sidecar_;
+  int64_t version_ = kShardVersion;
   std::vector<uint64_t> media_offset_;
   std::vector<uint64_t> media_digest_;
   std::vector<uint64_t> media_begin_;
+  std::vector<uint64_t> media_used_;  // /sample/media; empty in version 1
   std::vector<uint64_t> turn_begin_;
   std::vector<uint64_t> key_offset_;
   std::vector<uint64_t> text_offset_;

@@ -70,10 +70,13 @@ void ShardSeries::keep_shards(ShardSeriesState earlier,
 
 void ShardSeries::add(const Sample& sample) {
   if (!writer_) writer_ = std::make_unique<ShardWriter>(current_path(), info_);
+  const int64_t stored_before = writer_->stored_media();
+  const uint64_t bytes_before = writer_->media_bytes();
   writer_->add(sample);
   ++state_.samples;
   state_.media += static_cast<int64_t>(sample.media.size());
-  for (const std::string& encoded : sample.media) state_.media_bytes += encoded.size();
+  state_.stored_media += writer_->stored_media() - stored_before;
+  state_.media_bytes += writer_->media_bytes() - bytes_before;
   if (writer_->bytes() >= max_bytes_) close_shard();
 }
 

@@ -17,8 +17,9 @@ namespace lynceus::io {
 struct ShardSeriesState {
   std::vector<std::filesystem::path> files;
   int64_t samples = 0;
-  int64_t media = 0;
-  uint64_t media_bytes = 0;
+  int64_t media = 0;         ///< of all samples
+  int64_t stored_media = 0;  ///< less than `media` where samples of a shard share media
+  uint64_t media_bytes = 0;  ///< of the stored media
 };
 
 class ShardSeries {
@@ -27,7 +28,7 @@ class ShardSeries {
   static std::vector<std::filesystem::path> existing(const std::filesystem::path& directory,
                                                      const std::string& name);
 
-  /// A shard ends with the sample that brings it to max_bytes of media, texts and keys.
+  /// A shard ends with the sample that brings it to max_bytes of stored media, texts and keys.
   ShardSeries(std::filesystem::path directory, std::string name, ShardInfo info,
               uint64_t max_bytes);
   /// Without close(): removes the written shards, except after keep_shards().

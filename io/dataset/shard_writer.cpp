@@ -48,10 +48,15 @@ void write_array(hid_t file, const std::string& name, const std::string& bytes,
   write_array(file, name, H5T_STD_U8LE, H5T_NATIVE_UINT8, bytes.data(), bytes.size(), path);
 }
 
+[[noreturn]] void throw_differs(const std::filesystem::path& path, int64_t sample) {
+  throw IoError("{}: sample {}: the data read back differs from the data written", path.string(),
+                sample);
+}
+
 }  // namespace
 
-ShardWriter::ShardWriter(std::filesystem::path path, ShardInfo info)
-    : path_(std::move(path)), info_(std::move(info)) {
+ShardWriter::ShardWriter(std::filesystem::path path, ShardInfo info, size_t remembered)
+    : path_(std::move(path)), info_(std::move(info)), recent_(remembered) {
   blobs_ = File::create(temporary(".blobs"));
 }
 
@@ -79,17 +84,33 @@ void ShardWriter::add(const Sample& sample) {
     throw InputError("{}: sample {}: expected less than 4 GiB of text, found {} bytes",
                      path_.string(), sample.key, text_length);
   }
-  for (const std::string& encoded : sample.media) {
-    blobs_.append(encoded.data(), encoded.size());
-    media_offset_.push_back(media_offset_.back() + encoded.size());
-    media_digest_.push_back(digest64(encoded.data(), encoded.size()));
-  }
+  for (const std::string& encoded : sample.media) media_used_.push_back(store(encoded));
   key_bytes_ += sample.key;
   key_offset_.push_back(key_bytes_.size());
-  media_begin_.push_back(media_digest_.size());
+  media_begin_.push_back(media_used_.size());
   turn_begin_.push_back(role_.size());
   kind_.push_back(static_cast<uint8_t>(sample.kind));
   text_length_.push_back(static_cast<uint32_t>(text_length));
+}
+
+uint64_t ShardWriter::store(const std::string& encoded) {
+  const uint64_t digest = digest64(encoded.data(), encoded.size());
+  const auto known = recent_.find(digest);
+  if (known && is_stored(*known, encoded)) return *known;
+  blobs_.append(encoded.data(), encoded.size());
+  media_offset_.push_back(media_offset_.back() + encoded.size());
+  media_digest_.push_back(digest);
+  recent_.add(digest);
+  return media_digest_.size() - 1;
+}
+
+/// Compares the bytes: other images may have the same digest.
+bool ShardWriter::is_stored(uint64_t media, const std::string& encoded) const {
+  const uint64_t begin = media_offset_[media];
+  if (media_offset_[media + 1] - begin != encoded.size()) return false;
+  std::string stored(encoded.size(), '\0');
+  if (!stored.empty()) blobs_.read_at(begin, stored.data(), stored.size());
+  return stored == encoded;
 }
 
 void ShardWriter::close() {
@@ -113,7 +134,8 @@ void ShardWriter::write_hdf5(const std::filesystem::path& path) const {
   const std::string name = path.string();
   hdf5::Handle file = hdf5::create_file(name);
   hdf5::write_attribute(file, "format", std::string(kShardFormat), name);
-  hdf5::write_attribute(file, "version", kShardVersion, name);
+  const bool shares = media_used_.size() > media_digest_.size();
+  hdf5::write_attribute(file, "version", shares ? kSharedMediaVersion : kShardVersion, name);
   hdf5::write_attribute(file, "task", info_.task, name);
   hdf5::write_attribute(file, "source", info_.source, name);
   hdf5::write_attribute(file, "created_by", info_.created_by, name);
@@ -122,6 +144,7 @@ void ShardWriter::write_hdf5(const std::filesystem::path& path) const {
   write_blobs(file, name);
   write_array(file, "media/offset", media_offset_, name);
   write_array(file, "media/digest", media_digest_, name);
+  if (shares) write_array(file, "sample/media", media_used_, name);
   write_array(file, "sample/media_begin", media_begin_, name);
   write_array(file, "sample/turn_begin", turn_begin_, name);
   write_array(file, "sample/text_length", text_length_, name);
@@ -156,6 +179,7 @@ void ShardWriter::write_blobs(hid_t file, const std::string& name) const {
 void ShardWriter::read_back(const std::filesystem::path& path) const {
   const ShardReader shard(path);
   LYNCEUS_CHECK(shard.size() == size(), "{} samples of {}", shard.size(), size());
+  int64_t checked = 0;  // stored media, which are in the order of their first use
   for (int64_t i = 0; i < size(); ++i) {
     std::string text;
     for (const Turn& turn : shard.turns(i)) text += turn.text;
@@ -163,10 +187,17 @@ void ShardWriter::read_back(const std::filesystem::path& path) const {
     if (text_bytes_.compare(begin, text_offset_[turn_begin_[i + 1]] - begin, text) != 0 ||
         key_bytes_.compare(key_offset_[i], key_offset_[i + 1] - key_offset_[i], shard.key(i)) !=
             0) {
-      throw IoError("{}: sample {}: the data read back differs from the data written",
-                    path.string(), i);
+      throw_differs(path, i);
     }
-    for (int k = 0; k < shard.media_count(i); ++k) shard.read_media(i, k);
+    for (int k = 0; k < shard.media_count(i); ++k) {
+      const int64_t media = shard.stored_index(i, k);
+      if (media != static_cast<int64_t>(media_used_[media_begin_[i] + static_cast<uint64_t>(k)])) {
+        throw_differs(path, i);
+      }
+      if (media < checked) continue;
+      shard.read_media(i, k);
+      ++checked;
+    }
   }
 }
 

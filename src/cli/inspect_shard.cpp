@@ -76,8 +76,13 @@ void extract(const io::ShardReader& shard, const InspectConfig& config, Report* 
 
 void verify(const io::ShardReader& shard) {
   Progress progress("verify", shard.size(), "samples");
+  int64_t verified = 0;  // stored media, which are in the order of their first use
   for (int64_t sample = 0; sample < shard.size(); ++sample) {
-    for (int i = 0; i < shard.media_count(sample); ++i) shard.read_media(sample, i);
+    for (int i = 0; i < shard.media_count(sample); ++i) {
+      if (shard.stored_index(sample, i) < verified) continue;
+      shard.read_media(sample, i);
+      ++verified;
+    }
     progress.advance();
   }
   progress.finish();
@@ -102,7 +107,7 @@ Report inspect_shard(const fs::path& path, const InspectConfig& config) {
   const io::ShardSidecar& sidecar = shard.sidecar();
   Report report =
       Report::object({{"path", path.string()},
-                      {"kind", fmt::format("dataset shard, version {}", io::kShardVersion)},
+                      {"kind", fmt::format("dataset shard, version {}", shard.version())},
                       {"task", shard.info().task},
                       {"source", shard.info().source},
                       {"created_by", shard.info().created_by},
@@ -110,6 +115,7 @@ Report inspect_shard(const fs::path& path, const InspectConfig& config) {
                       {"text only", without},
                       {"videos", videos},
                       {"pictures", media},
+                      {"stored images", shard.stored_media()},
                       {"turns in all", turns},
                       {"text bytes", text},
                       {"picture bytes", sidecar.blobs_end - sidecar.blobs_begin},

@@ -14,6 +14,7 @@ JsonValue to_json(const DatasetSummary& summary) {
                             {"input", summary.input},
                             {"samples", summary.written.samples},
                             {"media", summary.written.media},
+                            {"stored_media", summary.written.stored_media},
                             {"media_bytes", summary.written.media_bytes},
                             {"files", summary.written.files.size()},
                             {"rows", summary.rows},
@@ -28,6 +29,7 @@ DatasetSummary summary_of(const io::Json& json) {
   summary.input = json.at("input").string();
   summary.written.samples = json.at("samples").integer(0);
   summary.written.media = json.at("media").integer(0);
+  summary.written.stored_media = json.at("stored_media").integer(0);
   summary.written.media_bytes = static_cast<uint64_t>(json.at("media_bytes").integer(0));
   summary.written.files.resize(static_cast<size_t>(json.at("files").integer(0)));
   summary.rows = json.at("rows").integer(0);

@@ -1,5 +1,6 @@
 #include "prepare/journal.h"
 
+#include <optional>
 #include <system_error>
 #include <utility>
 
@@ -32,6 +33,7 @@ JsonValue to_json(const PrepareState& state, size_t shards) {
                             {"row_samples", state.row_samples},
                             {"samples", state.series.samples},
                             {"media", state.series.media},
+                            {"stored_media", state.series.stored_media},
                             {"media_bytes", state.series.media_bytes},
                             {"rejects_bytes", state.rejects_bytes},
                             {"rejected", state.rejected},
@@ -47,6 +49,8 @@ PrepareState parse_state(const io::Json& json, PrepareState before, const fs::pa
   state.row_samples = json.at("row_samples").integer(0);
   state.series.samples = json.at("samples").integer(0);
   state.series.media = json.at("media").integer(0);
+  const std::optional<io::Json> stored = json.find("stored_media");  // old journals: none
+  state.series.stored_media = stored ? stored->integer(0) : state.series.media;
   state.series.media_bytes = static_cast<uint64_t>(json.at("media_bytes").integer(0));
   state.rejects_bytes = static_cast<uint64_t>(json.at("rejects_bytes").integer(0));
   state.rejected = counts_of(json.at("rejected"));

@@ -24,6 +24,12 @@ bool create_output(const PrepareConfig& config) {
   return is_new;
 }
 
+/// "82 stored", in a dry run "82 to store"; empty where no samples share images.
+std::string stored_text(const io::ShardSeriesState& written) {
+  if (written.stored_media == written.media) return "";
+  return fmt::format("{} {}", written.stored_media, written.files.empty() ? "to store" : "stored");
+}
+
 }  // namespace
 
 void PrepareConfig::check() const {
@@ -140,16 +146,20 @@ std::string print_datasets(const fs::path& directory, const std::vector<DatasetS
                written.media, bytes_text(written.media_bytes));
     if (!written.files.empty())
       fmt::print("  {} {}", written.files.size(), written.files.size() == 1 ? "file" : "files");
-    fmt::print("\n");
+    const std::string stored = stored_text(written);
+    fmt::print("{}{}\n", stored.empty() ? "" : written.files.empty() ? "  " : ", ", stored);
+    total.files.insert(total.files.end(), written.files.begin(), written.files.end());
     total.samples += written.samples;
     total.media += written.media;
+    total.stored_media += written.stored_media;
     total.media_bytes += written.media_bytes;
     if (!with_rows) continue;
     rejected += total_of(summary.rejected);
     fmt::print("  {}\n", account_text(summary, directory));
   }
-  return fmt::format("{} samples, {} images ({}), {} rejected", total.samples, total.media,
-                     bytes_text(total.media_bytes), rejected);
+  const std::string stored = stored_text(total);
+  return fmt::format("{} samples, {} images ({}{}), {} rejected", total.samples, total.media,
+                     stored.empty() ? "" : stored + ", ", bytes_text(total.media_bytes), rejected);
 }
 
 }  // namespace lynceus::prepare

@@ -12,6 +12,8 @@
 #include "core/fault.h"
 #include "core/progress.h"
 #include "core/text/units.h"
+#include "io/dataset/recent_media.h"
+#include "io/files/digest.h"
 #include "io/files/file.h"
 #include "parallel/agreement.h"
 #include "prepare/account.h"
@@ -225,6 +227,7 @@ std::vector<DatasetSummary> count_rows(const InputConfig& config, std::vector<Op
     summary.name = job->name;
     summary.input = job->input;
     RowCounter counter(config, *job, source->extent(), 0, prints);
+    io::RecentMedia recent;  // as if the dataset were one shard
     source->read(0, [&](const SourceRow& row) {
       counter.begin_row(row);
       if (!row.reject.empty()) {
@@ -234,8 +237,13 @@ std::vector<DatasetSummary> count_rows(const InputConfig& config, std::vector<Op
       summary.written.samples += std::ssize(row.samples);
       for (const io::Sample& sample : row.samples) {
         summary.written.media += std::ssize(sample.media);
-        for (const std::string& encoded : sample.media)
+        for (const std::string& encoded : sample.media) {
+          const uint64_t digest = io::digest64(encoded.data(), encoded.size());
+          if (recent.find(digest)) continue;
+          recent.add(digest);
+          ++summary.written.stored_media;
           summary.written.media_bytes += encoded.size();
+        }
       }
     });
     counter.finish();

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <regex>
+
 #include "io/dataset/dataset.h"
 #include "io/files/file.h"
 #include "run_program.h"
@@ -244,7 +246,7 @@ class RestartTest : public PrepareSourcesTest {
   }
   Arguments arguments(const std::string& output) const {
     return {"jsonl",     "--input",   input_, "--root",      kPhotos.string(), "--output",
-            out(output), "--max-bad", "0.5",  "--shard-gib", "0.0005"};
+            out(output), "--max-bad", "0.5",  "--shard-gib", "0.0001"};
   }
   /// Starts a run and kills it when some shards are complete.
   void run_and_kill(const std::string& output) const {
@@ -278,7 +280,8 @@ TEST_F(RestartTest, AKilledRunContinues) {
 
   run_and_kill("killed");
   const fs::path killed = out("killed");
-  for (const char* copy : {"torn", "holed", "listless", "other"}) fs::copy(killed, out(copy));
+  for (const char* copy : {"torn", "older", "holed", "listless", "other"})
+    fs::copy(killed, out(copy));
   const auto written = fs::last_write_time(killed / "rows.h5");
   expect_completed("killed", "rows: continuing after ");
   EXPECT_EQ(fs::last_write_time(killed / "rows.h5"), written) << "a complete shard was redone";
@@ -291,6 +294,14 @@ TEST_F(RestartTest, AKilledRunContinues) {
   const std::string text = io::read_text(journal);
   std::ofstream(journal, std::ios::binary) << text.substr(0, text.size() - 20);
   expect_completed("torn", "rows: continuing after ");
+  // Version 0.1.0 did not count stored media.
+  const fs::path older = fs::path(out("older")) / "rows.unfinished";
+  const std::string counts = io::read_text(older);
+  const std::string uncounted =
+      std::regex_replace(counts, std::regex("\"stored_media\": ?[0-9]+, ?"), "");
+  EXPECT_LT(uncounted.size(), counts.size());
+  std::ofstream(older, std::ios::binary) << uncounted;
+  expect_completed("older", "rows: continuing after ");
   // A shard is missing: the shards before it are kept.
   fs::remove(fs::path(out("holed")) / "rows-2.h5");
   expect_completed("holed", "samples in 2 complete shards");

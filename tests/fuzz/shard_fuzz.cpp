@@ -24,19 +24,25 @@ struct Array {
   std::vector<uint64_t> values;  // of an intact shard of two samples
 };
 
-std::vector<Array> sound_arrays() {
-  return {{"media/bytes", H5T_STD_U8LE, {1, 2, 3}},
-          {"media/offset", H5T_STD_U64LE, {0, 2, 3}},
-          {"media/digest", H5T_STD_U64LE, {io::digest64("\1\2", 2), io::digest64("\3", 1)}},
-          {"sample/media_begin", H5T_STD_U64LE, {0, 1, 2}},
-          {"sample/turn_begin", H5T_STD_U64LE, {0, 2, 3}},
-          {"sample/text_length", H5T_STD_U32LE, {2, 1}},
-          {"sample/kind", H5T_STD_U8LE, {0, 1}},
-          {"sample/key_bytes", H5T_STD_U8LE, {'k', 'l'}},
-          {"sample/key_offset", H5T_STD_U64LE, {0, 1, 2}},
-          {"text/bytes", H5T_STD_U8LE, {'a', 'b', 'c'}},
-          {"text/offset", H5T_STD_U64LE, {0, 1, 2, 3}},
-          {"text/role", H5T_STD_U8LE, {1, 2, 2}}};
+std::vector<Array> sound_arrays(bool shares) {
+  std::vector<Array> arrays = {
+      {"media/bytes", H5T_STD_U8LE, {1, 2, 3}},
+      {"media/offset", H5T_STD_U64LE, {0, 2, 3}},
+      {"media/digest", H5T_STD_U64LE, {io::digest64("\1\2", 2), io::digest64("\3", 1)}},
+      {"sample/media_begin", H5T_STD_U64LE, {0, 1, 2}},
+      {"sample/turn_begin", H5T_STD_U64LE, {0, 2, 3}},
+      {"sample/text_length", H5T_STD_U32LE, {2, 1}},
+      {"sample/kind", H5T_STD_U8LE, {0, 1}},
+      {"sample/key_bytes", H5T_STD_U8LE, {'k', 'l'}},
+      {"sample/key_offset", H5T_STD_U64LE, {0, 1, 2}},
+      {"text/bytes", H5T_STD_U8LE, {'a', 'b', 'c'}},
+      {"text/offset", H5T_STD_U64LE, {0, 1, 2, 3}},
+      {"text/role", H5T_STD_U8LE, {1, 2, 2}}};
+  if (shares) {
+    arrays[3].values = {0, 1, 4};
+    arrays.push_back({"sample/media", H5T_STD_U64LE, {0, 1, 0, 1}});
+  }
+  return arrays;
 }
 
 hid_t any_type(FuzzedDataProvider& bytes) {
@@ -150,9 +156,10 @@ void make_attribute(hid_t file, const char* name, const Value& value, FuzzedData
 bool make_file(const std::filesystem::path& path, FuzzedDataProvider& bytes) {
   try {
     hdf5::Handle file = hdf5::create_file(path.string());
-    for (const Array& array : sound_arrays()) make_array(file, array, bytes);
+    const bool shares = bytes.ConsumeBool();
+    for (const Array& array : sound_arrays(shares)) make_array(file, array, bytes);
     make_attribute(file, "format", std::string(io::kShardFormat), bytes);
-    make_attribute(file, "version", io::kShardVersion, bytes);
+    make_attribute(file, "version", shares ? io::kSharedMediaVersion : io::kShardVersion, bytes);
     make_attribute(file, "num_samples", int64_t{2}, bytes);
     for (const char* name : {"task", "source", "created_by"})
       make_attribute(file, name, std::string("fuzz"), bytes);

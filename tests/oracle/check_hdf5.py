@@ -24,6 +24,7 @@ ARRAYS = {"media/bytes": "<u1", "media/offset": "<u8", "media/digest": "<u8",
           "sample/media_begin": "<u8", "sample/turn_begin": "<u8", "sample/text_length": "<u4",
           "sample/kind": "<u1", "sample/key_bytes": "<u1", "sample/key_offset": "<u8",
           "text/bytes": "<u1", "text/offset": "<u8", "text/role": "<u1"}
+SHARED_MEDIA = {"sample/media": "<u8"}  # in shards of version 2
 
 
 def expect(what, found, expected):
@@ -77,8 +78,10 @@ def read_shard(path, task, source):
     """The samples as {key, kind, media, turns}; checks the structure of the file first."""
     with h5py.File(path, "r") as file:
         found = datasets_of(file)
+        shares = "sample/media" in found
         expect(f"datasets of {path}", {name: item.dtype.str for name, item in found.items()},
-               {name: numpy.dtype(dtype).str for name, dtype in ARRAYS.items()})
+               {name: numpy.dtype(dtype).str
+                for name, dtype in {**ARRAYS, **(SHARED_MEDIA if shares else {})}.items()})
         expect("axes", {item.ndim for item in found.values()}, {1})
         data = {name: item[()] for name, item in found.items()}
         attributes = {name: value.decode() if isinstance(value, bytes) else int(value)
@@ -88,12 +91,17 @@ def read_shard(path, task, source):
     check_sidecar(path, begin or 0, data["media/bytes"].size)
     expect("program", attributes.pop("created_by", "").split(" ")[0], "lynceus")
     samples = data["sample/kind"].size
-    expect("attributes", attributes, {"format": "lynceus-shard", "version": 1, "task": task,
-                                      "source": source, "num_samples": samples})
+    expect("attributes", attributes, {"format": "lynceus-shard", "version": 2 if shares else 1,
+                                      "task": task, "source": source, "num_samples": samples})
     expect("roles", data["text/role"].size, data["text/offset"].size - 1)
 
     media = pieces(data["media/bytes"].tobytes(), data["media/offset"], "media/offset")
     expect("media/digest", data["media/digest"].tolist(), [digest64(blob) for blob in media])
+    if shares:
+        expect("images stored once", len(set(media)), len(media))
+        uses = data["sample/media"].tolist()
+        expect("order of first use", list(dict.fromkeys(uses)), list(range(len(media))))
+        media = [media[use] for use in uses]
     texts = pieces(data["text/bytes"].tobytes(), data["text/offset"], "text/offset")
     keys = pieces(data["sample/key_bytes"].tobytes(), data["sample/key_offset"], "key_offset")
     turns = [(int(role), text.decode()) for role, text in zip(data["text/role"], texts)]

@@ -67,8 +67,9 @@ endfunction()
 set(fuzz_objects)
 file(MAKE_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR}/fuzz)
 foreach(name
-    core/check core/config/config core/config/faults core/config/visitor core/error core/text/foreign_file
-    core/home core/memory core/stream core/tensor core/text/text_encoding
+    core/check core/config/config core/config/faults core/config/visitor core/error core/home core/memory
+    core/resource core/stream core/tensor
+    core/text/foreign_file core/text/spelling core/text/text_encoding core/text/units
     core/no_cuda/accelerator
     io/checkpoint/manifest
     io/dataset/shard io/dataset/shard_sidecar
@@ -78,8 +79,9 @@ foreach(name
     io/media/tiff_pixels io/media/webp
     io/text/prompt_files io/text/sentencepiece_check io/text/tokenizer
     io/weights/convert io/weights/generated_weights io/weights/hf_config io/weights/llama_pieces
-    io/weights/pickle io/weights/released_names io/weights/safetensors
-    io/weights/safetensors_writer io/weights/stored_tensor io/weights/torch_file
+    io/weights/name_list io/weights/pickle io/weights/released_names io/weights/rope_scaling
+    io/weights/safetensors
+    io/weights/safetensors_writer io/weights/selected_weights io/weights/stored_tensor io/weights/torch_file
     io/weights/weight_files io/weights/weights
     src/prepare/child_process src/prepare/rows/conversation src/prepare/rows/file_ending src/prepare/image_reader
     src/prepare/rows/instructions src/prepare/rows/json_bytes src/prepare/rows/json_stream src/prepare/rows/ordered_rows

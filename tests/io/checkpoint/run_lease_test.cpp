@@ -18,7 +18,9 @@ TEST(RunLease, ATakeoverRenamesTheStagingDirectory) {
   const auto stale = acquire_run_lease(run);
   const fs::path staging = run / "checkpoints" / (".staging-" + stale->token());
   fs::create_directories(staging / "step-00000001");
-  const auto lease = acquire_run_lease(run, {.take_over = true});
+  LeaseOptions options;
+  options.take_over = true;
+  const auto lease = acquire_run_lease(run, options);
   EXPECT_FALSE(fs::exists(staging));
   EXPECT_TRUE(fs::exists(run / "checkpoints" / (".abandoned-" + stale->token())));
   sweep_staging(run / "checkpoints", lease->token(), true);

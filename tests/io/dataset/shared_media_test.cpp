@@ -161,8 +161,9 @@ TEST_F(SharedMediaTest, TheWriterForgetsOldMedia) {
   RecentMedia recent(3);
   for (uint64_t i = 0; i < 100; ++i) {
     recent.add(i * i);
-    if (i > 0)
+    if (i > 0) {
       ASSERT_EQ(recent.find(7), 2 * i - 1) << "an older item with this digest is forgotten";
+    }
     recent.add(7);
     ASSERT_LE(recent.size(), 3u);
     ASSERT_EQ(recent.find(7), 2 * i + 1);

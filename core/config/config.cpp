@@ -153,6 +153,10 @@ void ConfigReader::read_file(const std::string& path) {
                 : ""));
     return;
   }
+  if (const char* encoding = wide_encoding(content)) {
+    fault(fmt::format("{}: expected UTF-8, found {}", path, encoding));
+    return;
+  }
   if (const ForeignFormat* found = find_foreign(content); !content.empty() && found != nullptr) {
     fault(fmt::format("{} is {}; expected a config file", path, found->what));
     return;

@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <cctype>
 
-#include "core/text/text_encoding.h"
-
 namespace lynceus {
 namespace {
 
@@ -97,8 +95,10 @@ const ForeignFormat* find_foreign(std::string_view first_bytes) {
   if (first_bytes.size() > kTarMagicAt && first_bytes.substr(kTarMagicAt).starts_with("ustar")) {
     return &kTar;
   }
-  if (const char* encoding = wide_encoding(first_bytes))
-    return encoding == std::string_view("UTF-16") ? &kUtf16 : &kUtf32;
+  if (first_bytes.starts_with("\xFF\xFE\0\0"sv) || first_bytes.starts_with("\0\0\xFE\xFF"sv))
+    return &kUtf32;
+  if (first_bytes.starts_with("\xFF\xFE"sv) || first_bytes.starts_with("\xFE\xFF"sv))
+    return &kUtf16;
   return find_markup(first_bytes);
 }
 

@@ -12,7 +12,7 @@ namespace lynceus::io {
 uint64_t text_begin(const File& file) {
   const std::string head = file.head(kForeignHeadBytes);
   if (!head.empty()) refuse_foreign(head, file.path().string(), "text in UTF-8");
-  return byte_order_mark(head);
+  return head.size() - utf8_text(head, file.path().string()).size();
 }
 
 Lines::Lines(const std::filesystem::path& path)

@@ -3,7 +3,7 @@
 
 #include <gmock/gmock.h>
 
-#include "core/error.h"
+#include "parallel/agreement.h"
 
 namespace lynceus::parallel {
 namespace {
@@ -30,24 +30,24 @@ TEST(Grid, RefusesSizesThatDoNotMultiplyToTheWorld) {
       [] {
         make_grid({2, 2, 2}, make_self_communicator());
       },
-      ThrowsMessage<UsageError>(
+      ThrowsMessage<AgreedError>(
           "world has 1 ranks but parallel.tensor 2 x parallel.pipeline 2 x parallel.data 2 "
           "= 8: start 8 ranks or change one of the three"));
   EXPECT_THAT(
       [] {
         make_grid({1, 0, 1}, make_self_communicator());
       },
-      ThrowsMessage<UsageError>("parallel.pipeline: expected 1 to 1048576, found 0"));
+      ThrowsMessage<AgreedError>("parallel.pipeline: expected 1 to 1048576, found 0"));
   EXPECT_THAT(
       [] {
         make_grid({65536, 65536, 1}, make_self_communicator());
       },
-      ThrowsMessage<UsageError>(testing::HasSubstr("= 4294967296")));
+      ThrowsMessage<AgreedError>(testing::HasSubstr("= 4294967296")));
   EXPECT_THAT(
       [] {
         make_grid({kMaxAxis + 1, 1, 1}, make_self_communicator());
       },
-      ThrowsMessage<UsageError>("parallel.tensor: expected 1 to 1048576, found 1048577"));
+      ThrowsMessage<AgreedError>("parallel.tensor: expected 1 to 1048576, found 1048577"));
 }
 
 TEST(Grid, OneRankIsFirstAndLastStage) {

@@ -145,7 +145,7 @@ TEST_F(JsonLinesTest, AByteOrderMarkIsIgnoredAndUtf16IsNamed) {
   EXPECT_EQ(file.next()->integer(), 2);
   EXPECT_FALSE(lines("\xEF\xBB\xBF").next());
   EXPECT_THAT([&] { lines(std::string("\xFF\xFE{\0", 4)); },
-              ThrowsMessage<InputError>(HasSubstr("test.jsonl: expected UTF-8, found UTF-16")));
+              ThrowsMessage<InputError>(HasSubstr("test.jsonl is text in UTF-16")));
   EXPECT_EQ(parse("\xEF\xBB\xBF[3]").at(0).integer(), 3);
 }
 

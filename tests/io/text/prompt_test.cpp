@@ -227,7 +227,7 @@ TEST_F(PromptTest, ErrorsNameThePlace) {
   EXPECT_EQ(message("\xEF\xBB\xBFLook.\n", true), "no error");
   EXPECT_EQ(*PromptList::load(file).pick(false, 1, 0), "Look.");
   EXPECT_THAT(message(good + "usr = x\n"), HasSubstr("lynceus_style.ini:3: usr: expected KEY"));
-  EXPECT_THAT(message(good + "user = {text}\n"), HasSubstr(":3: user: expected once"));
+  EXPECT_THAT(message(good + "user = {text}\n"), HasSubstr(":3: user: this key is given twice"));
   EXPECT_THAT(message("user = hello\n"), HasSubstr("one {text}, found \"hello\""));
   EXPECT_THAT(message("user = {text}\n"), HasSubstr("expected the key assistant"));
   EXPECT_THAT(message("user = \"{text}\n"), HasSubstr("closing quote"));

@@ -222,7 +222,8 @@ TEST_F(SourceJsonlTest, UnusableRowsSayWhy) {
   EXPECT_THAT(problem(R"({"image": "../a.jpg", "caption": "x"})"), HasSubstr("a path below"));
   EXPECT_THAT(problem(R"({"image": "images/../../a.jpg", "caption": "x"})"),
               HasSubstr("a path below"));
-  EXPECT_THAT(problem(R"({"image": "/etc/passwd", "caption": "x"})"), HasSubstr("a path below"));
+  EXPECT_THAT(problem(R"({"image": "/etc/passwd", "caption": "x"})"),
+              HasSubstr("expected a path relative to the root"));
   EXPECT_NE(problem(R"({"image": "images", "caption": "x"})"), "");
   EXPECT_THAT(problem(R"({"image": "x.jsonl", "caption": "x"})"),
               HasSubstr("a JPEG, PNG, WebP, GIF"));

@@ -149,10 +149,12 @@ DataConfig shipped(const std::string& name) {
   model::ModelConfig model;
   TrainConfig train;
   OptimizerConfig optimizer;
+  CheckpointConfig checkpoint;
   reader.add(config);
   reader.add(model);
   reader.add(train);
   reader.add(optimizer);
+  reader.add(checkpoint);
   reader.read_file(kRoot / "configs/stage" / (name + ".ini"));
   reader.check();
   return config;

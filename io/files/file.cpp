@@ -82,6 +82,13 @@ fs::path directory_of(const fs::path& path) {
 
 constexpr uint64_t kMaxLinkBytes = 4096;
 
+/// Whether a text begins like the links of a Hugging Face cache: ../../blobs/DIGEST.
+bool is_link_to_blob(std::string_view text) {
+  const bool leads_up = text.starts_with("../");
+  while (text.starts_with("../")) text.remove_prefix(3);
+  return leads_up && text.starts_with("blobs/");
+}
+
 /// The line of a text file of one line, otherwise an empty text.
 std::string only_line(std::string text) {
   if (text.ends_with('\n')) text.pop_back();
@@ -115,12 +122,13 @@ File File::open(const fs::path& path) {
   if (file.size() > kMaxLinkBytes) return file;
   const std::string text = file.head(kMaxLinkBytes);
   if (is_lfs_pointer(text)) refuse_foreign(text, path.string(), "");
-  if (!text.starts_with("../")) return file;
+  if (!is_link_to_blob(text)) return file;
   const std::string link = only_line(text);
   if (link.empty()) return file;
   const fs::path target = (directory_of(path) / link).lexically_normal();
   std::error_code error;
-  if (!fs::is_regular_file(target, error)) fail_dangling(path, link);
+  if (!fs::is_regular_file(target, error))
+    throw InputError("'{}' is a link to '{}', which does not exist", path.string(), link);
   return open_regular(target);
 }
 

@@ -255,7 +255,8 @@ TEST_F(BadInput, ASecondJobInTheRunDirectory) {
 
 TEST_F(BadInput, Commands) {
   for (const auto& [arguments, message] : std::vector<std::pair<Arguments, std::string>>{
-           {{"trian"}, "expected a command, found 'trian'; `lynceus --help` lists all commands"},
+           {{"trian"},
+            "expected a command, found 'trian', did you mean train?; `lynceus --help` lists all"},
            {{"evaluate", "--run", (folder_ / "absent").string()}, "absent/config.ini"},
            {{"verify"}, "verify: expected at least one case directory, found none"},
            {{"verify", "--train.micro_batch_tokens", "0"}, "train.micro_batch_tokens: expected "},

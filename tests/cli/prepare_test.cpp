@@ -223,7 +223,8 @@ TEST_F(PrepareTest, OneBadPictureDoesNotStopASmallFile) {
 
 TEST_F(PrepareTest, WrongCallsSayWhatIsWrong) {
   const std::string out = " --output " + path("out");
-  expect_refused("", 2, "expected a source as the first argument, one of jsonl, coco, llava");
+  expect_refused("", 2,
+                 "expected a source as the first argument, one of jsonl, folder, coco, llava");
   expect_refused("shape" + out, 2, "found 'shape'");
   expect_refused("video" + out, 2, "prepare video: expected --input FILE, found none");
   expect_refused("shapes", 2, "expected --output DIR");

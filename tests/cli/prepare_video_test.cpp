@@ -112,7 +112,7 @@ TEST_F(PrepareVideoTest, RanksAndWorkersChangeNothing) {
     return contents(out(name));
   };
   const auto one = made("one", "1", 1);
-  EXPECT_EQ(one.size(), 5u);  // a list of rejects for b alone
+  EXPECT_EQ(one.size(), 7u);  // a list of rejects for b alone
   EXPECT_EQ(one, made("two", "3", 2));
 }
 

@@ -71,13 +71,14 @@ class SharedMedia : public testing::Test {
 
 TEST_F(SharedMedia, PrepareAndInspectSayWhatIsStored) {
   const Output output = prepare("out");
-  EXPECT_THAT(output.out, HasSubstr("30 samples       30 images       0.5 MB  1 file, 6 stored\n"));
-  EXPECT_THAT(output.out, HasSubstr("prepared 30 samples, 30 images (6 stored, 0.5 MB), 0 "));
+  EXPECT_THAT(output.out, HasSubstr("30 samples       30 images  480.6 KiB  1 file, 6 stored\n"));
+  EXPECT_THAT(output.out, HasSubstr("prepared 30 samples, 30 images (6 stored, 480.6 KiB), 0 "));
   const Output dry = prepare("dry", {"--dry-run"});
-  EXPECT_THAT(dry.out, HasSubstr("30 samples       30 images       0.5 MB  6 to store\n"));
-  EXPECT_THAT(dry.out, HasSubstr("dry run: 30 samples, 30 images (6 to store, 0.5 MB), 0 "));
+  EXPECT_THAT(dry.out, HasSubstr("30 samples       30 images  480.6 KiB  6 to store\n"));
+  EXPECT_THAT(dry.out, HasSubstr("dry run: 30 samples, 30 images (6 to store, 480.6 KiB), 0 "));
   const Output one = prepare("one", {"--captions", "first"}, 2);
-  EXPECT_THAT(one.out, AllOf(HasSubstr("6 samples, 6 images (0.5 MB)"), Not(HasSubstr("stored"))));
+  EXPECT_THAT(one.out,
+              AllOf(HasSubstr("6 samples, 6 images (480.6 KiB)"), Not(HasSubstr("stored"))));
 
   uint64_t photos = 0;
   for (const auto& file : fs::directory_iterator(kPhotos / "images")) photos += file.file_size();

@@ -158,9 +158,8 @@ TEST(TorchWeights, TrainAsTheSameNumbersInSafetensorsDo) {
   };
   train("hf", "eva.safetensors");
   const Output others = train("meta", "eva_clip.pt");
-  EXPECT_THAT(others.err,
-              testing::ContainsRegex("eva_clip.pt .'state_dict'. .the prefix 'visual.' is removed"
-                                     ".* .without 'blocks.1.', 'norm.'.\n"));
+  EXPECT_THAT(others.err, testing::ContainsRegex(
+                              "eva_clip.pt .'state_dict'. .without 'blocks.1.', 'norm.'.\n"));
   const auto losses = numbers_of(folder / "run-hf", "loss");
   ASSERT_EQ(losses.size(), 3u);
   EXPECT_EQ(numbers_of(folder / "run-meta", "loss"), losses);

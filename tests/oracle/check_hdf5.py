@@ -140,7 +140,7 @@ def samples_of(rows, root):
         for path in paths:
             with open(os.path.join(root, path), "rb") as file:
                 media.append(file.read())
-        key = str(row.get("id", paths[0] if paths else f"line {number}"))
+        key = str(row.get("id", paths[0] if paths else f"row {number}"))
         kind = SEPARATE_IMAGES if field == "images" else FRAMES
         if "text" in row:
             yield {"key": key, "kind": kind, "media": media, "turns": [(TEXT, row["text"].strip())]}

@@ -4,7 +4,7 @@
 
 #include <gmock/gmock.h>
 
-#include "core/error.h"
+#include "parallel/agreement.h"
 #include "parallel/mpi_session.h"
 
 namespace lynceus::parallel {
@@ -53,7 +53,7 @@ TEST(Grid, RefusesAWrongWorldOnEveryRank) {
       [] {
         make_grid({3, 1, 2}, make_world());
       },
-      testing::ThrowsMessage<UsageError>(
+      testing::ThrowsMessage<AgreedError>(
           "world has 8 ranks but parallel.tensor 3 x parallel.pipeline 1 x parallel.data 2 "
           "= 6: start 6 ranks or change one of the three"));
 }

@@ -117,7 +117,7 @@ class Trainer {
     StopSituation situation = clock_.situation();
     if (by_launcher) situation.limit = seconds_until_kill();
     const std::string line = answer_to_stop(situation);
-    if (by_launcher && parallel::write_to_mpirun("lynceus: " + line))
+    if (by_launcher && parallel::write_to_mpirun(line))
       log::file_warn(line);
     else
       log::warn("{}", line);

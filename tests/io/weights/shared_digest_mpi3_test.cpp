@@ -9,6 +9,7 @@
 
 #include "core/error.h"
 #include "core/random.h"
+#include "parallel/agreement.h"
 #include "parallel/mpi_session.h"
 
 namespace lynceus::io {
@@ -38,7 +39,7 @@ TEST(SharedDigest, EqualsOneRanks) {
               testing::ThrowsMessage<Error>(testing::HasSubstr("gone")));
   gone[0] = world->rank() == 1 ? files[0] : files[1];
   EXPECT_THAT([&] { digest_files(gone, *world); },
-              testing::ThrowsMessage<IoError>(testing::HasSubstr("same files")));
+              testing::ThrowsMessage<parallel::AgreedError>(testing::HasSubstr("same files")));
   world->barrier();
   if (world->rank() == 0)
     for (const auto& file : files) std::filesystem::remove(file);

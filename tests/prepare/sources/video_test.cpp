@@ -219,7 +219,7 @@ TEST_F(SourceVideoTest, RowsKeepTheirOrder) {
       EXPECT_EQ(all[i + 2].reject, "malformed row");
       EXPECT_EQ(all[i + 3].samples.at(0).key, "7");
       EXPECT_EQ(all[i + 3].samples.at(0).turns.at(1).text, "grey");
-      EXPECT_THAT(all[i + 4].problem, HasSubstr("the key 'video' is missing"));
+      EXPECT_THAT(all[i + 4].problem, HasSubstr("expected video, found the keys caption"));
     }
     EXPECT_EQ(rows(source(), 58).size(), 2u);
   }

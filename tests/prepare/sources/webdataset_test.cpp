@@ -187,7 +187,8 @@ TEST_F(SourceWebdatasetTest, TheEndOfAnArchive) {
     EXPECT_TRUE(read().empty()) << zeros;
   }
   write("x.tar", "PK\x03\x04 and so on");
-  EXPECT_THAT(input_error([&] { read(); }), HasSubstr("is a zip archive: unpack it first (unzip); expected a tar archive"));
+  EXPECT_THAT(input_error([&] { read(); }),
+              HasSubstr("is a zip archive: unpack it first (unzip); expected a tar archive"));
 }
 
 TEST_F(SourceWebdatasetTest, NamesThatLeadOutAreRefused) {

@@ -113,7 +113,7 @@ std::optional<RopeScaling> RopeScaling::from_text(const std::string& text) {
 }
 
 JsonValue RopeScaling::to_json() const {
-  // All versions of transformers read "type"; those before 4.43 permit no other key beside factor.
+  // All versions of transformers read "type"; those before 4.43 permit only it and factor.
   switch (kind) {
     case Kind::kNone:
       return nullptr;

@@ -13,10 +13,10 @@ or TIFF files; --root is the directory that their paths are relative to. Rows:
   {"image": "images/2.jpg", "question": "what is it?", "answer": "a cat"}
   {"text": "plain text"}
 
-"caption" is a single caption or a list. Instead of "image", "images" is a list of separate images and
-"frames" is the list of frames of one video. A row with other content (a video, a conversation, a
-context) is rejected by the name of its key. If the files use other keys, --map field=key names them, and only
-the fields given there are read. TSV files (*.tsv) and CSV files (*.csv, RFC 4180) are read too: the
+"caption" is a single caption or a list. Instead of "image", "images" is a list of separate images
+and "frames" is the list of frames of one video. A row with other content (a video, a conversation, a
+context) is rejected by the name of its key. If the files use other keys, --map field=key names them,
+and only the fields given there are read. TSV files (*.tsv) and CSV files (*.csv, RFC 4180) are read too: the
 keys are in the first line, or they are column numbers from 1 and there is no such line. --format
 names the format of files with other endings.
 
@@ -127,9 +127,9 @@ used are listed in DIR/NAME-rejects.jsonl.
 constexpr const char* kFolderHelp =
     R"(usage: lynceus prepare folder --input DIR... --output DIR [--OPTION VALUE]...
 
-Reads folders of images (.jpg, .jpeg, .png, .webp), each with its captions in a text file of the same
-name beside it: a/1.jpg and a/1.txt, or a/1.caption. Each line of the text is a caption and becomes a
-sample. Folders below are read too. Links to files are followed, links to folders are not.
+Reads folders of images (.jpg, .jpeg, .png, .webp, .gif, .bmp, .tif, .tiff), each with its captions in
+a text file of the same name next to it: a/1.jpg and a/1.txt, or a/1.caption. Each line of the text is
+a caption and becomes a sample. Folders below are read too. Links to files are followed, links to folders are not.
 
 The folder becomes the dataset DIR/NAME.h5, where NAME is the name of the folder. Images without a text
 and texts without an image are listed in DIR/NAME-rejects.jsonl. Files of other types are counted in the

@@ -128,10 +128,10 @@ std::vector<io::Sample> FolderSource::samples_of(const Row& row) {
   const std::string& file = row.picture.empty() ? row.text : row.picture;
   const std::string where = (options_.folder / file).string();
   if (row.picture.empty())
-    throw RejectedRow("no picture", "{}: expected a picture of this name beside it, found none",
+    throw RejectedRow("no picture", "{}: expected a picture of this name next to it, found none",
                       where);
   if (row.text.empty())
-    throw RejectedRow("no text", "{}: expected {}.txt beside it, found none", where,
+    throw RejectedRow("no text", "{}: expected {}.txt next to it, found none", where,
                       fs::path(stem_of(file)).filename().string());
   io::Sample sample;
   sample.key = row.picture;

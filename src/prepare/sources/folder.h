@@ -1,9 +1,10 @@
-// A folder of pictures, each with its captions in a text file of the same name beside it: a.jpg and
-// a.txt, or a.caption. Each line that is not blank is a caption. Folders below are read too. Rows
-// come in byte order of their paths; the key of a sample is the path below the folder.
+// A folder of pictures, each with its captions in a text file of the same name next to it: a.jpg
+// and a.txt, or a.caption. Each line that is not blank is a caption. Folders below are read too.
+// Rows come in byte order of their paths; the key of a sample is the path below the folder.
 //
-// Pictures end in jpg, jpeg, png or webp, in upper or lower case. Pictures that differ only in
-// their ending share the captions. Links to files are followed, links to folders are not.
+// Pictures end in jpg, jpeg, png, webp, gif, bmp, tif or tiff, in upper or lower case. Pictures
+// that differ only in their ending share the captions. Links to files are followed, links to
+// folders are not.
 //
 // Rejected: no text (a picture without captions), no picture (captions without a picture), and
 // pictures and texts that cannot be read. Passed over and counted by kind: files of other types,

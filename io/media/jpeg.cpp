@@ -182,7 +182,7 @@ namespace {
 struct ExtraBytes {
   size_t begin = 0;
   size_t end = 0;
-  bool can_be_pixels = false;  ///< scan_is_complete() can tell
+  bool can_be_pixels = false;  ///< scan_is_complete() decides
 };
 
 Image decode(std::string_view encoded, const std::string& name, const DecodeLimits& limits,

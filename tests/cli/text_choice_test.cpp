@@ -112,7 +112,7 @@ TEST_F(TextChoice, HeldOutCaptionsHaveTheFirstPromptWhateverTheSeed) {
 }
 
 TEST_F(TextChoice, ACaptionListIsForCaptionsOnly) {
-  // A run that began when the list was for all samples goes on so.
+  // A run that began when the list was for all samples keeps it for all samples.
   const Arguments sources = {"--train.steps", "6", "--data.caption_prompts", "caption",
                              "--log.samples"};
   trained("old", sources + Arguments{"--stop-after", "2"});

@@ -15,7 +15,7 @@ using testing::Not;
 constexpr const char* kEmbedding = "model.embed_tokens.weight";
 constexpr const char* kHead = "lm_head.weight";
 
-Rename behind(const std::string& prefix) {
+Rename below_prefix(const std::string& prefix) {
   return [prefix](const std::string& name) { return prefix + name; };
 }
 
@@ -57,8 +57,8 @@ TEST_F(WeightNames, ACommonPrefixIsRemoved) {
   ASSERT_EQ(train("plain", llama("llama", llama_shapes())).code, 0);
   for (const std::string prefix :
        {"language_model.", "module.", "base_model.model.", "LLM.", "a.b.c."}) {
-    const Output output =
-        expect_plain("run-" + prefix, llama("llama-" + prefix, llama_shapes(), behind(prefix)));
+    const Output output = expect_plain(
+        "run-" + prefix, llama("llama-" + prefix, llama_shapes(), below_prefix(prefix)));
     EXPECT_THAT(output.err, HasSubstr("model.safetensors (the prefix '" + prefix + "' is removed"));
   }
   // As transformers 4.52 and later write the LLM of LLaVA.
@@ -96,7 +96,7 @@ TEST_F(WeightNames, OtherModulesOfTheFileAreLeftOut) {
   expect_refused(train("refused", llama("biased", mixed)),
                  "2 tensors are not as the model expects: 2 unexpected: "
                  "model.layers.0.self_attn.q_proj.bias [32], score.weight [2, 32]\n");
-  expect_refused(train("refused", llama("biased-below", mixed, behind("module."))),
+  expect_refused(train("refused", llama("biased-below", mixed, below_prefix("module."))),
                  "2 unexpected: module.model.layers.0.self_attn.q_proj.bias [32], "
                  "module.score.weight [2, 32]\n");
 }
@@ -113,7 +113,7 @@ TEST_F(WeightNames, WhatDoesNotMatchIsOneSentence) {
                     HasSubstr(" and 18 others; 24 unexpected: "), Not(HasSubstr("LLM."))));
   Shapes twice = llama_shapes();
   for (const auto& [name, shape] : llama_shapes()) twice["b." + name] = shape;
-  expect_refused(train("refused", llama("twice", twice, behind("x."))),
+  expect_refused(train("refused", llama("twice", twice, below_prefix("x."))),
                  "expected the tensors of one model, found them under x.b.model., x.model.");
 }
 

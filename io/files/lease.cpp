@@ -87,10 +87,16 @@ std::string to_text(const LeaseOwner& owner) {
 }
 constexpr uint64_t kHeartbeatOffset = sizeof("{\"heartbeat\": \"") - 1;
 
-/// nullopt if there is no lease.
+/// nullopt if there is no lease, also if its owner removes it meanwhile.
 std::optional<LeaseOwner> read_owner(const fs::path& path) {
-  if (!file_exists(path)) return std::nullopt;
-  const Json json = Json::parse(read_text(path, 1 << 16), path.string());
+  std::string text;
+  try {
+    text = read_text(path, 1 << 16);
+  } catch (const IoError&) {
+    if (!file_exists(path)) return std::nullopt;
+    throw;
+  }
+  const Json json = Json::parse(text, path.string());
   const Json owner = json.at("owner");
   const auto since = owner.find("since");
   return LeaseOwner{.host = owner.at("host").string(),
@@ -150,32 +156,55 @@ bool watch_until_dead(const fs::path& path, LeaseOwner& owner, const LeaseOption
 
 constexpr const char* kLockName = ".lease.lock";
 
-/// A lock between processes that acquire or release the lease at the same time.
-struct NewcomerLock {
-  File file;
-  bool is_held = false;
-};
+/// A lock between processes that acquire or release the lease at the same time. The last that
+/// leaves it removes its file, unless there is a lease.
+class NewcomerLock {
+ public:
+  enum class Wait { kUntilFree, kNever };
+  NewcomerLock(const fs::path& directory, Wait wait) : directory_(directory) {
+    do {
+      file_ = File::create(directory / kLockName);
+      is_held_ = lock(wait);
+    } while (is_held_ && !is_named());  // removed meanwhile
+  }
+  /// Who removes the lease does so before it looks whether the lock is free; who gives the lock
+  /// back does so before it looks whether there is a lease. So one of them finds the file of no
+  /// use.
+  ~NewcomerLock() {
+    flock(file_.descriptor(), LOCK_UN);
+    std::error_code error;
+    if (!fs::exists(directory_ / kLeaseName, error) && is_free() && is_named() &&
+        !fs::exists(directory_ / kLeaseName, error))
+      fs::remove(file_.path(), error);
+  }
+  NewcomerLock(const NewcomerLock&) = delete;
+  NewcomerLock& operator=(const NewcomerLock&) = delete;
 
-bool is_file_of_that_name(const File& file) {
-  struct stat opened {
-  }, named{};
-  return ::fstat(file.descriptor(), &opened) == 0 && ::stat(file.path().c_str(), &named) == 0 &&
-         opened.st_dev == named.st_dev && opened.st_ino == named.st_ino;
-}
+  /// Not where the file system has no locks.
+  bool is_held() const { return is_held_; }
 
-/// Not held if the file system has no locks.
-NewcomerLock lock_for_newcomers(const fs::path& directory) {
-  for (;;) {
-    NewcomerLock lock{File::create(directory / kLockName)};
+ private:
+  bool lock(Wait wait) const {
     int result;
     do {
-      result = flock(lock.file.descriptor(), LOCK_EX);
+      result = flock(file_.descriptor(), LOCK_EX | (wait == Wait::kNever ? LOCK_NB : 0));
     } while (result != 0 && errno == EINTR);
-    lock.is_held = result == 0;
-    // An owner that released the lease meanwhile removed the file.
-    if (!lock.is_held || is_file_of_that_name(lock.file)) return lock;
+    return result == 0;
   }
-}
+  /// Also where the file system has no locks. Locks it.
+  bool is_free() const { return lock(Wait::kNever) || errno != EWOULDBLOCK; }
+  /// Whether the open file is still the one of that name.
+  bool is_named() const {
+    struct stat opened {
+    }, named{};
+    return ::fstat(file_.descriptor(), &opened) == 0 && ::stat(file_.path().c_str(), &named) == 0 &&
+           opened.st_dev == named.st_dev && opened.st_ino == named.st_ino;
+  }
+
+  fs::path directory_;
+  File file_;
+  bool is_held_ = false;
+};
 
 /// Whether a lock on this file system is one for all processes that can see it. Some network file
 /// systems have locks only within one host.
@@ -223,7 +252,7 @@ std::unique_ptr<Lease> Lease::acquire(const fs::path& directory, const LeaseOpti
   if (error) throw IoError("{}: cannot create: {}", directory.string(), error.message());
   const fs::path path = directory / kLeaseName;
   LeaseOwner self = this_process();
-  const NewcomerLock lock = lock_for_newcomers(directory);
+  const NewcomerLock lock(directory, NewcomerLock::Wait::kUntilFree);
 
   // Files left by processes that died in this function.
   for (const auto& entry : fs::directory_iterator(directory))
@@ -257,7 +286,8 @@ std::unique_ptr<Lease> Lease::acquire(const fs::path& directory, const LeaseOpti
   sync_directory(directory);
   if (options.disarm_former_owner) options.disarm_former_owner(self.token);
   // Without a lock that all others see, two newcomers may both get here: the last rename wins.
-  if (!lock.is_held || !locks_are_global(directory)) std::this_thread::sleep_for(milliseconds(200));
+  if (!lock.is_held() || !locks_are_global(directory))
+    std::this_thread::sleep_for(milliseconds(200));
   const auto now = read_owner(path);
   if (!now)
     throw IoError("{}: removed by another process while this one acquired it", path.string());
@@ -309,11 +339,8 @@ void Lease::release() {
   if (!thread_.joinable()) return;
   thread_.join();
   try {
-    // A newcomer that has the lock keeps it, and the file.
-    const File lock = File::create(path_.parent_path() / kLockName);
-    const bool is_free = flock(lock.descriptor(), LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK;
+    const NewcomerLock lock(path_.parent_path(), NewcomerLock::Wait::kNever);
     if (still_mine()) fs::remove(path_);
-    if (is_free && is_file_of_that_name(lock)) fs::remove(lock.path());
     file_.close();
   } catch (const std::exception& error) {
     log::warn("{}: cannot release the lease: {}", path_.string(), error.what());

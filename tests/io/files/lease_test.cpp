@@ -7,8 +7,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdlib>
 #include <regex>
+#include <thread>
 
 #include "core/error.h"
 #include "io/files/file.h"
@@ -180,6 +182,25 @@ TEST_F(LeaseTest, OfAnOlderVersionIsUnderstood) {
   const auto lease = Lease::acquire(run_);
   forge(R"("since":"[^"]*",)", "");
   EXPECT_THROW(Lease::acquire(run_), UsageError);
+}
+
+TEST_F(LeaseTest, LeavesNoFileWhereNewcomersComeMeanwhile) {
+  for (int round = 0; round < 300; ++round) {
+    auto lease = Lease::acquire(run_);
+    std::atomic<int> begun = 0;
+    const auto try_to_acquire = [&] {
+      ++begun;
+      try {
+        Lease::acquire(run_);
+      } catch (const UsageError&) {  // refused
+      }
+    };
+    std::thread newcomers[] = {std::thread(try_to_acquire), std::thread(try_to_acquire)};
+    while (begun < 2) std::this_thread::yield();
+    lease.reset();
+    for (std::thread& newcomer : newcomers) newcomer.join();
+    ASSERT_TRUE(fs::is_empty(run_)) << fs::directory_iterator(run_)->path() << ", round " << round;
+  }
 }
 
 TEST_F(LeaseTest, HeartbeatMoves) {

@@ -12,6 +12,7 @@
 #include <mutex>
 
 #include "core/error.h"
+#include "core/process/stop_request.h"
 
 namespace lynceus::fault {
 
@@ -70,13 +71,19 @@ int launched_rank() {
   return 0;
 }
 
+/// Returns when the process knows of the signal, which another thread may take.
+void terminate_process() {
+  kill(getpid(), SIGTERM);
+  for (int i = 0; i < 1000 && !stop_is_requested(); ++i) usleep(1000);
+}
+
 void act(const Plan& plan) {
   switch (plan.action) {
     case FaultAction::kKill:
       raise(SIGKILL);
       break;
     case FaultAction::kTerminate:
-      raise(SIGTERM);
+      terminate_process();
       break;
     case FaultAction::kPause:
       raise(SIGSTOP);

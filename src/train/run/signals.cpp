@@ -42,6 +42,19 @@ extern "C" void request_stop(int signal, siginfo_t* info, void*) {
   errno = error;
 }
 
+/// Takes the signals away from the threads that compute, which are this one, those of OpenMP and
+/// all that they start: kernels of oneDNN use the stack pointer as an ordinary register, so the
+/// frame of a handler would be written into their data. Returns the mask from before.
+sigset_t block_where_computed() {
+  sigset_t signals, before;
+  sigemptyset(&signals);
+  for (const int signal : kSignals) sigaddset(&signals, signal);
+  pthread_sigmask(SIG_BLOCK, &signals, &before);
+#pragma omp parallel
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  return before;
+}
+
 }  // namespace
 
 StopRequests::StopRequests(std::filesystem::path run_directory, Answer answer)
@@ -56,6 +69,7 @@ StopRequests::StopRequests(std::filesystem::path run_directory, Answer answer)
   action.sa_sigaction = request_stop;
   action.sa_flags = SA_RESTART | SA_SIGINFO;
   for (const int signal : kSignals) sigaction(signal, &action, nullptr);
+  mask_before_ = block_where_computed();
 }
 
 StopRequests::~StopRequests() {
@@ -64,9 +78,14 @@ StopRequests::~StopRequests() {
   wake(wake_[1], kEnd);
   watcher_.join();
   for (const int end : wake_) close(end);
+#pragma omp parallel
+  pthread_sigmask(SIG_SETMASK, &mask_before_, nullptr);
 }
 
 void StopRequests::watch() {
+  sigset_t none;
+  sigemptyset(&none);
+  pthread_sigmask(SIG_SETMASK, &none, nullptr);
   pollfd watched[] = {{wake_[0], POLLIN, 0}, {parallel::LauncherLink::stop_socket(), POLLIN, 0}};
   bool answered = false;
   while (true) {

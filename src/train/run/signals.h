@@ -3,6 +3,8 @@
 // all save the same step. A run that another process has taken over stops there too.
 #pragma once
 
+#include <signal.h>
+
 #include <atomic>
 #include <filesystem>
 #include <functional>
@@ -16,8 +18,10 @@ namespace lynceus::train {
 /// Why to stop; of the reasons of all ranks the largest value counts.
 enum class StopReason : int64_t { kNone = 0, kRequested = 1, kLeaseLost = 2 };
 
-/// Installs signal handlers for its lifetime. Afterwards the signals are ignored: the run is
-/// already ending, and a second signal must not kill a rank while others still wait for it.
+/// Installs signal handlers for its lifetime. They run on a thread of their own: the threads that
+/// compute block the signals, so raise() in one of them does nothing; use kill(). Afterwards the
+/// signals are ignored: the run is already ending, and a second signal must not kill a rank while
+/// others still wait for it.
 class StopRequests {
  public:
   /// Called once, on a thread of its own, at the first request to this rank. `by_launcher`: a
@@ -47,6 +51,7 @@ class StopRequests {
   std::filesystem::path stop_file_;
   Answer answer_;
   std::atomic<pid_t> relay_ = 0;
+  sigset_t mask_before_{};
   int wake_[2] = {-1, -1};  ///< a pipe that the handler and the destructor write to
   std::thread watcher_;
 };

@@ -6,8 +6,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <atomic>
+#include <cmath>
 #include <filesystem>
 #include <fstream>
+#include <thread>
+
+#include "core/process/stop_request.h"
+#include "kernels/gemm.h"
 
 namespace lynceus::train {
 namespace {
@@ -19,6 +26,11 @@ class Signals : public testing::Test {
   void SetUp() override {
     fs::remove_all(run_);
     fs::create_directories(run_);
+  }
+  /// Another thread takes it.
+  static void send(int signal) {
+    kill(getpid(), signal);
+    for (int i = 0; i < 5000 && !stop_is_requested(); ++i) usleep(1000);
   }
   StopReason reason(const StopRequests& stop, const io::Lease* lease = nullptr) {
     return stop.agreed(*world_, lease);
@@ -32,7 +44,7 @@ TEST_F(Signals, ASignalOrAFileIsARequest) {
   for (const int signal : {SIGUSR1, SIGTERM, SIGINT}) {
     const StopRequests stop(run_);
     EXPECT_EQ(reason(stop), StopReason::kNone);
-    raise(signal);
+    send(signal);
     EXPECT_EQ(reason(stop), StopReason::kRequested);
   }
   const StopRequests stop(run_);
@@ -54,7 +66,7 @@ TEST_F(Signals, ALostLeaseIsTheGravestReason) {
   options.take_over = true;
   const auto lease = io::Lease::acquire(run_, options);
   const StopRequests stop(run_);
-  raise(SIGTERM);
+  send(SIGTERM);
   EXPECT_EQ(reason(stop, lease.get()), StopReason::kRequested);
   const auto successor = io::Lease::acquire(run_, options);
   EXPECT_FALSE(lease->still_mine());
@@ -65,12 +77,45 @@ TEST_F(Signals, ASecondSignalAfterTheStopKillsNoProcess) {
   const pid_t child = fork();
   if (child == 0) {
     { const StopRequests stop(run_); }
-    for (const int signal : {SIGUSR1, SIGTERM, SIGINT}) raise(signal);
+    for (const int signal : {SIGUSR1, SIGTERM, SIGINT}) kill(getpid(), signal);
     _exit(0);
   }
   int status = 0;
   ASSERT_EQ(waitpid(child, &status, 0), child);
   EXPECT_TRUE(WIFEXITED(status)) << "signal " << WTERMSIG(status);
+}
+
+TEST_F(Signals, DoNotDisturbAProduct) {
+  const StopRequests stop(run_);
+  Stream stream;
+  const int64_t rows = 300, in = 128, out = 344;  // the library copies such operands
+  const Tensor x = Tensor::empty(stream, {rows, in}), w = Tensor::empty(stream, {out, in});
+  for (const Tensor& factor : {x, w}) {
+    float value = 0;
+    for (float& element : factor.span<float>()) element = std::sin(value += 1);
+  }
+  const auto product = [&] {
+    const Tensor y = Tensor::empty(stream, {rows, out});
+    kernels::linear_forward(stream, x, w, nullptr, y);
+    return y;
+  };
+  const Tensor expected = product();
+  std::atomic<bool> done = false;
+  std::thread sender([&] {
+    while (!done) {
+      kill(getpid(), SIGUSR1);
+      usleep(50);
+    }
+  });
+  int differing = 0;
+  for (int i = 0; i < 1000; ++i) {
+    const Tensor y = product();
+    const auto ours = y.span<float>(), right = expected.span<float>();
+    differing += !std::equal(ours.begin(), ours.end(), right.begin());
+  }
+  done = true;
+  sender.join();
+  EXPECT_EQ(differing, 0);
 }
 
 }  // namespace

@@ -66,6 +66,14 @@ bool is_bzip2(std::string_view bytes) {
   return bytes.starts_with("BZh") && bytes.size() >= 10 && bytes.substr(4, 6) == "1AY&SY";
 }
 
+/// By the magic and version of POSIX or of old GNU tar. "mustard" at that place is text.
+bool is_tar(std::string_view bytes) {
+  constexpr size_t kMagicAt = 257;
+  if (bytes.size() <= kMagicAt) return false;
+  const std::string_view magic = bytes.substr(kMagicAt);
+  return magic.starts_with("ustar\0"sv) || magic.starts_with("ustar  \0"sv);
+}
+
 const ForeignFormat* find_markup(std::string_view bytes) {
   if (bytes.starts_with("\xEF\xBB\xBF")) bytes.remove_prefix(3);
   const size_t first = bytes.find_first_not_of(" \t\r\n");
@@ -91,10 +99,7 @@ const ForeignFormat* find_foreign(std::string_view first_bytes) {
   for (const Signature& signature : kSignatures) {
     if (first_bytes.starts_with(signature.bytes)) return &signature.format;
   }
-  constexpr size_t kTarMagicAt = 257;
-  if (first_bytes.size() > kTarMagicAt && first_bytes.substr(kTarMagicAt).starts_with("ustar")) {
-    return &kTar;
-  }
+  if (is_tar(first_bytes)) return &kTar;
   if (first_bytes.starts_with("\xFF\xFE\0\0"sv) || first_bytes.starts_with("\0\0\xFE\xFF"sv))
     return &kUtf32;
   if (first_bytes.starts_with("\xFF\xFE"sv) || first_bytes.starts_with("\xFE\xFF"sv))

@@ -1,8 +1,10 @@
 #include "io/files/file_pattern.h"
 
+#include <fmt/format.h>
 #include <glob.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <filesystem>
 #include <string_view>
 #include <system_error>
@@ -30,6 +32,15 @@ size_t literal_length(const std::string& pattern) {
   return slash == std::string::npos ? 0 : slash;
 }
 
+thread_local std::string unread;  // of the call of glob in progress: the folder and the reason
+
+/// For glob: ends it at a folder that cannot be read. A link to nothing is no folder.
+int stop_at_unread(const char* folder, int reason) {
+  if (reason == ENOENT || reason == ELOOP) return 0;
+  unread = fmt::format("{}: {}", folder, std::generic_category().message(reason));
+  return 1;
+}
+
 }  // namespace
 
 std::vector<std::string> files_matching(const std::string& pattern) {
@@ -38,9 +49,12 @@ std::vector<std::string> files_matching(const std::string& pattern) {
   const size_t literal = literal_length(path);
   const std::string wanted = as_pattern(path.substr(0, literal)) + path.substr(literal);
   glob_t matches{};
-  const int result = ::glob(wanted.c_str(), GLOB_NOSORT | GLOB_BRACE, nullptr, &matches);
+  unread.clear();
+  const int result = ::glob(wanted.c_str(), GLOB_NOSORT | GLOB_BRACE, stop_at_unread, &matches);
   std::vector<std::string> files(matches.gl_pathv, matches.gl_pathv + matches.gl_pathc);
   ::globfree(&matches);
+  if (!unread.empty())
+    throw IoError("{}: cannot list the files of this pattern: {}", pattern, unread);
   if (result != 0 && result != GLOB_NOMATCH)
     throw IoError("{}: cannot list the files of this pattern", pattern);
   std::sort(files.begin(), files.end());

@@ -35,7 +35,8 @@ TEST(ForeignFile, KnownFormats) {
       {"\x89HDF\r\n\x1A\n", "HDF5 file"},
       {std::string("\xFF\xFE{\0", 4), "UTF-16 text"},
       {std::string("\xFE\xFF\0{", 4), "UTF-16 text"},
-      {std::string(257, 'a') + "ustar", "tar archive"},
+      {std::string(257, 'a') + std::string("ustar\0", 6) + "00", "tar archive"},
+      {std::string(257, 'a') + std::string("ustar  \0", 8), "tar archive"},
   };
   for (const auto& [bytes, kind] : kinds) EXPECT_EQ(kind_of(bytes), kind) << bytes;
 }
@@ -43,7 +44,7 @@ TEST(ForeignFile, KnownFormats) {
 TEST(ForeignFile, OtherBytesAreNotRecognised) {
   const std::string bytes[] = {"{\"a\": 1}",  "[]",   "a\tb",
                                "version 2",   "BM",   "\xEF\xBB\xBF{}",
-                               "<image>\nhi", "<b>x", std::string(257, 'a') + "usta"};
+                               "<image>\nhi", "<b>x", std::string(257, 'a') + "ustard, 2 spoons"};
   for (const std::string& text : bytes) EXPECT_EQ(kind_of(text), "none") << text;
 }
 

@@ -4,6 +4,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include <cstdlib>
 #include <filesystem>
@@ -55,6 +56,21 @@ TEST_F(FilePatternTest, APathThatExistsIsThatPath) {
   for (const char* name : {"[v1] a: größe/x.h5", "{a,b}.h5", "x*.h5", "back\\slash.h5"})
     EXPECT_THAT(files_matching(as_pattern((root_ / name).string())),
                 ElementsAre((root_ / name).string()));
+}
+
+TEST_F(FilePatternTest, AFolderThatCannotBeReadIsAnError) {
+  touch("a/x.h5");
+  fs::create_symlink("absent", root_ / "b");
+  fs::create_symlink("c", root_ / "c");
+  EXPECT_THAT(found("*/x.h5"), ElementsAre("a/x.h5"));
+  rlimit before{};
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
+  const rlimit none{0, before.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
+  EXPECT_THAT([&] { found("*/x.h5"); }, ThrowsMessage<IoError>(testing::AllOf(
+                                            HasSubstr("/*/x.h5: cannot list the files"),
+                                            HasSubstr(root_.string() + ": Too many open"))));
+  setrlimit(RLIMIT_NOFILE, &before);
 }
 
 TEST_F(FilePatternTest, PatternsOfAnOption) {

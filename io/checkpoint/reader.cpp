@@ -12,12 +12,14 @@
 
 #include <exception>
 #include <map>
+#include <set>
 
 #include "core/error.h"
 #include "core/log.h"
 #include "io/checkpoint/exchange.h"
 #include "io/checkpoint/file.h"
 #include "io/files/file.h"
+#include "io/weights/name_list.h"
 #include "parallel/agreement.h"
 
 namespace lynceus::io {
@@ -88,33 +90,33 @@ void read_owned(parallel::Communicator& world, const std::vector<TensorPlan>& pl
   });
 }
 
-/// Removes plans for tensors that may be missing; InputError with every mismatch.
+/// Removes plans for tensors that may be missing; InputError if others do not match.
 void match(std::vector<TensorPlan>& plans, const Manifest& manifest, const fs::path& checkpoint,
            const LoadOptions& options) {
-  std::vector<std::string> faults;
-  std::map<std::string, bool> wanted;
+  Mismatches found;
+  std::set<std::string> wanted;
   std::vector<TensorPlan> present;
   for (TensorPlan& plan : plans) {
-    wanted[plan.name] = true;
+    wanted.insert(plan.name);
     const ManifestTensor* saved = manifest.find(plan.name);
     if (saved == nullptr) {
       if (!options.may_be_missing || !options.may_be_missing(plan.name))
-        faults.push_back(fmt::format("missing: {} {}", plan.name, plan.shape.to_string()));
+        found.missing.push_back(plan.name + " " + plan.shape.to_string());
       continue;
     }
     if (!(saved->shape == plan.shape) || saved->dtype != plan.dtype)
-      faults.push_back(fmt::format("{}: expected {} {}, found {} {}", plan.name,
-                                   name_of(plan.dtype), plan.shape.to_string(),
-                                   name_of(saved->dtype), saved->shape.to_string()));
+      found.of_another_shape.push_back(
+          fmt::format("{} expected {} {}, found {} {}", plan.name, name_of(plan.dtype),
+                      plan.shape.to_string(), name_of(saved->dtype), saved->shape.to_string()));
     present.push_back(std::move(plan));
   }
   for (const ManifestTensor& saved : manifest.tensors)
     if (!wanted.contains(saved.name) &&
         (!options.may_be_unused || !options.may_be_unused(saved.name)))
-      faults.push_back(fmt::format("unexpected: {} {}", saved.name, saved.shape.to_string()));
-  if (!faults.empty())
-    throw InputError("{}: {} tensors do not match this model: {}", checkpoint.string(),
-                     faults.size(), fmt::join(faults, "; "));
+      found.unexpected.push_back(saved.name + " " + saved.shape.to_string());
+  if (found.count() > 0)
+    throw InputError("{}: {} tensor{} not as the model expects: {}", checkpoint.string(),
+                     found.count(), found.count() == 1 ? " is" : "s are", found.to_string());
   plans = std::move(present);
 }
 

@@ -187,6 +187,22 @@ SaveResult CheckpointStore::save(Manifest manifest, std::span<const CheckpointTe
   return result;
 }
 
+/// The oldest checkpoint is removed after a new one is committed, so there is one more for a
+/// moment.
+void CheckpointStore::warn_of_narrow_space(const TrialResult& trial, int64_t existing) const {
+  const int64_t most = int64_t{options_.keep_last} + 1;
+  const int64_t to_come = std::max<int64_t>(1, most - existing);
+  if (trial.free_bytes / std::max<uint64_t>(1, trial.checkpoint_bytes) >=
+      static_cast<uint64_t>(to_come))
+    return;
+  log::warn(
+      "{}: {} free, less than the {} that {} more checkpoints of this run take "
+      "(checkpoint.keep_last = {}, and one more while the oldest is removed)",
+      options_.run_directory.string(), bytes_text(trial.free_bytes),
+      bytes_text(trial.checkpoint_bytes * static_cast<uint64_t>(to_come)), to_come,
+      options_.keep_last);
+}
+
 TrialResult CheckpointStore::try_out(std::span<const CheckpointTensor> tensors) {
   TrialResult result;
   result.checkpoint_bytes = estimated_bytes(plan(tensors));
@@ -198,9 +214,10 @@ TrialResult CheckpointStore::try_out(std::span<const CheckpointTensor> tensors) 
       fs::remove_all(target);
       const fs::path staging = staging_path(options_.run_directory, token_);
       fs::create_directories(staging);
-      const bool has_one = !committed_checkpoints(options_.run_directory).empty();
-      result.free_bytes =
-          check_space(staging, result.checkpoint_bytes, has_one ? 1 : 2, options_.space_factor);
+      const auto existing = std::ssize(committed_checkpoints(options_.run_directory));
+      result.free_bytes = check_space(staging, result.checkpoint_bytes, existing > 0 ? 1 : 2,
+                                      options_.space_factor);
+      warn_of_narrow_space(result, existing);
     });
   failure = agreed_failure(world_, failure);
   if (failure.empty()) {

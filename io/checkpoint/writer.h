@@ -68,6 +68,7 @@ class CheckpointStore {
   std::string write(Manifest manifest, std::span<const CheckpointTensor> tensors,
                     const std::vector<TensorPlan>& plans, const std::filesystem::path& target);
   std::string stage(const std::filesystem::path& target, uint64_t bytes);
+  void warn_of_narrow_space(const TrialResult& trial, int64_t existing) const;
   void commit(const Manifest& manifest, const std::filesystem::path& target);
   void discard_staging();
 

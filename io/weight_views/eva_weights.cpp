@@ -49,6 +49,10 @@ class SplitSource : public WeightSource {
     out.copy_from(columns.slice(begin, rows));
   }
 
+  std::string name_in_file(const std::string& name) const override {
+    const auto found = parts_.find(name);
+    return source_->name_in_file(found == parts_.end() ? name : found->second.inner);
+  }
   std::string describe() const override { return source_->describe(); }
   std::vector<std::filesystem::path> files() const override { return source_->files(); }
 
@@ -102,11 +106,11 @@ std::string unused_end(const std::string& name, int64_t num_layers) {
   constexpr std::string_view kBlocks = "blocks.";
   int64_t block = -1;
   const char* const last = name.data() + name.size();
-  const bool is_behind =
+  const bool is_after =
       name.starts_with(kBlocks) &&
       std::from_chars(name.data() + kBlocks.size(), last, block).ec == std::errc() &&
       block >= num_layers;
-  return is_behind ? fmt::format("{}{}.", kBlocks, block) : "";
+  return is_after ? fmt::format("{}{}.", kBlocks, block) : "";
 }
 
 }  // namespace

@@ -13,7 +13,20 @@ std::string name_list(const std::vector<std::string>& names) {
                      names.size() - kShown);
 }
 
-std::string common_prefix(std::span<const std::string> names) {
+std::string Mismatches::to_string() const {
+  std::string text;
+  const auto add = [&](const std::vector<std::string>& names, const char* what) {
+    if (!names.empty())
+      text += fmt::format("{}{} {}: {}", text.empty() ? "" : "; ", names.size(), what,
+                          name_list(names));
+  };
+  add(missing, "missing");
+  add(of_another_shape, "of another shape");
+  add(unexpected, "unexpected");
+  return text;
+}
+
+std::string shared_prefix(std::span<const std::string> names) {
   if (names.empty()) return "";
   const auto [least, most] = std::minmax_element(names.begin(), names.end());
   const auto ends = std::mismatch(least->begin(), least->end(), most->begin(), most->end());

@@ -77,6 +77,9 @@ class CombinedSource : public WeightSource {
   void read(const std::string& name, const Slice& slice, const Tensor& out) const override {
     owner(name).read(name, slice, out);
   }
+  std::string name_in_file(const std::string& name) const override {
+    return has(name) ? owner(name).name_in_file(name) : name;
+  }
   std::string describe() const override {
     std::string text;
     for (const WeightSourcePtr& source : sources_)
@@ -158,16 +161,16 @@ bool matches_pattern(std::string_view text, std::string_view pattern) {
 
 void match_weights(const WeightSource& source, std::span<const ExpectedTensor> expected,
                    std::span<const std::string> ignored, const std::string& note) {
-  std::vector<std::string> missing, misshapen, unexpected;
+  Mismatches found;
   std::set<std::string> wanted;
   for (const ExpectedTensor& tensor : expected) {
     wanted.insert(tensor.name);
     const std::string name = source.name_in_file(tensor.name);
     if (!source.has(tensor.name))
-      missing.push_back(name + " " + tensor.shape.to_string());
-    else if (const Shape found = source.shape(tensor.name); !(found == tensor.shape))
-      misshapen.push_back(fmt::format("{} expected {}, found {}", name, tensor.shape.to_string(),
-                                      found.to_string()));
+      found.missing.push_back(name + " " + tensor.shape.to_string());
+    else if (const Shape shape = source.shape(tensor.name); !(shape == tensor.shape))
+      found.of_another_shape.push_back(fmt::format("{} expected {}, found {}", name,
+                                                   tensor.shape.to_string(), shape.to_string()));
   }
   const std::vector<std::string> names = source.names();
   std::vector<std::string> in_file;
@@ -177,24 +180,15 @@ void match_weights(const WeightSource& source, std::span<const ExpectedTensor> e
                        std::any_of(ignored.begin(), ignored.end(), [&](const std::string& pattern) {
                          return matches_pattern(name, pattern);
                        });
-    if (!known) unexpected.push_back(in_file.back() + " " + source.shape(name).to_string());
+    if (!known) found.unexpected.push_back(in_file.back() + " " + source.shape(name).to_string());
   }
-  const size_t problems = missing.size() + misshapen.size() + unexpected.size();
-  if (problems == 0) return;
-  std::string text;
-  const auto list = [&](const char* what, const std::vector<std::string>& tensors) {
-    if (!tensors.empty())
-      text += fmt::format("{} {} {}: {}", text.empty() ? "" : ";", tensors.size(), what,
-                          name_list(tensors));
-  };
-  list("missing", missing);
-  list("of another shape", misshapen);
-  list("unexpected", unexpected);
-  if (const std::string prefix = common_prefix(in_file);
-      missing.size() == expected.size() && !prefix.empty())
+  if (found.count() == 0) return;
+  std::string text = found.to_string();
+  if (const std::string prefix = shared_prefix(in_file);
+      found.missing.size() == expected.size() && !prefix.empty())
     text += fmt::format("; all {} names in the file begin with '{}'", in_file.size(), prefix);
-  throw InputError("{}: {} tensor{} not as the model expects:{}{}", source.describe(), problems,
-                   problems == 1 ? " is" : "s are", text, note);
+  throw InputError("{}: {} tensor{} not as the model expects: {}{}", source.describe(),
+                   found.count(), found.count() == 1 ? " is" : "s are", text, note);
 }
 
 }  // namespace lynceus::io

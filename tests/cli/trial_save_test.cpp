@@ -51,6 +51,16 @@ TEST_P(FailedTrial, EndsTheRunBeforeItsFirstStep) {
   EXPECT_THAT(names_in(run_ / "checkpoints"), testing::ElementsAre("latest", "step-00000002"));
 }
 
+TEST_F(TrialSave, SaysWhenNotAllCheckpointsThatAreKeptWillFit) {
+  const Arguments arguments = train_arguments(run_) + Arguments{"--train.steps", "1"};
+  const Output output = run(arguments + Arguments{"--checkpoint.keep_last", "1000000000"});
+  EXPECT_EQ(output.code, 0) << output.all();
+  EXPECT_THAT(output.all(), ContainsRegex("B free, less than the .*B that 1000000001 more "
+                                          "checkpoints of this run take"));
+  const Output fits = run(arguments + Arguments{"--resume", "never", "--run", folder_ / "fits"});
+  EXPECT_THAT(fits.all(), Not(HasSubstr("more checkpoints of this run take")));
+}
+
 INSTANTIATE_TEST_SUITE_P(Calls, FailedTrial,
                          testing::Values("checkpoint.begin@1", "checkpoint.created@1",
                                          "checkpoint.write@1", "checkpoint.before_flush@0",

@@ -7,7 +7,7 @@
 # Installs transformers from PyPI into its own folder, on top of Debian's python3-torch.
 # Exit code 77: not run, because one of them is missing.
 #
-#   tools/check_transformers.sh [LYNCEUS] [VENV]     VENV is kept, and reused if it exists
+#   tools/check_transformers.sh [LYNCEUS] [VENV]     VENV and VENV-5 are kept and reused
 set -euo pipefail
 export PATH LC_ALL=C OMP_NUM_THREADS=1 OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -21,7 +21,7 @@ if ! /usr/bin/python3 -c 'import torch, venv' 2>/dev/null; then
   exit 77
 fi
 python=${venv}/bin/python
-if [[ ! -x ${python} ]]; then
+if [[ ! -e ${venv}/installed ]]; then
   /usr/bin/python3 -m venv --system-site-packages "${venv}"
   # The last transformers for Debian's torch 1.13.
   if ! "${python}" -m pip install -q 'transformers==4.38.2' safetensors 'numpy<2' sentencepiece \
@@ -29,14 +29,16 @@ if [[ ! -x ${python} ]]; then
     echo "check_transformers: PyPI cannot be reached: not run"
     exit 77
   fi
+  touch "${venv}/installed"
 fi
 newer=${venv}-5
-if [[ ! -x ${newer}/bin/python ]]; then  # without torch: only its tokenizer is used
+if [[ ! -e ${newer}/installed ]]; then  # without torch: only its tokenizer is used
   /usr/bin/python3 -m venv "${newer}"
   if ! "${newer}/bin/python" -m pip install -q 'transformers>=5' sentencepiece protobuf tiktoken; then
     echo "check_transformers: PyPI cannot be reached: not run"
     exit 77
   fi
+  touch "${newer}/installed"
 fi
 check() { "${python}" "${root}/tests/oracle/check_transformers.py" "$@"; }
 

@@ -14,7 +14,7 @@ namespace lynceus {
 
 namespace {
 
-void (*before_exit_)(int) = [](int) {};
+void (*call_before_exit)(int) = [](int) {};
 
 /// Only calls that need no memory.
 [[noreturn]] void end(const char* what, ExitCode code) {
@@ -24,7 +24,7 @@ void (*before_exit_)(int) = [](int) {};
     while (true) pause();
   for (const char* part : {"lynceus: ", what, "\n"})
     if (write(STDERR_FILENO, part, std::strlen(part)) < 0) break;
-  before_exit_(static_cast<int>(code));
+  call_before_exit(static_cast<int>(code));
   std::_Exit(static_cast<int>(code));
 }
 
@@ -46,7 +46,7 @@ void (*before_exit_)(int) = [](int) {};
 }  // namespace
 
 void end_when_out_of_memory(void (*before_exit)(int code)) {
-  before_exit_ = before_exit;
+  call_before_exit = before_exit;
   std::set_new_handler([] { end(kOutOfMemory, ExitCode::kIo); });
   std::set_terminate(end_with_exception);
 }

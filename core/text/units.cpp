@@ -8,6 +8,7 @@ namespace lynceus {
 namespace {
 
 constexpr double kStep = 1024;
+constexpr double kHalfDigit = 0.05;  // what is rounded up to the next unit
 
 }  // namespace
 
@@ -16,7 +17,7 @@ std::string bytes_text(uint64_t bytes) {
   if (bytes < 1024) return fmt::format("{} B", bytes);
   double value = static_cast<double>(bytes) / kStep;
   size_t unit = 0;
-  while (value >= kStep && unit + 1 < std::size(kUnits)) {
+  while (value >= kStep - kHalfDigit && unit + 1 < std::size(kUnits)) {
     value /= kStep;
     ++unit;
   }
@@ -25,11 +26,11 @@ std::string bytes_text(uint64_t bytes) {
 
 std::string count_text(int64_t count) {
   if (count < 1000) return fmt::format("{}", count);
-  if (count < 1'000'000) return fmt::format("{:.1f} thousand", static_cast<double>(count) / 1e3);
-  const std::string text = fmt::format("{:.1f}", static_cast<double>(count) / 1e6);
-  const size_t whole = text.find('.');
-  return whole <= 3 ? text + " million"
-                    : text.substr(0, whole - 3) + "," + text.substr(whole - 3) + " million";
+  const double thousands = static_cast<double>(count) / 1e3;
+  if (thousands < 1000 - kHalfDigit) return fmt::format("{:.1f} thousand", thousands);
+  std::string text = fmt::format("{:.1f}", static_cast<double>(count) / 1e6);
+  for (size_t at = text.find('.'); at > 3; at -= 3) text.insert(at - 3, ",");
+  return text + " million";
 }
 
 std::string seconds_text(double seconds) {

@@ -155,21 +155,22 @@ bool watch_until_dead(const fs::path& path, LeaseOwner& owner, const LeaseOption
 }
 
 constexpr const char* kLockName = ".lease.lock";
+constexpr milliseconds kSilentWait{2000};
 
-/// A lock between processes that acquire or release the lease at the same time. The last that
-/// leaves it removes its file, unless there is a lease.
+/// A lock between processes that acquire or release the lease at the same time. The last of them
+/// removes its file, unless there is a lease.
 class NewcomerLock {
  public:
   enum class Wait { kUntilFree, kNever };
   NewcomerLock(const fs::path& directory, Wait wait) : directory_(directory) {
     do {
       file_ = File::create(directory / kLockName);
-      is_held_ = lock(wait);
+      is_held_ = lock(Wait::kNever) || (wait == Wait::kUntilFree && wait_for_lock());
     } while (is_held_ && !is_named());  // removed meanwhile
   }
-  /// Who removes the lease does so before it looks whether the lock is free; who gives the lock
-  /// back does so before it looks whether there is a lease. So one of them finds the file of no
-  /// use.
+  /// The owner removes the lease first and then tries the lock; a refused newcomer unlocks first
+  /// and then looks for the lease. So one of the two sees that neither is there, and removes the
+  /// file.
   ~NewcomerLock() {
     flock(file_.descriptor(), LOCK_UN);
     std::error_code error;
@@ -190,6 +191,17 @@ class NewcomerLock {
       result = flock(file_.descriptor(), LOCK_EX | (wait == Wait::kNever ? LOCK_NB : 0));
     } while (result != 0 && errno == EINTR);
     return result == 0;
+  }
+  bool wait_for_lock() const {
+    if (errno != EWOULDBLOCK) return false;
+    const auto begin = Clock::now();
+    while (Clock::now() - begin < kSilentWait) {
+      std::this_thread::sleep_for(milliseconds(5));
+      if (lock(Wait::kNever)) return true;
+    }
+    log::warn("{}: waiting for another process that tries to take the lease",
+              file_.path().string());
+    return lock(Wait::kUntilFree);
   }
   /// Also where the file system has no locks. Locks it.
   bool is_free() const { return lock(Wait::kNever) || errno != EWOULDBLOCK; }

@@ -35,6 +35,7 @@ UnpackedFile::UnpackedFile(const std::filesystem::path& path)
   archive_entry* entry = nullptr;
   if (!unpacker_ || !support_filters(unpacker_.get()) ||
       archive_read_support_format_raw(unpacker_.get()) != ARCHIVE_OK ||
+      archive_read_support_format_empty(unpacker_.get()) != ARCHIVE_OK ||
       archive_read_open_fd(unpacker_.get(), file_.descriptor(), kBlockBytes) != ARCHIVE_OK)
     damaged();
   const int status = archive_read_next_header(unpacker_.get(), &entry);

@@ -215,12 +215,12 @@ Image decode(std::string_view encoded, const std::string& name, const DecodeLimi
 /// its last byte is part of a code, so that the pixels change with it. (In progressive scans a code
 /// may end with bits that change nothing.)
 bool scan_is_complete(std::string_view encoded, const ExtraBytes& extra, const Image& image,
-                      int kept_side) {
+                      const DecodeLimits& limits, int kept_side) {
   constexpr size_t kBitBufferBytes = 16;  // of 8 bytes, each FF is stored as FF 00
   const auto gives_pixels = [&](std::string scan) {
     ExtraBytes ignored;
     try {
-      return decode(scan + "\xFF\xD9", "", {}, kept_side, &ignored).rgb == image.rgb;
+      return decode(scan + "\xFF\xD9", "", limits, kept_side, &ignored).rgb == image.rgb;
     } catch (const InputError&) {
       return false;
     }
@@ -248,7 +248,7 @@ Image decode_jpeg(std::string_view encoded, const std::string& name, const Decod
   ExtraBytes extra;
   Image image = decode(encoded, name, limits, kept_side, &extra);
   if (extra.end > extra.begin && extra.can_be_pixels &&
-      !scan_is_complete(encoded, extra, image, kept_side)) {
+      !scan_is_complete(encoded, extra, image, limits, kept_side)) {
     throw InputError("{}: damaged JPEG: {} bytes are left over after the last pixel", name,
                      extra.end - extra.begin);
   }

@@ -57,7 +57,7 @@ bool is_deep_grey(const Decoder& decoder) {
          png_get_bit_depth(decoder.png, decoder.info) == 16;
 }
 
-/// Grey values of 16 bits at the begin of each row to RGB. Larger ones than 255 become 255.
+/// Grey values of 16 bits at the beginning of each row to RGB. Larger ones than 255 become 255.
 void clip_deep_grey(const std::vector<png_bytep>& rows, int width) {
   for (png_bytep row : rows) {
     for (int x = width - 1; x >= 0; --x) {  // backwards: the target overlaps the source

@@ -105,7 +105,7 @@ class Tiff {
     const int64_t plane_bytes =
         is_tiled ? TIFFTileSize64(tiff_.get()) : TIFFStripSize64(tiff_.get());
     if (block_width < 1 || block_height < 1 || plane_bytes < 1 ||
-        plane_bytes > kMaxBlockBytes / planes) {
+        plane_bytes > kMaxBlockBytes / planes || block_width > limits.max_pixels / block_height) {
       throw InputError("{}: damaged TIFF: a block of {} x {} pixels, {} bytes", name_, block_width,
                        block_height, plane_bytes);
     }

@@ -12,6 +12,7 @@ TEST(Units, Bytes) {
   EXPECT_EQ(bytes_text(7'864'320), "7.5 MiB");
   EXPECT_EQ(bytes_text(3ull << 40), "3.0 TiB");
   EXPECT_EQ(bytes_text(5000ull << 40), "5000.0 TiB");
+  EXPECT_EQ(bytes_text((1 << 20) - 1), "1.0 MiB");
 }
 
 TEST(Units, Counts) {
@@ -19,6 +20,8 @@ TEST(Units, Counts) {
   EXPECT_EQ(count_text(48'912), "48.9 thousand");
   EXPECT_EQ(count_text(1'000'000), "1.0 million");
   EXPECT_EQ(count_text(6'738'415'616), "6,738.4 million");
+  EXPECT_EQ(count_text(999'999), "1.0 million");
+  EXPECT_EQ(count_text(1'234'567'000'000), "1,234,567.0 million");
 }
 
 TEST(Units, Seconds) {

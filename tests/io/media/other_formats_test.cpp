@@ -245,6 +245,13 @@ TEST(Tiff, DamageSizesAndOtherKinds) {
   EXPECT_THROW(decode_image(real, "x"), ForeignFile);
 }
 
+TEST(Tiff, TilesCountAsPixels) {
+  const std::string tiled = tiff(1, 1, std::string(64 * 64, '\x10'),
+                                 {{258, 3, {8}}, {262, 3, {1}}, {322, 4, {64}}, {323, 4, {64}}});
+  EXPECT_EQ(decode_image(tiled, "x", {.max_pixels = 64 * 64}).rgb, (Bytes{16, 16, 16}));
+  EXPECT_THROW(decode_image(tiled, "x", {.max_pixels = 64 * 64 - 1}), InputError);
+}
+
 TEST(Webp, TheFirstFrameOfAnAnimation) {
   const Bytes pixels{9, 8, 7, 6, 5, 4};
   uint8_t* bytes = nullptr;

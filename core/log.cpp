@@ -1,12 +1,18 @@
-// Sets up spdlog: a terminal sink with level and prefix by rank, and a file sink.
+// Sets up spdlog: a terminal sink with level and prefix by rank, and a file sink. The logger has
+// both from the start, since its list of sinks has no lock.
 #include "core/log.h"
 
+#include <spdlog/details/log_msg_buffer.h>
+#include <spdlog/sinks/base_sink.h>
 #include <spdlog/sinks/basic_file_sink.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <memory>
+#include <mutex>
+#include <vector>
 
 #include "core/error.h"
 
@@ -28,6 +34,53 @@ spdlog::level::level_enum level_of(internal::Level level) {
   return spdlog::level::err;
 }
 
+constexpr size_t kMostKept = 1000;  // lines of a start that never opens a file
+
+/// The file, once it is open. Until then rank 0 keeps the lines for it.
+class FileSink : public spdlog::sinks::base_sink<std::mutex> {
+ public:
+  /// Without a file. `keeps`: lines wait for one.
+  void restart(bool keeps) {
+    const std::lock_guard lock(mutex_);
+    file_.reset();
+    kept_.clear();
+    keeps_ = keeps;
+  }
+
+  /// spdlog_ex if the file cannot be opened.
+  void open(const std::string& file) {
+    auto opened = std::make_shared<spdlog::sinks::basic_file_sink_mt>(file);
+    opened->set_pattern("%Y-%m-%dT%T.%e %L %v");
+    const std::lock_guard lock(mutex_);
+    for (const auto& line : kept_) opened->log(line);
+    opened->flush();
+    kept_.clear();
+    keeps_ = false;
+    file_ = std::move(opened);
+  }
+
+ protected:
+  void sink_it_(const spdlog::details::log_msg& line) override {
+    if (file_ != nullptr)
+      file_->log(line);
+    else if (keeps_ && kept_.size() < kMostKept)
+      kept_.emplace_back(line);
+  }
+  void flush_() override {
+    if (file_ != nullptr) file_->flush();
+  }
+
+ private:
+  bool keeps_ = false;
+  std::vector<spdlog::details::log_msg_buffer> kept_;
+  std::shared_ptr<spdlog::sinks::basic_file_sink_mt> file_;
+};
+
+const std::shared_ptr<FileSink>& file_sink() {
+  static const auto sink = std::make_shared<FileSink>();
+  return sink;
+}
+
 }  // namespace
 
 void internal::write(Level level, fmt::string_view format, fmt::format_args args) {
@@ -37,11 +90,8 @@ void internal::write(Level level, fmt::string_view format, fmt::format_args args
 }
 
 void internal::write_to_file(Level level, const std::string& text) {
-  const auto& sinks = spdlog::default_logger()->sinks();
-  for (size_t i = 1; i < sinks.size(); ++i) {  // the first one is the terminal
-    sinks[i]->log({"lynceus", level_of(level), text});
-    sinks[i]->flush();
-  }
+  file_sink()->log({"lynceus", level_of(level), text});
+  file_sink()->flush();
 }
 
 void set_up(int rank, int world_size, const std::string& level) {
@@ -51,7 +101,10 @@ void set_up(int rank, int world_size, const std::string& level) {
     throw UsageError("log.level: expected trace, debug, info, warn, error or off, found '{}'",
                      level);
   terminal->set_level(rank == 0 ? wanted : std::max(wanted, spdlog::level::warn));
-  auto logger = std::make_shared<spdlog::logger>("lynceus", terminal);
+  file_sink()->restart(/*keeps=*/rank == 0);
+  file_sink()->set_level(spdlog::level::info);
+  auto logger =
+      std::make_shared<spdlog::logger>("lynceus", spdlog::sinks_init_list{terminal, file_sink()});
   logger->set_level(std::min(wanted, spdlog::level::info));
   // The cursor may be on a progress line: erase the rest of it.
   const std::string message = isatty(STDERR_FILENO) == 1 ? "%v\x1b[K" : "%v";
@@ -63,10 +116,7 @@ void set_up(int rank, int world_size, const std::string& level) {
 }
 
 void add_file(const std::string& file) try {
-  auto sink = std::make_shared<spdlog::sinks::basic_file_sink_mt>(file);
-  sink->set_level(spdlog::level::info);
-  sink->set_pattern("%Y-%m-%dT%T.%e %L %v");
-  spdlog::default_logger()->sinks().push_back(std::move(sink));
+  file_sink()->open(file);
   spdlog::default_logger()->flush_on(spdlog::level::info);
 } catch (const spdlog::spdlog_ex& error) {
   warn("no log file: {}", error.what());

@@ -43,8 +43,9 @@ inline void file_warn(const std::string& text) {
 
 /// Call once, when the rank is known. level: trace, debug, info, warn, error, off.
 void set_up(int rank, int world_size, const std::string& level);
-/// Also appends plain lines of level info and above to `file`, whose directory is created. A file
-/// that cannot be opened is logged as a warning.
+/// Also appends plain lines of level info and above to `file`, whose directory is created: on rank
+/// 0 those since set_up() (at most 1,000) too. A file that cannot be opened is logged as a warning.
+/// Other threads may log meanwhile.
 void add_file(const std::string& file);
 
 }  // namespace lynceus::log

@@ -5,7 +5,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
+#include <fstream>
 #include <iterator>
 #include <map>
 #include <set>
@@ -21,13 +23,14 @@ int node_cores() { return static_cast<int>(std::thread::hardware_concurrency());
 
 int ranks_on_node = 1;
 
+/// Bits for 1024 cores; the system refuses a set that has fewer than it knows.
+using Bits = std::vector<cpu_set_t>;
+constexpr size_t kMostSets = 64;
+
 CoreSet affinity_of(pid_t process) {
-  CoreSet cores;
-  cpu_set_t set;
-  if (sched_getaffinity(process, sizeof(set), &set) != 0) return cores;
-  for (int core = 0; core < CPU_SETSIZE; ++core)
-    if (CPU_ISSET(core, &set)) cores.push_back(core);
-  return cores;
+  return read_affinity([process](size_t bytes, void* bits) {
+    return sched_getaffinity(process, bytes, static_cast<cpu_set_t*>(bits));
+  });
 }
 
 int allowed_cores() {
@@ -46,16 +49,44 @@ int cores_of_this_rank() { return cores_of_rank(allowed_cores(), node_cores(), r
 
 void set_ranks_on_node(int ranks) { ranks_on_node = ranks; }
 
+CoreSet read_affinity(const AffinityCall& call) {
+  CoreSet cores;
+  for (Bits set(1); set.size() <= kMostSets; set = Bits(2 * set.size())) {
+    const size_t bytes = set.size() * sizeof(cpu_set_t);
+    if (call(bytes, set.data()) != 0) {
+      if (errno == EINVAL) continue;
+      return cores;
+    }
+    for (size_t core = 0; core < 8 * bytes; ++core)
+      if (CPU_ISSET_S(core, bytes, set.data())) cores.push_back(static_cast<int>(core));
+    return cores;
+  }
+  return cores;
+}
+
 CoreSet bound_cores() { return affinity_of(0); }
+
+int physical_cores() {
+  std::set<std::string> cores;
+  for (const int core : bound_cores()) {
+    std::ifstream file(
+        fmt::format("/sys/devices/system/cpu/cpu{}/topology/thread_siblings_list", core));
+    std::string siblings;
+    if (!std::getline(file, siblings)) siblings = std::to_string(core);
+    cores.insert(siblings);
+  }
+  return std::max(1, static_cast<int>(cores.size()));
+}
 
 CoreSet available_cores() {
   // The system cuts a request for all cores down to those of the job (cgroups). A thread of its own
   // asks, so that no other is moved.
   CoreSet permitted;
   std::thread([&] {
-    cpu_set_t all;
-    std::memset(&all, 0xff, sizeof(all));
-    if (sched_setaffinity(0, sizeof(all), &all) == 0) permitted = affinity_of(0);
+    Bits all(kMostSets);
+    const size_t bytes = all.size() * sizeof(cpu_set_t);
+    std::memset(all.data(), 0xff, bytes);
+    if (sched_setaffinity(0, bytes, all.data()) == 0) permitted = affinity_of(0);
   }).join();
   const CoreSet of_launcher = affinity_of(getppid());
   CoreSet both;

@@ -2,6 +2,8 @@
 // for decoding images.
 #pragma once
 
+#include <cstddef>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -17,8 +19,14 @@ void set_ranks_on_node(int ranks);
 
 /// Numbers of cores, in order.
 using CoreSet = std::vector<int>;
+/// As sched_getaffinity: fills `bits`, or fails with EINVAL if the system knows more cores.
+using AffinityCall = std::function<int(size_t bytes, void* bits)>;
+/// The cores that `call` reports, on machines of any size; empty if it fails.
+CoreSet read_affinity(const AffinityCall& call);
 /// The cores that this process is bound to.
 CoreSet bound_cores();
+/// The number of those, without the second threads of a core; at least 1.
+int physical_cores();
 /// The cores that this process could be bound to: those of the launcher, its parent, that the
 /// system lets this process use. A job may have less than the node.
 CoreSet available_cores();

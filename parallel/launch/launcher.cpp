@@ -18,6 +18,7 @@
 #include <filesystem>
 #include <system_error>
 
+#include "core/cores.h"
 #include "core/error.h"
 #include "parallel/launch/launcher_link.h"
 #include "parallel/launch/mpirun_command.h"

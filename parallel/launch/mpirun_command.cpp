@@ -1,12 +1,5 @@
 #include "parallel/launch/mpirun_command.h"
 
-#include <fmt/format.h>
-#include <sched.h>
-
-#include <algorithm>
-#include <fstream>
-#include <set>
-
 namespace lynceus::parallel {
 
 std::vector<std::string> mpirun_command(const LocalLaunch& launch,
@@ -25,21 +18,6 @@ std::vector<std::string> mpirun_command(const LocalLaunch& launch,
   if (launch.is_root) command.push_back("--allow-run-as-root");
   command.insert(command.end(), program.begin(), program.end());
   return command;
-}
-
-int physical_cores() {
-  cpu_set_t allowed;
-  if (sched_getaffinity(0, sizeof(allowed), &allowed) != 0) return 1;
-  std::set<std::string> cores;
-  for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
-    if (!CPU_ISSET(cpu, &allowed)) continue;
-    std::ifstream file(
-        fmt::format("/sys/devices/system/cpu/cpu{}/topology/thread_siblings_list", cpu));
-    std::string siblings;
-    if (!std::getline(file, siblings)) siblings = std::to_string(cpu);
-    cores.insert(siblings);
-  }
-  return std::max(1, static_cast<int>(cores.size()));
 }
 
 }  // namespace lynceus::parallel

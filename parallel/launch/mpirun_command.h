@@ -9,7 +9,7 @@ namespace lynceus::parallel {
 
 struct LocalLaunch {
   int ranks = 1;
-  int cores = 1;                  ///< of the machine, without the second threads of a core
+  int cores = 1;                  ///< physical ones; with more ranks mpirun must be told
   bool is_root = false;           ///< mpirun refuses to run as root unless told otherwise
   std::filesystem::path session;  ///< folder for the files of Open MPI
 };
@@ -17,9 +17,5 @@ struct LocalLaunch {
 /// mpirun of Open MPI 4 with the settings for one machine, followed by `program`.
 std::vector<std::string> mpirun_command(const LocalLaunch& launch,
                                         const std::vector<std::string>& program);
-
-/// Cores of this machine that this process may use, without the second threads of a core: the
-/// number of ranks from which mpirun speaks of oversubscription.
-int physical_cores();
 
 }  // namespace lynceus::parallel

@@ -2,6 +2,9 @@
 #include "core/cores.h"
 
 #include <gtest/gtest.h>
+#include <sched.h>
+
+#include <cerrno>
 
 namespace lynceus {
 namespace {
@@ -53,9 +56,29 @@ TEST(Cores, EqualRanksAreOneLine) {
             "rank 0: 1 core, 1 thread; rank 1: 2 cores, 2 threads");
 }
 
+TEST(Cores, AMachineMayHaveMoreThanATable) {
+  // As a system with 4096 cores.
+  const auto call = [](size_t bytes, void* bits) {
+    if (bytes < 512) {
+      errno = EINVAL;
+      return -1;
+    }
+    for (const int core : {3, 1500}) CPU_SET_S(core, bytes, static_cast<cpu_set_t*>(bits));
+    return 0;
+  };
+  EXPECT_EQ(read_affinity(call), (CoreSet{3, 1500}));
+  EXPECT_EQ(read_affinity([](size_t, void*) {
+              errno = EINVAL;
+              return -1;
+            }),
+            CoreSet{});
+}
+
 TEST(Cores, ThisProcessHasSome) {
   EXPECT_GE(cores_of_this_rank(), 1);
   EXPECT_FALSE(bound_cores().empty());
+  EXPECT_GE(physical_cores(), 1);
+  EXPECT_LE(physical_cores(), static_cast<int>(bound_cores().size()));
 }
 
 }  // namespace

@@ -5,10 +5,27 @@
 #include <algorithm>
 
 namespace lynceus::train {
+namespace {
 
-bool SaveSchedule::time_has_passed() const {
-  const std::chrono::duration<double, std::ratio<60>> minutes = Clock::now() - begin_;
-  return config_.every_minutes > 0 && minutes.count() >= config_.every_minutes;
+constexpr double kRetryFactor = 10;
+
+}  // namespace
+
+bool SaveSchedule::time_has_passed(Clock::time_point now) const {
+  const std::chrono::duration<double, std::ratio<60>> minutes = now - begin_;
+  return config_.every_minutes > 0 && minutes.count() >= minutes_;
+}
+
+void SaveSchedule::restart(Clock::time_point now) {
+  begin_ = now;
+  minutes_ = config_.every_minutes;
+  retry_minutes_ = kFirstRetryMinutes;
+}
+
+void SaveSchedule::failed(Clock::time_point now) {
+  begin_ = now;
+  minutes_ = std::min(retry_minutes_, config_.every_minutes);
+  retry_minutes_ *= kRetryFactor;
 }
 
 std::string SaveSchedule::describe(int64_t step, int64_t last) const {

@@ -13,14 +13,19 @@ namespace lynceus::train {
 
 class SaveSchedule {
  public:
+  using Clock = std::chrono::steady_clock;
+
   /// The time begins now.
   explicit SaveSchedule(const CheckpointConfig& config) : config_(config) {}
 
   /// Whether checkpoint.every_minutes have passed by this process's clock. The clock of rank 0
   /// decides for all ranks: StepOptions::save_is_due.
-  bool time_has_passed() const;
-  /// The time begins again: a checkpoint was saved, or could not be saved.
-  void restart() { begin_ = Clock::now(); }
+  bool time_has_passed(Clock::time_point now = Clock::now()) const;
+  /// The time begins again: a checkpoint was saved.
+  void restart(Clock::time_point now = Clock::now());
+  /// A checkpoint could not be saved: the next try is after one minute, then after ten, but not
+  /// later than checkpoint.every_minutes.
+  void failed(Clock::time_point now = Clock::now());
   /// Whether checkpoint.every asks for a checkpoint of this step.
   bool is_due_at(int64_t step) const { return config_.every > 0 && step % config_.every == 0; }
 
@@ -29,10 +34,12 @@ class SaveSchedule {
   std::string describe(int64_t step, int64_t last) const;
 
  private:
-  using Clock = std::chrono::steady_clock;
+  static constexpr double kFirstRetryMinutes = 1;
 
   CheckpointConfig config_;
   Clock::time_point begin_ = Clock::now();
+  double minutes_ = config_.every_minutes;     ///< from begin_ to the next save
+  double retry_minutes_ = kFirstRetryMinutes;  ///< after the next failure
 };
 
 }  // namespace lynceus::train

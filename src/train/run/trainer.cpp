@@ -297,8 +297,8 @@ class Trainer {
   bool save() {
     clock_.begin(Activity::kSave);
     const io::SaveResult result = run_.state->save(run_.store.get(), position());
-    saves_.restart();
     if (result.committed) {
+      saves_.restart();
       failures_ = 0;
       saved_step_ = position().step;
       clock_.saved(saved_step_, result.seconds);
@@ -306,6 +306,7 @@ class Trainer {
                 bytes_text(result.bytes), seconds_text(result.seconds));
       return true;
     }
+    saves_.failed();
     if (run_.is_first_rank())
       log::warn("no checkpoint of step {}: {}", position().step, result.message);
     if (++failures_ >= kSaveFailuresInARow)

@@ -33,6 +33,35 @@ TEST(SaveSchedule, ByTime) {
   EXPECT_FALSE(off.time_has_passed());
 }
 
+TEST(SaveSchedule, AFailedSaveIsTriedAgainSoon) {
+  using std::chrono::minutes;
+  SaveSchedule schedule(config_of(30, 0));
+  const auto begin = SaveSchedule::Clock::now();
+  schedule.restart(begin);
+  EXPECT_FALSE(schedule.time_has_passed(begin + minutes(29)));
+  EXPECT_TRUE(schedule.time_has_passed(begin + minutes(30)));
+  schedule.failed(begin + minutes(30));
+  EXPECT_FALSE(schedule.time_has_passed(begin + minutes(30)));
+  EXPECT_TRUE(schedule.time_has_passed(begin + minutes(31)));
+  schedule.failed(begin + minutes(31));
+  EXPECT_FALSE(schedule.time_has_passed(begin + minutes(40)));
+  EXPECT_TRUE(schedule.time_has_passed(begin + minutes(41)));
+  schedule.restart(begin + minutes(41));
+  EXPECT_FALSE(schedule.time_has_passed(begin + minutes(70)));
+  schedule.failed(begin + minutes(71));
+  EXPECT_TRUE(schedule.time_has_passed(begin + minutes(72))) << "after a success the first again";
+}
+
+TEST(SaveSchedule, ARetryIsNoLaterThanASave) {
+  SaveSchedule often(config_of(0.5, 0));
+  const auto begin = SaveSchedule::Clock::now();
+  often.failed(begin);
+  EXPECT_TRUE(often.time_has_passed(begin + std::chrono::seconds(31)));
+  SaveSchedule off(config_of(0, 0));
+  off.failed(begin);
+  EXPECT_FALSE(off.time_has_passed(begin + std::chrono::hours(9)));
+}
+
 TEST(SaveSchedule, BySteps) {
   const SaveSchedule schedule(config_of(0, 5));
   for (const int64_t step : {5, 10}) EXPECT_TRUE(schedule.is_due_at(step));

@@ -153,16 +153,24 @@ class Trainer {
                         batch->reach, options, lr, meanwhile);
     } catch (const parallel::AgreedError& error) {
       if (error.code() != ExitCode::kNumeric) throw;
-      const int64_t good = position().step;
-      const bool is_saved = good == run_.first_step || good == saved_step_;
-      const bool has_state = good > 0 && (is_saved || save());
       throw parallel::AgreedError(
           ExitCode::kNumeric,
-          fmt::format("step {}: {}{}", good + 1, error.what(),
-                      has_state
-                          ? fmt::format("; the checkpoint of step {} has the last good state", good)
-                          : ""));
+          fmt::format("step {}: {}{}", position().step + 1, error.what(), keep_last_good_state()));
     }
+  }
+
+  /// -> what the message about the failed step says of it.
+  std::string keep_last_good_state() {
+    const int64_t good = position().step;
+    if (good == 0) return "";
+    std::string reason;
+    try {
+      if (good == run_.first_step || good == saved_step_ || save())
+        return fmt::format("; the checkpoint of step {} has the last good state", good);
+    } catch (const parallel::AgreedError& error) {  // the third failure in a row
+      reason = fmt::format(": {}", error.what());
+    }
+    return fmt::format("; the last good state, of step {}, could not be saved{}", good, reason);
   }
 
   /// Where the encoder runs ahead, the next batch is taken too, and its media is encoded on the

@@ -2,6 +2,7 @@
 #include "train/metrics/metrics.h"
 
 #include <cmath>
+#include <fstream>
 #include <optional>
 
 #include "core/error.h"
@@ -52,6 +53,17 @@ MetricsFile::MetricsFile(const std::filesystem::path& run_directory)
 
 void MetricsFile::cut_after(int64_t step) { lines_.cut_after(step); }
 
-void MetricsFile::append(const Metrics& metrics) { lines_.append(train::to_json(metrics) + "\n"); }
+void MetricsFile::append_all(const std::vector<Metrics>& lines) {
+  std::string text;
+  for (const Metrics& metrics : lines) text += train::to_json(metrics) + "\n";
+  lines_.append(text);
+}
+
+bool MetricsFile::has_validation(int64_t step) const {
+  std::ifstream file(lines_.path());
+  for (std::string line; std::getline(file, line);)
+    if (line.find("\"validation\"") != std::string::npos && step_of(line) == step) return true;
+  return false;
+}
 
 }  // namespace lynceus::train

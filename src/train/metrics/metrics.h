@@ -26,7 +26,11 @@ class MetricsFile {
   explicit MetricsFile(const std::filesystem::path& run_directory);
   /// Keeps the lines of steps up to `step` (train/metrics/step_lines.h).
   void cut_after(int64_t step);
-  void append(const Metrics& metrics);
+  void append(const Metrics& metrics) { append_all({metrics}); }
+  /// All with one write, so that a crash leaves all or none.
+  void append_all(const std::vector<Metrics>& lines);
+  /// Whether the file has lines of a validation after `step` steps.
+  bool has_validation(int64_t step) const;
 
  private:
   StepLines lines_;

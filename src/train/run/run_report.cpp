@@ -99,18 +99,20 @@ void RunReport::log_window(const RunPosition& position, double lr) {
 
 void RunReport::write_validation(int64_t step, const std::vector<SetScore>& scores) {
   if (!writes()) return;
+  std::vector<Metrics> lines;
   for (const SetScore& set : scores) {
     const TaskScore& score = set.score;
     Metrics metrics = {
         {"step", step}, {"kind", std::string("validation")}, {"validation", set.task}};
     for (auto& entry : to_metrics(set)) metrics.push_back(std::move(entry));
-    metrics_.append(metrics);
+    lines.push_back(std::move(metrics));
     log::info(
         "validation of {}, class {}: loss {:.4f}, tokens {:.1f} %, answers {:.1f} % (baseline "
         "{:.1f} %) of {}",
         set.set, set.task, score.loss(), 100 * score.token_accuracy(),
         100 * score.answer_accuracy(), 100 * score.baseline(), score.samples);
   }
+  metrics_.append_all(lines);
 }
 
 void RunReport::write_balance() const {

@@ -47,6 +47,8 @@ class RunReport {
   /// `position` is after the step.
   void write_step(const StepDone& step, const RunPosition& position, Progress* progress);
   void write_validation(int64_t step, const std::vector<SetScore>& scores);
+  /// Whether metrics.jsonl has a validation of `step`. On rank 0.
+  bool has_validation(int64_t step) const { return metrics_.has_validation(step); }
   /// How evenly the steps of this start were spread.
   void write_balance() const;
 

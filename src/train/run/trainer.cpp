@@ -54,6 +54,8 @@ class Trainer {
     const int64_t last = config_.options.stop_after > 0
                              ? std::min(config_.options.stop_after, config_.train.steps)
                              : config_.train.steps;
+    if (validation_is_missing()) validate_now();
+    if (left_validation_) return leave();
     if (position().step >= last) {
       log::info("step {} is already done: nothing to train", position().step);
       return ExitCode::kDone;
@@ -75,12 +77,13 @@ class Trainer {
       if (must_stop(&batches)) return stop(&progress);
       const bool time_has_passed =
           run_step(&batches, position().step + 1 == last, waiting, &progress);
-      // Before the checkpoint of the same step, so that a run resumed from it has both.
-      if (is_due(config_.train.validate_every) || position().step == config_.train.steps)
-        validate_now();
+      const bool is_last = position().step == last;
+      // Before a validation, which may take long. A run that resumes from this checkpoint makes up
+      // for a validation that is missing then.
+      if (is_last ? validation_is_due() : time_has_passed || saves_.is_due_at(position().step))
+        save();
+      if (validation_is_due()) validate_now();
       if (left_validation_) return stop(&progress);
-      if (position().step == last) break;
-      if (time_has_passed || saves_.is_due_at(position().step)) save();
     }
     finish(&progress);
     log_end(seconds_since(begin));
@@ -89,7 +92,18 @@ class Trainer {
 
  private:
   RunPosition& position() { return run_.position; }
-  bool is_due(int64_t every) { return every > 0 && position().step % every == 0; }
+  bool validation_is_due() {
+    const int64_t every = config_.train.validate_every;
+    return !run_.data.validation.empty() && position().step > 0 &&
+           ((every > 0 && position().step % every == 0) || position().step == config_.train.steps);
+  }
+
+  /// At the start: whether an earlier start ended before the validation of its last step.
+  bool validation_is_missing() {
+    if (!validation_is_due()) return false;
+    const bool is_there = run_.is_first_rank() && run_.report.has_validation(position().step);
+    return rt_.grid.world->broadcast(is_there ? "there" : "", 0).empty();
+  }
 
   /// Before the first step: a run that could not save would lose its work.
   void try_saving(int64_t last) {
@@ -226,7 +240,6 @@ class Trainer {
   }
 
   void validate_now() try {
-    if (run_.data.validation.empty()) return;
     clock_.begin(Activity::kValidation);
     BatchLoader loader = make_loader(run_.data.validation, /*is_training=*/false);
     const auto scores = validate(rt_, run_.model, &loader, RunData::pointers(run_.data.validation),
@@ -257,10 +270,13 @@ class Trainer {
 
   ExitCode stop(Progress* progress) {
     finish(progress);
+    return leave();
+  }
+
+  ExitCode leave() {
     if (run_.is_first_rank()) stop_.clear();
     if (left_validation_)
-      log::warn("the validation of step {} was left: `lynceus evaluate --run {}` scores it",
-                position().step, run_.directory.string());
+      log::warn("the validation of step {} was left: the next start repeats it", position().step);
     log::info("stopped on request after step {}; run the same command again to continue",
               position().step);
     return ExitCode::kRequeue;

@@ -150,8 +150,9 @@ ExitCode run_evaluate(const Arguments& arguments) {
                               /*is_training=*/false),
       train::loader_threads(rt, config.data));
   const auto file = open_predictions(rt, options, config.options.run);
-  train::ValidationOptions validation{config.train.validation_samples,
-                                      config.train.global_batch_size};
+  train::ValidationOptions validation{
+      config.train.validation_samples,
+      train::validation_batch_size(rt, config.train.global_batch_size)};
   if (options.predictions != "none")
     validation.predictions = [&](const train::Prediction& prediction) {
       if (file) file->add(prediction);

@@ -14,6 +14,8 @@
 namespace lynceus::train {
 namespace {
 
+constexpr int64_t kSamplesOfAPlace = 8;  // about a micro-batch of 1,024 tokens
+
 double ratio(double part, int64_t total) {
   return total == 0 ? 0 : part / static_cast<double>(total);
 }
@@ -168,6 +170,11 @@ Metrics to_metrics(const SetScore& set) {
           {"baseline", score.baseline()}};
 }
 
+int64_t validation_batch_size(const Runtime& rt, int64_t global_batch_size) {
+  const int64_t places = int64_t{rt.grid.data->size()} * rt.grid.pipeline->size();
+  return std::min(global_batch_size, kSamplesOfAPlace * places);
+}
+
 std::vector<SetScore> validate(const Runtime& rt, const model::LynxModel& model,
                                BatchLoader* loader, const std::vector<const io::Dataset*>& datasets,
                                const ValidationOptions& options) {
@@ -190,6 +197,7 @@ std::vector<SetScore> validate(const Runtime& rt, const model::LynxModel& model,
     begin(first + options.batch_size);
     loader->wait_or_stop();
     parallel::agree(*rt.grid.world, [] { leave_if_requested("validating"); });
+    if (options.begins_batch) options.begins_batch();
     PreparedStep step = loader->finish();
     damage.add(step.damaged);
     const auto planned = batch_at(first);

@@ -4,6 +4,7 @@
 // answer.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -43,10 +44,16 @@ struct SetScore {
 Metrics to_metrics(const SetScore& score);
 
 struct ValidationOptions {
-  int64_t samples = 0;              ///< the first ones of every dataset; 0: all
-  int64_t batch_size = 1;           ///< over all replicas
-  PredictionSink predictions = {};  ///< empty: not wanted; on all ranks or on none
+  int64_t samples = 0;                   ///< the first ones of every dataset; 0: all
+  int64_t batch_size = 1;                ///< over all replicas
+  PredictionSink predictions = {};       ///< empty: not wanted; on all ranks or on none
+  std::function<void()> begins_batch{};  ///< called before each batch is computed
 };
+
+/// The batch size of a validation, at most `global_batch_size`: a few samples for each stage of
+/// each replica. Between two batches a validation can be left, so a batch takes about as long as a
+/// micro-batch, however large the batches of training are.
+int64_t validation_batch_size(const Runtime& rt, int64_t global_batch_size);
 
 /// Collective over the world: scores of the datasets of the loader, in their order and then by
 /// task; the same on every rank. Samples with damaged media are logged as warnings. AgreedError of

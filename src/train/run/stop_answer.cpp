@@ -12,7 +12,7 @@ constexpr double kDefaultTimeout = 1;      // of Open MPI's odls_base_sigkill_ti
 constexpr double kLongLimit = 10;          // no launcher waits so long unless told to
 constexpr double kFirstSaveSeconds = 0.3;  // until one has been measured
 
-/// The rest of the current activity, and a save if one is due.
+/// The rest of the current step, batch or save, and a save if one is due.
 double remaining_seconds(const StopSituation& s) {
   const double save = s.save_seconds > 0 ? s.save_seconds : kFirstSaveSeconds;
   const bool unsaved = s.activity == Activity::kStep || s.step > s.saved_step;
@@ -23,17 +23,27 @@ double remaining_seconds(const StopSituation& s) {
       return std::max(0.0, s.step_seconds - s.seconds_in) + save;
     case Activity::kSave:
       return std::max(0.0, save - s.seconds_in);
-    case Activity::kWaiting:
     case Activity::kValidation:
+      return std::max(0.0, s.batch_seconds - s.seconds_in) + (unsaved ? save : 0);
+    case Activity::kWaiting:
       break;
   }
   return unsaved ? save : 0;
 }
 
+/// Why the remaining time is not known; empty: it is.
+const char* unknown_time(const StopSituation& s) {
+  if (s.activity == Activity::kStep && s.step_seconds == 0)
+    return ", the first of this start, whose time is not known";
+  if (s.activity == Activity::kValidation && s.batch_seconds == 0)
+    return " after its first batch, whose time is not known";
+  return "";
+}
+
 const char* what_is_done(const StopSituation& s) {
   switch (s.activity) {
     case Activity::kLoading:
-      return "stopping while loading";
+      return "stopping while loading, no step was done since the start, so none is lost";
     case Activity::kStep:
       return "stopping after this step";
     case Activity::kSave:
@@ -51,18 +61,19 @@ const char* what_is_done(const StopSituation& s) {
 std::string answer_to_stop(const StopSituation& s) {
   std::string line = fmt::format("asked to stop: {}", what_is_done(s));
   const double seconds = remaining_seconds(s);
-  const bool unknown = s.activity == Activity::kStep && s.step_seconds == 0;
+  const bool unknown = *unknown_time(s) != '\0';
+  const bool is_loading = s.activity == Activity::kLoading;
   if (unknown)
-    line += ", the first of this start, whose time is not known";
-  else if (s.activity != Activity::kLoading)
+    line += unknown_time(s);
+  else if (!is_loading)
     line += fmt::format(", in about {:.1f} s", seconds);
-  if (!s.limit || s.activity == Activity::kLoading) return line;
+  if (!s.limit) return line;
   if (*s.limit > kLongLimit && !unknown && seconds < *s.limit) return line;
   line += fmt::format(
       "; mpirun kills its ranks after {:g} s unless started with --mca odls_base_sigkill_timeout "
       "SECONDS (`lynceus train --ranks N` waits)",
       *s.limit);
-  if (!unknown && seconds < *s.limit) return line;
+  if (is_loading || (!unknown && seconds < *s.limit)) return line;
   const int64_t lost = s.step - std::max<int64_t>(s.saved_step, 0);
   const std::string remains = s.saved_step < 0
                                   ? "no checkpoint exists yet"
@@ -81,6 +92,14 @@ std::optional<double> seconds_until_kill() {
 void StopClock::begin(Activity activity) {
   begin_ = Clock::now();
   activity_ = activity;
+  is_in_batch_ = false;
+}
+
+void StopClock::begin_batch() {
+  const auto now = Clock::now();
+  if (is_in_batch_) batch_seconds_ = std::chrono::duration<double>(now - begin_.load()).count();
+  begin_ = now;
+  is_in_batch_ = true;
 }
 
 void StopClock::saved(int64_t step, double seconds) {
@@ -93,6 +112,7 @@ StopSituation StopClock::situation() const {
   s.activity = activity_;
   s.seconds_in = std::chrono::duration<double>(Clock::now() - begin_.load()).count();
   s.step_seconds = step_seconds_;
+  s.batch_seconds = batch_seconds_;
   s.save_seconds = save_seconds_;
   s.step = step_;
   s.saved_step = saved_step_;

@@ -17,6 +17,7 @@ struct StopSituation {
   Activity activity = Activity::kLoading;
   double seconds_in = 0;        ///< since the activity began
   double step_seconds = 0;      ///< of a recent step; 0: none is known
+  double batch_seconds = 0;     ///< of a recent batch of a validation; 0: none is known
   double save_seconds = 0;      ///< of the last save; 0: none is known
   int64_t step = 0;             ///< completed
   int64_t saved_step = -1;      ///< of the newest checkpoint; -1: there is none
@@ -34,6 +35,8 @@ std::optional<double> seconds_until_kill();
 class StopClock {
  public:
   void begin(Activity activity);
+  /// Of a validation.
+  void begin_batch();
   void step_took(double seconds) { step_seconds_ = seconds; }
   void saved(int64_t step, double seconds);
   void at(int64_t step) { step_ = step; }
@@ -45,8 +48,9 @@ class StopClock {
   using Clock = std::chrono::steady_clock;
   std::atomic<Activity> activity_ = Activity::kLoading;
   std::atomic<Clock::time_point> begin_ = Clock::now();
-  std::atomic<double> step_seconds_ = 0, save_seconds_ = 0;
+  std::atomic<double> step_seconds_ = 0, batch_seconds_ = 0, save_seconds_ = 0;
   std::atomic<int64_t> step_ = 0, saved_step_ = -1;
+  bool is_in_batch_ = false;  ///< of the thread of the steps
 };
 
 }  // namespace lynceus::train

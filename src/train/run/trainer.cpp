@@ -242,9 +242,11 @@ class Trainer {
   void validate_now() try {
     clock_.begin(Activity::kValidation);
     BatchLoader loader = make_loader(run_.data.validation, /*is_training=*/false);
-    const auto scores = validate(rt_, run_.model, &loader, RunData::pointers(run_.data.validation),
-                                 {.samples = config_.train.validation_samples,
-                                  .batch_size = config_.train.global_batch_size});
+    const auto scores =
+        validate(rt_, run_.model, &loader, RunData::pointers(run_.data.validation),
+                 {.samples = config_.train.validation_samples,
+                  .batch_size = validation_batch_size(rt_, config_.train.global_batch_size),
+                  .begins_batch = [this] { clock_.begin_batch(); }});
     run_.report.write_validation(position().step, scores);
   } catch (const parallel::AgreedError& error) {
     if (error.code() != ExitCode::kRequeue) throw;

@@ -4,9 +4,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <thread>
+
 namespace lynceus::train {
 namespace {
 
+using testing::AllOf;
 using testing::HasSubstr;
 using testing::Not;
 
@@ -53,16 +56,54 @@ TEST(StopAnswer, WhereTheStepCannotEndItSaysWhatIsLost) {
 TEST(StopAnswer, WhatCanBeLeftIsLeft) {
   StopSituation s = in_a_step(10, 4);
   s.activity = Activity::kValidation;
-  EXPECT_THAT(answer_to_stop(s), HasSubstr("leaving the validation, in about 0.2 s"));
+  s.batch_seconds = 5;
+  EXPECT_THAT(answer_to_stop(s), HasSubstr("leaving the validation, in about 1.2 s"));
   s.activity = Activity::kWaiting;
   EXPECT_THAT(answer_to_stop(s), HasSubstr("no longer waiting for data, in about 0.2 s"));
   s.saved_step = s.step;
   EXPECT_THAT(answer_to_stop(s), HasSubstr("in about 0.0 s"));
   s.activity = Activity::kLoading;
-  EXPECT_THAT(answer_to_stop(s), HasSubstr("stopping while loading"));
+  EXPECT_THAT(answer_to_stop(s), HasSubstr("stopping while loading, no step was done"));
   s.activity = Activity::kSave;
   s.seconds_in = 0.1;
   EXPECT_THAT(answer_to_stop(s), HasSubstr("after this checkpoint, in about 0.1 s"));
+}
+
+TEST(StopAnswer, ABatchOfAValidationThatCannotEndSaysWhatIsLost) {
+  StopSituation s = in_a_step(10, 4);
+  s.activity = Activity::kValidation;
+  s.limit = 2;
+  s.batch_seconds = 30;
+  EXPECT_THAT(answer_to_stop(s),
+              AllOf(HasSubstr("leaving the validation, in about 26.2 s; mpirun kills"),
+                    HasSubstr("the checkpoint of step 40 remains and 7 completed steps are lost")));
+  s.batch_seconds = 0;
+  EXPECT_THAT(answer_to_stop(s),
+              AllOf(HasSubstr("after its first batch, whose time is not known; mpirun kills"),
+                    HasSubstr("the checkpoint of step 40 remains")));
+}
+
+TEST(StopAnswer, WhileLoadingItNamesTheTimeoutAndThatNothingIsLost) {
+  StopSituation s;
+  s.limit = 2;
+  EXPECT_THAT(answer_to_stop(s), AllOf(HasSubstr("none is lost; mpirun kills its ranks after 2 s"),
+                                       Not(HasSubstr("remains"))));
+}
+
+TEST(StopClock, MeasuresTheBatchesOfAValidation) {
+  StopClock clock;
+  clock.begin(Activity::kValidation);
+  clock.begin_batch();
+  EXPECT_EQ(clock.situation().batch_seconds, 0) << "none has ended";
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  clock.begin_batch();
+  EXPECT_GE(clock.situation().batch_seconds, 0.02);
+  const double known = clock.situation().batch_seconds;
+  clock.begin(Activity::kStep);
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  clock.begin(Activity::kValidation);
+  clock.begin_batch();
+  EXPECT_EQ(clock.situation().batch_seconds, known) << "the step between is no batch";
 }
 
 TEST(StopClock, KnowsTheActivityAndTheLastTimes) {

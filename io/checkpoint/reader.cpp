@@ -16,6 +16,7 @@
 
 #include "core/error.h"
 #include "core/log.h"
+#include "core/process/stop_request.h"
 #include "io/checkpoint/exchange.h"
 #include "io/checkpoint/file.h"
 #include "io/files/file.h"
@@ -58,9 +59,10 @@ Manifest read_agreed_manifest(parallel::Communicator& world, const fs::path& che
 
 /// For each plan, reads and checks the rows that this rank owns and calls `consume` with them
 /// (undefined if this rank owns none). `consume` is called in the order of the plans on every rank,
-/// after failures too, because it may be collective.
+/// after failures too, because it may be collective. `may_leave`: a request to stop is a failure.
 void read_owned(parallel::Communicator& world, const std::vector<TensorPlan>& plans,
                 const Manifest& manifest, const std::string& path, const Stream& host,
+                bool may_leave,
                 const std::function<void(const TensorPlan&, const Tensor&)>& consume) {
   hdf5::Handle file;
   std::exception_ptr failure;
@@ -78,6 +80,7 @@ void read_owned(parallel::Communicator& world, const std::vector<TensorPlan>& pl
     if (range.begin < range.end) {
       owned = Tensor::empty(host, {range.end - range.begin, plan.row_elements()}, plan.dtype);
       attempt([&] {
+        if (may_leave) leave_if_requested("reading a checkpoint");
         const hdf5::Handle dataset = hdf5::open_dataset(file, plan.name, path);
         read_rows(dataset, plan, range, owned, path);
         check_rows(plan, range, owned, *manifest.find(plan.name), path);
@@ -135,7 +138,7 @@ Manifest load(parallel::Communicator& world, const fs::path& checkpoint,
   for (const CheckpointTensor& tensor : tensors) by_name[tensor.name] = &tensor;
   const Stream host;
   read_owned(world, plans, manifest, (checkpoint / kStateFileName).string(), host,
-             [&](const TensorPlan& plan, const Tensor& owned) {
+             /*may_leave=*/true, [&](const TensorPlan& plan, const Tensor& owned) {
                const auto mine = by_name.find(plan.name);
                scatter_owned(world, plan, owned, mine == by_name.end() ? nullptr : mine->second,
                              host);
@@ -190,7 +193,7 @@ Manifest verify_checkpoint(parallel::Communicator& world, const fs::path& checkp
   Manifest manifest = read_agreed_manifest(world, checkpoint);
   const Stream host;
   read_owned(world, plan_verification(manifest, world.size()), manifest, path, host,
-             [](const TensorPlan&, const Tensor&) {});
+             /*may_leave=*/false, [](const TensorPlan&, const Tensor&) {});
   return manifest;
 }
 

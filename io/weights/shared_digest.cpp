@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "core/error.h"
+#include "core/process/stop_request.h"
 #include "parallel/agreement.h"
 
 namespace lynceus::io {
@@ -21,6 +22,7 @@ Digest128 digest_files(std::span<const std::filesystem::path> files,
       for (uint64_t index = 0; index < digest_block_count(size); ++index) {
         const auto block = static_cast<int64_t>(words.size() / 2);
         Digest128 digest;
+        leave_if_requested("computing the digest of weights");
         if (block % world.size() == world.rank()) digest = digest_file_block(file, size, index);
         words.push_back(std::bit_cast<int64_t>(digest.high));
         words.push_back(std::bit_cast<int64_t>(digest.low));

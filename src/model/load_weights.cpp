@@ -78,6 +78,23 @@ bool reads(const Runtime& rt, const Parameter& parameter) {
   return in_vision_branch(parameter) ? rt.grid.world->rank() == 0 : rt.grid.data->rank() == 0;
 }
 
+/// Broadcasts tensors to a group until one of its ranks is asked to stop. All ranks of another
+/// group decide for themselves.
+class Sender {
+ public:
+  explicit Sender(parallel::Communicator* group) : group_(*group) {}
+
+  void send(const Tensor& value) {
+    if (group_.size() == 1 || stops_) return;
+    stops_ = group_.all_reduce(int64_t{stop_is_requested()}, parallel::ReduceOp::kMax) != 0;
+    if (!stops_) group_.broadcast(value, 0);
+  }
+
+ private:
+  parallel::Communicator& group_;
+  bool stops_ = false;
+};
+
 /// The largest difference between the parameter's values and those in `source`, rounded like them;
 /// nullopt if all bits are equal. A NaN on one side counts as infinite.
 std::optional<double> difference(const Runtime& rt, const VisionConfig& vision,
@@ -136,10 +153,10 @@ void load_weights(const Runtime& rt, LynxModel* model, const io::WeightSource& s
   for (const Parameter* parameter : wanted)
     if (reads(rt, *parameter)) mine.push_back(parameter);
   parallel::agree(*rt.grid.world, [&] { read_parameters(rt, model->config.vision, source, mine); });
-  for (const Parameter* parameter : wanted) {
-    const bool vision = in_vision_branch(*parameter);
-    (vision ? rt.grid.world : rt.grid.data)->broadcast(parameter->value, 0);
-  }
+  Sender to_all(rt.grid.world.get()), to_replicas(rt.grid.data.get());
+  for (const Parameter* parameter : wanted)
+    (in_vision_branch(*parameter) ? to_all : to_replicas).send(parameter->value);
+  parallel::agree(*rt.grid.world, [] { leave_if_requested("sending weights"); });
   refresh_rounded(rt, model);
 }
 
@@ -150,6 +167,7 @@ std::vector<DifferingTensor> differing_tensors(const Runtime& rt, LynxModel* mod
   parallel::agree(*rt.grid.world, [&] {
     model->visit_parameters([&](Parameter& parameter) {
       if (!selects(filter, parameter) || !reads(rt, parameter)) return;
+      leave_if_requested("comparing weights");
       if (const auto largest = difference(rt, model->config.vision, source, parameter))
         mine += fmt::format("{} {}\n", parameter.name, *largest);
     });

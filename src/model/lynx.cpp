@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/process/stop_request.h"
 #include "core/random.h"
 #include "model/parameter_value.h"
 
@@ -111,6 +112,7 @@ Reach reach_of(const Parameter& parameter) {
 
 void initialize(const Runtime& rt, LynxModel* model, uint64_t seed) {
   model->visit_parameters([&](Parameter& parameter) {
+    leave_if_requested("setting random values");
     const bool vector = parameter.value.rank() == 1;
     const Tensor values = to_fill(rt, parameter.value);
     if (vector && parameter.name.ends_with("bias")) {

@@ -48,7 +48,8 @@ bool in_vision_branch(const Parameter& parameter);
 Reach reach_of(const Parameter& parameter);
 
 /// Sets every parameter, equal on every grid: norm weights and scalings 1, biases 0, all others
-/// N(0, std²) as a pure function of (seed, name, global flat index).
+/// N(0, std²) as a pure function of (seed, name, global flat index). An error of kRequeue if this
+/// process is asked to stop meanwhile (core/process/stop_request.h).
 void initialize(const Runtime& rt, LynxModel* model, uint64_t seed);
 
 }  // namespace lynceus::model

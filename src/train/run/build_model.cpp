@@ -11,6 +11,7 @@
 #include "io/weights/shared_digest.h"
 #include "io/weights/weight_files.h"
 #include "model/load_weights.h"
+#include "parallel/agreement.h"
 #include "train/under_key.h"
 
 namespace lynceus::train {
@@ -95,7 +96,7 @@ model::LynxModel build_model(const Runtime& rt, const RunConfig& config,
       rt, config.model,
       model::partition_model(config.model, rt.grid.pipeline->size(), config.parallel.layers),
       config.train.label_smoothing);
-  model::initialize(rt, &model, config.train.seed);
+  parallel::agree(*rt.grid.world, [&] { model::initialize(rt, &model, config.train.seed); });
   const auto random = [&](double std) {
     return fmt::format("random {} {}", config.train.seed, std);
   };

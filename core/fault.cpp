@@ -77,6 +77,15 @@ void terminate_process() {
   for (int i = 0; i < 1000 && !stop_is_requested(); ++i) usleep(1000);
 }
 
+/// None if the text is malformed, which main.cpp reports once for all ranks.
+std::vector<Plan> plans_of_environment() {
+  try {
+    return parse_plans(std::getenv("LYNCEUS_FAULT"));
+  } catch (const UsageError&) {
+    return {};
+  }
+}
+
 void act(const Plan& plan) {
   switch (plan.action) {
     case FaultAction::kKill:
@@ -112,7 +121,7 @@ std::vector<Plan> parse_plans(std::string_view text) {
 }
 
 void reach(std::string_view name) {
-  static const std::vector<Plan> plans = parse_plans(std::getenv("LYNCEUS_FAULT"));
+  static const std::vector<Plan> plans = plans_of_environment();
   static const int rank = launched_rank();
   static std::mutex mutex;
   static std::map<std::string, int, std::less<>> visits;

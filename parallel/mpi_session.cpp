@@ -3,6 +3,7 @@
 #include <cstdlib>
 
 #include "core/check.h"
+#include "core/fault.h"
 #include "parallel/launch/launch_environment.h"
 #include "parallel/launch/launcher_link.h"
 #include "parallel/mpi_call.h"
@@ -17,6 +18,7 @@ MpiSession::MpiSession(int* argc, char*** argv) {
     setenv("OMPI_MCA_ess_singleton_isolated", "1", /*overwrite=*/0);
   // Shared file pointers are not used; their shared-memory component warns if /tmp is small.
   setenv("OMPI_MCA_sharedfp", "^sm", /*overwrite=*/0);
+  LYNCEUS_FAULT_POINT("mpi.start");
   int provided = MPI_THREAD_SINGLE;
   // Other threads decode images and renew the lease; only this one calls MPI.
   LYNCEUS_MPI(MPI_Init_thread(argc, argv, MPI_THREAD_FUNNELED, &provided));

@@ -102,11 +102,12 @@ int guarded(int argc, char** argv) {
   std::optional<MpiSession> session;
   std::unique_ptr<parallel::Communicator> world;
   const auto fail = [&](ExitCode code, const char* kind, const char* what) {
-    const bool alone = world == nullptr || world->size() == 1;
-    const std::string who = alone ? "" : fmt::format("rank {}: ", world->rank());
+    const std::string who =
+        world == nullptr || world->size() == 1 ? "" : fmt::format("rank {}: ", world->rank());
     fmt::print(stderr, "lynceus: {}{}{}\n", who, kind, what);
     std::fflush(nullptr);
-    if (!alone) MpiSession::abort(static_cast<int>(code));
+    // Without a world, others may wait for this rank while MPI starts.
+    if (world == nullptr || world->size() > 1) MpiSession::abort(static_cast<int>(code));
     return static_cast<int>(code);
   };
   try {

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <poll.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -31,6 +32,7 @@ using Clock = std::chrono::steady_clock;
 
 constexpr int kMostRanks = 4096;
 constexpr int kInterruptsToKill = 3;
+constexpr int kOtherFiles = 64;            // that this process and its mpirun may have open
 constexpr std::chrono::seconds kGrace{2};  // for mpirun to end after its ranks
 
 int checked(int result, const char* call) {
@@ -84,6 +86,7 @@ class Launcher {
   Launcher& operator=(const Launcher&) = delete;
 
   int run() {
+    allow_sockets();
     watch_signals();
     listen_for_ranks();
     start_mpirun();
@@ -92,6 +95,15 @@ class Launcher {
   }
 
  private:
+  /// One for each rank, within what the system permits. mpirun gets the same limit, and has several
+  /// pipes for each rank.
+  static void allow_sockets() {
+    rlimit files = {};
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur == files.rlim_max) return;
+    files.rlim_cur = files.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &files);
+  }
+
   void watch_signals() {
     sigset_t watched;
     sigemptyset(&watched);
@@ -170,7 +182,16 @@ class Launcher {
 
   void accept_rank() {
     const int socket = accept4(listening_, nullptr, nullptr, SOCK_CLOEXEC);
-    if (socket < 0) return;
+    if (socket < 0) {
+      if (errno != EMFILE && errno != ENFILE && errno != ENOMEM && errno != ENOBUFS) return;
+      const int error = errno;
+      kill_ranks(0);
+      kill(mpirun_, SIGKILL);
+      throw IoError(
+          "--ranks {}: rank {} cannot be connected: {}: raise the limit of open files "
+          "(`ulimit -n`) above {}",
+          request_.ranks, ranks_.size(), std::strerror(error), request_.ranks + kOtherFiles);
+    }
     ucred peer = {};
     socklen_t size = sizeof(peer);
     getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &size);
@@ -204,13 +225,15 @@ class Launcher {
     const ssize_t got = recv(rank->socket, bytes, sizeof(bytes), MSG_WAITALL);
     if (got == sizeof(bytes)) {
       rank->code = static_cast<unsigned char>(bytes[1]);
-      if (bytes[0] == static_cast<char>(RankMessage::kAbort)) kill_ranks(rank->pid);
+      if (bytes[0] == static_cast<char>(RankMessage::kExit)) lost_ = *rank;
+      if (bytes[0] != static_cast<char>(RankMessage::kEnd)) kill_ranks(rank->pid);
       return;
     }
     close(rank->socket);
     rank->socket = -1;
     if (rank->code < 0 && !killed_) {
-      lost_ = rank->pid;
+      rank->code = 128 + SIGKILL;  // of the signals only this one cannot be reported
+      lost_ = *rank;
       kill_ranks(rank->pid);
     }
     bool any = false;
@@ -257,15 +280,9 @@ class Launcher {
 
   int result() const {
     if (ended_by_ != 0) return 128 + ended_by_;
+    if (lost_.pid != 0) return result_of_lost();
     for (const Rank& rank : ranks_)
       if (rank.code > 0) return rank.code;
-    if (lost_ != 0) {
-      fmt::print(stderr,
-                 "lynceus: process {}, one of {} ranks, ended without a report (killed, or out of "
-                 "memory): the others were ended\n",
-                 lost_, request_.ranks);
-      return static_cast<int>(ExitCode::kInternal);
-    }
     if (static_cast<int>(ranks_.size()) == request_.ranks) return 0;
     const bool exited = WIFEXITED(mpirun_status_);
     const int code = exited ? WEXITSTATUS(mpirun_status_) : 128 + WTERMSIG(mpirun_status_);
@@ -273,6 +290,17 @@ class Launcher {
       fmt::print(stderr, "lynceus: mpirun started {} of {} ranks and ended with exit code {}\n",
                  ranks_.size(), request_.ranks, code);
     return code;
+  }
+
+  int result_of_lost() const {
+    const int signal = lost_.code - 128;
+    const std::string how =
+        signal == SIGKILL ? "was killed (signal 9, which the system also sends if memory runs out)"
+        : signal > 0      ? fmt::format("was ended by signal {} ({})", signal, strsignal(signal))
+                          : "ended without a report";
+    fmt::print(stderr, "lynceus: process {}, one of {} ranks, {}: the others were ended\n",
+               lost_.pid, request_.ranks, how);
+    return lost_.code;
   }
 
   const LaunchRequest& request_;
@@ -287,7 +315,7 @@ class Launcher {
   int interrupts_ = 0;
   int ended_by_ = 0;  ///< the signal that ended the ranks without a checkpoint
   bool killed_ = false;
-  pid_t lost_ = 0;                           ///< the rank that ended without a report
+  Rank lost_;  ///< the one that ended without a report of its own; pid 0: none did
   std::optional<Clock::time_point> end_by_;  ///< when mpirun is ended, if it has not by itself
 };
 

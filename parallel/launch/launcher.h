@@ -22,8 +22,9 @@ struct LaunchRequest {
 };
 
 /// Runs the ranks; their exit code: that of the first which reported one other than 0. A rank that
-/// ends without a report ends all; then 1. After a signal that ended them, 128 + its number.
-/// UsageError if there is no mpirun, IoError if a system call fails.
+/// ends without a report ends all; then 128 + the signal that ended it, or 1. After a signal to
+/// this process that ended them, 128 + its number. UsageError if there is no mpirun, IoError if a
+/// system call fails, such as for more ranks than files that may be open.
 int run_ranks(const LaunchRequest& request);
 
 }  // namespace lynceus::parallel

@@ -4,9 +4,12 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <cstdlib>
 #include <cstring>
 #include <string>
+
+#include "core/error.h"
 
 namespace lynceus::parallel {
 namespace {
@@ -31,9 +34,29 @@ void take_outputs(int socket) {
   for (const int output : outputs) close(output);
 }
 
+/// Then the default action ends the process (SA_RESETHAND).
+extern "C" void report_signal(int signal) {
+  LauncherLink::report(RankMessage::kExit, 128 + signal);
+  raise(signal);
+}
+
+/// Those that others handle, such as a sanitizer, stay theirs.
+void report_signals() {
+  for (const int signal :
+       {SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGXCPU}) {
+    struct sigaction action = {};
+    sigaction(signal, nullptr, &action);
+    if (action.sa_handler != SIG_DFL) continue;
+    action.sa_handler = report_signal;
+    action.sa_flags = SA_RESETHAND | SA_NODEFER;
+    sigaction(signal, &action, nullptr);
+  }
+}
+
 }  // namespace
 
 int LauncherLink::socket_ = -1;
+bool LauncherLink::reported_ = false;
 
 void LauncherLink::connect() {
   const char* path = std::getenv(kLauncherVariable);
@@ -46,6 +69,8 @@ void LauncherLink::connect() {
     if (::connect(made, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0) {
       socket_ = made;
       take_outputs(made);
+      report_signals();
+      std::atexit([] { report(RankMessage::kExit, static_cast<int>(ExitCode::kInternal)); });
     }
   }
   if (socket_ < 0 && made >= 0) close(made);
@@ -53,7 +78,8 @@ void LauncherLink::connect() {
 }
 
 void LauncherLink::report(RankMessage message, int exit_code) {
-  if (socket_ < 0) return;
+  if (socket_ < 0 || reported_) return;
+  reported_ = true;
   const char bytes[2] = {static_cast<char>(message), static_cast<char>(exit_code)};
   // A launcher that is gone needs no report.
   [[maybe_unused]] const ssize_t sent = send(socket_, bytes, sizeof(bytes), MSG_NOSIGNAL);

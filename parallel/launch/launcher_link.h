@@ -12,15 +12,16 @@ constexpr const char* kLauncherVariable = "LYNCEUS_LAUNCHER";
 
 /// What a rank sends: one of these and one byte, the exit code.
 enum class RankMessage : char {
-  kEnd = 'E',   ///< the rank ends in agreement with the others
-  kAbort = 'A'  ///< the others must be ended too
+  kEnd = 'E',    ///< the rank ends in agreement with the others
+  kAbort = 'A',  ///< it ends with a message; the others must be ended too
+  kExit = 'X'    ///< it ends without a message: by a signal (128 + its number) or a call of exit()
 };
 
 /// Of this process; without a launcher every call does nothing.
 class LauncherLink {
  public:
-  /// Connects if LYNCEUS_LAUNCHER is set, and removes it from the environment. Called once, at the
-  /// start of main().
+  /// Connects if LYNCEUS_LAUNCHER is set, and removes it from the environment. Signals that end
+  /// this process are then reported first, except for SIGKILL. Called once, at the start of main().
   static void connect();
   static bool is_connected() { return socket_ >= 0; }
   /// For poll(): readable when the launcher asks to stop, or is gone. -1: no launcher.
@@ -29,6 +30,7 @@ class LauncherLink {
 
  private:
   static int socket_;
+  static bool reported_;
 };
 
 }  // namespace lynceus::parallel

@@ -6,6 +6,7 @@
 #include <span>
 #include <utility>
 
+#include "core/fault.h"
 #include "core/log.h"
 #include "core/process/stop_request.h"
 #include "core/trace.h"
@@ -195,6 +196,7 @@ std::vector<SetScore> validate(const Runtime& rt, const model::LynxModel& model,
   begin(0);
   for (int64_t first = 0; first < total; first += options.batch_size) {
     begin(first + options.batch_size);
+    LYNCEUS_FAULT_POINT("validation.batch");
     loader->wait_or_stop();
     parallel::agree(*rt.grid.world, [] { leave_if_requested("validating"); });
     if (options.begins_batch) options.begins_batch();

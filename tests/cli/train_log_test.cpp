@@ -90,6 +90,31 @@ TEST_F(TrainLog, ANumberThatIsNotFiniteLeavesTheLastGoodState) {
   EXPECT_THAT(again.err, AllOf(HasSubstr(message), HasSubstr(state)));
 }
 
+TEST_F(TrainLog, ANumberThatIsNotFiniteIsSaidThoughNothingCanBeSaved) {
+  // The saves of steps 1 and 2 fail (the first one is the trial), and so does that of the last good
+  // state: the third in a row.
+  const Arguments diverge = {"--train.steps",  "50",   "--checkpoint.every",       "1",
+                             "--optimizer.lr", "1e30", "--optimizer.warmup_share", "0.06"};
+  const Output output =
+      run(arguments_ + diverge,
+          {.ranks = 2,
+           .environment = {"LYNCEUS_FAULT=checkpoint.begin@0#2=enospc,checkpoint.begin@0#3=enospc,"
+                           "checkpoint.begin@0#4=enospc"}});
+  ASSERT_EQ(output.code, 5) << output.all();
+  EXPECT_EQ(output.messages(), 1);
+  const std::string state =
+      "; the last good state, of step 2, could not be saved: 3 saves failed in a row, ";
+  EXPECT_THAT(output.err, AllOf(HasSubstr("step 3: the loss is "), HasSubstr(state)));
+  EXPECT_THAT(text(), AllOf(ContainsRegex(" E step 3: the loss is "), HasSubstr(state)));
+}
+
+TEST_F(TrainLog, HasTheLinesFromTheStart) {
+  ASSERT_EQ(run(arguments_ + Arguments{"--stop-after", "1"}, {.ranks = 2}).code, 0);
+  EXPECT_THAT(text(), AllOf(HasSubstr(" I computing on 2 x CPU, f32\n"),
+                            HasSubstr(" I each rank may use "), HasSubstr(" I tokenizer ")));
+  EXPECT_LT(text().find("computing on"), text().find("tokenizer "));
+}
+
 TEST_F(TrainLog, KeepsTheErrorThatEndedTheRun) {
   ASSERT_EQ(run(arguments_ + Arguments{"--stop-after", "1"}).code, 0);
   ASSERT_EQ(run(arguments_ + Arguments{"--train.seed", "99"}).code, 2);

@@ -8,6 +8,7 @@
 #include <sys/resource.h>
 
 #include "core/error.h"
+#include "core/process/stop_request.h"
 #include "io/checkpoint/run_lease.h"
 #include "tests/io/checkpoint/checkpoint_fixture.h"
 
@@ -266,6 +267,20 @@ TEST_F(CheckpointTest, LostLeaseCommitsNothing) {
   EXPECT_FALSE(result.committed);
   EXPECT_THAT(result.message, HasSubstr("lease"));
   EXPECT_EQ(committed(), std::vector<int64_t>{1});
+}
+
+TEST_F(CheckpointTest, ARequestToStopLeavesALoadButNoSave) {
+  set_stop_requested(true);
+  save_steps({1, 2, 3, 4});  // the last ones read earlier checkpoints back
+  EXPECT_EQ(committed(), (std::vector<int64_t>{4, 3}));
+  try {
+    load();
+    ADD_FAILURE() << "the request was not seen";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ExitCode::kRequeue) << error.what();
+  }
+  set_stop_requested(false);
+  EXPECT_EQ(load()->manifest.step, 4);
 }
 
 TEST_F(CheckpointTest, RetentionKeepsTheLastAndEveryKth) {

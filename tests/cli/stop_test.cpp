@@ -141,8 +141,9 @@ TEST_F(Stop, TheLauncherHasTheExitCodeAndOneMessage) {
   EXPECT_EQ(nested.code, 2) << nested.all();
   const Output lost = run(train_arguments(run_) + Arguments{"--ranks", "2", "--resume", "never"},
                           {.environment = {"LYNCEUS_FAULT=checkpoint.write@1=kill"}});
-  EXPECT_EQ(lost.code, 1) << lost.all();
+  EXPECT_EQ(lost.code, 128 + SIGKILL) << lost.all();
   EXPECT_EQ(lost.messages(), 1) << lost.all();
+  EXPECT_THAT(lost.err, HasSubstr("one of 2 ranks, was killed (signal 9"));
 }
 
 TEST_F(Stop, MpirunThatIsTerminatedLosesNoShortStep) {

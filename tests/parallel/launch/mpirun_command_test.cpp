@@ -1,6 +1,8 @@
 // The command and the option of `--ranks N`.
 #include "parallel/launch/mpirun_command.h"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -11,6 +13,9 @@ namespace lynceus::parallel {
 namespace {
 
 using testing::Contains;
+using testing::ContainsRegex;
+using testing::EndsWith;
+using testing::HasSubstr;
 using testing::Not;
 
 using Arguments = std::vector<std::string>;
@@ -21,6 +26,11 @@ TEST(MpirunCommand, AddsWhatTheMachineNeeds) {
   EXPECT_EQ(plain.front(), "mpirun");
   EXPECT_EQ(plain.back(), "train");
   EXPECT_THAT(plain, Contains("--quiet"));
+  const std::string settings = fmt::format("{}", fmt::join(plain, " "));
+  EXPECT_THAT(settings, HasSubstr(" --bind-to none ")) << "else each rank has one core";
+  EXPECT_THAT(settings, ContainsRegex(" --mca odls_base_sigkill_timeout [0-9]{4,} "))
+      << "else mpirun kills the ranks while they save";
+  EXPECT_THAT(settings, EndsWith(" /bin/lynceus train"));
   EXPECT_THAT(plain, Not(Contains("--oversubscribe")));
   EXPECT_THAT(plain, Not(Contains("--allow-run-as-root")));
   launch.cores = 3;

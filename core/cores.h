@@ -37,8 +37,8 @@ struct RankCores {
   CoreSet bound, available;
   int threads = 1;
 };
-/// The cores and threads of the ranks, one line for equal ranks: "cores and threads of each rank: 1
-/// and 1".
+/// The cores and threads of the ranks, one line for equal ranks: "each rank may use 2 cores, 2
+/// threads".
 std::string describe_cores(const std::vector<RankCores>& ranks);
 /// A warning if the ranks of a node together are bound to fewer cores than are available there;
 /// empty: they are not. Names the option that helps.

@@ -49,8 +49,8 @@ if(TARGET lynceus_standin)
                        ENVIRONMENT "${mpi_environment}")
 endif()
 
-# Stops by signals at many moments, with the full counts: 72 with --ranks, 8 under mpirun.
+# Stops by signals at many moments, with the full counts: 72 with --ranks, 28 under mpirun.
 add_test(NAME cli.stop_rounds CONFIGURATIONS full
          COMMAND ${BASH_PROGRAM} ${CMAKE_CURRENT_SOURCE_DIR}/cli/stop_rounds.sh $<TARGET_FILE:lynceus>
                  ${CMAKE_SOURCE_DIR} 4)
-set_tests_properties(cli.stop_rounds PROPERTIES LABELS fault_full TIMEOUT 3600 PROCESSORS 2)
+set_tests_properties(cli.stop_rounds PROPERTIES LABELS fault_full TIMEOUT 5400 PROCESSORS 2)

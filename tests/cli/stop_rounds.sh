@@ -12,8 +12,8 @@ lynceus=$1 source=$2 rounds=$3
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMP_NUM_THREADS=1
 folder=$(mktemp -d) || exit 1
 trap 'rm -rf "$folder"' EXIT
-"$lynceus" prepare shapes --seed 5 --count 24 --train-tokenizer 320 --output "$folder/data" >"$folder/log" 2>&1 || exit 1
-"$lynceus" prepare shapes --seed 5 --count 400 --split validation --output "$folder/data" >"$folder/log" 2>&1 || exit 1
+"$lynceus" prepare shapes --seed 5 --count 24 --train-tokenizer 320 --output "$folder/data" >"$folder/log" 2>&1 || { cat "$folder/log"; exit 1; }
+"$lynceus" prepare shapes --seed 5 --count 400 --split validation --output "$folder/data" >"$folder/log" 2>&1 || { cat "$folder/log"; exit 1; }
 failures=0 number=0 late=0
 declare -A hits lines
 
@@ -99,7 +99,7 @@ one_round() {
 
 # The mean of the last 20 of 40 steps.
 set_base 256
-"${base[@]}" --ranks 2 --run "$folder/measured" --stop-after 40 >"$folder/log" 2>&1 || exit 1
+"${base[@]}" --ranks 2 --run "$folder/measured" --stop-after 40 >"$folder/log" 2>&1 || { cat "$folder/log"; exit 1; }
 step_of_256=$(grep -o '"step_seconds": [0-9.e-]*' "$folder/measured/metrics.jsonl" | tail -20 | awk '{ s += $2 } END { print s / NR }')
 echo "a step of 256 samples takes $step_of_256 s"
 tenth=$(batch_of 0.05) half=$(batch_of 0.5) one=$(batch_of 1) six=$(batch_of 6) ten=$(batch_of 10)
@@ -123,7 +123,7 @@ for ((round = 0; round < rounds; ++round)); do
     one_round mpirun $signal "$tenth" 2 "0.$((round % 10))$part" mpirun-0.05s
     one_round mpirun $signal "$half" 2 "0.$((round % 10))$part" mpirun-0.5s
   done
-  one_round mpirun "$signal" "$six" 2 "0.$((round % 10))" long --checkpoint.every 2
+  one_round mpirun "$signal" "$six" 3 "1.$((round % 10))" long --checkpoint.every 2
 done
 for kind in "${!lines[@]}"; do echo "$kind: ${lines[$kind]} rounds, of which ${hits[$kind]:-0} met what they were meant for"; done
 [ "${hits[loading]:-0}" -eq "${lines[loading]}" ] || failures=$((failures + 1))

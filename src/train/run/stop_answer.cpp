@@ -11,6 +11,7 @@ namespace {
 constexpr double kDefaultTimeout = 1;      // of Open MPI's odls_base_sigkill_timeout, seconds
 constexpr double kLongLimit = 10;          // no launcher waits so long unless told to
 constexpr double kFirstSaveSeconds = 0.3;  // until one has been measured
+constexpr double kMargin = 2;              // a busy machine takes longer than the time before
 
 /// The rest of the current step, batch or save, and a save if one is due.
 double remaining_seconds(const StopSituation& s) {
@@ -73,7 +74,8 @@ std::string answer_to_stop(const StopSituation& s) {
       "; mpirun kills its ranks after {:g} s unless started with --mca odls_base_sigkill_timeout "
       "SECONDS (`lynceus train --ranks N` waits)",
       *s.limit);
-  if (is_loading || (!unknown && seconds < *s.limit)) return line;
+  const bool is_certain = !unknown && s.save_seconds > 0 && kMargin * seconds < *s.limit;
+  if (is_loading || is_certain) return line;
   const int64_t lost = s.step - std::max<int64_t>(s.saved_step, 0);
   const std::string remains = s.saved_step < 0
                                   ? "no checkpoint exists yet"

@@ -35,6 +35,13 @@ TEST(StopAnswer, UnderMpirunItNamesTheTimeout) {
   EXPECT_THAT(answer_to_stop(s), HasSubstr("in about 0.6 s; mpirun kills its ranks after 2 s"));
   EXPECT_THAT(answer_to_stop(s), HasSubstr("--mca odls_base_sigkill_timeout"));
   EXPECT_THAT(answer_to_stop(s), Not(HasSubstr("lost")));
+  s.step_seconds = 1.5;
+  EXPECT_THAT(answer_to_stop(s), HasSubstr("in about 1.6 s; mpirun kills its ranks after 2 s"));
+  EXPECT_THAT(answer_to_stop(s), HasSubstr("; if it does, ")) << "too near to be certain";
+  s = in_a_step(0.5, 0.1);
+  s.save_seconds = 0;
+  s.limit = 2;
+  EXPECT_THAT(answer_to_stop(s), HasSubstr("; if it does, ")) << "no save has been measured";
   s.limit = 200;
   EXPECT_THAT(answer_to_stop(s), Not(HasSubstr("mpirun"))) << "there is time";
 }

@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <memory>
 #include <optional>
+#include <string>
 #include <system_error>
 #include <utility>
 
@@ -44,9 +46,10 @@ std::string command_of(const PrepareJob& job, const PrepareConfig& common) {
 }
 
 /// The state that an interrupted run left of this dataset; without journal_bytes if there is none.
-PrepareState earlier_state(const PrepareConfig& common, const PrepareJob& job) {
+PrepareState earlier_state(const PrepareConfig& common, const PrepareJob& job,
+                           const std::string& command) {
   if (common.overwrite) return {};
-  const auto found = PrepareJournal::find(common.output, job.name, command_of(job, common));
+  const auto found = PrepareJournal::find(common.output, job.name, command);
   if (!found) {
     // Complete, but others of this command are not. The command was compared before.
     const auto finished = PrepareJournal::find_finished(common.output, job.name);
@@ -108,17 +111,25 @@ class RowCounter {
   int64_t done_ = 0;
 };
 
+/// A dataset of this rank, before it is written.
+struct OpenJob {
+  const PrepareJob* job;
+  std::string command;  ///< of the input before it was opened
+  std::unique_ptr<Source> source;
+};
+
 /// Writes one dataset.
 class DatasetRun {
  public:
-  DatasetRun(const PrepareConfig& common, const PrepareJob& job, PrepareState earlier,
+  DatasetRun(const PrepareConfig& common, const OpenJob& open, PrepareState earlier,
              PrepareOutput& output)
       : common_(common),
-        job_(job),
+        job_(*open.job),
+        command_(open.command),
         output_(output),
-        series_(output.open(job.name, job.task, job.input)),
-        rejects_(rejects_path(common.output, job.name), earlier.rejects_bytes, earlier.rejected),
-        journal_(common.output, job.name, command_of(job, common), earlier),
+        series_(output.open(job_.name, job_.task, job_.input)),
+        rejects_(rejects_path(common.output, job_.name), earlier.rejects_bytes, earlier.rejected),
+        journal_(common.output, job_.name, command_, earlier),
         state_(std::move(earlier)) {
     series_.keep_shards(state_.series, [this](const io::ShardSeriesState& written) {
       state_.series = written;
@@ -126,7 +137,7 @@ class DatasetRun {
     });
     output_.add_texts_of(state_.series);
     if (state_.is_done && state_.journal_bytes == 0) journal_.append(state_);
-    PrepareJournal::remove_finished(common.output, job.name);
+    PrepareJournal::remove_finished(common.output, job_.name);
   }
   /// A journal without a complete shard is of no use.
   ~DatasetRun() {
@@ -161,6 +172,9 @@ class DatasetRun {
     counter.check(rejects_, true);
     series_.close();
     state_.account = source.account();
+    if (command_of(job_, common_) != command_)
+      state_.account.notes.push_back(
+          fmt::format("{} changed while it was read: start again with --overwrite", job_.input));
     state_.is_done = true;
     record();
   }
@@ -171,7 +185,7 @@ class DatasetRun {
             state_.account};
   }
   /// After all datasets of the command are written.
-  void finish() { journal_.finish({complete_command(command_of(job_, common_), common_), state_}); }
+  void finish() { journal_.finish({complete_command(command_, common_), state_}); }
 
  private:
   void record() {
@@ -185,6 +199,7 @@ class DatasetRun {
 
   const PrepareConfig& common_;
   const PrepareJob& job_;
+  const std::string command_;
   PrepareOutput& output_;
   io::ShardSeries& series_;
   RejectList rejects_;
@@ -217,12 +232,10 @@ void check_config(const InputConfig& config, const std::vector<PrepareJob>& jobs
   }
 }
 
-using OpenJob = std::pair<const PrepareJob*, std::unique_ptr<Source>>;
-
 std::vector<DatasetSummary> count_rows(const InputConfig& config, std::vector<OpenJob>& jobs,
                                        bool prints) {
   std::vector<DatasetSummary> summaries;
-  for (auto& [job, source] : jobs) {
+  for (auto& [job, command, source] : jobs) {
     DatasetSummary summary;
     summary.name = job->name;
     summary.input = job->input;
@@ -284,8 +297,8 @@ class Writer {
   Writer(const PrepareConfig& common, const OutputFolder* folder, const std::vector<OpenJob>& jobs)
       : common_(common) {
     bool resumes = false;
-    for (const auto& [job, source] : jobs) {
-      states_.push_back(earlier_state(common, *job));
+    for (const auto& [job, command, source] : jobs) {
+      states_.push_back(earlier_state(common, *job, command));
       resumes |= states_.back().journal_bytes > 0;
     }
     output_.emplace(common, folder, resumes);
@@ -293,7 +306,7 @@ class Writer {
       // A tokenizer learns from all datasets of one command.
       const bool keeps = states_[i].is_done && (resumes || common.train_tokenizer == 0);
       if (states_[i].journal_bytes == 0 && !keeps)
-        output_->refuse_existing_shards(jobs[i].first->name);
+        output_->refuse_existing_shards(jobs[i].job->name);
     }
   }
 
@@ -301,9 +314,9 @@ class Writer {
     if (common_.train_tokenizer > 0) output_->keep_texts();
     for (size_t i = 0; i < jobs.size(); ++i) {
       runs_.push_back(
-          std::make_unique<DatasetRun>(common_, *jobs[i].first, std::move(states_[i]), *output_));
-      runs_.back()->run(config, *jobs[i].second, prints);
-      jobs[i].second.reset();
+          std::make_unique<DatasetRun>(common_, jobs[i], std::move(states_[i]), *output_));
+      runs_.back()->run(config, *jobs[i].source, prints);
+      jobs[i].source.reset();
     }
   }
   void close() { output_->close(); }
@@ -345,7 +358,8 @@ void run_jobs(const PrepareConfig& common, const InputConfig& config,
          i += static_cast<size_t>(world.size())) {
       if (prints) announce_opening(jobs[i]);
       refuse_parquet(jobs[i].input);
-      mine.emplace_back(&jobs[i], jobs[i].open());
+      std::string command = command_of(jobs[i], common);
+      mine.push_back({&jobs[i], std::move(command), jobs[i].open()});
     }
   });
   if (config.dry_run) {

@@ -324,6 +324,26 @@ TEST_F(RestartTest, AKilledRunContinues) {
   EXPECT_THAT(names(out("other")), testing::Not(testing::Contains(HasSubstr("tmp"))));
 }
 
+TEST_F(RestartTest, AnInputThatChangesDuringTheRunIsNotComplete) {
+  Program program(Arguments{"prepare"} + arguments("grown"));
+  const fs::path journal = fs::path(out("grown")) / "rows.unfinished";
+  ASSERT_TRUE(
+      program.wait_until([&] { return fs::exists(journal) && lines_of(journal).size() > 10; }));
+  kill(program.ranks().at(0), SIGSTOP);
+  std::ofstream(input_, std::ios::app) << io::read_text(kPhotos / "captions.jsonl");
+  kill(program.ranks().at(0), SIGCONT);
+  const Output first = program.wait();
+  ASSERT_EQ(first.code, 0) << first.all();
+  EXPECT_THAT(first.out, HasSubstr(input_ + " changed while it was read"));
+
+  const Output again = prepare(arguments("grown"));
+  EXPECT_EQ(again.code, 2) << again.all();
+  EXPECT_THAT(again.err, AllOf(HasSubstr("already exists; --overwrite"), HasSubstr(" bytes")));
+  const Output anew = prepare(arguments("grown") + Arguments{"--overwrite"});
+  ASSERT_EQ(anew.code, 0) << anew.all();
+  EXPECT_THAT(anew.out, AllOf(HasSubstr("prepared 390 samples"), Not(HasSubstr("changed while"))));
+}
+
 TEST_F(PrepareSourcesTest, TheNumberOfRanksChangesNothing) {
   Arguments arguments = {"text", "--max-bad", "1", "--input"};
   for (int i = 0; i < 5; ++i) {

@@ -3,69 +3,12 @@
 #include <algorithm>
 
 #include "io/files/lines.h"
+#include "prepare/rows/json_scanner.h"
 
 namespace lynceus::prepare {
 namespace {
 
 bool is_space(char c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; }
-
-/// Where in a value the reader is.
-struct Place {
-  int64_t depth = 0;
-  bool in_string = false;
-  bool escaped = false;  // the next byte belongs to an escape
-  bool in_word = false;  // a number, true, NaN
-  bool done = false;
-};
-
-/// Moves over the bytes of a string, up to the byte after its last quote or to `end`.
-const char* scan_string(const char* at, const char* end, Place& place) {
-  for (; at != end; ++at) {
-    if (place.escaped) {
-      place.escaped = false;
-    } else if (*at == '\\') {
-      place.escaped = true;
-    } else if (*at == '"') {
-      place.in_string = false;
-      place.done = place.depth == 0 && !place.in_word;
-      return at + 1;
-    }
-  }
-  return at;
-}
-
-/// Moves over the bytes up to the end of the value or to `end`.
-const char* scan(const char* at, const char* end, Place& place) {
-  while (at != end && !place.done) {
-    if (place.in_string) {
-      at = scan_string(at, end, place);
-      continue;
-    }
-    switch (*at) {
-      case '"':
-        place.in_string = true;
-        break;
-      case '{':
-      case '[':
-        ++place.depth;
-        break;
-      case '}':
-      case ']':
-        place.done = place.depth == 0 || (place.depth == 1 && !place.in_word);
-        if (place.depth == 0) return at;
-        --place.depth;
-        break;
-      case ',':
-        place.done = place.depth == 0;
-        if (place.done) return at;
-        break;
-      default:
-        place.in_word |= place.depth == 0;
-    }
-    ++at;
-  }
-  return at;
-}
 
 }  // namespace
 
@@ -91,19 +34,41 @@ char JsonBytes::skip_space() {
   return at_end() ? '\0' : buffer_[at_];
 }
 
-bool JsonBytes::take_value(std::string* text) {
-  Place place;
-  bool is_short = true;
-  while (!place.done && !at_end()) {
+JsonBytes::Value JsonBytes::take_value(std::string& text) {
+  constexpr uint64_t kMaxScanned = 4 * io::Lines::kMaxBytes;
+  JsonScanner scanner;
+  Value value;
+  const uint64_t first = position();
+  while (!scanner.is_done() && !scanner.is_faulty() && !at_end() &&
+         position() - first <= kMaxScanned) {
     const char* begin = buffer_.data() + at_;
-    const char* end = scan(begin, buffer_.data() + buffer_.size(), place);
-    if (text != nullptr) {
-      is_short = is_short && text->size() + (end - begin) <= io::Lines::kMaxBytes;
-      if (is_short) text->append(begin, end);
-    }
-    at_ += static_cast<size_t>(end - begin);
+    const char* end = scanner.scan(begin, buffer_.data() + buffer_.size());
+    const auto length = static_cast<size_t>(end - begin);
+    value.is_short = value.is_short && text.size() + length <= io::Lines::kMaxBytes;
+    if (value.is_short) text.append(begin, end);
+    at_ += length;
     if (at_end()) fill();
   }
+  value.is_whole = scanner.is_done() || (at_end() && scanner.is_word());
+  value.text_begin = first + scanner.text_begin();
+  return value;
+}
+
+void JsonBytes::skip_value() {
+  JsonScanner scanner(JsonScanner::Mode::kCountsOnly);
+  while (!scanner.is_done() && !at_end()) {
+    const char* begin = buffer_.data() + at_;
+    at_ += static_cast<size_t>(scanner.scan(begin, buffer_.data() + buffer_.size()) - begin);
+    if (at_end()) fill();
+  }
+}
+
+bool JsonBytes::take_again(uint64_t begin, uint64_t end, std::string& text) {
+  const bool is_short = end - begin <= io::Lines::kMaxBytes;
+  text.resize(is_short ? end - begin : 0);
+  file_.read_at(begin, text.data(), text.size());
+  offset_ = end;
+  fill();
   return is_short;
 }
 

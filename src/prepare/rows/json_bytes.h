@@ -1,5 +1,5 @@
-// The bytes of a JSON file, divided into values by counting brackets and quotes. What is between
-// them is not checked: that is left to the parser of each value.
+// The bytes of a JSON file, divided into values by their brackets and quotes
+// (prepare/rows/json_scanner.h).
 #pragma once
 
 #include <cstdint>
@@ -22,10 +22,21 @@ class JsonBytes {
   char skip_space();
   /// Takes one byte.
   void advance();
+  struct Value {
+    bool is_whole = true;     ///< false: brackets or quotes do not match at position()
+    bool is_short = true;     ///< false: longer than a line may be; the text is incomplete
+    uint64_t text_begin = 0;  ///< position at which the last text in it begins
+  };
   /// Takes a value, up to the byte after its last bracket or quote; of a number or word all bytes
-  /// before the next comma or bracket. Appends it to `text` unless that is null. False if the value
-  /// is longer than a line may be (io::Lines::kMaxBytes); it is taken, but its text is incomplete.
-  bool take_value(std::string* text);
+  /// before the next comma or bracket. Appends it to `text`. A value of more than 64 MiB is not
+  /// whole.
+  Value take_value(std::string& text);
+  /// The same for a value that is not needed; brackets of any kind match.
+  void skip_value();
+  /// Takes the bytes from `begin` to `end` again; `end` is the new position. False if they are more
+  /// than a line may have; `text` is empty then.
+  bool take_again(uint64_t begin, uint64_t end, std::string& text);
+  const io::File& file() const { return file_; }
   /// The next bytes, for a message.
   std::string found() const;
 

@@ -8,6 +8,7 @@
 #include "core/error.h"
 #include "io/files/lines.h"
 #include "prepare/rows/json_bytes.h"
+#include "prepare/rows/json_recovery.h"
 #include "prepare/rows/row_text.h"
 
 namespace lynceus::prepare {
@@ -39,7 +40,7 @@ class ElementReader {
                 const JsonElementSink& sink)
       : path_(path.string()), arrays_(arrays), sink_(sink), bytes_(path) {}
 
-  std::vector<std::string> read() {
+  JsonArrays read() {
     const bool is_array = wanted("");
     const char first = bytes_.skip_space();
     if (bytes_.at_end()) return {};
@@ -47,7 +48,7 @@ class ElementReader {
     is_array ? read_array("") : read_object();
     bytes_.skip_space();
     if (!bytes_.at_end()) broken("after the end of the JSON value", "the end of the file");
-    return std::move(keys_);
+    return std::move(result_);
   }
 
  private:
@@ -59,9 +60,10 @@ class ElementReader {
     bytes_.advance();
     std::vector<std::string> seen;
     while (true) {
-      if (const char next = bytes_.skip_space(); next == '}') break;
+      const char begin = bytes_.skip_space();
+      if (begin == '}' || is_cut("}")) break;
       const std::string key = read_key();
-      if (keys_.size() < kMaxKeys || wanted(key)) keys_.push_back(key.substr(0, 100));
+      if (result_.keys.size() < kMaxKeys || wanted(key)) result_.keys.push_back(key.substr(0, 100));
       if (wanted(key)) {
         if (std::find(seen.begin(), seen.end(), key) != seen.end())
           throw InputError("{}: duplicate key '{}' in one object", path_, key);
@@ -70,20 +72,21 @@ class ElementReader {
           throw InputError("{}: key {}: expected an array", path_, key);
         read_array(key);
       } else {
-        bytes_.take_value(nullptr);
+        bytes_.skip_value();
       }
-      if (const char next = bytes_.skip_space(); next == ',')
+      const char next = bytes_.skip_space();
+      if (next == ',')
         bytes_.advance();
-      else if (next != '}')
+      else if (next != '}' && !bytes_.at_end())
         broken(fmt::format("after the member '{}'", key.substr(0, 100)), ", or }");
     }
-    bytes_.advance();
+    if (!bytes_.at_end()) bytes_.advance();
   }
 
   std::string read_key() {
     if (bytes_.skip_space() != '"') broken("in the object", "a key");
     text_.clear();
-    bytes_.take_value(&text_);
+    bytes_.take_value(text_);
     const std::string key = parse_row(text_, path_ + ": a key of the object").string();
     if (bytes_.skip_space() != ':') broken(fmt::format("after the key '{}'", key), ":");
     bytes_.advance();
@@ -92,30 +95,31 @@ class ElementReader {
   }
 
   void read_array(const std::string& name) {
+    JsonRecovery recovery(bytes_.file(), name.empty());
     bytes_.advance();
     for (int64_t index = 0;;) {
       const char next = bytes_.skip_space();
-      if (next == ']' && !bytes_.at_end()) break;
-      if (next == ',') {
+      if (is_cut("]")) return;
+      if (next == ']') break;
+      if (next == ',')
         bytes_.advance();
-        continue;
-      }
-      read_element(name, index++);
-      const char after = bytes_.skip_space();
-      if (bytes_.at_end() || (after != ',' && after != ']'))
-        broken(fmt::format("after the element {}[{}], which begins at byte {}", name, index - 1,
-                           begin_),
-               ", or ]");
+      else
+        read_element(name, index++, recovery);
     }
     bytes_.advance();
   }
 
-  void read_element(const std::string& name, int64_t index) {
-    begin_ = bytes_.position();
+  void read_element(const std::string& name, int64_t index, JsonRecovery& recovery) {
+    const uint64_t begin = bytes_.position();
     text_.clear();
-    const bool is_short = bytes_.take_value(&text_);
-    if (bytes_.position() == begin_)
-      broken(fmt::format("at the element {}[{}]", name, index), "a value");
+    const JsonBytes::Value value = bytes_.take_value(text_);
+    bool is_short = value.is_short;
+    if (!value.is_whole || !is_followed_by_next(name.empty(), recovery)) {
+      const uint64_t fault = bytes_.position();
+      const auto end = recovery.find(begin, fault, value.is_whole ? fault : value.text_begin);
+      is_short = bytes_.take_again(begin, end.offset, text_);
+      if (!end.is_found) add_note(fmt::format("no row was found after byte {}", begin));
+    }
     pass_on([&](const JsonRow& row) { sink_(name, row); },
             [&] {
               const std::string where = fmt::format("{}: {}[{}]", path_, name, index);
@@ -125,12 +129,41 @@ class ElementReader {
             });
   }
 
+  /// Whether a comma or the end of the array follows the element in text_. Otherwise the position
+  /// is where it should have been.
+  bool is_followed_by_next(bool is_whole_file, JsonRecovery& recovery) {
+    const char next = bytes_.skip_space();
+    if (bytes_.at_end()) return is_whole_file;
+    if (next == ']') {
+      const uint64_t at = bytes_.position();
+      return recovery.ends_array(at) || !recovery.is_stray_bracket(at);
+    }
+    if (next != ',') return false;
+    bytes_.advance();
+    // A member cannot follow an object: the object ended too early.
+    return bytes_.skip_space() != '"' || !text_.starts_with('{') ||
+           !recovery.is_member(bytes_.position());
+  }
+
+  /// Whether the file ends here, before the bracket.
+  bool is_cut(const char* bracket) {
+    if (!bytes_.at_end()) return false;
+    add_note(fmt::format("it has no {} at its end", bracket));
+    return true;
+  }
+
+  /// One says enough about a file.
+  void add_note(const std::string& found) {
+    if (!result_.notes.empty()) return;
+    result_.notes.push_back(
+        fmt::format("{}: {}: check that nothing is missing at its end", path_, found));
+  }
+
   [[noreturn]] void broken(const std::string& place, const char* expected) {
     bytes_.skip_space();
     throw InputError(
         "{}: not valid JSON {}: expected {}, found {} at byte {}; brackets or quotes do not match, "
-        "so "
-        "the rest of the file cannot be read",
+        "so the rest of the file cannot be read",
         path_, place, expected, bytes_.found(), bytes_.position());
   }
 
@@ -147,8 +180,7 @@ class ElementReader {
   const JsonElementSink& sink_;
   JsonBytes bytes_;
   std::string text_;  // of the current element
-  uint64_t begin_ = 0;
-  std::vector<std::string> keys_;
+  JsonArrays result_;
 };
 
 /// Refuses a file that is one object and no row: the annotations of COCO, a split of Karpathy.
@@ -183,9 +215,8 @@ void refuse_single_object(const std::filesystem::path& path) {
 
 }  // namespace
 
-std::vector<std::string> read_json_elements(const std::filesystem::path& path,
-                                            const std::vector<std::string>& arrays,
-                                            const JsonElementSink& sink) {
+JsonArrays read_json_elements(const std::filesystem::path& path,
+                              const std::vector<std::string>& arrays, const JsonElementSink& sink) {
   return ElementReader(path, arrays, sink).read();
 }
 
@@ -194,7 +225,8 @@ JsonRows::JsonRows(std::filesystem::path path) : path_(std::move(path)) {
   is_array_ = first == '[';
   if (first == '{') refuse_single_object(path_);
   if (is_array_) {
-    for_each([&](const JsonRow&) { ++count_; });
+    const auto count = [&](const std::string&, const JsonRow&) { ++count_; };
+    notes_ = read_json_elements(path_, {""}, count).notes;
   } else {
     count_ = io::count_filled_lines(path_);
   }

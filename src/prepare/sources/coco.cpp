@@ -51,22 +51,21 @@ CocoSource::CocoSource(CocoOptions options)
       images_(options_.root.empty() ? options_.file.parent_path() : options_.root, options_.check) {
   const std::string file = options_.file.string();
   bool is_first = true;
-  const auto keys = read_json_elements(options_.file, {"images", "annotations"},
-                                       [&](const std::string& array, const JsonRow& element) {
-                                         if (array == "images") return add_picture(element);
-                                         ++annotations_;
-                                         if (!std::exchange(is_first, false)) return;
-                                         const SourceRow ignored =
-                                             make_row([&]() -> std::vector<io::Sample> {
-                                               element();
-                                               return {};
-                                             });
-                                         if (ignored.reject.empty())
-                                           check_has_captions(file, element);
-                                       });
+  const auto count = [&](const std::string& array, const JsonRow& element) {
+    if (array == "images") return add_picture(element);
+    ++annotations_;
+    if (!std::exchange(is_first, false)) return;
+    const SourceRow ignored = make_row([&]() -> std::vector<io::Sample> {
+      element();
+      return {};
+    });
+    if (ignored.reject.empty()) check_has_captions(file, element);
+  };
+  const JsonArrays arrays = read_json_elements(options_.file, {"images", "annotations"}, count);
+  account_.notes = arrays.notes;
   JsonBytes bytes(options_.file);
   bytes.skip_space();
-  if (!bytes.at_end()) check_arrays(file, keys);
+  if (!bytes.at_end()) check_arrays(file, arrays.keys);
 }
 
 void CocoSource::add_picture(const JsonRow& element) {
@@ -91,20 +90,21 @@ void CocoSource::add_picture(const JsonRow& element) {
 void CocoSource::read(int64_t skip, const RowSink& sink) {
   std::unordered_set<std::string> captioned;  // images whose first caption was read
   int64_t index = 0;
-  read_json_elements(options_.file, {"annotations"},
-                     [&](const std::string&, const JsonRow& element) {
-                       const bool is_skipped = index++ < skip;
-                       if (is_skipped && !options_.first_caption_only) return;
-                       SourceRow row = make_row([&]() -> std::vector<io::Sample> {
-                         const io::Json annotation = element();
-                         const std::string id = id_of(annotation.at("image_id"));
-                         if (options_.first_caption_only && !captioned.insert(id).second) return {};
-                         if (is_skipped) return {};
-                         return samples_of(annotation, id, index - 1);
-                       });
-                       row.done = index;
-                       if (!is_skipped) sink(std::move(row));
-                     });
+  const auto pass = [&](const std::string& array, const JsonRow& element) {
+    if (array == "images") return;  // read as in the constructor, so that both divide them alike
+    const bool is_skipped = index++ < skip;
+    if (is_skipped && !options_.first_caption_only) return;
+    SourceRow row = make_row([&]() -> std::vector<io::Sample> {
+      const io::Json annotation = element();
+      const std::string id = id_of(annotation.at("image_id"));
+      if (options_.first_caption_only && !captioned.insert(id).second) return {};
+      if (is_skipped) return {};
+      return samples_of(annotation, id, index - 1);
+    });
+    row.done = index;
+    if (!is_skipped) sink(std::move(row));
+  };
+  read_json_elements(options_.file, {"images", "annotations"}, pass);
 }
 
 std::vector<io::Sample> CocoSource::samples_of(const io::Json& annotation, const std::string& id,

@@ -29,6 +29,7 @@ class CocoSource : public Source {
 
   SourceExtent extent() const override { return {annotations_, "captions", annotations_}; }
   void read(int64_t skip, const RowSink& sink) override;
+  SourceAccount account() const override { return account_; }
 
  private:
   /// An element of `images`. Without a problem it can be used.
@@ -46,6 +47,7 @@ class CocoSource : public Source {
   std::unordered_map<std::string, Picture> pictures_;  // by id
   std::string unnamed_problem_;                        // of the first element without a usable id
   int64_t annotations_ = 0;
+  SourceAccount account_;
 };
 
 }  // namespace lynceus::prepare

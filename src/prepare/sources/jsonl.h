@@ -70,6 +70,9 @@ class JsonlSource : public Source {
   /// Rows of JSON; lines of a table, including empty ones.
   SourceExtent extent() const override;
   void read(int64_t skip, const RowSink& sink) override;
+  SourceAccount account() const override {
+    return {.notes = rows_ ? rows_->notes() : std::vector<std::string>()};
+  }
 
  private:
   TableRows table() const;

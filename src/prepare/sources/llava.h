@@ -30,6 +30,7 @@ class LlavaSource : public Source {
 
   SourceExtent extent() const override { return {rows_.count(), "rows", rows_.count()}; }
   void read(int64_t skip, const RowSink& sink) override;
+  SourceAccount account() const override { return {.notes = rows_.notes()}; }
 
  private:
   io::Sample sample_of(const io::Json& row, int64_t index);

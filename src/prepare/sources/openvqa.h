@@ -40,6 +40,9 @@ class OpenVqaSource : public Source {
 
   SourceExtent extent() const override { return {count_, "questions", count_}; }
   void read(int64_t skip, const RowSink& sink) override;
+  SourceAccount account() const override {
+    return {.notes = options_.takes_malformed ? rows_.notes() : std::vector<std::string>()};
+  }
 
  private:
   bool is_read(const std::string& name) const;

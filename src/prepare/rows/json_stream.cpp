@@ -9,6 +9,7 @@
 #include "io/files/lines.h"
 #include "prepare/rows/json_bytes.h"
 #include "prepare/rows/json_recovery.h"
+#include "prepare/rows/json_scanner.h"
 #include "prepare/rows/row_text.h"
 
 namespace lynceus::prepare {
@@ -183,6 +184,13 @@ class ElementReader {
   JsonArrays result_;
 };
 
+/// Whether the line is a value and nothing else, as far as its brackets and quotes say.
+bool is_whole_value(std::string_view line) {
+  JsonScanner scanner;
+  const char* const end = scanner.scan(line.begin(), line.end());
+  return scanner.is_done() && io::is_blank(std::string_view(end, line.end()));
+}
+
 /// Refuses a file that is one object and no row: the annotations of COCO, a split of Karpathy.
 void refuse_single_object(const std::filesystem::path& path) {
   io::Lines lines(path);
@@ -203,14 +211,18 @@ void refuse_single_object(const std::filesystem::path& path) {
   if (!next(first)) return;
   const bool is_first_long = is_long;
   const bool is_single = !next(second);
-  second.erase(0, second.find_first_not_of(" \t\r"));
+  if (!is_first_long && is_whole_value(first)) return;
+  constexpr size_t kShown = 80;
+  first = trimmed(first);
+  second = trimmed(second);
   // Inside an object that continues on the next line, that line begins with a key.
   if ((is_single && is_first_long) || (!is_single && second.starts_with('"')))
     throw InputError(
         "{}: expected a JSON array of rows, or one object per line, found a single object over {}",
         path.string(),
         is_single ? "a line of more than 16 MiB"
-                  : "several lines, which begins with " + trimmed(first) + second.substr(0, 80));
+                  : fmt::format("several lines, which begins with {} {}", first.substr(0, kShown),
+                                second.substr(0, kShown)));
 }
 
 }  // namespace

@@ -235,6 +235,15 @@ TEST_F(JsonStreamTest, RowsOfEitherForm) {
                       HasSubstr("found a single object over several lines")));
   const std::string cut = "{\"n\": 0\n{\"n\": 1}\n";
   EXPECT_EQ(JsonRows(write("x.json", cut)).count(), 2) << "the first line is incomplete";
+  const std::string stray = "{\"n\": 0}\n\"stray line\n{\"n\": 2}\n";
+  EXPECT_EQ(JsonRows(write("x.json", stray)).count(), 3) << "the first line is a whole object";
+  const std::string message = input_error([&] {
+    JsonRows(write("x.json", "{" + std::string(1000, ' ') + "\"" + std::string(1000, 'k') +
+                                 "\":\n  \"images\": []}"));
+  });
+  EXPECT_THAT(message, HasSubstr("begins with { "));
+  EXPECT_THAT(message, testing::EndsWith(" \"images\": []}"));
+  EXPECT_LT(message.size(), 500u);
   EXPECT_EQ(JsonRows(write("x.json", "")).count(), 0);
   EXPECT_EQ(JsonRows(write("x.json", "[{}, {")).count(), 2) << "the second row is cut";
 }

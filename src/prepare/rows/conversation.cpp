@@ -1,6 +1,7 @@
 #include "prepare/rows/conversation.h"
 
 #include <algorithm>
+#include <optional>
 #include <string_view>
 #include <utility>
 
@@ -64,24 +65,43 @@ class Parts {
   void add(const io::Json& part) {
     if (part.is_string()) return add_line(part.string());
     const std::string type = part.at("type").string();
-    if (type == "text" || type == "input_text" || type == "output_text")
+    if (type == "text" || type == "input_text" || type == "output_text") {
+      constexpr std::string_view kRead[] = {"text"};
+      refuse_unread(part, kRead);
+      refuse_unread_media(part, kRead);
       return add_line(part.at("text").string());
+    }
     for (const auto& [medium, placeholder, paths] :
          {std::tuple{"image", kImage, images_}, std::tuple{"video", kVideo, videos_}}) {
       const std::string name = medium;
       if (type != name && type != name + "_url" && type != "input_" + name) continue;
-      const std::string keys[] = {name, name + "_url", "path", "url"};
-      for (const std::string& key : keys)
-        if (const auto path = content_of(part, key)) {
-          paths->push_back(*path);
-          break;
-        }
+      if (const auto path = path_in(part, name)) paths->push_back(*path);
       return add_line(std::string(placeholder));
     }
     const bool is_audio = type.find("audio") != std::string::npos;
     throw RejectedRow(is_audio ? "unread key audio" : "unread part of a message",
                       "{}: expected a part of type text, image, image_url or video, found '{}'",
                       part.where(), type.substr(0, 100));
+  }
+  /// RejectedRow for other content of the part, such as a second path.
+  static std::optional<io::Json> path_in(const io::Json& part, const std::string& medium) {
+    const std::string url = medium + "_url";
+    const std::string id = medium + "_id";  // a name, no content
+    const std::string_view paths[] = {medium, url, "path", "url"};
+    std::optional<io::Json> path;
+    std::vector<std::string_view> read = {id};
+    for (const std::string_view key : paths) {
+      const auto found = content_of(part, std::string(key));
+      if (found && path)
+        throw RejectedRow(fmt::format("unread key {}", key),
+                          "{}: expected one path, found {} besides another", part.where(), key);
+      if (!found) continue;
+      path = found;
+      read.push_back(key);
+    }
+    refuse_unread(part, read);
+    refuse_unread_media(part, read);
+    return path;
   }
   void add_line(const std::string& line) {
     if (!text_.empty()) text_ += '\n';

@@ -183,6 +183,22 @@ TEST_F(SourceConversationsTest, ContentThatIsNotReadRejectsTheRow) {
   EXPECT_EQ(
       why("", R"({"role": "user", "content": [{"type": "input_audio"}]}, )" + std::string(kGpt)),
       "unread key audio");
+  const auto of_part = [&](const std::string& part) {
+    return why("", R"({"role": "user", "content": [)" + part + "]}, " + kGpt);
+  };
+  EXPECT_EQ(of_part(R"({"type": "text", "text": "x", "image": "a.jpg"})"), "unread key image");
+  EXPECT_EQ(of_part(R"({"type": "text", "text": "x", "image_url": {"url": "a.jpg"}})"),
+            "unread key image_url");
+  EXPECT_EQ(of_part(R"({"type": "image", "image": "a.jpg", "text": "x"})"), "unread key text");
+  EXPECT_EQ(of_part(R"({"type": "image", "image": "a.jpg", "path": "b.jpg"})"), "unread key path");
+  EXPECT_EQ(of_part(R"({"type": "image", "image": "a.jpg", "video_url": "a.mp4"})"),
+            "unread key video_url");
+  const auto empty = llava("[{" +
+                           turns(R"({"role": "user", "content": [{"type": "image", "image": "a.jpg",
+                               "text": null, "path": "", "image_id": 3}, "what?"]}, )" +
+                                 std::string(kGpt)) +
+                           "}]");
+  EXPECT_EQ(empty.at(0).problem, "");
   EXPECT_EQ(why("", R"({"role": "user", "content": "x"}, {"role": "assistant", "content": "",
                         "tool_calls": [{"id": 1}]})"),
             "unread key tool_calls");

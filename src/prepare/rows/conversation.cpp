@@ -134,6 +134,20 @@ bool has_at_an_end(std::string_view text) {
          text.ends_with(kVideo);
 }
 
+/// The member of a turn, under its name in one or the other form. The same in both is no conflict.
+io::Json one_of(const io::Json& turn, const std::string& first, const std::string& second) {
+  auto a = content_of(turn, first);
+  auto b = content_of(turn, second);
+  const bool agree =
+      a && b && (first == "from" ? role_of(*a) == role_of(*b) : a->dump() == b->dump());
+  if (a && b && !agree)
+    throw RejectedRow("unread key " + second, "{}: expected {} or {}, found both", turn.where(),
+                      first, second);
+  if (a || b) return std::move(a ? *a : *b);
+  const auto empty = turn.find(second);
+  return empty && !empty->is_null() ? *empty : turn.at(first);
+}
+
 }  // namespace
 
 std::vector<io::Turn> turns_of(const io::Json& conversation, std::vector<io::Json>* images,
@@ -142,10 +156,8 @@ std::vector<io::Turn> turns_of(const io::Json& conversation, std::vector<io::Jso
   std::vector<io::Turn> turns;
   for (const io::Json& turn : conversation.elements()) {
     refuse_unread(turn, kRead);
-    const auto role = turn.find("role");
-    const io::TurnRole speaker = role_of(role && !turn.find("from") ? *role : turn.at("from"));
-    const auto content = turn.find("content");
-    const io::Json value = content && !turn.find("value") ? *content : turn.at("value");
+    const io::TurnRole speaker = role_of(one_of(turn, "from", "role"));
+    const io::Json value = one_of(turn, "value", "content");
     turns.push_back(
         {speaker, value.is_array() ? Parts(images, videos).text_of_parts(value) : value.string()});
   }

@@ -38,8 +38,11 @@ constexpr ContentKey kContentKeys[] = {
     {"instruction", kConversations},
     {"messages", kConversations},
     {"output"},
+    {"reasoning"},
+    {"reasoning_content"},
     {"system"},
     {"system_prompt"},
+    {"thinking"},
     {"tool_calls"},
     {"tools"},
     // questions, captions, answers

@@ -202,6 +202,22 @@ TEST_F(SourceConversationsTest, ContentThatIsNotReadRejectsTheRow) {
   EXPECT_EQ(why("", R"({"role": "user", "content": "x"}, {"role": "assistant", "content": "",
                         "tool_calls": [{"id": 1}]})"),
             "unread key tool_calls");
+  const auto of_turn = [&](const std::string& turn) { return why("", turn + ", " + kGpt); };
+  EXPECT_EQ(of_turn(R"({"from": "human", "value": "x", "role": "user", "content": "y"})"),
+            "unread key content");
+  EXPECT_EQ(of_turn(R"({"from": "human", "role": "assistant", "value": "x"})"), "unread key role");
+  EXPECT_EQ(of_turn(R"({"from": "human", "value": "x", "thinking": "y"})"), "unread key thinking");
+  EXPECT_EQ(why("", std::string(kPlain) + R"(, {"role": "assistant", "content": "x",
+                                               "reasoning_content": "y"})"),
+            "unread key reasoning_content");
+  EXPECT_EQ(llava("[{" + turns(R"({"from": null, "role": "user", "value": null, "content": "what?"},
+                           {"from": "gpt", "role": "assistant", "value": "grey",
+                            "content": "grey", "reasoning_content": null})") +
+                  "}]")
+                .at(0)
+                .samples.at(0)
+                .turns,
+            (std::vector{kAsk, kSay}));
   EXPECT_EQ(why("", R"({"from": "human", "value": "<audio> x"}, )" + std::string(kGpt)),
             "placeholders without media");
   EXPECT_EQ(why(R"("image": "a.jpg", )",

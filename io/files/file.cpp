@@ -127,8 +127,7 @@ File File::open(const fs::path& path) {
   if (link.empty()) return file;
   const fs::path target = (directory_of(path) / link).lexically_normal();
   std::error_code error;
-  if (!fs::is_regular_file(target, error))
-    throw InputError("'{}' is a link to '{}', which does not exist", path.string(), link);
+  if (!fs::is_regular_file(target, error)) fail_dangling(path, link);
   return open_regular(target);
 }
 

@@ -56,6 +56,9 @@ TEST_F(SourceCocoTest, RejectsSayWhy) {
               StartsWith("empty text: "));
   EXPECT_THAT(reject(rows(source(R"({"image_id": 7, "id": 1})"))),
               AllOf(StartsWith("malformed row: "), HasSubstr("'caption' is missing")));
+  write("images/b.jpg", "../../blobs/0123");
+  EXPECT_THAT(reject(rows(source(R"({"image_id": 8, "id": 1, "caption": "x"})"))),
+              AllOf(StartsWith("missing picture: "), HasSubstr("is a link to '../../blobs/0123'")));
   write("images/b.jpg", "no picture");
   EXPECT_THAT(reject(rows(source(R"({"image_id": 8, "id": 1, "caption": "x"})"))),
               StartsWith("damaged picture: "));

@@ -145,6 +145,8 @@ TEST_F(SourceVideoTest, RefusesWhatIsNoWholeVideo) {
   EXPECT_THAT(refused("picture.mp4"), StartsWith("JPEG picture"));
   EXPECT_THAT(refused("absent.mp4"), StartsWith("missing video: here: absent.mp4: "));
   EXPECT_THAT(refused("images"), StartsWith("missing video"));
+  write("link.mp4", "../../blobs/0123");
+  EXPECT_THAT(refused("link.mp4"), AllOf(StartsWith("missing video: "), HasSubstr("a link to")));
   EXPECT_THAT(refused("../a.mp4"), StartsWith("path outside the root"));
 }
 

@@ -85,7 +85,12 @@ TableRows::TableRows(const std::filesystem::path& path, TableFormat format, bool
     : lines_(path), format_(format) {
   if (!has_header) return;
   if (const auto line = next_line()) names_ = read_cells(*line);
-  for (const std::string& name : names_) keys_.push_back(io::json_quoted(name));
+  for (const std::string& name : names_) {
+    if (!name.empty() && std::count(names_.begin(), names_.end(), name) > 1)
+      throw InputError("{}: expected columns of different names, found '{}' twice",
+                       where(line_number_), name);
+    keys_.push_back(io::json_quoted(name));
+  }
 }
 
 std::string TableRows::where(int64_t line) const {

@@ -23,7 +23,8 @@ enum class TableFormat { kTsv, kCsv };
 /// 1. Same interface as JsonLines.
 class TableRows {
  public:
-  /// InputError if the header is malformed.
+  /// InputError if the header is malformed or has a name twice. Columns without a name are not
+  /// read.
   TableRows(const std::filesystem::path& path, TableFormat format, bool has_header);
 
   /// The next row that is not blank. InputError for a row with another number of cells than the

@@ -44,6 +44,15 @@ TEST_F(TableTest, Tsv) {
               ElementsAre(R"(1 {"1":"a","2":"b"})", HasSubstr("x.txt:2"), R"(3 {"1":"c"})"));
 }
 
+TEST_F(TableTest, NamesOfColumnsDiffer) {
+  EXPECT_THAT(
+      input_error([&] { all("image\tcaption\tcaption\na\tb\tc\n", TableFormat::kTsv, true); }),
+      HasSubstr("x.txt:1: expected columns of different names, found 'caption' twice"));
+  EXPECT_THAT(input_error([&] { all("\"a\",b,a\n1,2,3\n", TableFormat::kCsv, true); }),
+              HasSubstr("found 'a' twice"));
+  EXPECT_EQ(all("a,,\n1,,\n", TableFormat::kCsv, true).size(), 1u) << "columns of a spreadsheet";
+}
+
 TEST_F(TableTest, CsvAsInRfc4180) {
   EXPECT_THAT(
       all("a,\"b \"\"c\"\", d\",\"\"\r\n\r\n\"one\r\ntwo\n\nthree\",,x\r\n5\" disk,'y', \"z\"",

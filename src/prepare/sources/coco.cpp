@@ -88,7 +88,7 @@ void CocoSource::add_picture(const JsonRow& element) {
 }
 
 void CocoSource::read(int64_t skip, const RowSink& sink) {
-  std::unordered_set<std::string> captioned;  // images whose first caption was read
+  std::unordered_set<std::string> captioned;  // images with a caption that can be used
   int64_t index = 0;
   const auto pass = [&](const std::string& array, const JsonRow& element) {
     if (array == "images") return;  // read as in the constructor, so that both divide them alike
@@ -97,9 +97,13 @@ void CocoSource::read(int64_t skip, const RowSink& sink) {
     SourceRow row = make_row([&]() -> std::vector<io::Sample> {
       const io::Json annotation = element();
       const std::string id = id_of(annotation.at("image_id"));
-      if (options_.first_caption_only && !captioned.insert(id).second) return {};
+      if (options_.first_caption_only && captioned.contains(id)) return {};
+      io::Sample sample;
+      const std::string picture = caption_of(annotation, id, index - 1, sample);
+      if (options_.first_caption_only) captioned.insert(id);
       if (is_skipped) return {};
-      return samples_of(annotation, id, index - 1);
+      sample.media.push_back(images_.read(picture, annotation.where()));
+      return {sample};
     });
     row.done = index;
     if (!is_skipped) sink(std::move(row));
@@ -107,8 +111,8 @@ void CocoSource::read(int64_t skip, const RowSink& sink) {
   read_json_elements(options_.file, {"images", "annotations"}, pass);
 }
 
-std::vector<io::Sample> CocoSource::samples_of(const io::Json& annotation, const std::string& id,
-                                               int64_t index) {
+std::string CocoSource::caption_of(const io::Json& annotation, const std::string& id, int64_t index,
+                                   io::Sample& sample) const {
   constexpr std::string_view kRead[] = {"caption"};
   refuse_unread(annotation, kRead);
   const auto found = pictures_.find(id);
@@ -121,14 +125,12 @@ std::vector<io::Sample> CocoSource::samples_of(const io::Json& annotation, const
   if (!picture.problem.empty())
     throw RejectedRow("unusable entry of a picture", "{}: image_id {}: {}", annotation.where(), id,
                       picture.problem);
-  io::Sample sample;
   const std::string number = id_of(annotation.find("id"));
   sample.key = fmt::format("{}#{}", picture.file_name,
                            number.empty() ? fmt::format("row {}", index + 1) : number);
   sample.turns.push_back({io::TurnRole::kAssistant, text_of(annotation.at("caption"))});
   take_placeholders(sample.turns, {1, false}, annotation.where());
-  sample.media.push_back(images_.read(picture.file_name, annotation.where()));
-  return {sample};
+  return picture.file_name;
 }
 
 }  // namespace lynceus::prepare

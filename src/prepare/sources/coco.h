@@ -17,7 +17,7 @@ namespace lynceus::prepare {
 struct CocoOptions {
   std::filesystem::path file = {};
   std::filesystem::path root = {};  ///< that file_name is relative to; empty: directory of `file`
-  bool first_caption_only = false;  ///< of an image; otherwise all
+  bool first_caption_only = false;  ///< that can be used, of an image; otherwise all
   ImageCheck check = ImageCheck::kDecode;
 };
 
@@ -39,8 +39,9 @@ class CocoSource : public Source {
   };
 
   void add_picture(const JsonRow& element);
-  std::vector<io::Sample> samples_of(const io::Json& annotation, const std::string& id,
-                                     int64_t index);
+  /// Fills key and turns; returns the file name of the picture.
+  std::string caption_of(const io::Json& annotation, const std::string& id, int64_t index,
+                         io::Sample& sample) const;
 
   CocoOptions options_;
   ImageReader images_;

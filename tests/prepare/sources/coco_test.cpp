@@ -42,6 +42,11 @@ TEST_F(SourceCocoTest, OnlyTheFirstCaption) {
   EXPECT_EQ(all[2].reject, "");
   EXPECT_THAT(keys(rows(source(three_, true), 2)), ElementsAre())
       << "the first caption of the image was skipped";
+  const std::string unusable = R"({"image_id": 8, "id": 1, "caption": " "},
+      {"image_id": 8, "id": 2, "caption": "dark"}, {"image_id": 8, "id": 3, "caption": "grey"})";
+  for (const int64_t skip : {0, 1})
+    EXPECT_THAT(keys(rows(source(unusable, true), skip)), ElementsAre("b.jpg#2"))
+        << "the first that can be used";
 }
 
 TEST_F(SourceCocoTest, RejectsSayWhy) {

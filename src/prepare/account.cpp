@@ -106,9 +106,10 @@ void check_any_sample(const std::vector<DatasetSummary>& summaries,
         fmt::format(" and {} other input{}", summaries.size() - 1, summaries.size() > 2 ? "s" : "");
   message += ": expected at least one sample, found none";
   if (!all.rejected.empty())
-    message += fmt::format(
-        ": {} of {} rows are unusable ({}); they are listed in {}; the first is {}",
-        total_of(all.rejected), all.rows, kinds_text(all.rejected), list, all.first_problem);
+    message += fmt::format(": {} of {} rows are unusable ({}); {}the first is {}",
+                           total_of(all.rejected), all.rows, kinds_text(all.rejected),
+                           directory.empty() ? "" : "they are listed in " + list + "; ",
+                           all.first_problem);
   if (!all.account.passed_over.empty()) message += "; " + passed_over_text(all.account.passed_over);
   throw InputError(message + notes);
 }

@@ -37,7 +37,8 @@ std::vector<DatasetSummary> gather_summaries(const std::vector<DatasetSummary>& 
                                              parallel::Communicator& world);
 
 /// InputError with the first reason and the number of rows by kind if no dataset has a sample. One
-/// empty input among others is no error.
+/// empty input among others is no error. `directory` has the lists of rejected rows; empty: there
+/// are none.
 void check_any_sample(const std::vector<DatasetSummary>& summaries,
                       const std::filesystem::path& directory);
 

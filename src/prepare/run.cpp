@@ -369,6 +369,7 @@ void run_jobs(const PrepareConfig& common, const InputConfig& config,
     if (prints)
       fmt::print("dry run: {}; nothing was written\n",
                  print_datasets(common.output, summaries, true));
+    parallel::agree(world, [&] { check_any_sample(summaries, ""); });
     return;
   }
   std::optional<Writer> writer;

@@ -66,7 +66,7 @@ struct PrepareJob {
 };
 
 /// Writes or, in a dry run, counts all datasets, and prints the summary. Collective; errors are
-/// agreed.
+/// agreed. InputError if no dataset has a sample, also in a dry run.
 void run_jobs(const PrepareConfig& common, const InputConfig& config,
               const std::vector<PrepareJob>& jobs, parallel::Communicator& world);
 

@@ -144,6 +144,13 @@ TEST_F(PrepareSourcesTest, DryRunCountsAndWritesNothing) {
                     HasSubstr("dry run: 1 samples, 0 images (0 B), 2 rejected; nothing was")));
   EXPECT_EQ(prepare({"jsonl", "--input", input, "--dry-run"}).out.substr(0, 2), "x.");
   EXPECT_THAT(names(folder_.path()), ElementsAre("x.jsonl"));
+  const std::string unusable = write("y.jsonl", "{\"text\": \"\"}\n");
+  const Output none = prepare({"jsonl", "--input", unusable, "--dry-run", "--output", out("none")});
+  EXPECT_EQ(none.code, 3);
+  EXPECT_THAT(none.out, HasSubstr("dry run: 0 samples"));
+  EXPECT_THAT(none.err, AllOf(HasSubstr("expected at least one sample, found none: 1 of 1 rows are "
+                                        "unusable (1 empty text); the first is " +
+                                        unusable + ":1: ")));
 }
 
 TEST_F(PrepareSourcesTest, OneEmptyInputAmongOthersIsNoError) {
@@ -184,7 +191,7 @@ TEST_F(PrepareSourcesTest, OpenVqaHasItsClasses) {
   const Output output =
       prepare({"openvqa", "--dry-run", "--input",
                std::string(LYNCEUS_SOURCE_DIR) + "/tests/data/openvqa/Open_VQA_images.jsonl"});
-  ASSERT_EQ(output.code, 0) << output.all();
+  ASSERT_EQ(output.code, 3) << "no image is there: " << output.all();
   const std::map<std::string, int> published = {{"Others", 94},    {"OCR", 53},    {"Counting", 37},
                                                 {"Reasoning", 31}, {"Color", 30},  {"Place", 22},
                                                 {"Action", 20},    {"Spatial", 15}};
@@ -225,8 +232,10 @@ TEST_F(PrepareSourcesTest, WrongCallsSayWhatIsWrong) {
   EXPECT_THAT(
       message({"jsonl", "--input", write("c.csv", "url,title\nx,y\n")}, 3),
       HasSubstr("expected one of the columns caption, captions, question, text, found the"));
-  EXPECT_THAT(message({"llava", "--input", write("t.json", "[{}, {")}, 3), HasSubstr("t.json"));
   EXPECT_FALSE(fs::exists(out("none")));
+  EXPECT_THAT(message({"llava", "--input", write("t.json", "[{}, {")}, 3),
+              AllOf(HasSubstr("2 of 2 rows are unusable"), HasSubstr("t.json: no row was found")));
+  fs::remove_all(out("none"));
 
   const Output output =
       prepare({"openvqa", "--input", write("e.jsonl", "{}\n"), "--output", out("questions")});

@@ -52,7 +52,7 @@ constexpr ForeignFormat kUtf32 = {"UTF-32 text",
 constexpr ForeignFormat kBzip2 = {"bzip2 data", "bzip2 data: unpack it first (bunzip2)"};
 constexpr ForeignFormat kHtml = {"HTML page", "an HTML page (did the download fail?)"};
 constexpr ForeignFormat kXml = {"XML document", "an XML document (did the download fail?)"};
-constexpr ForeignFormat kSvg = {"SVG drawing", "an SVG drawing"};
+constexpr ForeignFormat kSvg = {"picture format that is not read: SVG", "an SVG drawing"};
 constexpr ForeignFormat kTar = {"tar archive", "a tar archive: unpack it first"};
 
 std::string lower_case(std::string_view text) {

@@ -58,7 +58,6 @@ constexpr UnreadFormat kUnreadFormats[] = {
     {0, "qoif"sv, "picture format that is not read: QOI"},
     {0, "\x76\x2F\x31\x01"sv, "picture format that is not read: OpenEXR"},
     {0, "#?RADIANCE"sv, "picture format that is not read: Radiance HDR"},
-    {0, "<svg"sv, "picture format that is not read: SVG"},
 };
 
 bool is_pnm(std::string_view encoded) {

@@ -131,10 +131,6 @@ void VideoReader::check_program() {
   });
 }
 
-std::vector<std::string> VideoReader::read(const io::Json& path) {
-  return read(text_of(path), path.where());
-}
-
 std::vector<std::string> VideoReader::read(const std::string& path, const std::string& where) {
   const std::string name = path_below(path, where).string();
   const std::shared_ptr<const Result> result = shared_result(name);

@@ -14,8 +14,6 @@
 #include <string_view>
 #include <vector>
 
-#include "io/files/json.h"
-
 namespace lynceus::prepare {
 
 struct VideoOptions {
@@ -50,7 +48,6 @@ class VideoReader {
   /// makes the decoder fail. `path` is relative to the root; `where` is the position of the row,
   /// for messages.
   std::vector<std::string> read(const std::string& path, const std::string& where);
-  std::vector<std::string> read(const io::Json& path);
 
  private:
   struct Result;

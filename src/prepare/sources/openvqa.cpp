@@ -79,11 +79,11 @@ io::Sample OpenVqaSource::sample_of(const io::Json& row, int64_t index) {
                   {io::TurnRole::kAssistant, texts_of(row.at("answer"))[0]}};
   if (const auto video = content_of(row, "video")) {
     if (!options_.videos)
-      throw RejectedRow("video", "{}: expected an image, found a video", video->where());
+      throw RejectedRow("unread key video", "{}: expected an image, found a video", row.where());
     if (content_of(row, "image"))
       throw RejectedRow("unread key image", "{}: expected an image or a video, found both",
                         row.where());
-    sample.media = options_.videos->read(*video);
+    sample.media = options_.videos->read(path_of(*video), video->where());
     take_placeholders(sample.turns, {sample.media.size(), true}, row.where());
   } else {
     sample.media.push_back(images_.read(path_of(row.at("image")), row.at("image").where()));

@@ -254,7 +254,7 @@ TEST_F(SourceConversationsTest, OpenVqa) {
   EXPECT_THAT(place[0].samples[0].turns, ElementsAre(kAsk, kSay));
   EXPECT_THAT(place[0].samples[0].media, ElementsAre(bytes("images/a.jpg")));
   EXPECT_EQ(place[1].reject, "malformed row");
-  EXPECT_EQ(place[2].reject, "video");
+  EXPECT_EQ(place[2].reject, "unread key video");
   EXPECT_EQ(place[3].done, 4);
   EXPECT_THAT(keys(of_class("Place", true, 1)), ElementsAre("D#5"));
   EXPECT_THAT(keys(of_class("OCR", false)), ElementsAre("D#2"));

@@ -234,7 +234,7 @@ TEST_F(SourceVideoTest, OpenVqaTakesVideos) {
   const auto path = write(
       "x.jsonl",
       R"({"dataset": "D", "index": 1, "question": "q", "answer": ["a"], "class": "c", "video": "short.mp4"}
-{"dataset": "D", "index": 2, "question": "q", "answer": ["a"], "class": "c", "video": "absent.mp4"}
+{"dataset": "D", "index": 2, "question": "q", "answer": ["a"], "class": "c", "video": {"path": "absent.mp4"}}
 {"dataset": "D", "index": 3, "question": "q", "answer": ["a"], "class": "c", "image": "absent.jpg"}
 )");
   VideoOptions several = options();

@@ -220,6 +220,8 @@ TEST_F(SourceWebdatasetTest, RejectsSayWhy) {
               AllOf(StartsWith("damaged picture: "), HasSubstr("x.tar: 1"), HasSubstr("WebP")));
   EXPECT_THAT(why("1.txt", "x", "<html>404"), StartsWith("HTML page: "));
   EXPECT_THAT(why("1.txt", "x", ""), StartsWith("empty file: "));
+  for (const char* svg : {"<svg xmlns=\"x\">", "<?xml version=\"1.0\"?>\n<svg>"})
+    EXPECT_THAT(why("1.txt", "x", svg), StartsWith("picture format that is not read: SVG: "));
   EXPECT_THAT(why("1.txt", "x", "version https://git-lfs.github.com/spec/v1\n"),
               StartsWith("Git LFS pointer: "));
   EXPECT_THAT(why("1.txt", "x",

@@ -1,7 +1,6 @@
 #include "core/text/foreign_file.h"
 
-#include <algorithm>
-#include <cctype>
+#include "core/text/ascii.h"
 
 namespace lynceus {
 namespace {
@@ -55,13 +54,6 @@ constexpr ForeignFormat kXml = {"XML document", "an XML document (did the downlo
 constexpr ForeignFormat kSvg = {"picture format that is not read: SVG", "an SVG drawing"};
 constexpr ForeignFormat kTar = {"tar archive", "a tar archive: unpack it first"};
 
-std::string lower_case(std::string_view text) {
-  std::string lower(text);
-  std::transform(lower.begin(), lower.end(), lower.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return lower;
-}
-
 bool is_bzip2(std::string_view bytes) {
   return bytes.starts_with("BZh") && bytes.size() >= 10 && bytes.substr(4, 6) == "1AY&SY";
 }
@@ -78,7 +70,7 @@ const ForeignFormat* find_markup(std::string_view bytes) {
   if (bytes.starts_with("\xEF\xBB\xBF")) bytes.remove_prefix(3);
   const size_t first = bytes.find_first_not_of(" \t\r\n");
   if (first == std::string_view::npos || bytes[first] != '<') return nullptr;
-  const std::string text = lower_case(bytes.substr(first));
+  const std::string text = ascii_lower(bytes.substr(first));
   if (text.starts_with("<!doctype svg") || text.starts_with("<svg")) return &kSvg;
   for (const char* begin : {"<!doctype html", "<html", "<head", "<body"}) {
     if (text.starts_with(begin)) return &kHtml;

@@ -8,16 +8,16 @@
 #include <algorithm>
 
 #include "core/check.h"
+#include "core/text/ascii.h"
 
 namespace lynceus::io {
 
 std::string lower_case(std::string_view text) {
+  if (std::all_of(text.begin(), text.end(), [](char c) { return c >= 0; })) {  // ASCII
+    return ascii_lower(text);
+  }
   std::string lower;
   lower.reserve(text.size());
-  if (std::all_of(text.begin(), text.end(), [](char c) { return c >= 0; })) {  // ASCII
-    for (const char c : text) lower += c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-    return lower;
-  }
   constexpr const char* kNoLanguage = "";
   UErrorCode status = U_ZERO_ERROR;
   icu::StringByteSink<std::string> sink(&lower);

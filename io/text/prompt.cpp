@@ -10,6 +10,7 @@
 
 #include "core/check.h"
 #include "core/error.h"
+#include "core/text/ascii.h"
 #include "io/text/lower_case.h"
 
 namespace lynceus::io {
@@ -49,9 +50,8 @@ class Renderer {
       case TurnRole::kSystem:
         return wrap(style_.system, turn.text);
       case TurnRole::kUser:
-        return wrap(style_.user, style_.lower_case == LowerCase::kQuestions
-                                     ? lower_letters(turn.text)
-                                     : turn.text);
+        return wrap(style_.user, style_.lower_case == LowerCase::kQuestions ? ascii_lower(turn.text)
+                                                                            : turn.text);
       case TurnRole::kAssistant: {
         const std::string space = open(style_.assistant.before);
         segments_.push_back({space + turn.text, true});
@@ -85,13 +85,6 @@ class Renderer {
     if (!prompt_.empty()) segments_.push_back({std::move(prompt_), false});
     prompt_.clear();
     asked_ = false;
-  }
-
-  static std::string lower_letters(std::string text) {
-    for (char& c : text) {
-      if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-    }
-    return text;
   }
 
   const PromptStyle& style_;

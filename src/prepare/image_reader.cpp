@@ -5,7 +5,6 @@
 #include "core/text/foreign_file.h"
 #include "io/files/file.h"
 #include "io/media/image.h"
-#include "prepare/rows/row_text.h"
 #include "prepare/rows/source.h"
 
 namespace lynceus::prepare {
@@ -43,8 +42,6 @@ std::string ImageReader::read(const std::string& path, const std::string& where)
   }
   return encoded;
 }
-
-std::string ImageReader::read(const io::Json& path) { return read(text_of(path), path.where()); }
 
 void check_image(std::string_view encoded, const std::string& name, ImageCheck check) {
   try {

@@ -7,8 +7,6 @@
 #include <string_view>
 #include <unordered_set>
 
-#include "io/files/json.h"
-
 namespace lynceus::prepare {
 
 /// kDecode: decode each image once. kHeader: read only its type and size.
@@ -25,7 +23,6 @@ class ImageReader {
 
   /// `path` is relative to the root; `where` is the position of the row, for messages.
   std::string read(const std::string& path, const std::string& where);
-  std::string read(const io::Json& path);
 
  private:
   std::filesystem::path root_;

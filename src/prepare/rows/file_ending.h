@@ -7,10 +7,8 @@ namespace lynceus::prepare {
 
 enum class FileContent { kImage, kText, kJson, kOther };
 
-/// `ending` is without its dot, in upper or lower case: jpg, jpeg, png, webp; txt; json.
+/// `ending` is without its dot, in upper or lower case: jpg, jpeg, png, webp, gif, bmp, tif, tiff;
+/// txt; json.
 FileContent content_of_ending(const std::string& ending);
-
-/// Letters A to Z become a to z.
-std::string lower_case(std::string text);
 
 }  // namespace lynceus::prepare

@@ -266,16 +266,4 @@ void JsonRows::for_each(const std::function<void(const JsonRow& row)>& sink) con
   }
 }
 
-void JsonRows::read_from(
-    int64_t skip, const RowSink& sink,
-    const std::function<std::vector<io::Sample>(const io::Json& row, int64_t index)>& make) const {
-  int64_t index = 0;
-  for_each([&](const JsonRow& value) {
-    if (index++ < skip) return;
-    SourceRow row = make_row([&] { return make(value(), index - 1); });
-    row.done = index;
-    sink(std::move(row));
-  });
-}
-
 }  // namespace lynceus::prepare

@@ -13,7 +13,6 @@
 #include <vector>
 
 #include "io/files/json.h"
-#include "prepare/rows/source.h"
 
 namespace lynceus::prepare {
 
@@ -47,10 +46,6 @@ class JsonRows {
   int64_t count() const { return count_; }
   /// Of JsonArrays.
   const std::vector<std::string>& notes() const { return notes_; }
-  /// As Source::read. `make` turns row `index` (from 0) into samples.
-  void read_from(
-      int64_t skip, const RowSink& sink,
-      const std::function<std::vector<io::Sample>(const io::Json& row, int64_t index)>& make) const;
   /// Calls `sink` for every row.
   void for_each(const std::function<void(const JsonRow& row)>& sink) const;
 

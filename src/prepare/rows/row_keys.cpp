@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/text/ascii.h"
 #include "prepare/rows/source.h"
 
 namespace lynceus::prepare {
@@ -72,18 +73,11 @@ constexpr std::string_view kForms[] = {"",       "_path",   "_paths", "_file", "
                                        "_names", "_url",    "_urls",  "_id",   "_ids",   "_bytes",
                                        "_data",  "_base64", "path",   "url"};
 
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
-
-std::string lower(std::string_view text) {
-  std::string result(text);
-  for (char& c : result) c = lower(c);
-  return result;
-}
-
 /// Without regard to case.
 const ContentKey* content_key(std::string_view name) {
   for (const ContentKey& key : kContentKeys) {
-    if (key.name.size() == name.size() && key.name[0] == lower(name[0]) && key.name == lower(name))
+    if (key.name.size() == name.size() && key.name[0] == ascii_lower(name[0]) &&
+        key.name == ascii_lower(name))
       return &key;
   }
   return nullptr;
@@ -92,8 +86,8 @@ const ContentKey* content_key(std::string_view name) {
 /// Whether a key is a medium and its form: images, image_path, ImgUrl.
 bool names_media(std::string_view name) {
   constexpr std::string_view kFirst = "ipvas";  // of kMedia
-  if (name.empty() || kFirst.find(lower(name[0])) == std::string_view::npos) return false;
-  const std::string key = lower(name);
+  if (name.empty() || kFirst.find(ascii_lower(name[0])) == std::string_view::npos) return false;
+  const std::string key = ascii_lower(name);
   for (const std::string_view medium : kMedia) {
     if (!key.starts_with(medium)) continue;
     std::string_view form = std::string_view(key).substr(medium.size());
@@ -108,7 +102,7 @@ bool is_one_of(std::string_view key, std::span<const std::string_view> keys) {
 }
 
 [[noreturn]] void refuse(const io::Json& row, std::string_view key, const char* hint) {
-  throw RejectedRow("unread key " + lower(key),
+  throw RejectedRow("unread key " + ascii_lower(key),
                     "{}: the key '{}' has content that is not read from such a row{}", row.where(),
                     key, hint);
 }

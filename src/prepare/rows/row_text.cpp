@@ -4,6 +4,7 @@
 #include <cmath>
 #include <utility>
 
+#include "core/text/text_encoding.h"
 #include "prepare/rows/source.h"
 
 namespace lynceus::prepare {
@@ -24,8 +25,7 @@ std::string text_of(const io::Json& value) {
 }
 
 std::string text_of_bytes(std::string_view bytes, const std::string& where) {
-  constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
-  if (bytes.starts_with(kByteOrderMark)) bytes.remove_prefix(kByteOrderMark.size());
+  bytes.remove_prefix(byte_order_mark(bytes));
   io::JsonLimits limits;
   limits.max_bytes = 8 * bytes.size() + 2;  // escapes make text longer
   return text_of(io::Json::parse(io::json_quoted(std::string(bytes)), where, limits));

@@ -12,10 +12,6 @@ namespace {
 
 constexpr size_t kMaxQuotedBytes = 1 << 20;  // of a row of several lines
 
-bool is_blank(const std::string& line) {
-  return line.find_first_not_of(" \t\r") == std::string::npos;
-}
-
 std::vector<std::string> split_at_tabs(std::string line) {
   if (line.ends_with('\r')) line.pop_back();
   std::vector<std::string> cells;
@@ -161,13 +157,12 @@ std::optional<io::Json> TableRows::next() {
   do {
     line = next_line();
     if (!line) return std::nullopt;
-  } while (is_blank(line->text));
+  } while (io::is_blank(line->text));
   const std::vector<std::string> cells = read_cells(*line);
   std::string object = "{";
   for (size_t i = 0; i < cells.size(); ++i) {
-    const std::string name = names_.empty() ? std::to_string(i + 1) : names_[i];
-    object +=
-        fmt::format("{}{}:{}", i == 0 ? "" : ",", io::json_quoted(name), io::json_quoted(cells[i]));
+    const std::string key = keys_.empty() ? fmt::format("\"{}\"", i + 1) : keys_[i];
+    object += fmt::format("{}{}:{}", i == 0 ? "" : ",", key, io::json_quoted(cells[i]));
   }
   io::JsonLimits limits;
   limits.max_bytes = 8 * io::Lines::kMaxBytes;  // escapes make text longer

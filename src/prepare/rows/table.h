@@ -53,7 +53,7 @@ class TableRows {
   std::vector<Line> taken_;   // further lines of the current row
   int64_t line_number_ = 0;
   std::vector<std::string> names_;  // empty: columns are numbered
-  std::vector<std::string> keys_;   // the same, quoted
+  std::vector<std::string> keys_;   // the same as JSON
 };
 
 }  // namespace lynceus::prepare

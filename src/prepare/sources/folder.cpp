@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "core/error.h"
+#include "core/text/ascii.h"
 #include "io/files/digest.h"
 #include "io/files/file.h"
 #include "io/files/lines.h"
@@ -30,7 +31,7 @@ std::string stem_of(const std::string& path) { return path.substr(0, path.rfind(
 /// Without its dot; empty for a name without one.
 std::string ending_of(const std::string& path) {
   const std::string ending = fs::path(path).extension();
-  return ending.empty() ? "" : lower_case(ending.substr(1));
+  return ending.empty() ? "" : ascii_lower(ending.substr(1));
 }
 
 /// Why an entry belongs to no row; empty: it is a file that may.

@@ -6,9 +6,9 @@
 #include <utility>
 
 #include "core/error.h"
+#include "core/text/ascii.h"
 #include "io/files/lines.h"
 #include "prepare/rows/conversation.h"
-#include "prepare/rows/file_ending.h"
 #include "prepare/rows/ordered_rows.h"
 #include "prepare/rows/row_keys.h"
 #include "prepare/rows/row_text.h"
@@ -34,7 +34,7 @@ bool has_header(const FieldMap& map) {
 }
 
 RowFormat format_of(const fs::path& file) {
-  const std::string ending = lower_case(file.extension());
+  const std::string ending = ascii_lower(file.extension().string());
   if (ending == ".tsv") return RowFormat::kTsv;
   return ending == ".csv" ? RowFormat::kCsv : RowFormat::kJsonl;
 }

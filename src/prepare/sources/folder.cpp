@@ -11,6 +11,7 @@
 #include "io/files/digest.h"
 #include "io/files/file.h"
 #include "io/files/lines.h"
+#include "prepare/rows/conversation.h"
 #include "prepare/rows/file_ending.h"
 #include "prepare/rows/row_text.h"
 
@@ -145,7 +146,9 @@ std::vector<io::Sample> FolderSource::samples_of(const Row& row) {
   }
   if (options_.first_caption_only) captions.resize(1);
   sample.media.push_back(images_.read(row.picture, where));
-  return one_sample_per_answer(sample, captions);
+  std::vector<io::Sample> samples = one_sample_per_answer(sample, captions);
+  for (io::Sample& one : samples) take_placeholders(one.turns, {1, false}, where);
+  return samples;
 }
 
 std::string FolderSource::fingerprint(const fs::path& folder) {

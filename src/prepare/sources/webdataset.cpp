@@ -6,7 +6,9 @@
 #include <utility>
 
 #include "io/files/lines.h"
+#include "prepare/rows/conversation.h"
 #include "prepare/rows/file_ending.h"
+#include "prepare/rows/row_keys.h"
 #include "prepare/rows/row_text.h"
 
 namespace lynceus::prepare {
@@ -91,6 +93,60 @@ void add_entry(io::TarReader& tar, FileContent content, bool wanted, const std::
                     group.not_read);
 }
 
+io::Json parse_json(const std::string& text, const std::string& where) {
+  io::JsonLimits limits;
+  limits.max_bytes = kMaxTextBytes;
+  limits.refuse_duplicate_keys = false;
+  return io::Json::parse(text, where, limits);
+}
+
+/// Refuses content that is not under the keys `read`, except `text` once more.
+void refuse_unread_besides(const io::Json& json, std::vector<std::string_view> read,
+                           const std::string& text) {
+  for (const std::string_view key : json.keys()) {
+    const io::Json value = json.at(std::string(key));
+    if (value.is_string() && trimmed(value.string()) == text) read.push_back(key);
+  }
+  refuse_unread(json, read);
+}
+
+/// The key with what is learned: captions, caption or question.
+std::string learned_in(const io::Json& json) {
+  for (const char* key : {"captions", "caption", "question"})
+    if (content_of(json, key)) return key;
+  for (const char* key : {"captions", "caption"})
+    if (const auto empty = json.find(key); empty && !empty->is_null()) return key;
+  return "question";
+}
+
+/// The captions or answers of a .json; adds the question to the sample.
+std::vector<std::string> read_json(const io::Json& json, io::Sample& sample) {
+  const std::string learned = learned_in(json);
+  std::vector<std::string_view> read = {learned};
+  std::vector<std::string> answers;
+  if (learned == "question") {
+    read.emplace_back("answer");
+    sample.turns.push_back({io::TurnRole::kUser, text_of(json.at("question"))});
+    answers = texts_of(json.at("answer"));
+  } else {
+    answers = texts_of(json.at(learned));
+  }
+  refuse_unread_besides(json, read, answers[0]);
+  return answers;
+}
+
+/// A .json next to a .txt: its captions are not needed, other content is refused. One that cannot
+/// be parsed has metadata such as NaN.
+void check_json_besides(const std::string& text, const std::string& caption,
+                        const std::string& where) {
+  std::optional<io::Json> json;
+  make_row([&]() -> std::vector<io::Sample> {
+    json = parse_json(text, where);
+    return {};
+  });
+  if (json && json->is_object()) refuse_unread_besides(*json, {"caption", "captions"}, caption);
+}
+
 std::vector<io::Sample> samples_of(Group& group, const WebdatasetOptions& options,
                                    const std::string& where) {
   if (group.fault) throw RejectedRow(*group.fault);
@@ -100,23 +156,20 @@ std::vector<io::Sample> samples_of(Group& group, const WebdatasetOptions& option
   std::vector<std::string> answers;
   if (group.text) {
     answers = {text_of_bytes(*group.text, where + ".txt")};
+    if (group.json) check_json_besides(*group.json, answers[0], where + ".json");
   } else {
-    io::JsonLimits limits;
-    limits.max_bytes = kMaxTextBytes;
-    limits.refuse_duplicate_keys = false;
-    const io::Json json = io::Json::parse(*group.json, where + ".json", limits);
-    const auto captions = json.find(json.find("captions") ? "captions" : "caption");
-    if (captions) {
-      answers = texts_of(*captions);
-      if (options.first_caption_only) answers.resize(1);
-    } else {
-      sample.turns.push_back({io::TurnRole::kUser, text_of(json.at("question"))});
-      answers = {texts_of(json.at("answer"))[0]};
-    }
+    answers = read_json(parse_json(*group.json, where + ".json"), sample);
   }
+  const bool is_question = !sample.turns.empty();
+  if (options.first_caption_only || is_question) answers.resize(1);
   check_image(*group.image, where, options.check);
   sample.media.push_back(std::move(*group.image));
-  return one_sample_per_answer(sample, answers);
+  std::vector<io::Sample> samples = one_sample_per_answer(sample, answers);
+  for (io::Sample& one : samples) {
+    take_placeholders(one.turns, {one.media.size(), false}, where);
+    if (is_question) trim_turns(one.turns, where);
+  }
+  return samples;
 }
 
 int64_t kibibytes(uint64_t bytes) { return static_cast<int64_t>(bytes >> 10); }

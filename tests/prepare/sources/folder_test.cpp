@@ -86,6 +86,15 @@ TEST_F(SourceFolderTest, EveryFileIsAccountedFor) {
     EXPECT_TRUE(found.contains(kind)) << kind;
 }
 
+TEST_F(SourceFolderTest, PlaceholdersAreNotLearned) {
+  put("a.jpg", a());
+  put("a.txt", "<image>\nA cat");
+  EXPECT_THAT(keys(rows(FolderSource({.folder = folder()}))), ElementsAre());
+  put("a.txt", "A cat\nsee <image>");
+  EXPECT_THAT(reject(rows(FolderSource({.folder = folder()}))),
+              testing::StartsWith("placeholder in a text that is learned: "));
+}
+
 TEST_F(SourceFolderTest, OnlyFolders) {
   EXPECT_THROW(FolderSource({.folder = directory_ / "absent"}), IoError);
   EXPECT_THAT(input_error([&] { FolderSource({.folder = directory_ / "images/a.jpg"}); }),

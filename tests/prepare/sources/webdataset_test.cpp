@@ -244,6 +244,42 @@ TEST_F(SourceWebdatasetTest, RejectsSayWhy) {
               StartsWith("picture too large: "));
 }
 
+TEST_F(SourceWebdatasetTest, AJsonIsReadAsAWholeOrRejectsTheRow) {
+  const auto read_json = [&](const std::string& json, const std::string& text = "") {
+    {
+      TarWriter writer(tar());
+      writer.file("1.jpg", a()).file("1.json", json);
+      if (!text.empty()) writer.file("1.txt", text);
+    }
+    const auto all = read();
+    EXPECT_EQ(all.size(), 1u);
+    if (!all.at(0).reject.empty()) return all[0].reject;
+    std::string said;
+    for (const io::Sample& sample : all[0].samples)
+      for (const io::Turn& turn : sample.turns) said += "|" + turn.text;
+    return said;
+  };
+  EXPECT_EQ(read_json(R"({"captions": null, "caption": "cap", "width": 6, "exif": "{}"})"), "|cap");
+  EXPECT_EQ(read_json(R"({"captions": ["one", "two"], "caption": ""})"), "|one|two");
+  EXPECT_EQ(read_json(R"({"caption": "cap", "TEXT": "cap "})"), "|cap") << "the same text";
+  EXPECT_EQ(read_json(R"({"caption": "", "question": "what?", "answer": "grey"})"), "|what?|grey");
+  EXPECT_EQ(read_json(R"({"question": "<image>\nwhat?", "answer": "grey"})"), "|what?|grey");
+  EXPECT_EQ(read_json(R"({"caption": " "})"), "empty text");
+  EXPECT_EQ(read_json(R"({"caption": "<image>\nA cat"})"), "placeholder in a text that is learned");
+  EXPECT_EQ(read_json(R"({"caption": "c", "question": "q", "answer": "a"})"), "unread key answer");
+  EXPECT_EQ(read_json(R"({"caption": "c", "conversations": [{"from": "human", "value": "x"}]})"),
+            "unread key conversations");
+  EXPECT_EQ(read_json(R"({"caption": "c", "captions": ["d"]})"), "unread key caption");
+
+  EXPECT_EQ(read_json(R"({"caption": "other", "key": 1})", "bright"), "|bright");
+  EXPECT_EQ(read_json(R"({"similarity": NaN})", "bright"), "|bright") << "metadata of LAION";
+  EXPECT_EQ(read_json("[1]", "bright"), "|bright");
+  EXPECT_EQ(read_json(R"({"text": "bright", "question": null})", "bright"), "|bright");
+  EXPECT_EQ(read_json(R"({"conversations": [{"value": "x"}]})", "bright"),
+            "unread key conversations");
+  EXPECT_EQ(read_json("{}", "see <image>"), "placeholder in a text that is learned");
+}
+
 TEST_F(SourceWebdatasetTest, HeaderCheckSeesTypeAndSizeOnly) {
   io::Image image{64, 64, std::vector<uint8_t>(64 * 64 * 3)};
   for (size_t i = 0; i < image.rgb.size(); ++i) image.rgb[i] = static_cast<uint8_t>(i * i % 251);

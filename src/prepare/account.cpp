@@ -130,6 +130,14 @@ std::string account_text(const DatasetSummary& summary, const std::filesystem::p
   return text;
 }
 
+void add_notes(const LeftOut& left_out, SourceAccount& account) {
+  for (const auto& [kind, count] : left_out) {
+    std::string name = kind;
+    if (count == 1) name.erase(name.find("s "), 1);
+    account.notes.push_back(fmt::format("{} {} left out", count, name));
+  }
+}
+
 std::filesystem::path rejects_path(const std::filesystem::path& directory,
                                    const std::string& name) {
   return directory / (name + "-rejects.jsonl");

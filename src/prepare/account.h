@@ -46,6 +46,9 @@ void check_any_sample(const std::vector<DatasetSummary>& summaries,
 /// entries passed over and the notes. Lines after the first are indented by two spaces.
 std::string account_text(const DatasetSummary& summary, const std::filesystem::path& directory);
 
+/// Adds "12 turns without a partner left out" and so on.
+void add_notes(const LeftOut& left_out, SourceAccount& account);
+
 /// DIR/NAME-rejects.jsonl
 std::filesystem::path rejects_path(const std::filesystem::path& directory, const std::string& name);
 

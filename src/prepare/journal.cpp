@@ -37,6 +37,7 @@ JsonValue to_json(const PrepareState& state, size_t shards) {
                             {"media_bytes", state.series.media_bytes},
                             {"rejects_bytes", state.rejects_bytes},
                             {"rejected", state.rejected},
+                            {"left_out", state.left_out},
                             {"is_done", state.is_done},
                             {"account", prepare::to_json(state.account)},
                             {"shards", list}});
@@ -54,6 +55,7 @@ PrepareState parse_state(const io::Json& json, PrepareState before, const fs::pa
   state.series.media_bytes = static_cast<uint64_t>(json.at("media_bytes").integer(0));
   state.rejects_bytes = static_cast<uint64_t>(json.at("rejects_bytes").integer(0));
   state.rejected = counts_of(json.at("rejected"));
+  if (const auto left_out = json.find("left_out")) state.left_out = counts_of(*left_out);
   state.is_done = json.at("is_done").boolean();
   if (const auto account = json.find("account")) state.account = account_of(*account);
   for (const io::Json& shard : json.at("shards").elements()) {

@@ -22,6 +22,7 @@ struct PrepareState {
   int64_t rows = 0;                         ///< read, with all their samples in shards
   int64_t row_samples = 0;                  ///< samples of the next row that are in a shard
   std::map<std::string, int64_t> rejected;  ///< number of rows by kind
+  LeftOut left_out;                         ///< of those rows
   uint64_t rejects_bytes = 0;               ///< size of the list of rejected rows
   bool is_done = false;                     ///< the dataset is complete
   SourceAccount account;                    ///< of a complete dataset

@@ -165,6 +165,7 @@ class DatasetRun {
         state_.row_samples = static_cast<int64_t>(i) + 1;
         output_.add(series_, row.samples[i]);
       }
+      for (const auto& [kind, count] : row.left_out) state_.left_out[kind] += count;
       state_.rows = counter.rows();
       state_.row_samples = 0;
     });
@@ -172,6 +173,7 @@ class DatasetRun {
     counter.check(rejects_, true);
     series_.close();
     state_.account = source.account();
+    add_notes(state_.left_out, state_.account);
     if (command_of(job_, common_) != command_)
       state_.account.notes.push_back(
           fmt::format("{} changed while it was read: start again with --overwrite", job_.input));
@@ -240,6 +242,7 @@ std::vector<DatasetSummary> count_rows(const InputConfig& config, std::vector<Op
     summary.name = job->name;
     summary.input = job->input;
     RowCounter counter(config, *job, source->extent(), 0, prints);
+    LeftOut left_out;
     io::RecentMedia recent;  // as if the dataset were one shard
     source->read(0, [&](const SourceRow& row) {
       counter.begin_row(row);
@@ -247,6 +250,7 @@ std::vector<DatasetSummary> count_rows(const InputConfig& config, std::vector<Op
         if (summary.rejected.empty()) summary.first_problem = row.problem;
         ++summary.rejected[row.reject];
       }
+      for (const auto& [kind, count] : row.left_out) left_out[kind] += count;
       summary.written.samples += std::ssize(row.samples);
       for (const io::Sample& sample : row.samples) {
         summary.written.media += std::ssize(sample.media);
@@ -262,6 +266,7 @@ std::vector<DatasetSummary> count_rows(const InputConfig& config, std::vector<Op
     counter.finish();
     summary.rows = counter.rows();
     summary.account = source->account();
+    add_notes(left_out, summary.account);
     summaries.push_back(summary);
   }
   return summaries;

@@ -174,13 +174,15 @@ void trim_turns(std::vector<io::Turn>& turns, const std::string& where) {
   }
 }
 
-std::vector<io::Turn> alternating_turns(std::vector<io::Turn> turns, const std::string& where) {
+std::vector<io::Turn> alternating_turns(std::vector<io::Turn> turns, const std::string& where,
+                                        size_t& dropped) {
   std::vector<io::Turn> kept;
   const auto bad = [&](const char* found) {
     return RejectedRow("broken conversation",
                        "{}: expected user and assistant to alternate, found {}", where, found);
   };
   trim_turns(turns, where);
+  const size_t all = turns.size();
   for (io::Turn& turn : turns) {
     const bool begins = kept.empty() || kept.back().role == io::TurnRole::kSystem;
     if (turn.role == io::TurnRole::kSystem) {
@@ -195,6 +197,7 @@ std::vector<io::Turn> alternating_turns(std::vector<io::Turn> turns, const std::
   if (!kept.empty() && kept.back().role == io::TurnRole::kUser) kept.pop_back();
   if (kept.empty() || kept.back().role != io::TurnRole::kAssistant)
     throw bad("no question with an answer");
+  dropped = all - kept.size();
   return kept;
 }
 

@@ -27,8 +27,10 @@ std::vector<io::Turn> turns_of(const io::Json& conversation, std::vector<io::Jso
 /// Trims the texts. RejectedRow if one is empty then.
 void trim_turns(std::vector<io::Turn>& turns, const std::string& where);
 /// Trims the texts and drops answers before the first question and a question after the last
-/// answer. RejectedRow if user and assistant then do not alternate, or if no answer is left.
-std::vector<io::Turn> alternating_turns(std::vector<io::Turn> turns, const std::string& where);
+/// answer; `dropped` is their number. RejectedRow if user and assistant then do not alternate, or
+/// if no answer is left.
+std::vector<io::Turn> alternating_turns(std::vector<io::Turn> turns, const std::string& where,
+                                        size_t& dropped);
 
 /// What the placeholders <image> and <video> in the texts of a sample stand for.
 struct PlaceholderMedia {

@@ -117,14 +117,14 @@ Instructions instructions_of(const io::Json& row) {
 }
 
 std::vector<io::Turn> turns_of(const Instructions& instructions, size_t media,
-                               const std::string& where) {
+                               const std::string& where, size_t& dropped) {
   std::vector<io::Turn> turns = instructions.turns;
   take_placeholders(turns, {media, instructions.video.has_value()}, where);
   const size_t first = !turns.empty() && turns[0].role == io::TurnRole::kSystem ? 1 : 0;
   const bool is_caption =
       media > 0 && turns.size() == first + 2 && turns[first].role == io::TurnRole::kUser &&
       turns[first + 1].role == io::TurnRole::kAssistant && trimmed(turns[first].text).empty();
-  if (!is_caption) return alternating_turns(std::move(turns), where);
+  if (!is_caption) return alternating_turns(std::move(turns), where, dropped);
   turns.erase(turns.begin() + static_cast<std::ptrdiff_t>(first));
   trim_turns(turns, where);
   return turns;

@@ -27,8 +27,9 @@ struct Instructions {
 Instructions instructions_of(const io::Json& row);
 
 /// The turns of a sample with `media` images or frames, checked, without placeholders. If a single
-/// question is only a placeholder, it is left out: the answer is a caption.
+/// question is only a placeholder, it is left out: the answer is a caption. `dropped`: the number
+/// of turns without a partner, which are left out too.
 std::vector<io::Turn> turns_of(const Instructions& instructions, size_t media,
-                               const std::string& where);
+                               const std::string& where, size_t& dropped);
 
 }  // namespace lynceus::prepare

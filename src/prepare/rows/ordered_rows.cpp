@@ -7,7 +7,7 @@
 
 namespace lynceus::prepare {
 
-void OrderedRows::add(int64_t done, std::function<std::vector<io::Sample>()> make) {
+void OrderedRows::add(int64_t done, std::function<RowContent()> make) {
   const auto launch = workers_ > 1 ? std::launch::async : std::launch::deferred;
   rows_.push_back(std::async(launch, [done, make = std::move(make)] {
     SourceRow row = make_row(make);
@@ -18,10 +18,10 @@ void OrderedRows::add(int64_t done, std::function<std::vector<io::Sample>()> mak
 }
 
 void OrderedRows::add(int64_t done, const JsonRow& row,
-                      const std::function<std::vector<io::Sample>(const io::Json& row)>& make,
+                      const std::function<RowContent(const io::Json& row)>& make,
                       bool always_video) {
   std::optional<io::Json> video;
-  SourceRow ready = make_row([&]() -> std::vector<io::Sample> {
+  SourceRow ready = make_row([&]() -> RowContent {
     const io::Json value = row();
     if (workers_ > 1 && value.is_object() &&
         (always_video || content_of(value, "video") || content_of(value, "videos"))) {

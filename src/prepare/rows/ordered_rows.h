@@ -22,12 +22,11 @@ class OrderedRows {
 
   /// `make` as for make_row, `done` as in SourceRow. May pass earlier rows to the sink, in the
   /// calling thread.
-  void add(int64_t done, std::function<std::vector<io::Sample>()> make);
+  void add(int64_t done, std::function<RowContent()> make);
   /// A row of a JSON file. Other threads make it only if it has a video: under the key video or
   /// videos or, if `always_video`, in any case.
   void add(int64_t done, const JsonRow& row,
-           const std::function<std::vector<io::Sample>(const io::Json& row)>& make,
-           bool always_video = false);
+           const std::function<RowContent(const io::Json& row)>& make, bool always_video = false);
   /// A finished row.
   void add(SourceRow row);
   /// Passes all remaining rows to the sink.

@@ -81,6 +81,12 @@ std::string keys_of(const io::Json& row) {
   return keys.empty() ? "none" : keys.substr(0, 400);
 }
 
+LeftOut keep_first(std::vector<std::string>& texts, const char* kind) {
+  const size_t further = texts.size() - 1;
+  texts.resize(1);
+  return left_out(kind, further);
+}
+
 std::vector<io::Sample> one_sample_per_answer(const io::Sample& sample,
                                               const std::vector<std::string>& answers) {
   std::vector<io::Sample> samples(answers.size(), sample);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -32,6 +33,13 @@ std::string key_of(const io::Json& row, int64_t index);
 std::string path_of(const io::Json& value);
 /// The keys of an object, separated by commas, for messages.
 std::string keys_of(const io::Json& row);
+
+/// Kinds of texts that are left out where only the first is wanted.
+constexpr const char* kFurtherAnswers = "answers after the first";
+constexpr const char* kFurtherCaptions = "captions after the first";
+
+/// Keeps the first text. What it leaves out, under that kind.
+std::map<std::string, int64_t> keep_first(std::vector<std::string>& texts, const char* kind);
 
 /// One copy of `sample` per answer, each with that answer as its last turn. If there are several,
 /// "#1", "#2" ... is appended to the keys.

@@ -1,11 +1,20 @@
 #include "prepare/rows/source.h"
 
+#include <utility>
+
 namespace lynceus::prepare {
 
-SourceRow make_row(const std::function<std::vector<io::Sample>()>& make) {
+LeftOut left_out(const std::string& kind, size_t count) {
+  if (count == 0) return {};
+  return {{kind, static_cast<int64_t>(count)}};
+}
+
+SourceRow make_row(const std::function<RowContent()>& make) {
   SourceRow row;
   try {
-    row.samples = make();
+    RowContent content = make();
+    row.samples = std::move(content.samples);
+    row.left_out = std::move(content.left_out);
   } catch (const RejectedRow& error) {
     row.reject = error.kind();
     row.problem = error.what();

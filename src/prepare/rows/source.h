@@ -28,11 +28,25 @@ class RejectedRow : public InputError {
   std::string kind_;
 };
 
+/// What is left out on purpose, such as "answers after the first", and how often. A kind begins
+/// with a word in the plural.
+using LeftOut = std::map<std::string, int64_t>;
+
+struct RowContent {
+  std::vector<io::Sample> samples;
+  LeftOut left_out = {};
+
+  RowContent() = default;
+  RowContent(std::vector<io::Sample> made) : samples(std::move(made)) {}
+  RowContent(std::vector<io::Sample> made, LeftOut omitted)
+      : samples(std::move(made)), left_out(std::move(omitted)) {}
+};
+
 /// A line, an array element or a group of archive entries: its samples, or why it has none. A row
-/// without samples and without a reason was left out on purpose: it is a further caption of an
-/// image of which only the first is wanted.
+/// without samples and without a reason was left out on purpose.
 struct SourceRow {
   std::vector<io::Sample> samples;
+  LeftOut left_out;
   std::string reject;   ///< kind, e.g. "missing picture"; empty: the row can be used
   std::string problem;  ///< with file and position
   int64_t done = 0;     ///< of the extent's total, including this row
@@ -67,7 +81,10 @@ class Source {
   virtual SourceAccount account() const { return {}; }
 };
 
-/// The row with the samples that `make` returns. An InputError of `make` becomes its reason.
-SourceRow make_row(const std::function<std::vector<io::Sample>()>& make);
+/// The row with the content that `make` returns. An InputError of `make` becomes its reason.
+SourceRow make_row(const std::function<RowContent()>& make);
+
+/// `count` texts of a kind, or nothing if there is none.
+LeftOut left_out(const std::string& kind, size_t count);
 
 }  // namespace lynceus::prepare

@@ -94,16 +94,17 @@ void CocoSource::read(int64_t skip, const RowSink& sink) {
     if (array == "images") return;  // read as in the constructor, so that both divide them alike
     const bool is_skipped = index++ < skip;
     if (is_skipped && !options_.first_caption_only) return;
-    SourceRow row = make_row([&]() -> std::vector<io::Sample> {
+    SourceRow row = make_row([&]() -> RowContent {
       const io::Json annotation = element();
       const std::string id = id_of(annotation.at("image_id"));
-      if (options_.first_caption_only && captioned.contains(id)) return {};
+      if (options_.first_caption_only && captioned.contains(id))
+        return {{}, left_out(kFurtherCaptions, 1)};
       io::Sample sample;
       const std::string picture = caption_of(annotation, id, index - 1, sample);
       if (options_.first_caption_only) captioned.insert(id);
       if (is_skipped) return {};
       sample.media.push_back(images_.read(picture, annotation.where()));
-      return {sample};
+      return {{std::move(sample)}};
     });
     row.done = index;
     if (!is_skipped) sink(std::move(row));

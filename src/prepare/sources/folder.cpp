@@ -119,14 +119,14 @@ void FolderSource::add_rows(const std::vector<std::string>& files) {
 
 void FolderSource::read(int64_t skip, const RowSink& sink) {
   for (auto i = static_cast<size_t>(skip); i < rows_.size(); ++i) {
-    SourceRow row = make_row([&] { return samples_of(rows_[i]); });
+    SourceRow row = make_row([&] { return content_of_row(rows_[i]); });
     row.done = static_cast<int64_t>(i) + 1;
     row.entries = rows_[i].entries;
     sink(std::move(row));
   }
 }
 
-std::vector<io::Sample> FolderSource::samples_of(const Row& row) {
+RowContent FolderSource::content_of_row(const Row& row) {
   const std::string& file = row.picture.empty() ? row.text : row.picture;
   const std::string where = (options_.folder / file).string();
   if (row.picture.empty())
@@ -144,11 +144,12 @@ std::vector<io::Sample> FolderSource::samples_of(const Row& row) {
   } catch (const IoError& error) {
     throw RejectedRow("missing text", "{}", error.what());
   }
-  if (options_.first_caption_only) captions.resize(1);
+  LeftOut further;
+  if (options_.first_caption_only) further = keep_first(captions, kFurtherCaptions);
   sample.media.push_back(images_.read(row.picture, where));
   std::vector<io::Sample> samples = one_sample_per_answer(sample, captions);
   for (io::Sample& one : samples) take_placeholders(one.turns, {1, false}, where);
-  return samples;
+  return {std::move(samples), std::move(further)};
 }
 
 std::string FolderSource::fingerprint(const fs::path& folder) {

@@ -50,7 +50,7 @@ class FolderSource : public Source {
   };
   void list();
   void add_rows(const std::vector<std::string>& files);
-  std::vector<io::Sample> samples_of(const Row& row);
+  RowContent content_of_row(const Row& row);
 
   FolderOptions options_;
   std::vector<Row> rows_;

@@ -115,7 +115,7 @@ void JsonlSource::read(int64_t skip, const RowSink& sink) {
     ordered.add(
         index, row,
         [this, index](const io::Json& value) {
-          return samples_of(value, fmt::format("row {}", index));
+          return content_of_row(value, fmt::format("row {}", index));
         },
         options_.videos != nullptr);
   });
@@ -135,8 +135,9 @@ void JsonlSource::read_table(int64_t skip, const RowSink& sink) {
     if (at_end || skip-- > 0) continue;
     const int64_t line = lines.line_number();
     if (value) {
-      rows.add(line,
-               [this, value, line] { return samples_of(*value, fmt::format("line {}", line)); });
+      rows.add(line, [this, value, line] {
+        return content_of_row(*value, fmt::format("line {}", line));
+      });
     } else {
       malformed.done = line;
       rows.add(std::move(malformed));
@@ -222,7 +223,7 @@ void JsonlSource::check_keys(const io::Json& row, std::vector<std::string_view> 
   if (!has_media) refuse_unread_media(row, fields);
 }
 
-std::vector<io::Sample> JsonlSource::samples_of(const io::Json& row, const std::string& place) {
+RowContent JsonlSource::content_of_row(const io::Json& row, const std::string& place) {
   std::vector<std::string_view> fields = {"image", "images", "frames"};
   if (options_.videos) fields = {"video"};
   const auto [learned, value] = learned_in(row);
@@ -232,6 +233,7 @@ std::vector<io::Sample> JsonlSource::samples_of(const io::Json& row, const std::
   if (is_question) fields.emplace_back("answer");
   io::Sample sample;
   std::vector<std::string> answers;
+  LeftOut further;
   if (is_text) {
     sample.turns.push_back({io::TurnRole::kText, text_of(value)});
   } else if (is_question) {
@@ -240,10 +242,11 @@ std::vector<io::Sample> JsonlSource::samples_of(const io::Json& row, const std::
     if (!answer)
       throw InputError("{}: expected {}, found the keys {}", row.where(), shown({"answer"}),
                        keys_of(row));
-    answers = {texts_of(*answer)[0]};
+    answers = texts_of(*answer);
+    further = keep_first(answers, kFurtherAnswers);
   } else {
     answers = texts_of(value);
-    if (options_.first_caption_only) answers.resize(1);
+    if (options_.first_caption_only) further = keep_first(answers, kFurtherCaptions);
   }
   if (options_.videos) check_keys(row, fields, true);  // before a video is decoded
   std::string name = options_.videos ? read_video(row, sample) : read_images(row, sample);
@@ -268,7 +271,7 @@ std::vector<io::Sample> JsonlSource::samples_of(const io::Json& row, const std::
     take_placeholders(one.turns, {one.media.size(), is_video}, row.where());
     if (is_question) trim_turns(one.turns, row.where());
   }
-  return samples;
+  return {std::move(samples), std::move(further)};
 }
 
 }  // namespace lynceus::prepare

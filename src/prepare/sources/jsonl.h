@@ -92,7 +92,7 @@ class JsonlSource : public Source {
   /// RejectedRow for content besides `fields`.
   void check_keys(const io::Json& row, std::vector<std::string_view> fields, bool has_media) const;
   /// `place` is the key of a row without id and media.
-  std::vector<io::Sample> samples_of(const io::Json& row, const std::string& place);
+  RowContent content_of_row(const io::Json& row, const std::string& place);
   /// Each fills media and kind, and returns the path of the first media item.
   std::string read_images(const io::Json& row, io::Sample& sample);
   std::string read_video(const io::Json& row, io::Sample& sample);

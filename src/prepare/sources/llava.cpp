@@ -18,29 +18,29 @@ void LlavaSource::read(int64_t skip, const RowSink& sink) {
   int64_t index = 0;
   rows_.for_each([&](const JsonRow& row) {
     if (index++ < skip) return;
-    rows.add(index, row, [this, index](const io::Json& value) -> std::vector<io::Sample> {
-      return {sample_of(value, index - 1)};
-    });
+    rows.add(index, row,
+             [this, index](const io::Json& value) { return content_of_row(value, index - 1); });
   });
   rows.finish();
 }
 
-io::Sample LlavaSource::sample_of(const io::Json& row, int64_t index) {
+RowContent LlavaSource::content_of_row(const io::Json& row, int64_t index) {
   const Instructions said = instructions_of(row);
   io::Sample sample;
   sample.key = key_of(row, index);
   if (said.video && !videos_)
     throw RejectedRow("unread key video", "{}: expected images, found a video", row.where());
+  size_t dropped = 0;
   sample.kind = said.images.size() > 1 ? io::MediaKind::kSeparateImages : io::MediaKind::kFrames;
   if (said.video) {
-    sample.turns = turns_of(said, static_cast<size_t>(videos_->frames()), row.where());
+    sample.turns = turns_of(said, static_cast<size_t>(videos_->frames()), row.where(), dropped);
     sample.media = videos_->read(path_of(*said.video), said.video->where());
   } else {
-    sample.turns = turns_of(said, said.images.size(), row.where());
+    sample.turns = turns_of(said, said.images.size(), row.where(), dropped);
     for (const io::Json& image : said.images)
       sample.media.push_back(images_.read(path_of(image), image.where()));
   }
-  return sample;
+  return {{std::move(sample)}, left_out("turns without a partner", dropped)};
 }
 
 }  // namespace lynceus::prepare

@@ -33,7 +33,7 @@ class LlavaSource : public Source {
   SourceAccount account() const override { return {.notes = rows_.notes()}; }
 
  private:
-  io::Sample sample_of(const io::Json& row, int64_t index);
+  RowContent content_of_row(const io::Json& row, int64_t index);
 
   JsonRows rows_;
   ImageReader images_;

@@ -59,14 +59,13 @@ void OpenVqaSource::read(int64_t skip, const RowSink& sink) {
   OrderedRows rows(options_.videos ? options_.videos->workers() : 1, sink);
   rows_.for_each([&](const JsonRow& row) {
     if (!is_read(class_or_none(row)) || index++ < skip) return;
-    rows.add(index, row, [this, index](const io::Json& value) -> std::vector<io::Sample> {
-      return {sample_of(value, index - 1)};
-    });
+    rows.add(index, row,
+             [this, index](const io::Json& value) { return content_of_row(value, index - 1); });
   });
   rows.finish();
 }
 
-io::Sample OpenVqaSource::sample_of(const io::Json& row, int64_t index) {
+RowContent OpenVqaSource::content_of_row(const io::Json& row, int64_t index) {
   constexpr std::string_view kRead[] = {"question", "answer", "image", "video"};
   refuse_unread(row, kRead);
   text_of(row.at("class"));
@@ -75,8 +74,9 @@ io::Sample OpenVqaSource::sample_of(const io::Json& row, int64_t index) {
   const std::string dataset = id_of(row.find("dataset"));
   sample.key = fmt::format("{}#{}", dataset.empty() ? options_.file.stem().string() : dataset,
                            number.empty() ? fmt::format("row {}", index + 1) : number);
+  const std::vector<std::string> answers = texts_of(row.at("answer"));
   sample.turns = {{io::TurnRole::kUser, text_of(row.at("question"))},
-                  {io::TurnRole::kAssistant, texts_of(row.at("answer"))[0]}};
+                  {io::TurnRole::kAssistant, answers[0]}};
   if (const auto video = content_of(row, "video")) {
     if (!options_.videos)
       throw RejectedRow("unread key video", "{}: expected an image, found a video", row.where());
@@ -90,7 +90,7 @@ io::Sample OpenVqaSource::sample_of(const io::Json& row, int64_t index) {
     take_placeholders(sample.turns, {1, false}, row.where());
   }
   trim_turns(sample.turns, row.where());
-  return sample;
+  return {{std::move(sample)}, left_out(kFurtherAnswers, answers.size() - 1)};
 }
 
 }  // namespace lynceus::prepare

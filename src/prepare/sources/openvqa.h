@@ -46,7 +46,7 @@ class OpenVqaSource : public Source {
 
  private:
   bool is_read(const std::string& name) const;
-  io::Sample sample_of(const io::Json& row, int64_t index);
+  RowContent content_of_row(const io::Json& row, int64_t index);
 
   OpenVqaOptions options_;
   JsonRows rows_;

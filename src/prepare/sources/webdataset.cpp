@@ -135,33 +135,47 @@ std::vector<std::string> read_json(const io::Json& json, io::Sample& sample) {
   return answers;
 }
 
-/// A .json next to a .txt: its captions are not needed, other content is refused. One that cannot
-/// be parsed has metadata such as NaN.
-void check_json_besides(const std::string& text, const std::string& caption,
-                        const std::string& where) {
+/// A .json next to a .txt: its captions are left out, other content is refused. One that cannot be
+/// parsed has metadata such as NaN.
+LeftOut check_json_besides(const std::string& text, const std::string& caption,
+                           const std::string& where) {
   std::optional<io::Json> json;
-  make_row([&]() -> std::vector<io::Sample> {
+  const SourceRow parsed = make_row([&]() -> std::vector<io::Sample> {
     json = parse_json(text, where);
     return {};
   });
-  if (json && json->is_object()) refuse_unread_besides(*json, {"caption", "captions"}, caption);
+  if (!parsed.reject.empty()) return left_out("malformed .json files next to a .txt", 1);
+  if (!json->is_object()) return {};
+  refuse_unread_besides(*json, {"caption", "captions"}, caption);
+  size_t others = 0;
+  for (const char* key : {"caption", "captions"}) {
+    const auto found = content_of(*json, key);
+    if (!found) continue;
+    for (const io::Json& one : found->is_array() ? found->elements() : std::vector{*found})
+      if (has_content(one) && !(one.is_string() && trimmed(one.string()) == caption)) ++others;
+  }
+  return left_out("captions in a .json next to a .txt", others);
 }
 
-std::vector<io::Sample> samples_of(Group& group, const WebdatasetOptions& options,
-                                   const std::string& where) {
+RowContent content_of_group(Group& group, const WebdatasetOptions& options,
+                            const std::string& where) {
   if (group.fault) throw RejectedRow(*group.fault);
   if (!group.is_complete()) throw_incomplete(group, where);
   io::Sample sample;
   sample.key = group.key;
   std::vector<std::string> answers;
+  LeftOut omitted;
   if (group.text) {
     answers = {text_of_bytes(*group.text, where + ".txt")};
-    if (group.json) check_json_besides(*group.json, answers[0], where + ".json");
+    if (group.json) omitted = check_json_besides(*group.json, answers[0], where + ".json");
   } else {
     answers = read_json(parse_json(*group.json, where + ".json"), sample);
   }
   const bool is_question = !sample.turns.empty();
-  if (options.first_caption_only || is_question) answers.resize(1);
+  if (is_question)
+    omitted = keep_first(answers, kFurtherAnswers);
+  else if (options.first_caption_only && !group.text)
+    omitted = keep_first(answers, kFurtherCaptions);
   check_image(*group.image, where, options.check);
   sample.media.push_back(std::move(*group.image));
   std::vector<io::Sample> samples = one_sample_per_answer(sample, answers);
@@ -169,7 +183,7 @@ std::vector<io::Sample> samples_of(Group& group, const WebdatasetOptions& option
     take_placeholders(one.turns, {one.media.size(), false}, where);
     if (is_question) trim_turns(one.turns, where);
   }
-  return samples;
+  return {std::move(samples), std::move(omitted)};
 }
 
 int64_t kibibytes(uint64_t bytes) { return static_cast<int64_t>(bytes >> 10); }
@@ -244,7 +258,7 @@ class Rows {
     }
     if (skip_-- > 0) return;
     const std::string where = fmt::format("{}: {}", file(), group_->key.substr(0, 200));
-    SourceRow row = make_row([&] { return samples_of(*group_, options_, where); });
+    SourceRow row = make_row([&] { return content_of_group(*group_, options_, where); });
     row.done = kibibytes(tar_.position());
     row.entries = group_->entries;
     sink_(std::move(row));

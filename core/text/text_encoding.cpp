@@ -1,8 +1,32 @@
 #include "core/text/text_encoding.h"
 
+#include <algorithm>
+
 #include "core/error.h"
 
 namespace lynceus {
+namespace {
+
+/// Bytes of the first character; 0 if it is not UTF-8.
+size_t character_length(std::string_view text) {
+  const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
+  const unsigned char first = byte(0);
+  if (first < 0x80) return 1;
+  const size_t length = first < 0xC2   ? 0
+                        : first < 0xE0 ? 2
+                        : first < 0xF0 ? 3
+                        : first < 0xF5 ? 4
+                                       : 0;
+  if (length == 0 || text.size() < length) return 0;
+  for (size_t i = 1; i < length; ++i)
+    if ((byte(i) & 0xC0) != 0x80) return 0;
+  const bool is_overlong = (first == 0xE0 && byte(1) < 0xA0) || (first == 0xF0 && byte(1) < 0x90);
+  const bool is_surrogate = first == 0xED && byte(1) >= 0xA0;
+  const bool is_too_large = first == 0xF4 && byte(1) >= 0x90;
+  return is_overlong || is_surrogate || is_too_large ? 0 : length;
+}
+
+}  // namespace
 
 size_t byte_order_mark(std::string_view text) { return text.starts_with("\xEF\xBB\xBF") ? 3 : 0; }
 
@@ -25,6 +49,28 @@ std::string_view utf8_text(std::string_view text, std::string_view origin) {
     throw InputError("{}: expected UTF-8, found {}; iconv -f {} -t UTF-8 converts it", origin,
                      encoding, encoding);
   return text.substr(byte_order_mark(text));
+}
+
+bool is_utf8(std::string_view text) {
+  while (!text.empty()) {
+    const size_t length = character_length(text);
+    if (length == 0) return false;
+    text.remove_prefix(length);
+  }
+  return true;
+}
+
+std::string printable(std::string_view text) {
+  std::string shown;
+  while (!text.empty()) {
+    const size_t length = character_length(text);
+    if (length == 0)
+      shown += fmt::format("\\x{:02X}", static_cast<unsigned char>(text[0]));
+    else
+      shown += text.substr(0, length);
+    text.remove_prefix(std::max<size_t>(length, 1));
+  }
+  return shown;
 }
 
 }  // namespace lynceus

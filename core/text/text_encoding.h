@@ -2,6 +2,7 @@
 // that people write or download uses this.
 #pragma once
 
+#include <string>
 #include <string_view>
 
 namespace lynceus {
@@ -12,6 +13,13 @@ size_t byte_order_mark(std::string_view text);
 /// "UTF-16" or "UTF-32" if the first bytes of a text are of that encoding, with or without a byte
 /// order mark; otherwise nullptr. The first four bytes are enough.
 const char* wide_encoding(std::string_view text);
+
+/// Whether all bytes are UTF-8 (RFC 3629: no surrogates, no overlong forms).
+bool is_utf8(std::string_view text);
+
+/// The text with each byte that is not part of UTF-8 as \xHH, for messages and for comparison.
+/// Names of files may have such bytes.
+std::string printable(std::string_view text);
 
 /// The text without a byte order mark. InputError that begins with `origin` for UTF-16 and UTF-32.
 std::string_view utf8_text(std::string_view text, std::string_view origin);

@@ -137,8 +137,9 @@ std::optional<FinishedDataset> PrepareJournal::find_finished(const fs::path& dir
 
 void PrepareJournal::write_finished(const fs::path& directory, const std::string& name,
                                     const FinishedDataset& dataset) {
-  io::atomic_write_text(finished_path(directory, name),
-                        head_of(dataset.command) + to_json(dataset.state, 0).dump() + "\n");
+  io::atomic_write_text(
+      finished_path(directory, name),
+      head_of(dataset.command) + to_json(dataset.state, 0).dump_replacing() + "\n");
 }
 
 void PrepareJournal::remove_finished(const fs::path& directory, const std::string& name) {
@@ -160,7 +161,7 @@ PrepareJournal::PrepareJournal(const fs::path& directory, const std::string& nam
 }
 
 void PrepareJournal::append(const PrepareState& state) {
-  const std::string line = to_json(state, shards_).dump() + "\n";
+  const std::string line = to_json(state, shards_).dump_replacing() + "\n";
   file_.append(line.data(), line.size());
   file_.sync();
   shards_ = state.series.files.size();

@@ -13,6 +13,7 @@
 #include "core/error.h"
 #include "core/fault.h"
 #include "core/progress.h"
+#include "core/text/text_encoding.h"
 #include "core/text/units.h"
 #include "io/dataset/recent_media.h"
 #include "io/files/digest.h"
@@ -32,17 +33,19 @@ namespace fs = std::filesystem;
 constexpr int64_t kFewRows = 200;      // --max-bad is a share of at least so many rows
 constexpr int64_t kManyRows = 10'000;  // assumed of a source of unknown length
 
+std::string version_of(const PrepareJob& job) {
+  if (job.version) return "version " + job.version();
+  std::error_code error;
+  const uint64_t size = fs::file_size(job.input, error);
+  const auto time = fs::last_write_time(job.input, error).time_since_epoch().count();
+  return fmt::format("{} bytes, changed at {}", size, time);
+}
+
 /// Everything that determines the shards of a dataset. The input counts by size and time, not by
 /// content.
 std::string command_of(const PrepareJob& job, const PrepareConfig& common) {
-  std::error_code error;
-  if (job.version)
-    return fmt::format("{} of version {}; {}, task {}, shard-gib {}", job.input, job.version(),
-                       job.options, job.task, common.shard_gib);
-  const uint64_t size = fs::file_size(job.input, error);
-  const auto time = fs::last_write_time(job.input, error).time_since_epoch().count();
-  return fmt::format("{} of {} bytes, changed at {}; {}, task {}, shard-gib {}", job.input, size,
-                     time, job.options, job.task, common.shard_gib);
+  return printable(fmt::format("{} of {}; {}, task {}, shard-gib {}", job.input, version_of(job),
+                               job.options, job.task, common.shard_gib));
 }
 
 /// The state that an interrupted run left of this dataset; without journal_bytes if there is none.
@@ -127,7 +130,7 @@ class DatasetRun {
         job_(*open.job),
         command_(open.command),
         output_(output),
-        series_(output.open(job_.name, job_.task, job_.input)),
+        series_(output.open(job_.name, job_.task, printable(job_.input))),
         rejects_(rejects_path(common.output, job_.name), earlier.rejects_bytes, earlier.rejected),
         journal_(common.output, job_.name, command_, earlier),
         state_(std::move(earlier)) {
@@ -219,7 +222,15 @@ void check_config(const InputConfig& config, const std::vector<PrepareJob>& jobs
   if (!(config.max_bad >= 0 && config.max_bad <= 1))
     throw UsageError("--max-bad: expected a share from 0 to 1, found {}", config.max_bad);
   std::vector<std::string> names;
-  for (const PrepareJob& job : jobs) names.push_back(job.name);
+  for (const PrepareJob& job : jobs) {
+    names.push_back(job.name);
+    if (!is_utf8(job.name) || !is_utf8(job.task))
+      throw UsageError(
+          "--input {}: the name of a dataset and its task must be UTF-8, found {} and {}: rename "
+          "the "
+          "file, or give a link to it with another name",
+          printable(job.input), printable(job.name), printable(job.task));
+  }
   std::sort(names.begin(), names.end());
   const auto twice = std::adjacent_find(names.begin(), names.end());
   if (twice != names.end())

@@ -203,6 +203,25 @@ TEST_F(PrepareSourcesTest, OpenVqaHasItsClasses) {
   EXPECT_THAT(output.out, HasSubstr("302 rejected"));
 }
 
+TEST_F(PrepareSourcesTest, NamesOfFilesMayBeAnyBytes) {
+  const std::string folder = out("caf\xe9");
+  fs::create_directories(folder);
+  const std::string row = R"({"instruction": "x", "output": "y"}, )";
+  std::ofstream(folder + "/a.json") << "[" + row + row;  // a note names the file
+  const Arguments arguments = {"text", "--input", folder + "/a.json", "--output", out("a")};
+  const Output first = prepare(arguments);
+  ASSERT_EQ(first.code, 0) << first.all();
+  EXPECT_THAT(first.out, HasSubstr("it has no ] at its end"));
+  EXPECT_THAT(prepare(arguments).out, testing::StartsWith("already complete: 2 samples"));
+
+  std::ofstream(folder + "/\xe9.json") << "[" + row + row;
+  const Output named =
+      prepare({"text", "--input", folder + "/\xe9.json", "--output", out("named")});
+  EXPECT_EQ(named.code, 2) << named.all();
+  EXPECT_THAT(named.err, AllOf(HasSubstr("must be UTF-8, found \\xE9 and \\xE9: rename the file"),
+                               Not(HasSubstr("json.exception"))));
+}
+
 TEST_F(PrepareSourcesTest, WrongCallsSayWhatIsWrong) {
   const auto message = [&](const Arguments& arguments, int code) {
     const Output output = prepare(arguments + Arguments{"--output", out("none")});

@@ -19,6 +19,22 @@ TEST(TextEncoding, AByteOrderMarkIsLeftOut) {
   EXPECT_EQ(byte_order_mark("\xEF\xBB\xBF"), 3u);
 }
 
+TEST(TextEncoding, BytesThatAreNotUtf8AreShown) {
+  for (const std::string_view text :
+       {""sv, "a\0b\x7F"sv, "\xC3\xA9"sv, "\xE2\x82\xAC"sv, "\xED\x9F\xBF"sv, "\xF0\x9F\xA6\x8A"sv,
+        "\xF4\x8F\xBF\xBF"sv}) {
+    EXPECT_TRUE(is_utf8(text)) << text;
+    EXPECT_EQ(printable(text), text);
+  }
+  for (const std::string_view text :
+       {"\xE9"sv, "\x80"sv, "\xC0\xAF"sv, "\xC3"sv, "\xE0\x9F\xBF"sv, "\xED\xA0\x80"sv,
+        "\xF0\x8F\xBF\xBF"sv, "\xF4\x90\x80\x80"sv, "\xF5\x80\x80\x80"sv, "\xFF"sv}) {
+    EXPECT_FALSE(is_utf8(text)) << printable(text);
+    EXPECT_TRUE(is_utf8(printable(text)));
+  }
+  EXPECT_EQ(printable("caf\xE9/\xC3\xA9.jsonl"), "caf\\xE9/\xC3\xA9.jsonl");
+}
+
 TEST(TextEncoding, WideTextIsNamed) {
   for (const std::string_view text :
        {"\xFF\xFE{\0"sv, "\xFE\xFF\0{"sv, "[\0{\0"sv, "\0[\0{"sv, "\xFF\xFE"sv})

@@ -265,12 +265,15 @@ void prepare_folder(const prepare::PrepareConfig& common, const FolderConfig& co
                     parallel::Communicator& world) {
   make_and_run(common, config, "folder", world, [&](std::vector<prepare::PrepareJob>& jobs) {
     for (const std::string& input : config.input) {
-      const prepare::FolderOptions options{input, config.first_only(), config.check()};
+      const prepare::FolderOptions options{input, common.output, config.first_only(),
+                                           config.check()};
       jobs.push_back(
           job_of(config, input,
                  fmt::format("{}, captions {}", options_of("folder", config), config.captions),
                  [options] { return std::make_unique<prepare::FolderSource>(options); }));
-      jobs.back().version = [input] { return prepare::FolderSource::fingerprint(input); };
+      jobs.back().version = [input, common] {
+        return prepare::FolderSource::fingerprint(input, common.output);
+      };
       jobs.back().name = prepare::dataset_name_of_folder(input);
       if (config.task.empty()) jobs.back().task = jobs.back().name;
     }

@@ -119,6 +119,18 @@ TEST_F(PrepareSourcesTest, FoldersTablesAndPatterns) {
   EXPECT_THAT(names(out("f")), ElementsAre("[v1] a.finished", "[v1] a.h5", "[v1] a.h5.xxh",
                                            "[v1] b.finished", "[v1] b.h5", "[v1] b.h5.xxh"));
 
+  const Arguments inside = {"folder", "--input", out("[v1] a"), "--output", out("[v1] a/shards")};
+  output = prepare(inside);
+  ASSERT_EQ(output.code, 0) << output.all();
+  EXPECT_THAT(output.out,
+              HasSubstr("read 1 rows of 4 entries, rejected 0\n  passed over 2 entries: "
+                        "1 other type, 1 output folder\n"));
+  EXPECT_THAT(prepare(inside).out, testing::StartsWith("already complete: 2 samples"));
+  output = prepare({"folder", "--input", out("[v1] a"), "--output", out("[v1] a")});
+  EXPECT_EQ(output.code, 2) << output.all();
+  EXPECT_THAT(output.err, HasSubstr("expected another folder than the input"));
+  EXPECT_FALSE(fs::exists(out("[v1] a/LEASE.json")));
+
   const std::string table =
       write("t.csv", "path,title\r\n000000008762.jpg,\"red, \"\"green\"\"\"\r\n");
   for (const std::string& input : {table, out("t.cs?")}) {

@@ -50,6 +50,12 @@ const char* passed_over_kind(const fs::directory_entry& entry) {
   return is_file ? "" : "device";
 }
 
+bool is_same_folder(const fs::path& a, const fs::path& b) {
+  std::error_code is_missing;
+  return !b.empty() && fs::equivalent(a, b, is_missing);
+}
+
+/// `sink` says whether to enter a folder.
 template <typename Sink>
 void walk(const fs::path& folder, const Sink& sink) {
   std::error_code error;
@@ -63,16 +69,21 @@ void walk(const fs::path& folder, const Sink& sink) {
 
 FolderSource::FolderSource(FolderOptions options)
     : options_(std::move(options)), images_(checked_folder(options_.folder), options_.check) {
+  if (is_same_folder(options_.folder, options_.output))
+    throw UsageError("--output {}: expected another folder than the input",
+                     options_.output.string());
   list();
 }
 
 void FolderSource::list() {
   std::vector<std::string> files;
   walk(options_.folder, [&](const fs::directory_entry& entry) {
-    const std::string kind = passed_over_kind(entry);
+    std::string kind = passed_over_kind(entry);
     std::error_code ignored;
-    const bool enters = kind.empty() && entry.is_directory(ignored);
-    if (enters) return true;
+    const bool is_folder = kind.empty() && entry.is_directory(ignored);
+    const bool is_output = is_folder && is_same_folder(entry.path(), options_.output);
+    if (is_output) kind = "output folder";
+    if (is_folder && !is_output) return true;
     ++account_.entries;
     if (!kind.empty())
       ++account_.passed_over[kind];
@@ -152,10 +163,11 @@ RowContent FolderSource::content_of_row(const Row& row) {
   return {std::move(samples), std::move(further)};
 }
 
-std::string FolderSource::fingerprint(const fs::path& folder) {
+std::string FolderSource::fingerprint(const fs::path& folder, const fs::path& output) {
   std::vector<std::string> lines;
   walk(folder, [&](const fs::directory_entry& entry) {
     std::error_code ignored;
+    if (entry.is_directory(ignored) && is_same_folder(entry.path(), output)) return false;
     const auto size = entry.file_size(ignored);
     const auto time = entry.last_write_time(ignored).time_since_epoch().count();
     lines.push_back(fmt::format("{}\t{}\t{}", entry.path().string(), size, time));

@@ -8,8 +8,8 @@
 //
 // Rejected: no text (a picture without captions), no picture (captions without a picture), and
 // pictures and texts that cannot be read. Passed over and counted by kind: files of other types,
-// hidden files and folders, AppleDouble files (._x), links to folders, devices, and the .caption
-// file of a name that has a .txt file too.
+// hidden files and folders, AppleDouble files (._x), links to folders, devices, the .caption file
+// of a name that has a .txt file too, and the output folder.
 #pragma once
 
 #include <cstdint>
@@ -25,21 +25,24 @@ namespace lynceus::prepare {
 
 struct FolderOptions {
   std::filesystem::path folder = {};
-  bool first_caption_only = false;  ///< otherwise one sample per line
+  std::filesystem::path output = {};  ///< not read if it is inside; empty: none
+  bool first_caption_only = false;    ///< otherwise one sample per line
   ImageCheck check = ImageCheck::kDecode;
 };
 
 class FolderSource : public Source {
  public:
-  /// Lists the folder. InputError if it is none, IoError if it cannot be read.
+  /// Lists the folder. InputError if it is none, IoError if it cannot be read. UsageError if it is
+  /// the output.
   explicit FolderSource(FolderOptions options);
 
   SourceExtent extent() const override { return {std::ssize(rows_), "files", std::ssize(rows_)}; }
   void read(int64_t skip, const RowSink& sink) override;
   SourceAccount account() const override { return account_; }
 
-  /// Differs when a file of the folder is added, removed or changed.
-  static std::string fingerprint(const std::filesystem::path& folder);
+  /// Differs when a file of the folder, outside of `output`, is added, removed or changed.
+  static std::string fingerprint(const std::filesystem::path& folder,
+                                 const std::filesystem::path& output);
 
  private:
   /// Files of one row, relative to the folder. The first row of a text counts it among its entries.

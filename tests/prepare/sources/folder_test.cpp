@@ -104,13 +104,16 @@ TEST_F(SourceFolderTest, OnlyFolders) {
 
 TEST_F(SourceFolderTest, TheFingerprintSeesChanges) {
   put("a.jpg", a());
-  const std::string before = FolderSource::fingerprint(folder());
-  EXPECT_EQ(FolderSource::fingerprint(folder()), before);
+  const std::string before = FolderSource::fingerprint(folder(), "");
+  EXPECT_EQ(FolderSource::fingerprint(folder(), ""), before);
   put("x/a.txt", "x");
-  const std::string more = FolderSource::fingerprint(folder());
+  const std::string more = FolderSource::fingerprint(folder(), "");
   EXPECT_NE(more, before);
+  put("shards/a.h5", "x");
+  EXPECT_EQ(FolderSource::fingerprint(folder(), folder() / "shards"), more) << "the output";
+  fs::remove_all(folder() / "shards");
   put("x/a.txt", "longer");
-  EXPECT_NE(FolderSource::fingerprint(folder()), more);
+  EXPECT_NE(FolderSource::fingerprint(folder(), ""), more);
 }
 
 }  // namespace

@@ -5,9 +5,12 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <system_error>
 
 #include "core/error.h"
+#include "core/text/text_encoding.h"
 #include "prepare/journal.h"
+#include "prepare/run.h"
 
 namespace lynceus::prepare {
 namespace {
@@ -34,7 +37,20 @@ std::string options_without(const std::string& command, const std::string& other
   return only.empty() ? "nothing else" : fmt::format("{}", fmt::join(only, ", "));
 }
 
+std::string version_of(const PrepareJob& job) {
+  if (job.version) return "version " + job.version();
+  std::error_code error;
+  const uint64_t size = fs::file_size(job.input, error);
+  const auto time = fs::last_write_time(job.input, error).time_since_epoch().count();
+  return fmt::format("{} bytes, changed at {}", size, time);
+}
+
 }  // namespace
+
+std::string command_of(const PrepareJob& job, const PrepareConfig& common) {
+  return printable(fmt::format("{} of {}; {}, task {}, shard-gib {}", job.input, version_of(job),
+                               job.options, job.task, common.shard_gib));
+}
 
 std::string complete_command(const std::string& command, const PrepareConfig& common) {
   if (common.train_tokenizer == 0) return command;

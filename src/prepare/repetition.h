@@ -10,11 +10,17 @@
 
 namespace lynceus::prepare {
 
+struct PrepareJob;
+
 /// A dataset that a command would write.
 struct DatasetCommand {
   std::string name;
   std::string command;  ///< everything that determines the shards
 };
+
+/// Everything that determines the shards of a dataset, in UTF-8. The input counts by size and time,
+/// not by content.
+std::string command_of(const PrepareJob& job, const PrepareConfig& common);
 
 /// `command` with what determines the tokenizer.
 std::string complete_command(const std::string& command, const PrepareConfig& common);

@@ -33,21 +33,6 @@ namespace fs = std::filesystem;
 constexpr int64_t kFewRows = 200;      // --max-bad is a share of at least so many rows
 constexpr int64_t kManyRows = 10'000;  // assumed of a source of unknown length
 
-std::string version_of(const PrepareJob& job) {
-  if (job.version) return "version " + job.version();
-  std::error_code error;
-  const uint64_t size = fs::file_size(job.input, error);
-  const auto time = fs::last_write_time(job.input, error).time_since_epoch().count();
-  return fmt::format("{} bytes, changed at {}", size, time);
-}
-
-/// Everything that determines the shards of a dataset. The input counts by size and time, not by
-/// content.
-std::string command_of(const PrepareJob& job, const PrepareConfig& common) {
-  return printable(fmt::format("{} of {}; {}, task {}, shard-gib {}", job.input, version_of(job),
-                               job.options, job.task, common.shard_gib));
-}
-
 /// The state that an interrupted run left of this dataset; without journal_bytes if there is none.
 PrepareState earlier_state(const PrepareConfig& common, const PrepareJob& job,
                            const std::string& command) {

@@ -19,6 +19,7 @@ struct MadeRow {
   std::vector<std::string> members;
   std::string reject;  // kind; empty: the samples
   std::vector<io::Sample> samples;
+  LeftOut left_out = {};
 
   void add(const std::string& key, const std::string& json) {
     members.push_back("\"" + key + "\": " + json);
@@ -88,7 +89,15 @@ class Maker {
       row.add(key, json);
       row.reject = "malformed row";
     };
-    switch (below(16)) {
+    switch (below(20)) {
+      case 12:
+      case 13:
+      case 14: {  // brackets and quotes that do not match
+        const std::vector<std::string> values = {
+            R"("a"b")", R"("say "hi", ok")", R"("a)",   R"(a")",      R"("a\")",
+            R"(["b")",  R"("b"])",           R"("b"})", R"({"b": 1)", R"(["b", {"c": 1})"};
+        return malformed("note", values[below(values.size())]);
+      }
       case 0:
         return malformed("note", "\"\\ud83d\"");
       case 1:
@@ -168,6 +177,9 @@ class SourceAccountTest : public SourceTest {
   void check_row(const SourceRow& row, const MadeRow& made, size_t index) {
     EXPECT_EQ(row.done, static_cast<int64_t>(index) + 1);
     EXPECT_EQ(row.reject, made.reject) << row.problem;
+    if (made.reject.empty()) {
+      EXPECT_EQ(row.left_out, made.left_out);
+    }
     ++(row.reject.empty() ? read_ : rejected_);
     if (!made.reject.empty()) {
       EXPECT_TRUE(row.samples.empty());
@@ -225,7 +237,9 @@ MadeRow jsonl_row(Maker& make, size_t index) {
       row.add("question", make.quoted((has_mark ? "<image>\n" : "") + question));
       sample.turns = {{Role::kUser, question}};
       spoil(make, row, answer);
-      row.add("answer", make.quoted(answer));
+      const bool has_more = row.reject.empty() && make.chance(4);
+      if (has_more) row.left_out = {{"answers after the first", 1}};
+      row.add("answer", has_more ? "[" + make.quoted(answer) + ", \"b\"]" : make.quoted(answer));
       answers = {answer};
     } else if (form == 2) {
       spoil(make, row, answer);
@@ -294,6 +308,13 @@ MadeRow instructions_row(Maker& make, size_t index) {
     row.add("output", make.quoted(turns[last + 1].text));
   } else {
     const bool is_chat = form == 2;
+    // Turns without a partner are left out, unless they have a placeholder or would be the caption.
+    const bool has_no_question = marks.empty() && make.chance(4);
+    const bool has_no_answer = make.chance(4);
+    if (has_no_question) turns.insert(turns.begin(), {Role::kAssistant, make.text()});
+    if (has_no_answer) turns.push_back({Role::kUser, make.text()});
+    if (has_no_question || has_no_answer)
+      row.left_out = {{"turns without a partner", int{has_no_question} + int{has_no_answer}}};
     for (const io::Turn& turn : turns) {
       const bool is_user = turn.role == Role::kUser;
       list += (list.empty() ? "" : ", ") +
@@ -318,6 +339,7 @@ MadeRow open_vqa_row(Maker& make, size_t index) {
   std::string answer = make.text();
   const bool is_list = make.chance(2);
   const size_t picture = make.below(2);
+  if (is_list) row.left_out = {{"answers after the first", 1}};
   sample.media = {make.pictures()[picture]};
   row.add("image", picture == 0 ? "\"images/a.jpg\"" : "\"images/b.jpg\"");
   spoil(make, row, answer);

@@ -83,7 +83,7 @@ class SourceEntriesTarTest : public SourceEntriesTest {
         add(key + one_of<std::string>({".jpg", ".JPEG", ".png"}), one_of(pictures_));
       if (below(12) == 0) add(key + ".webp", a_);
       if (below(6) > 0) add(key + one_of<std::string>({".txt", ".TXT"}), one_of(texts_));
-      if (below(4) == 0) add(key + ".json", R"({"captions": ["one", "two"]})");
+      if (below(3) == 0) add(key + ".json", one_of(jsons_));
       if (below(9) == 0) add(key + ".v2.jpg", a_);
       if (below(9) == 0) add(key + ".cls", "3");
       if (below(12) == 0) add(key + ".txt", "x", one_of<Kind>({Kind::kLink, Kind::kDevice}));
@@ -94,6 +94,12 @@ class SourceEntriesTarTest : public SourceEntriesTest {
       std::swap(entries[below(entries.size())], entries[below(entries.size())]);
     return entries;
   }
+
+  const std::string two_ = R"({"captions": ["one", "two"], "caption": null, "width": 6})";
+  const std::string one_ = R"({"captions": null, "caption": "one"})";
+  const std::string unread_ = R"({"caption": "one", "conversations": [{"value": "x"}]})";
+  const std::string metadata_ = R"({"similarity": NaN})";
+  const std::vector<std::string> jsons_ = {two_, two_, two_, two_, one_, unread_, metadata_};
 
   std::string written(const std::vector<Entry>& entries, const std::string& name) const {
     {
@@ -133,11 +139,15 @@ class SourceEntriesTarTest : public SourceEntriesTest {
       if (!single || members.count("txt") + members.count("json") == 0) continue;
       const std::string picture = members.find("jpg")->second;
       if (picture != a_ && picture != b_) continue;
+      const auto json = members.find("json");
+      if (json != members.end() && json->second == unread_) continue;
       if (const auto text = members.find("txt"); text != members.end()) {
         if (is_good_text(text->second)) samples.push_back(sample_text(key, text->second, picture));
-      } else {
+      } else if (json->second == two_) {
         samples.push_back(sample_text(key + "#1", "one", picture));
         samples.push_back(sample_text(key + "#2", "two", picture));
+      } else if (json->second == one_) {
+        samples.push_back(sample_text(key, "one", picture));
       }
     }
     return samples;

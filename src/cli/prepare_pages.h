@@ -58,7 +58,7 @@ Reads LLaVA conversations about images or videos: a JSON array of objects, or on
 --root is the directory that paths are relative to. "image" may be a list or absent. If a row has
 "video" instead, --frames frames of the video are stored. The visual tokens always come before the
 text, so <image> and <video> are removed; there must be one per image or video, or none. All answers
-are learned. Answers before the first question and a question after the last answer are dropped.
+are learned. Answers before the first question and a question after the last answer are left out.
 "messages" of OpenAI and rows of Alpaca are read too; see `lynceus prepare text --help`. A row with
 other content, such as "audio", is rejected by the name of its key.
 

@@ -4,7 +4,7 @@
 
 namespace lynceus::prepare {
 
-LeftOut left_out(const std::string& kind, size_t count) {
+LeftOut left_out(const char* kind, size_t count) {
   if (count == 0) return {};
   return {{kind, static_cast<int64_t>(count)}};
 }

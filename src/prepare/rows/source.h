@@ -40,6 +40,9 @@ struct RowContent {
   RowContent(std::vector<io::Sample> made) : samples(std::move(made)) {}
   RowContent(std::vector<io::Sample> made, LeftOut omitted)
       : samples(std::move(made)), left_out(std::move(omitted)) {}
+  RowContent(io::Sample sample, LeftOut omitted) : left_out(std::move(omitted)) {
+    samples.push_back(std::move(sample));
+  }
 };
 
 /// A line, an array element or a group of archive entries: its samples, or why it has none. A row
@@ -85,6 +88,6 @@ class Source {
 SourceRow make_row(const std::function<RowContent()>& make);
 
 /// `count` texts of a kind, or nothing if there is none.
-LeftOut left_out(const std::string& kind, size_t count);
+LeftOut left_out(const char* kind, size_t count);
 
 }  // namespace lynceus::prepare

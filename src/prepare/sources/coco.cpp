@@ -98,13 +98,13 @@ void CocoSource::read(int64_t skip, const RowSink& sink) {
       const io::Json annotation = element();
       const std::string id = id_of(annotation.at("image_id"));
       if (options_.first_caption_only && captioned.contains(id))
-        return {{}, left_out(kFurtherCaptions, 1)};
+        return {std::vector<io::Sample>(), left_out(kFurtherCaptions, 1)};
       io::Sample sample;
       const std::string picture = caption_of(annotation, id, index - 1, sample);
       if (options_.first_caption_only) captioned.insert(id);
       if (is_skipped) return {};
       sample.media.push_back(images_.read(picture, annotation.where()));
-      return {{std::move(sample)}};
+      return {std::move(sample), LeftOut()};
     });
     row.done = index;
     if (!is_skipped) sink(std::move(row));

@@ -40,7 +40,7 @@ RowContent LlavaSource::content_of_row(const io::Json& row, int64_t index) {
     for (const io::Json& image : said.images)
       sample.media.push_back(images_.read(path_of(image), image.where()));
   }
-  return {{std::move(sample)}, left_out("turns without a partner", dropped)};
+  return {std::move(sample), left_out("turns without a partner", dropped)};
 }
 
 }  // namespace lynceus::prepare

@@ -90,7 +90,7 @@ RowContent OpenVqaSource::content_of_row(const io::Json& row, int64_t index) {
     take_placeholders(sample.turns, {1, false}, row.where());
   }
   trim_turns(sample.turns, row.where());
-  return {{std::move(sample)}, left_out(kFurtherAnswers, answers.size() - 1)};
+  return {std::move(sample), left_out(kFurtherAnswers, answers.size() - 1)};
 }
 
 }  // namespace lynceus::prepare

@@ -31,6 +31,7 @@ struct Command {
   const char* name;
   const char* summary;
   ExitCode (*run)(const Arguments&);
+  bool needs_mpi = true;
 };
 
 constexpr Command kCommands[] = {
@@ -40,6 +41,7 @@ constexpr Command kCommands[] = {
     {"inspect", "show and check a dataset shard, a checkpoint, a run or weights", run_inspect},
     {"verify", "compare this build on this machine with reference cases", run_verify},
     {"export", "write the weights of a checkpoint for other programs", run_export},
+    {"submit", "submit a run to Slurm: one job, stages, an array or a sweep", run_submit, false},
 };
 
 void print_help() {
@@ -72,6 +74,14 @@ bool works_alone(const std::string& name, const Arguments& arguments) {
     return argument == "--help" || argument == "-h" || argument == "--print-config";
   };
   return name == "inspect" || std::any_of(arguments.begin(), arguments.end(), asks_for_page);
+}
+
+/// Commands of a login node. Many have no MPI that works, and what MPI adds to the environment
+/// would reach the jobs.
+bool runs_without_mpi(const std::string& name) {
+  return std::any_of(std::begin(kCommands), std::end(kCommands), [&](const Command& command) {
+    return name == command.name && !command.needs_mpi;
+  });
 }
 
 int run(parallel::Communicator& world, int argc, char** argv) {
@@ -111,6 +121,8 @@ int guarded(int argc, char** argv) {
     return static_cast<int>(code);
   };
   try {
+    if (argc > 1 && runs_without_mpi(argv[1]))
+      return static_cast<int>(find_command(argv[1]).run(Arguments(argv + 2, argv + argc)));
     session.emplace(&argc, &argv);
     world = parallel::make_world();
     share_threads();

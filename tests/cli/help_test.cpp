@@ -49,7 +49,8 @@ TEST(Help, NamesWhatIsThere) {
                                            {"evaluate"},
                                            {"verify"},
                                            {"inspect"},
-                                           {"export"}};
+                                           {"export"},
+                                           {"submit"}};
   for (const Arguments& command : commands) {
     EXPECT_THAT(help.out, HasSubstr("\n  " + command[0] + " "));
     const Output page = run(command + Arguments{"--help"});

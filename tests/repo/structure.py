@@ -30,7 +30,8 @@ ALLOWED = {
     "export": "core kernels parallel io model train export",
     "prepare": "core parallel io prepare",
     "frames": "core io frames",
-    "cli": "core kernels parallel io model train verify export prepare cli",
+    "slurm": "core io slurm",
+    "cli": "core kernels parallel io model train verify export prepare slurm cli",
 }
 FLOORS_0_AND_1 = ("core", "kernels", "parallel", "io")
 FOLDERS = FLOORS_0_AND_1 + tuple("src/" + room for room in ALLOWED if room not in FLOORS_0_AND_1)
@@ -88,7 +89,7 @@ TWINS = r"/(cuda|no_cuda|nccl|no_nccl)/"
 HEADERLESS = (
     r"(^|/)main\.cpp$",
     TWINS,
-    r"^src/cli/(evaluate|export|inspect|prepare|prepare_shapes|prepare_sources|train|verify)\.cpp$",
+    r"^src/cli/(evaluate|export|inspect|prepare|prepare_shapes|prepare_sources|submit|train|verify)\.cpp$",
 )
 
 SOURCE = re.compile(r"\.(h|cpp|cu|cuh)$")

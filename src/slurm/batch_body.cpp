@@ -1,0 +1,134 @@
+#include "slurm/batch_body.h"
+
+namespace lynceus::slurm {
+
+const char* const kBatchBody = R"bash(
+for module in "${modules[@]}"; do module load "$module"; done
+set -u
+# A job of an array has its own number only in this form.
+job=${SLURM_ARRAY_JOB_ID:+${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID}
+job=${job:-$SLURM_JOB_ID}
+
+# ---- Environment of the ranks
+# When the job ends, in unix seconds: the trainer saves in time by its own clock. Slurm 22.05 and older set no
+# SLURM_JOB_END_TIME; squeue says NONE if there is no limit.
+end=${SLURM_JOB_END_TIME:-$(date -d "$(squeue -h -j "$job" -o %e || echo NONE)" +%s 2>/dev/null)}
+if [[ -n $end ]]; then export LYNCEUS_JOB_END=$end; fi
+# As many threads at every start: sums are then rounded alike, and a resumed run is bit-equal.
+export OMP_NUM_THREADS=$SLURM_CPUS_PER_TASK
+# Lustre and NFS are often mounted without locks. The trainer uses none, but other programs in the job may.
+export HDF5_USE_FILE_LOCKING=FALSE
+# Prints why a group of GPUs cannot be built, or fails. INFO also prints the networks that NCCL has found.
+export NCCL_DEBUG=${NCCL_DEBUG:-WARN}
+# NCCL waits 17 s instead of 4 s for an answer of InfiniBand: a link that comes back does not end the job.
+export NCCL_IB_TIMEOUT=${NCCL_IB_TIMEOUT:-22}
+if [[ -n $interface ]]; then export NCCL_SOCKET_IFNAME=$interface; fi
+# Cray MPICH: each rank uses the network card of its NUMA domain.
+export MPICH_OFI_NIC_POLICY=${MPICH_OFI_NIC_POLICY:-NUMA}
+
+# ---- Start
+# Consecutive ranks share a node: they are tensor ranks, which exchange most. Each rank has cores of its own, and
+# memory next to them. It sees all GPUs of the node, because NCCL reaches only visible ones directly, and uses the
+# one of its number on the node.
+case $launcher in
+  srun | cray)
+    start=(srun --kill-on-bad-exit=1 --cpus-per-task="$SLURM_CPUS_PER_TASK" --distribution=block:block
+      --cpu-bind=cores --mem-bind=local --gpu-bind=none)
+    if [[ $launcher == srun ]]; then start+=(--mpi=pmix); fi
+    ;;
+  mpirun)
+    start=(mpirun -n "$((SLURM_JOB_NUM_NODES * SLURM_NTASKS_PER_NODE))"
+      --map-by "ppr:$SLURM_NTASKS_PER_NODE:node:PE=$SLURM_CPUS_PER_TASK" --bind-to core)
+    ;;
+  *)
+    echo "launcher: expected srun, mpirun or cray, found '$launcher'" >&2
+    exit 2
+    ;;
+esac
+if ((${#nics[@]} > 0)); then
+  start+=(bash -c 'read -ra nics <<<"$1"; rank=${OMPI_COMM_WORLD_LOCAL_RANK:-$SLURM_LOCALID}
+    export UCX_NET_DEVICES=${nics[rank % ${#nics[@]}]}
+    exec "${@:2}"' bash "${nics[*]}")
+fi
+if [[ -n $container ]]; then
+  start+=(apptainer exec ${SLURM_GPUS_PER_NODE:+--nv} --bind "$PWD" "$container")
+fi
+
+# ---- Stop on request
+# srun passes USR1 on to its ranks. mpirun passes it on unreliably, and ends its ranks 2 s after TERM: a step of its
+# own looks for the ranks of the job on each node and signals them, so that they have time to save.
+signal_ranks='for process in /proc/[0-9]*; do
+  has() { grep -qzx "$1" "$process/environ" 2>/dev/null; }
+  if has "SLURM_JOB_ID=$SLURM_JOB_ID" && has "SLURMD_NODENAME=$SLURMD_NODENAME" && has "OMPI_COMM_WORLD_RANK=.*"; then
+    kill -USR1 "${process#/proc/}"
+  fi
+done'
+ask_ranks_to_stop() {
+  asked=$((asked + 1))
+  if [[ -z $ranks ]]; then
+    return
+  elif [[ $launcher == mpirun ]]; then
+    srun --overlap --mpi=none --ntasks="$SLURM_JOB_NUM_NODES" --ntasks-per-node=1 --cpus-per-task=1 --gpu-bind=none \
+      bash -c "$signal_ranks" &
+  else
+    kill -USR1 "$ranks"
+  fi
+}
+
+# ---- Back into the queue
+nodes_of() { if [[ -n $1 ]]; then scontrol show hostnames "$1" | sort; fi; }
+# The nodes on which ranks died again and again, in Slurm's form. The trainer writes them.
+excluded=$(cat "$run/excluded_nodes" 2>/dev/null)
+
+# Whether Slurm is ending the job although it has time left: somebody has cancelled it.
+is_cancelled() {
+  [[ $(squeue -h -j "$job" -o %T) == COMPLETING ]] && { [[ -z $end ]] || (($(date +%s) < end)); }
+}
+
+# Slurm then ends this text, but waits for it: time to exclude nodes from the next start.
+requeue() {
+  local before
+  trap '' TERM USR1
+  excluded=$(cat "$run/excluded_nodes" 2>/dev/null)
+  before=$(squeue -h -j "$job" -o %x)
+  scontrol requeue "$job" || return
+  [[ -n $excluded ]] || return
+  if [[ -n $before && $before != *null* ]]; then excluded+=,$before; fi
+  scontrol update "JobId=$job" "ExcNodeList=$excluded" || echo "lynceus: could not exclude the nodes $excluded" >&2
+}
+
+# Where Slurm itself has put the job back, an excluded node may be among the new ones. It is tried once.
+bad=$(comm -12 <(nodes_of "$SLURM_JOB_NODELIST") <(nodes_of "$excluded"))
+if [[ -n $bad && "$job $excluded" != "$(cat "$run/excluded_nodes.asked" 2>/dev/null)" ]]; then
+  echo "lynceus: job $job has excluded nodes, back into the queue: $bad"
+  echo "$job $excluded" >"$run/excluded_nodes.asked"
+  requeue && exit 75
+fi
+
+# ---- The run
+log_time() { stat -c %.Y "$run/log/train.log" 2>/dev/null; }
+log_before=$(log_time)
+asked=0 ranks=
+trap ask_ranks_to_stop USR1 TERM
+echo "lynceus: job $job, start $((${SLURM_RESTART_COUNT:-0} + 1)), on $SLURM_JOB_NODELIST"
+"${start[@]}" "$lynceus" train "${train[@]}" --run "$run" &
+ranks=$!
+while
+  asked_before=$asked
+  wait "$ranks"
+  code=$?
+  ((asked != asked_before)) # a signal ended the waiting, not the ranks
+do :; done
+
+# 75: stopped on request, after a checkpoint. 124: the watchdog ended ranks that hung. Above 128: a signal ended a
+# rank; the next start may have another node or more memory. A rank that dies before the log of the run begins
+# would die again. All other codes (0, 2, 3, 4, 5, 93 ...) are final, and the job's own.
+if ((code == 75 || code == 124)) || { ((code > 128)) && [[ $asked != 0 || $(log_time) != "$log_before" ]]; }; then
+  if is_cancelled; then exit "$code"; fi
+  echo "lynceus: exit code $code, back into the queue"
+  requeue
+fi
+exit "$code"
+)bash";
+
+}  // namespace lynceus::slurm

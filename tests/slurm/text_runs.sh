@@ -1,0 +1,154 @@
+#!/usr/bin/env bash
+# Runs the texts of `lynceus submit` without Slurm: srun, mpirun, scontrol and others are functions that write down
+# what they are called with. Checks the command line of the ranks for each launcher, the quoting of values, which exit
+# codes are put back into the queue, the exclusion of nodes, and the end of the job's time.
+#
+#   text_runs.sh LYNCEUS SOURCE_DIRECTORY
+# shellcheck disable=SC1003,SC2016 # other shells expand some texts
+set -u
+lynceus=$(realpath "$1")
+configs=$(realpath "$2")/configs
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+ln -s "$configs" configs
+faults=0
+fault() {
+  echo "$*"
+  faults=$((faults + 1))
+}
+
+# What the text finds in place of Slurm. Ranks: print their words, one on a line, begin the log of the run, and exit
+# with $CODE, as a killed process would do.
+mkdir bin
+cat >bin/srun <<'END'
+#!/bin/bash
+if [[ $* == *--overlap* ]]; then echo "signalled" >>calls; exit; fi
+{ echo "$(basename "$0")"; printf '%s\n' "$@"; env | grep -E '^(LYNCEUS_JOB_END|OMP_NUM|HDF5_|NCCL_|MPICH_)' | sort; } >ranks
+printf '%q ' "$@" >words.quoted
+[[ -n ${NO_LOG:-} ]] || { mkdir -p "$RUN/log"; date +%s.%N >>"$RUN/log/train.log"; }
+exit "$CODE"
+END
+ln -s srun bin/mpirun
+cat >bin/scontrol <<'END'
+#!/bin/bash
+if [[ $1 == show ]]; then tr ',' '\n' <<<"$3"; else echo "scontrol $*" >>calls; fi
+END
+cat >bin/squeue <<'END'
+#!/bin/bash
+case $* in *%T*) echo "${STATE:-RUNNING}" ;; *%e*) echo "$END" ;; *%x*) echo "$EXCLUDED" ;; esac
+END
+chmod +x bin/*
+
+# start CODE OPTION-OF-SUBMIT...: the exit code of the text in `code`; files ranks, calls, output.
+start() {
+  local wanted=$1
+  shift
+  rm -f calls ranks
+  touch calls
+  "$lynceus" submit --dry-run --program "bin lynceus" "$@" >text 2>notes || fault "submit $*: $(cat notes)"
+  env PATH="$work/bin:$PATH" RUN="$run" CODE="$wanted" END="${end:-2030-01-01T00:00:00}" EXCLUDED="${before-}" TZ=UTC \
+    SLURM_JOB_ID=7 SLURM_JOB_NUM_NODES=2 SLURM_NTASKS_PER_NODE=4 SLURM_CPUS_PER_TASK=16 \
+    SLURM_JOB_NODELIST=n1,n2 "${variables[@]}" bash text ${argument:+"$argument"} >output 2>&1
+  code=$?
+}
+variables=(SLURM_GPUS_PER_NODE=4) run=runs/lynceus
+
+expect() { # FILE LINES WHAT
+  diff "$1" <(printf '%s\n' "$2") >difference || fault "$3: $(cat difference)"
+}
+# The command of the ranks up to the environment.
+ranks_are() {
+  grep -vE '^(LYNCEUS_JOB_END|OMP_NUM|HDF5_|NCCL_|MPICH_)[A-Z_]*=' ranks | paste -sd' ' >words
+  expect words "$1" "$2"
+}
+
+binding='--kill-on-bad-exit=1 --cpus-per-task=16 --distribution=block:block --cpu-bind=cores --mem-bind=local --gpu-bind=none'
+tail='bin lynceus train --config tiny --run runs/lynceus'
+start 0 -- --config tiny
+ranks_are "srun $binding --mpi=pmix $tail" "srun"
+grep -E '^(LYNCEUS_JOB_END|OMP_NUM|HDF5_|NCCL_|MPICH_)[A-Z_]*=' ranks >words
+expect words 'HDF5_USE_FILE_LOCKING=FALSE
+LYNCEUS_JOB_END=1893456000
+MPICH_OFI_NIC_POLICY=NUMA
+NCCL_DEBUG=WARN
+NCCL_IB_TIMEOUT=22
+OMP_NUM_THREADS=16' "environment"
+start 0 --launcher cray -- --config tiny
+ranks_are "srun $binding $tail" "cray"
+start 0 --launcher mpirun -- --config tiny
+ranks_are "mpirun -n 8 --map-by ppr:4:node:PE=16 --bind-to core $tail" "mpirun"
+start 0 --container 'an image.sif' -- --config tiny
+ranks_are "srun $binding --mpi=pmix apptainer exec --nv --bind $work an image.sif $tail" "container"
+variables=()
+start 0 --container c.sif --gpus-per-node 0 -- --config tiny
+ranks_are "srun $binding --mpi=pmix apptainer exec --bind $work c.sif $tail" "container without GPUs"
+end=NONE start 0 -- --config tiny
+grep -q LYNCEUS_JOB_END ranks && fault "no time limit: $(grep LYNCEUS_JOB_END ranks)"
+variables=(SLURM_JOB_END_TIME=1234)
+start 0 -- --config tiny
+grep -qx LYNCEUS_JOB_END=1234 ranks || fault "SLURM_JOB_END_TIME is not used"
+variables=()
+
+# Each word arrives as it was given, and nothing is run.
+words=("--a=it's" 'b c' '$(touch touched)' '`touch touched`' '*' '"' '\' '' '~' '#x' '!' ';' '&')
+run="runs/a 'b' \$c" start 0 --run "runs/a 'b' \$c" -- "${words[@]}"
+grep -vE '^(LYNCEUS_JOB_END|OMP_NUM|HDF5_|NCCL_|MPICH_)[A-Z_]*=' ranks | tail -n +9 >words
+expect words "$(printf '%s\n' 'bin lynceus' train "${words[@]}" --run "runs/a 'b' \$c")" "quotes"
+[[ ! -e touched ]] || fault "quotes: a command in a value was run"
+
+# The network card of a rank.
+start 0 --nics m0 m1 -- --config tiny
+declare -a "rank=($(cat words.quoted))"
+rank=("${rank[@]:7:5}") # bash -c TEXT bash "m0 m1"
+found=$(env OMPI_COMM_WORLD_LOCAL_RANK=3 "${rank[@]}" env | grep UCX)
+[[ $found == UCX_NET_DEVICES=m1 ]] || fault "nics: expected m1 for rank 3, found $found"
+found=$(env SLURM_LOCALID=2 "${rank[@]}" env | grep UCX)
+[[ $found == UCX_NET_DEVICES=m0 ]] || fault "nics: expected m0 for rank 2, found $found"
+
+# Which ends put the job back into the queue.
+for wanted in 0 1 2 3 4 5 93 127; do
+  start $wanted -- --config tiny
+  [[ $code == "$wanted" && ! -s calls ]] || fault "exit code $wanted: exit code $code, $(cat calls)"
+done
+for wanted in 75 124 134 137 139 143; do
+  start $wanted -- --config tiny
+  [[ $code == "$wanted" && $(cat calls) == "scontrol requeue 7" ]] || fault "exit code $wanted: exit code $code, $(cat calls)"
+done
+STATE=COMPLETING start 75 -- --config tiny
+[[ $code == 75 && ! -s calls ]] || fault "a job that was cancelled: exit code $code, $(cat calls)"
+STATE=COMPLETING end=2020-01-01T00:00:00 start 75 -- --config tiny
+[[ $(cat calls) == "scontrol requeue 7" ]] || fault "at the time limit: $(cat calls)"
+NO_LOG=1 start 139 -- --config tiny
+[[ $code == 139 && ! -s calls ]] || fault "dead before the log: $(cat calls)"
+variables=(SLURM_ARRAY_JOB_ID=5 SLURM_ARRAY_TASK_ID=1)
+run=runs/c/mid start 75 --run runs/c --array tiny,mid
+[[ $(cat calls) == "scontrol requeue 5_1" ]] || fault "array: $(cat calls)"
+ranks_are "srun $binding --mpi=pmix bin lynceus train --config pretrain-224 --config mid --run runs/c/mid" "array"
+variables=()
+
+# Nodes that the trainer excludes: after the end, and once at the start.
+mkdir -p runs/lynceus
+echo n9 >runs/lynceus/excluded_nodes
+before=n5 start 137 -- --config tiny
+expect calls "scontrol requeue 7
+scontrol update JobId=7 ExcNodeList=n9,n5" "excluded nodes"
+echo n2,n9 >runs/lynceus/excluded_nodes
+start 0 -- --config tiny
+expect calls "scontrol requeue 7
+scontrol update JobId=7 ExcNodeList=n2,n9" "an excluded node at the start"
+[[ $code == 75 && ! -e ranks ]] || fault "an excluded node at the start: exit code $code"
+start 0 -- --config tiny
+[[ $code == 0 && -e ranks && ! -s calls ]] || fault "an excluded node at the second start: exit code $code, $(cat calls)"
+rm -f runs/lynceus/excluded_nodes
+
+argument=1 start 0 --stage tiny,configs/model/mid.ini -- --train.steps 3
+ranks_are "srun $binding --mpi=pmix bin lynceus train --train.steps 3 --config configs/model/mid.ini --init runs/lynceus/tiny --run runs/lynceus/mid" "stage"
+start 0 --nodes 2,4 -- --config tiny
+ranks_are "srun $binding --mpi=pmix bin lynceus train --config tiny --stop-after 50 --run runs/lynceus/nodes-2" "sweep"
+
+OMPI_COMM_WORLD_SIZE=2 "$lynceus" submit --dry-run >output 2>&1
+[[ $? == 2 && $(cat output) == *"expected one process"* ]] || fault "submit by mpirun: $(cat output)"
+
+echo "$faults faults"
+[[ $faults == 0 ]]

@@ -3,7 +3,8 @@
 #   full    all others; with `tools/test.sh --all` both tiers run
 # A test is in the full tier if it has one of LYNCEUS_FULL_LABELS, if its name matches one of
 # LYNCEUS_FULL_FAMILIES and not LYNCEUS_QUICK_TESTS, or if it is one of LYNCEUS_FULL_TESTS.
-set(LYNCEUS_FULL_LABELS simt fuzz fuzz_full fault fault_full slow pypi gpu)
+set(LYNCEUS_FULL_LABELS simt fuzz fuzz_full fault fault_full slow slurm slurm_full pypi
+    gpu)
 
 # Families of tests that take long: the whole program, other programs as judges, the kernels a second time,
 # reference cases over grids of ranks.

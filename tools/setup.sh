@@ -2,7 +2,8 @@
 # Installs the packages that Lynceus needs to build and to test, with apt.
 #
 #   tools/setup.sh              to build, to run and to test
-#   tools/setup.sh --checkers   and what some tests need: PyTorch, h5py, Pillow, shellcheck, clang-format, clang-tidy
+#   tools/setup.sh --checkers   and what some tests need: PyTorch, h5py, Pillow, shellcheck, clang-format, clang-tidy,
+#                               Slurm
 #
 # Debian 12 is tested. Ubuntu 24.04 has packages of the same names (in main and universe) and is
 # untested. Root or sudo is needed only when a package is missing. Other systems: docs/building.md.
@@ -29,7 +30,8 @@ packages=(
 )
 case "${1:-}" in
   "") ;;
-  --checkers) packages+=(python3-torch python3-h5py python3-pil shellcheck clang-format clang-tidy) ;;
+  --checkers) packages+=(python3-torch python3-h5py python3-pil shellcheck clang-format clang-tidy
+    slurm-wlm munge) ;;
   *)
     echo "setup: expected nothing or --checkers, found '$1'" >&2
     exit 2

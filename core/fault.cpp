@@ -6,10 +6,12 @@
 
 #include <cerrno>
 #include <charconv>
+#include <chrono>
 #include <cstdlib>
 #include <cstring>
 #include <map>
 #include <mutex>
+#include <thread>
 
 #include "core/error.h"
 #include "core/process/stop_request.h"
@@ -20,7 +22,9 @@ namespace {
 
 [[noreturn]] void refuse(std::string_view entry) {
   throw UsageError(
-      "LYNCEUS_FAULT: expected name[@rank][#nth]=kill|throw|hang|enospc|term|pause, found '{}'",
+      "LYNCEUS_FAULT: expected "
+      "name[@rank][#nth[-last]]=kill|throw|hang|enospc|term|pause|slow|delay|"
+      "do, found '{}'",
       entry);
 }
 
@@ -38,7 +42,11 @@ Plan parse_plan(std::string_view entry) {
   std::string_view name = entry.substr(0, equals);
   Plan plan;
   if (const size_t hash = name.find('#'); hash != std::string_view::npos) {
-    plan.nth = parse_number(name.substr(hash + 1), 1, entry);
+    const std::string_view visits = name.substr(hash + 1);
+    const size_t dash = visits.find('-');
+    plan.nth = plan.last = parse_number(visits.substr(0, dash), 1, entry);
+    if (dash != std::string_view::npos)
+      plan.last = parse_number(visits.substr(dash + 1), plan.nth, entry);
     name = name.substr(0, hash);
   }
   if (const size_t at = name.find('@'); at != std::string_view::npos) {
@@ -59,6 +67,12 @@ Plan parse_plan(std::string_view entry) {
     plan.action = FaultAction::kTerminate;
   } else if (action == "pause") {
     plan.action = FaultAction::kPause;
+  } else if (action == "slow") {
+    plan.action = FaultAction::kSlow;
+  } else if (action == "delay") {
+    plan.action = FaultAction::kDelay;
+  } else if (action == "do") {
+    plan.action = FaultAction::kDo;
   } else {
     refuse(entry);
   }
@@ -99,6 +113,14 @@ void act(const Plan& plan) {
       break;
     case FaultAction::kHang:
       while (true) pause();
+    case FaultAction::kSlow:
+      std::this_thread::sleep_for(std::chrono::milliseconds(60));
+      break;
+    case FaultAction::kDelay:
+      std::this_thread::sleep_for(std::chrono::seconds(4));
+      break;
+    case FaultAction::kDo:
+      break;
     case FaultAction::kThrow:
       throw IoError("fault point '{}': failure requested by LYNCEUS_FAULT", plan.name);
     case FaultAction::kNoSpace:
@@ -120,7 +142,7 @@ std::vector<Plan> parse_plans(std::string_view text) {
   return plans;
 }
 
-void reach(std::string_view name) {
+bool reach(std::string_view name) {
   static const std::vector<Plan> plans = plans_of_environment();
   static const int rank = launched_rank();
   static std::mutex mutex;
@@ -132,8 +154,14 @@ void reach(std::string_view name) {
     if (found == visits.end()) found = visits.emplace(name, 0).first;
     visit = ++found->second;
   }
-  for (const Plan& plan : plans)
-    if (plan.name == name && plan.nth == visit && (plan.rank < 0 || plan.rank == rank)) act(plan);
+  bool is_asked = false;
+  for (const Plan& plan : plans) {
+    const bool here = plan.name == name && (plan.rank < 0 || plan.rank == rank);
+    if (!here || visit < plan.nth || visit > plan.last) continue;
+    act(plan);
+    is_asked |= plan.action == FaultAction::kDo;
+  }
+  return is_asked;
 }
 
 }  // namespace lynceus::fault

@@ -11,7 +11,8 @@ namespace lynceus {
 namespace {
 
 // Before main(), because the library reads the variable while it loads.
-const int kEnvironment = setenv("LYNCEUS_FAULT", "here#2=throw,there=enospc,other@7=kill", 1);
+const int kEnvironment =
+    setenv("LYNCEUS_FAULT", "here#2=throw,there=enospc,other@7=kill,often#2-3=do", 1);
 
 TEST(Fault, ParsesNameRankAndCount) {
   const auto plans = fault::parse_plans("checkpoint.before_rename@3#2=kill,x=hang,y=term,z=pause");
@@ -31,6 +32,18 @@ TEST(Fault, RefusesWhatItDoesNotUnderstand) {
   for (const char* text :
        {"x", "=kill", "x=explode", "x@=kill", "x#0=kill", "x@1a=kill", "@1=kill"})
     EXPECT_THROW(fault::parse_plans(text), UsageError) << text;
+}
+
+TEST(Fault, AsksForTheActionOfThePlaceFromTheNthToTheLastVisit) {
+  const auto plan = fault::parse_plans("x#3-7=slow")[0];
+  EXPECT_EQ(plan.nth, 3);
+  EXPECT_EQ(plan.last, 7);
+  EXPECT_EQ(plan.action, fault::FaultAction::kSlow);
+  EXPECT_EQ(fault::parse_plans("x=delay")[0].action, fault::FaultAction::kDelay);
+  std::string asked;
+  for (int visit = 1; visit <= 4; ++visit) asked += LYNCEUS_FAULT_ASKED("often") ? 'x' : '-';
+  EXPECT_EQ(asked, "-xx-");
+  EXPECT_THROW(fault::parse_plans("x#3-2=slow"), UsageError);
 }
 
 TEST(Fault, FiresAtTheNthVisitOnly) {

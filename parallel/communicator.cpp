@@ -8,6 +8,8 @@ namespace lynceus::parallel {
 
 namespace {
 
+int64_t bytes_of(const Tensor& x) { return static_cast<int64_t>(x.bytes()); }
+
 Tensor view_of(std::string& text) {
   return Tensor::borrow(text.data(), {static_cast<int64_t>(text.size())}, DType::kU8);
 }
@@ -95,11 +97,20 @@ void Communicator::count(int64_t CommunicationCounts::*calls, const Tensor& x) {
   if (size() > 1) counts_.bytes += static_cast<int64_t>(x.bytes());
 }
 
+template <typename Work>
+Pending Communicator::record(Operation operation, int64_t bytes, const Work& work) {
+  if (size() == 1) return work();
+  recent_.begin(operation, bytes);
+  Pending pending = work();
+  if (pending.is_over()) recent_.end();
+  return pending;
+}
+
 Pending Communicator::all_reduce_async(const Tensor& x, ReduceOp op) {
   check_place(x);
   count(&CommunicationCounts::all_reduces, x);
   if (x.size() == 0) return {};
-  return do_all_reduce(x, op);
+  return record(Operation::kAllReduce, bytes_of(x), [&] { return do_all_reduce(x, op); });
 }
 
 void Communicator::all_reduce(const Tensor& x, ReduceOp op) { all_reduce_async(x, op).wait(); }
@@ -110,7 +121,8 @@ void Communicator::all_gather(const Tensor& x, const Tensor& y) {
                 x.shape().to_string(), name_of(y.dtype()), y.shape().to_string());
   check_place(x);
   count(&CommunicationCounts::all_gathers, x);
-  if (x.size() > 0) do_all_gather(x, y).wait();
+  if (x.size() == 0) return;
+  record(Operation::kAllGather, bytes_of(x), [&] { return do_all_gather(x, y); }).wait();
 }
 
 void Communicator::reduce_scatter(const Tensor& x, const Tensor& y) {
@@ -119,14 +131,16 @@ void Communicator::reduce_scatter(const Tensor& x, const Tensor& y) {
                 x.shape().to_string(), name_of(y.dtype()), y.shape().to_string());
   check_place(x);
   count(&CommunicationCounts::reduce_scatters, x);
-  if (y.size() > 0) do_reduce_scatter(x, y).wait();
+  if (y.size() == 0) return;
+  record(Operation::kReduceScatter, bytes_of(x), [&] { return do_reduce_scatter(x, y); }).wait();
 }
 
 void Communicator::broadcast(const Tensor& x, int root) {
   LYNCEUS_CHECK(root >= 0 && root < size(), "root {} in a group of {}", root, size());
   check_place(x);
   count(&CommunicationCounts::broadcasts, x);
-  if (x.size() > 0) do_broadcast(x, root).wait();
+  if (x.size() == 0) return;
+  record(Operation::kBroadcast, bytes_of(x), [&] { return do_broadcast(x, root); }).wait();
 }
 
 std::vector<Transfer> Communicator::filled(std::span<const Transfer> transfers) const {
@@ -152,10 +166,10 @@ Pending Communicator::exchange_async(std::span<const Transfer> sends,
     for (const Transfer& transfer : *transfers)
       LYNCEUS_CHECK(transfer.tensor.device() == device,
                     "an exchange of tensors on the host and on the device");
-  if (size() > 1)
-    for (const Transfer& transfer : out)
-      counts_.bytes += static_cast<int64_t>(transfer.tensor.bytes());
-  return do_exchange(out, in);
+  int64_t bytes = 0;
+  for (const Transfer& transfer : out) bytes += bytes_of(transfer.tensor);
+  if (size() > 1) counts_.bytes += bytes;
+  return record(Operation::kExchange, bytes, [&] { return do_exchange(out, in); });
 }
 
 void Communicator::exchange(std::span<const Transfer> sends, std::span<const Transfer> receives) {
@@ -164,7 +178,10 @@ void Communicator::exchange(std::span<const Transfer> sends, std::span<const Tra
 
 void Communicator::barrier() {
   ++counts_.barriers;
-  do_barrier();
+  record(Operation::kBarrier, 0, [&]() -> Pending {
+    do_barrier();
+    return {};
+  }).wait();
 }
 
 int64_t Communicator::all_reduce(int64_t value, ReduceOp op) {

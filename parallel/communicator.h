@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "core/tensor.h"
+#include "parallel/watch/call_ring.h"
 
 namespace lynceus::parallel {
 
@@ -48,6 +49,8 @@ class [[nodiscard]] Pending {
   void wait(const Stream& stream);
   /// Whether the call has finished; never waits.
   bool is_done() const;
+  /// Whether the host has nothing to wait for, without asking the device.
+  bool is_over() const { return done_.handle == nullptr; }
 
  private:
   void drop() noexcept;
@@ -114,6 +117,14 @@ class Communicator {
   const CommunicationCounts& counts() const { return counts_; }
   void reset_counts() { counts_ = {}; }
 
+  /// Recent calls of a group of several ranks, for the watchdog.
+  const CallRing& recent_calls() const { return recent_; }
+  /// As named in messages of the watchdog: "tensor group 2". Ranks of one group have the same name.
+  const std::string& name() const { return name_; }
+  void set_name(std::string name) { name_ = std::move(name); }
+  /// Seconds that this rank has waited for others or for a transfer so far, and not computed.
+  virtual double seconds_waited() const { return recent_.seconds_waited(); }
+
  protected:
   // The transport, with checked arguments and no empty tensors. It returns what the compute stream
   // has to wait for: host tensors are done on return.
@@ -128,13 +139,20 @@ class Communicator {
   /// Whether the group moves tensors of `device`.
   virtual bool moves(Device device) const = 0;
 
+  CallRing& recent() { return recent_; }
+
  private:
   void check_place(const Tensor& x) const;
+  /// Records the call that `work` makes.
+  template <typename Work>
+  Pending record(Operation operation, int64_t bytes, const Work& work);
   /// `x`: what this rank passes to the call.
   void count(int64_t CommunicationCounts::*calls, const Tensor& x);
   std::vector<Transfer> filled(std::span<const Transfer> transfers) const;
 
   CommunicationCounts counts_;
+  CallRing recent_;
+  std::string name_;
 };
 
 /// A group of one. It needs no MPI, for unit tests and single-rank tools, and accepts tensors of

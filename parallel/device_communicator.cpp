@@ -48,6 +48,8 @@ class DeviceCommunicator final : public Communicator {
   int rank() const override { return host_->rank(); }
   int size() const override { return host_->size(); }
   const Communicator& host() const override { return host_->host(); }
+  /// Of collectives on the device: as far as the host was waiting for the device meanwhile.
+  double seconds_waited() const override { return host_->seconds_waited() + waited_; }
 
  protected:
   bool moves(Device device) const override {
@@ -96,7 +98,8 @@ class DeviceCommunicator final : public Communicator {
   struct InFlight {
     Call call;
     int64_t number;
-    Event begin;  // this rank's work before it
+    int64_t index;  // in the ring of recent calls
+    Event begin;    // this rank's work before it
     Event end;
     std::optional<Clock::time_point> begun;  // when look() first saw `begin` done
   };
@@ -110,8 +113,13 @@ class DeviceCommunicator final : public Communicator {
   void look();
   /// Drops finished collectives from in_flight_.
   void prune() {
-    while (!in_flight_.empty() && accelerator::is_done(in_flight_.front().end))
+    while (!in_flight_.empty() && accelerator::is_done(in_flight_.front().end)) {
+      const InFlight& first = in_flight_.front();
+      if (first.begun)
+        waited_ += std::chrono::duration<double>(Clock::now() - *first.begun).count();
+      recent().end_through(first.index);
       in_flight_.pop_front();
+    }
   }
   [[noreturn]] void fail(const std::string& what);
 
@@ -125,6 +133,7 @@ class DeviceCommunicator final : public Communicator {
   Queue queue_;
   std::deque<InFlight> in_flight_;
   int64_t calls_ = 0;
+  double waited_ = 0;
   std::string failure_;  // empty: none
   std::unique_ptr<DeviceTransport> transport_;
   std::shared_ptr<Watch> watch_;
@@ -144,7 +153,7 @@ Pending DeviceCommunicator::enqueue(const Call& call, std::vector<Tensor> kept, 
     fail(error.what());
   }
   const Event end = accelerator::record(queue_);
-  in_flight_.push_back({call, ++calls_, begin, end, std::nullopt});
+  in_flight_.push_back({call, ++calls_, recent().last(), begin, end, std::nullopt});
   return {std::move(kept), compute_, end};
 }
 

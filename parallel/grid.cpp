@@ -46,7 +46,10 @@ Grid make_grid(const GridShape& shape, std::unique_ptr<Communicator> world, cons
   agree(*world,
         [&] { chosen.transport = choose_transport(*world, compute.device(), options.transport); });
   const auto group = [&](int color, int key, const char* name) {
-    return make_device_communicator(split(*world, color, key), compute, chosen, name);
+    auto made = make_device_communicator(split(*world, color, key), compute, chosen, name);
+    made->set_name(world->size() == made->size() ? fmt::format("{} group", name)
+                                                 : fmt::format("{} group {}", name, color));
+    return made;
   };
   Grid grid;
   grid.shape = shape;
@@ -55,6 +58,7 @@ Grid make_grid(const GridShape& shape, std::unique_ptr<Communicator> world, cons
   grid.data = group(tensor_rank + shape.tensor * stage, data_rank, "data");
   grid.replica = group(data_rank, tensor_rank + shape.tensor * stage, "replica");
   grid.world = make_device_communicator(std::move(world), compute, chosen, "world");
+  grid.world->set_name("world");
   return grid;
 }
 

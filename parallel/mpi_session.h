@@ -15,7 +15,8 @@ class MpiSession {
   MpiSession(const MpiSession&) = delete;
   MpiSession& operator=(const MpiSession&) = delete;
 
-  /// Ends all ranks at once, for errors that not all ranks share.
+  /// Ends all ranks at once, for errors that not all ranks share. From any thread, also while
+  /// another one waits in MPI.
   [[noreturn]] static void abort(int code);
 };
 

@@ -15,6 +15,7 @@
 #include "cli/launch.h"
 #include "cli/runtime.h"
 #include "core/fault.h"
+#include "core/process/end_process.h"
 #include "core/process/out_of_memory.h"
 #include "core/text/spelling.h"
 #include "core/version.h"
@@ -55,7 +56,8 @@ void print_help() {
   fmt::print(
       "Exit codes: 0 success, 1 a bug in Lynceus, 2 wrong usage, 3 bad input, 4 I/O error, 5 "
       "numeric failure,\n");
-  fmt::print("75 stopped on request after a checkpoint: start the same command again.\n");
+  fmt::print(
+      "75 stopped on request after a checkpoint, 124 a rank hung: start the same command again.\n");
 }
 
 const Command& find_command(const std::string& name) {
@@ -168,6 +170,7 @@ int main(int argc, char** argv) {
   lynceus::end_when_out_of_memory([](int code) {
     lynceus::parallel::LauncherLink::report(lynceus::parallel::RankMessage::kAbort, code);
   });
+  lynceus::set_end_of_job([](int code) { lynceus::parallel::MpiSession::abort(code); });
   // Writing beyond a file-size limit is then an error with a message, not a silent death.
   std::signal(SIGXFSZ, SIG_IGN);
   if (const auto code = lynceus::cli::launch_ranks(argc, argv)) return *code;

@@ -34,6 +34,9 @@ A run writes a checkpoint and stops with exit code 75 when a rank receives SIGUS
 or when a file STOP appears in the run directory. Start the same command again to continue. With
 --ranks N a Ctrl-C or a signal to this command is enough; mpirun kills its ranks after two seconds.
 
+A rank that makes no progress for longer than the limits in [watchdog] is named, and the job ends with
+exit code 124. Start the same command again to continue.
+
 )";
 
 /// Without any of these keys the model would be a LLaMA-7B with random values.

@@ -44,6 +44,7 @@ void TrainConfig::check(ConfigFaults* faults) const {
                  "0 or more and less than 1", label_smoothing);
   faults->at_least("train.validate_every", validate_every, 0);
   faults->at_least("train.validation_samples", validation_samples, 0);
+  faults->at_least("train.digest_every", digest_every, 0);
 }
 
 void OptimizerConfig::check(ConfigFaults* faults) const {

@@ -63,6 +63,7 @@ struct TrainConfig : MicroBatchConfig {
   double label_smoothing = 0;
   int64_t validate_every = 0;
   int64_t validation_samples = 0;
+  int64_t digest_every = 1000;
 
   template <typename Visitor>
   void visit(Visitor& v) {
@@ -78,6 +79,9 @@ struct TrainConfig : MicroBatchConfig {
             "steps between validations; 0: at the end only");
     v.field("train.validation_samples", validation_samples,
             "samples used of each validation set; 0: all");
+    v.field("train.digest_every", digest_every,
+            "steps between comparisons of the trained parameters of all replicas, which are "
+            "compared before each checkpoint too; 0: never");
   }
   void check(ConfigFaults* faults) const;
 };

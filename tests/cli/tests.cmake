@@ -1,7 +1,7 @@
 # Tests that start programs of their own: lynceus, with and without mpirun, or lynceus-frames. Most of
 # their time they wait for programs to start and to end, so each keeps one core busy; those of the
 # following list compute on several ranks at once.
-set(cli_ranks photos 4 rank_fault 2 stop 2 stop_launcher 2 takeover 2)
+set(cli_ranks photos 4 rank_fault 2 replica_fault 2 stop 2 stop_launcher 2 takeover 2 watchdog_fault 2)
 file(GLOB cli_tests CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/cli/*_test.cpp)
 foreach(source ${cli_tests})
   get_filename_component(name ${source} NAME_WE)
@@ -47,6 +47,15 @@ if(TARGET lynceus_standin)
                    ${CMAKE_CURRENT_SOURCE_DIR}/golden/text_only)
   set_tests_properties(cli.runtime_choice PROPERTIES LABELS "mpi;simt" TIMEOUT 120 PROCESSORS 3
                        ENVIRONMENT "${mpi_environment}")
+  foreach(transport ${transports})
+    add_test(NAME cli.watchdog_device.${transport}
+             COMMAND ${BASH_PROGRAM} ${CMAKE_CURRENT_SOURCE_DIR}/cli/watchdog_device.sh
+                     ${MPIEXEC_EXECUTABLE} $<TARGET_FILE:lynceus_standin> ${CMAKE_SOURCE_DIR}
+                     ${transport})
+    set_tests_properties(cli.watchdog_device.${transport} PROPERTIES
+                         LABELS "mpi;simt;fault" TIMEOUT 300 PROCESSORS 3
+                         ENVIRONMENT "${mpi_environment}")
+  endforeach()
 endif()
 
 # Stops by signals at many moments, with the full counts: 72 with --ranks, 28 under mpirun.

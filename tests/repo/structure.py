@@ -53,7 +53,8 @@ PARTS = {
         "data": ".",
         "step": ". data",
         "metrics": ". data step",
-        "run": ". data step metrics",
+        "watch": ". data step",
+        "run": ". data step metrics watch",
     },
     "prepare": {
         "rows": "",

@@ -69,6 +69,7 @@ void RunConfig::validate() const {
   optimizer.check(&faults);
   checkpoint.check(&faults);
   log.check(&faults);
+  watchdog.check(&faults);
   const bool adapters = model.llm.trains("adapter") && model.adapter.every != 0;
   faults.expect(adapters || model.llm.trains("bridge") || model.llm.trains("llm"), "model.train",
                 "something to train: bridge, llm, or adapter with adapter.every above 0",

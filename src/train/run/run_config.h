@@ -9,6 +9,7 @@
 #include "parallel/runtime.h"
 #include "train/config.h"
 #include "train/run/run_options.h"
+#include "train/watch/watch_config.h"
 
 namespace lynceus::train {
 
@@ -35,6 +36,7 @@ struct RunConfig {
   OptimizerConfig optimizer;
   CheckpointConfig checkpoint;
   LogConfig log;
+  WatchConfig watchdog;
 
   template <typename Visitor>
   void visit(Visitor& v) {
@@ -47,6 +49,7 @@ struct RunConfig {
     optimizer.visit(v);
     checkpoint.visit(v);
     log.visit(v);
+    watchdog.visit(v);
   }
   /// UsageError that lists every invalid value, before any file is opened.
   void validate() const;

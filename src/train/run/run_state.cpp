@@ -120,7 +120,7 @@ std::vector<ConfigDifference> config_differences(const io::Manifest& manifest,
 }  // namespace
 
 bool may_change_on_resume(const std::string& key) {
-  for (const char* section : {"log.", "checkpoint.", "parallel."})
+  for (const char* section : {"log.", "checkpoint.", "parallel.", "watchdog."})
     if (key.starts_with(section)) return true;
   static constexpr const char* kKeys[] = {
       // What this start does, and where; precision must not differ.
@@ -132,7 +132,8 @@ bool may_change_on_resume(const std::string& key) {
       // Where the data is; its content is compared.
       "data.root", "data.missing",
       // Validation, and when to give up: neither changes what is trained.
-      "train.validate_every", "train.validation_samples", "data.validation", "data.max_bad"};
+      "train.validate_every", "train.validation_samples", "train.digest_every", "data.validation",
+      "data.max_bad"};
   return std::find(std::begin(kKeys), std::end(kKeys), key) != std::end(kKeys);
 }
 

@@ -16,6 +16,7 @@
 #include "parallel/launch/launcher_output.h"
 #include "train/data/sample_lines.h"
 #include "train/metrics/validation.h"
+#include "train/run/end_lines.h"
 #include "train/run/save_schedule.h"
 #include "train/run/signals.h"
 #include "train/run/start_lines.h"
@@ -31,6 +32,10 @@ using Clock = std::chrono::steady_clock;
 constexpr int kSaveFailuresInARow = 3;
 constexpr int64_t kFewSamples = 200;  // with fewer, the share of damaged ones says little
 
+/// Of each Activity, in its order.
+constexpr Section kSectionOf[] = {Section::kLoad, Section::kData, Section::kStep,
+                                  Section::kEvaluate, Section::kCheckpoint};
+
 double seconds_since(Clock::time_point begin) {
   return std::chrono::duration<double>(Clock::now() - begin).count();
 }
@@ -41,7 +46,8 @@ class Trainer {
       : rt_(rt),
         config_(*config),
         stop_(config->options.run, [this](bool by_launcher) { answer(by_launcher); }),
-        run_(rt, config, reader),
+        watch_(rt, config->watchdog, config->train.digest_every, config->options.run),
+        run_(rt, config, reader, &watch_),
         saves_(config->checkpoint),
         trace_(config->log.trace_range()) {
     stop_.relay_to(first_rank_here(*rt.grid.world));
@@ -86,7 +92,7 @@ class Trainer {
       if (left_validation_) return stop(&progress);
     }
     finish(&progress);
-    log_end(seconds_since(begin));
+    log_end(run_, seconds_since(begin));
     return ExitCode::kDone;
   }
 
@@ -105,8 +111,18 @@ class Trainer {
     return rt_.grid.world->broadcast(is_there ? "there" : "", 0).empty();
   }
 
+  void enter(Activity activity) {
+    clock_.begin(activity);
+    watch_.enter(kSectionOf[static_cast<size_t>(activity)], position().step);
+  }
+  void compare_replicas(bool will_be_saved) {
+    watch_.compare_replicas(run_.optimizer->parameters(), position().step, saved_step_,
+                            will_be_saved);
+  }
+
   /// Before the first step: a run that could not save would lose its work.
   void try_saving(int64_t last) {
+    watch_.enter(Section::kCheckpoint, position().step);
     const io::TrialResult trial = run_.state->try_saving(run_.store.get());
     log::info("a checkpoint takes {}; {} are free in {}", bytes_text(trial.checkpoint_bytes),
               bytes_text(trial.free_bytes), run_.directory.string());
@@ -140,11 +156,13 @@ class Trainer {
   /// -> whether rank 0's clock asks for a checkpoint, the same on all ranks.
   bool run_step(TrainingData* batches, bool is_last, Clock::time_point begin, Progress* progress) {
     const auto computing = Clock::now();
-    clock_.begin(Activity::kStep);
+    enter(Activity::kStep);
     const bool is_first = position().step == run_.first_step;
     if (position().step + 1 == trace_.first)
       trace::start(rt_.grid.world->rank(), rt_.stream.pool()->queue());
+    if (side_) watch_.enter(Section::kData, position().step);  // for the batch after this one
     PreparedStep batch = next_batch(batches, is_last);
+    if (side_) watch_.enter(Section::kStep, position().step);
     if (config_.log.schedule && is_first) print_schedule(batch);
     const double lr = learning_rate(config_.optimizer, position().step, config_.train.steps);
     const StepResult result = update(&batch, lr, [&] { batches->begin_next(); });
@@ -152,6 +170,9 @@ class Trainer {
     position().samples_seen += config_.train.global_batch_size;
     clock_.at(position().step);
     clock_.step_took(seconds_since(computing));
+    watch_.enter(Section::kData, position().step);  // the report may wait for the disk
+    watch_.step_done(position().step);
+    compare_replicas(/*will_be_saved=*/false);
     report_step({batch, result, lr, seconds_since(begin)}, is_first, progress);
     if (position().step == trace_.last) write_trace(position().step);
     return result.totals.save_is_due;
@@ -240,7 +261,7 @@ class Trainer {
   }
 
   void validate_now() try {
-    clock_.begin(Activity::kValidation);
+    enter(Activity::kValidation);
     BatchLoader loader = make_loader(run_.data.validation, /*is_training=*/false);
     const auto scores =
         validate(rt_, run_.model, &loader, RunData::pointers(run_.data.validation),
@@ -257,7 +278,7 @@ class Trainer {
   /// written or data is waited for needs neither another step nor another save. A file STOP stops
   /// after the first step.
   bool must_stop(TrainingData* batches) {
-    clock_.begin(Activity::kWaiting);
+    enter(Activity::kWaiting);
     if (!ahead_) batches->wait_or_stop();
     if (position().step == run_.first_step) return StopRequests::any_asked(*rt_.grid.world);
     const StopReason reason = stop_.agreed(*rt_.grid.world, run_.lease.get());
@@ -291,22 +312,6 @@ class Trainer {
     save_now();
   }
 
-  /// What was done, and what to do with it.
-  void log_end(double seconds) const {
-    const RunPosition& done = run_.position;
-    const std::string directory = run_.directory.string();
-    const bool is_complete = done.step == config_.train.steps;
-    log::info("{} after step {} of {}: {} samples; {} steps in {} since this start",
-              is_complete ? "finished" : "stopped", done.step, config_.train.steps,
-              done.samples_seen, done.step - run_.first_step, seconds_text(seconds));
-    if (!is_complete)
-      log::info("to continue, run the same command without --stop-after {}", done.step);
-    else if (!run_.data.validation.empty())
-      log::info("next: lynceus evaluate --run {}", directory);
-    else
-      log::info("next: lynceus export --checkpoint {} --output DIR", directory);
-  }
-
   /// Does nothing if no trace was begun or it is already written.
   void write_trace(int64_t last) {
     if (last < trace_.first || last > trace_.last || run_.first_step >= trace_.first) return;
@@ -321,7 +326,8 @@ class Trainer {
 
   /// A failed save is a warning; the third in a row ends the run.
   bool save() {
-    clock_.begin(Activity::kSave);
+    compare_replicas(/*will_be_saved=*/true);
+    enter(Activity::kSave);
     const io::SaveResult result = run_.state->save(run_.store.get(), position());
     if (result.committed) {
       saves_.restart();
@@ -354,6 +360,7 @@ class Trainer {
   const RunConfig& config_;
   StopClock clock_;
   StopRequests stop_;  // before the run is set up: a request meanwhile counts too
+  RunWatch watch_;
   TrainingRun run_;
   SaveSchedule saves_;
   int64_t saved_step_ = -1;

@@ -25,7 +25,8 @@ int64_t total_samples(const RunData& data) {
 
 }  // namespace
 
-TrainingRun::TrainingRun(const Runtime& runtime, RunConfig* run_config, ConfigReader* config_reader)
+TrainingRun::TrainingRun(const Runtime& runtime, RunConfig* run_config, ConfigReader* config_reader,
+                         RunWatch* watch)
     : rt(runtime),
       config(*run_config),
       directory(config.options.run),
@@ -39,6 +40,8 @@ TrainingRun::TrainingRun(const Runtime& runtime, RunConfig* run_config, ConfigRe
             config_reader->origin("data.prompt"));
   log::info("{}", data.describe());
   leave_together();
+  if (is_first_rank()) watch->remove_leftovers();
+  watch->enter(Section::kLoad, 0);
   model = build_model(rt, config, identity.tokenizer, &identity.origins);
   optimizer = std::make_unique<Optimizer>(rt, &model, config.optimizer);
   state = std::make_unique<RunState>(rt, &model, optimizer.get(), std::move(identity));

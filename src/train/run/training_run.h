@@ -16,13 +16,15 @@
 #include "train/run/run_report.h"
 #include "train/run/run_state.h"
 #include "train/step/optimizer.h"
+#include "train/watch/run_watch.h"
 
 namespace lynceus::train {
 
 struct TrainingRun {
   /// Collective over the world; errors are agreed. `config_reader` has filled `run_config`; what
   /// files decide is resolved in it. Writes config.ini last, after every check.
-  TrainingRun(const Runtime& runtime, RunConfig* run_config, ConfigReader* config_reader);
+  TrainingRun(const Runtime& runtime, RunConfig* run_config, ConfigReader* config_reader,
+              RunWatch* watch);
   TrainingRun(const TrainingRun&) = delete;
   TrainingRun& operator=(const TrainingRun&) = delete;
 

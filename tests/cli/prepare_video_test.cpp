@@ -163,7 +163,7 @@ TEST_F(PrepareVideoTest, OpenVqaCountsItsVideos) {
   const Output output =
       run({"prepare", "openvqa", "--dry-run", "--input",
            std::string(LYNCEUS_SOURCE_DIR) + "/tests/data/openvqa/Open_VQA_videos.jsonl"});
-  ASSERT_EQ(output.code, 0) << output.all();
+  ASSERT_EQ(output.code, 3) << output.all();
   EXPECT_THAT(output.out, AllOf(HasSubstr("read 108 rows, rejected 108: 108 missing video"),
                                 HasSubstr("read 40 rows, rejected 40: 40 missing video")));
 }

@@ -77,7 +77,7 @@ class SourceEntriesTarTest : public SourceEntriesTest {
                          Kind kind = Kind::kFile) {
       entries.push_back({name, bytes, kind});
     };
-    for (size_t row = below(6); row > 0; --row) {
+    for (size_t row = below(8); row > 0; --row) {
       const std::string key = one_of<std::string>({"", "d.1/", "x y/"}) + std::to_string(below(9));
       if (below(8) > 0)
         add(key + one_of<std::string>({".jpg", ".JPEG", ".png"}), one_of(pictures_));
@@ -244,7 +244,7 @@ TEST_F(SourceEntriesTest, Folders) {
   for (int input = 0; input < kInputs; ++input) {
     const std::string folder = fmt::format("f{}", input);
     std::map<std::string, std::string> files;  // the folder as it will be
-    for (size_t row = below(6); row > 0; --row) {
+    for (size_t row = below(8); row > 0; --row) {
       const std::string stem =
           one_of<std::string>({"", "d.1/", "x \xc3\xbc/"}) + std::to_string(below(20));
       if (below(8) > 0)

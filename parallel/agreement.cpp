@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <optional>
 
+#include "core/process/out_of_memory.h"
 #include "parallel/communicator.h"
 
 namespace lynceus::parallel {
@@ -26,6 +27,7 @@ std::optional<Failure> run(const std::function<void()>& step) {
   } catch (const std::filesystem::filesystem_error& error) {
     return Failure{ExitCode::kIo, error.what()};
   } catch (const std::exception& error) {
+    if (is_out_of_memory(error)) return Failure{ExitCode::kIo, kOutOfMemory};
     return Failure{ExitCode::kInternal, error.what()};
   }
 }

@@ -1,5 +1,6 @@
 #include "core/process/out_of_memory.h"
 
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -7,6 +8,7 @@
 #include <cstring>
 #include <exception>
 #include <new>
+#include <system_error>
 
 #include "core/error.h"
 
@@ -34,9 +36,8 @@ void (*call_before_exit)(int) = [](int) {};
     if (const auto error = std::current_exception()) std::rethrow_exception(error);
   } catch (const Error& error) {
     end(error.what(), error.code());
-  } catch (const std::bad_alloc&) {
-    end(kOutOfMemory, ExitCode::kIo);
   } catch (const std::exception& error) {
+    if (is_out_of_memory(error)) end(kOutOfMemory, ExitCode::kIo);
     end(error.what(), ExitCode::kInternal);
   } catch (...) {
   }
@@ -44,6 +45,20 @@ void (*call_before_exit)(int) = [](int) {};
 }
 
 }  // namespace
+
+bool is_out_of_memory(const std::exception& error) {
+  if (dynamic_cast<const std::bad_alloc*>(&error) != nullptr) return true;
+  const auto* refused = dynamic_cast<const std::system_error*>(&error);
+  return refused != nullptr && (refused->code() == std::errc::resource_unavailable_try_again ||
+                                refused->code() == std::errc::not_enough_memory);
+}
+
+void expect_memory(size_t bytes) {
+  void* const probe =
+      mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (probe == MAP_FAILED) throw Error(ExitCode::kIo, kOutOfMemory);
+  munmap(probe, bytes);
+}
 
 void end_when_out_of_memory(void (*before_exit)(int code)) {
   call_before_exit = before_exit;

@@ -3,11 +3,14 @@
 #include <algorithm>
 
 #include "core/error.h"
+#include "core/process/out_of_memory.h"
 
 namespace lynceus::io::hdf5 {
 namespace {
 
 constexpr hsize_t kMaxAttributeBytes = 1 << 20;
+// An open file takes about 2 MiB; the library crashes where it does not get them.
+constexpr size_t kMemoryToOpen = 8 << 20;
 
 herr_t append_frame(unsigned /*depth*/, const H5E_error2_t* frame, void* text) {
   auto& out = *static_cast<std::string*>(text);
@@ -45,6 +48,7 @@ void Handle::close(std::string_view what, std::string_view path) {
 }
 
 Handle file_access(std::string_view path) {
+  expect_memory(kMemoryToOpen);
   Handle access = property_list(H5P_FILE_ACCESS, path);
   check(H5Pset_file_locking(access, /*use_file_locking=*/false, /*ignore_when_disabled=*/true),
         "cannot switch off file locks", path);

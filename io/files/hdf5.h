@@ -61,6 +61,7 @@ class Handle {
 /// The access list that every file is created and opened with; the caller may set more in it.
 /// File locks are off: some file systems have none (Lustre without -o flock, NFS without a lock
 /// service), and a lease keeps other processes away from a file that is being written.
+/// Error of ExitCode::kIo if there is no memory for another open file.
 Handle file_access(std::string_view path);
 
 /// `access`: a list from file_access(). IoError on failure.

@@ -11,7 +11,9 @@
 #include <utility>
 
 #include "core/check.h"
+#include "core/process/out_of_memory.h"
 #include "kernels/cpu/instruction_set.h"
+#include "kernels/cpu/onednn_memory.h"
 
 namespace lynceus::kernels::cpu {
 
@@ -74,6 +76,7 @@ class Library {
     std::lock_guard lock(mutex_);
     const auto known = plans_.find(key);
     if (known != plans_.end()) return known->second;
+    expect_memory_for_code();
     if (plans_.size() >= kMostPlans) plans_.clear();
     const memory::desc b = packed ? *packed : matrix(key.k, key.n, key.b_transposed);
     const auto description = describe(engine_, key, b);
@@ -97,6 +100,7 @@ class Library {
   }
 
   void reorder(const memory::desc& from, void* source, const memory::desc& to, void* target) {
+    expect_memory_for_code();
     memory read(from, engine_, source), written(to, engine_, target);
     dnnl::reorder(read, written).execute(stream_, read, written);
     stream_.wait();
@@ -139,6 +143,7 @@ auto named(int64_t m, int64_t n, int64_t k, const Call& call) {
   try {
     return call();
   } catch (const dnnl::error& error) {
+    if (error.status == dnnl_out_of_memory) throw Error(ExitCode::kIo, kOutOfMemory);
     throw InternalError("dnnl in bf16, {} x {} x {}: {} (status {})", m, n, k, error.message,
                         static_cast<int>(error.status));
   }

@@ -9,8 +9,10 @@
 #include <atomic>
 
 #include "core/check.h"
+#include "core/process/out_of_memory.h"
 #include "kernels/cpu/blocked_gemm.h"
 #include "kernels/cpu/instruction_set.h"
+#include "kernels/cpu/onednn_memory.h"
 #include "kernels/cpu/vector_math.h"
 
 namespace lynceus::kernels::cpu {
@@ -149,6 +151,7 @@ void gemm(const Stream& stream, int64_t m, int64_t n, int64_t k, const GemmOpera
   Tensor workspace;
   if (prefers_blocks(problem))
     workspace = Tensor::empty(stream, {threads, blocked_gemm_workspace()});
+  expect_memory_for_product({a.transposed, b.transposed, accumulate}, m, n, k);
   std::atomic<dnnl_status_t> failed = dnnl_success;
 #pragma omp parallel for schedule(static, 1) \
     num_threads(static_cast <int>(threads)) if (threads > 1)
@@ -159,6 +162,7 @@ void gemm(const Stream& stream, int64_t m, int64_t n, int64_t k, const GemmOpera
                                          part(n, cut.cols, tile % cut.cols, kColGrain), own);
     if (status != dnnl_success) failed = status;
   }
+  if (failed == dnnl_out_of_memory) throw Error(ExitCode::kIo, kOutOfMemory);
   LYNCEUS_CHECK(failed == dnnl_success, "dnnl_sgemm of {} x {} x {} returned status {}", m, n, k,
                 static_cast<int>(failed.load()));
 }

@@ -6,7 +6,9 @@
 #include <oneapi/dnnl/dnnl.hpp>
 
 #include "core/error.h"
+#include "core/process/out_of_memory.h"
 #include "kernels/cpu/gemm.h"
+#include "kernels/cpu/onednn_memory.h"
 
 namespace lynceus::kernels::cpu {
 namespace {
@@ -48,9 +50,11 @@ void gemm_backward_weight(const Stream& stream, int64_t out, int64_t in, int64_t
                           const float* dy, const float* x, float* dw) {
   if (!prefers_matmul(out, in, rows))
     return gemm(stream, out, in, rows, {dy, out, true}, {x, in}, true, dw);
+  expect_memory_for_code();
   try {
     matmul(out, in, rows, dy, x, dw);
   } catch (const dnnl::error& error) {
+    if (error.status == dnnl_out_of_memory) throw Error(ExitCode::kIo, kOutOfMemory);
     throw InternalError("dnnl matmul of {} x {} x {}: {} (status {})", out, in, rows, error.message,
                         static_cast<int>(error.status));
   }

@@ -7,9 +7,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
-#include <new>
 #include <optional>
-#include <system_error>
 
 #include "cli/command.h"
 #include "cli/launch.h"
@@ -19,6 +17,7 @@
 #include "core/process/out_of_memory.h"
 #include "core/text/spelling.h"
 #include "core/version.h"
+#include "io/files/hdf5_start.h"
 #include "parallel/agreement.h"
 #include "parallel/communicator.h"
 #include "parallel/launch/launch_environment.h"
@@ -125,6 +124,7 @@ int guarded(int argc, char** argv) {
   try {
     if (argc > 1 && runs_without_mpi(argv[1]))
       return static_cast<int>(find_command(argv[1]).run(Arguments(argv + 2, argv + argc)));
+    io::start_hdf5();
     session.emplace(&argc, &argv);
     world = parallel::make_world();
     share_threads();
@@ -134,14 +134,8 @@ int guarded(int argc, char** argv) {
     return static_cast<int>(error.code());
   } catch (const Error& error) {
     return fail(error.code(), "", error.what());
-  } catch (const std::bad_alloc&) {
-    return fail(ExitCode::kIo, "", kOutOfMemory);
-  } catch (const std::system_error& error) {  // a thread or a mapping that the system refused
-    const bool refused = error.code() == std::errc::resource_unavailable_try_again ||
-                         error.code() == std::errc::not_enough_memory;
-    return fail(refused ? ExitCode::kIo : ExitCode::kInternal,
-                refused ? "" : "unexpected: ", refused ? kOutOfMemory : error.what());
   } catch (const std::exception& error) {
+    if (is_out_of_memory(error)) return fail(ExitCode::kIo, "", kOutOfMemory);
     return fail(ExitCode::kInternal, "unexpected: ", error.what());
   }
 }

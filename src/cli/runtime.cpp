@@ -7,7 +7,11 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <exception>
+#include <future>
 #include <sstream>
+#include <thread>
+#include <vector>
 
 #include "core/accelerator.h"
 #include "core/cores.h"
@@ -19,10 +23,34 @@
 #include "parallel/mpi_session.h"
 
 namespace lynceus::cli {
+namespace {
+
+/// OpenMP ends the process without a message of ours where the system refuses a thread. So as many
+/// threads are asked for first, all at once, and then those of OpenMP are started for good.
+void start_threads() {
+  std::promise<void> all_started;
+  const std::shared_future<void> end = all_started.get_future().share();
+  std::vector<std::thread> threads;
+  std::exception_ptr refused;
+  try {
+    for (int i = 1; i < omp_get_max_threads(); ++i) threads.emplace_back([end] { end.wait(); });
+  } catch (const std::exception&) {
+    refused = std::current_exception();
+  }
+  all_started.set_value();
+  for (std::thread& thread : threads) thread.join();
+  if (refused) std::rethrow_exception(refused);
+  int started = 0;
+#pragma omp parallel reduction(+ : started)
+  started += 1;
+}
+
+}  // namespace
 
 void share_threads() {
   set_ranks_on_node(parallel::place_on_node().size);
   if (std::getenv("OMP_NUM_THREADS") == nullptr) omp_set_num_threads(cores_of_this_rank());
+  start_threads();
 }
 
 namespace {

@@ -34,8 +34,8 @@ struct DeviceConfig {
 };
 
 /// Sets the number of OpenMP threads to this rank's share of the node's cores, at least one, unless
-/// OMP_NUM_THREADS is set. A rank that the launcher bound to fewer cores uses those. Collective
-/// over the world.
+/// OMP_NUM_THREADS is set. A rank that the launcher bound to fewer cores uses those. Starts them.
+/// Collective over the world. std::system_error if the system refuses a thread.
 void share_threads();
 /// Collective: logs the cores and threads of each rank, and a warning where the launcher's binding
 /// leaves cores of a node unused.

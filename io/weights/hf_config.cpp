@@ -34,10 +34,12 @@ bool is_llava(const Json& model_type) {
 }
 
 void refuse_unsupported(const Json& json) {
+  const Refusal rotates_all = {"partial_rotary_factor", "1",
+                               [](const Json& j) { return is_number(j, 1.0); }};
   const std::vector<Refusal> refusals = {
       {"model_type", "\"llama\"", [](const Json& j) { return is_text(j, "llama") || is_llava(j); }},
       {"hidden_act", "\"silu\"", [](const Json& j) { return is_text(j, "silu"); }},
-      {"partial_rotary_factor", "1", [](const Json& j) { return is_number(j, 1.0); }},
+      rotates_all,
       {"attention_bias", "false", is_false},
       {"mlp_bias", "false", is_false},
       {"attention_dropout", "0", [](const Json& j) { return is_number(j, 0.0); }},
@@ -45,12 +47,16 @@ void refuse_unsupported(const Json& json) {
       {"quantization_config", "null", never},
   };
   std::string problems;
-  for (const Refusal& refusal : refusals) {
-    const auto value = json.find(refusal.key);
-    if (!value || value->is_null() || refusal.accepts(*value)) continue;
-    problems += fmt::format("\n  {0}: expected {2}, found {1}", refusal.key,
-                            value->dump().substr(0, 100), refusal.supported);
-  }
+  const auto check = [&](const Json& object, const std::string& inside, const Refusal& refusal) {
+    const auto value = object.find(refusal.key);
+    if (!value || value->is_null() || refusal.accepts(*value)) return;
+    problems += fmt::format("\n  {}{}: expected {}, found {}", inside, refusal.key,
+                            refusal.supported, value->dump().substr(0, 100));
+  };
+  for (const Refusal& refusal : refusals) check(json, "", refusal);
+  for (const char* key : {"rope_scaling", "rope_parameters"})
+    if (const auto rope = json.find(key); rope && rope->is_object())
+      check(*rope, std::string(key) + ".", rotates_all);
   if (!problems.empty())
     throw InputError("{}: this model needs unsupported features:{}", json.where(), problems);
 }
@@ -69,37 +75,55 @@ void check_divides(const Json& json, const char* divisor_key, int64_t divisor,
                      dividend_key, dividend);
 }
 
-}  // namespace
-
-LlamaConfig parse_llama_config(const Json& json) {
-  const auto type = json.find("model_type"), text = json.find("text_config");
-  if (type && is_llava(*type) && text && text->is_object()) return parse_llama_config(*text);
-  refuse_unsupported(json);
-  constexpr int64_t kMax = 1 << 30;
+/// What transformers leaves out of a config inside another one: the defaults of its LlamaConfig.
+LlamaConfig llama_defaults() {
   LlamaConfig config;
-  config.hidden_size = json.at("hidden_size").integer(1, kMax);
-  config.intermediate_size = json.at("intermediate_size").integer(1, kMax);
-  config.num_hidden_layers = json.at("num_hidden_layers").integer(1, kMax);
-  config.num_attention_heads = json.at("num_attention_heads").integer(1, kMax);
-  config.vocab_size = json.at("vocab_size").integer(1, kMax);
-  config.rms_norm_eps = json.at("rms_norm_eps").number();
-  const auto kv_heads = json.find("num_key_value_heads");
-  config.num_key_value_heads =
-      kv_heads && !kv_heads->is_null() ? kv_heads->integer(1, kMax) : config.num_attention_heads;
-  const auto parameters = json.find("rope_parameters");
-  const bool nested = parameters && parameters->is_object() && parameters->find("rope_theta");
-  if (nested) config.rope_theta = parameters->at("rope_theta").number();
-  if (const auto theta = json.find("rope_theta"); theta && !theta->is_null())
-    config.rope_theta = theta->number();
-  if (const auto positions = json.find("max_position_embeddings"))
-    config.max_position_embeddings = positions->integer(1, kMax);
-  config.rope_scaling = parse_rope_scaling(json, config.max_position_embeddings);
-  if (const auto tied = json.find("tie_word_embeddings"); tied && !tied->is_null())
-    config.tie_word_embeddings = tied->boolean();
-  config.bos_token_id = token_id(json, "bos_token_id");
-  config.eos_token_id = token_id(json, "eos_token_id");
-  config.pad_token_id = token_id(json, "pad_token_id");
+  config.hidden_size = 4096;
+  config.intermediate_size = 11008;
+  config.num_hidden_layers = 32;
+  config.num_attention_heads = 32;
+  config.vocab_size = 32000;
+  config.rms_norm_eps = 1e-6;
+  config.bos_token_id = 1;
+  config.eos_token_id = 2;
+  return config;
+}
 
+/// The rotary base: as transformers 5 reads it, that of rope_scaling or rope_parameters counts
+/// before the older key outside.
+void read_rope_theta(const Json& json, double* theta) {
+  for (const char* key : {"rope_scaling", "rope_parameters"}) {
+    const auto parameters = json.find(key);
+    if (!parameters || !parameters->is_object()) continue;
+    if (const auto inside = parameters->find("rope_theta"); inside && !inside->is_null()) {
+      *theta = inside->number();
+      return;
+    }
+  }
+  if (const auto outside = json.find("rope_theta"); outside && !outside->is_null())
+    *theta = outside->number();
+}
+
+constexpr int64_t kMostSize = 1 << 30;
+
+/// The sizes of the model. `is_nested`: a key may be absent and then has its default.
+void read_sizes(const Json& json, bool is_nested, LlamaConfig* config) {
+  const auto size = [&](const char* key, int64_t* value) {
+    if (!is_nested || json.find(key)) *value = json.at(key).integer(1, kMostSize);
+  };
+  size("hidden_size", &config->hidden_size);
+  size("intermediate_size", &config->intermediate_size);
+  size("num_hidden_layers", &config->num_hidden_layers);
+  size("num_attention_heads", &config->num_attention_heads);
+  size("vocab_size", &config->vocab_size);
+  if (!is_nested || json.find("rms_norm_eps"))
+    config->rms_norm_eps = json.at("rms_norm_eps").number();
+  const auto kv_heads = json.find("num_key_value_heads");
+  config->num_key_value_heads = kv_heads && !kv_heads->is_null() ? kv_heads->integer(1, kMostSize)
+                                                                 : config->num_attention_heads;
+}
+
+void check_sizes(const Json& json, const LlamaConfig& config) {
   check_divides(json, "num_attention_heads", config.num_attention_heads, "hidden_size",
                 config.hidden_size);
   check_divides(json, "num_key_value_heads", config.num_key_value_heads, "num_attention_heads",
@@ -116,7 +140,31 @@ LlamaConfig parse_llama_config(const Json& json) {
   if (!(config.rms_norm_eps >= 0) || !(config.rope_theta > 0))
     throw InputError("{}: rms_norm_eps = {} must be at least 0 and rope_theta = {} positive",
                      json.where(), config.rms_norm_eps, config.rope_theta);
+}
+
+LlamaConfig parse(const Json& json, bool is_nested) {
+  refuse_unsupported(json);
+  LlamaConfig config = is_nested ? llama_defaults() : LlamaConfig();
+  read_sizes(json, is_nested, &config);
+  read_rope_theta(json, &config.rope_theta);
+  if (const auto positions = json.find("max_position_embeddings"))
+    config.max_position_embeddings = positions->integer(1, kMostSize);
+  config.rope_scaling = parse_rope_scaling(json, config.max_position_embeddings);
+  if (const auto tied = json.find("tie_word_embeddings"); tied && !tied->is_null())
+    config.tie_word_embeddings = tied->boolean();
+  if (json.find("bos_token_id")) config.bos_token_id = token_id(json, "bos_token_id");
+  if (json.find("eos_token_id")) config.eos_token_id = token_id(json, "eos_token_id");
+  config.pad_token_id = token_id(json, "pad_token_id");
+  check_sizes(json, config);
   return config;
+}
+
+}  // namespace
+
+LlamaConfig parse_llama_config(const Json& json) {
+  const auto type = json.find("model_type"), text = json.find("text_config");
+  const bool has_llm = type && is_llava(*type) && text && text->is_object();
+  return has_llm ? parse(*text, /*is_nested=*/true) : parse(json, /*is_nested=*/false);
 }
 
 std::filesystem::path llama_config_file(const std::filesystem::path& path) {

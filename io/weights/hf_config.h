@@ -33,7 +33,8 @@ struct LlamaConfig {
 };
 
 /// `json`: the object in config.json. Of a LLaVA the LLM is read: its "text_config", or the keys of
-/// LLaMA if it has no such object.
+/// LLaMA if it has no such object. In a "text_config" an absent key means transformers' default,
+/// which it does not write there; elsewhere it is an error.
 LlamaConfig parse_llama_config(const Json& json);
 /// `path`: a config.json, a directory that contains one, or a directory of Meta's original files
 /// (llama_pieces.h).

@@ -33,8 +33,27 @@ std::string type_of(const Json& json) {
   return "default";
 }
 
+/// "" or the first key whose value says more than a rotary base, so that a type is expected.
+std::string key_that_needs_type(const Json& json) {
+  for (const char* type : {"rope_type", "type"})
+    if (const auto found = json.find(type); found && !found->is_null()) return "";
+  for (const auto& [key, value] : json.members())
+    if (key != "rope_theta" && key != "partial_rotary_factor" && !value.is_null() &&
+        key != "rope_type" && key != "type")
+      return key;
+  return "";
+}
+
 RopeScaling parse_one(const Json& json, int64_t max_positions) {
   RopeScaling scaling;
+  for (const auto& [key, value] : json.members())
+    if (value.is_object())
+      throw InputError(
+          "{}: expected one set of values for all layers, found one for the layer type '{}', which "
+          "is not supported",
+          json.where(), key);
+  if (const std::string key = key_that_needs_type(json); !key.empty())
+    throw InputError("{}: expected a rope_type next to '{}', found none", json.where(), key);
   const std::string type = type_of(json);
   if (type == "default") return scaling;
   if (type != "linear" && type != "dynamic" && type != "llama3")

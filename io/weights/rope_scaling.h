@@ -34,7 +34,8 @@ struct RopeScaling {
 /// Of the object in config.json: its keys rope_scaling and rope_parameters, of which either may be
 /// absent or null. The type is under "rope_type" or "type"; "default" means no scaling.
 /// `max_positions`: the config's max_position_embeddings, which dynamic scaling needs. InputError
-/// for a type that is not supported, a missing value, or two keys that contradict each other.
+/// for a type that is not supported or not given, values by layer type, a missing value, or two
+/// keys that contradict each other.
 RopeScaling parse_rope_scaling(const Json& config, int64_t max_positions);
 
 }  // namespace lynceus::io

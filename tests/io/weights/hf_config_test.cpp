@@ -123,6 +123,62 @@ TEST(HfConfig, TheLlmOfALlava) {
       ThrowsMessage<InputError>(AllOf(HasSubstr("text_config"), HasSubstr("model_type"))));
 }
 
+TEST(HfConfig, TheLlmOfALlavaHasOnlyWhatIsNoDefault) {
+  // As transformers saves llava-hf/llava-1.5-7b-hf.
+  const LlamaConfig llama = parse_llama_config(Json::parse(
+      R"({"model_type":"llava","text_config":{"_name_or_path":"lmsys/vicuna-7b-v1.5",
+          "max_position_embeddings":4096,"model_type":"llama","rms_norm_eps":1e-05,
+          "vocab_size":32064}})",
+      "config.json"));
+  EXPECT_EQ(llama.hidden_size, 4096);
+  EXPECT_EQ(llama.intermediate_size, 11008);
+  EXPECT_EQ(llama.num_hidden_layers, 32);
+  EXPECT_EQ(llama.num_attention_heads, 32);
+  EXPECT_EQ(llama.num_key_value_heads, 32);
+  EXPECT_EQ(llama.max_position_embeddings, 4096);
+  EXPECT_EQ(llama.vocab_size, 32064);
+  EXPECT_EQ(llama.rms_norm_eps, 1e-5);
+  EXPECT_EQ(llama.bos_token_id, 1);
+  EXPECT_EQ(llama.eos_token_id, 2);
+  const LlamaConfig bare =
+      parse_llama_config(Json::parse(R"({"model_type":"llava","text_config":{}})", "config.json"));
+  EXPECT_EQ(bare.vocab_size, 32000);
+  EXPECT_EQ(bare.rms_norm_eps, 1e-6);
+}
+
+TEST(HfConfig, TheRotaryBaseNextToTheScalingCounts) {
+  const auto theta = [](const std::string& more) {
+    return parse_llama_config(config(more)).rope_theta;
+  };
+  EXPECT_EQ(theta(R"("rope_theta":10000,"rope_parameters":{"rope_theta":500})"), 500);
+  EXPECT_EQ(theta(R"("rope_theta":10000,"rope_scaling":{"type":"linear","factor":2,
+                     "rope_theta":600})"),
+            600);
+  EXPECT_EQ(theta(R"("rope_theta":700,"rope_parameters":{"rope_type":"default"})"), 700);
+  EXPECT_EQ(theta(R"("rope_theta":null,"rope_parameters":null)"), 10000);
+}
+
+TEST(HfConfig, WhatIsInsideRopeParametersIsNotIgnored) {
+  const auto refused = [](const std::string& more, const std::string& says) {
+    SCOPED_TRACE(more);
+    EXPECT_THAT([&] { parse_llama_config(config(more)); },
+                ThrowsMessage<InputError>(AllOf(HasSubstr("config.json"), HasSubstr(says))));
+  };
+  for (const std::string key : {"rope_scaling", "rope_parameters"}) {
+    const std::string begin = "\"" + key + "\":";
+    refused(begin + R"({"factor":8.0})", key + ": expected a rope_type next to 'factor'");
+    refused(begin + R"({"full_attention":{"rope_type":"yarn","factor":4}})",
+            key +
+                ": expected one set of values for all layers, found one for the layer type "
+                "'full_attention'");
+    refused(begin + R"({"rope_type":"default","partial_rotary_factor":0.5})",
+            key + ".partial_rotary_factor: expected 1, found 0.5");
+    EXPECT_NO_THROW(parse_llama_config(
+        config(begin + R"({"rope_type":"default","partial_rotary_factor":1.0})")));
+    EXPECT_NO_THROW(parse_llama_config(config(begin + R"({"rope_theta":10000.0})")));
+  }
+}
+
 TEST(HfConfig, TiedEmbeddings) {
   EXPECT_FALSE(parse_llama_config(config()).tie_word_embeddings);
   EXPECT_FALSE(parse_llama_config(config(R"("tie_word_embeddings":null)")).tie_word_embeddings);

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 namespace lynceus {
 
@@ -12,5 +13,7 @@ std::string bytes_text(uint64_t bytes);
 std::string count_text(int64_t count);
 /// "0.05 s", "12.3 s", "4 min 10 s", "2 h 5 min".
 std::string seconds_text(double seconds);
+/// "1 sample", "2 samples". `noun`: in the singular, with a regular plural.
+std::string counted(int64_t count, std::string_view noun);
 
 }  // namespace lynceus

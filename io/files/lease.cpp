@@ -87,16 +87,9 @@ std::string to_text(const LeaseOwner& owner) {
 }
 constexpr uint64_t kHeartbeatOffset = sizeof("{\"heartbeat\": \"") - 1;
 
-/// nullopt if there is no lease, also if its owner removes it meanwhile.
-std::optional<LeaseOwner> read_owner(const fs::path& path) {
-  std::string text;
-  try {
-    text = read_text(path, 1 << 16);
-  } catch (const IoError&) {
-    if (!file_exists(path)) return std::nullopt;
-    throw;
-  }
-  const Json json = Json::parse(text, path.string());
+/// InputError with the cure for a file that is no lease, such as one of a system that crashed.
+LeaseOwner read_present_owner(const fs::path& path) try {
+  const Json json = Json::parse(read_text(path, 1 << 16), "its text");
   const Json owner = json.at("owner");
   const auto since = owner.find("since");
   return LeaseOwner{.host = owner.at("host").string(),
@@ -109,6 +102,19 @@ std::optional<LeaseOwner> read_owner(const fs::path& path) {
                     .token = owner.at("token").string(),
                     .since = since ? since->string() : "",
                     .heartbeat = json.at("heartbeat").string()};
+} catch (const InputError& error) {
+  throw InputError(
+      "{}: expected the name of the process that uses this folder, but: {}. Remove this file if no "
+      "process uses the folder",
+      path.string(), error.what());
+}
+
+/// nullopt if there is no lease, also if its owner removes it meanwhile.
+std::optional<LeaseOwner> read_owner(const fs::path& path) try {
+  return read_present_owner(path);
+} catch (const IoError&) {
+  if (!file_exists(path)) return std::nullopt;
+  throw;
 }
 
 enum class Life { kAlive, kDead, kUnknown };

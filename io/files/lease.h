@@ -64,7 +64,7 @@ struct LeaseOptions {
 class Lease {
  public:
   /// Creates the directory if it is missing. UsageError naming the owner if a living process holds
-  /// the lease; InputError for an invalid LEASE.json; IoError.
+  /// the lease; InputError with what to do for an invalid LEASE.json; IoError.
   static std::unique_ptr<Lease> acquire(const std::filesystem::path& directory,
                                         const LeaseOptions& options = {});
   /// Calls release().

@@ -1,6 +1,10 @@
 #include "prepare/journal.h"
 
+#include <charconv>
+#include <chrono>
+#include <ctime>
 #include <optional>
+#include <string_view>
 #include <system_error>
 #include <utility>
 
@@ -23,6 +27,15 @@ std::string identity_of(const fs::path& shard) {
   return io::ShardSidecar::read(shard).outside.hex();
 }
 
+/// UsageError for a shard that is missing or another one, InputError for a damaged one.
+void check_shard(const fs::path& shard, const std::string& identity) {
+  if (!io::file_exists(shard)) throw UsageError("{} is missing", shard.string());
+  const io::ShardSidecar sidecar = io::ShardSidecar::read(shard);
+  if (sidecar.outside.hex() != identity)
+    throw UsageError("{} is another shard than the one that was prepared", shard.string());
+  sidecar.check(io::File::open(shard));
+}
+
 /// Lists only the shards after the first `shards`.
 JsonValue to_json(const PrepareState& state, size_t shards) {
   JsonValue list = JsonValue::array();
@@ -43,7 +56,7 @@ JsonValue to_json(const PrepareState& state, size_t shards) {
                             {"shards", list}});
 }
 
-/// The state of a journal line, after `before`. InputError for a shard that is missing or replaced.
+/// The state of a journal line, after `before`. Errors of check_shard().
 PrepareState parse_state(const io::Json& json, PrepareState before, const fs::path& directory) {
   PrepareState state = std::move(before);
   state.rows = json.at("rows").integer(0);
@@ -60,15 +73,13 @@ PrepareState parse_state(const io::Json& json, PrepareState before, const fs::pa
   if (const auto account = json.find("account")) state.account = account_of(*account);
   for (const io::Json& shard : json.at("shards").elements()) {
     const fs::path path = directory / fs::path(shard.at(0).string()).filename();
-    if (!io::file_exists(path) || identity_of(path) != shard.at(1).string())
-      throw InputError("{}: expected the shard that the journal records, found another or none",
-                       path.string());
+    check_shard(path, shard.at(1).string());
     state.series.files.push_back(path);
   }
   return state;
 }
 
-/// The lines of a journal up to the first that is torn or names a shard that is missing.
+/// The lines of a journal up to the first that is torn or names a shard that is not as it was.
 FinishedDataset read_journal(const fs::path& path, const fs::path& directory) {
   FinishedDataset found;
   PrepareState& state = found.state;
@@ -86,8 +97,9 @@ FinishedDataset read_journal(const fs::path& path, const fs::path& directory) {
       }
       state.journal_bytes = end + 1;
     }
-  } catch (const InputError&) {
-    // The state before that line is used.
+  } catch (const Error& error) {  // the state before that line is used
+    if (error.code() == ExitCode::kIo) throw;
+    found.fault = {error.code(), error.what()};
   }
   return found;
 }
@@ -108,6 +120,27 @@ fs::path finished_path(const fs::path& directory, const std::string& name) {
 
 }  // namespace
 
+std::string readable_command(const std::string& command) {
+  constexpr std::string_view kChanged = "changed at ";
+  const size_t begin = command.find(kChanged);
+  if (begin == std::string::npos) return command;
+  int64_t count = 0;
+  const char* const number = command.data() + begin + kChanged.size();
+  const auto [end, error] = std::from_chars(number, command.data() + command.size(), count);
+  if (error != std::errc()) return command;
+  const fs::file_time_type time{fs::file_time_type::duration(count)};
+  const auto since_1970 = std::chrono::file_clock::to_sys(time).time_since_epoch();
+  const std::time_t seconds = std::chrono::floor<std::chrono::seconds>(since_1970).count();
+  const auto rest = since_1970 - std::chrono::seconds(seconds);
+  std::tm parts{};
+  gmtime_r(&seconds, &parts);
+  char text[32];
+  std::strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S", &parts);
+  return fmt::format("{}{}.{:03} UTC{}", command.substr(0, begin + kChanged.size()), text,
+                     std::chrono::duration_cast<std::chrono::milliseconds>(rest).count(),
+                     command.substr(static_cast<size_t>(end - command.data())));
+}
+
 fs::path PrepareJournal::path_of(const fs::path& directory, const std::string& name) {
   return directory / (name + ".unfinished");
 }
@@ -121,15 +154,17 @@ std::optional<PrepareState> PrepareJournal::find(const fs::path& directory, cons
     throw UsageError(
         "{} belongs to an unfinished run of another command, or the input has changed since; "
         "--overwrite starts again; that run was: {}",
-        path.string(), found.command);
+        path.string(), readable_command(found.command));
   return found.state;
 }
 
 std::optional<FinishedDataset> PrepareJournal::find_finished(const fs::path& directory,
-                                                             const std::string& name) {
+                                                             const std::string& name,
+                                                             DatasetFault* fault) {
   const fs::path path = finished_path(directory, name);
   if (!io::file_exists(path)) return std::nullopt;
   FinishedDataset found = read_journal(path, directory);
+  if (fault != nullptr) *fault = found.fault;
   if (!found.state.is_done) return std::nullopt;
   found.state.journal_bytes = 0;  // it is no journal to continue
   return found;

@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 
+#include "core/error.h"
 #include "io/dataset/shard_series.h"
 #include "io/files/file.h"
 #include "prepare/rows/source.h"
@@ -29,26 +30,39 @@ struct PrepareState {
   uint64_t journal_bytes = 0;               ///< end of the journal line with this state
 };
 
+/// Why a dataset that was complete is not any more: kUsage for a shard that is missing or another
+/// one, kInput for a damaged one. No text: it is complete.
+struct DatasetFault {
+  ExitCode code = ExitCode::kDone;
+  std::string text;
+};
+
 /// A complete dataset.
 struct FinishedDataset {
   std::string command;
   PrepareState state;
+  DatasetFault fault = {};
 };
+
+/// A command as people read it: with the time of the input's last change as a date.
+std::string readable_command(const std::string& command);
 
 class PrepareJournal {
  public:
   static std::filesystem::path path_of(const std::filesystem::path& directory,
                                        const std::string& name);
-  /// The state that an earlier run of the same command left, up to the first shard that is missing
-  /// or was replaced. nullopt if there is no journal. UsageError if the journal is of another
-  /// command; `command` is one text with everything that determines the shards.
+  /// The state that an earlier run of the same command left, up to the first shard that is missing,
+  /// was replaced or is damaged outside its media. nullopt if there is no journal. UsageError if
+  /// the journal is of another command; `command` is one text with everything that determines the
+  /// shards.
   static std::optional<PrepareState> find(const std::filesystem::path& directory,
                                           const std::string& name, const std::string& command);
 
   /// What DIR/NAME.finished says; nullopt if there is none, or if a shard that it records is
-  /// missing or was replaced.
+  /// missing, was replaced or is damaged outside its media: then `fault`, if given, says so.
   static std::optional<FinishedDataset> find_finished(const std::filesystem::path& directory,
-                                                      const std::string& name);
+                                                      const std::string& name,
+                                                      DatasetFault* fault = nullptr);
   /// Writes DIR/NAME.finished, durably.
   static void write_finished(const std::filesystem::path& directory, const std::string& name,
                              const FinishedDataset& dataset);

@@ -9,6 +9,7 @@
 
 #include "core/error.h"
 #include "core/text/text_encoding.h"
+#include "core/text/units.h"
 #include "prepare/journal.h"
 #include "prepare/run.h"
 
@@ -33,7 +34,8 @@ std::string options_without(const std::string& command, const std::string& other
   const std::vector<std::string> others = options_of(other);
   std::vector<std::string> only;
   for (const std::string& option : options_of(command))
-    if (std::find(others.begin(), others.end(), option) == others.end()) only.push_back(option);
+    if (std::find(others.begin(), others.end(), option) == others.end())
+      only.push_back(readable_command(option));
   return only.empty() ? "nothing else" : fmt::format("{}", fmt::join(only, ", "));
 }
 
@@ -66,7 +68,12 @@ bool is_complete_already(const PrepareConfig& common, const std::vector<DatasetC
   int64_t samples = 0;
   size_t shards = 0;
   for (const auto& [name, command] : datasets) {
-    const auto found = PrepareJournal::find_finished(directory, name);
+    DatasetFault fault;
+    const auto found = PrepareJournal::find_finished(directory, name, &fault);
+    if (!fault.text.empty() && !io::ShardSeries::existing(directory, name).empty())
+      throw Error(fault.code,
+                  fmt::format("{}: the dataset {} already exists; --overwrite replaces it",
+                              fault.text, name));
     if (!found) {
       all = false;
       continue;
@@ -86,8 +93,8 @@ bool is_complete_already(const PrepareConfig& common, const std::vector<DatasetC
     std::error_code ignored;
     fs::remove(PrepareJournal::path_of(directory, dataset.name), ignored);
   }
-  fmt::print("already complete: {} samples in {} {}\n", samples, shards,
-             shards == 1 ? "shard" : "shards");
+  fmt::print("already complete: {} in {}\n", counted(samples, "sample"),
+             counted(static_cast<int64_t>(shards), "shard"));
   return true;
 }
 

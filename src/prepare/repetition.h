@@ -27,7 +27,8 @@ std::string complete_command(const std::string& command, const PrepareConfig& co
 
 /// Whether this command has already completed all datasets, with their texts and tokenizer; then
 /// prints how much they are. UsageError naming the differences if another command, or this one with
-/// another input, completed one of them. Always false with --overwrite.
+/// another input, completed one of them, or if shards are missing or others; InputError if one is
+/// damaged. Always false with --overwrite.
 bool is_complete_already(const PrepareConfig& common, const std::vector<DatasetCommand>& datasets);
 
 }  // namespace lynceus::prepare

@@ -146,9 +146,50 @@ TEST_F(PrepareTest, ARepeatedCommandIsComplete) {
   ASSERT_EQ(run("shapes --count 2 --seed 9 --output " + path("other")).code, 0);
   for (const char* name : {"/train-Color.h5", "/train-Color.h5.xxh"})
     fs::copy_file(path("other") + name, path("out") + name, fs::copy_options::overwrite_existing);
-  expect_refused(shapes, 2, "already exists; --overwrite replaces it");
+  expect_refused(shapes, 2, "train-Color.h5 is another shard than the one that was prepared");
   fs::remove(path("out") + "/train-Color.h5");
-  expect_refused(shapes, 2, "already exists; --overwrite replaces it");
+  EXPECT_EQ(run(shapes).code, 2) << "its texts and tokenizer exist";
+}
+
+TEST_F(PrepareTest, ARepeatedCommandFindsADamagedShard) {
+  const std::string input = write("rows.jsonl", "{\"text\": \"one\"}\n{\"text\": \"two\"}\n");
+  const std::string command = "jsonl --input " + input + " --output " + path("out");
+  ASSERT_EQ(run(command).code, 0);
+  const std::string shard = path("out") + "/rows.h5", sidecar = shard + ".xxh";
+  const std::string bytes = io::read_text(shard), digest = io::read_text(sidecar);
+  const std::string cure = "the dataset rows already exists; --overwrite replaces it";
+  write("out/rows.h5", "");
+  expect_refused(command, 3, "found 0: the file is truncated");
+  expect_refused(command, 3, cure);
+  std::string changed = bytes;
+  changed[changed.size() / 2] = static_cast<char>(changed[changed.size() / 2] ^ 1);
+  write("out/rows.h5", changed);
+  expect_refused(command, 3, "metadata digest: expected ");
+  write("out/rows.h5", bytes);
+  EXPECT_EQ(run(command).text, "already complete: 2 samples in 1 shard\n");
+  fs::remove(sidecar);
+  expect_refused(command, 3, "expected the shard's digest in ");
+  write("out/rows.h5.xxh", digest);
+  // All shards gone: nothing to lose, they are written again.
+  fs::remove(shard);
+  fs::remove(sidecar);
+  EXPECT_EQ(run(command).code, 0);
+  EXPECT_EQ(io::read_text(shard), bytes);
+}
+
+TEST_F(PrepareTest, ATouchedInputIsRefusedWithItsDate) {
+  const std::string input = write("rows.jsonl", "{\"text\": \"one\"}\n");
+  const std::string command = "jsonl --input " + input + " --output " + path("out");
+  const auto at = [&](int seconds) {
+    fs::last_write_time(input, std::chrono::file_clock::from_sys(
+                                   std::chrono::sys_seconds(std::chrono::seconds(seconds))));
+  };
+  at(1'000'000'000);
+  ASSERT_EQ(run(command).code, 0);
+  at(1'000'000'001);
+  expect_refused(command, 2,
+                 "prepared with: changed at 2001-09-09 01:46:40.000 UTC; this command has: changed "
+                 "at 2001-09-09 01:46:41.000 UTC");
 }
 
 TEST_F(PrepareTest, ARepeatedCommandWithAnotherInputIsRefused) {
@@ -156,7 +197,7 @@ TEST_F(PrepareTest, ARepeatedCommandWithAnotherInputIsRefused) {
   const std::string two = write("two.jsonl", "{\"text\": \"two\"}\n{\"text\": \"three\"}\n");
   const std::string out = " --output " + path("out");
   ASSERT_EQ(run("jsonl --input " + one + out).code, 0);
-  EXPECT_EQ(run("jsonl --input " + one + out).text, "already complete: 1 samples in 1 shard\n");
+  EXPECT_EQ(run("jsonl --input " + one + out).text, "already complete: 1 sample in 1 shard\n");
   expect_refused("jsonl --input " + one + out + " --captions first", 2,
                  "prepared with: captions all; this command has: captions first");
   // With one more input the complete dataset is kept.

@@ -215,7 +215,15 @@ TEST_F(LeaseTest, HeartbeatMoves) {
 TEST_F(LeaseTest, UnreadableLeaseIsAnInputErrorUnlessTakenOver) {
   fs::create_directories(run_);
   atomic_write_text(run_ / kLeaseName, "no json");
-  EXPECT_THROW(Lease::acquire(run_), InputError);
+  for (const std::string content :
+       {std::string(), std::string(300, '\0'), std::string("{\"a\": 1}"), std::string("[1, 2]"),
+        std::string("hello")}) {
+    std::ofstream(run_ / kLeaseName, std::ios::binary) << content;
+    EXPECT_THAT(
+        [&] { Lease::acquire(run_); },
+        testing::ThrowsMessage<InputError>(testing::AllOf(
+            HasSubstr(kLeaseName), HasSubstr("Remove this file if no process uses the folder"))));
+  }
   LeaseOptions options;
   options.take_over = true;
   EXPECT_TRUE(Lease::acquire(run_, options)->still_mine());

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "core/error.h"
+#include "core/text/spelling.h"
 
 namespace lynceus {
 
@@ -35,6 +36,16 @@ std::vector<fs::path> kinds_in(const fs::path& folder) {
   return kinds;
 }
 
+/// The files with this suffix in a folder of the configs, without it.
+std::vector<std::string> names_in(const std::string& folder, const std::string& suffix) {
+  std::error_code ignored;
+  std::vector<std::string> names;
+  for (const fs::path& configs : config_folders())
+    for (const auto& entry : fs::directory_iterator(configs / folder, ignored))
+      if (entry.path().extension() == suffix) names.push_back(entry.path().stem().string());
+  return names;
+}
+
 }  // namespace
 
 fs::path find_resource(const std::string& key, const std::string& folder, const std::string& name,
@@ -49,7 +60,9 @@ fs::path find_resource(const std::string& key, const std::string& folder, const 
   std::string looked;
   for (const fs::path& candidate : candidates)
     looked += (looked.empty() ? "" : ", ") + candidate.string();
-  throw UsageError("{}: no file '{}'; looked for {}", key, name, looked);
+  const std::string near = nearest_name(name, names_in(folder, suffix));
+  throw UsageError("{}: no file '{}'{}; looked for {}", key, name,
+                   near.empty() ? "" : fmt::format(", did you mean {}?", near), looked);
 }
 
 fs::path find_config(const std::string& name) {

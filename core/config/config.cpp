@@ -4,8 +4,10 @@
 // first fault. So it gets one line at a time, after the header of that line's section.
 #include "core/config/config.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <boost/program_options/errors.hpp>
@@ -14,11 +16,11 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
 #include <limits>
 #include <sstream>
 #include <utility>
 
+#include "core/config/line.h"
 #include "core/error.h"
 #include "core/home.h"
 #include "core/resource.h"
@@ -30,23 +32,6 @@ namespace lynceus {
 namespace {
 
 constexpr uintmax_t kMaxFileBytes = 1 << 20;
-constexpr std::string_view kSpace = " \t\r\n\v\f";
-
-std::string trim(std::string_view text) {
-  const size_t begin = text.find_first_not_of(kSpace);
-  if (begin == std::string_view::npos) return "";
-  return std::string(text.substr(begin, text.find_last_not_of(kSpace) - begin + 1));
-}
-
-/// `#` begins a comment anywhere (Boost's rule), `;` at the start of a line or after a space.
-size_t find_comment(std::string_view text) {
-  for (size_t i = 0; i < text.size(); ++i)
-    if (text[i] == '#' ||
-        (text[i] == ';' && (i == 0 || kSpace.find(text[i - 1]) != std::string_view::npos)))
-      return i;
-  return std::string_view::npos;
-}
-
 std::string_view leaf_of(std::string_view key) { return key.substr(key.rfind('.') + 1); }
 
 /// Reads a small text file; returns why it cannot be read, or an empty text.
@@ -58,13 +43,36 @@ std::string read_text(const std::string& path, std::string& text) {
   if (std::filesystem::is_regular_file(status) &&
       std::filesystem::file_size(path, error) > kMaxFileBytes)
     return fmt::format("larger than {} bytes", kMaxFileBytes);
-  std::ifstream file(path, std::ios::binary);
-  if (!file) return std::strerror(errno);
+  // Non-blocking, because open() would wait until somebody writes to a named pipe.
+  const int descriptor = ::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+  if (descriptor < 0) return std::strerror(errno);
+  fcntl(descriptor, F_SETFL, 0);
+  std::string reason;
   text.resize(kMaxFileBytes);
-  file.read(text.data(), static_cast<std::streamsize>(text.size()));
-  if (file.bad()) return "reading failed";
-  text.resize(static_cast<size_t>(file.gcount()));
-  return "";
+  size_t size = 0;
+  for (ssize_t got = 1; got != 0 && size < text.size();) {
+    got = ::read(descriptor, text.data() + size, text.size() - size);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) reason = std::strerror(errno);
+    if (got < 0) break;
+    size += static_cast<size_t>(got);
+  }
+  ::close(descriptor);
+  text.resize(size);
+  if (reason.empty() && text.empty() && std::filesystem::is_fifo(status))
+    return "a pipe to which nobody writes";
+  return reason;
+}
+
+/// "; did you mean tiny? The shipped configs are ...".
+std::string known_configs(const std::string& name) {
+  const std::vector<std::string> shipped = shipped_configs();
+  std::vector<std::string> names = shipped;  // with and without their folder
+  for (const std::string& config : shipped) names.push_back(config.substr(config.rfind('/') + 1));
+  const std::string near = nearest_name(name, names);
+  return fmt::format("{} shipped configs are {}",
+                     near.empty() ? "; the" : fmt::format("; did you mean {}? The", near),
+                     fmt::join(shipped, ", "));
 }
 
 }  // namespace
@@ -147,10 +155,8 @@ void ConfigReader::read_file(const std::string& path) {
   if (const std::string reason = read_text(path, content); !reason.empty()) {
     std::error_code ignored;
     const bool is_name = !path.ends_with(".ini") && !std::filesystem::exists(path, ignored);
-    fault(fmt::format(
-        "{}: config file cannot be read: {}{}", path, reason,
-        is_name ? fmt::format("; the shipped configs are {}", fmt::join(shipped_configs(), ", "))
-                : ""));
+    fault(fmt::format("{}: config file cannot be read: {}{}", path, reason,
+                      is_name ? known_configs(path) : ""));
     return;
   }
   if (const char* encoding = wide_encoding(content)) {
@@ -162,34 +168,34 @@ void ConfigReader::read_file(const std::string& path) {
     return;
   }
   ++layer_;
-  std::map<std::string, int> seen;
+  std::map<std::string, std::string> seen;
   std::istringstream lines(content.substr(byte_order_mark(content)));
   std::string raw, header;
   for (int number = 1; std::getline(lines, raw); ++number) {
-    const std::string text = trim(std::string_view(raw).substr(0, find_comment(raw)));
-    if (text.empty()) continue;
-    if (text.front() == '[' && text.back() == ']')
-      header = text;
+    const ConfigLine line = parse_config_line(raw);
+    if (line.text.empty()) continue;
+    if (line.text.front() == '[' && line.text.back() == ']')
+      header = line.text;
     else
-      read_line(path, number, header, text, seen);
+      read_line(fmt::format("{}:{}", path, number), header, line.text, line.quoted, seen);
   }
 }
 
-void ConfigReader::read_line(const std::string& path, int line, const std::string& header,
-                             const std::string& text, std::map<std::string, int>& seen) {
+void ConfigReader::read_line(const std::string& place, const std::string& header,
+                             const std::string& text, const std::optional<std::string>& quoted,
+                             std::map<std::string, std::string>& seen) {
   namespace options = boost::program_options;
-  const std::string place = fmt::format("{}:{}", path, line);
   try {
     std::istringstream stream(header + "\n" + text);
     const auto parsed = options::parse_config_file(stream, options::options_description(), true);
     for (const auto& option : parsed.options) {
       const std::string& key = option.string_key;
       const Field* field = find(key);
-      const auto [earlier, first] = seen.emplace(key, line);
+      const auto [earlier, first] = seen.emplace(key, place.substr(place.rfind(':') + 1));
       if (!first && field != nullptr && !field->is_list())
         fault(fmt::format("{}: {} is already set on line {}", place, key, earlier->second));
       else
-        apply(key, option.value.empty() ? "" : option.value.front(), place);
+        apply(key, quoted ? *quoted : option.value.empty() ? "" : option.value.front(), place);
     }
   } catch (const options::error&) {
     fault(fmt::format("{}: expected [section] or key = value, found '{}'", place, text));
@@ -209,14 +215,7 @@ void ConfigReader::apply(const std::string& key, const std::string& value,
     fault_unknown(origin, key);
     return;
   }
-  const std::string text = expand_home(trim(value));
-  if (find_comment(text) != std::string::npos || text.find('\n') != std::string::npos) {
-    fault(
-        fmt::format("{}: {}: expected a value without '#', ' ;' and line breaks, which a config "
-                    "file cannot hold, found '{}'",
-                    origin, key, text));
-    return;
-  }
+  const std::string text = expand_home(field->is_text() ? value : trimmed(value));
   const std::string expected = field->assign(text, field->is_list() && field->layer == layer_);
   if (!expected.empty()) {
     fault(fmt::format("{}: {}: expected {}, found '{}'", origin, key, expected, text));
@@ -285,8 +284,9 @@ std::string ConfigReader::print(const std::vector<std::string>& without) const {
     const size_t dot = value.key.find('.');
     const std::string section = dot == std::string::npos ? "" : value.key.substr(0, dot);
     if (std::find(order.begin(), order.end(), section) == order.end()) order.push_back(section);
-    const std::string assignment = fmt::format(
-        "{} = {}", dot == std::string::npos ? value.key : value.key.substr(dot + 1), value.value);
+    const std::string assignment =
+        fmt::format("{} = {}", dot == std::string::npos ? value.key : value.key.substr(dot + 1),
+                    value_in_file(value.value));
     blocks[section] += fmt::format("{:<40}  # {}\n", assignment, value.origin);
   }
   std::string text;

@@ -23,6 +23,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -60,8 +61,9 @@ class ConfigReader {
   }
 
   /// `arguments` follow the program's and the subcommand's name. Reads the --config files, then the
-  /// options, then calls check(). Forms: --key value, --key=value; a bool needs no value; a list
-  /// takes all arguments up to the next option; arguments after "--" are positional.
+  /// options, then calls check(). Forms: --key value, --key=value, with the value taken
+  /// literally; a bool needs no value; a list takes all arguments up to the next option; arguments
+  /// after "--" are positional.
   CommandLine read(const std::vector<std::string>& arguments);
 
   /// Adds one INI file as a layer. check() reports its faults.
@@ -94,8 +96,10 @@ class ConfigReader {
   };
 
   CommandLine split(const std::vector<std::string>& arguments, std::vector<Option>& options);
-  void read_line(const std::string& path, int line, const std::string& header,
-                 const std::string& text, std::map<std::string, int>& seen);
+  /// `place`: FILE:LINE. `quoted`: the value, which then is not in `text`.
+  void read_line(const std::string& place, const std::string& header, const std::string& text,
+                 const std::optional<std::string>& quoted,
+                 std::map<std::string, std::string>& seen);
   void apply(const std::string& key, const std::string& value, const std::string& origin);
   Field* find(std::string_view key);
   void fault(const std::string& message) { faults_.add(message); }

@@ -48,6 +48,10 @@ class ConfigVisitor {
     int layer = 0;                             // the file or command line that set it last; 0: none
 
     bool is_list() const { return std::holds_alternative<std::vector<std::string>*>(target); }
+    /// Whether spaces at the ends of a value are part of it.
+    bool is_text() const {
+      return choices.empty() && (is_list() || std::holds_alternative<std::string*>(target));
+    }
     bool is_bool() const { return std::holds_alternative<bool*>(target); }
     std::vector<std::string> texts() const;
     /// Empty if `text` was assigned, else what was expected.

@@ -34,10 +34,16 @@ const char* wide_encoding(std::string_view text) {
   using namespace std::string_view_literals;
   if (text.starts_with("\xFF\xFE\0\0"sv) || text.starts_with("\0\0\xFE\xFF"sv)) return "UTF-32";
   if (text.starts_with("\xFF\xFE"sv) || text.starts_with("\xFE\xFF"sv)) return "UTF-16";
-  // Without a mark: the first characters are ASCII, so every second byte is zero.
+  // Without a mark: the first characters are ASCII, so every second byte is zero. One letter and
+  // only zeros after it is the name in a tar archive.
   if (text.size() < 4) return nullptr;
+  const bool has_two = text.size() >= 8;
   const auto is = [&](bool a, bool b, bool c, bool d) {
-    return (text[0] != 0) == a && (text[1] != 0) == b && (text[2] != 0) == c && (text[3] != 0) == d;
+    const auto begins = [&](std::string_view part) {
+      return (part[0] != 0) == a && (part[1] != 0) == b && (part[2] != 0) == c &&
+             (part[3] != 0) == d;
+    };
+    return begins(text) && (!has_two || begins(text.substr(4)));
   };
   if (is(true, false, false, false) || is(false, false, false, true)) return "UTF-32";
   if (is(true, false, true, false) || is(false, true, false, true)) return "UTF-16";
@@ -45,20 +51,22 @@ const char* wide_encoding(std::string_view text) {
 }
 
 std::string_view utf8_text(std::string_view text, std::string_view origin) {
-  if (const char* encoding = wide_encoding(text.substr(0, 4)))
+  if (const char* encoding = wide_encoding(text.substr(0, 8)))
     throw InputError("{}: expected UTF-8, found {}; iconv -f {} -t UTF-8 converts it", origin,
                      encoding, encoding);
   return text.substr(byte_order_mark(text));
 }
 
-bool is_utf8(std::string_view text) {
-  while (!text.empty()) {
-    const size_t length = character_length(text);
-    if (length == 0) return false;
-    text.remove_prefix(length);
+size_t invalid_utf8(std::string_view text) {
+  for (size_t at = 0; at < text.size();) {
+    const size_t length = character_length(text.substr(at));
+    if (length == 0) return at;
+    at += length;
   }
-  return true;
+  return std::string_view::npos;
 }
+
+bool is_utf8(std::string_view text) { return invalid_utf8(text) == std::string_view::npos; }
 
 std::string printable(std::string_view text) {
   std::string shown;

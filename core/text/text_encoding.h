@@ -24,4 +24,7 @@ std::string printable(std::string_view text);
 /// The text without a byte order mark. InputError that begins with `origin` for UTF-16 and UTF-32.
 std::string_view utf8_text(std::string_view text, std::string_view origin);
 
+/// The place of the first byte that is not part of a character in UTF-8; npos: all are.
+size_t invalid_utf8(std::string_view text);
+
 }  // namespace lynceus

@@ -1,7 +1,10 @@
+#include <fmt/ranges.h>
+
 #include <algorithm>
 
 #include "cli/command.h"
 #include "cli/prepare_command.h"
+#include "core/text/spelling.h"
 #include "parallel/agreement.h"
 #include "parallel/mpi_session.h"
 
@@ -45,11 +48,15 @@ constexpr NamedSource kSources[] = {
     {"webdataset", run_webdataset}, {"video", run_video},     {"shapes", run_shapes},
 };
 
-std::string names() {
-  std::string all;
-  for (const NamedSource& source : kSources)
-    all += fmt::format("{}{}", all.empty() ? "" : ", ", source.name);
+std::vector<std::string> names() {
+  std::vector<std::string> all;
+  for (const NamedSource& source : kSources) all.emplace_back(source.name);
   return all;
+}
+
+std::string guess(const std::string& name) {
+  const std::string near = name.empty() ? "" : nearest_name(name, names());
+  return near.empty() ? "" : fmt::format(", did you mean {}?", near);
 }
 
 }  // namespace
@@ -65,8 +72,9 @@ ExitCode run_prepare(const Arguments& arguments) {
                                     [&](const NamedSource& one) { return one.name == name; });
   parallel::agree(*world, [&] {
     if (source == std::end(kSources))
-      throw UsageError("prepare: expected a source as the first argument, one of {}; found {}",
-                       names(), name.empty() ? "none" : "'" + name + "'");
+      throw UsageError("prepare: expected a source as the first argument, one of {}; found {}{}",
+                       fmt::join(names(), ", "), name.empty() ? "none" : "'" + name + "'",
+                       guess(name));
   });
   source->run({arguments.begin() + 1, arguments.end()}, *world);
   return ExitCode::kDone;

@@ -2,10 +2,16 @@
 // back as the same values.
 #include "core/config/config.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
+#include <chrono>
+#include <filesystem>
 #include <fstream>
+#include <thread>
 
 #include "core/error.h"
 
@@ -192,10 +198,65 @@ TEST_F(ConfigTest, IntegersRefuseWhatTheyCannotHold) {
   EXPECT_EQ(faults_of({"--model.hidden_size", "-9223372036854775808"}), "");
 }
 
-TEST_F(ConfigTest, ValuesThatAFileCannotHoldAreRefused) {
-  EXPECT_THAT(faults_of({"--model.train=a#b"}), HasSubstr("without '#'"));
-  EXPECT_THAT(faults_of({"--model.train=a ;b"}), HasSubstr("without '#'"));
-  EXPECT_EQ(faults_of({"--model.train=a;b=c"}), "");
+TEST_F(ConfigTest, CommandLineValuesAreLiteralAndReadBackFromAFile) {
+  for (const std::string value :
+       {"a#b", "a ;b", " a", "a ", "#", " ", "a\nb", "a\rb", "\"a\"", "\"a#b\"", "\" a\"",
+        "a\\b # c", "\"", "\"a # b", "a;b=c", "[a]", "\"\\\" #\"", "\\n", "\"\\n\""}) {
+    SCOPED_TRACE(value);
+    SampleConfig typed, copy;
+    ConfigReader first, again;
+    first.add(typed);
+    first.read({"--model.train", value, "--data.source", value, "x:1:y " + value});
+    EXPECT_EQ(typed.train, value);
+    EXPECT_THAT(typed.sources, ElementsAre(value, "x:1:y " + value));
+    again.add(copy);
+    again.read_file(write("literal.ini", first.print()));
+    again.check();
+    EXPECT_EQ(copy.train, value) << first.print();
+    EXPECT_EQ(copy.sources, typed.sources) << first.print();
+  }
+  EXPECT_EQ(faults_of({"--model.hidden_size", " 8 "}), "") << "a number has no spaces of its own";
+}
+
+TEST_F(ConfigTest, QuotesOfAFileArePartOfAValueThatNeedsNone) {
+  reader.read_file(
+      write("quotes.ini",
+            "[model]\ntrain = \"a b\"  # as ever\n[data]\nsource = \"a # b\" # comment\n"
+            "source = \"a\" \"b # c\"\nsource = \"open # c\n"));
+  reader.check();
+  EXPECT_EQ(config.train, "\"a b\"");
+  EXPECT_THAT(config.sources, ElementsAre("a # b", "\"a\" \"b", "\"open"));
+}
+
+TEST_F(ConfigTest, APipeIsReadAndDoesNotBlock) {
+  const std::string pipe = testing::TempDir() + "pipe.ini";
+  ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
+  EXPECT_EQ(faults_of({"--config", pipe}),
+            pipe + ": config file cannot be read: a pipe to which nobody writes");
+  const int both = open(pipe.c_str(), O_RDWR);
+  const std::string text = "[train]\nseed = 11\n";
+  ASSERT_EQ(::write(both, text.data(), text.size()), static_cast<ssize_t>(text.size()));
+  std::thread closes([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(200));
+    ::close(both);
+  });
+  reader.read({"--config", pipe});
+  closes.join();
+  EXPECT_EQ(config.seed, 11u);
+  std::filesystem::remove(pipe);
+}
+
+TEST_F(ConfigTest, AnArchiveIsNotTakenForText) {
+  std::string tar(1024, '\0');
+  tar[0] = 'x';
+  tar.replace(257, 6, "ustar");
+  EXPECT_THAT(faults_of({"--config", write("archive.ini", tar)}), HasSubstr("is a tar archive"));
+}
+
+TEST_F(ConfigTest, ANearNameOfAConfigIsGuessed) {
+  EXPECT_THAT(faults_of({"--config", "tinny"}),
+              HasSubstr("; did you mean tiny? The shipped configs"));
+  EXPECT_THAT(faults_of({"--config", "quite-unlike-any"}), HasSubstr("; the shipped configs are"));
 }
 
 TEST_F(ConfigTest, EveryElementOfAListHasItsOwnLine) {

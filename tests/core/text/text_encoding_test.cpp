@@ -49,5 +49,21 @@ TEST(TextEncoding, WideTextIsNamed) {
                                  testing::HasSubstr("iconv"))));
 }
 
+TEST(TextEncoding, ANameWithZerosAfterItIsNoWideText) {
+  std::string tar(512, '\0');
+  tar[0] = 'x';
+  EXPECT_EQ(wide_encoding(tar), nullptr);
+  EXPECT_STREQ(wide_encoding(std::string("x\0\0\0y\0\0\0", 8)), "UTF-32");
+  EXPECT_STREQ(wide_encoding(std::string("x\0y\0z\0 \0", 8)), "UTF-16");
+}
+
+TEST(TextEncoding, InvalidUtf8IsFound) {
+  for (const char* text : {"", "a", "R\xC3\xB6n", "\xE2\x96\x81", "\xF0\x9F\x98\x80"})
+    EXPECT_EQ(invalid_utf8(text), std::string_view::npos) << text;
+  for (const char* text : {"ab\xFF", "ab\xC3", "ab\xC3(", "ab\xC0\x80", "ab\xED\xA0\x80", "ab\x80",
+                           "ab\xF4\x90\x80\x80", "ab\xE0\x80\x80", "ab\xF0\x80\x80\x80"})
+    EXPECT_EQ(invalid_utf8(text), 2u) << text;
+}
+
 }  // namespace
 }  // namespace lynceus

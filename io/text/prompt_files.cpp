@@ -11,6 +11,7 @@
 #include "core/text/text_encoding.h"
 #include "io/files/digest.h"
 #include "io/files/file.h"
+#include "io/files/json.h"
 #include "io/files/lines.h"
 
 namespace lynceus::io {
@@ -37,6 +38,27 @@ void for_each_line(const std::filesystem::path& path, Visit visit) {
     const std::string_view line = trimmed(text.substr(begin, end - begin));
     if (!line.empty() && line[0] != '#' && line[0] != ';') visit(number, line);
     begin = end + 1;
+  }
+}
+
+/// InputError for JSON and for bytes that are no text, whose lines would be taken for instructions.
+void refuse_other_than_lines(const std::filesystem::path& path) {
+  const std::string text = read_text(path, kMaxFileBytes);
+  const size_t first = text.find_first_not_of(" \t\r\n");
+  bool is_json = first != std::string::npos && (text[first] == '{' || text[first] == '[');
+  if (is_json) try {
+      Json::parse(text, path.string());
+    } catch (const InputError&) {  // such as "[photo] What is it?"
+      is_json = false;
+    }
+  if (is_json) throw InputError("{}: expected one instruction a line, found JSON", path.string());
+  if (const size_t at = invalid_utf8(text); at != std::string_view::npos)
+    throw InputError("{}: expected UTF-8, found other bytes at position {}", path.string(), at);
+  for (size_t i = 0; i < text.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(text[i]);
+    if (byte >= 0x20 || byte == '\t' || byte == '\r' || byte == '\n') continue;
+    throw InputError("{}: expected text, found the byte {:#04x} at position {}", path.string(),
+                     byte, i);
   }
 }
 
@@ -158,6 +180,7 @@ PromptList PromptList::load(const std::filesystem::path& path) {
     }
     prompts.emplace_back(line);
   });
+  refuse_other_than_lines(path);
   if (prompts.empty()) {
     throw InputError("{}: expected one instruction a line, found none", path.string());
   }

@@ -240,5 +240,23 @@ TEST_F(PromptTest, ErrorsNameThePlace) {
   fs::remove(file);
 }
 
+TEST(PromptList, OtherThanLinesOfTextIsRefused) {
+  const auto file = std::filesystem::path(testing::TempDir()) / "no_lines.txt";
+  const auto load = [&](const std::string& content) {
+    std::ofstream(file, std::ios::binary) << content;
+    return PromptList::load(file);
+  };
+  EXPECT_THAT([&] { load("[\"Look.\",\n \"Say.\"]\n"); },
+              testing::ThrowsMessage<InputError>(testing::HasSubstr("found JSON")));
+  EXPECT_THAT([&] { load("{\"a\": 1}"); },
+              testing::ThrowsMessage<InputError>(testing::HasSubstr("found JSON")));
+  EXPECT_THAT([&] { load(std::string("Look.\nSa\0y.\n", 12)); },
+              testing::ThrowsMessage<InputError>(testing::HasSubstr("found the byte 0x00")));
+  EXPECT_THAT([&] { load("Look\xFF.\n"); },
+              testing::ThrowsMessage<InputError>(testing::HasSubstr("UTF-8")));
+  EXPECT_EQ(load("[photo] What is it?\nR\xC3\xB6ntgen: {text}\n").size(), 2u);
+  std::filesystem::remove(file);
+}
+
 }  // namespace
 }  // namespace lynceus::io

@@ -46,6 +46,21 @@ TEST_F(Stop, User1ToOneOfTwoRanks) {
   expect_stop_and_go([](const Program& program) { kill(program.ranks().back(), SIGUSR1); }, 2);
 }
 
+TEST_F(Stop, HangUpOfItsTerminal) {
+  expect_stop_and_go([](const Program& program) { kill(program.ranks()[0], SIGHUP); }, 0);
+}
+
+TEST_F(Stop, HangUpIsIgnoredUnderNohup) {
+  Program program(train_arguments(run_) + Arguments{"--train.steps", "40"},
+                  {.shell = "trap '' HUP; exec \"$@\""});
+  ASSERT_TRUE(program.wait_until([&] { return metrics_of(run_).steps.size() >= 2; }))
+      << program.wait().all();
+  kill(program.pid(), SIGHUP);
+  const Output output = program.wait();
+  EXPECT_EQ(output.code, 0) << output.all();
+  EXPECT_EQ(metrics_of(run_).steps.size(), 40u);
+}
+
 TEST_F(Stop, TerminateTwiceToAllRanks) {
   expect_stop_and_go(
       [](const Program& program) {

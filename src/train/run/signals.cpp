@@ -23,7 +23,7 @@ volatile std::sig_atomic_t wake_end = -1;
 
 volatile std::sig_atomic_t is_started_by_mpirun = 0;
 
-constexpr int kSignals[] = {SIGUSR1, SIGTERM, SIGINT, SIGCONT};
+constexpr int kSignals[] = {SIGUSR1, SIGTERM, SIGINT, SIGHUP, SIGCONT};
 constexpr char kEnd = 'e', kSignal = 's', kSignalOfParent = 'p';
 
 void wake(int end, char byte) { [[maybe_unused]] const ssize_t written = write(end, &byte, 1); }
@@ -68,7 +68,10 @@ StopRequests::StopRequests(std::filesystem::path run_directory, Answer answer)
   struct sigaction action = {};
   action.sa_sigaction = request_stop;
   action.sa_flags = SA_RESTART | SA_SIGINFO;
+  struct sigaction hangup = {};
+  sigaction(SIGHUP, nullptr, &hangup);
   for (const int signal : kSignals) sigaction(signal, &action, nullptr);
+  if (hangup.sa_handler == SIG_IGN) sigaction(SIGHUP, &hangup, nullptr);  // under nohup
   mask_before_ = block_where_computed();
 }
 

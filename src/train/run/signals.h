@@ -1,6 +1,7 @@
-// Requests to stop: SIGUSR1, SIGTERM, SIGINT, the launcher of `--ranks`, or a file STOP in the run
-// directory. A thread answers them at once; all ranks agree on them before each step, so that all
-// save the same step. A run that another process has taken over stops there too.
+// Requests to stop: SIGUSR1, SIGTERM, SIGINT, SIGHUP (unless it is ignored), the launcher of
+// `--ranks`, or a file STOP in the run directory. A thread answers them at once; all ranks agree on
+// them before each step, so that all save the same step. A run that another process has taken over
+// stops there too.
 #pragma once
 
 #include <signal.h>

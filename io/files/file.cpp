@@ -220,6 +220,12 @@ bool file_exists(const fs::path& path) {
   fail("stat", path, errno);
 }
 
+void expect_file(const fs::path& path, std::string_view what) {
+  std::error_code unknown;  // a path without access fails when it is opened
+  if (fs::symlink_status(path, unknown).type() == fs::file_type::not_found)
+    throw InputError("{}: expected {}, found no such file", path.string(), what);
+}
+
 void truncate_file(const fs::path& path, uint64_t size) {
   std::error_code error;
   fs::resize_file(path, size, error);

@@ -3,6 +3,7 @@
 #include <sentencepiece_processor.h>
 #include <sentencepiece_trainer.h>
 
+#include <cstdio>
 #include <unordered_map>
 
 #include "core/check.h"
@@ -59,10 +60,24 @@ void refuse_other_tokenizer(std::string_view bytes, const std::string& name) {
     throw InputError("{}: expected a SentencePiece model, found {}", name, found);
 }
 
+/// Why no vocabulary of this size can be trained, without SentencePiece's own options.
+std::string reason_of(const std::string& status) {
+  int size = 0, needed = 0;
+  if (const size_t at = status.find("required_chars. "); at != std::string::npos)
+    if (std::sscanf(status.c_str() + at, "required_chars. %d vs %d", &size, &needed) == 2)
+      return fmt::format("at least {} pieces are needed for the characters of these texts", needed);
+  if (const size_t at = status.find("<= "); status.find("too high") != std::string::npos &&
+                                            at != std::string::npos &&
+                                            std::sscanf(status.c_str() + at, "<= %d", &needed) == 1)
+    return fmt::format("these texts have at most {} pieces", needed);
+  return status;
+}
+
 }  // namespace
 
 Tokenizer::Tokenizer(const std::filesystem::path& path)
     : path_(path), processor_(std::make_unique<sentencepiece::SentencePieceProcessor>()) {
+  expect_file(path, "a SentencePiece model");
   const std::string bytes = read_text(path, kMaxModelBytes);
   refuse_foreign(bytes, path.string(), "a SentencePiece model");
   refuse_other_tokenizer(bytes, path.string());
@@ -146,7 +161,7 @@ void train_tokenizer(std::span<const std::string> lines, const TokenizerTraining
   const auto status = sentencepiece::SentencePieceTrainer::Train(options, &iterator, &model);
   if (!status.ok()) {
     throw InputError("{}: cannot train a vocabulary of {} pieces on {} lines: {}", output.string(),
-                     training.vocab_size, lines.size(), status.ToString());
+                     training.vocab_size, lines.size(), reason_of(status.ToString()));
   }
   atomic_write_text(output, model);
 }

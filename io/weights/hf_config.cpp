@@ -182,6 +182,7 @@ LlamaConfig read_llama_config(const std::filesystem::path& path) {
         "{}: expected a model with config.json, found adapter_config.json: merge this adapter into "
         "its model first",
         path.string());
+  expect_file(file, "the config of a LLaMA");
   return parse_llama_config(Json::read(file));
 }
 

@@ -98,13 +98,16 @@ constexpr std::array<const char*, 7> kWeightNames = {
     "consolidated.00.pth", "weights.safetensors",
     "weights.gen.json"};
 
+/// Weights by a rule, for reference cases.
+bool is_generated_name(const std::string& name) { return name.ends_with(".gen.json"); }
+
 WeightSourcePtr open_directory(const fs::path& directory) {
   std::string expected;
   for (const char* name : kWeightNames) {
     std::error_code ignored;  // a link to nowhere is reported when it is opened
     if (file_exists(directory / name) || fs::is_symlink(directory / name, ignored))
       return name == kPieceName ? open_llama_pieces(directory) : open_weights(directory / name);
-    expected += (expected.empty() ? "" : ", ") + std::string(name);
+    if (!is_generated_name(name)) expected += (expected.empty() ? "" : ", ") + std::string(name);
   }
   throw InputError("{}: no weights here: expected one of {}", directory.string(), expected);
 }
@@ -112,15 +115,15 @@ WeightSourcePtr open_directory(const fs::path& directory) {
 }  // namespace
 
 WeightSourcePtr open_weights(const fs::path& path) {
+  expect_file(path, "weights");
   std::error_code ignored;  // a path without access fails below, when it is opened
   if (fs::is_directory(path, ignored)) return open_directory(path);
   const std::string name = path.filename().string();
   if (name.ends_with(".index.json")) return open_index(path);
-  if (name.ends_with(".gen.json")) return open_generated_weights(path);
+  if (is_generated_name(name)) return open_generated_weights(path);
   if (WeightSourcePtr source = open_tensors(path)) return without_model_prefix(std::move(source));
-  throw InputError(
-      "{}: expected a directory, *.safetensors, *.bin, *.pt, *.pth, *.index.json or *.gen.json",
-      path.string());
+  throw InputError("{}: expected a directory, *.safetensors, *.bin, *.pt, *.pth or *.index.json",
+                   path.string());
 }
 
 }  // namespace lynceus::io

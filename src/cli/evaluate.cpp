@@ -47,7 +47,8 @@ CommandLine read_config(const Arguments& arguments, ConfigReader* reader, train:
   CommandLine line = first.read(arguments);
   if (line.help) return line;
   if (!line.positionals.empty())
-    throw UsageError("evaluate: expected options only, found '{}'", line.positionals.front());
+    throw UsageError("evaluate: unexpected argument '{}'; options begin with --",
+                     line.positionals.front());
   Arguments layered = {"--config", given.options.run + "/config.ini"};
   layered.insert(layered.end(), arguments.begin(), arguments.end());
   reader->read(layered);

@@ -8,6 +8,7 @@
 #include <system_error>
 
 #include "train/metrics/metrics.h"
+#include "train/run/weight_origins.h"
 
 namespace lynceus::cli {
 namespace {
@@ -53,7 +54,8 @@ std::string scores_as_table(const Scored& scored, const std::vector<train::SetSc
                     fmt::format("{}", score.samples), fmt::format("{}", score.damaged_samples)});
   }
   return fmt::format("run {}, step {}, weights {}, template {}\n\n{}", scored.run, scored.step,
-                     scored.weights, scored.prompt_template, aligned(rows, 2));
+                     train::readable_identity(scored.weights), scored.prompt_template,
+                     aligned(rows, 2));
 }
 
 std::string scores_as_json(const Scored& scored, const std::vector<train::SetScore>& scores) {

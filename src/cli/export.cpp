@@ -40,7 +40,8 @@ ExitCode run_export(const Arguments& arguments) {
     line = reader.read(arguments);
     if (line.help || line.print_config) return;
     if (!line.positionals.empty())
-      throw UsageError("export: expected options only, found '{}'", line.positionals.front());
+      throw UsageError("export: unexpected argument '{}'; options begin with --",
+                       line.positionals.front());
     ConfigFaults faults;
     config.check(&faults);
     faults.raise();

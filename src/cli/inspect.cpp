@@ -21,8 +21,8 @@ constexpr size_t kFirstRows = 20;
 constexpr const char* kHelp =
     R"(usage: lynceus inspect PATH... [--OPTION VALUE]...
 
-Shows the content of a dataset shard (*.h5), a checkpoint, a run directory, or weights (safetensors,
-torch files, an index, a directory of them): counts, shapes, types and origin. The metadata of a
+Shows the content of a dataset shard (*.h5) or a folder of them, a checkpoint, a run directory, or
+weights (safetensors, torch files, an index, a directory of them): counts, shapes, types and origin. The metadata of a
 shard or checkpoint is always checked. --verify also checks all its data; in weights, which have no
 digests, it looks for NaN and infinite values. Exit code 3 if something is damaged. Runs on one rank.
 
@@ -41,7 +41,7 @@ Report inspect(const fs::path& path, const InspectConfig& config) {
   if (path.filename() == io::kStateFileName)
     throw InputError("{}: expected the directory of the checkpoint, found one of its files",
                      path.string());
-  const bool is_shard = path.extension() == ".h5";
+  const bool is_shard = !is_folder && path.extension() == ".h5";
   if (!is_shard && (config.sample >= 0 || config.extract >= 0))
     throw UsageError("{}: --sample and --extract expect a dataset shard (*.h5)", path.string());
   if (is_shard) return inspect_shard(path, config);
@@ -49,6 +49,22 @@ Report inspect(const fs::path& path, const InspectConfig& config) {
     return inspect_checkpoint(path, config);
   if (is_folder && fs::is_directory(path / "checkpoints")) return inspect_run(path, config);
   return inspect_weights(path, config);
+}
+
+/// What a path stands for: the run of a folder `checkpoints`, the shards of a folder of shards, or
+/// the path itself.
+std::vector<fs::path> expanded(const fs::path& path) {
+  std::error_code ignored;
+  if (!fs::is_directory(path, ignored) || io::file_exists(path / io::kManifestName)) return {path};
+  const fs::path named = path.has_filename() ? path : path.parent_path();
+  if (named.filename() == "checkpoints") return {fs::absolute(named).parent_path()};
+  if (fs::is_directory(path / "checkpoints", ignored)) return {path};
+  std::vector<fs::path> shards;
+  for (const auto& entry : fs::directory_iterator(path, ignored))
+    if (entry.path().extension() == ".h5" && entry.is_regular_file(ignored))
+      shards.push_back(entry.path());
+  std::sort(shards.begin(), shards.end());
+  return shards.empty() ? std::vector<fs::path>{path} : shards;
 }
 
 /// One row per object, one column per key of the first object.
@@ -111,7 +127,10 @@ ExitCode run_inspect(const Arguments& arguments) {
   });
   if (print_page(line, kHelp, reader, *world)) return ExitCode::kDone;
   log::set_up(world->rank(), world->size(), "warn");
-  for (const std::string& path : line.positionals) {
+  std::vector<fs::path> paths;
+  for (const std::string& path : line.positionals)
+    for (fs::path& one : expanded(path)) paths.push_back(std::move(one));
+  for (const fs::path& path : paths) {
     const Report report = inspect(path, config);
     if (config.json)
       fmt::print("{}\n", report.dump_replacing());

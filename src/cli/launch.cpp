@@ -22,8 +22,12 @@ std::optional<int> launch(const char* program, Arguments arguments) {
   if (!ranks) return std::nullopt;
   if (std::find(std::begin(kCommandsOnRanks), std::end(kCommandsOnRanks), command) ==
       std::end(kCommandsOnRanks))
-    throw UsageError("--ranks: expected one of the commands {} before it, found '{}'",
-                     fmt::join(kCommandsOnRanks, ", "), command);
+    throw UsageError(
+        command.starts_with("-")
+            ? fmt::format("write --ranks after the command: lynceus train --ranks {} ...", *ranks)
+            : fmt::format("--ranks: {} runs on one rank; expected one of {}",
+                          command.empty() ? "no command" : command,
+                          fmt::join(kCommandsOnRanks, ", ")));
   if (parallel::is_launched(parallel::process_environment()))
     throw UsageError(
         "--ranks {}: this process is already a rank of mpirun or srun: leave one of the two out",

@@ -3,11 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <memory>
 #include <optional>
+#include <system_error>
 
 #include "cli/command.h"
 #include "cli/launch.h"
@@ -85,6 +88,15 @@ bool runs_without_mpi(const std::string& name) {
   });
 }
 
+/// A full disk behind standard output is found when the buffer is written. A reader that has seen
+/// enough (`| head`) is no error.
+void flush_output() {
+  errno = 0;
+  const bool failed = std::fflush(stdout) != 0 || std::ferror(stdout) != 0;
+  if (failed && errno != EPIPE)
+    throw IoError("standard output: {}", std::strerror(errno != 0 ? errno : EIO));
+}
+
 int run(parallel::Communicator& world, int argc, char** argv) {
   const std::string name = argc > 1 ? argv[1] : "--help";
   if (name == "--help" || name == "-h" || name == "help") {
@@ -128,12 +140,16 @@ int guarded(int argc, char** argv) {
     session.emplace(&argc, &argv);
     world = parallel::make_world();
     share_threads();
-    return run(*world, argc, argv);
+    const int code = run(*world, argc, argv);
+    if (code == 0) flush_output();
+    return code;
   } catch (const parallel::AgreedError& error) {
     if (world->rank() == 0) fmt::print(stderr, "lynceus: {}\n", error.what());
     return static_cast<int>(error.code());
   } catch (const Error& error) {
     return fail(error.code(), "", error.what());
+  } catch (const std::system_error& error) {
+    return fail(ExitCode::kIo, "", is_out_of_memory(error) ? kOutOfMemory : error.what());
   } catch (const std::exception& error) {
     if (is_out_of_memory(error)) return fail(ExitCode::kIo, "", kOutOfMemory);
     return fail(ExitCode::kInternal, "unexpected: ", error.what());

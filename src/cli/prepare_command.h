@@ -44,7 +44,7 @@ void run_source(const std::string& source, const char* help, const Arguments& ar
     const CommandLine line = reader.read(arguments);
     is_page = line.help || line.print_config;
     if (!line.help && !line.positionals.empty())
-      throw UsageError("prepare {}: expected options only, found '{}'", source,
+      throw UsageError("prepare {}: unexpected argument '{}'; options begin with --", source,
                        line.positionals[0]);
     if (!line.help) common.check();
     if constexpr (requires { config.input; }) {

@@ -152,9 +152,11 @@ Runtime make_runtime(const train::ParallelConfig& config, const DeviceConfig& de
     const int64_t replica = config.tensor * config.pipeline;
     if (config.data == 0 && world->size() % replica != 0)
       throw UsageError(
-          "{} ranks do not divide into replicas of parallel.tensor {} x parallel.pipeline {} = "
-          "{} ranks: start a multiple of {} ranks",
-          world->size(), shape.tensor, shape.pipeline, replica, replica);
+          "{} started; a replica needs {} (parallel.tensor {} x parallel.pipeline {}): start {}, "
+          "{}, "
+          "{} ...",
+          world->size() == 1 ? "1 rank was" : fmt::format("{} ranks were", world->size()), replica,
+          shape.tensor, shape.pipeline, replica, 2 * replica, 3 * replica);
     shape.data = static_cast<int>(config.data == 0 ? world->size() / replica : config.data);
     if (shape.world() != world->size())
       throw UsageError(

@@ -30,8 +30,8 @@ at the end. Before the first step a trial save shows whether the run directory c
   lynceus train --ranks 4 --config tiny --parallel.tensor 2 --parallel.pipeline 2 ...
   lynceus train --config lynx-7b --config pretrain-224 --print-config
 
-A run writes a checkpoint and stops with exit code 75 when a rank receives SIGUSR1, SIGTERM or SIGINT,
-or when a file STOP appears in the run directory. Start the same command again to continue. With
+A run writes a checkpoint and stops with exit code 75 when a rank receives SIGUSR1, SIGTERM, SIGINT or
+SIGHUP, or when a file STOP appears in the run directory. Start the same command again to continue. With
 --ranks N a Ctrl-C or a signal to this command is enough; mpirun kills its ranks after two seconds.
 
 A rank that makes no progress for longer than the limits in [watchdog] is named, and the job ends with
@@ -70,7 +70,8 @@ ExitCode run_train(const Arguments& arguments) {
     reader.check_keys("allow-change", config.options.allow_change);
     device.validate();
     if (!line.help && !line.positionals.empty())
-      throw UsageError("train: expected options only, found '{}'", line.positionals.front());
+      throw UsageError("train: unexpected argument '{}'; options begin with --",
+                       line.positionals.front());
     if (!line.help) config.validate();
     if (!line.help && !line.print_config) expect_model(reader, config.options.run);
   });

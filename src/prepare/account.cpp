@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "core/error.h"
+#include "core/text/units.h"
 
 namespace lynceus::prepare {
 namespace {
@@ -115,7 +116,7 @@ void check_any_sample(const std::vector<DatasetSummary>& summaries,
 }
 
 std::string account_text(const DatasetSummary& summary, const std::filesystem::path& directory) {
-  std::string text = fmt::format("read {} rows", summary.rows);
+  std::string text = "read " + counted(summary.rows, "row");
   if (summary.account.entries > 0) text += fmt::format(" of {} entries", summary.account.entries);
   text += fmt::format(", rejected {}", total_of(summary.rejected));
   if (!summary.rejected.empty()) {

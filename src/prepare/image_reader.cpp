@@ -18,7 +18,7 @@ constexpr size_t kMaxChecked = 1 << 20;  // names of images that are already che
 ImageReader::ImageReader(fs::path root, ImageCheck check) : root_(std::move(root)), check_(check) {
   if (root_.empty()) root_ = ".";
   if (!fs::is_directory(root_)) {
-    throw IoError("--root {}: expected a directory, found none", root_.string());
+    throw InputError("--root {}: expected a directory, found none", root_.string());
   }
 }
 

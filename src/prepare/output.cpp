@@ -90,6 +90,9 @@ io::ShardSeries& PrepareOutput::open(const std::string& name, const std::string&
 
 void PrepareOutput::keep_texts() {
   refuse_existing(directory_ / "corpus.txt");
+  // The earlier one does not fit to the datasets that are now replaced.
+  std::error_code ignored;
+  if (config_.overwrite) fs::remove(directory_ / "tokenizer.model", ignored);
   corpus_ = std::make_unique<CorpusWriter>(directory_ / "corpus.txt");
 }
 
@@ -129,10 +132,10 @@ void PrepareOutput::print_summary(const std::vector<DatasetSummary>& summaries,
   if (config_.train_tokenizer > 0)
     fmt::print("{:<40} {:>8} pieces\n", (directory_ / "tokenizer.model").string(),
                config_.train_tokenizer);
-  size_t files = 0;
-  for (const DatasetSummary& summary : summaries) files += summary.written.files.size();
+  int64_t files = 0;
+  for (const DatasetSummary& summary : summaries) files += std::ssize(summary.written.files);
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin_;
-  fmt::print("prepared {}, {} shard(s), {:.1f} s\n", totals, files, seconds.count());
+  fmt::print("prepared {}, {}, {:.1f} s\n", totals, counted(files, "shard"), seconds.count());
 }
 
 std::string print_datasets(const fs::path& directory, const std::vector<DatasetSummary>& summaries,
@@ -142,8 +145,9 @@ std::string print_datasets(const fs::path& directory, const std::vector<DatasetS
   for (const DatasetSummary& summary : summaries) {
     const io::ShardSeriesState& written = summary.written;
     const std::string name = (directory / summary.name).string();
-    fmt::print("{:<40} {:>8} samples {:>8} images {:>10}", name + ".h5", written.samples,
-               written.media, bytes_text(written.media_bytes));
+    fmt::print("{:<40} {:>8} {:<7} {:>8} {:<6} {:>10}", name + ".h5", written.samples,
+               written.samples == 1 ? "sample" : "samples", written.media,
+               written.media == 1 ? "image" : "images", bytes_text(written.media_bytes));
     if (!written.files.empty())
       fmt::print("  {} {}", written.files.size(), written.files.size() == 1 ? "file" : "files");
     const std::string stored = stored_text(written);
@@ -158,8 +162,9 @@ std::string print_datasets(const fs::path& directory, const std::vector<DatasetS
     fmt::print("  {}\n", account_text(summary, directory));
   }
   const std::string stored = stored_text(total);
-  return fmt::format("{} samples, {} images ({}{}), {} rejected", total.samples, total.media,
-                     stored.empty() ? "" : stored + ", ", bytes_text(total.media_bytes), rejected);
+  return fmt::format("{}, {} ({}{}), {} rejected", counted(total.samples, "sample"),
+                     counted(total.media, "image"), stored.empty() ? "" : stored + ", ",
+                     bytes_text(total.media_bytes), rejected);
 }
 
 }  // namespace lynceus::prepare

@@ -138,8 +138,9 @@ class DatasetRun {
   void run(const InputConfig& config, Source& source, bool prints) {
     if (state_.is_done) return;
     if (prints && !state_.series.files.empty())
-      fmt::print("{}: continuing after {} samples in {} complete shards\n", job_.name,
-                 state_.series.samples, state_.series.files.size());
+      fmt::print("{}: continuing after {} in {}\n", job_.name,
+                 counted(state_.series.samples, "sample"),
+                 counted(std::ssize(state_.series.files), "complete shard"));
     RowCounter counter(config, job_, source.extent(), state_.rows, prints);
     int64_t skip_samples = state_.row_samples;
     source.read(state_.rows, [&](const SourceRow& row) {

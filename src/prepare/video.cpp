@@ -108,7 +108,7 @@ struct VideoReader::Result {
 VideoReader::VideoReader(VideoOptions options) : options_(std::move(options)) {
   if (options_.root.empty()) options_.root = ".";
   if (!fs::is_directory(options_.root))
-    throw IoError("--root {}: expected a directory, found none", options_.root.string());
+    throw InputError("--root {}: expected a directory, found none", options_.root.string());
   std::error_code ignored;
   if (options_.program.empty())
     options_.program = fs::read_symlink("/proc/self/exe", ignored).parent_path() / kProgram;

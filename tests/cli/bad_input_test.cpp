@@ -140,7 +140,7 @@ TEST_F(BadInput, Keys) {
   expect_refused({"--train.recompute", "some"}, 2, "train.recompute: expected .*, found 'some'");
   expect_refused({"--device", "abacus"}, 2, "device: expected .*, found 'abacus'");
   expect_refused({"--config", folder_ / "absent.ini"}, 2, "absent.ini: config file cannot be read");
-  expect_refused({"once"}, 2, "expected options only, found 'once'");
+  expect_refused({"once"}, 2, "unexpected argument 'once'; options begin with --");
   expect_refused({"--train.global_batch_size", "0"}, 2,
                  "train.global_batch_size: expected 1 to 16777216, found 0");
   expect_refused({"--log.trace", "3"}, 2, "log.trace: expected FIRST:LAST, .*, found '3'");
@@ -199,9 +199,10 @@ TEST_F(BadInput, Grids) {
           "model.intermediate_size = 65 does not divide over parallel.tensor = 2");
   refused(3, {"--parallel.pipeline", "3"},
           "parallel.pipeline = 3 is more than model.num_layers = 2: lower parallel.pipeline");
-  refused(3, {"--parallel.pipeline", "2"},
-          "3 ranks do not divide into replicas of parallel.tensor 1 x parallel.pipeline 2 = 2 "
-          "ranks: start a multiple of 2 ranks");
+  refused(
+      3, {"--parallel.pipeline", "2"},
+      "3 ranks were started; a replica needs 2 .parallel.tensor 1 x parallel.pipeline 2.: start "
+      "2, 4, 6 ...");
   refused(2, {"--parallel.data", "3"},
           "parallel.data 3 = 3 ranks, but 2 were started: change one of the three or start 3");
   refused(2, {"--parallel.pipeline", "2", "--parallel.layers", "2,1"},
@@ -212,8 +213,9 @@ TEST_F(BadInput, Grids) {
   // Products of two and of three sizes that overflow 32 bits.
   const Arguments vast = {"--parallel.tensor", "65536", "--parallel.pipeline", "65536"};
   refused(2, vast,
-          "2 ranks do not divide into replicas of parallel.tensor 65536 x parallel.pipeline 65536 "
-          "= 4294967296 ranks: start a multiple of 4294967296 ranks");
+          "2 ranks were started; a replica needs 4294967296 .parallel.tensor 65536 x "
+          "parallel.pipeline 65536.: start 4294967296, 8589934592, 12884901888 ...");
+  refused(1, {"--parallel.tensor", "2"}, "1 rank was started; a replica needs 2 ");
   refused(2, vast + Arguments{"--parallel.data", "65536"},
           "parallel.data 65536 = 281474976710656 ranks, but 2 were started");
 }

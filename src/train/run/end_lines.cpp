@@ -9,9 +9,10 @@ void log_end(const TrainingRun& run, double seconds) {
   const RunPosition& done = run.position;
   const std::string directory = run.directory.string();
   const bool is_complete = done.step == run.config.train.steps;
-  log::info("{} after step {} of {}: {} samples; {} steps in {} since this start",
+  log::info("{} after step {} of {}: {}; {} in {} since this start",
             is_complete ? "finished" : "stopped", done.step, run.config.train.steps,
-            done.samples_seen, done.step - run.first_step, seconds_text(seconds));
+            counted(done.samples_seen, "sample"), counted(done.step - run.first_step, "step"),
+            seconds_text(seconds));
   if (!is_complete)
     log::info("to continue, run the same command without --stop-after {}", done.step);
   else if (!run.data.validation.empty())

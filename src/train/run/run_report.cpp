@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "core/log.h"
+#include "core/text/units.h"
 
 namespace lynceus::train {
 namespace {
@@ -58,7 +59,7 @@ void RunReport::write_step(const StepDone& step, const RunPosition& position, Pr
                rt_.grid.world->size());
   if (writes() && !result.updated)
     log::warn("step {}: no scored token, no parameter was updated", position.step);
-  progress->note(fmt::format("loss {:.4f}", result.loss));
+  progress->note(fmt::format("loss of this step {:.4f}", result.loss));
   progress->advance();
   if (!writes()) return;
   const double samples_per_s = static_cast<double>(config_.train.global_batch_size) / seconds;
@@ -90,10 +91,11 @@ void RunReport::log_window(const RunPosition& position, double lr) {
   const std::string rate = window_.seconds_per_step() > 1
                                ? fmt::format("  {:.2f} s/step", window_.seconds_per_step())
                                : "";
-  log::info("step {} of {}  epoch {:.2f}  loss {:.4f}  norm {:.3f}  lr {:.2e}  {:.1f} samples/s{}",
-            position.step, config_.train.steps,
-            static_cast<double>(position.samples_seen) / static_cast<double>(samples_of_epoch_),
-            window_.loss(), window_.gradient_norm(), lr, window_.samples_per_second(), rate);
+  log::info(
+      "step {} of {}  epoch {:.2f}  mean loss {:.4f}  norm {:.3f}  lr {:.2e}  {:.1f} samples/s{}",
+      position.step, config_.train.steps,
+      static_cast<double>(position.samples_seen) / static_cast<double>(samples_of_epoch_),
+      window_.loss(), window_.gradient_norm(), lr, window_.samples_per_second(), rate);
   window_ = {};
 }
 
@@ -107,10 +109,11 @@ void RunReport::write_validation(int64_t step, const std::vector<SetScore>& scor
     for (auto& entry : to_metrics(set)) metrics.push_back(std::move(entry));
     lines.push_back(std::move(metrics));
     log::info(
-        "validation of {}, class {}: loss {:.4f}, tokens {:.1f} %, answers {:.1f} % (baseline "
-        "{:.1f} %) of {}",
+        "validation of {}, class {}: loss {:.4f}, token accuracy {:.1f} %, answer accuracy {:.1f} "
+        "% "
+        "(baseline {:.1f} %), {}",
         set.set, set.task, score.loss(), 100 * score.token_accuracy(),
-        100 * score.answer_accuracy(), 100 * score.baseline(), score.samples);
+        100 * score.answer_accuracy(), 100 * score.baseline(), counted(score.samples, "sample"));
   }
   metrics_.append_all(lines);
 }
@@ -118,9 +121,9 @@ void RunReport::write_validation(int64_t step, const std::vector<SetScore>& scor
 void RunReport::write_balance() const {
   if (rt_.grid.world->size() == 1 || balance_.steps() == 0) return;
   log::info(
-      "balance over {} steps: the busiest replica had {:.3f} times the mean work, the busiest rank "
+      "balance over {}: the busiest replica had {:.3f} times the mean work, the busiest rank "
       "{:.3f} times the mean number of patch features (1 is even)",
-      balance_.steps(), balance_.replicas(), balance_.ranks());
+      counted(balance_.steps(), "step"), balance_.replicas(), balance_.ranks());
 }
 
 }  // namespace lynceus::train

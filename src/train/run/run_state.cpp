@@ -190,15 +190,16 @@ void RunState::accept(const io::Manifest& manifest, const RunOptions& options) c
                                  manifest.prompt_template, identity_.prompt_template));
   for (const std::string& fault :
        differences(manifest, identity_.origins, {identity_.tokenizer, /*allow_change=*/{}}))
-    faults.push_back(fault + " (cannot be permitted within a run)");
+    faults.push_back(fault + " (--allow-change cannot permit this)");
   const bool same_config = faults.empty();
   if (!allowed("data.source") && !allowed("data.mixture"))
     for (std::string& fault : differences_of_data(manifest.datasets, identity_.datasets))
       faults.push_back(std::move(fault));
   if (faults.empty()) return;
-  const std::string message =
-      fmt::format("cannot resume from step {} (--allow-change KEY permits a key to differ):\n{}",
-                  manifest.step, fmt::join(faults, "\n"));
+  const std::string message = fmt::format(
+      "cannot resume from step {}: these keys have changed. Restore them, pass "
+      "--allow-change KEY, or choose another --run:\n{}",
+      manifest.step, fmt::join(faults, "\n"));
   // The same command with other files.
   if (same_config) throw InputError("{}", message);
   throw UsageError("{}", message);

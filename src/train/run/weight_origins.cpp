@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <set>
+#include <sstream>
 #include <system_error>
 
 #include "core/log.h"
@@ -83,6 +84,13 @@ bool holds(const io::Manifest& manifest, const std::string& module) {
                      [&](const io::ManifestTensor& tensor) { return is_of(module, tensor.name); });
 }
 
+std::string readable_identity(const std::string& identity) {
+  std::istringstream words(identity);
+  std::string random, seed, deviation;
+  if (!(words >> random >> seed >> deviation) || random != "random") return identity;
+  return fmt::format("random (seed {}, std {})", seed, deviation);
+}
+
 std::string module_digest(const io::Manifest& manifest, const std::string& module) {
   std::string digests;
   for (const io::ManifestTensor& tensor : manifest.tensors)
@@ -107,8 +115,8 @@ std::vector<std::string> differences(const io::Manifest& manifest, const WeightO
     if (found == manifest.frozen_weights.end() || !found->second.checkpoint.empty() ||
         holds(manifest, module))
       continue;
-    differ("frozen " + module + " weights", key_of(module), found->second.identity,
-           weights.identity);
+    differ("frozen " + module + " weights", key_of(module),
+           readable_identity(found->second.identity), readable_identity(weights.identity));
   }
   return faults;
 }

@@ -19,6 +19,10 @@ using WeightOrigins = std::map<std::string, io::FrozenWeights>;
 bool is_value(const std::string& tensor);
 /// Whether a checkpoint has values of `module`.
 bool holds(const io::Manifest& manifest, const std::string& module);
+/// A FrozenWeights::identity for people: "random (seed 1, std 0.02)" in place of "random 1 0.02", a
+/// digest as it is.
+std::string readable_identity(const std::string& identity);
+
 /// The digest of these values, as in FrozenWeights::identity.
 std::string module_digest(const io::Manifest& manifest, const std::string& module);
 

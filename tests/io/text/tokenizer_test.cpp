@@ -79,7 +79,7 @@ TEST(Tokenizer, RefusesAFileThatIsNoModel) {
     }
   }
   fs::remove(file);
-  EXPECT_THROW(Tokenizer{file}, IoError);
+  EXPECT_THROW(Tokenizer{file}, InputError);
 }
 
 TEST(Tokenizer, SaysWhatIsGivenInItsPlace) {

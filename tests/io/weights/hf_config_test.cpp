@@ -218,7 +218,7 @@ TEST(HfConfig, FromADirectory) {
       [&] { read_llama_config(folder); },
       ThrowsMessage<InputError>(HasSubstr("found adapter_config.json: merge this adapter")));
   std::filesystem::remove_all(folder);
-  EXPECT_THROW(read_llama_config(folder), IoError);
+  EXPECT_THROW(read_llama_config(folder), InputError);
 }
 
 }  // namespace

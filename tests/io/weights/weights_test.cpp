@@ -94,7 +94,7 @@ TEST_F(WeightsTest, FilesWithoutWeights) {
   EXPECT_THAT([&] { open_weights(folder_); },
               ThrowsMessage<InputError>(
                   AllOf(HasSubstr(folder_.string()), HasSubstr("model.safetensors.index.json"))));
-  EXPECT_THROW(open_weights(folder_ / "gone.safetensors"), IoError);
+  EXPECT_THROW(open_weights(folder_ / "gone.safetensors"), InputError);
   text("model.onnx", "x");
   EXPECT_THAT([&] { open_weights(folder_ / "model.onnx"); },
               ThrowsMessage<InputError>(HasSubstr("*.safetensors")));

@@ -96,7 +96,7 @@ TEST_F(SourceFolderTest, PlaceholdersAreNotLearned) {
 }
 
 TEST_F(SourceFolderTest, OnlyFolders) {
-  EXPECT_THROW(FolderSource({.folder = directory_ / "absent"}), IoError);
+  EXPECT_THROW(FolderSource({.folder = directory_ / "absent"}), InputError);
   EXPECT_THAT(input_error([&] { FolderSource({.folder = directory_ / "images/a.jpg"}); }),
               HasSubstr("expected a folder, found a file"));
   EXPECT_TRUE(rows(FolderSource({.folder = folder()})).empty());

@@ -211,7 +211,7 @@ TEST_F(SourceJsonlTest, AnotherRoot) {
   options.root = directory_ / "images";
   EXPECT_EQ(rows(R"({"image": "a.jpg", "caption": "grey"})", options).at(0).problem, "");
   options.root = directory_ / "absent";
-  EXPECT_THROW(rows("{}", options), IoError);
+  EXPECT_THROW(rows("{}", options), InputError);
   EXPECT_THROW(JsonlSource({.file = directory_ / "absent.jsonl"}), IoError);
 }
 

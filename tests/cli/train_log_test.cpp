@@ -28,7 +28,7 @@ TEST_F(TrainLog, StepLinesAreMeansOverTheirWindow) {
   ASSERT_EQ(losses.size(), 6u);
   for (const size_t first : {size_t{0}, size_t{3}}) {
     const double mean = (losses[first] + losses[first + 1] + losses[first + 2]) / 3;
-    EXPECT_THAT(text(), HasSubstr(fmt::format("loss {:.4f}", mean)));
+    EXPECT_THAT(text(), HasSubstr(fmt::format("mean loss {:.4f}", mean)));
   }
   EXPECT_THAT(text(), AllOf(HasSubstr("step 3 of 6  epoch "), HasSubstr("step 6 of 6  epoch ")));
 }
@@ -65,7 +65,7 @@ TEST_F(TrainLog, SaysWhatChangedAndWhatIsNext) {
             0);
   EXPECT_THAT(text(), AllOf(HasSubstr("changed since the checkpoint: parallel.tensor from 1 to 2"),
                             HasSubstr("changed since the checkpoint: log.every from"),
-                            HasSubstr("finished after step 3 of 3: 24 samples; 1 steps in "),
+                            HasSubstr("finished after step 3 of 3: 24 samples; 1 step in "),
                             HasSubstr("next: lynceus export --checkpoint " + run_.string())));
 }
 

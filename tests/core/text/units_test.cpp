@@ -31,5 +31,11 @@ TEST(Units, Seconds) {
   EXPECT_EQ(seconds_text(7500), "2 h 5 min");
 }
 
+TEST(Units, Counted) {
+  EXPECT_EQ(counted(0, "step"), "0 steps");
+  EXPECT_EQ(counted(1, "step"), "1 step");
+  EXPECT_EQ(counted(2, "complete shard"), "2 complete shards");
+}
+
 }  // namespace
 }  // namespace lynceus

@@ -46,12 +46,12 @@ TEST(CommandLine, AMissingInputIsExitCode3) {
   std::ofstream(rows) << "{\"text\": \"one\"}\n";
   for (const Arguments& arguments :
        {train + Arguments{"--data.tokenizer", none}, train + Arguments{"--model.weights", none},
-        train + Arguments{"--vision.weights", none + ".pth"},
+        train + Arguments{"--vision.weights", none + ".pth"}, train + Arguments{"--init", none},
         train + Arguments{"--data.source", "x:1:" + none + "-*.h5"},
-        train + Arguments{"--data.source", "x:1:" + none + ".h5"},
-        to({"jsonl", "--input", none}), to({"jsonl", "--input", none + "-*.jsonl"}),
-        to({"jsonl", "--input", rows, "--root", none}), to({"folder", "--input", none}),
-        to({"coco", "--input", none + ".json"}), Arguments{"inspect", none}}) {
+        train + Arguments{"--data.source", "x:1:" + none + ".h5"}, to({"jsonl", "--input", none}),
+        to({"jsonl", "--input", none + "-*.jsonl"}), to({"jsonl", "--input", rows, "--root", none}),
+        to({"folder", "--input", none}), to({"coco", "--input", none + ".json"}),
+        Arguments{"inspect", none}}) {
     const Output output = run(arguments);
     EXPECT_EQ(output.code, 3) << output.all();
     EXPECT_EQ(output.messages(), 1) << output.all();
@@ -70,10 +70,10 @@ TEST(CommandLine, PathsAreTakenLiterally) {
   EXPECT_FALSE(fs::exists(folder / "sp ace"));
   const std::string run_directory = folder / "run #1";
   for (const char* steps : {"1", "2"}) {
-    const Output trained = run(train_arguments(run_directory) +
-                               Arguments{"--data.source", "x:1:" + output + "/a#1 ;b.h5",
-                                         "--train.global_batch_size", "1", "--train.steps", "2",
-                                         "--stop-after", steps});
+    const Output trained =
+        run(train_arguments(run_directory) +
+            Arguments{"--data.source", "x:1:" + output + "/a#1 ;b.h5", "--train.global_batch_size",
+                      "1", "--train.steps", "2", "--stop-after", steps});
     EXPECT_EQ(trained.code, 0) << trained.all();
   }
   EXPECT_EQ(metrics_of(run_directory).steps.size(), 2u);
@@ -84,9 +84,8 @@ TEST(CommandLine, PathsAreTakenLiterally) {
 
 TEST(CommandLine, AFullDiskBehindStandardOutput) {
   const std::string into_full = "exec \"$@\" > /dev/full";
-  for (const Arguments& arguments :
-       {Arguments{"inspect", "--json", shard("train-Color")}, Arguments{"train", "--help"},
-        Arguments{"--version"}}) {
+  for (const Arguments& arguments : {Arguments{"inspect", "--json", shard("train-Color")},
+                                     Arguments{"train", "--help"}, Arguments{"--version"}}) {
     const Output output = run(arguments, {.shell = into_full});
     EXPECT_EQ(output.code, 4) << output.all();
     EXPECT_EQ(output.messages(), 1) << output.all();
@@ -99,13 +98,14 @@ TEST(CommandLine, InspectShowsWhatAFolderHolds) {
   const Folder folder("inspected");
   const Output shards = run({"inspect", shapes_data()});
   EXPECT_EQ(shards.code, 0) << shards.all();
-  for (const char* name : {"train-captions.h5: dataset shard", "validation-Color.h5: dataset shard"})
+  for (const char* name :
+       {"train-captions.h5: dataset shard", "validation-Color.h5: dataset shard"})
     EXPECT_THAT(shards.out, HasSubstr(name));
   // A run directory may have any name.
   const std::string run_directory = folder / "x.h5";
   ASSERT_EQ(run(train_arguments(run_directory) + Arguments{"--train.steps", "1"}).code, 0);
-  for (const std::string& path : {run_directory, run_directory + "/checkpoints",
-                                  run_directory + "/checkpoints/"}) {
+  for (const std::string& path :
+       {run_directory, run_directory + "/checkpoints", run_directory + "/checkpoints/"}) {
     const Output shown = run({"inspect", path});
     EXPECT_EQ(shown.code, 0) << shown.all();
     EXPECT_THAT(shown.out, AllOf(HasSubstr("x.h5: run"), HasSubstr("step-00000001")));
@@ -118,8 +118,8 @@ TEST(CommandLine, InspectShowsWhatAFolderHolds) {
 
 TEST(CommandLine, ATokenizerThatIsTooSmallSaysWhatIsNeeded) {
   const Folder folder("small-tokenizer");
-  const Arguments command = {"prepare", "shapes", "--count", "4", "--output", folder / "out",
-                             "--train-tokenizer"};
+  const Arguments command = {"prepare",  "shapes",       "--count",          "4",
+                             "--output", folder / "out", "--train-tokenizer"};
   ASSERT_EQ(run(command + Arguments{"320"}).code, 0);
   const Output refused = run(command + Arguments{"60", "--overwrite"});
   EXPECT_EQ(refused.code, 3) << refused.all();

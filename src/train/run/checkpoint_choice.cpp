@@ -67,6 +67,9 @@ std::string resolve_init(const fs::path& init) {
   if (!fs::exists(named, ignored) && folder.filename() == "checkpoints")
     throw InputError("init: {} has no {}: {}", folder.parent_path().string(),
                      named.filename().string(), what_exists(folder.parent_path()));
+  if (!fs::exists(named, ignored))
+    throw InputError("init: {}: expected a run, a checkpoint or a file of weights, found none",
+                     init.string());
   return init.string();
 }
 

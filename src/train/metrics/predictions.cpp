@@ -4,27 +4,26 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <limits>
-#include <sstream>
 
 #include "io/files/json_value.h"
 #include "kernels/embedding.h"
+#include "model/parameter_value.h"
 
 namespace lynceus::train {
 namespace {
 
-std::vector<float> on_host(const Tensor& logits) {
-  if (logits.dtype() == DType::kF32) return logits.to_vector<float>();
-  std::vector<float> values;
-  for (const BFloat16 value : logits.to_vector<BFloat16>())
-    values.push_back(static_cast<float>(value));
-  return values;
-}
+/// A scored token as the ranks exchange it.
+struct SentToken {
+  int64_t sample;  ///< of the global batch
+  ScoredToken token;
+};
 
 /// The places [begin, end) among the scored tokens of each answer: tokens that follow each other,
-/// up to an end token.
-std::vector<std::pair<size_t, size_t>> answers_in(const io::TokenizedSample& tokens,
-                                                  int32_t eos_id) {
+/// up to an end token. `first_is_scored`: false if the first token has no row before it.
+std::vector<std::pair<size_t, size_t>> answers_in(const io::TokenizedSample& tokens, int32_t eos_id,
+                                                  bool first_is_scored) {
   std::vector<std::pair<size_t, size_t>> answers;
   size_t place = 0;
   bool is_open = false;
@@ -34,14 +33,15 @@ std::vector<std::pair<size_t, size_t>> answers_in(const io::TokenizedSample& tok
       continue;
     }
     if (!is_open) answers.emplace_back(place, place);
-    answers.back().second = ++place;
+    if (t > 0 || first_is_scored) ++place;
+    answers.back().second = place;
     is_open = tokens.token_ids[t] != eos_id;
   }
   return answers;
 }
 
 /// The text of the tokens that were chosen, up to the first that is not the label.
-std::string answer_of(const io::Tokenizer& tokenizer, std::span<const ScoredToken> answer) {
+std::string chosen_text(const io::Tokenizer& tokenizer, std::span<const ScoredToken> answer) {
   std::vector<int32_t> ids;
   for (const ScoredToken& token : answer) {
     if (token.chosen == tokenizer.eos_id()) break;
@@ -67,7 +67,9 @@ std::string to_json(const Prediction& prediction) {
   add("answer", prediction.answer);
   add("right", prediction.is_right);
   // Six digits: the rest depends on the grid of ranks.
-  return text + fmt::format(", \"log_probability\": {:.6g}}}", prediction.log_probability);
+  const double value = prediction.log_probability;
+  return text + fmt::format(", \"log_probability\": {}}}",
+                            std::isfinite(value) ? fmt::format("{:.6g}", value) : "null");
 }
 
 void ScoredTokens::add(const model::LmHead& head, const model::PackedBatch& batch,
@@ -78,13 +80,13 @@ void ScoredTokens::add(const model::LmHead& head, const model::PackedBatch& batc
   kernels::gather_rows(rt_.stream, h, batch.scored_rows, picked);
   const Tensor device_logits = head.logits(rt_, picked);
   const int64_t cols = device_logits.cols();
-  const std::vector<float> logits = on_host(device_logits);
+  const Tensor logits = model::on_host(rt_, device_logits);
   const std::vector<int32_t> labels = batch.scored_labels.to_vector<int32_t>();
   const kernels::VocabularyShard& shard = head.vocabulary;
   const Tensor largest = Tensor::zeros(rt_.host(), {rows});
   const Tensor chosen = Tensor::zeros(rt_.host(), {rows}, DType::kI32);
   const Tensor sums = Tensor::zeros(rt_.host(), {rows, 2}, DType::kF64);  // Σ exp, label's logit
-  const auto row_of = [&](int64_t row) { return logits.data() + row * cols; };
+  const auto row_of = [&](int64_t row) { return logits.data<float>() + row * cols; };
   for (int64_t row = 0; row < rows; ++row)
     largest.data<float>()[row] = shard.valid == 0
                                      ? -std::numeric_limits<float>::infinity()
@@ -110,21 +112,21 @@ void ScoredTokens::add(const model::LmHead& head, const model::PackedBatch& batc
   for (int64_t row = 0; row < rows; ++row) {
     const double* const sum = sums.data<double>() + 2 * row;
     const int32_t sample = batch.sample_of_scored[static_cast<size_t>(row)];
-    mine_ += fmt::format("{} {} {} {}\n", batch.samples[static_cast<size_t>(sample)],
-                         labels[static_cast<size_t>(row)], chosen.data<int32_t>()[row],
-                         sum[1] - std::log(sum[0]));
+    const SentToken sent{
+        batch.samples[static_cast<size_t>(sample)],
+        {labels[static_cast<size_t>(row)], chosen.data<int32_t>()[row], sum[1] - std::log(sum[0])}};
+    mine_.append(reinterpret_cast<const char*>(&sent), sizeof(sent));
   }
 }
 
 std::vector<std::vector<ScoredToken>> ScoredTokens::agreed(int64_t samples) const {
   std::vector<std::vector<ScoredToken>> by_sample(static_cast<size_t>(samples));
-  for (const std::string& text : rt_.grid.world->all_gather(mine_)) {
-    std::istringstream lines(text);
-    size_t sample = 0;
-    ScoredToken token;
-    while (lines >> sample >> token.label >> token.chosen >> token.log_probability)
-      by_sample.at(sample).push_back(token);
-  }
+  for (const std::string& bytes : rt_.grid.world->all_gather(mine_))
+    for (size_t at = 0; at < bytes.size(); at += sizeof(SentToken)) {
+      SentToken sent;
+      std::memcpy(&sent, bytes.data() + at, sizeof(sent));
+      by_sample.at(static_cast<size_t>(sent.sample)).push_back(sent.token);
+    }
   return by_sample;
 }
 
@@ -132,10 +134,15 @@ std::vector<Prediction> predictions_of(const io::Tokenizer& tokenizer,
                                        const std::vector<io::Turn>& turns,
                                        const io::TokenizedSample& tokens,
                                        const std::vector<ScoredToken>& scored) {
-  const auto answers = answers_in(tokens, tokenizer.eos_id());
-  LYNCEUS_CHECK(answers.empty() || answers.back().second == scored.size(),
-                "{} scored tokens in the text, {} were scored",
-                answers.empty() ? 0 : answers.back().second, scored.size());
+  // A row predicts the token after it, so a text that begins without BOS and media has no
+  // prediction of its first token.
+  const auto in_text =
+      static_cast<size_t>(std::count(tokens.scored.begin(), tokens.scored.end(), uint8_t{1}));
+  const bool begins_scored = !tokens.scored.empty() && tokens.scored[0] != 0;
+  const bool first_is_scored = !begins_scored || scored.size() == in_text;
+  LYNCEUS_CHECK(scored.size() + (first_is_scored ? 0 : 1) == in_text,
+                "{} scored tokens in the text, {} were scored", in_text, scored.size());
+  const auto answers = answers_in(tokens, tokenizer.eos_id(), first_is_scored);
   std::vector<Prediction> predictions;
   std::string question;
   for (const io::Turn& turn : turns) {
@@ -148,7 +155,7 @@ std::vector<Prediction> predictions_of(const io::Tokenizer& tokenizer,
     prediction.turn = static_cast<int64_t>(predictions.size()) + 1;
     prediction.question = question;
     prediction.reference = turn.text;
-    prediction.answer = answer_of(tokenizer, answer);
+    prediction.answer = chosen_text(tokenizer, answer);
     prediction.is_right = std::all_of(answer.begin(), answer.end(), [](const ScoredToken& token) {
       return token.chosen == token.label;
     });

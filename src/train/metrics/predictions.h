@@ -23,12 +23,15 @@ struct Prediction {
   std::string reference;
   std::string answer;
   bool is_right = false;
-  double log_probability = 0;  ///< natural logarithm, of the reference and its end token
+  /// Natural logarithm, of the reference and its end token; of all tokens but the first where
+  /// nothing is before the text, neither media nor BOS.
+  double log_probability = 0;
 };
 /// The same on all ranks; called on world rank 0, in the order of the samples.
 using PredictionSink = std::function<void(const Prediction&)>;
 
-/// One JSON object: set, class, key, turn, question, reference, answer, right, log_probability.
+/// One JSON object: set, class, key, turn, question, reference, answer, right, log_probability
+/// (null if it is not finite).
 std::string to_json(const Prediction& prediction);
 
 /// What the model chose for one scored token.
@@ -51,7 +54,7 @@ class ScoredTokens {
 
  private:
   const Runtime& rt_;
-  std::string mine_;
+  std::string mine_;  // bytes of the entries
 };
 
 /// The answers of one sample. `turns` have the prompt; `tokens` are their tokens, and `scored` what

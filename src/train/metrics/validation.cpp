@@ -21,7 +21,7 @@ double ratio(double part, int64_t total) {
   return total == 0 ? 0 : part / static_cast<double>(total);
 }
 
-std::string answer_of(const std::vector<io::Turn>& turns) {
+std::string first_answer(const std::vector<io::Turn>& turns) {
   for (const io::Turn& turn : turns)
     if (turn.role == io::TurnRole::kAssistant) return turn.text;
   return {};
@@ -113,7 +113,7 @@ class ScoreTable {
     score.scored_tokens += static_cast<int64_t>(entry[1]);
     score.correct_tokens += static_cast<int64_t>(entry[2]);
     score.correct_answers += entry[1] == entry[2];
-    score.answers.add(answer_of(datasets_[planned.dataset]->turns(planned.sample)));
+    score.answers.add(first_answer(datasets_[planned.dataset]->turns(planned.sample)));
   }
   std::vector<SetScore> sorted() {
     std::vector<SetScore> sorted;

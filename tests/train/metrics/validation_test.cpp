@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <limits>
 
 #include "io/dataset/shard_writer.h"
 #include "tests/train/tiny_model.h"
@@ -176,6 +177,62 @@ TEST(Validation, TwoSetsOfOneTaskAreTwoScores) {
   const std::string line = to_json(to_metrics(scores[1]));
   EXPECT_TRUE(line.starts_with("{\"set\": \"far\", \"class\": \"animals\", \"samples\": 3,"))
       << line;
+}
+
+TEST(Validation, LogitsThatAreNotFiniteGivePredictionsWithoutProbability) {
+  const io::Tokenizer tokenizer(kRoot / "tests/data/tokenizer/test_model.model");
+  tiny::Options options;
+  options.model.llm.vocab_size = tokenizer.size() + 1;
+  tiny::Run run(parallel::make_self_communicator(), options);
+  run.model().visit_parameters([](Parameter& parameter) {
+    if (parameter.name == "LLM.lm_head.weight")
+      parameter.value.data<float>()[7] = std::numeric_limits<float>::quiet_NaN();
+  });
+  run.optimizer();
+  const io::Dataset set = make_dataset("nan", {"a cat", "the table has four legs"});
+  const std::vector<const io::Dataset*> datasets = {&set};
+  BatchLoader loader(
+      run.rt(), options.model, datasets,
+      {&tokenizer, io::PromptStyle::load(kRoot / "configs/prompts/plain.ini"), {}, 512},
+      options.limits, {.image_size = static_cast<int>(options.model.vision.image_size)}, 1);
+  std::vector<std::string> lines;
+  const auto scores = validate(run.rt(), run.model(), &loader, datasets,
+                               {.batch_size = 2, .predictions = [&](const Prediction& prediction) {
+                                  lines.push_back(to_json(prediction));
+                                }});
+  ASSERT_EQ(scores.size(), 1u);
+  EXPECT_FALSE(std::isfinite(scores[0].score.loss()));
+  ASSERT_EQ(lines.size(), 2u);
+  for (const std::string& line : lines)
+    EXPECT_TRUE(line.ends_with("\"right\": false, \"log_probability\": null}")) << line;
+}
+
+/// A tokenizer without BOS and a sample without media: no row predicts the first token.
+TEST(Predictions, LeaveOutAFirstTokenThatNothingPredicts) {
+  const io::Tokenizer tokenizer(kRoot / "tests/data/tokenizer/test_model.model");
+  const std::vector<io::Turn> turns = {{io::TurnRole::kText, "a cat"},
+                                       {io::TurnRole::kText, "a dog"}};
+  io::TokenizedSample tokens;
+  std::vector<ScoredToken> scored;
+  for (const io::Turn& turn : turns) {
+    for (const int32_t id : tokenizer.encode(turn.text)) tokens.token_ids.push_back(id);
+    tokens.token_ids.push_back(tokenizer.eos_id());
+  }
+  tokens.scored.assign(tokens.token_ids.size(), 1);
+  for (const int32_t id : tokens.token_ids) scored.push_back({id, id, -1.0});
+  const size_t first = tokenizer.encode(turns[0].text).size() + 1;  // with its end token
+  const auto with_row = predictions_of(tokenizer, turns, tokens, scored);
+  scored.erase(scored.begin());
+  const auto without = predictions_of(tokenizer, turns, tokens, scored);
+  ASSERT_EQ(with_row.size(), 2u);
+  ASSERT_EQ(without.size(), 2u);
+  EXPECT_EQ(with_row[0].log_probability, -static_cast<double>(first));
+  EXPECT_EQ(without[0].log_probability, 1 - static_cast<double>(first));
+  EXPECT_EQ(without[1].log_probability, with_row[1].log_probability);
+  EXPECT_EQ(without[1].answer, "a dog");
+  EXPECT_TRUE(without[0].is_right && without[1].is_right);
+  scored.pop_back();
+  EXPECT_THROW(predictions_of(tokenizer, turns, tokens, scored), InternalError);
 }
 
 TEST(Validation, OfEqualLogitsTheFirstIsTheAnswer) {

@@ -9,10 +9,8 @@
 #include "export/export_directory.h"
 #include "io/checkpoint/checkpoint.h"
 #include "io/checkpoint/values.h"
-#include "io/weight_views/pad_row.h"
 #include "io/weights/safetensors_shards.h"
 #include "io/weights/shared_digest.h"
-#include "io/weights/weight_files.h"
 #include "model/load_weights.h"
 #include "train/run/build_model.h"
 
@@ -166,7 +164,7 @@ class Exporter {
                                                          : "";
     if (!place.empty() && fs::is_regular_file(place)) {
       io::WeightSourcePtr source =
-          io::with_pad_row(io::open_weights(place), trained_.model.llm.vocab_size);
+          train::open_lynx_file(trained_.model, place, /*reads_head=*/false);
       const auto self = parallel::make_self_communicator();
       expect_identity(frozen, io::digest_files(source->files(), *self).hex(), place);
       return source;

@@ -33,12 +33,13 @@ void load_weights(const Runtime& rt, LynxModel* model, const io::WeightSource& s
 /// A parameter whose values differ between a model and a weight source.
 struct DifferingTensor {
   std::string name;
-  double largest = 0;  ///< largest absolute difference of two values
+  double largest = 0;  ///< largest absolute difference of two values; infinite: another shape, NaN
 };
 
 /// Compares the selected parameters with the tensors of the same names, bit by bit after conversion
-/// to the model's type. Collective over the world; only rank 0's replica reads `source`. -> those
-/// that differ, by name, on every rank. To be called before LynxModel::pack().
+/// to the model's type; the row of [PAD], which is a computed mean, up to rounding. Collective over
+/// the world; only rank 0's replica reads `source`. -> those that differ, by name, on every rank.
+/// To be called before LynxModel::pack().
 std::vector<DifferingTensor> differing_tensors(const Runtime& rt, LynxModel* model,
                                                const io::WeightSource& source,
                                                const ParameterFilter& filter);

@@ -5,7 +5,7 @@
 
 #include "io/weights/safetensors_writer.h"
 #include "io/weights/weight_files.h"
-#include "run_program.h"
+#include "llama_files.h"
 
 namespace lynceus::cli_test {
 namespace {
@@ -13,6 +13,9 @@ namespace {
 using testing::AllOf;
 using testing::ContainsRegex;
 using testing::HasSubstr;
+
+constexpr const char* kEmbedding = "LLM.model.embed_tokens.weight";
+constexpr const char* kHead = "LLM.lm_head.weight";
 
 /// A file with bridge, adapters and LLM, and the same LLM as a directory.
 class InitFile : public testing::Test {
@@ -32,15 +35,54 @@ class InitFile : public testing::Test {
   std::vector<double> losses(const std::string& name) const {
     return numbers_of(folder_ / name, "loss");
   }
-  /// Changes one value of a tensor in the file.
-  void change(const std::string& tensor, float by) const {
+  static std::vector<io::NamedTensor> tensors_of(const fs::path& file) {
     std::vector<io::NamedTensor> tensors;
-    const auto source = io::open_weights(file_);
-    for (const std::string& name : source->names()) {
+    const auto source = io::open_weights(file);
+    for (const std::string& name : source->names())
       tensors.push_back({name, source->read_whole(Stream{}, name)});
-      if (name == tensor) tensors.back().tensor.data<float>()[5] += by;
+    return tensors;
+  }
+  /// Changes one value of a tensor in the file.
+  void change(const std::string& tensor, float by, int64_t place = 5) const {
+    std::vector<io::NamedTensor> tensors = tensors_of(file_);
+    for (io::NamedTensor& one : tensors)
+      if (one.name == tensor) one.tensor.data<float>()[place] += by;
+    io::write_safetensors(file_, tensors);
+  }
+  /// A LLaMA of 320 rows without [PAD], as published ones are.
+  fs::path llama(const std::string& name, const Shapes& shapes, const std::string& config) const {
+    fs::create_directories(folder_ / name);
+    std::ofstream(folder_ / name / "config.json") << config;
+    write_weights(folder_ / name / "model.safetensors", shapes);
+    return folder_ / name;
+  }
+  /// Makes the LLM of the file that of `llama`, as the released code saves it: with a row of [PAD],
+  /// which is the mean of the others as torch computes it, in f32.
+  void take_llm(const fs::path& llama, bool head_is_embedding = false) const {
+    std::vector<io::NamedTensor> tensors;
+    for (io::NamedTensor& tensor : tensors_of(file_))
+      if (!is_llm(tensor.name)) tensors.push_back(std::move(tensor));
+    for (io::NamedTensor& tensor : tensors_of(llama / "model.safetensors")) {
+      if (tensor.name.ends_with("inv_freq")) continue;
+      const bool is_embedding = tensor.name == "model.embed_tokens.weight";
+      if (is_embedding || tensor.name == "lm_head.weight")
+        tensor.tensor = with_mean_row(tensor.tensor);
+      if (is_embedding && head_is_embedding) tensors.push_back({kHead, tensor.tensor});
+      tensors.push_back({"LLM." + tensor.name, tensor.tensor});
     }
     io::write_safetensors(file_, tensors);
+  }
+  static bool is_llm(const std::string& name) {
+    return name.starts_with("LLM.") && name.find("adapter") == std::string::npos;
+  }
+  static Tensor with_mean_row(const Tensor& rows) {
+    const int64_t count = rows.dim(0), columns = rows.cols();
+    Tensor padded = Tensor::zeros(Stream{}, {count + 1, columns});
+    padded.slice(0, count).copy_from(rows);
+    float* const mean = padded.data<float>() + count * columns;
+    for (int64_t i = 0; i < rows.size(); ++i) mean[i % columns] += rows.data<float>()[i];
+    for (int64_t c = 0; c < columns; ++c) mean[c] /= static_cast<float>(count);
+    return padded;
   }
 
   const Folder folder_{"init_file"};
@@ -74,6 +116,93 @@ TEST_F(InitFile, FrozenTensorsMustBeThoseOfTheRun) {
   change("LLM.model.layers.1.mlp.up_proj.weight", -0.25F);
   change("LLM.model.norm.weight", -0.125F);
   EXPECT_EQ(train("bf16", weights_ + init_ + bf16).code, 0);
+}
+
+TEST_F(InitFile, AFrozenTensorOfAnotherShapeDiffers) {
+  std::vector<io::NamedTensor> tensors = tensors_of(file_);
+  for (io::NamedTensor& tensor : tensors)
+    if (tensor.name == "LLM.model.layers.1.mlp.up_proj.weight")
+      tensor.tensor = Tensor::zeros(Stream{}, {48, 32});
+  io::write_safetensors(file_, tensors);
+  for (const Arguments& layout : {grid(1, 1, 1), grid(2, 1, 1), grid(1, 2, 1)}) {
+    const Output refused =
+        train("refused", weights_ + init_ + layout, std::stoi(layout[1]) * std::stoi(layout[3]));
+    EXPECT_EQ(refused.code, 3) << refused.all();
+    EXPECT_EQ(refused.messages(), 1) << refused.all();
+    EXPECT_THAT(refused.err,
+                HasSubstr("1 frozen tensor of the file differs from this run, the first is "
+                          "LLM.model.layers.1.mlp.up_proj.weight, "
+                          "LLM.model.layers.1.mlp.up_proj.weight has the shape [48, 32] in the "
+                          "file and [64, 32] in this run: "));
+  }
+}
+
+TEST_F(InitFile, TheRowOfPadIsAMeanOfEachProgram) {
+  const fs::path weights = llama("llama", llama_shapes(), llama_config());
+  take_llm(weights);
+  const Arguments from_llama = Arguments{"--model.weights", weights} + init_;
+  // The mean of this program is summed in f64: other bits.
+  const auto ours = io::open_weights(weights / "model.safetensors");
+  const Tensor rows = ours->read_whole(Stream{}, "lm_head.weight");
+  const Tensor torch = io::open_weights(file_)->read_whole(Stream{}, kHead);
+  int other_bits = 0;
+  for (int64_t c = 0; c < 32; ++c) {
+    double sum = 0;
+    for (int64_t row = 0; row < kPieces; ++row) sum += rows.data<float>()[row * 32 + c];
+    other_bits += static_cast<float>(sum / kPieces) != torch.data<float>()[kPieces * 32 + c];
+  }
+  ASSERT_GT(other_bits, 0);
+  for (const Arguments& more :
+       {grid(1, 1, 1), grid(2, 1, 1), grid(1, 1, 1) + Arguments{"--precision", "bf16"}}) {
+    const Output same =
+        train("same", from_llama + more + Arguments{"--resume", "never"}, std::stoi(more[1]));
+    ASSERT_EQ(same.code, 0) << same.all();
+    EXPECT_THAT(same.err, ContainsRegex("the frozen llm in .*model.safetensors equals that of "));
+  }
+  change(kHead, 0.0625F, kPieces * 32 + 3);
+  Output refused = train("refused", from_llama);
+  EXPECT_EQ(refused.code, 3) << refused.all();
+  EXPECT_THAT(refused.err, HasSubstr("the largest difference is 0.0625 in LLM.lm_head.weight"));
+  // All other rows are compared bit by bit.
+  change(kHead, -0.0625F, kPieces * 32 + 3);
+  change(kEmbedding, 1e-7F, (kPieces - 1) * 32);
+  refused = train("refused", from_llama);
+  EXPECT_EQ(refused.code, 3) << refused.all();
+  EXPECT_THAT(refused.err, HasSubstr("1 frozen tensor of the file differs"));
+}
+
+TEST_F(InitFile, ATiedHeadMayBeInTheFileToo) {
+  Shapes shapes = llama_shapes();
+  shapes.erase("lm_head.weight");
+  std::string config = llama_config();
+  const std::string untied = "\"tie_word_embeddings\": false";
+  config.replace(config.find(untied), untied.size(), "\"tie_word_embeddings\": true");
+  const Arguments tied = {"--model.weights", llama("tied", shapes, config)};
+  take_llm(folder_ / "tied", /*head_is_embedding=*/true);
+  ASSERT_EQ(train("same", tied + init_).code, 0);
+  // The LLM is trained, or frozen and taken.
+  for (const Arguments& more :
+       {tied + Arguments{"--model.train", "bridge,adapter,llm"},
+        Arguments{"--model.tie_word_embeddings", "true", "--init-frozen", "--stop-after", "1"}}) {
+    const std::string name = "tied" + std::to_string(more.size());
+    for (const int ranks : {0, 2}) {
+      const Output output = train(name, init_ + more + Arguments{"--resume", "never"}, ranks);
+      ASSERT_EQ(output.code, 0) << output.all();
+    }
+  }
+  const Output resumed = train("tied5", {"--model.tie_word_embeddings", "true"});
+  ASSERT_EQ(resumed.code, 0) << resumed.all();
+  const Output merged = run({"export", "--checkpoint", folder_ / "tied5", "--output",
+                             folder_ / "tied_merged", "--what", "merged"});
+  ASSERT_EQ(merged.code, 0) << merged.all();
+  EXPECT_FALSE(
+      io::open_weights(folder_ / "tied_merged" / "model.safetensors")->has("lm_head.weight"));
+
+  change(kHead, 0.5F);
+  const Output refused = train("refused", tied + init_);
+  EXPECT_EQ(refused.code, 3) << refused.all();
+  EXPECT_THAT(refused.err, HasSubstr("tie_word_embeddings is true, but LLM.lm_head.weight differs "
+                                     "from LLM.model.embed_tokens.weight"));
 }
 
 TEST_F(InitFile, FrozenTensorsAreTakenIfAskedFor) {

@@ -69,6 +69,16 @@ void check_backbone(const model::ModelConfig& config, const DeltaConfig& delta, 
   });
 }
 
+io::WeightSourcePtr open_lynx_file(const model::ModelConfig& config, const std::string& path,
+                                   bool reads_head) {
+  io::WeightSourcePtr source = io::open_weights(path);
+  if (config.llm.tie_word_embeddings) {
+    if (reads_head) io::check_tied_head(*source, kEmbedding, kHead);
+    source = io::without_tied_head(std::move(source), kHead);
+  }
+  return io::with_pad_row(std::move(source), config.llm.vocab_size);
+}
+
 io::WeightSourcePtr open_encoder(const model::ModelConfig& config) {
   io::WeightSourcePtr source =
       under_key("vision.weights", [&] { return io::open_weights(config.vision.weights); });

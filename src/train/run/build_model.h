@@ -19,6 +19,11 @@ void check_backbone(const model::ModelConfig& config, const DeltaConfig& delta, 
 /// The encoder's tensors from vision.weights, under Lynx's names.
 io::WeightSourcePtr open_encoder(const model::ModelConfig& config);
 
+/// The tensors of a file under Lynx's names, such as the pretrain_lynx.pt of the released code or
+/// an export, [PAD] row included. A tied head is left out; `reads_head` as above.
+io::WeightSourcePtr open_lynx_file(const model::ModelConfig& config, const std::string& path,
+                                   bool reads_head);
+
 /// The digest that checkpoints keep of the LLM's weights: of its files and their config.json.
 /// Collective.
 std::string backbone_digest(const model::LlmConfig& config, const io::WeightSource& source,

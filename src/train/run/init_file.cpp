@@ -4,16 +4,16 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <set>
 #include <vector>
 
 #include "core/log.h"
-#include "io/weight_views/pad_row.h"
 #include "io/weights/shared_digest.h"
-#include "io/weights/weight_files.h"
 #include "model/load_weights.h"
 #include "parallel/agreement.h"
+#include "train/run/build_model.h"
 
 namespace lynceus::train {
 namespace {
@@ -28,9 +28,10 @@ struct WeightFile {
   std::vector<std::string> names_of_compared;  ///< their tensors
 };
 
-WeightFile open_file(const model::LynxModel& model, const std::string& path, bool take_frozen) {
+WeightFile open_file(const model::LynxModel& model, const std::string& path, bool take_frozen,
+                     bool reads_head) {
   WeightFile file;
-  file.source = io::with_pad_row(io::open_weights(path), model.config.llm.vocab_size);
+  file.source = open_lynx_file(model.config, path, reads_head);
   for (const std::string& name : file.source->names()) {
     const std::string module = name_of(model::module_of(name));
     if (take_frozen || model.config.llm.trains(module)) {
@@ -58,6 +59,21 @@ void check_names(const model::LynxModel& model, const WeightFile& file) {
                      file.source->describe());
 }
 
+/// "the largest difference is 0.25 in NAME", or which tensor has another shape.
+std::string describe_most(const model::LynxModel& model, const WeightFile& file,
+                          const std::vector<model::DifferingTensor>& differing) {
+  const auto most =
+      std::max_element(differing.begin(), differing.end(),
+                       [](const auto& a, const auto& b) { return a.largest < b.largest; });
+  const Shape found = file.source->shape(most->name);
+  for (const io::ExpectedTensor& tensor : model::expected_tensors(
+           model.config, [&](const Parameter& parameter) { return parameter.name == most->name; }))
+    if (std::isinf(most->largest) && !(tensor.shape == found))
+      return fmt::format("{} has the shape {} in the file and {} in this run", most->name,
+                         found.to_string(), tensor.shape.to_string());
+  return fmt::format("the largest difference is {:.3g} in {}", most->largest, most->name);
+}
+
 void compare_frozen(const Runtime& rt, model::LynxModel* model, const WeightFile& file) {
   if (file.compared.empty()) return;
   const std::vector<model::DifferingTensor> differing =
@@ -69,18 +85,14 @@ void compare_frozen(const Runtime& rt, model::LynxModel* model, const WeightFile
   if (differing.empty())
     return log::info("the frozen {} in {} equals that of this run", modules,
                      file.source->describe());
-  const auto most =
-      std::max_element(differing.begin(), differing.end(),
-                       [](const auto& a, const auto& b) { return a.largest < b.largest; });
   throw parallel::AgreedError(
       ExitCode::kInput,
-      fmt::format("{}: {} frozen tensor{} of the file differ{} from this run, the first is {}, the "
-                  "largest difference is {:.3g} in {}: set model.weights and vision.weights to "
-                  "those that the file was trained with, or take the frozen {} from the file with "
-                  "--init-frozen",
+      fmt::format("{}: {} frozen tensor{} of the file differ{} from this run, the first is {}, {}: "
+                  "set model.weights and vision.weights to those that the file was trained with, "
+                  "or take the frozen {} from the file with --init-frozen",
                   file.source->describe(), differing.size(), differing.size() == 1 ? "" : "s",
-                  differing.size() == 1 ? "s" : "", differing.front().name, most->largest,
-                  most->name, modules));
+                  differing.size() == 1 ? "s" : "", differing.front().name,
+                  describe_most(*model, file, differing), modules));
 }
 
 /// Whether the model has frame positions, on any rank's stage: the bridge is on all.
@@ -99,7 +111,7 @@ void initialize_from_file(const Runtime& rt, model::LynxModel* model, const std:
                           bool take_frozen, WeightOrigins* origins) {
   WeightFile file;
   parallel::agree(*rt.grid.world, [&] {
-    file = open_file(*model, path, take_frozen);
+    file = open_file(*model, path, take_frozen, /*reads_head=*/rt.grid.world->rank() == 0);
     check_names(*model, file);
   });
   compare_frozen(rt, model, file);
@@ -123,7 +135,7 @@ void load_module_of_file(const Runtime& rt, model::LynxModel* model, const std::
                          const io::FrozenWeights& weights) {
   io::WeightSourcePtr source;
   parallel::agree(*rt.grid.world, [&] {
-    source = io::with_pad_row(io::open_weights(weights.checkpoint), model->config.llm.vocab_size);
+    source = open_lynx_file(model->config, weights.checkpoint, /*reads_head=*/false);
   });
   const std::string found = io::digest_files(source->files(), *rt.grid.world).hex();
   if (found != weights.identity)

@@ -60,6 +60,7 @@ class Model:
         self.heads = number("model.num_heads")
         self.kv_width = (number("model.num_kv_heads") or self.heads) * self.hidden // self.heads
         self.vocabulary = number("model.vocab_size")
+        self.tied = config["model.tie_word_embeddings"] == "true"
         self.patches = 1 + (number("vision.image_size") // number("vision.patch_size"))**2
         self.patch_size = number("vision.patch_size")
         self.image_size = number("vision.image_size")
@@ -122,7 +123,9 @@ class Model:
         if stage == 0:
             add("llm", self.vocabulary_rows(parts) * self.hidden, 0)
         if stage == self.stages - 1:
-            add("llm", self.vocabulary_rows(parts) * self.hidden, self.hidden)
+            # A tied head is the embedding itself, or on another stage a copy of it.
+            rows = 0 if self.tied and stage == 0 else self.vocabulary_rows(parts)
+            add("llm", rows * self.hidden, self.hidden)
         return sizes
 
     def all_parameters(self):

@@ -51,6 +51,20 @@ TEST_F(TrainLog, SaysWhatTheModelHasOnEveryGrid) {
                 .code,
             0);
   EXPECT_EQ(parameters(text()), one);
+
+  // A tied embedding is one matrix, also where the head on the last stage is a copy of it.
+  std::vector<std::string> tied;
+  for (const Arguments& layout : {grid(1, 1, 1), grid(1, 2, 1), grid(2, 2, 1)}) {
+    fs::remove_all(run_);
+    const Arguments more = {"--model.tie_word_embeddings", "true", "--stop-after", "1"};
+    ASSERT_EQ(
+        run(arguments_ + more + layout, {.ranks = std::stoi(layout[1]) * std::stoi(layout[3])})
+            .code,
+        0);
+    tied.push_back(parameters(text()));
+    EXPECT_EQ(tied.back(), tied.front());
+  }
+  EXPECT_NE(tied.front(), one);
 }
 
 TEST_F(TrainLog, SaysWhatChangedAndWhatIsNext) {

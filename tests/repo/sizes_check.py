@@ -110,6 +110,8 @@ def main():
                         str(folder / "shapes")], check=True, stdout=subprocess.DEVNULL)
         check_lasting(folder, "f32", [], 1)
         check_lasting(folder, "bf16", ["--precision", "bf16"], 1)
+        check_lasting(folder, "tied", ["--model.tie_word_embeddings", "true"], 1)
+        check_lasting(folder, "tied, 2 stages", ["--model.tie_word_embeddings", "true", "--parallel.pipeline", "2"], 2)
         check_lasting(folder, "2 x 2 ranks", ["--parallel.tensor", "2", "--parallel.pipeline", "2"], 4)
         check_activations(folder, "none", [])
         check_activations(folder, "layer", ["--train.recompute", "layer"])

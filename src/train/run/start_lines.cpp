@@ -43,7 +43,10 @@ std::string describe_part(const char* state, const std::array<int64_t, 4>& count
 std::string describe_parameters(const Runtime& rt, model::LynxModel* model) {
   Tensor counts = Tensor::zeros(rt.host(), {2, 4}, DType::kI64);
   int64_t* entries = counts.data<int64_t>();
+  // With tied embeddings the head of another stage is a copy of the first stage's embedding.
+  const Parameter* copy = model->stage.embedding ? nullptr : model->stage.shared_between_stages();
   model->visit_parameters([&](Parameter& parameter) {
+    if (&parameter == copy) return;
     entries[(parameter.trainable() ? 0 : 4) + static_cast<int>(parameter.module)] +=
         counted_elements(rt, parameter);
   });

@@ -66,8 +66,8 @@ fs::path find_checkpoint(const fs::path& path) {
                      all.size(), all.size() == 1 ? "" : "s");
   if (io::file_exists(path / "config.ini") || io::file_exists(path / "checkpoints"))
     throw InputError(
-        "{}: the run has no checkpoint yet: expected one in {} (train writes it at "
-        "checkpoint.every, --stop-after and the end)",
+        "{}: the run has no checkpoint yet: expected one in {} (train writes one "
+        "every checkpoint.every_minutes and checkpoint.every, at --stop-after and at the end)",
         path.string(), (path / "checkpoints").string());
   throw InputError("{}: expected a checkpoint or a run, found {}", path.string(),
                    io::file_exists(path) ? "neither" : "no such directory");

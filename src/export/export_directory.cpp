@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "core/error.h"
+#include "core/text/units.h"
 #include "io/files/file.h"
 
 namespace lynceus::weight_export {
@@ -60,8 +61,8 @@ ExportDirectory::ExportDirectory(fs::path output, bool overwrite, uint64_t bytes
     std::error_code ignored;
     fs::remove_all(partial_, ignored);
     if (error) throw IoError("{}: {}", partial_.string(), error.message());
-    throw IoError("{}: no space left for the export: {} bytes are needed, {} are free",
-                  output_.string(), bytes + kOtherBytes, space.available);
+    throw IoError("{}: no space left for the export: {} are needed, {} are free", output_.string(),
+                  bytes_text(bytes + kOtherBytes), bytes_text(space.available));
   }
 }
 

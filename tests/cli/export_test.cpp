@@ -175,7 +175,8 @@ TEST_F(Export, WhatCannotBeExportedLeavesNothing) {
   expect_refused(export_run("empty", "out"), 3, "expected a checkpoint or a run, found neither");
   fs::create_directories(folder_ / "begun" / "checkpoints");
   expect_refused(export_run("begun", "out"), 3,
-                 "begun: the run has no checkpoint yet: expected one in ");
+                 "begun/checkpoints (train writes one every checkpoint.every_minutes and "
+                 "checkpoint.every, at --stop-after and at the end)");
   expect_refused(export_run("run", "out", {"--what", "merged"}), 3,
                  "its LLM has random values that were never trained, so it cannot be merged");
   expect_refused(export_run("run", "out", {}, {.ranks = 2}), 2,

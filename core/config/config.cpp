@@ -314,7 +314,7 @@ std::string ConfigReader::help() const {
     done.push_back(name);
     for (const Field& field : visitor_.fields_) {
       if (field.section != name) continue;
-      const std::string shown = field.default_text.empty() ? "none" : field.default_text;
+      const std::string shown = field.default_text.empty() ? "empty" : field.default_text;
       text += fmt::format("  {:<44} {} (default: {})\n",
                           fmt::format("--{} {}", field.key, field.value_name()), field.help, shown);
     }

@@ -82,7 +82,7 @@ class ConfigReader {
   std::string print(const std::vector<std::string>& without = {}) const;
   /// The same as data, in the order of registration.
   std::vector<ConfigValue> values() const;
-  /// The options in their groups with defaults, one line each.
+  /// The options in their groups with defaults, one line each; "empty" is an empty text or list.
   std::string help() const;
   /// The origin of the value of `key`.
   const std::string& origin(const std::string& key) const;

@@ -34,9 +34,8 @@ def cell(text):
 
 
 def default_of(key):
-    """--help prints an empty text and an empty list as none."""
-    is_choice = "none" in key["value"].split("|")
-    return f"`{key['default']}`" if key["default"] != "none" or is_choice else "empty"
+    """--help prints an empty text and an empty list as empty, which no key has as its value."""
+    return key["default"] if key["default"] == "empty" else f"`{key['default']}`"
 
 
 def table_of(page):

@@ -129,7 +129,9 @@ train::RunConfig read_config(const std::vector<std::string>& arguments, BenchOpt
         "and {}",
         options->batch, options->steps, options->text);
   if (!*help && !options->place.stream().device().is_cpu()) suit_device(reader, &config);
-  config.validate();
+  ConfigFaults faults;
+  config.check(&faults);
+  faults.raise();
   return config;
 }
 

@@ -13,6 +13,7 @@
 #include <boost/program_options/errors.hpp>
 #include <boost/program_options/options_description.hpp>
 #include <boost/program_options/parsers.hpp>
+#include <cctype>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -32,6 +33,19 @@ namespace lynceus {
 namespace {
 
 constexpr uintmax_t kMaxFileBytes = 1 << 20;
+/// Whether `text` has `key` as a word.
+bool names_key(const std::string& text, const std::string& key) {
+  const auto is_part = [](char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '.' || c == '-';
+  };
+  for (size_t at = 0; (at = text.find(key, at)) != std::string::npos; at += key.size()) {
+    const size_t end = at + key.size();
+    if ((at == 0 || !is_part(text[at - 1])) && (end == text.size() || !is_part(text[end])))
+      return true;
+  }
+  return false;
+}
+
 std::string_view leaf_of(std::string_view key) { return key.substr(key.rfind('.') + 1); }
 
 /// Reads a small text file; returns why it cannot be read, or an empty text.
@@ -77,7 +91,8 @@ std::string known_configs(const std::string& name) {
 
 }  // namespace
 
-CommandLine ConfigReader::read(const std::vector<std::string>& arguments) {
+CommandLine ConfigReader::read(const std::vector<std::string>& arguments,
+                               const std::function<void(ConfigFaults*)>& ranges) {
   std::vector<Option> options;
   CommandLine line = split(arguments, options);
   if (line.help) {
@@ -90,12 +105,27 @@ CommandLine ConfigReader::read(const std::vector<std::string>& arguments) {
   }
   ++layer_;
   for (const Option& option : options) {
-    if (option.missing)
+    if (option.missing) {
       fault(fmt::format("command line: --{} expects a value, found none", option.key));
+      unread_keys_.insert(option.key);
+    }
     for (const std::string& value : option.values) apply(option.key, value, "command line");
   }
+  if (ranges) check_ranges(ranges);
   check();
   return line;
+}
+
+void ConfigReader::check_ranges(const std::function<void(ConfigFaults*)>& ranges) {
+  if (lines_unread_) return;
+  ConfigFaults found;
+  ranges(&found);
+  for (const std::string& text : found.all()) {
+    const bool may_follow =
+        std::any_of(unread_keys_.begin(), unread_keys_.end(),
+                    [&](const std::string& key) { return names_key(text, key); });
+    if (!may_follow) fault(text);
+  }
 }
 
 CommandLine ConfigReader::split(const std::vector<std::string>& arguments,
@@ -152,6 +182,7 @@ CommandLine ConfigReader::split(const std::vector<std::string>& arguments,
 
 void ConfigReader::read_file(const std::string& path) {
   std::string content;
+  const bool lines_unread = std::exchange(lines_unread_, true);
   if (const std::string reason = read_text(path, content); !reason.empty()) {
     std::error_code ignored;
     const bool is_name = !path.ends_with(".ini") && !std::filesystem::exists(path, ignored);
@@ -167,6 +198,7 @@ void ConfigReader::read_file(const std::string& path) {
     fault(fmt::format("{} is {}; expected a config file", path, found->what));
     return;
   }
+  lines_unread_ = lines_unread;
   ++layer_;
   std::map<std::string, std::string> seen;
   std::istringstream lines(content.substr(byte_order_mark(content)));
@@ -198,6 +230,7 @@ void ConfigReader::read_line(const std::string& place, const std::string& header
         apply(key, quoted ? *quoted : option.value.empty() ? "" : option.value.front(), place);
     }
   } catch (const options::error&) {
+    lines_unread_ = true;
     fault(fmt::format("{}: expected [section] or key = value, found '{}'", place, text));
   }
 }
@@ -219,6 +252,7 @@ void ConfigReader::apply(const std::string& key, const std::string& value,
   const std::string expected = field->assign(text, field->is_list() && field->layer == layer_);
   if (!expected.empty()) {
     fault(fmt::format("{}: {}: expected {}, found '{}'", origin, key, expected, text));
+    unread_keys_.insert(key);
     return;
   }
   if (field->is_list()) {
@@ -231,6 +265,7 @@ void ConfigReader::apply(const std::string& key, const std::string& value,
 
 void ConfigReader::fault_unknown(const std::string& origin, const std::string& key) {
   const std::string near = nearest(key);
+  if (!near.empty()) unread_keys_.insert(near);
   fault(fmt::format("{}: unknown key '{}'{}", origin, key,
                     near.empty() ? "" : fmt::format("; the nearest known one is '{}'", near)));
 }

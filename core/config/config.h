@@ -22,8 +22,10 @@
 //   if (line.help) fmt::print("{}", reader.help());
 #pragma once
 
+#include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -64,7 +66,11 @@ class ConfigReader {
   /// options, then calls check(). Forms: --key value, --key=value, with the value taken
   /// literally; a bool needs no value; a list takes all arguments up to the next option; arguments
   /// after "--" are positional.
-  CommandLine read(const std::vector<std::string>& arguments);
+  CommandLine read(const std::vector<std::string>& arguments) { return read(arguments, {}); }
+  /// The same with `ranges`, which adds the values out of range: they are reported together with
+  /// what could not be read, except those that may only follow from it.
+  CommandLine read(const std::vector<std::string>& arguments,
+                   const std::function<void(ConfigFaults*)>& ranges);
 
   /// Adds one INI file as a layer. check() reports its faults.
   void read_file(const std::string& path);
@@ -101,6 +107,7 @@ class ConfigReader {
                  const std::optional<std::string>& quoted,
                  std::map<std::string, std::string>& seen);
   void apply(const std::string& key, const std::string& value, const std::string& origin);
+  void check_ranges(const std::function<void(ConfigFaults*)>& ranges);
   Field* find(std::string_view key);
   void fault(const std::string& message) { faults_.add(message); }
   std::string nearest(std::string_view key) const;
@@ -108,6 +115,8 @@ class ConfigReader {
 
   ConfigVisitor visitor_;
   ConfigFaults faults_;
+  std::set<std::string> unread_keys_;  // that were given, but without a value of their type
+  bool lines_unread_ = false;          // unreadable files and lines: any key may be in them
   int layer_ = 0;
 };
 

@@ -32,6 +32,7 @@ class ConfigFaults {
   /// none.
   void raise();
   void clear() { faults_.clear(); }
+  const std::vector<std::string>& all() const { return faults_; }
 
  private:
   /// `found`: one argument.

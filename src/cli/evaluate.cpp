@@ -33,6 +33,8 @@ on a terminal, and otherwise one JSON object a line. The answers are in RUN/pred
 
 )";
 
+std::string config_file(const train::RunOptions& options) { return options.run + "/config.ini"; }
+
 /// Reads the config.ini of the run, then the command line. Grid and options are those of this job.
 CommandLine read_config(const Arguments& arguments, ConfigReader* reader, train::RunConfig* config,
                         DeviceConfig* device) {
@@ -49,14 +51,16 @@ CommandLine read_config(const Arguments& arguments, ConfigReader* reader, train:
   if (!line.positionals.empty())
     throw UsageError("evaluate: unexpected argument '{}'; options begin with --",
                      line.positionals.front());
-  Arguments layered = {"--config", given.options.run + "/config.ini"};
+  Arguments layered = {"--config", config_file(given.options)};
   layered.insert(layered.end(), arguments.begin(), arguments.end());
-  reader->read(layered);
+  // Grid and options are those of this job, so the config of the run does not decide their ranges.
+  reader->read(layered, [&](ConfigFaults* faults) {
+    config->parallel = given.parallel;
+    config->options = given.options;
+    device->check(faults);
+    config->check(faults);
+  });
   reader->check_keys("allow-change", given.options.allow_change);
-  config->parallel = given.parallel;
-  config->options = given.options;
-  device->validate();
-  config->validate();
   return line;
 }
 

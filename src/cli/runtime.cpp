@@ -55,10 +55,10 @@ void share_threads() {
 
 namespace {
 
-void check_choice(const char* key, const std::string& found,
+void check_choice(ConfigFaults* faults, const char* key, const std::string& found,
                   std::initializer_list<const char*> known) {
-  if (std::find(known.begin(), known.end(), found) == known.end())
-    throw UsageError("{}: expected {}, found '{}'", key, fmt::join(known, " or "), found);
+  faults->expect(std::find(known.begin(), known.end(), found) != known.end(), key,
+                 fmt::format("{}", fmt::join(known, " or ")), fmt::format("'{}'", found));
 }
 
 /// `reasons`: for each rank why it has no device; empty if it has one.
@@ -103,11 +103,11 @@ parallel::DeviceOptions device_options(const DeviceConfig& config) {
 
 }  // namespace
 
-void DeviceConfig::validate() const {
-  check_choice("device", device, {"auto", "cpu", "cuda"});
-  check_choice("precision", precision, {"f32", "bf16"});
-  check_choice("transport", transport, {"auto", "nccl", "staged"});
-  check_choice("gemm", gemm, {"heuristic", "search"});
+void DeviceConfig::check(ConfigFaults* faults) const {
+  check_choice(faults, "device", device, {"auto", "cpu", "cuda"});
+  check_choice(faults, "precision", precision, {"f32", "bf16"});
+  check_choice(faults, "transport", transport, {"auto", "nccl", "staged"});
+  check_choice(faults, "gemm", gemm, {"heuristic", "search"});
 }
 
 void log_cores(parallel::Communicator& world) {

@@ -28,8 +28,7 @@ struct DeviceConfig {
         "how matrix products on GPUs choose an algorithm: heuristic, or search (time several at "
         "the first use of a shape; the last bits may differ from run to run)");
   }
-  /// UsageError for any other value.
-  void validate() const;
+  void check(ConfigFaults* faults) const;
   DType dtype() const { return precision == "bf16" ? DType::kBf16 : DType::kF32; }
 };
 

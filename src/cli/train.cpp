@@ -66,13 +66,14 @@ ExitCode run_train(const Arguments& arguments) {
   const auto world = parallel::make_world();
   CommandLine line;
   parallel::agree(*world, [&] {
-    line = reader.read(arguments);
+    line = reader.read(arguments, [&](ConfigFaults* faults) {
+      device.check(faults);
+      config.check(faults);
+    });
     reader.check_keys("allow-change", config.options.allow_change);
-    device.validate();
     if (!line.help && !line.positionals.empty())
       throw UsageError("train: unexpected argument '{}'; options begin with --",
                        line.positionals.front());
-    if (!line.help) config.validate();
     if (!line.help && !line.print_config) expect_model(reader, config.options.run);
   });
   if (print_page(line, kHelp, reader, *world)) return ExitCode::kDone;

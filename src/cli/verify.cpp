@@ -88,11 +88,10 @@ ExitCode run_verify(const Arguments& arguments) {
   const auto world = parallel::make_world();
   CommandLine line;
   parallel::agree(*world, [&] {
-    line = reader.read(arguments);
-    device.validate();
-    ConfigFaults faults;
-    config.check(&faults);
-    faults.raise();
+    line = reader.read(arguments, [&](ConfigFaults* faults) {
+      device.check(faults);
+      config.check(faults);
+    });
     if (!line.help && !line.print_config && !config.tolerances && line.positionals.empty())
       throw UsageError("verify: expected at least one case directory, found none");
   });

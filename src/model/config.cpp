@@ -23,6 +23,10 @@ std::vector<std::string> split_list(const std::string& text) {
   return items;
 }
 
+bool is_trainable(const std::string& module) {
+  return module == "bridge" || module == "adapter" || module == "llm";
+}
+
 bool check_size(ConfigFaults* faults, const char* key, int64_t value) {
   return faults->within(key, value, 1, kMost);
 }
@@ -57,7 +61,7 @@ void check_llm(ConfigFaults* faults, const LlmConfig& llm) {
                  fmt::format("'{}'", llm.rope_scaling));
   faults->not_negative("model.init_std", llm.init_std);
   for (const std::string& item : split_list(llm.train))
-    if (item != "bridge" && item != "adapter" && item != "llm")
+    if (!is_trainable(item))
       faults->add(fmt::format("model.train: expected any of bridge, adapter, llm, found '{}'{}",
                               item,
                               item == "vision" ? " (the vision encoder is forward-only)" : ""));
@@ -103,6 +107,11 @@ void check_adapter(ConfigFaults* faults, const AdapterConfig& adapter) {
 bool LlmConfig::trains(const std::string& module) const {
   const std::vector<std::string> items = split_list(train);
   return std::find(items.begin(), items.end(), module) != items.end();
+}
+
+bool LlmConfig::trains_unknown() const {
+  const std::vector<std::string> items = split_list(train);
+  return !std::all_of(items.begin(), items.end(), is_trainable);
 }
 
 void ModelConfig::check(ConfigFaults* faults) const {

@@ -36,6 +36,8 @@ struct LlmConfig {
   io::RopeScaling scaling() const { return io::RopeScaling::from_text(rope_scaling).value(); }
   /// Whether `module` (bridge, adapter, llm) is in the list `train`.
   bool trains(const std::string& module) const;
+  /// Whether the list has a word that is none of these.
+  bool trains_unknown() const;
 
   template <typename Visitor>
   void visit(Visitor& v) {

@@ -78,6 +78,27 @@ TEST(ConfigValues, OutOfRangeAreReportedTogether) {
   }
 }
 
+TEST(ConfigValues, OutOfRangeAreReportedWithWhatCannotBeRead) {
+  const Arguments faults = {
+      "--parallel.pipline", "2",   "--train.steps",     "many", "--model.train",        "briged",
+      "--precision",        "f16", "--model.num_heads", "four", "--log.every",          "-1",
+      "--model.hiden_size", "64",  "--log.trace",       "x",    "--model.num_kv_heads", "3"};
+  for (const Output& output : refused(faults)) {
+    EXPECT_THAT(output.err, HasSubstr("8 faults in the configuration")) << output.all();
+    for (const char* key :
+         {"'parallel.pipline'", "train.steps: ", "found 'briged'",
+          "precision: ", "model.num_heads: ", "log.every: ", "'model.hiden_size'", "log.trace: "})
+      EXPECT_THAT(output.err, HasSubstr(key));
+    EXPECT_THAT(output.err, Not(HasSubstr("multiple"))) << "follows from what could not be read";
+  }
+  for (const Output& output : refused({"--model.train", "briged"}))
+    EXPECT_THAT(output.err,
+                testing::StartsWith("lynceus: model.train: expected any of bridge, adapter, llm, "
+                                    "found 'briged'"));
+  for (const Output& output : refused({"--model.train", ""}))
+    EXPECT_THAT(output.err, HasSubstr("model.train: expected something to train: "));
+}
+
 TEST(ConfigValues, FeaturesThatDoNotExistYet) {
   const std::vector<std::pair<Arguments, std::string>> values = {
       {{"--device", "tpu"}, "device: expected auto or cpu or cuda, found 'tpu'"},

@@ -59,26 +59,26 @@ void check_weight_files(const RunConfig& config, const Runtime& rt) {
 
 }  // namespace
 
-void RunConfig::validate() const {
-  ConfigFaults faults;
-  options.check(&faults);
-  model.check(&faults);
-  data.check(&faults);
-  parallel.check(&faults);
-  train.check(&faults);
-  optimizer.check(&faults);
-  checkpoint.check(&faults);
-  log.check(&faults);
-  watchdog.check(&faults);
+void RunConfig::check(ConfigFaults* faults) const {
+  options.check(faults);
+  model.check(faults);
+  data.check(faults);
+  parallel.check(faults);
+  train.check(faults);
+  optimizer.check(faults);
+  checkpoint.check(faults);
+  log.check(faults);
+  watchdog.check(faults);
   const bool adapters = model.llm.trains("adapter") && model.adapter.every != 0;
-  faults.expect(adapters || model.llm.trains("bridge") || model.llm.trains("llm"), "model.train",
-                "something to train: bridge, llm, or adapter with adapter.every above 0",
-                fmt::format("'{}'", model.llm.train));
-  faults.expect(model.llm.weights.empty() || model.llm.init_from.empty(), "model.init_from",
-                "no value together with model.weights", fmt::format("'{}'", model.llm.init_from));
-  faults.expect(delta.weights_delta.empty() || !model.llm.weights.empty(), "model.weights_delta",
-                "no value without model.weights", fmt::format("'{}'", delta.weights_delta));
-  faults.raise();
+  const bool trains = adapters || model.llm.trains("bridge") || model.llm.trains("llm");
+  // A word that is none of these is a fault of its own.
+  faults->expect(trains || model.llm.trains_unknown(), "model.train",
+                 "something to train: bridge, llm, or adapter with adapter.every above 0",
+                 fmt::format("'{}'", model.llm.train));
+  faults->expect(model.llm.weights.empty() || model.llm.init_from.empty(), "model.init_from",
+                 "no value together with model.weights", fmt::format("'{}'", model.llm.init_from));
+  faults->expect(delta.weights_delta.empty() || !model.llm.weights.empty(), "model.weights_delta",
+                 "no value without model.weights", fmt::format("'{}'", delta.weights_delta));
 }
 
 void resolve_config(RunConfig* config, ConfigReader* reader, const io::Tokenizer& tokenizer,

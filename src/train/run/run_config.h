@@ -51,8 +51,8 @@ struct RunConfig {
     log.visit(v);
     watchdog.visit(v);
   }
-  /// UsageError that lists every invalid value, before any file is opened.
-  void validate() const;
+  /// Adds every invalid value, before any file is opened.
+  void check(ConfigFaults* faults) const;
 };
 
 /// Fills in what depends on files and on the world: the values of config.json of model.weights,

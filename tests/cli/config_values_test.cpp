@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <regex>
+#include <sstream>
 
 #include "run_program.h"
 
@@ -97,6 +99,22 @@ TEST(ConfigValues, OutOfRangeAreReportedWithWhatCannotBeRead) {
                                     "found 'briged'"));
   for (const Output& output : refused({"--model.train", ""}))
     EXPECT_THAT(output.err, HasSubstr("model.train: expected something to train: "));
+}
+
+TEST(ConfigValues, TheShippedModelsOfThePaperDifferInTheirTemplateOnly) {
+  const auto values_of = [](const std::string& name) {
+    const Output output = run({"train", "--config", name, "--print-config"});
+    EXPECT_EQ(output.code, 0) << output.all();
+    std::string values;
+    std::istringstream lines(output.out);
+    for (std::string line; std::getline(lines, line);)
+      if (!line.starts_with("prompt = ")) values += line.substr(0, line.find(" #")) + "\n";
+    return std::regex_replace(values, std::regex(" +\n"), "\n");
+  };
+  const std::string values = values_of("lynx-7b");
+  EXPECT_THAT(values, HasSubstr("num_layers = 32\n"));
+  EXPECT_EQ(values_of("lynx-llama-7b"), values);
+  EXPECT_EQ(values_of("lynx-vicuna-7b"), values);
 }
 
 TEST(ConfigValues, FeaturesThatDoNotExistYet) {

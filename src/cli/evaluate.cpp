@@ -1,5 +1,8 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cstdio>
+#include <functional>
 #include <memory>
 
 #include "cli/command.h"
@@ -74,8 +77,21 @@ void compare_template(const io::Manifest& recorded, const io::PromptStyle& style
       config.prompt, trained, train::describe_template(style));
 }
 
+/// A warning if the template that was asked for is not the one that is used.
+void explain_template(const io::PromptStyle& style, const train::DataConfig& config) {
+  const io::PromptStyle asked = train::load_template(config, nullptr, /*may_change=*/false);
+  if (asked.fingerprint() == style.fingerprint()) return;
+  log::warn(
+      "data.prompt = {} means {} in this run, which began when that was the template {}: the "
+      "scores are those of {} (--allow-change data.prompt scores with the present {})",
+      config.prompt, style.name, asked.name, style.name, asked.name);
+}
+
 train::RunData open_sets(const Runtime& rt, train::RunConfig* config, ConfigReader* reader) {
   const auto recorded = train::selected_manifest(*rt.grid.world, config->options);
+  const auto& allowed = config->options.allow_change;
+  const bool may_change_template =
+      std::find(allowed.begin(), allowed.end(), "data.prompt") != allowed.end();
   train::RunData data;
   parallel::agree(*rt.grid.world, [&] {
     const io::Manifest* manifest = recorded ? &*recorded : nullptr;
@@ -84,35 +100,32 @@ train::RunData open_sets(const Runtime& rt, train::RunConfig* config, ConfigRead
     data = train::open_data(config->data, {.num_frames = config->model.vision.num_frames,
                                            .seed = config->train.seed,
                                            .with_training = false,
-                                           .recorded = manifest});
+                                           .recorded = manifest,
+                                           .template_may_change = may_change_template});
     if (data.validation.empty())
       throw UsageError("data.validation: expected at least one set, found none");
     train::resolve_config(config, reader, *data.tokenizer, rt);
+    if (!reader->origin("data.prompt").starts_with(config_file(config->options)))
+      explain_template(data.style, config->data);
   });
   if (recorded) compare_template(*recorded, data.style, config->data);
   return data;
 }
 
-/// The file of predictions, on rank 0; null: none is wanted, or the run directory of another user
-/// cannot be written, which is a warning.
-std::unique_ptr<PredictionFile> open_predictions(const Runtime& rt, const EvaluateOptions& options,
-                                                 const std::string& run) {
-  std::unique_ptr<PredictionFile> file;
+/// Runs `step` on rank 0 and agrees on its failure. Nobody asked for the file of `auto`: there a
+/// failure, such as the run directory of another user, is a warning.
+void write_predictions(const Runtime& rt, const EvaluateOptions& options,
+                       const std::function<void()>& step) {
   parallel::agree(*rt.grid.world, [&] {
     if (rt.grid.world->rank() != 0 || options.predictions == "none") return;
-    if (options.predictions != "auto") {
-      file = std::make_unique<PredictionFile>(options.predictions);
-      return;
-    }
-    const std::string path = run + "/predictions.jsonl";
     try {
-      file = std::make_unique<PredictionFile>(path);
+      step();
     } catch (const IoError& error) {
+      if (options.predictions != "auto") throw;
       log::warn("no predictions are written (--predictions FILE names another file): {}",
                 error.what());
     }
   });
-  return file;
 }
 
 /// The values of the LLM: the path that the config names, else where they come from.
@@ -154,7 +167,12 @@ ExitCode run_evaluate(const Arguments& arguments) {
       train::transform_config(config.data, config.model.vision.image_size, config.train.seed,
                               /*is_training=*/false),
       train::loader_threads(rt, config.data));
-  const auto file = open_predictions(rt, options, config.options.run);
+  std::unique_ptr<PredictionFile> file;
+  write_predictions(rt, options, [&] {
+    file = std::make_unique<PredictionFile>(options.predictions == "auto"
+                                                ? config.options.run + "/predictions.jsonl"
+                                                : options.predictions);
+  });
   train::ValidationOptions validation{
       config.train.validation_samples,
       train::validation_batch_size(rt, config.train.global_batch_size)};
@@ -163,12 +181,14 @@ ExitCode run_evaluate(const Arguments& arguments) {
       if (file) file->add(prediction);
     };
   const auto scores = train::validate(rt, model, &loader, datasets, validation);
-  parallel::agree(*rt.grid.world, [&] {
-    if (file) file->close();
-  });
-  if (world->rank() == 0)
+  if (world->rank() == 0) {
     fmt::print("{}", shows_table(options.format) ? scores_as_table(scored, scores)
                                                  : scores_as_json(scored, scores));
+    std::fflush(stdout);  // before anything that may fail
+  }
+  write_predictions(rt, options, [&] {
+    if (file) file->close();
+  });
   return ExitCode::kDone;
 }
 

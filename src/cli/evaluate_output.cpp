@@ -4,9 +4,12 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdlib>
+#include <random>
 #include <system_error>
+#include <utility>
 
+#include "parallel/launch/launch_environment.h"
+#include "parallel/launch/launcher_link.h"
 #include "train/metrics/metrics.h"
 #include "train/run/weight_origins.h"
 
@@ -38,9 +41,11 @@ std::string aligned(const std::vector<std::vector<std::string>>& rows, size_t te
 
 bool shows_table(const std::string& format) {
   if (format != "auto") return format == "table";
-  // mpirun gives its ranks a terminal of their own, whatever its own output is.
-  for (const char* name : {"OMPI_COMM_WORLD_SIZE", "PMIX_RANK", "PMI_RANK", "SLURM_PROCID"})
-    if (std::getenv(name) != nullptr) return false;
+  // mpirun gives its ranks a terminal of their own, whatever its own output is. `lynceus --ranks N`
+  // gives them its own output.
+  if (!parallel::LauncherLink::is_connected() &&
+      parallel::is_launched(parallel::process_environment()))
+    return false;
   return isatty(STDOUT_FILENO) == 1;
 }
 
@@ -75,25 +80,33 @@ std::string scores_as_json(const Scored& scored, const std::vector<train::SetSco
 }
 
 PredictionFile::PredictionFile(std::filesystem::path path)
-    : path_(std::move(path)), partial_(path_.string() + ".partial") {
-  file_ = io::File::create(partial_);
-}
+    : path_(std::move(path)),
+      file_(io::File::create(path_.string() +
+                             fmt::format(".{:08x}.partial", std::random_device{}()))) {}
 
 PredictionFile::~PredictionFile() {
   std::error_code ignored;
-  if (file_.is_open()) std::filesystem::remove(partial_, ignored);
+  if (!is_complete_) std::filesystem::remove(file_.path(), ignored);
 }
 
 void PredictionFile::add(const train::Prediction& prediction) {
+  if (failure_) return;
   lines_ += train::to_json(prediction) + "\n";
-  if (lines_.size() >= kBufferedBytes) flush();
+  if (lines_.size() < kBufferedBytes) return;
+  try {
+    flush();
+  } catch (const IoError&) {
+    failure_ = std::current_exception();
+  }
 }
 
 void PredictionFile::close() {
+  if (failure_) std::rethrow_exception(failure_);
   flush();
   file_.sync();
   file_.close();
-  io::rename_file(partial_, path_);
+  io::rename_file(file_.path(), path_);
+  is_complete_ = true;
 }
 
 void PredictionFile::flush() {

@@ -1,6 +1,7 @@
 // What `evaluate` writes: scores as a table or as JSON lines, and the file of predictions.
 #pragma once
 
+#include <exception>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -38,7 +39,8 @@ bool shows_table(const std::string& format);
 std::string scores_as_table(const Scored& scored, const std::vector<train::SetScore>& scores);
 std::string scores_as_json(const Scored& scored, const std::vector<train::SetScore>& scores);
 
-/// A file of lines that appears under its name when it is complete. On rank 0.
+/// A file of lines that appears under its name when it is complete. Until then it has a name of its
+/// own, so that two processes may write the same one: the last to finish replaces it. On rank 0.
 class PredictionFile {
  public:
   /// IoError if the file cannot be created.
@@ -48,15 +50,19 @@ class PredictionFile {
   PredictionFile(const PredictionFile&) = delete;
   PredictionFile& operator=(const PredictionFile&) = delete;
 
+  /// A failure to write is thrown by close(): what is scored meanwhile is not lost.
   void add(const train::Prediction& prediction);
+  /// IoError if anything was not written.
   void close();
 
  private:
   void flush();
 
-  std::filesystem::path path_, partial_;
+  std::filesystem::path path_;
   io::File file_;
   std::string lines_;
+  std::exception_ptr failure_;
+  bool is_complete_ = false;
 };
 
 }  // namespace lynceus::cli

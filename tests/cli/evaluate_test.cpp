@@ -3,7 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <fcntl.h>
+
 #include <cmath>
+#include <cstdlib>
 #include <sstream>
 
 #include "io/files/json.h"
@@ -111,6 +114,80 @@ TEST_F(Evaluate, PredictionsGoWhereTheyAreWanted) {
   const Output refused = evaluate({"--predictions", folder_ / "nowhere" / "p.jsonl"});
   EXPECT_EQ(refused.code, 4) << refused.all();
   EXPECT_THAT(refused.err, HasSubstr("nowhere/p.jsonl"));
+}
+
+TEST_F(Evaluate, ScoresAreNotLostWithTheAnswers) {
+  const std::string scores = evaluate().out;
+  ASSERT_EQ(lines_in(scores).size(), 3u);
+  fs::remove(run_ / "predictions.jsonl");
+  // `ulimit` counts blocks of 512 bytes: the scores fit, the answers do not.
+  const Launch launch{.shell = "ulimit -f 8; exec \"$@\""};
+  const Output output = run({"evaluate", "--run", run_}, launch);
+  EXPECT_EQ(output.code, 0) << output.all();
+  EXPECT_EQ(output.out, scores);
+  EXPECT_THAT(output.err, HasSubstr("no predictions are written (--predictions FILE names "));
+  const Output asked =
+      run({"evaluate", "--run", run_, "--predictions", folder_ / "asked.jsonl"}, launch);
+  EXPECT_EQ(asked.code, 4) << asked.all();
+  EXPECT_EQ(asked.messages(), 1) << asked.all();
+  EXPECT_EQ(asked.out, scores);
+  for (const fs::path& folder : {run_, folder_.path()})
+    for (const auto& entry : fs::directory_iterator(folder))
+      EXPECT_THAT(entry.path().filename().string(),
+                  testing::Not(testing::AnyOf(HasSubstr(".jsonl."), HasSubstr("predictions"))));
+}
+
+TEST_F(Evaluate, TwoProcessesMayWriteTheAnswersOfOneRun) {
+  std::ofstream(run_ / "predictions.jsonl.partial") << "of another process";
+  for (int round = 0; round < 3; ++round) {
+    Program one({"evaluate", "--run", run_}), two({"evaluate", "--run", run_});
+    for (Program* program : {&one, &two}) {
+      const Output output = program->wait();
+      EXPECT_EQ(output.code, 0) << output.all();
+      EXPECT_EQ(output.err, "");
+    }
+    EXPECT_EQ(lines_of(run_ / "predictions.jsonl").size(), 48u);
+  }
+  EXPECT_EQ(io::read_text(run_ / "predictions.jsonl.partial"), "of another process");
+}
+
+/// A terminal; what is written to it can be read.
+class Terminal {
+ public:
+  Terminal() : main_(posix_openpt(O_RDWR | O_NOCTTY | O_NONBLOCK)) {
+    EXPECT_TRUE(grantpt(main_) == 0 && unlockpt(main_) == 0);
+    name_ = ptsname(main_);
+    other_ = open(name_.c_str(), O_RDWR | O_NOCTTY);
+    EXPECT_GE(other_, 0);
+  }
+  ~Terminal() {
+    close(main_);
+    close(other_);
+  }
+  const std::string& name() const { return name_; }
+  std::string text() const {
+    std::string text(1 << 16, '\0');
+    const ssize_t count = read(main_, text.data(), text.size());
+    text.resize(count > 0 ? static_cast<size_t>(count) : 0);
+    return text;
+  }
+
+ private:
+  int main_, other_ = -1;
+  std::string name_;
+};
+
+TEST_F(Evaluate, ShowsATableOnATerminal) {
+  const Terminal terminal;
+  const Launch on_terminal{.shell = "exec \"$@\" >" + terminal.name()};
+  for (const Arguments& ranks : {Arguments{}, Arguments{"--ranks", "2"}}) {
+    const Output output = run(Arguments{"evaluate", "--run", run_} + ranks, on_terminal);
+    ASSERT_EQ(output.code, 0) << output.all();
+    EXPECT_THAT(terminal.text(), HasSubstr("set   class    answers  baseline"));
+  }
+  // mpirun gives its ranks a terminal of their own, whatever its own output is.
+  const Output output = evaluate({}, 2);
+  EXPECT_THAT(output.out, testing::StartsWith("{\"set\""));
 }
 
 TEST_F(Evaluate, ATableIsForPeople) {

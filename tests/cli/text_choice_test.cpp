@@ -67,6 +67,14 @@ TEST_F(TextChoice, ARunOfVersion010KeepsTheTemplateThatWasNamedLynx) {
     const Output scores = run({"evaluate", "--run", folder_ / "old"});
     EXPECT_EQ(member(scores.out, "template"), "\"lynx-cased\"") << scores.all();
     EXPECT_EQ(scores.err, "");
+    // Who names the template is told what is meant.
+    const Arguments asked = {"evaluate", "--run", folder_ / "old", "--data.prompt", "lynx"};
+    const Output named = run(asked);
+    EXPECT_EQ(member(named.out, "template"), "\"lynx-cased\"") << named.all();
+    EXPECT_THAT(named.err, HasSubstr("data.prompt = lynx means lynx-cased in this run"));
+    const Output changed = run(asked + Arguments{"--allow-change", "data.prompt"});
+    EXPECT_EQ(member(changed.out, "template"), "\"lynx\"") << changed.all();
+    EXPECT_THAT(changed.err, HasSubstr("the run was trained with another prompt template"));
   }
 }
 

@@ -133,6 +133,13 @@ struct PackedImageConfig : prepare::ImageConfig {
   }
 };
 
+struct FolderInputConfig : prepare::InputConfig {
+  template <typename Visitor>
+  void visit(Visitor& v) {
+    prepare::InputConfig::visit(v, "folders to read, or patterns in quotes: 'part-*'");
+  }
+};
+
 using JsonlConfig =
     ConfigOf<prepare::InputConfig, prepare::ImageConfig, CaptionConfig, MapConfig, FormatConfig>;
 using CocoConfig = ConfigOf<prepare::InputConfig, prepare::ImageConfig, CaptionConfig>;
@@ -141,7 +148,7 @@ using OpenVqaConfig = ConfigOf<prepare::InputConfig, prepare::ImageConfig, Video
 using VideoRowsConfig = ConfigOf<prepare::InputConfig, VideoRootConfig, CaptionConfig, MapConfig,
                                  FormatConfig, VideoConfig>;
 using WebdatasetConfig = ConfigOf<prepare::InputConfig, PackedImageConfig, CaptionConfig>;
-using FolderConfig = ConfigOf<prepare::InputConfig, PackedImageConfig, CaptionConfig>;
+using FolderConfig = ConfigOf<FolderInputConfig, PackedImageConfig, CaptionConfig>;
 
 /// The job of one input file; `open` makes its source.
 prepare::PrepareJob job_of(const prepare::InputConfig& config, const std::string& input,

@@ -24,7 +24,11 @@ struct InputConfig {
 
   template <typename Visitor>
   void visit(Visitor& v) {
-    v.list("input", input, "files to read, or patterns in quotes: 'part-*.tar'");
+    visit(v, "files to read, or patterns in quotes: 'part-*.tar'");
+  }
+  template <typename Visitor>
+  void visit(Visitor& v, const char* what_input_is) {
+    v.list("input", input, what_input_is);
     v.field("task", task, "task name stored in the shards; empty: the name of the dataset");
     v.field(
         "max-bad", max_bad,

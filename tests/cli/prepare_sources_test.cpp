@@ -116,6 +116,9 @@ TEST_F(PrepareSourcesTest, FoldersTablesAndPatterns) {
                                 HasSubstr("read 1 rows of 3 entries, rejected 0\n  passed over 1 "
                                           "entry: 1 other type\n")));
   EXPECT_EQ(io::ShardReader(out("f") + "/[v1] b.h5").key(1), "ü 1.jpg#2");
+  EXPECT_THAT(prepare({"folder", "--help"}).out,
+              AllOf(HasSubstr("--input TEXT... "), HasSubstr(" folders to read, or patterns"),
+                    Not(HasSubstr("files to read"))));
   EXPECT_THAT(names(out("f")), ElementsAre("[v1] a.finished", "[v1] a.h5", "[v1] a.h5.xxh",
                                            "[v1] b.finished", "[v1] b.h5", "[v1] b.h5.xxh"));
 

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Runs the pages of docs/ as written: makes the files of the page (```kind NAME), runs the commands of its
 # ```console blocks ("$ ...") in a folder like a checkout, and compares their output with that of the page,
-# except for seconds.
+# except for seconds. All pages run in the same folder, one after the other, as a reader would: each uses
+# files and folders of its own.
 #
 #   docs_check.sh ROOT LYNCEUS [--update] [PAGE...]     --update writes the output into the pages
 #
@@ -45,26 +46,27 @@ replay() {
       printf '%s\n' "${line}"
     elif [[ "${line}" == '$ '* ]]; then
       printf '%s\n' "${line}"
-      bash -c "${line:2}" 2>>errors </dev/null || printf 'exit code %s\n' "$?"
+      bash -c "${line:2}" 2>>"${work}/errors" </dev/null || printf 'exit code %s\n' "$?"
     fi
   done
 }
 
+place="${work}/checkout"
+mkdir -p "${place}/build/release"
+ln -s "${root}/tests" "${root}/configs" "${root}/tools" "${place}"
+ln -s "${lynceus}" "${place}/build/release/lynceus"
 faults=0
 pages=("${root}"/docs/*.md)
 (($# == 0)) || mapfile -t pages < <(realpath "$@")
 for page in "${pages[@]}"; do
   [[ "${page}" == */sizes.md ]] && ! command -v python3 >/dev/null && continue
-  place="${work}/$(basename "${page}" .md)"
-  mkdir -p "${place}/build/release"
-  ln -s "${root}/tests" "${root}/configs" "${root}/tools" "${place}"
-  ln -s "${lynceus}" "${place}/build/release/lynceus"
+  : >"${work}/errors"
   (cd "${place}" && replay <"${page}" >"${work}/page")
   if [[ "${update}" == --update ]]; then
     cp "${work}/page" "${page}"
   elif ! diff -u <(seconds <"${page}") <(seconds <"${work}/page"); then
     faults=$((faults + 1))
-    cat "${place}/errors"
+    cat "${work}/errors"
   fi
 done
 echo "${#pages[@]} pages, ${faults} with other output than their commands print"

@@ -71,8 +71,9 @@ std::vector<std::string> expand_patterns(const std::string& option,
       throw InputError("{} {}: expected files that match this pattern, found none{}", option,
                        pattern, hint);
     if (found.empty())
-      throw InputError("{} {}: expected a file or a folder, found none", option, pattern);
-    files.insert(files.end(), found.begin(), found.end());
+      files.push_back(pattern);
+    else
+      files.insert(files.end(), found.begin(), found.end());
   }
   return files;
 }

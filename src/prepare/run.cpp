@@ -359,6 +359,7 @@ void run_jobs(const PrepareConfig& common, const InputConfig& config,
     for (size_t i = static_cast<size_t>(world.rank()); i < jobs.size();
          i += static_cast<size_t>(world.size())) {
       if (prints) announce_opening(jobs[i]);
+      io::expect_file(jobs[i].input, "a file or a folder");
       refuse_parquet(jobs[i].input);
       std::string command = command_of(jobs[i], common);
       mine.push_back({&jobs[i], std::move(command), jobs[i].open()});

@@ -285,7 +285,7 @@ TEST_F(PrepareTest, WrongCallsSayWhatIsWrong) {
 
 TEST_F(PrepareTest, UnusableFilesSayWhatIsWrong) {
   const std::string out = " --output " + path("out");
-  expect_refused("jsonl --input " + path("absent.jsonl") + out, 4, "absent.jsonl");
+  expect_refused("jsonl --input " + path("absent.jsonl") + out, 3, "absent.jsonl");
   expect_refused("jsonl --input " + write("empty.jsonl", "") + out, 3,
                  "empty.jsonl: expected at least one sample, found none\n");
   expect_refused("jsonl --input " + write("bad.jsonl", "{}\n") + " --output " + path("bad"), 3,
@@ -299,7 +299,7 @@ TEST_F(PrepareTest, UnusableFilesSayWhatIsWrong) {
       "empty.jsonl and 2 other inputs: expected at least one sample, found none: 2 of 2 rows are "
       "unusable (1 empty text, 1 malformed row); they are listed in " +
           path("both/*-rejects.jsonl") + "; the first is " + path("a.json") + ": [0]");
-  expect_refused("jsonl --root " + path("absent") + " --input " + photos_ + out, 4, "--root");
+  expect_refused("jsonl --root " + path("absent") + " --input " + photos_ + out, 3, "--root");
   expect_refused("shapes --count 1 --output " + write("file", "x") + "/out", 4, "--output");
   expect_refused("shapes --count 4 --train-tokenizer 9000" + out, 3, "9000 pieces");
   EXPECT_FALSE(fs::exists(path("out"))) << "an abandoned run left something";

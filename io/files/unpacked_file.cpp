@@ -2,9 +2,12 @@
 
 #include <archive.h>
 #include <archive_entry.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
+#include <cstring>
 
 #include "core/error.h"
 
@@ -31,6 +34,15 @@ void UnpackedFile::Close::operator()(archive* handle) const { archive_read_free(
 UnpackedFile::UnpackedFile(const std::filesystem::path& path)
     : file_(File::open(path)), size_(file_.size()) {
   if (size_ == 0) return;
+  open_stream();
+  if (!has_ended_ && archive_filter_code(unpacker_.get(), 0) == ARCHIVE_FILTER_NONE)
+    unpacker_.reset();
+}
+
+void UnpackedFile::open_stream() {
+  if (::lseek(file_.descriptor(), static_cast<off_t>(start_), SEEK_SET) < 0)
+    throw IoError("{}: cannot read from byte {}: {}", path().string(), start_,
+                  std::strerror(errno));
   unpacker_.reset(archive_read_new());
   archive_entry* entry = nullptr;
   if (!unpacker_ || !support_filters(unpacker_.get()) ||
@@ -39,9 +51,26 @@ UnpackedFile::UnpackedFile(const std::filesystem::path& path)
       archive_read_open_fd(unpacker_.get(), file_.descriptor(), kBlockBytes) != ARCHIVE_OK)
     damaged();
   const int status = archive_read_next_header(unpacker_.get(), &entry);
-  if (status == ARCHIVE_EOF) return;  // compressed nothing
-  if (status != ARCHIVE_OK && status != ARCHIVE_WARN) damaged();
-  if (archive_filter_code(unpacker_.get(), 0) == ARCHIVE_FILTER_NONE) unpacker_.reset();
+  has_ended_ = status == ARCHIVE_EOF;  // it has nothing
+  if (!has_ended_ && status != ARCHIVE_OK && status != ARCHIVE_WARN) damaged();
+}
+
+bool UnpackedFile::open_next_stream() {
+  uint64_t next = position();
+  // The filter for lz4 consumes the four bytes by which it sees that no further frame follows.
+  if (archive_filter_code(unpacker_.get(), 0) == ARCHIVE_FILTER_LZ4 && next < size_) next -= 4;
+  std::string block;
+  while (next < size_) {
+    block.resize(std::min<uint64_t>(kBlockBytes, size_ - next));
+    file_.read_at(next, block.data(), block.size());
+    const size_t padding = std::min(block.find_first_not_of('\0'), block.size());
+    next += padding;
+    if (padding < block.size()) break;
+  }
+  if (next >= size_ || next == start_) return false;
+  start_ = next;
+  open_stream();
+  return true;
 }
 
 void UnpackedFile::damaged() const {
@@ -59,19 +88,22 @@ std::span<const char> UnpackedFile::next() {
   return buffer_;
 }
 
-std::span<const char> UnpackedFile::next_unpacked() {
-  const auto fill = [&] {
+bool UnpackedFile::fill() {
+  while (rest_.empty()) {
+    if (has_ended_ && !open_next_stream()) return false;
+    if (has_ended_) continue;
     const void* bytes = nullptr;
     size_t size = 0;
     int64_t ignored = 0;
-    int status = ARCHIVE_OK;
-    while (rest_.empty() && status == ARCHIVE_OK) {
-      status = archive_read_data_block(unpacker_.get(), &bytes, &size, &ignored);
-      if (status == ARCHIVE_OK) rest_ = {static_cast<const char*>(bytes), size};
-    }
+    const int status = archive_read_data_block(unpacker_.get(), &bytes, &size, &ignored);
     if (status != ARCHIVE_OK && status != ARCHIVE_EOF) damaged();
-    return !rest_.empty();
-  };
+    has_ended_ = status == ARCHIVE_EOF;
+    if (!has_ended_) rest_ = {static_cast<const char*>(bytes), size};
+  }
+  return true;
+}
+
+std::span<const char> UnpackedFile::next_unpacked() {
   if (!fill()) return {};
   if (const size_t whole = rest_.size() / kUnitBytes * kUnitBytes; whole > 0) {
     const auto block = rest_.first(whole);
@@ -97,7 +129,7 @@ uint64_t UnpackedFile::skip(uint64_t bytes) {
 
 uint64_t UnpackedFile::position() const {
   if (!is_compressed()) return offset_;
-  return static_cast<uint64_t>(archive_filter_bytes(unpacker_.get(), -1));
+  return start_ + static_cast<uint64_t>(archive_filter_bytes(unpacker_.get(), -1));
 }
 
 }  // namespace lynceus::io

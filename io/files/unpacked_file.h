@@ -1,6 +1,8 @@
 // The bytes of a file from beginning to end, unpacked if the file is compressed. Whether it is, and
 // how, is seen from its first bytes, not from its name: gzip, bzip2, xz, lzma, lzip, zstd, lz4 and
-// compress (.Z), through libarchive.
+// compress (.Z), through libarchive. What follows a compressed stream is read on: another stream of
+// the same or another kind, or bytes that are not compressed. Zero bytes between streams are
+// padding.
 #pragma once
 
 #include <cstdint>
@@ -40,10 +42,18 @@ class UnpackedFile {
   };
   [[noreturn]] void damaged() const;
   std::span<const char> next_unpacked();
+  /// Opens what begins at start_.
+  void open_stream();
+  /// Opens what follows the stream that has ended; false at the end of the file.
+  bool open_next_stream();
+  /// Makes rest_ not empty; false at the end of the file.
+  bool fill();
 
   File file_;
   uint64_t size_;
   uint64_t offset_ = 0;                       // of the next bytes of a file that is not compressed
+  uint64_t start_ = 0;                        // of the stream that is unpacked, in the file
+  bool has_ended_ = false;                    // the stream that is unpacked
   std::unique_ptr<archive, Close> unpacker_;  // null: the file is not compressed
   std::span<const char> rest_;                // unpacked bytes that are not yet returned
   std::string buffer_;

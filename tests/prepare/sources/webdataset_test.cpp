@@ -162,6 +162,57 @@ TEST_F(SourceWebdatasetTest, JoinedArchivesAreReadOn) {
   }
 }
 
+TEST_F(SourceWebdatasetTest, WhatFollowsACompressedArchiveIsReadOrRejected) {
+  const auto part = [&](const std::string& ending, const std::string& picture) {
+    const std::string name = "part" + ending;
+    TarWriter(directory_ / name).file("1.jpg", picture).file("1.txt", "x");
+    return bytes(name);
+  };
+  const auto takes_rest_for_damage = [](const std::string& ending) {  // libarchive
+    return ending == ".zst" || ending == ".xz";
+  };
+  for (const char* first : {".gz", ".bz2", ".xz", ".zst", ".lz4"}) {
+    for (const char* second : {".tar", ".gz", ".bz2", ".xz", ".zst", ".lz4"}) {
+      for (const size_t zeros : {0u, 512u, 1000u}) {
+        SCOPED_TRACE(fmt::format("{} zeros={} {}", first, zeros, second));
+        write("x.tar", part(first, a()) + std::string(zeros, '\0') + part(second, b()));
+        std::vector<std::string> pictures;
+        const std::string problem = input_error([&] {
+          WebdatasetSource source({.file = tar()});
+          source.read(0, [&](const SourceRow& row) {
+            for (const io::Sample& sample : row.samples) pictures.push_back(sample.media.at(0));
+          });
+          EXPECT_EQ(source.account().entries, 4);
+        });
+        if (problem == "no InputError") {
+          EXPECT_THAT(pictures, ElementsAre(a(), b()));
+        } else {
+          EXPECT_THAT(problem, HasSubstr("not intact compressed bytes"));
+          EXPECT_TRUE(takes_rest_for_damage(first)) << problem;
+        }
+      }
+    }
+    std::string damaged = part(".gz", b());
+    damaged[1] = 'j';
+    for (const std::string& rest : {damaged, std::string("x junk"), std::string(3000, 'j')}) {
+      write("x.tar", part(first, a()) + rest);
+      std::vector<std::string> rejects;
+      const std::string problem = input_error([&] {
+        for (const SourceRow& row : read()) rejects.push_back(row.reject);
+      });
+      if (problem == "no InputError") {
+        EXPECT_THAT(rejects, ElementsAre("", "bytes after the end")) << first;
+      } else {
+        EXPECT_THAT(problem, HasSubstr("not intact compressed bytes"));
+        EXPECT_TRUE(takes_rest_for_damage(first)) << problem;
+      }
+    }
+    if (first == std::string(".zst")) continue;  // its format has no padding
+    write("x.tar", part(first, a()) + std::string(5000, '\0'));
+    EXPECT_THAT(keys(read()), ElementsAre("1")) << "padding";
+  }
+}
+
 TEST_F(SourceWebdatasetTest, TheEndOfAnArchive) {
   TarWriter(tar()).file("1.jpg", a()).file("1.txt", "x");
   const std::string whole = bytes("x.tar");

@@ -31,6 +31,11 @@ std::string text_of_bytes(std::string_view bytes, const std::string& where) {
   return text_of(io::Json::parse(io::json_quoted(std::string(bytes)), where, limits));
 }
 
+bool is_blank_text(std::string_view bytes) {
+  bytes.remove_prefix(byte_order_mark(bytes));
+  return bytes.find_first_not_of(" \t\r\n") == std::string_view::npos;
+}
+
 std::vector<std::string> lines_of_text(std::string_view bytes, const std::string& where) {
   const std::string text = text_of_bytes(bytes, where);
   std::vector<std::string> lines;

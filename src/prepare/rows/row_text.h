@@ -20,6 +20,8 @@ std::string text_of(const io::Json& value);
 /// The text of a file: checked to be UTF-8, without a byte order mark, trimmed. RejectedRow if it
 /// is empty then; InputError if it is not UTF-8.
 std::string text_of_bytes(std::string_view bytes, const std::string& where);
+/// Whether it has nothing but spaces and a byte order mark.
+bool is_blank_text(std::string_view bytes);
 /// The lines of such a text, each trimmed, without blank ones.
 std::vector<std::string> lines_of_text(std::string_view bytes, const std::string& where);
 /// The texts of a list, or a single text as a list of one. RejectedRow for an empty list.

@@ -50,6 +50,17 @@ const char* passed_over_kind(const fs::directory_entry& entry) {
   return is_file ? "" : "device";
 }
 
+bool is_blank_file(const fs::path& path) {
+  std::error_code ignored;
+  constexpr uint64_t kMost = 4096;  // a longer one has a text
+  if (fs::file_size(path, ignored) > kMost || ignored) return false;
+  try {
+    return is_blank_text(io::read_text(path, kMost));
+  } catch (const std::exception&) {
+    return false;  // its row has the reason
+  }
+}
+
 bool is_same_folder(const fs::path& a, const fs::path& b) {
   std::error_code is_missing;
   return !b.empty() && fs::equivalent(a, b, is_missing);
@@ -101,10 +112,18 @@ void FolderSource::add_rows(const std::vector<std::string>& files) {
   for (const char* wanted : {"txt", "caption"}) {
     for (const std::string& file : files) {
       if (ending_of(file) != wanted) continue;
-      if (texts.emplace(stem_of(file), file).second)
+      std::string& text = texts[stem_of(file)];
+      if (text.empty()) {
         is_used[file] = false;
-      else
+      } else if (is_blank_file(options_.folder / text)) {
+        is_used.erase(text);
+        is_used[file] = false;
+        ++account_.passed_over["empty caption file"];
+      } else {
         ++account_.passed_over["second caption file"];
+        continue;
+      }
+      text = file;
     }
   }
   for (const std::string& file : files) {

@@ -173,6 +173,7 @@ RowContent content_of_group(Group& group, const WebdatasetOptions& options,
   }
   const bool is_question = !sample.turns.empty();
   if (is_question)
+  if (group.text && group.json && is_blank_text(*group.text)) group.text.reset();
     omitted = keep_first(answers, kFurtherAnswers);
   else if (options.first_caption_only && !group.text)
     omitted = keep_first(answers, kFurtherCaptions);

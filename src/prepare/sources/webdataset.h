@@ -1,10 +1,10 @@
 // A WebDataset archive: a tar file, plain or compressed, or several one after another. Consecutive
 // entries with the same key are one row. As in the library webdataset, the key is the name up to
 // the first dot after the last slash; the rest is the type of the entry: an image (jpg, jpeg, png,
-// webp, gif, bmp, tif, tiff), a caption (txt) or, if there is no txt, json with "caption",
-// "captions", or "question" and "answer". A row has one image. A json with other content (see
-// prepare/rows/row_keys.h) rejects the row, also next to a txt; with a txt its captions are not
-// read.
+// webp, gif, bmp, tif, tiff), a caption (txt) or, if there is no txt or an empty one, json with
+// "caption", "captions", or "question" and "answer". A row has one image. A json with other content
+// (see prepare/rows/row_keys.h) rejects the row, also next to a txt; with a txt its captions are
+// not read.
 //
 // Rejected rows, besides those with damaged contents:
 //   no text, no picture   a picture without a caption, a caption without a picture; links and

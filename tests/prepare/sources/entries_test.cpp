@@ -141,7 +141,10 @@ class SourceEntriesTarTest : public SourceEntriesTest {
       if (picture != a_ && picture != b_) continue;
       const auto json = members.find("json");
       if (json != members.end() && json->second == unread_) continue;
-      if (const auto text = members.find("txt"); text != members.end()) {
+      const auto text = members.find("txt");
+      const bool is_text =
+          text != members.end() && (text->second != " \n" || json == members.end());
+      if (is_text) {
         if (is_good_text(text->second)) samples.push_back(sample_text(key, text->second, picture));
       } else if (json->second == two_) {
         samples.push_back(sample_text(key + "#1", "one", picture));
@@ -265,7 +268,8 @@ TEST_F(SourceEntriesTest, Folders) {
       if (!is_picture || name.starts_with('.') || (content != a_ && content != b_)) continue;
       const std::string stem = name.substr(0, name.size() - 4);
       auto text = files.find(stem + ".txt");
-      if (text == files.end()) text = files.find(stem + ".caption");
+      const auto other = files.find(stem + ".caption");
+      if (text == files.end() || (text->second == " \n" && other != files.end())) text = other;
       if (text != files.end() && is_good_text(text->second))
         samples.push_back(sample_text(name, text->second, content));
     }

@@ -42,6 +42,19 @@ TEST_F(SourceFolderTest, RowsAreInTheOrderOfPaths) {
               ElementsAre("a/ü.v2.jpeg", "b b.JPG", "c.jpg", "c.png"));
 }
 
+TEST_F(SourceFolderTest, AnEmptyTxtDoesNotHideACaptionFile) {
+  put("a.jpg", a());
+  put("a.txt", "\xef\xbb\xbf \n");
+  put("a.caption", "good");
+  FolderSource source({.folder = folder()});
+  const SourceAccount account = source.account();
+  const auto all = rows(std::move(source));
+  ASSERT_EQ(all.size(), 1u);
+  EXPECT_EQ(all[0].samples.at(0).turns.at(0).text, "good");
+  EXPECT_EQ(account.entries, 3);
+  EXPECT_THAT(account.passed_over, UnorderedElementsAre(Pair("empty caption file", 1)));
+}
+
 TEST_F(SourceFolderTest, EveryFileIsAccountedFor) {
   put("good.jpg", a());
   put("good.txt", "x");

@@ -329,6 +329,13 @@ TEST_F(SourceWebdatasetTest, AJsonIsReadAsAWholeOrRejectsTheRow) {
   EXPECT_EQ(read_json(R"({"conversations": [{"value": "x"}]})", "bright"),
             "unread key conversations");
   EXPECT_EQ(read_json("{}", "see <image>"), "placeholder in a text that is learned");
+  EXPECT_EQ(read_json(R"({"captions": [], "caption": "cap"})"), "|cap");
+  EXPECT_EQ(read_json(R"({"caption": null, "question": "what?", "answer": "grey"})"),
+            "|what?|grey");
+  for (const char* blank : {"\n", "\xef\xbb\xbf ", " "}) {
+    EXPECT_EQ(read_json(R"({"caption": "cap"})", blank), "|cap") << "an empty .txt hides nothing";
+    EXPECT_EQ(read_json(R"({"caption": ""})", blank), "empty text");
+  }
 }
 
 TEST_F(SourceWebdatasetTest, HeaderCheckSeesTypeAndSizeOnly) {

@@ -171,6 +171,7 @@ void trim_turns(std::vector<io::Turn>& turns, const std::string& where) {
     if (turn.text.empty())
       throw RejectedRow("empty text", "{}: expected a text in every turn, found an empty one",
                         where);
+    refuse_unread_media(turn, kRead);
   }
 }
 
@@ -224,6 +225,10 @@ void take_placeholders(std::vector<io::Turn>& turns, const PlaceholderMedia& med
   if (found == 0) return;
   const bool fits = media.is_video ? found == 1 || (videos == 0 && images == media.images)
                                    : videos == 0 && images == media.images;
+  if (media.images > 0 && !turns.empty() && turns.back().role == io::TurnRole::kUser &&
+      has_any(turns.back().text))
+    throw RejectedRow("broken conversation",
+                      "{}: expected an answer to the question with the media, found none", where);
   if (!fits)
     throw RejectedRow(
         videos > 0 && !media.is_video ? "placeholders without media"

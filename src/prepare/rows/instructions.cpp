@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "prepare/rows/conversation.h"
+#include "prepare/rows/media_names.h"
 #include "prepare/rows/row_keys.h"
 #include "prepare/rows/row_text.h"
 #include "prepare/rows/source.h"
@@ -104,9 +105,15 @@ Instructions instructions_of(const io::Json& row) {
   add_system(row, result.turns);
   for (const char* key : {"image", "images"}) append_media(row, key, result.images);
   for (const char* key : {"video", "videos"}) append_media(row, key, videos);
-  if (videos.empty()) {
-    if (result.images.empty()) refuse_unread_media(row, read);
-    return result;
+  if (videos.empty() && result.images.empty()) {
+    for (const auto& [medium, media] :
+         {std::pair{Medium::kImage, &result.images}, std::pair{Medium::kVideo, &videos}}) {
+      const auto key = file_name_key(row, medium);
+      if (!key) continue;
+      media->push_back(row.at(std::string(*key)));
+      read.push_back(*key);
+      break;
+    }
   }
   if (videos.size() > 1 || !result.images.empty())
     throw RejectedRow(content_of(row, "videos") ? "unread key videos" : "unread key video",
@@ -127,6 +134,9 @@ std::vector<io::Turn> turns_of(const Instructions& instructions, size_t media,
   if (!is_caption) return alternating_turns(std::move(turns), where, dropped);
   turns.erase(turns.begin() + static_cast<std::ptrdiff_t>(first));
   trim_turns(turns, where);
+  refuse_unread_media(row, read);
+  if (videos.empty()) return result;
+  refuse_clip(row);
   return turns;
 }
 

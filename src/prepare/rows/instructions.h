@@ -6,7 +6,8 @@
 //   {"instruction": "...", "input": "...", "output": "...", "history": [["...", "..."], ...]}  Alpaca
 //
 // each with or without "system", the text of the system turn; "tools" or "functions", which are
-// appended to it; "image" or "images", a path or a list; "video" or "videos", one path.
+// appended to it; "image" or "images", a path or a list; "video" or "videos", one path; or, without
+// these, the name of an image or a video under "file_name", "path" and the like.
 #pragma once
 
 #include <optional>

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/text/ascii.h"
+#include "prepare/rows/media_names.h"
 #include "prepare/rows/source.h"
 
 namespace lynceus::prepare {
@@ -67,11 +68,13 @@ constexpr ContentKey kContentKeys[] = {
     {"texts"},
 };
 
-constexpr std::string_view kMedia[] = {"image", "img",   "picture", "photo",
-                                       "video", "audio", "sound",   "speech"};
-constexpr std::string_view kForms[] = {"",       "_path",   "_paths", "_file", "_files", "_name",
-                                       "_names", "_url",    "_urls",  "_id",   "_ids",   "_bytes",
-                                       "_data",  "_base64", "path",   "url"};
+constexpr const char* kMediaHint =
+    "; media are read from image, images or video, or in the source jsonl from the key that "
+    "--map image=KEY names";
+
+constexpr std::string_view kClipKeys[] = {"start",       "end",       "start_time", "end_time",
+                                          "start_frame", "end_frame", "start_sec",  "end_sec",
+                                          "clip_start",  "clip_end"};
 
 /// Without regard to case.
 const ContentKey* content_key(std::string_view name) {
@@ -81,20 +84,6 @@ const ContentKey* content_key(std::string_view name) {
       return &key;
   }
   return nullptr;
-}
-
-/// Whether a key is a medium and its form: images, image_path, ImgUrl.
-bool names_media(std::string_view name) {
-  constexpr std::string_view kFirst = "ipvas";  // of kMedia
-  if (name.empty() || kFirst.find(ascii_lower(name[0])) == std::string_view::npos) return false;
-  const std::string key = ascii_lower(name);
-  for (const std::string_view medium : kMedia) {
-    if (!key.starts_with(medium)) continue;
-    std::string_view form = std::string_view(key).substr(medium.size());
-    if (form.starts_with('s')) form.remove_prefix(1);
-    if (std::find(std::begin(kForms), std::end(kForms), form) != std::end(kForms)) return true;
-  }
-  return false;
 }
 
 bool is_one_of(std::string_view key, std::span<const std::string_view> keys) {
@@ -147,9 +136,21 @@ void refuse_unread(const io::Json& row, std::span<const std::string_view> read) 
 }
 
 void refuse_unread_media(const io::Json& row, std::span<const std::string_view> read) {
-  for (const std::string_view key : row.keys())
-    if (names_media(key) && !is_one_of(key, read) && has_content(row.at(std::string(key))))
-      refuse(row, key, "");
+  std::optional<MediaNames> names;  // of the media that are read
+  for (const std::string_view key : row.keys()) {
+    if (is_one_of(key, read) || key == "id") continue;
+    const bool is_named = medium_of_key(key).medium != Medium::kNone;
+    const io::Json value = row.at(std::string(key));
+    if (!has_content(value) || (!is_named && medium_of_file(value) == Medium::kNone)) continue;
+    if (!names) names.emplace(row, read);
+    if (!names->have(key, value)) refuse(row, key, kMediaHint);
+  }
+}
+
+void refuse_clip(const io::Json& row) {
+  for (const std::string_view key : kClipKeys)
+    if (content_of(row, std::string(key)))
+      refuse(row, key, "; videos are read from their beginning to their end");
 }
 
 }  // namespace lynceus::prepare

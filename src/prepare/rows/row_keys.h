@@ -23,7 +23,12 @@ std::optional<io::Json> content_of(const io::Json& row, std::span<const std::str
 /// turns of a conversation, questions, captions or answers, and is not one of `read`. Case counts
 /// for `read` only: "Image" is not read as "image", but it is an image.
 void refuse_unread(const io::Json& row, std::span<const std::string_view> read);
-/// For rows without media: the same for keys that name media in any form (image_path, video_url).
+/// The same for media under any other key: a key that names media in any form (image_path, image2,
+/// video_url), or a value that ends like a media file (screenshot: "a.png"). Further names of a
+/// medium that is read are no other medium: the same file name, or a URL, an id or a name beside
+/// it.
 void refuse_unread_media(const io::Json& row, std::span<const std::string_view> read);
+/// The same for the part of a video that a row means (start, end ...): videos are read as a whole.
+void refuse_clip(const io::Json& row);
 
 }  // namespace lynceus::prepare

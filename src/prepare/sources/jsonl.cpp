@@ -9,6 +9,7 @@
 #include "core/text/ascii.h"
 #include "io/files/lines.h"
 #include "prepare/rows/conversation.h"
+#include "prepare/rows/media_names.h"
 #include "prepare/rows/ordered_rows.h"
 #include "prepare/rows/row_keys.h"
 #include "prepare/rows/row_text.h"
@@ -95,6 +96,8 @@ void JsonlSource::check_columns(const std::vector<std::string>& columns) const {
   std::vector<std::string> texts = {"caption", "captions", "question"};
   if (!options_.videos) texts.emplace_back("text");
   if (!has_any(texts)) missing(fmt::format("one of the columns {}", shown(texts)));
+  const std::vector<std::string> files(std::begin(kFileNameKeys), std::end(kFileNameKeys));
+  if (options_.map.empty() && has_any(files)) return;
   if (options_.videos && !has_any({"video"})) missing("the column video");
   const std::vector<std::string> images = {"image", "images", "frames"};
   if (!options_.videos && has_any({"caption", "captions"}) && !has_any(images))
@@ -170,7 +173,21 @@ std::optional<io::Json> JsonlSource::find(const io::Json& row, const std::string
   return found;
 }
 
-std::string JsonlSource::read_images(const io::Json& row, io::Sample& sample) {
+std::string_view JsonlSource::file_name_field(const io::Json& row) const {
+  if (!options_.map.empty()) return "";
+  constexpr std::string_view kImages[] = {"image", "images", "frames"};
+  constexpr std::string_view kVideos[] = {"video"};
+  if (options_.videos ? content_of(row, kVideos) : content_of(row, kImages)) return "";
+  return file_name_key(row, options_.videos ? Medium::kVideo : Medium::kImage).value_or("");
+}
+
+std::string JsonlSource::read_images(const io::Json& row, std::string_view file_name,
+                                     io::Sample& sample) {
+  if (!file_name.empty()) {
+    const io::Json path = row.at(std::string(file_name));
+    sample.media.push_back(images_.read(path_of(path), path.where()));
+    return path_of(path);
+  }
   std::string name;
   for (const char* field : {"image", "images", "frames"}) {
     const auto found = find(row, field);
@@ -188,8 +205,9 @@ std::string JsonlSource::read_images(const io::Json& row, io::Sample& sample) {
   return name;
 }
 
-std::string JsonlSource::read_video(const io::Json& row, io::Sample& sample) {
-  const auto video = find(row, "video");
+std::string JsonlSource::read_video(const io::Json& row, std::string_view file_name,
+                                    io::Sample& sample) {
+  const auto video = file_name.empty() ? find(row, "video") : row.find(std::string(file_name));
   if (!video) {
     throw InputError("{}: expected {}, found the keys {}", row.where(), shown({"video"}),
                      keys_of(row));
@@ -217,8 +235,13 @@ JsonlSource::Learned JsonlSource::learned_in(const io::Json& row) const {
 
 void JsonlSource::check_keys(const io::Json& row, std::vector<std::string_view> fields,
                              bool has_media) const {
-  if (options_.map.empty()) refuse_unread(row, fields);
-  if (!options_.map.empty()) fields.clear();
+  if (options_.map.empty()) {
+    refuse_unread(row, fields);
+    refuse_unread_media(row, fields);
+    if (options_.videos) refuse_clip(row);
+    return;
+  }
+  fields.clear();
   for (const auto& [field, key] : options_.map) fields.push_back(key);
   if (!has_media) refuse_unread_media(row, fields);
 }
@@ -230,6 +253,8 @@ RowContent JsonlSource::content_of_row(const io::Json& row, const std::string& p
   const bool is_text = learned == "text";
   const bool is_question = learned == "question";
   fields.push_back(learned);
+  const std::string_view file_name = file_name_field(row);
+  if (!file_name.empty()) fields.push_back(file_name);
   if (is_question) fields.emplace_back("answer");
   io::Sample sample;
   std::vector<std::string> answers;
@@ -249,7 +274,8 @@ RowContent JsonlSource::content_of_row(const io::Json& row, const std::string& p
     if (options_.first_caption_only) further = keep_first(answers, kFurtherCaptions);
   }
   if (options_.videos) check_keys(row, fields, true);  // before a video is decoded
-  std::string name = options_.videos ? read_video(row, sample) : read_images(row, sample);
+  std::string name =
+      options_.videos ? read_video(row, file_name, sample) : read_images(row, file_name, sample);
   if (!options_.videos) check_keys(row, fields, !sample.media.empty());
   if (sample.media.empty() != is_text && !is_question) {
     throw InputError("{}: expected {}, found the keys {}", row.where(),

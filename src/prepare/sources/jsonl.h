@@ -8,7 +8,8 @@
 // Instead of a path, "image" may be a list, and so may "caption". "images": [...] is a list of
 // separate images, each with its own visual tokens, and "frames": [...] is the list of frames of
 // one video. A question needs no image. With videos, every row has "video": "a/b.mp4" instead, and
-// there are no text rows.
+// there are no text rows. A row without these may name the file under "file_name", "filename",
+// "filepath", "file_path", "path" or "file".
 //
 // "id", if present, is the key of the sample. A row with another key that carries content (see
 // prepare/rows/row_keys.h) is rejected; further keys are ignored. Images are stored unchanged. A
@@ -93,9 +94,11 @@ class JsonlSource : public Source {
   void check_keys(const io::Json& row, std::vector<std::string_view> fields, bool has_media) const;
   /// `place` is the key of a row without id and media.
   RowContent content_of_row(const io::Json& row, const std::string& place);
+  /// The key that names the file of a row without image or video; empty: none.
+  std::string_view file_name_field(const io::Json& row) const;
   /// Each fills media and kind, and returns the path of the first media item.
-  std::string read_images(const io::Json& row, io::Sample& sample);
-  std::string read_video(const io::Json& row, io::Sample& sample);
+  std::string read_images(const io::Json& row, std::string_view file_name, io::Sample& sample);
+  std::string read_video(const io::Json& row, std::string_view file_name, io::Sample& sample);
 
   JsonlOptions options_;
   std::optional<JsonRows> rows_;  // none: a table

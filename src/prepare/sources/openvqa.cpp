@@ -68,6 +68,7 @@ void OpenVqaSource::read(int64_t skip, const RowSink& sink) {
 RowContent OpenVqaSource::content_of_row(const io::Json& row, int64_t index) {
   constexpr std::string_view kRead[] = {"question", "answer", "image", "video"};
   refuse_unread(row, kRead);
+  refuse_unread_media(row, kRead);
   text_of(row.at("class"));
   io::Sample sample;
   const std::string number = id_of(row.find("index"));
@@ -78,6 +79,7 @@ RowContent OpenVqaSource::content_of_row(const io::Json& row, int64_t index) {
   sample.turns = {{io::TurnRole::kUser, text_of(row.at("question"))},
                   {io::TurnRole::kAssistant, answers[0]}};
   if (const auto video = content_of(row, "video")) {
+    refuse_clip(row);
     if (!options_.videos)
       throw RejectedRow("unread key video", "{}: expected an image, found a video", row.where());
     if (content_of(row, "image"))

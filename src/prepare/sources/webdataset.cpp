@@ -8,6 +8,7 @@
 #include "io/files/lines.h"
 #include "prepare/rows/conversation.h"
 #include "prepare/rows/file_ending.h"
+#include "prepare/rows/media_names.h"
 #include "prepare/rows/row_keys.h"
 #include "prepare/rows/row_text.h"
 
@@ -100,7 +101,8 @@ io::Json parse_json(const std::string& text, const std::string& where) {
   return io::Json::parse(text, where, limits);
 }
 
-/// Refuses content that is not under the keys `read`, except `text` once more.
+/// Refuses content that is not under the keys `read`, except `text` once more and names of the
+/// picture.
 void refuse_unread_besides(const io::Json& json, std::vector<std::string_view> read,
                            const std::string& text) {
   for (const std::string_view key : json.keys()) {
@@ -108,6 +110,12 @@ void refuse_unread_besides(const io::Json& json, std::vector<std::string_view> r
     if (value.is_string() && trimmed(value.string()) == text) read.push_back(key);
   }
   refuse_unread(json, read);
+  for (const std::string_view key : json.keys()) {
+    const bool is_image = medium_of_key(key).medium == Medium::kImage ||
+                          medium_of_file(json.at(std::string(key))) == Medium::kImage;
+    if (is_image || key == "url") read.push_back(key);
+  }
+  refuse_unread_media(json, read);
 }
 
 /// The key with what is learned: captions, caption or question.
@@ -165,6 +173,7 @@ RowContent content_of_group(Group& group, const WebdatasetOptions& options,
   sample.key = group.key;
   std::vector<std::string> answers;
   LeftOut omitted;
+  if (group.text && group.json && is_blank_text(*group.text)) group.text.reset();
   if (group.text) {
     answers = {text_of_bytes(*group.text, where + ".txt")};
     if (group.json) omitted = check_json_besides(*group.json, answers[0], where + ".json");
@@ -173,7 +182,6 @@ RowContent content_of_group(Group& group, const WebdatasetOptions& options,
   }
   const bool is_question = !sample.turns.empty();
   if (is_question)
-  if (group.text && group.json && is_blank_text(*group.text)) group.text.reset();
     omitted = keep_first(answers, kFurtherAnswers);
   else if (options.first_caption_only && !group.text)
     omitted = keep_first(answers, kFurtherCaptions);

@@ -119,6 +119,42 @@ TEST_F(SourceConversationsTest, AlpacaWithHistoryAndSystem) {
               HasSubstr("expected a question and an answer"));
 }
 
+TEST_F(SourceConversationsTest, MediaUnderOtherNames) {
+  const std::string asked = turns(fmt::format("{}, {}", kHuman, kGpt));
+  const std::string plain = turns(fmt::format("{}, {}", kPlain, kGpt));
+  for (const char* key : {"filename", "file_name", "path"})
+    for (const std::string& said : {asked, plain}) {
+      const auto all = llava(fmt::format(R"([{{"{}": "a.jpg", {}}}])", key, said));
+      ASSERT_EQ(all.at(0).problem, "") << key;
+      EXPECT_THAT(all[0].samples.at(0).media, ElementsAre(bytes("images/a.jpg")));
+    }
+  const auto why = [&](const std::string& members) {
+    const auto all = llava("[{" + members + plain + "}]");
+    EXPECT_THAT(all.at(0).samples, IsEmpty()) << members;
+    return all.at(0).reject;
+  };
+  EXPECT_EQ(why(R"("filename": "a.mp4", )"), "unread key video") << "there is no decoder";
+  EXPECT_EQ(why(R"("media": "a.jpg", )"), "unread key media");
+  EXPECT_EQ(why(R"("image_1": "a.jpg", "image_2": "b.jpg", )"), "unread key image_1");
+  EXPECT_EQ(why(R"("left_image": "a.jpg", "right_image": "b.jpg", )"), "unread key left_image");
+  EXPECT_EQ(why(R"("image": "a.jpg", "image2": "b.jpg", )"), "unread key image2");
+  EXPECT_EQ(why(R"("image": "a.jpg", "audio_path": "b.wav", )"), "unread key audio_path");
+  EXPECT_EQ(why(R"("video": "a.mp4", "image_path": "b.jpg", )"), "unread key image_path");
+  EXPECT_EQ(why(R"("video": "a.mp4", "start": 0.5, "end": 2, )"), "unread key start");
+  EXPECT_EQ(llava(R"([{"image": "a.jpg", "image_id": 3, "file_name": "d/a.jpg", )" + asked + "}]")
+                .at(0)
+                .problem,
+            "");
+  const auto turn = llava(
+      "[{" +
+      turns(R"({"from": "human", "value": "x", "image_path": "a.jpg"}, )" + std::string(kGpt)) +
+      "}]");
+  EXPECT_EQ(turn.at(0).reject, "unread key image_path");
+  const auto dropped = llava("[{\"image\": \"a.jpg\", " +
+                             turns(fmt::format("{}, {}, {}", kPlain, kGpt, kHuman)) + "}]");
+  EXPECT_EQ(dropped.at(0).reject, "broken conversation") << "the picture of a dropped question";
+}
+
 TEST_F(SourceConversationsTest, SystemAndTools) {
   const io::Turn system{io::TurnRole::kSystem, "be\n[{\"name\":\"f\"}]"};
   const auto all = text(fmt::format(

@@ -162,6 +162,55 @@ TEST_F(SourceJsonlTest, ContentThatIsNotReadRejectsTheRow) {
       << "no sample without media from a row with one";
 }
 
+TEST_F(SourceJsonlTest, MediaUnderOtherNames) {
+  for (const char* key : {"file_name", "filename", "filepath", "file_path", "path", "file"}) {
+    const io::Sample asked = only_sample(
+        fmt::format(R"({{"{}": "images/a.jpg", "question": "Q", "answer": "A"}})", key));
+    EXPECT_THAT(asked.media, ElementsAre(bytes("images/a.jpg"))) << key;
+    EXPECT_EQ(asked.key, "images/a.jpg");
+  }
+  const auto why = [&](const std::string& members) {
+    const auto all = rows("{" + members + "}");
+    EXPECT_THAT(all.at(0).samples, IsEmpty()) << members;
+    return all.at(0).reject;
+  };
+  EXPECT_THAT(problem(R"({"file_name": "images/a.jpg", "text": "T"})"),
+              HasSubstr("a text without images"));
+  const std::string asked = R"("question": "Q", "answer": "A", )";
+  for (const char* key : {"media", "clip", "screenshot", "left_image", "image_1", "voice", "jpg"}) {
+    for (const char* value : {R"("x.JPG")", R"("d/x y.mp4")", R"(["x.wav"])",
+                              R"({"path": "x.png"})", R"("https://h.org/x.webp?w=3")"})
+      EXPECT_EQ(why(asked + fmt::format(R"("{}": {})", key, value)),
+                std::string("unread key ") + key)
+          << value;
+  }
+  EXPECT_EQ(why(R"("jpg": "a.jpg", "text": "T")"), "unread key jpg");
+  // Beside a medium that is read.
+  const std::string caption = R"("image": "images/a.jpg", "caption": "x", )";
+  EXPECT_EQ(why(caption + R"("image2": "b.jpg")"), "unread key image2");
+  EXPECT_EQ(why(caption + R"("image_b": {"bytes": "x"})"), "unread key image_b");
+  EXPECT_EQ(why(caption + R"("image_path": "d/b.jpg")"), "unread key image_path");
+  EXPECT_EQ(why(caption + R"("audio_path": "a.wav")"), "unread key audio_path");
+  EXPECT_EQ(why(caption + R"("video_url": "http://h.org/a")"), "unread key video_url");
+  EXPECT_EQ(why(caption + R"("file_name": "b.jpg")"), "unread key file_name");
+  // Other names of it, and what is no medium.
+  const std::vector<std::string> others = {R"("file_name": "train/a.jpg")",
+                                           R"("image_id": 7)",
+                                           R"("image_id": "x")",
+                                           R"("url": "http://h.org/z.jpg")",
+                                           R"("image_url": "http://h.org/z")",
+                                           R"("image_name": "b")",
+                                           R"("image_path": null)",
+                                           R"("image_width": 6)",
+                                           R"("source": "coco")",
+                                           R"("note": "e.g. x")",
+                                           R"("site": "http://h.org/x.html")",
+                                           R"("id": "z.png")"};
+  for (const std::string& member : others)
+    EXPECT_EQ(only_sample("{" + caption + member + "}").media.size(), 1u) << member;
+  EXPECT_EQ(only_sample("{" + asked + R"("note": "see page 3.", "id": "z.png"})").key, "z.png");
+}
+
 TEST_F(SourceJsonlTest, IdsAreNames) {
   const auto key = [&](const std::string& id) {
     return only_sample(R"({"id": )" + id + R"(, "text": "x"})").key;

@@ -336,6 +336,11 @@ TEST_F(SourceWebdatasetTest, AJsonIsReadAsAWholeOrRejectsTheRow) {
     EXPECT_EQ(read_json(R"({"caption": "cap"})", blank), "|cap") << "an empty .txt hides nothing";
     EXPECT_EQ(read_json(R"({"caption": ""})", blank), "empty text");
   }
+  EXPECT_EQ(read_json(R"({"caption": "c", "video_path": "x.mp4"})"), "unread key video_path");
+  EXPECT_EQ(read_json(R"({"caption": "c", "sound": "x.wav"})"), "unread key sound");
+  EXPECT_EQ(read_json(R"({"caption": "c", "url": "http://h.org/1.jpg", "filename": "z.png",
+                          "image_path": "d/z.png", "key": "1"})"),
+            "|c");
 }
 
 TEST_F(SourceWebdatasetTest, HeaderCheckSeesTypeAndSizeOnly) {

@@ -17,6 +17,21 @@ namespace {
 constexpr std::string_view kReadOfAll[] = {"system", "tools", "functions", "image",
                                            "images", "video", "videos"};
 
+/// In the original Alpaca, "text" has the other texts of the row once more.
+void check_whole_prompt(const io::Json& row) {
+  const auto whole = content_of(row, "text");
+  if (!whole) return;
+  const std::string text = text_of(*whole);
+  for (const char* key : {"instruction", "input", "output"}) {
+    const auto part = content_of(row, key);
+    if (part && text.find(text_of(*part)) == std::string::npos)
+      throw RejectedRow("unread key text",
+                        "{}: expected a 'text' that contains instruction, input and output, found "
+                        "one without the {}",
+                        row.where(), key);
+  }
+}
+
 std::vector<io::Turn> alpaca_turns(const io::Json& row) {
   std::vector<io::Turn> turns;
   if (const auto history = content_of(row, "history")) {
@@ -36,6 +51,7 @@ std::vector<io::Turn> alpaca_turns(const io::Json& row) {
   if (question.empty()) question = text_of(row.at("instruction"));
   turns.push_back({io::TurnRole::kUser, question});
   turns.push_back({io::TurnRole::kAssistant, text_of(row.at("output"))});
+  check_whole_prompt(row);
   return turns;
 }
 
@@ -94,7 +110,7 @@ Instructions instructions_of(const io::Json& row) {
   const std::string form = form_of(row);
   if (form == "instruction") {
     for (const char* key : {"instruction", "input", "output", "history", "text"})
-      read.emplace_back(key);  // "text" has the same texts once more
+      read.emplace_back(key);
     refuse_unread(row, read);
     result.turns = alpaca_turns(row);
   } else {

@@ -107,7 +107,7 @@ TEST_F(SourceConversationsTest, AlpacaAndShareGpt) {
 TEST_F(SourceConversationsTest, AlpacaWithHistoryAndSystem) {
   const auto all = text(
       R"([{"instruction": "what?", "output": "grey", "system": "be", "history": [["a", "b"]],
-           "text": "the whole prompt"},
+           "text": "Below is ... what?\n### Response:\ngrey"},
           {"instruction": "", "input": "what?", "output": "grey", "history": null, "system": "",
            "conversations": []}])");
   ASSERT_EQ(all.size(), 2u);
@@ -117,6 +117,14 @@ TEST_F(SourceConversationsTest, AlpacaWithHistoryAndSystem) {
   EXPECT_THAT(all[1].samples.at(0).turns, ElementsAre(kAsk, kSay));
   EXPECT_THAT(reject(text(R"([{"instruction": "x", "output": "y", "history": [["a"]]}])")),
               HasSubstr("expected a question and an answer"));
+  for (const char* part : {"", "Summarize. S", "LONG DOC S"})
+    EXPECT_EQ(text(fmt::format(R"([{{"instruction": "Summarize.", "input": "", "output": "S",
+                                   "text": "LONG DOC{}"}}])",
+                               part))
+                  .at(0)
+                  .reject,
+              part[0] == 'S' ? "" : "unread key text")
+        << part;
 }
 
 TEST_F(SourceConversationsTest, MediaUnderOtherNames) {

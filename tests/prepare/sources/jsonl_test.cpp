@@ -211,6 +211,16 @@ TEST_F(SourceJsonlTest, MediaUnderOtherNames) {
   EXPECT_EQ(only_sample("{" + asked + R"("note": "see page 3.", "id": "z.png"})").key, "z.png");
 }
 
+TEST_F(SourceJsonlTest, TextsThatAreNotReadRejectTheRow) {
+  for (const char* key :
+       {"attachments", "documents", "rationale", "explanation", "solution", "lecture", "query",
+        "summary", "description", "long_caption", "candidates", "distractors", "multiple_choices",
+        "subtitles", "transcript"}) {
+    const auto all = rows(fmt::format(R"({{"question": "Q", "answer": "A", "{}": ["x"]}})", key));
+    EXPECT_EQ(all.at(0).reject, std::string("unread key ") + key);
+  }
+}
+
 TEST_F(SourceJsonlTest, IdsAreNames) {
   const auto key = [&](const std::string& id) {
     return only_sample(R"({"id": )" + id + R"(, "text": "x"})").key;

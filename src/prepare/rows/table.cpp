@@ -111,6 +111,10 @@ std::optional<TableRows::Line> TableRows::next_line() {
   return line;
 }
 
+bool TableRows::has_tab(std::string_view line) const {
+  return format_ == TableFormat::kTsv && line.find('\t') != std::string_view::npos;
+}
+
 std::vector<std::string> TableRows::read_csv(const Line& first) {
   CsvRow row(first.is_again);
   bool valid = row.add(first.text);
@@ -157,7 +161,7 @@ std::optional<io::Json> TableRows::next() {
   do {
     line = next_line();
     if (!line) return std::nullopt;
-  } while (io::is_blank(line->text));
+  } while (io::is_blank(line->text) && !has_tab(line->text));
   const std::vector<std::string> cells = read_cells(*line);
   std::string object = "{";
   for (size_t i = 0; i < cells.size(); ++i) {

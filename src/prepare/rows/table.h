@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "io/files/json.h"
@@ -46,6 +47,8 @@ class TableRows {
   std::vector<std::string> read_cells(const Line& first);
   std::vector<std::string> read_csv(const Line& first);
   std::string where(int64_t line) const;
+  /// A line of empty cells is a row of TSV, no blank line.
+  bool has_tab(std::string_view line) const;
 
   io::Lines lines_;
   TableFormat format_;

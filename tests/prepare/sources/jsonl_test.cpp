@@ -221,6 +221,16 @@ TEST_F(SourceJsonlTest, TextsThatAreNotReadRejectTheRow) {
   }
 }
 
+TEST_F(SourceJsonlTest, ARowOfEmptyCellsIsARow) {
+  JsonlOptions options;
+  options.file = directory_ / "x.tsv";
+  const auto all = rows("image\tcaption\n\t\nimages/a.jpg\tgrey\n\n \t \r\n", options);
+  ASSERT_EQ(all.size(), 3u);
+  EXPECT_NE(all[0].reject, "");
+  EXPECT_EQ(all[1].reject, "");
+  EXPECT_NE(all[2].reject, "");
+}
+
 TEST_F(SourceJsonlTest, IdsAreNames) {
   const auto key = [&](const std::string& id) {
     return only_sample(R"({"id": )" + id + R"(, "text": "x"})").key;

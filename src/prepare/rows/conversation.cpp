@@ -134,6 +134,21 @@ bool has_at_an_end(std::string_view text) {
          text.ends_with(kVideo);
 }
 
+/// RejectedRow for an answer that is marked as one not to learn from: every answer is.
+void refuse_unlearned(const io::Json& turn) {
+  for (const char* key : {"weight", "train", "loss"}) {
+    const auto mark = turn.find(key);
+    if (!mark || mark->is_null()) continue;
+    const bool is_learned = mark->is_boolean()  ? mark->boolean()
+                            : mark->is_number() ? mark->number() == 1
+                                                : !has_content(*mark);
+    if (!is_learned)
+      throw RejectedRow(fmt::format("unread key {}", key),
+                        "{}: every answer of a row is learned, found one with the {} {}",
+                        turn.where(), key, mark->dump().substr(0, 100));
+  }
+}
+
 /// The member of a turn, under its name in one or the other form. The same in both is no conflict.
 io::Json one_of(const io::Json& turn, const std::string& first, const std::string& second) {
   auto a = content_of(turn, first);
@@ -156,10 +171,15 @@ std::vector<io::Turn> turns_of(const io::Json& conversation, std::vector<io::Jso
   std::vector<io::Turn> turns;
   for (const io::Json& turn : conversation.elements()) {
     refuse_unread(turn, kRead);
+    refuse_unread_media(turn, kRead);
     const io::TurnRole speaker = role_of(one_of(turn, "from", "role"));
+    const bool is_system = speaker == io::TurnRole::kSystem;
+    if (is_system && !content_of(turn, "value") && !content_of(turn, "content")) continue;
+    if (speaker == io::TurnRole::kAssistant) refuse_unlearned(turn);
     const io::Json value = one_of(turn, "value", "content");
     turns.push_back(
         {speaker, value.is_array() ? Parts(images, videos).text_of_parts(value) : value.string()});
+    if (is_system && trimmed(turns.back().text).empty()) turns.pop_back();
   }
   return turns;
 }
@@ -171,7 +191,6 @@ void trim_turns(std::vector<io::Turn>& turns, const std::string& where) {
     if (turn.text.empty())
       throw RejectedRow("empty text", "{}: expected a text in every turn, found an empty one",
                         where);
-    refuse_unread_media(turn, kRead);
   }
 }
 
@@ -206,6 +225,10 @@ void take_placeholders(std::vector<io::Turn>& turns, const PlaceholderMedia& med
                        const std::string& where) {
   size_t images = 0;
   size_t videos = 0;
+  if (media.images > 0 && !turns.empty() && turns.back().role == io::TurnRole::kUser &&
+      has_any(turns.back().text))
+    throw RejectedRow("broken conversation",
+                      "{}: expected an answer to the question with the media, found none", where);
   for (io::Turn& turn : turns) {
     const bool is_plain = turn.role == io::TurnRole::kText;
     const bool is_answer = turn.role == io::TurnRole::kAssistant;
@@ -225,10 +248,6 @@ void take_placeholders(std::vector<io::Turn>& turns, const PlaceholderMedia& med
   if (found == 0) return;
   const bool fits = media.is_video ? found == 1 || (videos == 0 && images == media.images)
                                    : videos == 0 && images == media.images;
-  if (media.images > 0 && !turns.empty() && turns.back().role == io::TurnRole::kUser &&
-      has_any(turns.back().text))
-    throw RejectedRow("broken conversation",
-                      "{}: expected an answer to the question with the media, found none", where);
   if (!fits)
     throw RejectedRow(
         videos > 0 && !media.is_video ? "placeholders without media"

@@ -19,8 +19,9 @@ namespace lynceus::prepare {
 /// CONTENT is a text or a list of parts: {"type": "text", "text": TEXT}, {"type": "image"} with or
 /// without a path, {"type": "image_url", "image_url": {"url": PATH}}, and the same with "video". A
 /// part that is a medium becomes a placeholder on a line of its own; its path is appended to
-/// `images` or `videos` if it has one. RejectedRow for a part or a member of a turn that has
-/// content and is not read.
+/// `images` or `videos` if it has one. An empty system turn is left out. RejectedRow for a part or
+/// a member of a turn that has content and is not read, and for an answer that is not to be learned
+/// ("weight": 0, "train": false, "loss": false).
 std::vector<io::Turn> turns_of(const io::Json& conversation, std::vector<io::Json>* images,
                                std::vector<io::Json>* videos);
 
@@ -41,7 +42,7 @@ struct PlaceholderMedia {
 /// Removes <image> and <video> from the texts, since visual tokens always come before the text.
 /// RejectedRow unless there is one for each image or none; of a video one or none, or one for each
 /// frame. Also for <audio>, for a placeholder in an answer about media, and for plain text that
-/// begins or ends with one.
+/// begins or ends with one, and for a placeholder in a last question, which has no answer.
 void take_placeholders(std::vector<io::Turn>& turns, const PlaceholderMedia& media,
                        const std::string& where);
 

@@ -65,9 +65,12 @@ void add_system(const io::Json& row, std::vector<io::Turn>& turns) {
   if (const auto system = content_of(row, "system")) add(text_of(*system));
   const bool has_turn = !turns.empty() && turns[0].role == io::TurnRole::kSystem;
   if (has_turn) add(trimmed(turns[0].text));
-  for (const char* key : {"tools", "functions"})
-    if (const auto tools = content_of(row, key))
-      add(tools->is_string() ? text_of(*tools) : tools->dump());
+  for (const char* key : {"tools", "functions"}) {
+    const auto tools = content_of(row, key);
+    if (!tools) continue;
+    const std::string list = tools->is_string() ? text_of(*tools) : tools->dump();
+    if (list != "[]" && list != "{}" && list != "null") add(list);
+  }
   if (text.empty()) return;
   if (!has_turn) turns.insert(turns.begin(), io::Turn{io::TurnRole::kSystem, ""});
   turns[0].text = text;
@@ -131,6 +134,9 @@ Instructions instructions_of(const io::Json& row) {
       break;
     }
   }
+  refuse_unread_media(row, read);
+  if (videos.empty()) return result;
+  refuse_clip(row);
   if (videos.size() > 1 || !result.images.empty())
     throw RejectedRow(content_of(row, "videos") ? "unread key videos" : "unread key video",
                       "{}: expected images or one video, found {} images and {} videos",
@@ -150,9 +156,6 @@ std::vector<io::Turn> turns_of(const Instructions& instructions, size_t media,
   if (!is_caption) return alternating_turns(std::move(turns), where, dropped);
   turns.erase(turns.begin() + static_cast<std::ptrdiff_t>(first));
   trim_turns(turns, where);
-  refuse_unread_media(row, read);
-  if (videos.empty()) return result;
-  refuse_clip(row);
   return turns;
 }
 

@@ -163,6 +163,41 @@ TEST_F(SourceConversationsTest, MediaUnderOtherNames) {
   EXPECT_EQ(dropped.at(0).reject, "broken conversation") << "the picture of a dropped question";
 }
 
+TEST_F(SourceConversationsTest, EmptySystemTurnsAndTools) {
+  for (const std::string system :
+       {R"({"role": "system", "content": ""})", R"({"from": "system", "value": " "})",
+        R"({"role": "system", "content": null})", R"({"role": "system", "content": []})",
+        R"({"role": "system", "content": [{"type": "text", "text": ""}]})"}) {
+    const auto all = text("[{" + turns(fmt::format("{}, {}, {}", system, kPlain, kGpt)) + "}]");
+    ASSERT_EQ(all.at(0).problem, "") << system;
+    EXPECT_THAT(all[0].samples.at(0).turns, ElementsAre(kAsk, kSay)) << system;
+  }
+  for (const char* tools : {R"("[]")", R"("null")", R"(" {} ")", "[]", "{}", "null"}) {
+    const auto all = text(fmt::format(R"([{{"tools": {}, "functions": {}, {}}}])", tools, tools,
+                                      turns(fmt::format("{}, {}", kPlain, kGpt))));
+    ASSERT_EQ(all.at(0).problem, "") << tools;
+    EXPECT_THAT(all[0].samples.at(0).turns, ElementsAre(kAsk, kSay)) << tools;
+  }
+}
+
+TEST_F(SourceConversationsTest, AnAnswerThatIsNotToBeLearnedRejectsTheRow) {
+  const auto why = [&](const std::string& mark) {
+    return text("[{" +
+                turns(R"({"role": "user", "content": "what?", "weight": 0}, {"role": "assistant",
+                         "content": "grey", )" +
+                      mark + "}") +
+                "}]")
+        .at(0)
+        .reject;
+  };
+  EXPECT_EQ(why(R"("weight": 0)"), "unread key weight");
+  EXPECT_EQ(why(R"("weight": 0.5)"), "unread key weight");
+  EXPECT_EQ(why(R"("train": false)"), "unread key train");
+  EXPECT_EQ(why(R"("loss": false)"), "unread key loss");
+  for (const char* mark : {R"("weight": 1)", R"("train": true)", R"("loss": null)"})
+    EXPECT_EQ(why(mark), "") << mark;
+}
+
 TEST_F(SourceConversationsTest, SystemAndTools) {
   const io::Turn system{io::TurnRole::kSystem, "be\n[{\"name\":\"f\"}]"};
   const auto all = text(fmt::format(

@@ -68,7 +68,6 @@ class Parts {
     if (type == "text" || type == "input_text" || type == "output_text") {
       constexpr std::string_view kRead[] = {"text"};
       refuse_unread(part, kRead);
-      refuse_unread_media(part, kRead);
       return add_line(part.at("text").string());
     }
     for (const auto& [medium, placeholder, paths] :
@@ -100,7 +99,6 @@ class Parts {
       read.push_back(key);
     }
     refuse_unread(part, read);
-    refuse_unread_media(part, read);
     return path;
   }
   void add_line(const std::string& line) {
@@ -171,7 +169,6 @@ std::vector<io::Turn> turns_of(const io::Json& conversation, std::vector<io::Jso
   std::vector<io::Turn> turns;
   for (const io::Json& turn : conversation.elements()) {
     refuse_unread(turn, kRead);
-    refuse_unread_media(turn, kRead);
     const io::TurnRole speaker = role_of(one_of(turn, "from", "role"));
     const bool is_system = speaker == io::TurnRole::kSystem;
     if (is_system && !content_of(turn, "value") && !content_of(turn, "content")) continue;

@@ -114,25 +114,21 @@ Instructions instructions_of(const io::Json& row) {
   if (form == "instruction") {
     for (const char* key : {"instruction", "input", "output", "history", "text"})
       read.emplace_back(key);
-    refuse_unread(row, read);
+    refuse_unread_content(row, read);
     result.turns = alpaca_turns(row);
   } else {
     read.emplace_back(form);
-    refuse_unread(row, read);
+    refuse_unread_content(row, read);
     result.turns = turns_of(row.at(form), &result.images, &videos);
   }
   add_system(row, result.turns);
   for (const char* key : {"image", "images"}) append_media(row, key, result.images);
   for (const char* key : {"video", "videos"}) append_media(row, key, videos);
-  if (videos.empty() && result.images.empty()) {
-    for (const auto& [medium, media] :
-         {std::pair{Medium::kImage, &result.images}, std::pair{Medium::kVideo, &videos}}) {
-      const auto key = file_name_key(row, medium);
-      if (!key) continue;
-      media->push_back(row.at(std::string(*key)));
-      read.push_back(*key);
-      break;
-    }
+  const auto file = videos.empty() && result.images.empty() ? named_file(row) : std::nullopt;
+  if (file) {
+    (file->medium == Medium::kImage ? result.images : videos)
+        .push_back(row.at(std::string(file->key)));
+    read.push_back(file->key);
   }
   refuse_unread_media(row, read);
   if (videos.empty()) return result;

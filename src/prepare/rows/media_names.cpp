@@ -51,6 +51,7 @@ std::string_view file_name(std::string_view path) {
 
 Medium medium_of_path(std::string_view path) {
   constexpr size_t kMaxBytes = 4096;
+  if (path.find('.') == std::string_view::npos) return Medium::kNone;
   if (path.size() > kMaxBytes || path.find('\n') != std::string_view::npos) return Medium::kNone;
   while (path.ends_with(' ')) path.remove_suffix(1);
   const std::string_view name = file_name(path);
@@ -102,10 +103,16 @@ Medium medium_of_file(const io::Json& value) {
   return Medium::kNone;
 }
 
-std::optional<std::string_view> file_name_key(const io::Json& row, Medium medium) {
+std::optional<NamedFile> named_file(const io::Json& row) {
+  const std::vector<std::string_view> keys = row.keys();
+  const bool has_any = std::any_of(keys.begin(), keys.end(), [](std::string_view key) {
+    return (key.starts_with('f') || key.starts_with('p')) && is_one_of(key, kFileNameKeys);
+  });
+  if (!has_any) return std::nullopt;
   for (const std::string_view key : kFileNameKeys) {
     const auto value = row.find(std::string(key));
-    if (value && value->is_string() && medium_of_file(*value) == medium) return key;
+    const Medium medium = value && value->is_string() ? medium_of_file(*value) : Medium::kNone;
+    if (medium == Medium::kImage || medium == Medium::kVideo) return NamedFile{key, medium};
   }
   return std::nullopt;
 }

@@ -30,8 +30,13 @@ MediaKey medium_of_key(std::string_view key);
 /// object. kNone for other values.
 Medium medium_of_file(const io::Json& value);
 
-/// The key of a row that names a file of this medium by its ending: one of kFileNameKeys.
-std::optional<std::string_view> file_name_key(const io::Json& row, Medium medium);
+struct NamedFile {
+  std::string_view key;  ///< one of kFileNameKeys
+  Medium medium;         ///< by the ending of the name
+};
+
+/// The first of kFileNameKeys that names an image or a video.
+std::optional<NamedFile> named_file(const io::Json& row);
 
 /// Of the media under the keys `read` of a row, at any depth.
 class MediaNames {

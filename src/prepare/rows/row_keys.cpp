@@ -1,6 +1,8 @@
 #include "prepare/rows/row_keys.h"
 
 #include <algorithm>
+#include <array>
+#include <vector>
 
 #include "core/text/ascii.h"
 #include "prepare/rows/media_names.h"
@@ -96,13 +98,22 @@ constexpr std::string_view kClipKeys[] = {"start",       "end",       "start_tim
                                           "start_frame", "end_frame", "start_sec",  "end_sec",
                                           "clip_start",  "clip_end"};
 
+using KeysByLetter = std::array<std::vector<const ContentKey*>, 26>;
+
+KeysByLetter keys_by_letter() {
+  KeysByLetter keys;
+  for (const ContentKey& key : kContentKeys)
+    keys[static_cast<size_t>(key.name[0] - 'a')].push_back(&key);
+  return keys;
+}
+
 /// Without regard to case.
 const ContentKey* content_key(std::string_view name) {
-  for (const ContentKey& key : kContentKeys) {
-    if (key.name.size() == name.size() && key.name[0] == ascii_lower(name[0]) &&
-        key.name == ascii_lower(name))
-      return &key;
-  }
+  static const KeysByLetter kKeys = keys_by_letter();
+  const char first = name.empty() ? '\0' : ascii_lower(name[0]);
+  if (first < 'a' || first > 'z') return nullptr;
+  for (const ContentKey* key : kKeys[static_cast<size_t>(first - 'a')])
+    if (key->name.size() == name.size() && key->name == ascii_lower(name)) return key;
   return nullptr;
 }
 
@@ -114,6 +125,22 @@ bool is_one_of(std::string_view key, std::span<const std::string_view> keys) {
   throw RejectedRow("unread key " + ascii_lower(key),
                     "{}: the key '{}' has content that is not read from such a row{}", row.where(),
                     key, hint);
+}
+
+void refuse_keys(const io::Json& row, std::span<const std::string_view> read, bool content,
+                 bool media) {
+  std::optional<MediaNames> names;  // of the media that are read
+  for (const std::string_view key : row.keys()) {
+    if (is_one_of(key, read)) continue;
+    const ContentKey* known = content ? content_key(key) : nullptr;
+    if (known == nullptr && (!media || key == "id")) continue;
+    const io::Json value = row.at(std::string(key));
+    const bool is_named = known != nullptr || medium_of_key(key).medium != Medium::kNone;
+    if ((!is_named && medium_of_file(value) == Medium::kNone) || !has_content(value)) continue;
+    if (known != nullptr) refuse(row, key, known->hint);
+    if (!names) names.emplace(row, read);
+    if (!names->have(key, value)) refuse(row, key, kMediaHint);
+  }
 }
 
 }  // namespace
@@ -148,23 +175,15 @@ std::optional<io::Json> content_of(const io::Json& row, std::span<const std::str
 }
 
 void refuse_unread(const io::Json& row, std::span<const std::string_view> read) {
-  for (const std::string_view key : row.keys()) {
-    const ContentKey* known = content_key(key);
-    if (known != nullptr && !is_one_of(key, read) && has_content(row.at(std::string(key))))
-      refuse(row, key, known->hint);
-  }
+  refuse_keys(row, read, true, true);
+}
+
+void refuse_unread_content(const io::Json& row, std::span<const std::string_view> read) {
+  refuse_keys(row, read, true, false);
 }
 
 void refuse_unread_media(const io::Json& row, std::span<const std::string_view> read) {
-  std::optional<MediaNames> names;  // of the media that are read
-  for (const std::string_view key : row.keys()) {
-    if (is_one_of(key, read) || key == "id") continue;
-    const bool is_named = medium_of_key(key).medium != Medium::kNone;
-    const io::Json value = row.at(std::string(key));
-    if (!has_content(value) || (!is_named && medium_of_file(value) == Medium::kNone)) continue;
-    if (!names) names.emplace(row, read);
-    if (!names->have(key, value)) refuse(row, key, kMediaHint);
-  }
+  refuse_keys(row, read, false, true);
 }
 
 void refuse_clip(const io::Json& row) {

@@ -19,10 +19,12 @@ std::optional<io::Json> content_of(const io::Json& row, const std::string& key);
 /// The first of these keys whose member has content.
 std::optional<io::Json> content_of(const io::Json& row, std::span<const std::string_view> keys);
 
+/// refuse_unread_content and refuse_unread_media in one pass over the keys.
+void refuse_unread(const io::Json& row, std::span<const std::string_view> read);
 /// RejectedRow of the kind "unread key NAME" if the row has a key with content that carries media,
 /// turns of a conversation, questions, captions or answers, and is not one of `read`. Case counts
 /// for `read` only: "Image" is not read as "image", but it is an image.
-void refuse_unread(const io::Json& row, std::span<const std::string_view> read);
+void refuse_unread_content(const io::Json& row, std::span<const std::string_view> read);
 /// The same for media under any other key: a key that names media in any form (image_path, image2,
 /// video_url), or a value that ends like a media file (screenshot: "a.png"). Further names of a
 /// medium that is read are no other medium: the same file name, or a URL, an id or a name beside

@@ -115,7 +115,7 @@ void CocoSource::read(int64_t skip, const RowSink& sink) {
 std::string CocoSource::caption_of(const io::Json& annotation, const std::string& id, int64_t index,
                                    io::Sample& sample) const {
   constexpr std::string_view kRead[] = {"caption"};
-  refuse_unread(annotation, kRead);
+  refuse_unread_content(annotation, kRead);
   const auto found = pictures_.find(id);
   if (found == pictures_.end())
     throw RejectedRow(

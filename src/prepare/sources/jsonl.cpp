@@ -175,10 +175,13 @@ std::optional<io::Json> JsonlSource::find(const io::Json& row, const std::string
 
 std::string_view JsonlSource::file_name_field(const io::Json& row) const {
   if (!options_.map.empty()) return "";
+  const auto file = named_file(row);
+  if (!file || file->medium != (options_.videos ? Medium::kVideo : Medium::kImage)) return "";
   constexpr std::string_view kImages[] = {"image", "images", "frames"};
   constexpr std::string_view kVideos[] = {"video"};
-  if (options_.videos ? content_of(row, kVideos) : content_of(row, kImages)) return "";
-  return file_name_key(row, options_.videos ? Medium::kVideo : Medium::kImage).value_or("");
+  const bool has_media =
+      (options_.videos ? content_of(row, kVideos) : content_of(row, kImages)).has_value();
+  return has_media ? "" : file->key;
 }
 
 std::string JsonlSource::read_images(const io::Json& row, std::string_view file_name,
@@ -237,7 +240,6 @@ void JsonlSource::check_keys(const io::Json& row, std::vector<std::string_view> 
                              bool has_media) const {
   if (options_.map.empty()) {
     refuse_unread(row, fields);
-    refuse_unread_media(row, fields);
     if (options_.videos) refuse_clip(row);
     return;
   }

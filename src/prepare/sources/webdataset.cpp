@@ -109,7 +109,7 @@ void refuse_unread_besides(const io::Json& json, std::vector<std::string_view> r
     const io::Json value = json.at(std::string(key));
     if (value.is_string() && trimmed(value.string()) == text) read.push_back(key);
   }
-  refuse_unread(json, read);
+  refuse_unread_content(json, read);
   for (const std::string_view key : json.keys()) {
     const bool is_image = medium_of_key(key).medium == Medium::kImage ||
                           medium_of_file(json.at(std::string(key))) == Medium::kImage;

@@ -77,12 +77,18 @@ class RowCounter {
         is_last ? rows_ : (extent_.rows > 0 ? extent_.rows : std::max(rows_, kManyRows));
     const auto allowed = config_.max_bad * static_cast<double>(std::max(expected, kFewRows));
     if (static_cast<double>(rejects.count()) <= allowed) return;
+    const std::string kinds = kinds_text(rejects.counts());
+    const std::string list = rejects.path().string();
+    if (!is_last && rows_ > 1 && rejects.count() == rows_)
+      throw InputError(
+          "{}: stopped at row {}: all {} rows read so far are unusable, more than --max-bad {} "
+          "allows ({}); they are listed in {}; the first is {}",
+          job_.input, rows_, rows_, config_.max_bad, kinds, list, rejects.first_problem());
     throw InputError(
         "{}: {} of {} rows are unusable, more than --max-bad {} allows ({}); they are listed in "
-        "{}; "
-        "the first is {}",
-        job_.input, rejects.count(), expected, config_.max_bad, kinds_text(rejects.counts()),
-        rejects.path().string(), rejects.first_problem());
+        "{}; the first is {}",
+        job_.input, rejects.count(), expected, config_.max_bad, kinds, list,
+        rejects.first_problem());
   }
 
   void finish() {

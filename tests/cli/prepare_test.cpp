@@ -262,6 +262,16 @@ TEST_F(PrepareTest, OneBadPictureDoesNotStopASmallFile) {
                  "3 of 82 rows are unusable, more than --max-bad 0.01 allows");
 }
 
+TEST_F(PrepareTest, AForgottenRootIsSaid) {
+  std::string text;
+  for (int i = 0; i < 200; ++i)
+    text += R"({"image": "no.jpg", "caption": "x"})"
+            "\n";
+  expect_refused("jsonl --input " + write("rows.jsonl", text) + " --output " + path("none"), 3,
+                 "stopped at row 3: all 3 rows read so far are unusable, more than --max-bad 0.01 "
+                 "allows (3 missing picture)");
+}
+
 TEST_F(PrepareTest, WrongCallsSayWhatIsWrong) {
   const std::string out = " --output " + path("out");
   expect_refused("", 2,

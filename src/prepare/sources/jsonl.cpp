@@ -106,7 +106,8 @@ void JsonlSource::check_columns(const std::vector<std::string>& columns) const {
 
 SourceExtent JsonlSource::extent() const {
   if (rows_) return {rows_->count(), "rows", rows_->count()};
-  return {line_count_, "lines", line_count_};
+  const int64_t header = line_count_ > 0 && has_header(options_.map) ? 1 : 0;
+  return {line_count_, "lines", line_count_ - header};
 }
 
 void JsonlSource::read(int64_t skip, const RowSink& sink) {

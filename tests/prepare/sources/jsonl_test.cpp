@@ -305,6 +305,7 @@ TEST_F(SourceJsonlTest, UnusableRowsSayWhy) {
   EXPECT_THAT(problem(R"({"text": "x", "caption": "y"})"), HasSubstr("expected one of"));
   EXPECT_THAT(problem(R"({"image": "images/a.jpg", "frames": ["images/a.jpg"], "caption": "y"})"),
               HasSubstr("expected one of image"));
+  EXPECT_EQ(JsonlSource({.file = options.file}).extent().rows, 2) << "without the header";
   EXPECT_THAT(problem(R"({"image": "images/a.jpg", "captions": []})"), HasSubstr("empty list"));
   EXPECT_THAT(problem(R"({"image": "images/a.jpg", "captions": ["x", " "]})"),
               AllOf(HasSubstr("captions[1]"), HasSubstr("an empty one")));

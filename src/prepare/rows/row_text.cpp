@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "core/text/text_encoding.h"
+#include "prepare/rows/row_keys.h"
 #include "prepare/rows/source.h"
 
 namespace lynceus::prepare {
@@ -97,6 +98,22 @@ std::vector<io::Sample> one_sample_per_answer(const io::Sample& sample,
   std::vector<io::Sample> samples(answers.size(), sample);
   for (size_t i = 0; i < answers.size(); ++i) {
     samples[i].turns.push_back({io::TurnRole::kAssistant, answers[i]});
+std::vector<std::string> first_text_of(const io::Json& value, const char* kind, LeftOut& omitted) {
+  if (!value.is_array()) return {text_of(value)};
+  std::vector<std::string> first;
+  size_t further = 0;
+  for (const io::Json& element : value.elements()) {
+    if (!has_content(element)) continue;
+    if (first.empty())
+      first.push_back(text_of(element));
+    else
+      ++further;
+  }
+  if (first.empty()) return texts_of(value);  // says what is wrong
+  omitted = left_out(kind, further);
+  return first;
+}
+
     if (answers.size() > 1) samples[i].key += fmt::format("#{}", i + 1);
   }
   return samples;

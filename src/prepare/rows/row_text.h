@@ -43,6 +43,11 @@ constexpr const char* kFurtherCaptions = "captions after the first";
 /// Keeps the first text. What it leaves out, under that kind.
 std::map<std::string, int64_t> keep_first(std::vector<std::string>& texts, const char* kind);
 
+/// The first text with content of a list, or a single text. The others with content are counted in
+/// `left_out` under that kind. RejectedRow if there is none.
+std::vector<std::string> first_text_of(const io::Json& value, const char* kind,
+                                       std::map<std::string, int64_t>& left_out);
+
 /// One copy of `sample` per answer, each with that answer as its last turn. If there are several,
 /// "#1", "#2" ... is appended to the keys.
 std::vector<io::Sample> one_sample_per_answer(const io::Sample& sample,

@@ -40,6 +40,16 @@ RowFormat format_of(const fs::path& file) {
   return ending == ".csv" ? RowFormat::kCsv : RowFormat::kJsonl;
 }
 
+/// A table with a list for each column, in one object.
+void refuse_columns(const io::Json& row, size_t captions) {
+  const auto image = captions > 1 ? row.find("image") : std::nullopt;
+  if (image && row.find("caption") && image->is_array() && image->size() == captions)
+    throw RejectedRow("columns instead of rows",
+                      "{}: expected an object for each image, found lists of {} images and "
+                      "{} captions; 'images' and 'captions' are those of one sample",
+                      row.where(), captions, captions);
+}
+
 }  // namespace
 
 FieldMap parse_field_map(const std::vector<std::string>& pairs, RowMedia media) {
@@ -270,11 +280,11 @@ RowContent JsonlSource::content_of_row(const io::Json& row, const std::string& p
     if (!answer)
       throw InputError("{}: expected {}, found the keys {}", row.where(), shown({"answer"}),
                        keys_of(row));
-    answers = texts_of(*answer);
-    further = keep_first(answers, kFurtherAnswers);
+    answers = first_text_of(*answer, kFurtherAnswers, further);
   } else {
-    answers = texts_of(value);
-    if (options_.first_caption_only) further = keep_first(answers, kFurtherCaptions);
+    refuse_columns(row, value.is_array() ? value.size() : 1);
+    answers = options_.first_caption_only ? first_text_of(value, kFurtherCaptions, further)
+                                          : texts_of(value);
   }
   if (options_.videos) check_keys(row, fields, true);  // before a video is decoded
   std::string name =

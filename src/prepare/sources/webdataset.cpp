@@ -128,14 +128,17 @@ std::string learned_in(const io::Json& json) {
 }
 
 /// The captions or answers of a .json; adds the question to the sample.
-std::vector<std::string> read_json(const io::Json& json, io::Sample& sample) {
+std::vector<std::string> read_json(const io::Json& json, bool first_caption_only,
+                                   io::Sample& sample, LeftOut& omitted) {
   const std::string learned = learned_in(json);
   std::vector<std::string_view> read = {learned};
   std::vector<std::string> answers;
   if (learned == "question") {
     read.emplace_back("answer");
     sample.turns.push_back({io::TurnRole::kUser, text_of(json.at("question"))});
-    answers = texts_of(json.at("answer"));
+    answers = first_text_of(json.at("answer"), kFurtherAnswers, omitted);
+  } else if (first_caption_only) {
+    answers = first_text_of(json.at(learned), kFurtherCaptions, omitted);
   } else {
     answers = texts_of(json.at(learned));
   }
@@ -178,13 +181,10 @@ RowContent content_of_group(Group& group, const WebdatasetOptions& options,
     answers = {text_of_bytes(*group.text, where + ".txt")};
     if (group.json) omitted = check_json_besides(*group.json, answers[0], where + ".json");
   } else {
-    answers = read_json(parse_json(*group.json, where + ".json"), sample);
+    answers = read_json(parse_json(*group.json, where + ".json"), options.first_caption_only,
+                        sample, omitted);
   }
   const bool is_question = !sample.turns.empty();
-  if (is_question)
-    omitted = keep_first(answers, kFurtherAnswers);
-  else if (options.first_caption_only && !group.text)
-    omitted = keep_first(answers, kFurtherCaptions);
   check_image(*group.image, where, options.check);
   sample.media.push_back(std::move(*group.image));
   std::vector<io::Sample> samples = one_sample_per_answer(sample, answers);

@@ -221,6 +221,30 @@ TEST_F(SourceJsonlTest, TextsThatAreNotReadRejectTheRow) {
   }
 }
 
+TEST_F(SourceJsonlTest, TheFirstTextWithContentIsTheFirst) {
+  JsonlOptions options;
+  options.first_caption_only = true;
+  const auto all = rows(R"({"image": "images/a.jpg", "captions": ["", "good", " ", "more"]}
+{"question": "Q", "answer": [null, "yes", "no"]}
+{"question": "Q", "answer": ["", " "]}
+)",
+                        options);
+  ASSERT_EQ(all.size(), 3u);
+  EXPECT_EQ(all[0].samples.at(0).turns.back().text, "good");
+  EXPECT_EQ(all[0].left_out, (LeftOut{{"captions after the first", 1}}));
+  EXPECT_EQ(all[1].samples.at(0).turns.back().text, "yes");
+  EXPECT_EQ(all[1].left_out, (LeftOut{{"answers after the first", 1}}));
+  EXPECT_EQ(all[2].reject, "empty text");
+}
+
+TEST_F(SourceJsonlTest, ColumnsAreNoRows) {
+  const std::string images = R"(["images/a.jpg", "images/b.jpg"])";
+  EXPECT_EQ(rows(R"({"image": )" + images + R"(, "caption": ["c", "d"]})").at(0).reject,
+            "columns instead of rows");
+  EXPECT_EQ(rows(R"({"images": )" + images + R"(, "captions": ["c", "d"]})").at(0).samples.size(),
+            2u);
+}
+
 TEST_F(SourceJsonlTest, ARowOfEmptyCellsIsARow) {
   JsonlOptions options;
   options.file = directory_ / "x.tsv";
@@ -268,6 +292,7 @@ TEST_F(SourceJsonlTest, Tsv) {
   EXPECT_EQ(named[0].samples.at(0).key, "7");
   EXPECT_THAT(named[0].samples[0].media, ElementsAre(bytes("images/a.jpg")));
   EXPECT_THAT(named[1].problem, HasSubstr("x.tsv:3: expected 3 cells"));
+  EXPECT_EQ(JsonlSource({.file = options.file}).extent().rows, 2) << "without the header";
   EXPECT_EQ(named[1].done, 3);
   options.map = parse_field_map({"caption=1", "image=2"});
   const auto numbered = rows("grey\timages/a.jpg\ndark\timages/b.jpg\n", options, 1);
@@ -305,7 +330,6 @@ TEST_F(SourceJsonlTest, UnusableRowsSayWhy) {
   EXPECT_THAT(problem(R"({"text": "x", "caption": "y"})"), HasSubstr("expected one of"));
   EXPECT_THAT(problem(R"({"image": "images/a.jpg", "frames": ["images/a.jpg"], "caption": "y"})"),
               HasSubstr("expected one of image"));
-  EXPECT_EQ(JsonlSource({.file = options.file}).extent().rows, 2) << "without the header";
   EXPECT_THAT(problem(R"({"image": "images/a.jpg", "captions": []})"), HasSubstr("empty list"));
   EXPECT_THAT(problem(R"({"image": "images/a.jpg", "captions": ["x", " "]})"),
               AllOf(HasSubstr("captions[1]"), HasSubstr("an empty one")));

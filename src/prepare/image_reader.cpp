@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "core/text/ascii.h"
 #include "core/text/foreign_file.h"
 #include "io/files/file.h"
 #include "io/media/image.h"
@@ -12,8 +13,24 @@ namespace lynceus::prepare {
 namespace fs = std::filesystem;
 
 namespace {
+
 constexpr size_t kMaxChecked = 1 << 20;  // names of images that are already checked
+
+void refuse_url(const std::string& path, const std::string& where) {
+  constexpr size_t kMaxScheme = 8;
+  if (ascii_lower(path.substr(0, 5)) == "data:" && path.find(',') != std::string::npos)
+    throw RejectedRow("data URL",
+                      "{}: found data in the row ({} ...), which is not read: write it "
+                      "to a file and name that",
+                      where, path.substr(0, 30));
+  if (const size_t scheme = path.find("://"); scheme > 0 && scheme <= kMaxScheme)
+    throw RejectedRow("URL",
+                      "{}: found the URL {}, which is not downloaded: download it and name "
+                      "the file below the root (--root)",
+                      where, path.substr(0, 200));
 }
+
+}  // namespace
 
 ImageReader::ImageReader(fs::path root, ImageCheck check) : root_(std::move(root)), check_(check) {
   if (root_.empty()) root_ = ".";
@@ -58,6 +75,7 @@ void check_image(std::string_view encoded, const std::string& name, ImageCheck c
 }
 
 fs::path path_below(const std::string& path, const std::string& where) {
+  refuse_url(path, where);
   const fs::path relative = fs::path(path).lexically_normal();
   if (relative.is_absolute())
     throw RejectedRow("path outside the root",

@@ -27,6 +27,11 @@ std::string text_of(const io::Json& value) {
 
 std::string text_of_bytes(std::string_view bytes, const std::string& where) {
   bytes.remove_prefix(byte_order_mark(bytes));
+  if (!is_utf8(bytes)) {
+    const char* wide = wide_encoding(bytes);
+    throw InputError("{}: expected text in UTF-8, found {}", where,
+                     wide != nullptr ? wide : "another encoding, such as Latin-1");
+  }
   io::JsonLimits limits;
   limits.max_bytes = 8 * bytes.size() + 2;  // escapes make text longer
   return text_of(io::Json::parse(io::json_quoted(std::string(bytes)), where, limits));
@@ -93,11 +98,6 @@ LeftOut keep_first(std::vector<std::string>& texts, const char* kind) {
   return left_out(kind, further);
 }
 
-std::vector<io::Sample> one_sample_per_answer(const io::Sample& sample,
-                                              const std::vector<std::string>& answers) {
-  std::vector<io::Sample> samples(answers.size(), sample);
-  for (size_t i = 0; i < answers.size(); ++i) {
-    samples[i].turns.push_back({io::TurnRole::kAssistant, answers[i]});
 std::vector<std::string> first_text_of(const io::Json& value, const char* kind, LeftOut& omitted) {
   if (!value.is_array()) return {text_of(value)};
   std::vector<std::string> first;
@@ -114,6 +114,11 @@ std::vector<std::string> first_text_of(const io::Json& value, const char* kind, 
   return first;
 }
 
+std::vector<io::Sample> one_sample_per_answer(const io::Sample& sample,
+                                              const std::vector<std::string>& answers) {
+  std::vector<io::Sample> samples(answers.size(), sample);
+  for (size_t i = 0; i < answers.size(); ++i) {
+    samples[i].turns.push_back({io::TurnRole::kAssistant, answers[i]});
     if (answers.size() > 1) samples[i].key += fmt::format("#{}", i + 1);
   }
   return samples;

@@ -76,6 +76,9 @@ void add_entry(io::TarReader& tar, FileContent content, bool wanted, const std::
   place = tar.read();
 }
 
+constexpr const char* kApart =
+    "; if it is elsewhere in the archive, write the archive with tar --sort=name";
+
 [[noreturn]] void throw_incomplete(const Group& group, const std::string& where) {
   if (!group.with_dots.empty())
     throw RejectedRow("name with dots",
@@ -89,9 +92,10 @@ void add_entry(io::TarReader& tar, FileContent content, bool wanted, const std::
         "write the archive with tar --sort=name",
         where);
   if (!group.image)
-    throw RejectedRow("no picture", "{}: expected an image, found none{}", where, group.not_read);
-  throw RejectedRow("no text", "{}: expected .txt or .json, found neither{}", where,
-                    group.not_read);
+    throw RejectedRow("no picture", "{}: expected an image, found none{}{}", where, group.not_read,
+                      kApart);
+  throw RejectedRow("no text", "{}: expected .txt or .json, found neither{}{}", where,
+                    group.not_read, kApart);
 }
 
 io::Json parse_json(const std::string& text, const std::string& where) {

@@ -221,6 +221,19 @@ TEST_F(SourceJsonlTest, TextsThatAreNotReadRejectTheRow) {
   }
 }
 
+TEST_F(SourceJsonlTest, UrlsAreNamed) {
+  const auto of = [&](const std::string& image) {
+    return rows(R"({"image": ")" + image + R"(", "caption": "x"})").at(0);
+  };
+  for (const char* url : {"http://h.org/a.jpg", "https://h.org/a.jpg?w=1", "s3://b/a.jpg"}) {
+    EXPECT_EQ(of(url).reject, "URL");
+    EXPECT_THAT(of(url).problem, AllOf(HasSubstr(url), HasSubstr("not downloaded")));
+  }
+  const SourceRow data = of("data:image/png;base64," + std::string(5000, 'A'));
+  EXPECT_EQ(data.reject, "data URL");
+  EXPECT_LT(data.problem.size(), 300u);
+}
+
 TEST_F(SourceJsonlTest, TheFirstTextWithContentIsTheFirst) {
   JsonlOptions options;
   options.first_caption_only = true;

@@ -283,13 +283,16 @@ TEST_F(SourceWebdatasetTest, RejectsSayWhy) {
   EXPECT_THAT(why("1.txt", "x", a().substr(0, a().size() - 20)), StartsWith("damaged picture: "));
   EXPECT_THAT(why("1.txt", " \n", a()), StartsWith("empty text: "));
   EXPECT_THAT(why("1.txt", "\xff\xfe", a()),
-              AllOf(StartsWith("malformed row: "), HasSubstr("1.txt")));
+              AllOf(StartsWith("malformed row: "), HasSubstr("1.txt: expected text in UTF-8, "
+                                                             "found UTF-16")));
+  EXPECT_THAT(why("1.txt", "caf\xe9", a()), HasSubstr("another encoding, such as Latin-1"));
   EXPECT_THAT(why("1.json", "{", a()), AllOf(StartsWith("malformed row: "), HasSubstr("1.json")));
   EXPECT_THAT(why("1.json", "{}", a()), HasSubstr("'question' is missing"));
   EXPECT_THAT(why("1.json", std::string(70, '[') + std::string(70, ']'), a()),
               HasSubstr("nested deeper"));
   EXPECT_THAT(why("1.png", b(), a()), StartsWith("two entries of a kind: "));
-  EXPECT_THAT(why("1.cls", "3", a()), StartsWith("no text: "));
+  EXPECT_THAT(why("1.cls", "3", a()),
+              AllOf(StartsWith("no text: "), HasSubstr("write the archive with tar --sort=name")));
   EXPECT_THAT(why("1.txt", std::string((16 << 20) + 1, 'x'), a()), StartsWith("text too large: "));
   EXPECT_THAT(why("1.txt", "x", std::string((64 << 20) + 1, 'x')),
               StartsWith("picture too large: "));
@@ -332,6 +335,7 @@ TEST_F(SourceWebdatasetTest, AJsonIsReadAsAWholeOrRejectsTheRow) {
   EXPECT_EQ(read_json(R"({"captions": [], "caption": "cap"})"), "|cap");
   EXPECT_EQ(read_json(R"({"caption": null, "question": "what?", "answer": "grey"})"),
             "|what?|grey");
+  EXPECT_EQ(read_json(R"({"question": "what?", "answer": ["", "grey", "dark"]})"), "|what?|grey");
   for (const char* blank : {"\n", "\xef\xbb\xbf ", " "}) {
     EXPECT_EQ(read_json(R"({"caption": "cap"})", blank), "|cap") << "an empty .txt hides nothing";
     EXPECT_EQ(read_json(R"({"caption": ""})", blank), "empty text");

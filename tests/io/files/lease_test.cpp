@@ -216,7 +216,7 @@ TEST_F(LeaseTest, HeartbeatMoves) {
 TEST_F(LeaseTest, UnreadableLeaseIsAnInputErrorUnlessTakenOver) {
   fs::create_directories(run_);
   atomic_write_text(run_ / kLeaseName, "no json");
-  for (const std::string content :
+  for (const std::string& content :
        {std::string(), std::string(300, '\0'), std::string("{\"a\": 1}"), std::string("[1, 2]"),
         std::string("hello")}) {
     std::ofstream(run_ / kLeaseName, std::ios::binary) << content;

@@ -102,7 +102,10 @@ Pending Communicator::record(Operation operation, int64_t bytes, const Work& wor
   if (size() == 1) return work();
   recent_.begin(operation, bytes);
   Pending pending = work();
-  if (pending.is_over()) recent_.end();
+  if (pending.is_over())
+    recent_.end();
+  else
+    recent_.submitted();
   return pending;
 }
 

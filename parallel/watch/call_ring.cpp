@@ -50,7 +50,7 @@ void CallRing::begin(Operation operation, int64_t bytes) {
   here.bytes.store(bytes, kRelaxed);
   here.begun.store(now, kRelaxed);
   here.operation.store(operation, kRelaxed);
-  here.done.store(false, kRelaxed);
+  here.state.store(CallState::kInside, kRelaxed);
   here.index.store(index, std::memory_order_release);
   add(counter, 1);
   index_.store(index, std::memory_order_release);
@@ -61,15 +61,20 @@ void CallRing::end() {
   const int64_t now = steady_nanoseconds();
   Place& here = place(index_.load(kRelaxed));
   add(&waited_, now - here.begun.load(kRelaxed));
-  here.done.store(true, std::memory_order_release);
+  here.state.store(CallState::kDone, std::memory_order_release);
   advance();
   changed_.store(now, kRelaxed);
+}
+
+void CallRing::submitted() {
+  place(index_.load(kRelaxed)).state.store(CallState::kSubmitted, std::memory_order_release);
+  changed_.store(steady_nanoseconds(), kRelaxed);
 }
 
 void CallRing::end_through(int64_t index) {
   const int64_t oldest = index_.load(kRelaxed) - kPlaces + 1;
   for (int64_t i = std::max(done_.load(kRelaxed) + 1, oldest); i <= index; ++i)
-    place(i).done.store(true, std::memory_order_release);
+    place(i).state.store(CallState::kDone, std::memory_order_release);
   advance();
   changed_.store(steady_nanoseconds(), kRelaxed);
 }
@@ -77,7 +82,7 @@ void CallRing::end_through(int64_t index) {
 void CallRing::advance() {
   const int64_t last = index_.load(kRelaxed);
   int64_t done = std::max(done_.load(kRelaxed), last - kPlaces);
-  while (done < last && place(done + 1).done.load(kRelaxed)) ++done;
+  while (done < last && place(done + 1).state.load(kRelaxed) == CallState::kDone) ++done;
   done_.store(done, std::memory_order_release);
 }
 
@@ -94,7 +99,7 @@ std::vector<RecordedCall> CallRing::recent(int before, int open) const {
     call.operation = here.operation.load(kRelaxed);
     call.number = here.number.load(kRelaxed);
     call.bytes = here.bytes.load(kRelaxed);
-    call.done = here.done.load(kRelaxed);
+    call.state = here.state.load(kRelaxed);
     call.seconds = 1e-9 * static_cast<double>(now - here.begun.load(kRelaxed));
     std::atomic_thread_fence(std::memory_order_acquire);
     if (here.index.load(kRelaxed) == i) calls.push_back(call);

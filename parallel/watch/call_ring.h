@@ -24,13 +24,20 @@ enum class Operation : uint8_t {
 
 const char* name_of(Operation operation);
 
+enum class CallState : uint8_t {
+  kInside,     ///< the host is in it
+  kSubmitted,  ///< to a device: the host goes on, and may not have looked yet whether it is done
+  kDone
+};
+
 struct RecordedCall {
   Operation operation = Operation::kBarrier;
   int64_t number = 0;  ///< among the collectives, or among the exchanges
   int64_t bytes = 0;   ///< that this rank passed
-  bool done = false;   ///< on a device: seen to be done by the host
+  CallState state = CallState::kInside;
   double seconds = 0;  ///< since it was begun
 
+  bool done() const { return state == CallState::kDone; }
   bool is_collective() const { return operation != Operation::kExchange; }
 };
 
@@ -44,6 +51,8 @@ class CallRing {
   void begin(Operation operation, int64_t bytes);
   /// The last call is done, and the host has waited for it.
   void end();
+  /// The host goes on before the last call is done.
+  void submitted();
   /// On a device: the call `index` and those before it are done. The host did not wait.
   void end_through(int64_t index);
   /// The index of the last call, from 1.
@@ -64,7 +73,7 @@ class CallRing {
   struct Place {
     std::atomic<int64_t> index = 0, number = 0, bytes = 0, begun = 0;
     std::atomic<Operation> operation = Operation::kBarrier;
-    std::atomic<bool> done = false;
+    std::atomic<CallState> state = CallState::kInside;
   };
   Place& place(int64_t index) const { return places_[static_cast<size_t>(index % kPlaces)]; }
   /// Moves done_ on to the last call before the first that is not done.

@@ -21,13 +21,15 @@ struct Call {
   RecordedCall recorded;
 };
 
-/// The call that was begun first of those that are not done.
-std::optional<Call> oldest_open(const RankState& state) {
+/// The call that the host is in; without one the oldest on the device that is not done.
+std::optional<Call> open_call(const RankState& state) {
   std::optional<Call> oldest;
   for (const GroupState& group : state.groups)
-    for (const RecordedCall& call : group.calls)
-      if (!call.done && (!oldest || call.seconds > oldest->recorded.seconds))
+    for (const RecordedCall& call : group.calls) {
+      if (call.state == CallState::kInside) return Call{&group, call};
+      if (!call.done() && (!oldest || call.seconds > oldest->recorded.seconds))
         oldest = Call{&group, call};
+    }
   return oldest;
 }
 
@@ -35,7 +37,7 @@ std::optional<Call> newest_done(const RankState& state) {
   std::optional<Call> newest;
   for (const GroupState& group : state.groups)
     for (const RecordedCall& call : group.calls)
-      if (call.done && (!newest || call.seconds < newest->recorded.seconds))
+      if (call.done() && (!newest || call.seconds < newest->recorded.seconds))
         newest = Call{&group, call};
   return newest;
 }
@@ -60,7 +62,7 @@ std::map<std::string, int64_t> least_begun(const States& states) {
 }
 
 bool waits(const RankState& state, const std::map<std::string, int64_t>& least) {
-  const auto open = oldest_open(state);
+  const auto open = open_call(state);
   if (!open) return false;
   if (!open->recorded.is_collective()) return true;
   return least.at(open->group->name) < open->recorded.number;
@@ -87,8 +89,10 @@ Ranks by_text(const States& states, const Text& text) {
 std::string place_of(const std::optional<RankState>& state) {
   if (!state) return "no answer";
   const std::string section = fmt::format("{} after step {}", state->section, state->step);
-  if (const auto open = oldest_open(*state))
-    return fmt::format("{}, in {}", section, text_of(*open));
+  if (const auto open = open_call(*state))
+    return fmt::format("{}, {} {}", section,
+                       open->recorded.state == CallState::kInside ? "in" : "after submitting",
+                       text_of(*open));
   if (const auto last = newest_done(*state))
     return fmt::format("{}, in no call; the last was {}", section, text_of(*last));
   return section + ", in no call";
@@ -234,7 +238,7 @@ Diagnosis diagnose(const States& states, const std::vector<std::string>& names) 
   } else if (const auto difference = first_difference(states)) {
     diagnosis.kind = Diagnosis::Kind::kDiffering;
     name_differing(*difference, names, &diagnosis);
-  } else if (!hanging.empty() && (places.size() > 1 || !oldest_open(*states.front()))) {
+  } else if (!hanging.empty() && (places.size() > 1 || !open_call(*states.front()))) {
     diagnosis.kind = Diagnosis::Kind::kHanging;
     name_hanging(states, hanging, names, &diagnosis);
   } else if (places.size() > 1) {

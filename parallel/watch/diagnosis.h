@@ -1,7 +1,8 @@
 // Which ranks keep the others waiting, deduced from what each rank was in.
 //
-// A rank waits if its oldest open call is a collective that another rank of the group has not
-// begun, or an exchange. Named are, of the first kind that occurs:
+// A rank waits if the call that it is in, or else the oldest one on its device that is not done, is
+// a collective that another rank of the group has not begun, or an exchange. Named are, of the
+// first kind that occurs:
 //   silent     ranks without a state: the process is stopped or dead, or its node does not answer
 //   differing  ranks whose call of a number differs from what most ranks of the group called
 //   hanging    ranks that do not wait, while others wait for them

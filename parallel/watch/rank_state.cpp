@@ -12,6 +12,18 @@ namespace {
 
 constexpr int kDoneCalls = 8, kOpenCalls = 8;
 
+const char* name_of(CallState state) {
+  switch (state) {
+    case CallState::kInside:
+      return "inside";
+    case CallState::kSubmitted:
+      return "submitted";
+    case CallState::kDone:
+      break;
+  }
+  return "done";
+}
+
 std::optional<Operation> parse_operation(const std::string& name) {
   for (int i = 0; i <= static_cast<int>(Operation::kExchange); ++i)
     if (name == name_of(static_cast<Operation>(i))) return static_cast<Operation>(i);
@@ -25,7 +37,8 @@ bool parse_call(std::istringstream& line, RankState* state) {
   const auto parsed = parse_operation(operation);
   if (!line || !parsed || state->groups.empty()) return false;
   call.operation = *parsed;
-  call.done = progress == "done";
+  if (progress == "submitted") call.state = CallState::kSubmitted;
+  if (progress == "done") call.state = CallState::kDone;
   state->groups.back().calls.push_back(call);
   return true;
 }
@@ -83,7 +96,7 @@ std::string to_text(const RankState& state) {
     text += fmt::format("group {} {}\n", group.collectives, group.name);
     for (const RecordedCall& call : group.calls)
       text += fmt::format("call {} {} {} {} {:.3f}\n", name_of(call.operation), call.number,
-                          call.bytes, call.done ? "done" : "open", call.seconds);
+                          call.bytes, name_of(call.state), call.seconds);
   }
   return text + "end\n";
 }

@@ -6,7 +6,7 @@
 //   stalled 61.250 limit 60  seconds without progress, and how many are allowed
 //   written 1764504301.125   seconds of the system clock
 //   group 345 data group 0   collectives begun, name
-//   call all_reduce 345 4096 open 61.300
+//   call all_reduce 345 4096 inside 61.300
 //   end
 #pragma once
 

@@ -24,29 +24,32 @@ TEST(CallRing, NumbersCollectivesAndExchangesOnTheirOwn) {
   EXPECT_EQ(calls[2].number, 2);
   EXPECT_EQ(calls[2].operation, Operation::kBroadcast);
   EXPECT_EQ(calls[2].bytes, 16);
-  EXPECT_TRUE(calls[1].done);
-  EXPECT_FALSE(calls[2].done);
+  EXPECT_TRUE(calls[1].done());
+  EXPECT_FALSE(calls[2].done());
   EXPECT_EQ(ring.collectives(), 2);
 }
 
 TEST(CallRing, KeepsTheOldestOpenCallsOfADevice) {
   CallRing ring;
-  for (int i = 0; i < 3; ++i) ring.begin(Operation::kAllReduce, i);
+  for (int i = 0; i < 3; ++i) {
+    ring.begin(Operation::kAllReduce, i);
+    ring.submitted();
+  }
   const int64_t device = ring.last();
   ring.begin(Operation::kBroadcast, 3);  // of the host, which waits for it
   ring.end();
   auto calls = ring.recent(8, 8);
   ASSERT_EQ(calls.size(), 4u);
-  EXPECT_FALSE(calls[0].done);
-  EXPECT_TRUE(calls[3].done);
+  EXPECT_EQ(calls[0].state, CallState::kSubmitted);
+  EXPECT_TRUE(calls[3].done());
   ring.end_through(device - 1);
   calls = ring.recent(1, 1);
   ASSERT_EQ(calls.size(), 2u);
   EXPECT_EQ(calls[0].bytes, 1);
   EXPECT_EQ(calls[1].bytes, 2);
-  EXPECT_FALSE(calls[1].done);
+  EXPECT_FALSE(calls[1].done());
   ring.end_through(device);
-  for (const RecordedCall& call : ring.recent(8, 8)) EXPECT_TRUE(call.done) << call.number;
+  for (const RecordedCall& call : ring.recent(8, 8)) EXPECT_TRUE(call.done()) << call.number;
 }
 
 TEST(CallRing, ForgetsTheOldestOfMoreCallsThanPlaces) {
@@ -56,12 +59,12 @@ TEST(CallRing, ForgetsTheOldestOfMoreCallsThanPlaces) {
   auto calls = ring.recent(4, 4);
   ASSERT_FALSE(calls.empty());
   EXPECT_GE(calls.front().number, many - CallRing::kPlaces);
-  EXPECT_FALSE(calls.front().done);
+  EXPECT_FALSE(calls.front().done());
   ring.end_through(ring.last());
   calls = ring.recent(4, 4);
   ASSERT_EQ(calls.size(), 4u);
   EXPECT_EQ(calls.back().number, many);
-  EXPECT_TRUE(calls.back().done);
+  EXPECT_TRUE(calls.back().done());
 }
 
 TEST(CallRing, CountsTheWaitOfTheHost) {

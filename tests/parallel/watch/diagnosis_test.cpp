@@ -17,7 +17,7 @@ using States = std::vector<std::optional<RankState>>;
 
 RecordedCall call(Operation operation, int64_t number, int64_t bytes, bool done,
                   double seconds = 60) {
-  return {operation, number, bytes, done, seconds};
+  return {operation, number, bytes, done ? CallState::kDone : CallState::kInside, seconds};
 }
 
 /// A rank with one group, in which the calls until `last` were all_reduce of 8 bytes; the last one
@@ -142,6 +142,23 @@ TEST(Diagnosis, NamesARankInACallThatTheOthersHaveLeft) {
   EXPECT_THAT(found.what, HasSubstr(" hangs: step after step 11, in all_reduce 40 "));
 }
 
+TEST(Diagnosis, KnowsThatSubmittedCallsMayBeDone) {
+  // The same call of the data group looks unfinished on all ranks, because no host has looked at
+  // its device since. Ranks 0, 1 and 3 are in the next one, of the world.
+  States states;
+  for (int rank = 0; rank < 4; ++rank) {
+    RankState state = rank_in(rank, 4, true, "data group");
+    state.groups[0].calls.back().state = CallState::kSubmitted;
+    state.groups.push_back(rank_in(rank, rank == 2 ? 6 : 7, rank != 2).groups[0]);
+    state.groups[1].calls.back().seconds = 60;
+    states.push_back(state);
+  }
+  const Diagnosis found = diagnose(states, kPlaces);
+  EXPECT_EQ(found.kind, Kind::kHanging);
+  EXPECT_THAT(found.ranks, ElementsAre(2));
+  EXPECT_THAT(found.what, HasSubstr("after submitting all_reduce 4 (8 bytes) of the data group"));
+}
+
 TEST(Diagnosis, NamesNobodyInTheSameCall) {
   const Diagnosis found = diagnose(all_in(40, true), kPlaces);
   EXPECT_EQ(found.kind, Kind::kSameCall);
@@ -176,7 +193,8 @@ TEST(RankState, IsReadBackFromItsText) {
   EXPECT_EQ(read->groups[0].name, "data group 1");
   EXPECT_EQ(read->groups[0].collectives, 40);
   ASSERT_EQ(read->groups[0].calls.size(), 3u);
-  EXPECT_FALSE(read->groups[0].calls[2].done);
+  EXPECT_EQ(read->groups[0].calls[1].state, CallState::kDone);
+  EXPECT_EQ(read->groups[0].calls[2].state, CallState::kInside);
   EXPECT_NEAR(read->groups[0].calls[2].seconds, 66, 1);
   for (const size_t length : {size_t{0}, text.size() / 2, text.size() - 4})
     EXPECT_FALSE(parse_rank_state(text.substr(0, length)).has_value()) << length;

@@ -67,7 +67,10 @@ bool UnpackedFile::open_next_stream() {
     next += padding;
     if (padding < block.size()) break;
   }
-  if (next >= size_ || next == start_) return false;
+  if (next >= size_) return false;
+  if (next <= start_)
+    throw InputError("{}: not intact compressed bytes: nothing can be unpacked from byte {}",
+                     path().string(), start_);
   start_ = next;
   open_stream();
   return true;

@@ -67,9 +67,9 @@ endfunction()
 set(fuzz_objects)
 file(MAKE_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR}/fuzz)
 foreach(name
-    core/check core/config/config core/config/faults core/config/visitor core/error core/home core/memory
-    core/resource core/stream core/tensor
-    core/text/foreign_file core/text/spelling core/text/text_encoding core/text/units
+    core/check core/config/config core/config/faults core/config/line core/config/visitor core/error core/home
+    core/memory core/process/out_of_memory core/resource core/stream core/tensor
+    core/text/ascii core/text/foreign_file core/text/spelling core/text/text_encoding core/text/units
     core/no_cuda/accelerator
     io/checkpoint/manifest
     io/dataset/shard io/dataset/shard_sidecar
@@ -84,7 +84,9 @@ foreach(name
     io/weights/safetensors_writer io/weights/selected_weights io/weights/stored_tensor io/weights/torch_file
     io/weights/weight_files io/weights/weights
     src/prepare/child_process src/prepare/rows/conversation src/prepare/rows/file_ending src/prepare/image_reader
-    src/prepare/rows/instructions src/prepare/rows/json_bytes src/prepare/rows/json_stream src/prepare/rows/ordered_rows
+    src/prepare/rows/instructions src/prepare/rows/json_bytes src/prepare/rows/json_recovery
+    src/prepare/rows/json_scanner src/prepare/rows/json_stream src/prepare/rows/media_names
+    src/prepare/rows/ordered_rows
     src/prepare/rows/row_keys src/prepare/rows/row_text src/prepare/rows/source
     src/prepare/rows/table src/prepare/video
     src/prepare/sources/coco src/prepare/sources/jsonl src/prepare/sources/llava

@@ -4,6 +4,7 @@
 // byte is '!'.
 #include "prepare/sources/webdataset.h"
 
+#include <optional>
 #include <sstream>
 
 #include "fuzz/fuzz.h"

@@ -22,9 +22,10 @@ constexpr const char* kHelp =
     R"(usage: lynceus inspect PATH... [--OPTION VALUE]...
 
 Shows the content of a dataset shard (*.h5) or a folder of them, a checkpoint, a run directory, or
-weights (safetensors, torch files, an index, a directory of them): counts, shapes, types and origin. The metadata of a
-shard or checkpoint is always checked. --verify also checks all its data; in weights, which have no
-digests, it looks for NaN and infinite values. Exit code 3 if something is damaged. Runs on one rank.
+weights (safetensors, torch files, an index, a directory of them): counts, shapes, types and origin.
+The metadata of a shard or checkpoint is always checked. --verify also checks all its data; in
+weights, which have no digests, it looks for NaN and infinite values. Exit code 3 if something is
+damaged. Runs on one rank.
 
   lynceus inspect data/coco/captions.h5
   lynceus inspect data/coco/captions.h5 --sample 0 --extract 0 --output pictures
@@ -128,8 +129,10 @@ ExitCode run_inspect(const Arguments& arguments) {
   if (print_page(line, kHelp, reader, *world)) return ExitCode::kDone;
   log::set_up(world->rank(), world->size(), "warn");
   std::vector<fs::path> paths;
+  const bool is_one = config.sample >= 0 || config.extract >= 0;
   for (const std::string& path : line.positionals)
-    for (fs::path& one : expanded(path)) paths.push_back(std::move(one));
+    for (fs::path& one : is_one ? std::vector<fs::path>{path} : expanded(path))
+      paths.push_back(std::move(one));
   for (const fs::path& path : paths) {
     const Report report = inspect(path, config);
     if (config.json)

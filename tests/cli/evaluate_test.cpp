@@ -195,7 +195,8 @@ TEST_F(Evaluate, ATableIsForPeople) {
   ASSERT_EQ(output.code, 0) << output.all();
   const std::vector<std::string> lines = lines_in(output.out);
   ASSERT_EQ(lines.size(), 6u) << output.all();
-  EXPECT_THAT(lines[0], AllOf(HasSubstr("step 4, weights random 1 0.1, template lynx")));
+  EXPECT_THAT(lines[0],
+              AllOf(HasSubstr("step 4, weights random (seed 1, std 0.1), template lynx")));
   EXPECT_THAT(lines[2], testing::StartsWith("set   class    answers  baseline"));
   EXPECT_THAT(lines[3], testing::ContainsRegex("^near  Color   +[0-9.]+ %"));
 }

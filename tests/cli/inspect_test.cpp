@@ -137,7 +137,8 @@ TEST_F(Inspect, WrongCallsSayWhatIsWrong) {
   expect_refused(2, {path, "--extract", "0"}, "--extract and --output must be given together");
   expect_refused(2, {folder_ / "shapes", "--sample", "0"}, "expect a dataset shard");
   expect_refused(3, {folder_ / "absent"}, "expected a file or a directory");
-  expect_refused(3, {folder_ / "shapes"}, "no weights here");
+  fs::create_directory(folder_ / "empty");
+  expect_refused(3, {folder_ / "empty"}, "no weights here");
   expect_refused(3, {folder_ / "shapes" / "train-Color.h5.xxh"}, "expected");
   fs::remove(fs::path(path) += ".xxh");
   expect_refused(3, {path}, "expected the shard's digest");

@@ -113,7 +113,7 @@ TEST_F(PrepareSourcesTest, FoldersTablesAndPatterns) {
   Output output = prepare(call);
   ASSERT_EQ(output.code, 0) << output.all();
   EXPECT_THAT(output.out, AllOf(HasSubstr("prepared 4 samples, 4 images"),
-                                HasSubstr("read 1 rows of 3 entries, rejected 0\n  passed over 1 "
+                                HasSubstr("read 1 row of 3 entries, rejected 0\n  passed over 1 "
                                           "entry: 1 other type\n")));
   EXPECT_EQ(io::ShardReader(out("f") + "/[v1] b.h5").key(1), "ü 1.jpg#2");
   EXPECT_THAT(prepare({"folder", "--help"}).out,
@@ -125,9 +125,8 @@ TEST_F(PrepareSourcesTest, FoldersTablesAndPatterns) {
   const Arguments inside = {"folder", "--input", out("[v1] a"), "--output", out("[v1] a/shards")};
   output = prepare(inside);
   ASSERT_EQ(output.code, 0) << output.all();
-  EXPECT_THAT(output.out,
-              HasSubstr("read 1 rows of 4 entries, rejected 0\n  passed over 2 entries: "
-                        "1 other type, 1 output folder\n"));
+  EXPECT_THAT(output.out, HasSubstr("read 1 row of 4 entries, rejected 0\n  passed over 2 entries: "
+                                    "1 other type, 1 output folder\n"));
   EXPECT_THAT(prepare(inside).out, testing::StartsWith("already complete: 2 samples"));
   output = prepare({"folder", "--input", out("[v1] a"), "--output", out("[v1] a")});
   EXPECT_EQ(output.code, 2) << output.all();
@@ -183,7 +182,7 @@ TEST_F(PrepareSourcesTest, OneEmptyInputAmongOthersIsNoError) {
       one.out,
       AllOf(HasSubstr("prepared 3 samples"), HasSubstr("1 rejected, 2 shards"),
             testing::ContainsRegex("b.h5 +0 samples[^\n]*\n  read 0 rows, rejected 0\n"),
-            HasSubstr("read 1 rows, rejected 1: 1 malformed row; the first is " + arguments[5])));
+            HasSubstr("read 1 row, rejected 1: 1 malformed row; the first is " + arguments[5])));
   EXPECT_THAT(names(out("one")),
               ElementsAre("a.finished", "a.h5", "a.h5.xxh", "b.finished", "c.finished",
                           "d-rejects.jsonl", "d.finished", "e.finished", "e.h5", "e.h5.xxh"));
@@ -247,7 +246,7 @@ TEST_F(PrepareSourcesTest, WrongCallsSayWhatIsWrong) {
   EXPECT_THAT(message({"coco"}, 2), HasSubstr("prepare coco: expected --input FILE"));
   EXPECT_THAT(message({"webdataset", "--input", "a.tar", "b/a.tar.gz"}, 2),
               HasSubstr("two files are named a"));
-  EXPECT_THAT(message({"webdataset", "--input", "a.tar"}, 4), HasSubstr("a.tar"));
+  EXPECT_THAT(message({"webdataset", "--input", "a.tar"}, 3), HasSubstr("a.tar"));
   EXPECT_FALSE(fs::exists(out("none")));
   EXPECT_THAT(message({"openvqa", "--input", write("e.jsonl", "{}\n")}, 3),
               AllOf(HasSubstr("found none: 1 of 1 rows are unusable"), HasSubstr("'class'")));

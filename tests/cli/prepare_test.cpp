@@ -60,7 +60,7 @@ class PrepareTest : public testing::Test {
     const Result result = run(arguments);
     EXPECT_EQ(result.code, code) << arguments << "\n" << result.text;
     EXPECT_THAT(result.text, AllOf(HasSubstr("lynceus: "), HasSubstr(message))) << arguments;
-    EXPECT_THAT(result.text, Not(HasSubstr("unexpected"))) << arguments;
+    EXPECT_THAT(result.text, Not(HasSubstr("unexpected: "))) << arguments;
   }
 
   const std::string photos_ = std::string(LYNCEUS_SOURCE_DIR) + "/tests/data/photos/captions.jsonl";

@@ -205,7 +205,9 @@ TEST_F(Resume, StageTwoStartsFromStageOne) {
 
   const Output absent = start("three", {"--init", folder_ / "absent"});
   EXPECT_EQ(absent.code, 3) << absent.all();
-  EXPECT_THAT(absent.err, AllOf(HasSubstr("absent"), HasSubstr("not a committed checkpoint")));
+  EXPECT_THAT(absent.err,
+              AllOf(HasSubstr("absent"),
+                    HasSubstr("expected a run, a checkpoint or a file of weights, found none")));
   const Output other_model =
       start("three", {"--init", checkpoint(one, 6), "--bridge.num_latents", "5"}, 2);
   EXPECT_EQ(other_model.messages(), 1) << other_model.all();

@@ -135,7 +135,8 @@ TEST_F(Stage, AnotherBackboneIsRefused) {
   const fs::path one = stage_one();
   const Arguments other = {"--model.init_std", "0.2"};
   const std::string message =
-      "frozen llm weights: the checkpoint has random 1 0.1, this run random 1 0.2";
+      "frozen llm weights: the checkpoint has random .seed 1, std 0.1., this run random .seed 1, "
+      "std 0.2.";
   const Arguments two = other + Arguments{"--init", checkpoint(one, 6), "--stop-after", "1"};
   for (const int ranks : {0, 2}) expect_refused(start("two", two, ranks), 3, message);
   train("two", two + Arguments{"--allow-change", "model.weights"});

@@ -78,7 +78,7 @@ TEST_F(StopValidation, HasSmallBatches) {
       "validation.batch#3=term",
       {"--train.global_batch_size", "24", "--data.validation", "more:" + shard("train-Color")});
   EXPECT_EQ(output.code, 75) << output.all();
-  EXPECT_THAT(output.err, HasSubstr("leaving the validation, in about "));
+  EXPECT_THAT(output.err, HasSubstr("the validation of step 2 was left"));
 }
 
 }  // namespace

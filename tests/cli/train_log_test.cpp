@@ -132,7 +132,7 @@ TEST_F(TrainLog, HasTheLinesFromTheStart) {
 TEST_F(TrainLog, KeepsTheErrorThatEndedTheRun) {
   ASSERT_EQ(run(arguments_ + Arguments{"--stop-after", "1"}).code, 0);
   ASSERT_EQ(run(arguments_ + Arguments{"--train.seed", "99"}).code, 2);
-  EXPECT_THAT(text(), ContainsRegex(" E cannot resume from step 1 .*\ntrain.seed: "));
+  EXPECT_THAT(text(), ContainsRegex(" E cannot resume from step 1: .*\ntrain.seed: "));
 }
 
 TEST_F(TrainLog, KeepsTheErrorOfOneRank) {

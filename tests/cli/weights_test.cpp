@@ -229,7 +229,7 @@ TEST_F(Weights, TokenizerOfAnotherVocabulary) {
 }
 
 TEST_F(Weights, NothingThere) {
-  expect_refused({"--model.weights", folder_ / "absent"}, 4, "model.weights: .*absent");
+  expect_refused({"--model.weights", folder_ / "absent"}, 3, "model.weights: .*absent");
   fs::remove(llama_ / "model.safetensors");
   expect_refused({}, 3,
                  "model.weights: .*llama: no weights here: expected one of model.safetensors");

@@ -70,7 +70,7 @@ bool is_same_folder(const fs::path& a, const fs::path& b) {
 template <typename Sink>
 void walk(const fs::path& folder, const Sink& sink) {
   std::error_code error;
-  fs::recursive_directory_iterator entries(folder, error);
+  fs::recursive_directory_iterator entries(checked_folder(folder), error);
   for (; !error && entries != fs::recursive_directory_iterator(); entries.increment(error))
     if (!sink(*entries)) entries.disable_recursion_pending();
   if (error) throw IoError("cannot list {}: {}", folder.string(), error.message());

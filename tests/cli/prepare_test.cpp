@@ -284,7 +284,7 @@ TEST_F(PrepareTest, WrongCallsSayWhatIsWrong) {
   expect_refused("shapes --size 20" + out, 2, "--size: expected 28 to 4096 pixels, found 20");
   expect_refused("shapes --split test" + out, 2, "split");
   expect_refused("shapes --input x" + out, 2, "input");
-  expect_refused("shapes 5" + out, 2, "found '5'");
+  expect_refused("shapes 5" + out, 2, "unexpected argument '5'");
   expect_refused("shapes --split validation --train-tokenizer 300" + out, 2,
                  "expected --split train");
   expect_refused("shapes --shard-gib 0" + out, 2, "--shard-gib");

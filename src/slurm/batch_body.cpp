@@ -93,7 +93,7 @@ requeue() {
   before=$(squeue -h -j "$job" -o %x)
   scontrol requeue "$job" || return
   [[ -n $excluded ]] || return
-  if [[ -n $before && $before != *null* ]]; then excluded+=,$before; fi
+  [[ -z $before || $before == *null* ]] || excluded=$(nodes_of "$excluded,$before" | uniq | paste -s -d ,)
   scontrol update "JobId=$job" "ExcNodeList=$excluded" || echo "lynceus: could not exclude the nodes $excluded" >&2
 }
 

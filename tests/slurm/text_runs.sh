@@ -130,9 +130,9 @@ variables=()
 # Nodes that the trainer excludes: after the end, and once at the start.
 mkdir -p runs/lynceus
 echo n9 >runs/lynceus/excluded_nodes
-before=n5 start 137 -- --config tiny
+before=n5,n9 start 137 -- --config tiny
 expect calls "scontrol requeue 7
-scontrol update JobId=7 ExcNodeList=n9,n5" "excluded nodes"
+scontrol update JobId=7 ExcNodeList=n5,n9" "excluded nodes"
 echo n2,n9 >runs/lynceus/excluded_nodes
 start 0 -- --config tiny
 expect calls "scontrol requeue 7

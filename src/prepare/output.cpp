@@ -162,9 +162,9 @@ std::string print_datasets(const fs::path& directory, const std::vector<DatasetS
     fmt::print("  {}\n", account_text(summary, directory));
   }
   const std::string stored = stored_text(total);
-  return fmt::format("{}, {} ({}{}), {} rejected", counted(total.samples, "sample"),
-                     counted(total.media, "image"), stored.empty() ? "" : stored + ", ",
-                     bytes_text(total.media_bytes), rejected);
+  // Scripts look for this line, so its words do not change with the numbers.
+  return fmt::format("{} samples, {} images ({}{}), {} rejected", total.samples, total.media,
+                     stored.empty() ? "" : stored + ", ", bytes_text(total.media_bytes), rejected);
 }
 
 }  // namespace lynceus::prepare

@@ -54,7 +54,7 @@ TEST_F(PrepareSourcesTest, EachSourceWritesItsShards) {
   Output output = prepare({"coco", "--input", coco, "--root", root_, "--output", out("coco")});
   ASSERT_EQ(output.code, 0) << output.all();
   EXPECT_THAT(output.out, AllOf(HasSubstr("read 2 rows, rejected 1: 1 unknown picture id; see "),
-                                HasSubstr("prepared 1 sample, 1 image")));
+                                HasSubstr("prepared 1 samples, 1 images")));
   EXPECT_THAT(names(out("coco")),
               ElementsAre("coco-rejects.jsonl", "coco.finished", "coco.h5", "coco.h5.xxh"));
   EXPECT_EQ(io::ShardReader(out("coco") + "/coco.h5").key(0), "000000008762.jpg#3");
@@ -155,7 +155,7 @@ TEST_F(PrepareSourcesTest, DryRunCountsAndWritesNothing) {
               AllOf(HasSubstr("read 3 rows, rejected 2: 1 empty text, 1 malformed row; the first "
                               "is " +
                               input + ":2: "),
-                    HasSubstr("dry run: 1 sample, 0 images (0 B), 2 rejected; nothing was")));
+                    HasSubstr("dry run: 1 samples, 0 images (0 B), 2 rejected; nothing was")));
   EXPECT_EQ(prepare({"jsonl", "--input", input, "--dry-run"}).out.substr(0, 2), "x.");
   EXPECT_THAT(names(folder_.path()), ElementsAre("x.jsonl"));
   const std::string unusable = write("y.jsonl", "{\"text\": \"\"}\n");

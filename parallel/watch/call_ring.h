@@ -26,7 +26,7 @@ const char* name_of(Operation operation);
 
 enum class CallState : uint8_t {
   kInside,     ///< the host is in it
-  kSubmitted,  ///< to a device: the host goes on, and may not have looked yet whether it is done
+  kSubmitted,  ///< to a device: the host continues without waiting for it
   kDone
 };
 
@@ -51,7 +51,7 @@ class CallRing {
   void begin(Operation operation, int64_t bytes);
   /// The last call is done, and the host has waited for it.
   void end();
-  /// The host goes on before the last call is done.
+  /// The host continues before the last call is done.
   void submitted();
   /// On a device: the call `index` and those before it are done. The host did not wait.
   void end_through(int64_t index);

@@ -88,7 +88,7 @@ bool runs_without_mpi(const std::string& name) {
   });
 }
 
-/// A full disk behind standard output is found when the buffer is written. A reader that has seen
+/// If standard output is a file on a full disk, writing the buffer fails. A reader that has seen
 /// enough (`| head`) is no error.
 void flush_output() {
   errno = 0;

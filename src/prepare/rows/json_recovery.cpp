@@ -108,7 +108,7 @@ uint64_t JsonRecovery::end_with_stray_quotes(uint64_t begin) {
     offset += static_cast<uint64_t>(scanner.scan(bytes.begin(), bytes.end()) - bytes.begin());
     if (!scanner.is_at_quote()) continue;
     const bool ends = ends_text(offset, scanner.is_in_object());
-    // A text that goes on into the next row has lost a quote, so that it is no stray one.
+    // A text that reaches into the next row lacks a quote; there is none too many.
     if (has_stray && ends && has_row_or_line_end(begin + scanner.text_begin(), offset)) return 0;
     has_stray = !ends;
     scanner.pass_quote(ends);
@@ -119,7 +119,7 @@ uint64_t JsonRecovery::end_with_stray_quotes(uint64_t begin) {
   return at(next) == ',' || (at(next) == ']' && ends_array(next)) ? offset : 0;
 }
 
-/// Sets `skip` to where the search goes on if it is no row.
+/// Sets `skip` to where the search continues if it is no row.
 bool JsonRecovery::is_row(uint64_t offset, uint64_t& skip) {
   skip = offset + 1;
   const bool is_empty = at(offset) == '{' && at(skip_space(offset + 1)) == '}';

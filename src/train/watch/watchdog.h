@@ -3,12 +3,12 @@
 // of a call of a communicator.
 //
 // A rank that has made no progress for half the least limit writes its state (rank_state.h) into
-// the run directory, and removes it when it goes on; otherwise nothing is written. At the limit the
-// lowest rank that still runs reads the states of all ranks, writes one message that names those
-// which keep the others waiting (diagnosis.h) to the terminal and the log, and ends the job with
-// exit code 124. A rank that is not waiting and still within the limit of its own section, such as
-// one whose files are slow, is waited for. The time in which all processes were stopped, as by a
-// scheduler that suspends jobs, does not count.
+// the run directory, and removes it when it continues; otherwise nothing is written. At the limit
+// the lowest rank that still runs reads the states of all ranks, writes one message that names
+// those which keep the others waiting (diagnosis.h) to the terminal and the log, and ends the job
+// with exit code 124. A rank that is not waiting and still within the limit of its own section,
+// such as one whose files are slow, is waited for. The time in which all processes were stopped, as
+// by a scheduler that suspends jobs, does not count.
 #pragma once
 
 #include <condition_variable>

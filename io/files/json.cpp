@@ -1,6 +1,7 @@
 #include "io/files/json.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "core/error.h"
 #include "core/text/foreign_file.h"
@@ -21,6 +22,14 @@ std::string shortened(const Value& value) {
                                ? value.type_name()
                                : value.dump(-1, ' ', false, Value::error_handler_t::replace);
   return cut(text);
+}
+
+/// "object.key". Rows are read at the speed of this and of find().
+std::string member_key(std::string_view object, std::string_view key) {
+  std::string name;
+  name.reserve(object.size() + 1 + key.size());
+  if (!object.empty()) (name += object) += '.';
+  return name += key;
 }
 
 }  // namespace
@@ -98,27 +107,26 @@ std::vector<int64_t> Json::integers(int64_t min, int64_t max) const {
   return values;
 }
 
-std::optional<Json> Json::find(const std::string& key) const {
+std::optional<Json> Json::find(std::string_view key) const {
   if (!is_object()) expected("an object");
   const Value& value = of(value_);
   const auto found = value.find(key);
   if (found == value.end()) return std::nullopt;
-  return Json(document_, &*found, key_.empty() ? key : key_ + "." + key);
+  return Json(document_, &*found, member_key(key_, key));
 }
 
-Json Json::at(const std::string& key) const {
-  const auto found = find(key);
-  if (!found)
-    throw InputError("{}: the key '{}' is missing", where(),
-                     cut(key_.empty() ? key : key_ + "." + key));
-  return *found;
+Json Json::at(std::string_view key) const {
+  auto found = find(key);
+  if (!found) throw InputError("{}: the key '{}' is missing", where(), cut(member_key(key_, key)));
+  return std::move(*found);
 }
 
 std::vector<std::pair<std::string, Json>> Json::members() const {
   if (!is_object()) expected("an object");
   std::vector<std::pair<std::string, Json>> all;
+  all.reserve(size());
   for (const auto& [key, member] : of(value_).items())
-    all.emplace_back(key, Json(document_, &member, key_.empty() ? key : key_ + "." + key));
+    all.emplace_back(key, Json(document_, &member, member_key(key_, key)));
   return all;
 }
 
@@ -140,7 +148,7 @@ Json Json::at(size_t index) const {
   if (!is_array()) expected("an array");
   if (index >= size())
     throw InputError("{}: element {} is missing, found {} elements", where(), index, size());
-  return Json(document_, &of(value_)[index], fmt::format("{}[{}]", key_, index));
+  return Json(document_, &of(value_)[index], key_ + '[' + std::to_string(index) + ']');
 }
 
 std::vector<Json> Json::elements() const {

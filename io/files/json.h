@@ -59,8 +59,8 @@ class Json {
                                 int64_t max = std::numeric_limits<int64_t>::max()) const;
 
   /// A member of an object. If it is missing, at() throws InputError and find() returns nullopt.
-  Json at(const std::string& key) const;
-  std::optional<Json> find(const std::string& key) const;
+  Json at(std::string_view key) const;
+  std::optional<Json> find(std::string_view key) const;
   /// All members, sorted by key.
   std::vector<std::pair<std::string, Json>> members() const;
 

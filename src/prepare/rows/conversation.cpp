@@ -90,7 +90,7 @@ class Parts {
     std::optional<io::Json> path;
     std::vector<std::string_view> read = {id};
     for (const std::string_view key : paths) {
-      const auto found = content_of(part, std::string(key));
+      const auto found = content_of(part, key);
       if (found && path)
         throw RejectedRow(fmt::format("unread key {}", key),
                           "{}: expected one path, found {} besides another", part.where(), key);
@@ -148,14 +148,14 @@ void refuse_unlearned(const io::Json& turn) {
 }
 
 /// The member of a turn, under its name in one or the other form. The same in both is no conflict.
-io::Json one_of(const io::Json& turn, const std::string& first, const std::string& second) {
+io::Json one_of(const io::Json& turn, std::string_view first, std::string_view second) {
   auto a = content_of(turn, first);
   auto b = content_of(turn, second);
   const bool agree =
       a && b && (first == "from" ? role_of(*a) == role_of(*b) : a->dump() == b->dump());
   if (a && b && !agree)
-    throw RejectedRow("unread key " + second, "{}: expected {} or {}, found both", turn.where(),
-                      first, second);
+    throw RejectedRow(fmt::format("unread key {}", second), "{}: expected {} or {}, found both",
+                      turn.where(), first, second);
   if (a || b) return std::move(a ? *a : *b);
   const auto empty = turn.find(second);
   return empty && !empty->is_null() ? *empty : turn.at(first);

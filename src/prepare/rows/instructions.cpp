@@ -126,8 +126,7 @@ Instructions instructions_of(const io::Json& row) {
   for (const char* key : {"video", "videos"}) append_media(row, key, videos);
   const auto file = videos.empty() && result.images.empty() ? named_file(row) : std::nullopt;
   if (file) {
-    (file->medium == Medium::kImage ? result.images : videos)
-        .push_back(row.at(std::string(file->key)));
+    (file->medium == Medium::kImage ? result.images : videos).push_back(row.at(file->key));
     read.push_back(file->key);
   }
   refuse_unread_media(row, read);

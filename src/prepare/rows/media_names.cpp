@@ -110,7 +110,7 @@ std::optional<NamedFile> named_file(const io::Json& row) {
   });
   if (!has_any) return std::nullopt;
   for (const std::string_view key : kFileNameKeys) {
-    const auto value = row.find(std::string(key));
+    const auto value = row.find(key);
     const Medium medium = value && value->is_string() ? medium_of_file(*value) : Medium::kNone;
     if (medium == Medium::kImage || medium == Medium::kVideo) return NamedFile{key, medium};
   }
@@ -119,7 +119,7 @@ std::optional<NamedFile> named_file(const io::Json& row) {
 
 MediaNames::MediaNames(const io::Json& row, std::span<const std::string_view> read) {
   for (const std::string_view key : read)
-    if (const auto value = row.find(std::string(key))) add(key, *value);
+    if (const auto value = row.find(key)) add(key, *value);
 }
 
 void MediaNames::add(std::string_view key, const io::Json& value) {

@@ -134,7 +134,7 @@ void refuse_keys(const io::Json& row, std::span<const std::string_view> read, bo
     if (is_one_of(key, read)) continue;
     const ContentKey* known = content ? content_key(key) : nullptr;
     if (known == nullptr && (!media || key == "id")) continue;
-    const io::Json value = row.at(std::string(key));
+    const io::Json value = row.at(key);
     const bool is_named = known != nullptr || medium_of_key(key).medium != Medium::kNone;
     if ((!is_named && medium_of_file(value) == Medium::kNone) || !has_content(value)) continue;
     if (known != nullptr) refuse(row, key, known->hint);
@@ -155,14 +155,14 @@ bool has_content(const io::Json& value) {
     return false;
   }
   if (value.is_object()) {
-    const auto members = value.members();
-    return std::any_of(members.begin(), members.end(),
-                       [](const auto& member) { return has_content(member.second); });
+    const auto keys = value.keys();
+    return std::any_of(keys.begin(), keys.end(),
+                       [&](std::string_view key) { return has_content(value.at(key)); });
   }
   return !value.is_null();
 }
 
-std::optional<io::Json> content_of(const io::Json& row, const std::string& key) {
+std::optional<io::Json> content_of(const io::Json& row, std::string_view key) {
   auto found = row.find(key);
   if (found && !has_content(*found)) found.reset();
   return found;
@@ -170,7 +170,7 @@ std::optional<io::Json> content_of(const io::Json& row, const std::string& key) 
 
 std::optional<io::Json> content_of(const io::Json& row, std::span<const std::string_view> keys) {
   for (const std::string_view key : keys)
-    if (auto found = content_of(row, std::string(key))) return found;
+    if (auto found = content_of(row, key)) return found;
   return std::nullopt;
 }
 
@@ -188,7 +188,7 @@ void refuse_unread_media(const io::Json& row, std::span<const std::string_view> 
 
 void refuse_clip(const io::Json& row) {
   for (const std::string_view key : kClipKeys)
-    if (content_of(row, std::string(key)))
+    if (content_of(row, key))
       refuse(row, key, "; videos are read from their beginning to their end");
 }
 

@@ -15,7 +15,7 @@ namespace lynceus::prepare {
 /// without content.
 bool has_content(const io::Json& value);
 /// The member if it has content.
-std::optional<io::Json> content_of(const io::Json& row, const std::string& key);
+std::optional<io::Json> content_of(const io::Json& row, std::string_view key);
 /// The first of these keys whose member has content.
 std::optional<io::Json> content_of(const io::Json& row, std::span<const std::string_view> keys);
 

@@ -198,7 +198,7 @@ std::string_view JsonlSource::file_name_field(const io::Json& row) const {
 std::string JsonlSource::read_images(const io::Json& row, std::string_view file_name,
                                      io::Sample& sample) {
   if (!file_name.empty()) {
-    const io::Json path = row.at(std::string(file_name));
+    const io::Json path = row.at(file_name);
     sample.media.push_back(images_.read(path_of(path), path.where()));
     return path_of(path);
   }
@@ -221,7 +221,7 @@ std::string JsonlSource::read_images(const io::Json& row, std::string_view file_
 
 std::string JsonlSource::read_video(const io::Json& row, std::string_view file_name,
                                     io::Sample& sample) {
-  const auto video = file_name.empty() ? find(row, "video") : row.find(std::string(file_name));
+  const auto video = file_name.empty() ? find(row, "video") : row.find(file_name);
   if (!video) {
     throw InputError("{}: expected {}, found the keys {}", row.where(), shown({"video"}),
                      keys_of(row));

@@ -110,13 +110,13 @@ io::Json parse_json(const std::string& text, const std::string& where) {
 void refuse_unread_besides(const io::Json& json, std::vector<std::string_view> read,
                            const std::string& text) {
   for (const std::string_view key : json.keys()) {
-    const io::Json value = json.at(std::string(key));
+    const io::Json value = json.at(key);
     if (value.is_string() && trimmed(value.string()) == text) read.push_back(key);
   }
   refuse_unread_content(json, read);
   for (const std::string_view key : json.keys()) {
     const bool is_image = medium_of_key(key).medium == Medium::kImage ||
-                          medium_of_file(json.at(std::string(key))) == Medium::kImage;
+                          medium_of_file(json.at(key)) == Medium::kImage;
     if (is_image || key == "url") read.push_back(key);
   }
   refuse_unread_media(json, read);

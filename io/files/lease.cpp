@@ -10,7 +10,6 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
-#include <ctime>
 #include <fstream>
 #include <optional>
 #include <random>
@@ -18,6 +17,7 @@
 #include "core/error.h"
 #include "core/fault.h"
 #include "core/log.h"
+#include "core/text/utc.h"
 #include "io/files/json.h"
 #include "io/files/json_value.h"
 
@@ -28,18 +28,6 @@ using std::chrono::milliseconds;
 using Clock = std::chrono::steady_clock;
 
 namespace {
-
-/// The time as text of constant length.
-std::string utc_now() {
-  const auto now = std::chrono::system_clock::now().time_since_epoch();
-  const auto count = std::chrono::duration_cast<milliseconds>(now).count();
-  const std::time_t seconds = count / 1000;
-  std::tm parts{};
-  gmtime_r(&seconds, &parts);
-  char text[32];
-  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &parts);
-  return fmt::format("{}.{:03}Z", text, count % 1000);
-}
 
 std::string first_line(const fs::path& path) {
   std::ifstream file(path);
@@ -260,8 +248,18 @@ LeaseOwner this_process() {
   owner.restart_count = std::atoll(variable("SLURM_RESTART_COUNT").c_str());
   std::random_device random;
   owner.token = fmt::format("{:08x}{:08x}{:08x}{:08x}", random(), random(), random(), random());
-  owner.heartbeat = utc_now();
+  owner.heartbeat = utc_text(unix_now());
   return owner;
+}
+
+std::optional<LeaseOwner> read_lease(const fs::path& directory) {
+  return read_owner(directory / kLeaseName);
+}
+
+std::optional<bool> owner_is_alive(const LeaseOwner& owner) {
+  const Life life = life_of(owner, this_process());
+  if (life == Life::kUnknown) return std::nullopt;
+  return life == Life::kAlive;
 }
 
 std::unique_ptr<Lease> Lease::acquire(const fs::path& directory, const LeaseOptions& options) {
@@ -293,7 +291,7 @@ std::unique_ptr<Lease> Lease::acquire(const fs::path& directory, const LeaseOpti
   // lease from it; afterwards, what it prepared meanwhile.
   if (options.disarm_former_owner) options.disarm_former_owner(self.token);
   LYNCEUS_FAULT_POINT("lease.after_sweep");
-  self.since = self.heartbeat = utc_now();
+  self.since = self.heartbeat = utc_text(unix_now());
   fs::path temporary = path;
   temporary += "." + self.token;
   File file = File::create(temporary);
@@ -327,7 +325,7 @@ void Lease::beat() {
   std::unique_lock lock(mutex_);
   while (!wake_.wait_for(lock, interval_, [this] { return stopping_; })) {
     try {
-      const std::string now = utc_now();
+      const std::string now = utc_text(unix_now());
       file_.write_at(kHeartbeatOffset, now.data(), now.size());
       file_.sync();
       still_mine();

@@ -18,6 +18,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 
@@ -46,6 +47,14 @@ struct LeaseOwner {
 
 /// This process as an owner, with a fresh random token.
 LeaseOwner this_process();
+
+/// Who holds or held the lease of a directory; nullopt if nobody does. InputError for an invalid
+/// LEASE.json.
+std::optional<LeaseOwner> read_lease(const std::filesystem::path& directory);
+
+/// Whether the process of the owner is alive, if this process can see that; nullopt: it ran on
+/// another host, or in another boot or process namespace.
+std::optional<bool> owner_is_alive(const LeaseOwner& owner);
 
 struct LeaseOptions {
   /// For the message to a process that is refused: what the directory is, and what else to do.

@@ -14,13 +14,14 @@ namespace lynceus {
 /// Exit codes of the `lynceus` binary; scripts rely on them.
 enum class ExitCode : int {
   kDone = 0,
-  kInternal = 1,   ///< a broken invariant: a bug of this program
-  kUsage = 2,      ///< the command line or a config file
-  kInput = 3,      ///< data, weights, tokenizer, a reference case
-  kIo = 4,         ///< the file system, or no memory left
-  kNumeric = 5,    ///< NaN, a failed comparison
-  kRequeue = 75,   ///< stopped on request after a commit: run me again
-  kWatchdog = 124  ///< a rank made no progress: the watchdog has ended the job
+  kInternal = 1,    ///< a broken invariant: a bug of this program
+  kUsage = 2,       ///< the command line or a config file
+  kInput = 3,       ///< data, weights, tokenizer, a reference case
+  kIo = 4,          ///< the file system, or no memory left
+  kNumeric = 5,     ///< NaN, a failed comparison
+  kRequeue = 75,    ///< stopped on request after a commit: run me again
+  kCrashLoop = 93,  ///< the run fails again and again: do not run me again
+  kWatchdog = 124   ///< a rank made no progress: the watchdog has ended the job
 };
 
 class Error : public std::runtime_error {

@@ -17,6 +17,7 @@ ExitCode run_prepare(const Arguments& arguments);
 ExitCode run_evaluate(const Arguments& arguments);
 ExitCode run_export(const Arguments& arguments);
 ExitCode run_inspect(const Arguments& arguments);
+ExitCode run_status(const Arguments& arguments);
 ExitCode run_submit(const Arguments& arguments);
 ExitCode run_train(const Arguments& arguments);
 ExitCode run_verify(const Arguments& arguments);

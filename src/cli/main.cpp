@@ -41,6 +41,7 @@ constexpr Command kCommands[] = {
     {"prepare", "convert a corpus of images, videos or texts to dataset shards", run_prepare},
     {"train", "train a model on all ranks; continues an existing run", run_train},
     {"evaluate", "score a checkpoint of a run on held-out data", run_evaluate},
+    {"status", "show where runs are: queued, running, stopped, failed and why", run_status},
     {"inspect", "show and check a dataset shard, a checkpoint, a run or weights", run_inspect},
     {"verify", "compare this build on this machine with reference cases", run_verify},
     {"export", "write the weights of a checkpoint for other programs", run_export},
@@ -59,7 +60,9 @@ void print_help() {
       "Exit codes: 0 success, 1 a bug in Lynceus, 2 wrong usage, 3 bad input, 4 I/O error, 5 "
       "numeric failure,\n");
   fmt::print(
-      "75 stopped on request after a checkpoint, 124 a rank hung: start the same command again.\n");
+      "75 stopped on request or before the end of the job, after a checkpoint, 124 a rank hung: "
+      "start "
+      "the same command again.\n93 crash loop: do not start it again.\n");
 }
 
 const Command& find_command(const std::string& name) {
@@ -77,7 +80,8 @@ bool works_alone(const std::string& name, const Arguments& arguments) {
   const auto asks_for_page = [](const std::string& argument) {
     return argument == "--help" || argument == "-h" || argument == "--print-config";
   };
-  return name == "inspect" || std::any_of(arguments.begin(), arguments.end(), asks_for_page);
+  return name == "inspect" || name == "status" ||
+         std::any_of(arguments.begin(), arguments.end(), asks_for_page);
 }
 
 /// Commands of a login node. Many have no MPI that works, and what MPI adds to the environment

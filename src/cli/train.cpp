@@ -33,6 +33,9 @@ at the end. Before the first step a trial save shows whether the run directory c
 A run writes a checkpoint and stops with exit code 75 when a rank receives SIGUSR1, SIGTERM, SIGINT or
 SIGHUP, or when a file STOP appears in the run directory. Start the same command again to continue. With
 --ranks N a Ctrl-C or a signal to this command is enough; mpirun kills its ranks after two seconds.
+It stops in the same way before the end of the job: --train.max_hours, or LYNCEUS_JOB_END or
+SLURM_JOB_END_TIME in seconds since 1970. After three starts in a row without a newer checkpoint the
+next one is refused with exit code 93; --restart-anyway forces it.
 
 A rank that makes no progress for longer than the limits in [watchdog] is named, and the job ends with
 exit code 124. Start the same command again to continue.

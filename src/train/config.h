@@ -64,6 +64,7 @@ struct TrainConfig : MicroBatchConfig {
   int64_t validate_every = 0;
   int64_t validation_samples = 0;
   int64_t digest_every = 1000;
+  double max_hours = 0;
 
   template <typename Visitor>
   void visit(Visitor& v) {
@@ -82,6 +83,9 @@ struct TrainConfig : MicroBatchConfig {
     v.field("train.digest_every", digest_every,
             "steps between comparisons of the trained parameters of all replicas, which are "
             "compared before each checkpoint too; 0: never");
+    v.field("train.max_hours", max_hours,
+            "hours from the start of the process after which it must have ended, with a checkpoint "
+            "and exit code 75; 0: only the end of the job counts, if it is known");
   }
   void check(ConfigFaults* faults) const;
 };

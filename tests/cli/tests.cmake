@@ -1,7 +1,8 @@
 # Tests that start programs of their own: lynceus, with and without mpirun, or lynceus-frames. Most of
 # their time they wait for programs to start and to end, so each keeps one core busy; those of the
 # following list compute on several ranks at once.
-set(cli_ranks photos 4 rank_fault 2 replica_fault 2 stop 2 stop_launcher 2 takeover 2 watchdog_fault 2)
+set(cli_ranks crash_loop_fault 2 job_end_stop 2 photos 4 rank_fault 2 replica_fault 2 stop 2 stop_launcher 2
+    takeover 2 watchdog_fault 2)
 file(GLOB cli_tests CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/cli/*_test.cpp)
 foreach(source ${cli_tests})
   get_filename_component(name ${source} NAME_WE)
@@ -63,3 +64,18 @@ add_test(NAME cli.stop_rounds CONFIGURATIONS full
          COMMAND ${BASH_PROGRAM} ${CMAKE_CURRENT_SOURCE_DIR}/cli/stop_rounds.sh $<TARGET_FILE:lynceus>
                  ${CMAKE_SOURCE_DIR} 4)
 set_tests_properties(cli.stop_rounds PROPERTIES LABELS fault_full TIMEOUT 5400 PROCESSORS 2)
+
+# Runs with random ends of their job: a few here, twenty in the full form.
+foreach(form IN ITEMS "job_end_rounds;3;fault" "job_end_rounds_full;20;fault_full")
+  list(GET form 0 name)
+  list(GET form 1 runs)
+  list(GET form 2 label)
+  set(configuration)
+  if(label STREQUAL fault_full)
+    set(configuration CONFIGURATIONS full)
+  endif()
+  add_test(NAME cli.${name} ${configuration}
+           COMMAND ${BASH_PROGRAM} ${CMAKE_CURRENT_SOURCE_DIR}/cli/job_end_rounds.sh $<TARGET_FILE:lynceus>
+                   ${CMAKE_SOURCE_DIR} ${runs})
+  set_tests_properties(cli.${name} PROPERTIES LABELS ${label} TIMEOUT 900 PROCESSORS 2)
+endforeach()

@@ -93,6 +93,15 @@ def main():
                 tables["metrics.jsonl", 2])
         scores = run([LYNCEUS, "evaluate", "--run", str(folder / "run")])
         compare("evaluate", keys_of(json.loads(line) for line in scores.splitlines()), tables["evaluate", 1])
+        incarnations = lines_of(folder / "run/incarnations.jsonl")
+        failure = {"rank", "node", "cause"}  # of ranks that failed: none did
+        compare("incarnations.jsonl", keys_of(incarnations) | failure, tables["incarnations.jsonl", 1])
+        summary = json.loads((folder / "run/summary.json").read_text())
+        parts = [summary["requested"], summary["used"], summary["run"], summary["run"]["time"]]
+        compare("summary.json", {*summary, *keys_of(parts)}, tables["summary.json", 1])
+        seconds = incarnations[-1]["seconds"]
+        compare("seconds", {*seconds, "other"}, summary["run"]["time"])
+
         manifest = json.loads((folder / "run/checkpoints/step-00000004/MANIFEST.json").read_text())
         compare("MANIFEST.json", manifest, tables["checkpoints/", 2])
 

@@ -30,8 +30,9 @@ ALLOWED = {
     "export": "core kernels parallel io model train export",
     "prepare": "core parallel io prepare",
     "frames": "core io frames",
+    "status": "core kernels parallel io model train status",
     "slurm": "core io slurm",
-    "cli": "core kernels parallel io model train verify export prepare slurm cli",
+    "cli": "core kernels parallel io model train verify export status prepare slurm cli",
 }
 FLOORS_0_AND_1 = ("core", "kernels", "parallel", "io")
 FOLDERS = FLOORS_0_AND_1 + tuple("src/" + room for room in ALLOWED if room not in FLOORS_0_AND_1)
@@ -53,8 +54,9 @@ PARTS = {
         "data": ".",
         "step": ". data",
         "metrics": ". data step",
-        "watch": ". data step",
-        "run": ". data step metrics watch",
+        "incarnation": "",
+        "watch": ". data step incarnation",
+        "run": ". data step metrics watch incarnation",
     },
     "prepare": {
         "rows": "",
@@ -90,7 +92,7 @@ TWINS = r"/(cuda|no_cuda|nccl|no_nccl)/"
 HEADERLESS = (
     r"(^|/)main\.cpp$",
     TWINS,
-    r"^src/cli/(evaluate|export|inspect|prepare|prepare_shapes|prepare_sources|submit|train|verify)\.cpp$",
+    r"^src/cli/(evaluate|export|inspect|prepare|prepare_shapes|prepare_sources|status|submit|train|verify)\.cpp$",
 )
 
 SOURCE = re.compile(r"\.(h|cpp|cu|cuh)$")

@@ -12,7 +12,7 @@ namespace lynceus::train {
 /// Options of one start. They are left out of config.ini and of manifests: read again, they would
 /// end the run, restart it or take it from its owner.
 inline const std::vector<std::string> kOptionsOfOneStart = {"resume", "stop-after", "take-over",
-                                                            "allow-change"};
+                                                            "restart-anyway", "allow-change"};
 
 struct RunOptions {
   std::string run = "runs/default";
@@ -21,6 +21,7 @@ struct RunOptions {
   std::string init;
   bool init_frozen = false;
   bool take_over = false;
+  bool restart_anyway = false;
   std::vector<std::string> allow_change;
 
   template <typename Visitor>
@@ -41,6 +42,8 @@ struct RunOptions {
             "otherwise they must be equal");
     v.field("take-over", take_over,
             "take over the lease of the run from a process that still holds it");
+    v.field("restart-anyway", restart_anyway,
+            "start once more although the last three starts ended without a newer checkpoint");
     v.list(
         "allow-change", allow_change,
         "keys that may differ from the checkpoint's on resume; with --init, model.init_from and in "

@@ -124,8 +124,8 @@ bool may_change_on_resume(const std::string& key) {
     if (key.starts_with(section)) return true;
   static constexpr const char* kKeys[] = {
       // What this start does, and where; precision must not differ.
-      "run", "resume", "stop-after", "init", "init-frozen", "take-over", "allow-change", "device",
-      "transport", "gemm",
+      "run", "resume", "stop-after", "init", "init-frozen", "take-over", "restart-anyway",
+      "allow-change", "device", "transport", "gemm",
       // How the work is divided.
       "train.micro_batch_tokens", "train.vision_window", "train.recompute",
       "vision.images_per_pass", "data.loader_threads",
@@ -133,7 +133,9 @@ bool may_change_on_resume(const std::string& key) {
       "data.root", "data.missing",
       // Validation, and when to give up: neither changes what is trained.
       "train.validate_every", "train.validation_samples", "train.digest_every", "data.validation",
-      "data.max_bad"};
+      "data.max_bad",
+      // When this start ends.
+      "train.max_hours"};
   return std::find(std::begin(kKeys), std::end(kKeys), key) != std::end(kKeys);
 }
 

@@ -92,16 +92,29 @@ std::optional<double> seconds_until_kill() {
 }
 
 void StopClock::begin(Activity activity) {
-  begin_ = Clock::now();
+  begin_ = count_until_now();
   activity_ = activity;
   is_in_batch_ = false;
 }
 
 void StopClock::begin_batch() {
-  const auto now = Clock::now();
-  if (is_in_batch_) batch_seconds_ = std::chrono::duration<double>(now - begin_.load()).count();
+  const auto begin = begin_.load(), now = count_until_now();
+  if (is_in_batch_) batch_seconds_ = std::chrono::duration<double>(now - begin).count();
   begin_ = now;
   is_in_batch_ = true;
+}
+
+StopClock::Clock::time_point StopClock::count_until_now() {
+  const auto now = Clock::now();
+  spent_[static_cast<size_t>(activity_.load())] +=
+      std::chrono::duration<double>(now - begin_.load()).count();
+  return now;
+}
+
+double StopClock::spent(Activity activity) const {
+  const double before = spent_[static_cast<size_t>(activity)];
+  if (activity != activity_) return before;
+  return before + std::chrono::duration<double>(Clock::now() - begin_.load()).count();
 }
 
 void StopClock::saved(int64_t step, double seconds) {

@@ -2,6 +2,7 @@
 // lost if the launcher does not wait that long.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
@@ -43,14 +44,20 @@ class StopClock {
   /// A checkpoint that an earlier start of the run has left.
   void found(int64_t step) { saved_step_ = step; }
   StopSituation situation() const;
+  /// Seconds spent in an activity so far, the current one included. On the thread of the steps.
+  double spent(Activity activity) const;
 
  private:
   using Clock = std::chrono::steady_clock;
+  /// Adds the time since begin_ to the current activity; returns the time now.
+  Clock::time_point count_until_now();
+
   std::atomic<Activity> activity_ = Activity::kLoading;
   std::atomic<Clock::time_point> begin_ = Clock::now();
   std::atomic<double> step_seconds_ = 0, batch_seconds_ = 0, save_seconds_ = 0;
   std::atomic<int64_t> step_ = 0, saved_step_ = -1;
   bool is_in_batch_ = false;  ///< of the thread of the steps
+  std::array<double, 5> spent_ = {};
 };
 
 }  // namespace lynceus::train

@@ -9,14 +9,17 @@
 #include "core/log.h"
 #include "core/progress.h"
 #include "core/text/units.h"
+#include "core/text/utc.h"
 #include "core/trace.h"
 #include "kernels/gemm.h"
 #include "parallel/agreement.h"
-#include "parallel/dry_run.h"
 #include "parallel/launch/launcher_output.h"
 #include "train/data/sample_lines.h"
+#include "train/incarnation/node_ledger.h"
 #include "train/metrics/validation.h"
-#include "train/run/end_lines.h"
+#include "train/run/damaged_samples.h"
+#include "train/run/run_ending.h"
+#include "train/run/run_trace.h"
 #include "train/run/save_schedule.h"
 #include "train/run/signals.h"
 #include "train/run/start_lines.h"
@@ -30,7 +33,6 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr int kSaveFailuresInARow = 3;
-constexpr int64_t kFewSamples = 200;  // with fewer, the share of damaged ones says little
 
 /// Of each Activity, in its order.
 constexpr Section kSectionOf[] = {Section::kLoad, Section::kData, Section::kStep,
@@ -46,6 +48,7 @@ class Trainer {
       : rt_(rt),
         config_(*config),
         stop_(config->options.run, [this](bool by_launcher) { answer(by_launcher); }),
+        job_clock_(make_job_clock(rt, config->train.max_hours, &pace_)),
         watch_(rt, config->watchdog, config->train.digest_every, config->options.run),
         run_(rt, config, reader, &watch_),
         saves_(config->checkpoint),
@@ -56,7 +59,22 @@ class Trainer {
     if (position().step > 0) clock_.found(position().step);
   }
 
+  /// Trains, and records the end.
   ExitCode train() {
+    try {
+      const ExitCode code = train_until_stop();
+      RunEnding ending = ending_by(code, time_is_up(), run_);
+      ending.used = gather_use(*rt_.grid.world, node_name());
+      record(ending);
+      return code;
+    } catch (const std::exception& error) {
+      record(ending_of(error));
+      throw;
+    }
+  }
+
+ private:
+  ExitCode train_until_stop() {
     const int64_t last = config_.options.stop_after > 0
                              ? std::min(config_.options.stop_after, config_.train.steps)
                              : config_.train.steps;
@@ -67,6 +85,8 @@ class Trainer {
       return ExitCode::kDone;
     }
     try_saving(last);
+    if (run_.incarnation)
+      run_.incarnation->resumed(run_.first_step, start_seconds_, clock_.spent(Activity::kLoading));
     const auto begin = Clock::now();
     BatchLoader loader = make_loader(run_.data.training, /*is_training=*/true);
     if (rt_.overlaps(&parallel::Overlap::vision)) {
@@ -96,8 +116,15 @@ class Trainer {
     return ExitCode::kDone;
   }
 
- private:
   RunPosition& position() { return run_.position; }
+  bool time_is_up() const { return job_clock_ && job_clock_->is_up(); }
+  void record(RunEnding ending) {
+    ending.by_request = ending.by_request && !time_is_up();
+    ending.saved_step = saved_step_;
+    ending.start_seconds = start_seconds_;
+    ending.unsaved_seconds = unsaved_seconds_;
+    record_ending(&run_, clock_, pace_, job_clock_.get(), ending);
+  }
   bool validation_is_due() {
     const int64_t every = config_.train.validate_every;
     return !run_.data.validation.empty() && position().step > 0 &&
@@ -123,11 +150,15 @@ class Trainer {
   /// Before the first step: a run that could not save would lose its work.
   void try_saving(int64_t last) {
     watch_.enter(Section::kCheckpoint, position().step);
+    const auto begin = Clock::now();
     const io::TrialResult trial = run_.state->try_saving(run_.store.get());
+    pace_.guess_save(seconds_since(begin), trial.checkpoint_bytes);
+    if (run_.incarnation) recall_pace(*run_.incarnation, &pace_);
     log::info("a checkpoint takes {}; {} are free in {}", bytes_text(trial.checkpoint_bytes),
               bytes_text(trial.free_bytes), run_.directory.string());
     saves_.restart();
     log::info("{}", saves_.describe(position().step, last));
+    if (run_.is_first_rank()) log_job_end(job_clock_.get());
   }
 
   BatchLoader make_loader(const std::vector<io::Dataset>& datasets, bool is_training) const {
@@ -163,18 +194,22 @@ class Trainer {
     if (side_) watch_.enter(Section::kData, position().step);  // for the batch after this one
     PreparedStep batch = next_batch(batches, is_last);
     if (side_) watch_.enter(Section::kStep, position().step);
-    if (config_.log.schedule && is_first) print_schedule(batch);
+    if (config_.log.schedule && is_first && run_.is_first_rank())
+      print_schedule(rt_, config_.parallel.schedule, batch.batch);
     const double lr = learning_rate(config_.optimizer, position().step, config_.train.steps);
     const StepResult result = update(&batch, lr, [&] { batches->begin_next(); });
     position().step += 1;
     position().samples_seen += config_.train.global_batch_size;
     clock_.at(position().step);
-    clock_.step_took(seconds_since(computing));
+    const double seconds = seconds_since(computing);
+    clock_.step_took(seconds);
+    pace_.step_took(seconds);
+    unsaved_seconds_ += seconds;
     watch_.enter(Section::kData, position().step);  // the report may wait for the disk
     watch_.step_done(position().step);
     compare_replicas(/*will_be_saved=*/false);
     report_step({batch, result, lr, seconds_since(begin)}, is_first, progress);
-    if (position().step == trace_.last) write_trace(position().step);
+    if (position().step == trace_.last) write_trace(run_, &trace_);
     return result.totals.save_is_due;
   }
 
@@ -220,44 +255,18 @@ class Trainer {
     return batch;
   }
 
-  void print_schedule(const PreparedStep& batch) const {
-    if (!run_.is_first_rank() || batch.batch.windows.empty()) return;
-    const auto kind = parallel::parse_schedule_kind(config_.parallel.schedule);
-    const auto schedules = parallel::make_schedules(kind, rt_.grid.pipeline->size(),
-                                                    batch.batch.windows.front().micro_batches);
-    fmt::print("{}", parallel::describe(parallel::dry_run(schedules)));
-    std::fflush(stdout);
-  }
-
   /// Collects what only other ranks know, and lets the report write all of it.
   void report_step(const StepDone& step, bool is_first, Progress* progress) {
     if (is_first)
       run_.report.write_shares(rt_.grid.world->all_gather(
           fmt::format("{} ({})", step.result.vision.patch_tokens, step.result.most_saved)));
     if (is_first) log::info("memory of the first step: {}", describe_memory(rt_));
-    if (step.result.totals.damaged_samples > 0) count_damaged(step);
+    if (step.result.totals.damaged_samples > 0)
+      count_damaged(rt_, config_.data.max_bad, step, &run_.position, &run_.report);
     if (config_.log.samples)
       run_.report.write_samples(
           sample_lines(rt_, position().step, step.prepared, RunData::pointers(run_.data.training)));
     run_.report.write_step(step, position(), progress);
-  }
-
-  /// Damaged media was replaced and is not scored. It is listed and counted; above data.max_bad the
-  /// run ends.
-  void count_damaged(const StepDone& step) {
-    std::string mine;
-    for (const DamagedSample& sample : step.prepared.damaged)
-      mine += fmt::format("{}\t{}\t{}\n", position().step, sample.index, sample.reason);
-    run_.report.write_damaged(rt_.grid.world->all_gather(mine));
-    position().damaged_samples += step.result.totals.damaged_samples;
-    const auto samples = static_cast<double>(position().samples_seen);
-    if (position().samples_seen >= kFewSamples &&
-        static_cast<double>(position().damaged_samples) / samples > config_.data.max_bad)
-      throw parallel::AgreedError(
-          ExitCode::kInput,
-          fmt::format("{} of {} samples have damaged media, more than data.max_bad = {}: see {}",
-                      position().damaged_samples, position().samples_seen, config_.data.max_bad,
-                      run_.report.damaged_path().string()));
   }
 
   void validate_now() try {
@@ -279,6 +288,7 @@ class Trainer {
   /// after the first step.
   bool must_stop(TrainingData* batches) {
     enter(Activity::kWaiting);
+    if (job_clock_) job_clock_->check();
     if (!ahead_) batches->wait_or_stop();
     if (position().step == run_.first_step) return StopRequests::any_asked(*rt_.grid.world);
     const StopReason reason = stop_.agreed(*rt_.grid.world, run_.lease.get());
@@ -300,28 +310,15 @@ class Trainer {
     if (run_.is_first_rank()) stop_.clear();
     if (left_validation_)
       log::warn("the validation of step {} was left: the next start repeats it", position().step);
-    log::info("stopped on request after step {}; run the same command again to continue",
-              position().step);
+    log_stopped(run_, time_is_up());
     return ExitCode::kRequeue;
   }
 
   void finish(Progress* progress) {
     progress->finish();
     run_.report.write_balance();
-    write_trace(position().step);
+    write_trace(run_, &trace_);
     save_now();
-  }
-
-  /// Does nothing if no trace was begun or it is already written.
-  void write_trace(int64_t last) {
-    if (last < trace_.first || last > trace_.last || run_.first_step >= trace_.first) return;
-    const std::string name = trace::file_name(trace_.first, last, rt_.grid.world->rank());
-    try {
-      trace::stop_and_write((run_.directory / "trace" / name).string());
-    } catch (const IoError& error) {  // the run continues without it
-      log::warn("no trace: {}", error.what());
-    }
-    trace_ = {};
   }
 
   /// A failed save is a warning; the third in a row ends the run.
@@ -334,6 +331,8 @@ class Trainer {
       failures_ = 0;
       saved_step_ = position().step;
       clock_.saved(saved_step_, result.seconds);
+      pace_.save_took(result.seconds);
+      unsaved_seconds_ = 0;
       log::info("checkpoint {}: {} in {}", result.path.filename().string(),
                 bytes_text(result.bytes), seconds_text(result.seconds));
       return true;
@@ -359,12 +358,16 @@ class Trainer {
   const Runtime& rt_;
   const RunConfig& config_;
   StopClock clock_;
-  StopRequests stop_;  // before the run is set up: a request meanwhile counts too
+  Pace pace_;
+  const double start_seconds_ = unix_now() - process_begin();
+  StopRequests stop_;                    // before the run is set up: a request meanwhile counts too
+  std::unique_ptr<JobClock> job_clock_;  // on rank 0, if the end of the job is known
   RunWatch watch_;
   TrainingRun run_;
   SaveSchedule saves_;
   int64_t saved_step_ = -1;
   int failures_ = 0;
+  double unsaved_seconds_ = 0;  // of the steps after the last checkpoint
   bool left_validation_ = false;
   TraceRange trace_;
   std::optional<Runtime> side_;  // where the encoder runs ahead of its step; empty: it does not
@@ -388,6 +391,8 @@ ExitCode train(const Runtime& rt, RunConfig* config, ConfigReader* reader) {
     const auto log_file = std::filesystem::path(config->options.run) / "log" / "train.log";
     if (rank > 0 && std::filesystem::exists(log_file)) log::add_file(log_file.string());
     log::file_error(fmt::format("rank {}: {}", rank, error.what()));
+    if (rank > 0 && std::filesystem::exists(log_file))
+      note_failure(config->options.run, {rank, node_name(), error.what()});
     throw;
   }
 }

@@ -9,6 +9,7 @@
 #include "io/files/file.h"
 #include "parallel/agreement.h"
 #include "train/data/text_choice.h"
+#include "train/incarnation/node_ledger.h"
 #include "train/run/build_model.h"
 #include "train/run/checkpoint_choice.h"
 #include "train/run/rank_agreement.h"
@@ -30,7 +31,17 @@ TrainingRun::TrainingRun(const Runtime& runtime, RunConfig* run_config, ConfigRe
     : rt(runtime),
       config(*run_config),
       directory(config.options.run),
-      report(rt, config, directory) {
+      report(rt, config, directory),
+      nodes(nodes_by_rank(*rt.grid.world)) {
+  try {
+    load(config_reader, watch);
+  } catch (const std::exception& error) {
+    if (incarnation) incarnation->failed_to_load(exit_code_of(error), error.what());
+    throw;
+  }
+}
+
+void TrainingRun::load(ConfigReader* config_reader, RunWatch* watch) {
   const auto recorded = selected_manifest(*rt.grid.world, config.options);
   parallel::agree(*rt.grid.world,
                   [&] { open_files(config_reader, recorded ? &*recorded : nullptr); });
@@ -77,7 +88,6 @@ void TrainingRun::open_files(ConfigReader* reader, const io::Manifest* recorded)
   resolve_config(&config, reader, *data.tokenizer, rt);
   make_mixture();  // reports faults of the datasets before any work
   take_lease();
-  if (is_first_rank()) log::add_file((directory / "log" / "train.log").string());
 }
 
 RunIdentity TrainingRun::agreed_identity(const ConfigReader& reader) const {
@@ -103,7 +113,20 @@ void TrainingRun::take_lease() {
     log::info("{} holds the lease of the run; taking it over in {} s unless it is renewed",
               owner.describe(), remaining.count() / 1000);
   };
+  IncarnationStart start;
+  try {
+    start.former_owner = io::read_lease(directory);
+  } catch (const InputError&) {  // the next line says so
+  }
   lease = io::acquire_run_lease(directory, options);
+  log::add_file((directory / "log" / "train.log").string());
+  start.run_directory = directory;
+  start.owner = lease->owner();
+  start.nodes = nodes;
+  start.steps = config.train.steps;
+  start.resume = config.options.resume;
+  start.restart_anyway = config.options.restart_anyway;
+  incarnation = std::make_unique<IncarnationLog>(start);
 }
 
 void TrainingRun::resume_or_initialize() {

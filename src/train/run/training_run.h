@@ -12,6 +12,7 @@
 #include "model/lynx.h"
 #include "train/data/mixture.h"
 #include "train/data/run_data.h"
+#include "train/incarnation/incarnation_log.h"
 #include "train/run/run_config.h"
 #include "train/run/run_report.h"
 #include "train/run/run_state.h"
@@ -37,7 +38,9 @@ struct TrainingRun {
   std::filesystem::path directory;
   RunReport report;
   RunData data;
-  std::unique_ptr<io::Lease> lease;  ///< on rank 0
+  std::vector<std::string> nodes;               ///< of each rank
+  std::unique_ptr<io::Lease> lease;             ///< on rank 0
+  std::unique_ptr<IncarnationLog> incarnation;  ///< on rank 0, for as long as it has the lease
   model::LynxModel model;
   std::unique_ptr<Optimizer> optimizer;
   std::unique_ptr<RunState> state;
@@ -46,6 +49,7 @@ struct TrainingRun {
   int64_t first_step = 0;  ///< steps done before this start
 
  private:
+  void load(ConfigReader* reader, RunWatch* watch);
   /// Leaves on all ranks, if one of them was asked to stop.
   void leave_together() const;
   /// `recorded`: the manifest of the checkpoint that the run continues; null: none.

@@ -9,6 +9,7 @@
 #include <random>
 
 #include "core/process/end_process.h"
+#include "train/incarnation/node_ledger.h"
 
 namespace lynceus::train {
 namespace {
@@ -161,6 +162,10 @@ void Watchdog::report() {
                     "are not known",
                     where, mine.rank, places_[static_cast<size_t>(mine.rank)]));
   const parallel::Diagnosis found = parallel::diagnose(states, places_);
+  for (const int rank : found.ranks) {
+    const std::string& place = places_[static_cast<size_t>(rank)];
+    note_failure(run_directory_, {rank, place.substr(0, place.find(',')), "named by the watchdog"});
+  }
   end(fmt::format("{}: {}{}", where, found.what, found.states));
 }
 

@@ -1,0 +1,77 @@
+#include <fmt/format.h>
+
+#include "cli/command.h"
+#include "cli/page.h"
+#include "core/log.h"
+#include "parallel/agreement.h"
+#include "parallel/mpi_session.h"
+#include "status/status.h"
+
+namespace lynceus::cli {
+namespace {
+
+constexpr const char* kHelp =
+    R"(usage: lynceus status RUN... [--json]
+
+Shows where runs are, one line for each run directory: state, step, seconds a step, time left, step
+of the newest checkpoint, starts, place, and why it ended. It reads the run directory, so it works
+from any machine that sees it, and asks Slurm's squeue where there is one. Nothing is changed.
+
+  queued      its job waits             stopped     by request, its time limit or --stop-after
+  starting    its job has begun         finished    all steps are done
+  loading     before its first step     failed      with an error, which the note says
+  running                               killed      it ended without saying why
+                                        crash loop  see `lynceus train --restart-anyway`
+
+  lynceus status runs/stage1
+  lynceus status runs/*
+  lynceus status runs/* --json
+
+Exit code 0 if every RUN is a run directory, or the name of a queued job; otherwise 3.
+
+)";
+
+struct StatusConfig {
+  bool json = false;
+
+  template <typename Visitor>
+  void visit(Visitor& v) {
+    v.field("json", json, "print one line of JSON for each run");
+  }
+};
+
+}  // namespace
+
+ExitCode run_status(const Arguments& arguments) {
+  StatusConfig config;
+  ConfigReader reader;
+  reader.add(config);
+  const auto world = parallel::make_world();
+  CommandLine line;
+  parallel::agree(*world, [&] {
+    line = reader.read(arguments);
+    if (line.help || line.print_config) return;
+    if (line.positionals.empty())
+      throw UsageError(
+          "status: expected a run directory, found none; `lynceus status --help` has examples");
+    if (world->size() != 1) throw UsageError("status: expected one rank, found {}", world->size());
+  });
+  if (print_page(line, kHelp, reader, *world)) return ExitCode::kDone;
+  log::set_up(world->rank(), world->size(), "warn");
+  const auto queue = status::read_queue();
+  std::vector<status::RunStatus> runs;
+  std::string missing;
+  for (const std::string& run : line.positionals) try {
+      runs.push_back(status::status_of(run, queue));
+    } catch (const InputError& error) {
+      missing += fmt::format("{}{}", missing.empty() ? "" : "\n", error.what());
+    }
+  if (config.json)
+    for (const status::RunStatus& run : runs) fmt::print("{}\n", to_json(run).dump_replacing());
+  else if (!runs.empty())
+    for (const std::string& text : status::table_of(runs)) fmt::print("{}\n", text);
+  if (!missing.empty()) throw InputError(missing);
+  return ExitCode::kDone;
+}
+
+}  // namespace lynceus::cli

@@ -1,0 +1,220 @@
+#include "status/status.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+#include "core/error.h"
+#include "core/text/units.h"
+#include "core/text/utc.h"
+#include "io/checkpoint/checkpoint.h"
+#include "io/checkpoint/manifest.h"
+#include "io/files/file.h"
+#include "io/files/json.h"
+#include "io/files/lease.h"
+#include "train/incarnation/brake.h"
+#include "train/incarnation/incarnation_log.h"
+#include "train/incarnation/record.h"
+
+namespace lynceus::status {
+namespace {
+
+namespace fs = std::filesystem;
+using train::Incarnation;
+
+constexpr uint64_t kTailBytes = 64 * 1024;
+constexpr size_t kRecentSteps = 20;
+constexpr double kHeartbeatSeconds = 60;  // as long as a newcomer waits for one
+
+struct Metrics {
+  int64_t step = 0;
+  double seconds_per_step = 0;
+};
+
+/// The last steps of metrics.jsonl; its end is read, which may begin inside a line.
+Metrics last_steps(const fs::path& path) {
+  Metrics found;
+  if (!io::file_exists(path)) return found;
+  const io::File file = io::File::open_regular(path);
+  const uint64_t size = file.size(), begin = size > kTailBytes ? size - kTailBytes : 0;
+  std::string text(size - begin, '\0');
+  if (!text.empty()) file.read_at(begin, text.data(), text.size());
+  std::vector<double> seconds;
+  size_t at = 0;
+  for (size_t end = 0; (end = text.find('\n', at)) != std::string::npos; at = end + 1) try {
+      const io::Json line = io::Json::parse(text.substr(at, end - at), path.string());
+      const auto step_seconds = line.find("step_seconds");
+      if (!step_seconds) continue;
+      found.step = line.at("step").integer();
+      seconds.push_back(step_seconds->number());
+    } catch (const InputError&) {  // the first one, which begins before the tail
+    }
+  if (seconds.size() > kRecentSteps)
+    seconds.erase(seconds.begin(), seconds.end() - static_cast<long>(kRecentSteps));
+  if (seconds.empty()) return found;
+  const auto middle = seconds.begin() + static_cast<long>(seconds.size() / 2);
+  std::nth_element(seconds.begin(), middle, seconds.end());
+  found.seconds_per_step = *middle;
+  return found;
+}
+
+/// train.steps as the newest checkpoint has it: for runs without incarnations.jsonl.
+int64_t planned_steps(const fs::path& checkpoint) try {
+  for (const auto& [key, value] : io::read_manifest(checkpoint).config)
+    if (key == "train.steps") return std::stoll(value);
+  return 0;
+} catch (const Error&) {
+  return 0;
+}
+
+/// Whether the owner of the lease still trains, and since when it has not been heard of if not.
+struct Owner {
+  std::optional<io::LeaseOwner> lease;
+  bool is_alive = false;
+  std::string note;
+};
+
+Owner owner_of(const fs::path& run) {
+  Owner found;
+  try {
+    found.lease = io::read_lease(run);
+  } catch (const InputError& error) {
+    found.note = error.what();
+  }
+  if (!found.lease) return found;
+  const double silent = unix_now() - parse_utc(found.lease->heartbeat).value_or(0);
+  const std::optional<bool> known = io::owner_is_alive(*found.lease);
+  found.is_alive = known.value_or(silent < kHeartbeatSeconds);
+  if (!found.is_alive)
+    found.note = fmt::format("last heartbeat {} ago", seconds_text(std::max(0.0, silent)));
+  return found;
+}
+
+/// The incarnations with an end for one that was killed and has no successor yet.
+std::vector<Incarnation> with_ends(std::vector<Incarnation> incarnations, int64_t checkpoint) {
+  if (incarnations.empty() || incarnations.back().ended) return incarnations;
+  train::IncarnationEnd end;
+  end.killed = true;
+  end.committed_step = checkpoint;
+  end.cause = "killed or lost";
+  incarnations.back().ended = end;
+  return incarnations;
+}
+
+std::string place_of(const Incarnation* last, const Owner& owner) {
+  const std::string job = owner.lease ? owner.lease->job : last != nullptr ? last->job : "";
+  std::string nodes = last != nullptr ? fmt::format("{}", fmt::join(last->nodes, ",")) : "";
+  if (nodes.empty() && owner.lease) nodes = owner.lease->host;
+  if (nodes.empty()) return "";
+  if (!job.empty()) return fmt::format("job {} on {}", job, nodes);
+  if (owner.is_alive) return fmt::format("process {} on {}", owner.lease->pid, nodes);
+  return nodes;
+}
+
+/// State and note of a run that no living process owns.
+void describe_end(const Incarnation* last, const std::vector<Incarnation>& all, RunStatus* run) {
+  if (last == nullptr) {  // of an earlier version
+    run->state = run->steps > 0 && run->checkpoint >= run->steps ? "finished" : "stopped";
+    return;
+  }
+  const train::IncarnationEnd& end = *last->ended;
+  if (!end.cause.empty()) run->note = end.cause + (run->note.empty() ? "" : "; " + run->note);
+  if (end.exit_code >= 0) run->note += fmt::format(" (exit code {})", end.exit_code);
+  if (end.exit_code == static_cast<int64_t>(ExitCode::kDone))
+    run->state = end.last_step >= last->steps ? "finished" : "stopped";
+  else if (train::crash_loop(all))
+    run->state = "crash loop";
+  else if (end.exit_code == static_cast<int64_t>(ExitCode::kRequeue))
+    run->state = "stopped";
+  else
+    run->state = end.killed ? "killed" : "failed";
+}
+
+}  // namespace
+
+RunStatus status_of(const fs::path& run_directory, const std::vector<QueuedJob>& queue) {
+  RunStatus run;
+  run.run = run_directory.string();
+  const fs::path plain =
+      fs::path(run.run.ends_with('/') ? run.run.substr(0, run.run.size() - 1) : run.run);
+  run.checkpoint = train::newest_committed_step(plain);
+  const Owner owner = owner_of(plain);
+  run.note = owner.note;
+  const auto all = with_ends(train::read_incarnations(plain), run.checkpoint);
+  const Incarnation* last = all.empty() ? nullptr : &all.back();
+  const auto job = find_job(queue, last != nullptr ? last->job : "", plain.filename().string());
+  if (!owner.lease && last == nullptr && run.checkpoint == 0 && !job &&
+      !io::file_exists(plain / "config.ini"))
+    throw InputError("{}: expected a run directory, found no file of a run", run.run);
+  const Metrics metrics = last_steps(plain / "metrics.jsonl");
+  run.step = metrics.step;
+  run.seconds_per_step = metrics.seconds_per_step;
+  run.steps = last != nullptr      ? last->steps
+              : run.checkpoint > 0 ? planned_steps(io::checkpoint_path(plain, run.checkpoint))
+                                   : 0;
+  run.starts = static_cast<int64_t>(all.size());
+  run.killed = std::count_if(all.begin(), all.end(), [&](const Incarnation& incarnation) {
+    return incarnation.ended->killed && !(owner.is_alive && &incarnation == last);
+  });
+  run.where = place_of(last, owner);
+  if (owner.is_alive) {
+    const bool trains = last != nullptr && last->first_step && last->token == owner.lease->token;
+    run.state = trains || last == nullptr ? "running" : "loading";
+    if (run.steps > 0 && run.seconds_per_step > 0)
+      run.seconds_left = static_cast<double>(run.steps - run.step) * run.seconds_per_step;
+    return run;
+  }
+  describe_end(last, all, &run);
+  if (!job) return run;
+  const std::string ended = run.note.empty() ? "" : "; before: " + run.note;
+  run.state = job->state == "PENDING" ? "queued" : "starting";
+  run.note = fmt::format("job {} is {}", job->id, job->state);
+  if (job->state == "PENDING") run.note += fmt::format(" ({}), start {}", job->reason, job->start);
+  run.note += ended;
+  return run;
+}
+
+std::vector<std::string> table_of(const std::vector<RunStatus>& runs) {
+  std::vector<std::vector<std::string>> rows = {
+      {"run", "state", "step", "s/step", "left", "checkpoint", "starts", "where", "note"}};
+  for (const RunStatus& run : runs)
+    rows.push_back(
+        {run.run, run.state,
+         run.steps > 0 ? fmt::format("{} of {}", run.step, run.steps) : fmt::format("{}", run.step),
+         run.seconds_per_step > 0 ? fmt::format("{:.3g}", run.seconds_per_step) : "-",
+         run.seconds_left ? seconds_text(*run.seconds_left) : "-",
+         run.checkpoint > 0 ? fmt::format("{}", run.checkpoint) : "none",
+         run.killed > 0 ? fmt::format("{}, {} killed", run.starts, run.killed)
+                        : fmt::format("{}", run.starts),
+         run.where.empty() ? "-" : run.where, run.note.substr(0, run.note.find('\n'))});
+  std::vector<size_t> widths(rows.front().size());
+  for (const auto& row : rows)
+    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+  std::vector<std::string> lines;
+  for (const auto& row : rows) {
+    std::string line;
+    for (size_t i = 0; i < row.size(); ++i) line += fmt::format("{:<{}}  ", row[i], widths[i]);
+    line.erase(line.find_last_not_of(' ') + 1);
+    lines.push_back(line);
+  }
+  return lines;
+}
+
+io::JsonValue to_json(const RunStatus& run) {
+  using io::JsonValue;
+  return JsonValue::object(
+      {{"run", run.run},
+       {"state", run.state},
+       {"step", run.step},
+       {"steps", run.steps},
+       {"seconds_per_step", run.seconds_per_step},
+       {"seconds_left", run.seconds_left ? JsonValue(*run.seconds_left) : JsonValue()},
+       {"checkpoint", run.checkpoint},
+       {"starts", run.starts},
+       {"killed", run.killed},
+       {"where", run.where},
+       {"note", run.note}});
+}
+
+}  // namespace lynceus::status

@@ -82,10 +82,11 @@ one_round() {
   awk -v w="$waited" 'BEGIN { exit !(w > 0.2) }' && late=$((late + 1)) && echo "$what: the answer took $waited s"
   if [ "$launcher" = ranks ] && [ $code -ne 75 ]; then fault "$what: exit code $code"; fi
   if [ "$done_steps" -gt 0 ] && [ "${saved:-0}" -ne "$done_steps" ]; then
-    # With long steps the answer must have said so: which checkpoint remains, or that there is none.
-    local remains="the checkpoint of step ${saved:-0} remains"
-    [ -n "$saved" ] || remains="no checkpoint exists yet"
-    if [ "$expected" != long ] || [[ $answer != *"$remains and $((done_steps - ${saved:-0})) completed step"* ]]; then
+    # With long steps the answer must have said so: which checkpoint remains, or that there is none, and how many steps
+    # were done after it. The step of the answer may have ended since.
+    local remains="the checkpoint of step ${saved:-0} remains and the steps after it are lost" lost=$((done_steps - ${saved:-0}))
+    [ -n "$saved" ] || remains="no checkpoint exists yet and all steps are lost"
+    if [ "$expected" != long ] || [[ $answer != *"$remains, "@($lost|$((lost - 1)))" so far"* ]]; then
       fault "$what: step $done_steps is lost, the checkpoint is '${saved:-}', the answer '$answer'"
     fi
   fi

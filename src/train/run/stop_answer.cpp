@@ -76,12 +76,16 @@ std::string answer_to_stop(const StopSituation& s) {
       *s.limit);
   const bool is_certain = !unknown && s.save_seconds > 0 && kMargin * seconds < *s.limit;
   if (is_loading || is_certain) return line;
+  // The step of now may still end, and be lost with those before it.
   const int64_t lost = s.step - std::max<int64_t>(s.saved_step, 0);
-  const std::string remains = s.saved_step < 0
-                                  ? "no checkpoint exists yet"
-                                  : fmt::format("the checkpoint of step {} remains", s.saved_step);
-  return line + fmt::format("; if it does, {} and {} completed step{} {} lost", remains, lost,
-                            lost == 1 ? "" : "s", lost == 1 ? "is" : "are");
+  if (s.saved_step < 0)
+    return line +
+           fmt::format("; if it does, no checkpoint exists yet and all steps are lost, {} so far",
+                       lost);
+  return line + fmt::format(
+                    "; if it does, the checkpoint of step {} remains and the steps after it are "
+                    "lost, {} so far",
+                    s.saved_step, lost);
 }
 
 std::optional<double> seconds_until_kill() {

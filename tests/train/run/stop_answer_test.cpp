@@ -49,13 +49,14 @@ TEST(StopAnswer, UnderMpirunItNamesTheTimeout) {
 TEST(StopAnswer, WhereTheStepCannotEndItSaysWhatIsLost) {
   StopSituation s = in_a_step(10, 4);
   s.limit = 2;
-  EXPECT_THAT(answer_to_stop(s),
-              HasSubstr("the checkpoint of step 40 remains and 7 completed steps are lost"));
+  EXPECT_THAT(
+      answer_to_stop(s),
+      HasSubstr("the checkpoint of step 40 remains and the steps after it are lost, 7 so far"));
   s.saved_step = -1;
   EXPECT_THAT(answer_to_stop(s),
-              HasSubstr("no checkpoint exists yet and 47 completed steps are lost"));
+              HasSubstr("no checkpoint exists yet and all steps are lost, 47 so far"));
   s.saved_step = 46;
-  EXPECT_THAT(answer_to_stop(s), HasSubstr("1 completed step is lost"));
+  EXPECT_THAT(answer_to_stop(s), HasSubstr("are lost, 1 so far"));
   s.step_seconds = 0;
   EXPECT_THAT(answer_to_stop(s), HasSubstr("whose time is not known"));
 }
@@ -81,9 +82,11 @@ TEST(StopAnswer, ABatchOfAValidationThatCannotEndSaysWhatIsLost) {
   s.activity = Activity::kValidation;
   s.limit = 2;
   s.batch_seconds = 30;
-  EXPECT_THAT(answer_to_stop(s),
-              AllOf(HasSubstr("leaving the validation, in about 26.2 s; mpirun kills"),
-                    HasSubstr("the checkpoint of step 40 remains and 7 completed steps are lost")));
+  EXPECT_THAT(
+      answer_to_stop(s),
+      AllOf(HasSubstr("leaving the validation, in about 26.2 s; mpirun kills"),
+            HasSubstr(
+                "the checkpoint of step 40 remains and the steps after it are lost, 7 so far")));
   s.batch_seconds = 0;
   EXPECT_THAT(answer_to_stop(s),
               AllOf(HasSubstr("after its first batch, whose time is not known; mpirun kills"),

@@ -15,10 +15,10 @@ namespace internal {
 
 void check_image_size(int64_t width, int64_t height, const std::string& name,
                       const DecodeLimits& limits) {
-  if (width <= 0 || height <= 0 || height > limits.max_pixels / width) {
-    throw InputError("{}: expected an image of 1 to {} pixels, found {} x {}", name,
-                     limits.max_pixels, width, height);
-  }
+  if (width <= 0 || height <= 0)
+    throw InputError("{}: expected an image of at least one pixel, found {} x {}", name, width,
+                     height);
+  if (height > limits.max_pixels / width) throw ImageTooLarge(name, width, height, limits);
 }
 
 Image allocate_image(int64_t width, int64_t height, const std::string& name,
@@ -45,24 +45,54 @@ constexpr UnreadFormat kUnreadFormats[] = {
     {4, "ftypavi"sv, "picture format that is not read: AVIF"},
     {4, "ftyphei"sv, "picture format that is not read: HEIC"},
     {4, "ftyphev"sv, "picture format that is not read: HEIC"},
-    {4, "ftypmif1"sv, "picture format that is not read: HEIC"},
-    {4, "ftypmsf1"sv, "picture format that is not read: HEIC"},
+    {4, "ftypmif1"sv, "picture format that is not read: HEIF"},
+    {4, "ftypmsf1"sv, "picture format that is not read: HEIF"},
     {0, "\xFF\x0A"sv, "picture format that is not read: JPEG XL"},
     {4, "JXL \r\n\x87\n"sv, "picture format that is not read: JPEG XL"},
     {0, "\xFF\x4F\xFF\x51"sv, "picture format that is not read: JPEG 2000"},
     {4, "jP  \r\n\x87\n"sv, "picture format that is not read: JPEG 2000"},
     {0, "8BPS"sv, "picture format that is not read: PSD"},
-    {0, "\0\0\1\0"sv, "picture format that is not read: ICO"},
-    {0, "\0\0\2\0"sv, "picture format that is not read: CUR"},
     {0, "DDS "sv, "picture format that is not read: DDS"},
     {0, "qoif"sv, "picture format that is not read: QOI"},
     {0, "\x76\x2F\x31\x01"sv, "picture format that is not read: OpenEXR"},
     {0, "#?RADIANCE"sv, "picture format that is not read: Radiance HDR"},
 };
 
+bool is_space(char c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; }
+
+/// The number at `at`, in the byte order of x86.
+uint32_t number_at(std::string_view encoded, size_t at, size_t bytes) {
+  uint32_t number = 0;
+  for (size_t i = 0; i < bytes; ++i)
+    number |= static_cast<uint32_t>(static_cast<unsigned char>(encoded[at + i])) << (8 * i);
+  return number;
+}
+
+/// P1 to P7, then a number or a comment; of P7, a line end.
 bool is_pnm(std::string_view encoded) {
-  return encoded.size() > 2 && encoded[0] == 'P' && encoded[1] >= '1' && encoded[1] <= '7' &&
-         (encoded[2] == '\n' || encoded[2] == ' ' || encoded[2] == '\r' || encoded[2] == '\t');
+  if (encoded.size() < 4 || encoded[0] != 'P' || encoded[1] < '1' || encoded[1] > '7') return false;
+  if (encoded[1] == '7') return encoded[2] == '\n';
+  size_t at = 2;
+  while (at < encoded.size() && is_space(encoded[at])) ++at;
+  return at > 2 && at < encoded.size() &&
+         (encoded[at] == '#' || (encoded[at] >= '0' && encoded[at] <= '9'));
+}
+
+/// ICO (type 1) and CUR (type 2) have no signature: a zero, the type and the number of pictures,
+/// then of each picture a zero, its size and its place. A TGA may begin like the first three.
+const char* icon_kind(std::string_view encoded) {
+  constexpr size_t kHeadBytes = 6;
+  constexpr size_t kEntryBytes = 16;
+  if (encoded.size() < kHeadBytes + kEntryBytes || number_at(encoded, 0, 2) != 0) return nullptr;
+  const uint32_t type = number_at(encoded, 2, 2);
+  const size_t entries_end = kHeadBytes + kEntryBytes * number_at(encoded, 4, 2);
+  const uint64_t bytes = number_at(encoded, kHeadBytes + 8, 4);
+  const uint64_t begin = number_at(encoded, kHeadBytes + 12, 4);
+  const bool is_icon = entries_end > kHeadBytes && encoded[kHeadBytes + 3] == 0 && bytes > 0 &&
+                       begin >= entries_end && begin + bytes <= encoded.size();
+  if (!is_icon || type < 1 || type > 2) return nullptr;
+  return type == 1 ? "picture format that is not read: ICO"
+                   : "picture format that is not read: CUR";
 }
 
 const char* unread_kind(std::string_view encoded) {
@@ -71,19 +101,28 @@ const char* unread_kind(std::string_view encoded) {
     if (encoded.size() > format.at && encoded.substr(format.at).starts_with(format.bytes))
       return format.kind;
   }
-  return nullptr;
+  // Of TGA 2.0, at its end. Earlier ones cannot be recognised.
+  if (encoded.ends_with("TRUEVISION-XFILE.\0"sv)) return "picture format that is not read: TGA";
+  return icon_kind(encoded);
+}
+
+/// "BM" alone may begin a text. The size of the header that follows is below 2^16.
+bool is_bmp(std::string_view encoded) {
+  constexpr size_t kHeaderSize = 14;
+  return encoded.starts_with("BM") &&
+         (encoded.size() < kHeaderSize + 4 || number_at(encoded, kHeaderSize, 4) < 1 << 16);
 }
 
 enum class Format { kJpeg, kPng, kWebp, kGif, kBmp, kTiff };
 
-/// ForeignFile or InputError for bytes of another format.
+/// ForeignFile for bytes of another format.
 Format format_of(std::string_view encoded, const std::string& name) {
   if (encoded.starts_with("\xFF\xD8\xFF")) return Format::kJpeg;
   if (encoded.starts_with("\x89PNG\r\n\x1A\n")) return Format::kPng;
   if (encoded.starts_with("RIFF") && encoded.size() >= 12 && encoded.substr(8, 4) == "WEBP")
     return Format::kWebp;
   if (encoded.starts_with("GIF87a") || encoded.starts_with("GIF89a")) return Format::kGif;
-  if (encoded.starts_with("BM")) return Format::kBmp;
+  if (is_bmp(encoded)) return Format::kBmp;
   for (const auto begin : {"II*\0"sv, "MM\0*"sv, "II+\0"sv, "MM\0+"sv}) {
     if (encoded.starts_with(begin)) return Format::kTiff;
   }
@@ -95,8 +134,9 @@ Format format_of(std::string_view encoded, const std::string& name) {
   for (const char c : encoded.substr(0, 8)) {
     begin += fmt::format("{:02x} ", static_cast<unsigned char>(c));
   }
-  throw InputError("{}: expected {}, found {} bytes, first bytes: {}", name, kExpected,
-                   encoded.size(), begin);
+  throw ForeignFile("unknown picture format",
+                    fmt::format("{}: expected {}, found {} bytes, first bytes: {}", name, kExpected,
+                                encoded.size(), begin));
 }
 
 }  // namespace

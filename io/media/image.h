@@ -6,7 +6,8 @@
 //         no pixel are accepted (unknown JFIF revision, extra bytes before a marker)
 //   PNG   palettes and depths below 8 bits are expanded; of 16-bit colours, and of grey with alpha,
 //         the upper byte is kept; 16-bit grey is clipped: values above 255 become 255 (PIL's I;16);
-//         alpha is dropped without compositing
+//         alpha is dropped without compositing; what follows the pixels and their checksum is not
+//         read, so it may be damaged or missing
 //   WebP  the first frame of an animation, on black; alpha is dropped
 //   GIF   the first image, on the transparent colour or else colour 0; nothing is transparent
 //   BMP   1 to 32 bits, masks, runs, top-down; alpha is dropped
@@ -19,6 +20,8 @@
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "core/error.h"
 
 namespace lynceus::io {
 
@@ -33,10 +36,18 @@ struct DecodeLimits {
   int64_t max_pixels = 64 << 20;
 };
 
-/// Decodes an image in memory. Messages contain `name`. ForeignFile for bytes of a known format
-/// that is not read (AVIF, a web page, a Git LFS pointer); its kind says which. InputError for an
-/// image that is incomplete, damaged (for JPEG also if the decoder only warns of lost pixels) or
-/// larger than the limit. Thread-safe: every call makes a new decoder, because a damaged image may
+/// An image with more pixels than the limit. It may be intact.
+class ImageTooLarge : public InputError {
+ public:
+  ImageTooLarge(const std::string& name, int64_t width, int64_t height, const DecodeLimits& limits)
+      : InputError("{}: expected an image of at most {} pixels, found {} x {}", name,
+                   limits.max_pixels, width, height) {}
+};
+
+/// Decodes an image in memory. Messages contain `name`. ForeignFile for bytes of a format that is
+/// not read (AVIF, a web page, a Git LFS pointer) or not known; its kind says which. ImageTooLarge.
+/// InputError for an image that is incomplete or damaged (for JPEG also if the decoder only warns
+/// of lost pixels). Thread-safe: every call makes a new decoder, because a damaged image may
 /// corrupt its state.
 ///
 /// `kept_side` > 0: a JPEG is decoded at the smallest of 1, 1/2, 1/4 and 1/8 of its size whose
@@ -50,7 +61,7 @@ void check_image_header(std::string_view encoded, const std::string& name,
                         const DecodeLimits& limits = {});
 
 namespace internal {
-/// InputError if the image is empty or larger than the limit.
+/// ImageTooLarge; InputError if the image is empty.
 void check_image_size(int64_t width, int64_t height, const std::string& name,
                       const DecodeLimits& limits);
 /// Allocates an image after check_image_size().

@@ -185,14 +185,20 @@ struct ExtraBytes {
   bool can_be_pixels = false;  ///< scan_is_complete() decides
 };
 
+/// libjpeg refuses sides of more than 65500 pixels, after it has read them.
+[[noreturn]] void refuse_header(const Decoder& decoder, const std::string& name,
+                                const DecodeLimits& limits) {
+  if (decoder.errors.base.msg_code == JERR_IMAGE_TOO_BIG)
+    internal::check_image_size(decoder.info.image_width, decoder.info.image_height, name, limits);
+  throw InputError("{}: not a readable JPEG: {}", name, decoder.errors.message);
+}
+
 Image decode(std::string_view encoded, const std::string& name, const DecodeLimits& limits,
              int kept_side, ExtraBytes* extra) {
   Decoder decoder;
   set_up(decoder.errors);
   decoder.info.err = &decoder.errors.base;
-  if (!read_header(decoder, encoded)) {
-    throw InputError("{}: not a readable JPEG: {}", name, decoder.errors.message);
-  }
+  if (!read_header(decoder, encoded)) refuse_header(decoder, name, limits);
   internal::check_image_size(decoder.info.image_width, decoder.info.image_height, name, limits);
   const unsigned shrink = shrink_of(decoder.info.image_width, decoder.info.image_height, kept_side);
   decoder.info.scale_denom = shrink;
@@ -260,9 +266,7 @@ void check_jpeg_header(std::string_view encoded, const std::string& name,
   Decoder decoder;
   set_up(decoder.errors);
   decoder.info.err = &decoder.errors.base;
-  if (!read_header(decoder, encoded)) {
-    throw InputError("{}: not a readable JPEG: {}", name, decoder.errors.message);
-  }
+  if (!read_header(decoder, encoded)) refuse_header(decoder, name, limits);
   check_image_size(decoder.info.image_width, decoder.info.image_height, name, limits);
 }
 

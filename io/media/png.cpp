@@ -80,8 +80,7 @@ bool read_pixels(Decoder& decoder, png_bytepp rows, size_t width, bool deep_grey
   if (png_get_rowbytes(decoder.png, decoder.info) != (deep_grey ? 2 : 3) * width) {
     png_error(decoder.png, "its rows cannot be converted to RGB");
   }
-  png_read_image(decoder.png, rows);
-  png_read_end(decoder.png, nullptr);
+  png_read_image(decoder.png, rows);  // with the checksum of the last pixels; then it is enough
   return true;
 }
 
@@ -90,6 +89,8 @@ void open(Decoder& decoder, std::string_view encoded, const std::string& name) {
   decoder.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &decoder, on_error, on_warning);
   if (decoder.png != nullptr) decoder.info = png_create_info_struct(decoder.png);
   if (decoder.info == nullptr) throw InputError("{}: libpng cannot start", name);
+  // DecodeLimits are checked after the header; libpng would call a large image invalid.
+  png_set_user_limits(decoder.png, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
   if (!read_header(decoder)) {
     throw InputError("{}: not a readable PNG: {}", name, decoder.message);
   }

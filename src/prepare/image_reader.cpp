@@ -69,6 +69,8 @@ void check_image(std::string_view encoded, const std::string& name, ImageCheck c
     }
   } catch (const ForeignFile& error) {
     throw RejectedRow(error.kind(), "{}", error.what());
+  } catch (const io::ImageTooLarge& error) {
+    throw RejectedRow("picture with too many pixels", "{}", error.what());
   } catch (const InputError& error) {
     throw RejectedRow("damaged picture", "{}", error.what());
   }

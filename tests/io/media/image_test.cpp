@@ -287,12 +287,35 @@ TEST(Image, ErrorsNameTheFault) {
 
 TEST(Image, ClaimedSizesAreCheckedBeforeAllocating) {
   EXPECT_THAT(message_of(encode_jpeg(gradient(100, 100), 90), {.max_pixels = 9999}),
-              HasSubstr("expected an image of 1 to 9999 pixels, found 100 x 100"));
+              HasSubstr("expected an image of at most 9999 pixels, found 100 x 100"));
   std::string bomb = encode_jpeg(gradient(16, 16), 90);
   const size_t frame = bomb.find("\xFF\xC0");
   ASSERT_NE(frame, std::string::npos);
   bomb.replace(frame + 5, 4, "\xFF\x00\xFF\x00", 4);
   EXPECT_THAT(message_of(bomb), HasSubstr("found 65280 x 65280"));
+  EXPECT_THROW(decode_image(bomb, "x"), ImageTooLarge);
+  bomb.replace(frame + 5, 4, "\xFF\xFF\xFF\xFF", 4);
+  EXPECT_THROW(check_image_header(bomb, "x"), ImageTooLarge) << "too large for libjpeg too";
+}
+
+TEST(Image, PngIsReadIfAllItsPixelsAreThere) {
+  const Image image = gradient(37, 21);
+  for (const bool interlaced : {false, true}) {
+    const std::string png = encode_png(37, 21, PNG_COLOR_TYPE_RGB, 8, interlaced, image.rgb);
+    constexpr size_t kEndBytes = 12;  // of the chunk IEND
+    const std::string pixels = png.substr(0, png.size() - kEndBytes);
+    for (const std::string& end : {std::string(), std::string(3, '\0'), std::string("other bytes")})
+      EXPECT_EQ(decode_image(pixels + end, "x").rgb, image.rgb) << end;
+    EXPECT_THAT(message_of(pixels.substr(0, pixels.size() - 1)),
+                HasSubstr("the file ends too early"));
+    std::string flipped = pixels;
+    flipped.back() ^= 1;  // of the checksum
+    EXPECT_THAT(message_of(flipped), HasSubstr("damaged PNG"));
+  }
+  const std::string wide =
+      encode_png(2'000'000, 1, PNG_COLOR_TYPE_GRAY, 8, false, std::vector<uint8_t>(2'000'000, 9));
+  EXPECT_EQ(decode_image(wide, "x").width, 2'000'000);
+  EXPECT_THROW(decode_image(wide, "x", {.max_pixels = 1'999'999}), ImageTooLarge);
 }
 
 TEST(Image, ThousandsOfMutantsNeitherCrashNorSpoilGoodOnes) {

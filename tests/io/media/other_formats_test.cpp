@@ -280,5 +280,40 @@ TEST(Webp, TheFirstFrameOfAnAnimation) {
   EXPECT_THAT(message_of(animation(2), {.max_pixels = 11}), HasSubstr("found 4 x 3"));
 }
 
+/// The kind of the ForeignFile.
+std::string kind_of(const std::string& encoded) {
+  try {
+    decode_image(encoded, "x");
+  } catch (const ForeignFile& error) {
+    return error.kind();
+  } catch (const InputError& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+TEST(OtherFormats, KindsByRealSignaturesOnly) {
+  const std::string pixels(4 * 3 * 3, 'p');
+  const std::string tga = std::string("\0\0\2\0\0\0\0\0\0\0\0\0", 12) + little(4, 2) +
+                          little(3, 2) + std::string("\x18\0", 2) + pixels;
+  EXPECT_EQ(kind_of(tga), "unknown picture format");
+  EXPECT_EQ(kind_of(tga + std::string(8, '\0') + std::string("TRUEVISION-XFILE.\0", 18)),
+            "picture format that is not read: TGA");
+  for (const int type : {1, 2, 3}) {
+    const auto icon = [&](uint64_t begin) {
+      return little(0, 2) + little(type, 2) + little(1, 2) + std::string("\x10\x10\0\0", 4) +
+             little(0, 4) + little(pixels.size(), 4) + little(begin, 4) + pixels;
+    };
+    EXPECT_EQ(kind_of(icon(22)), type == 1   ? "picture format that is not read: ICO"
+                                 : type == 2 ? "picture format that is not read: CUR"
+                                             : "unknown picture format");
+    EXPECT_EQ(kind_of(icon(23)), "unknown picture format") << "its picture ends after the file";
+  }
+  EXPECT_EQ(kind_of("P5\n# comment\n4 3 255\n"), "picture format that is not read: PNM");
+  for (const char* text : {"P5 is a level of the game", "BMW makes cars in Munich", "no picture"})
+    EXPECT_EQ(kind_of(text), "unknown picture format") << text;
+  EXPECT_EQ(kind_of(std::string(1000, '\0')), "unknown picture format");
+}
+
 }  // namespace
 }  // namespace lynceus::io

@@ -6,6 +6,7 @@
 #include "core/error.h"
 #include "core/text/foreign_file.h"
 #include "core/text/text_encoding.h"
+#include "io/files/decimal.h"
 #include "io/files/json_internal.h"
 
 namespace lynceus::io {
@@ -37,14 +38,30 @@ std::string member_key(std::string_view object, std::string_view key) {
 struct Json::Document {
   std::string origin;
   Value root;
+  std::vector<internal::LongNumber> long_numbers;
 };
 
-Json internal::JsonMaker::make(std::string origin, Value root) {
-  auto document =
-      std::make_shared<Json::Document>(Json::Document{std::move(origin), std::move(root)});
+Json internal::JsonMaker::make(std::string origin, Value root,
+                               std::vector<LongNumber> long_numbers) {
+  auto document = std::make_shared<Json::Document>(
+      Json::Document{std::move(origin), std::move(root), std::move(long_numbers)});
   const Value* value = &document->root;
   return Json(std::move(document), value, "");
 }
+
+std::string internal::JsonMaker::decimal(const Json& json) {
+  if (!json.is_number()) json.expected("a number");
+  const Value& value = of(json.value_);
+  if (value.is_number_unsigned()) return std::to_string(value.get<uint64_t>());
+  if (value.is_number_integer()) return std::to_string(value.get<int64_t>());
+  const auto& numbers = json.document_->long_numbers;
+  // The last one, if a key appears twice.
+  const auto found = std::find_if(numbers.rbegin(), numbers.rend(),
+                                  [&](const auto& number) { return number.first == json.value_; });
+  return plain_decimal(found == numbers.rend() ? json.dump() : found->second);
+}
+
+std::string decimal_of(const Json& number) { return internal::JsonMaker::decimal(number); }
 
 Json Json::parse(std::string_view text, const std::string& origin, const JsonLimits& limits) {
   if (text.size() > limits.max_bytes)
@@ -54,7 +71,7 @@ Json Json::parse(std::string_view text, const std::string& origin, const JsonLim
   BoundedBuilder builder(origin, limits);
   if (!Value::sax_parse(text.begin(), text.end(), &builder))
     throw InputError("{}: not valid JSON", origin);
-  return internal::JsonMaker::make(origin, builder.take());
+  return internal::JsonMaker::make(origin, builder.take(), builder.take_long_numbers());
 }
 
 Json Json::read(const std::filesystem::path& path, const JsonLimits& limits) {

@@ -15,6 +15,7 @@
 namespace lynceus::io::internal {
 
 using Value = nlohmann::json;
+using LongNumber = std::pair<const void*, std::string>;
 
 /// Shortens a text for a message; it may come from a hostile file.
 inline std::string cut(const std::string& text) {
@@ -39,6 +40,8 @@ class BoundedBuilder {
       : origin_(origin), limits_(limits) {}
 
   Value take() { return std::move(root_); }
+  /// Members of objects whose number a double may not have exactly, with their text.
+  std::vector<LongNumber> take_long_numbers() { return std::move(long_numbers_); }
 
   template <typename Scalar>
   bool add_scalar(Scalar value) {
@@ -48,7 +51,14 @@ class BoundedBuilder {
   bool boolean(bool value) { return add(value) != nullptr; }
   bool number_integer(int64_t value) { return add(value) != nullptr; }
   bool number_unsigned(uint64_t value) { return add(value) != nullptr; }
-  bool number_float(double value, const std::string&) { return add(value) != nullptr; }
+  bool number_float(double value, const std::string& text) {
+    constexpr size_t kExactBytes = 16;  // at most 15 digits, which a double tells apart
+    const Value* const place = add(value);
+    // A member stays where it is when the objects and arrays around it move; an element does not.
+    if (text.size() > kExactBytes && !open_.empty() && open_.back()->is_object())
+      long_numbers_.emplace_back(place, text);
+    return true;
+  }
   bool string(std::string& value) { return add(std::move(value)) != nullptr; }
   bool binary(Value::binary_t&) { return false; }  // not part of JSON text
 
@@ -103,11 +113,13 @@ class BoundedBuilder {
   std::vector<Value*> open_;
   Value* member_ = nullptr;
   uint64_t count_ = 0;
+  std::vector<LongNumber> long_numbers_;
 };
 
-/// Makes a document from a finished value.
+/// Makes a document from a finished value, and knows what a value does not show.
 struct JsonMaker {
-  static Json make(std::string origin, Value root);
+  static Json make(std::string origin, Value root, std::vector<LongNumber> long_numbers);
+  static std::string decimal(const Json& json);
 };
 
 }  // namespace lynceus::io::internal

@@ -74,7 +74,7 @@ constexpr const char* kOpenvqaHelp =
     R"(usage: lynceus prepare openvqa --input FILE... --output DIR [--OPTION VALUE]...
 
 Reads Open-VQA of the Lynx paper: one object per line, or an array, with the keys dataset, question, answer, index,
-image, origin_dataset and class. The first answer is used. --root is the directory that paths are
+image, origin_dataset and class. The first answer that is not empty is used. --root is the directory that paths are
 relative to. If a row has "video" instead of "image", --frames frames of the video are stored.
 
 Questions are scored by class, so each class becomes a dataset of its own, DIR/NAME-CLASS.h5, with

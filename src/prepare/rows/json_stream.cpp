@@ -6,11 +6,13 @@
 #include <utility>
 
 #include "core/error.h"
+#include "core/text/units.h"
 #include "io/files/lines.h"
 #include "prepare/rows/json_bytes.h"
 #include "prepare/rows/json_recovery.h"
 #include "prepare/rows/json_scanner.h"
 #include "prepare/rows/row_text.h"
+#include "prepare/rows/source.h"
 
 namespace lynceus::prepare {
 namespace {
@@ -191,6 +193,24 @@ bool is_whole_value(std::string_view line) {
   return scanner.is_done() && io::is_blank(std::string_view(end, line.end()));
 }
 
+/// Whether the file begins with a line that is an array, and its next line is neither the rest of
+/// one nor of its rows: then each line is a row, as in JSONL.
+bool has_array_per_line(const std::filesystem::path& path) {
+  const io::File file = io::File::open(path);
+  const uint64_t begin = io::text_begin(file);
+  const uint64_t most = std::min(file.size(), begin + io::Lines::kMaxBytes);
+  for (uint64_t bytes = 64 << 10;; bytes *= 16) {
+    std::string head = file.head(std::min(most, bytes));
+    const std::string text = trimmed(head.substr(std::min<uint64_t>(begin, head.size())));
+    const size_t end = text.find('\n');
+    if (end != std::string::npos) {
+      const char next = trimmed(text.substr(end))[0];
+      return next != ',' && next != ']' && is_whole_value(std::string_view(text).substr(0, end));
+    }
+    if (head.size() == most) return false;  // one line, or a very long one
+  }
+}
+
 /// Refuses a file that is one object and no row: the annotations of COCO, a split of Karpathy.
 void refuse_single_object(const std::filesystem::path& path) {
   io::Lines lines(path);
@@ -227,6 +247,14 @@ void refuse_single_object(const std::filesystem::path& path) {
 
 }  // namespace
 
+io::Json object_of(io::Json row) {
+  if (row.is_object()) return row;
+  const std::string found =
+      row.is_array() ? fmt::format("an array of {}", counted(std::ssize(row.elements()), "value"))
+                     : row.dump().substr(0, 100);
+  throw RejectedRow("no object", "{}: expected an object, found {}", row.where(), found);
+}
+
 JsonArrays read_json_elements(const std::filesystem::path& path,
                               const std::vector<std::string>& arrays, const JsonElementSink& sink) {
   return ElementReader(path, arrays, sink).read();
@@ -234,7 +262,7 @@ JsonArrays read_json_elements(const std::filesystem::path& path,
 
 JsonRows::JsonRows(std::filesystem::path path) : path_(std::move(path)) {
   const char first = JsonBytes(path_).skip_space();
-  is_array_ = first == '[';
+  is_array_ = first == '[' && !has_array_per_line(path_);
   if (first == '{') refuse_single_object(path_);
   if (is_array_) {
     const auto count = [&](const std::string&, const JsonRow&) { ++count_; };
@@ -246,7 +274,9 @@ JsonRows::JsonRows(std::filesystem::path path) : path_(std::move(path)) {
 
 void JsonRows::for_each(const std::function<void(const JsonRow& row)>& sink) const {
   if (is_array_) {
-    read_json_elements(path_, {""}, [&](const std::string&, const JsonRow& row) { sink(row); });
+    read_json_elements(path_, {""}, [&](const std::string&, const JsonRow& row) {
+      sink([&] { return object_of(row()); });
+    });
     return;
   }
   io::Lines lines(path_);
@@ -261,7 +291,7 @@ void JsonRows::for_each(const std::function<void(const JsonRow& row)>& sink) con
     if (!fault && io::is_blank(line)) continue;
     pass_on(sink, [&] {
       if (fault) throw InputError(*fault);
-      return parse_row(line, fmt::format("{}:{}", path_.string(), lines.line_number()));
+      return object_of(parse_row(line, fmt::format("{}:{}", path_.string(), lines.line_number())));
     });
   }
 }

@@ -35,7 +35,12 @@ struct JsonArrays {
 JsonArrays read_json_elements(const std::filesystem::path& path,
                               const std::vector<std::string>& arrays, const JsonElementSink& sink);
 
-/// Rows of a file that is a JSON array (begins with `[`) or has one object per line.
+/// The row; RejectedRow "no object" for another value.
+io::Json object_of(io::Json row);
+
+/// Rows of a file that is a JSON array (begins with `[`) or has one object per line. Rows
+/// pass object_of(). If the first line is an array and the next one a value of its own, each
+/// line is a row.
 class JsonRows {
  public:
   /// Counts the rows. InputError for a file that is a single object of several lines and for text

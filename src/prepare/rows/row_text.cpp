@@ -1,10 +1,10 @@
 #include "prepare/rows/row_text.h"
 
 #include <algorithm>
-#include <cmath>
 #include <utility>
 
 #include "core/text/text_encoding.h"
+#include "io/files/decimal.h"
 #include "prepare/rows/row_keys.h"
 #include "prepare/rows/source.h"
 
@@ -54,24 +54,27 @@ std::vector<std::string> lines_of_text(std::string_view bytes, const std::string
   return lines;
 }
 
-std::vector<std::string> texts_of(const io::Json& value) {
+std::vector<std::string> texts_of(const io::Json& value, const char* kind, LeftOut& omitted) {
   if (!value.is_array()) return {text_of(value)};
   std::vector<std::string> texts;
-  for (const io::Json& element : value.elements()) texts.push_back(text_of(element));
-  if (texts.empty()) {
-    throw RejectedRow("empty text", "{}: expected at least one text, found an empty list",
-                      value.where());
+  size_t empty = 0;
+  for (const io::Json& element : value.elements()) {
+    if (has_content(element))
+      texts.push_back(text_of(element));
+    else
+      ++empty;
   }
+  if (texts.empty())
+    throw RejectedRow("empty text", "{}: expected at least one text, found {}", value.where(),
+                      empty == 0 ? "an empty list" : "only empty ones");
+  omitted = left_out(kind, empty);
   return texts;
 }
 
 std::string id_of(const std::optional<io::Json>& id) {
   if (!id || id->is_null()) return "";
   if (id->is_string()) return id->string();
-  constexpr double kExact = 0x1p53;  // larger floats are not exact integers
-  if (id->is_number() && std::abs(id->number()) < kExact &&
-      std::trunc(id->number()) == id->number())
-    return std::to_string(static_cast<int64_t>(id->number()));
+  if (id->is_number()) return io::decimal_of(*id);
   return id->dump();
 }
 
@@ -109,7 +112,7 @@ std::vector<std::string> first_text_of(const io::Json& value, const char* kind, 
     else
       ++further;
   }
-  if (first.empty()) return texts_of(value);  // says what is wrong
+  if (first.empty()) return texts_of(value, kind, omitted);  // says what is wrong
   omitted = left_out(kind, further);
   return first;
 }

@@ -24,10 +24,12 @@ std::string text_of_bytes(std::string_view bytes, const std::string& where);
 bool is_blank_text(std::string_view bytes);
 /// The lines of such a text, each trimmed, without blank ones.
 std::vector<std::string> lines_of_text(std::string_view bytes, const std::string& where);
-/// The texts of a list, or a single text as a list of one. RejectedRow for an empty list.
-std::vector<std::string> texts_of(const io::Json& value);
-/// The name that an id stands for: a string unchanged, a number as decimal text (1.0 as 1), another
-/// value as JSON. Empty if there is no id or if it is null.
+/// The texts of a list, or a single text as a list of one. Elements without content are counted in
+/// `left_out` under that kind. RejectedRow if there is no other.
+std::vector<std::string> texts_of(const io::Json& value, const char* kind,
+                                  std::map<std::string, int64_t>& left_out);
+/// The name that an id stands for: a string unchanged, a number as exact decimal text of any length
+/// (1.0 as 1), another value as JSON. Empty if there is no id or if it is null.
 std::string id_of(const std::optional<io::Json>& id);
 /// The key of a sample: that of the row, or "row N" with N = index + 1 if it has none.
 std::string key_of(const io::Json& row, int64_t index);
@@ -36,7 +38,8 @@ std::string path_of(const io::Json& value);
 /// The keys of an object, separated by commas, for messages.
 std::string keys_of(const io::Json& row);
 
-/// Kinds of texts that are left out where only the first is wanted.
+/// Kinds of texts that are left out: empty ones in a list, and where only the first is wanted.
+constexpr const char* kEmptyCaptions = "captions without text";
 constexpr const char* kFurtherAnswers = "answers after the first";
 constexpr const char* kFurtherCaptions = "captions after the first";
 

@@ -95,7 +95,7 @@ void CocoSource::read(int64_t skip, const RowSink& sink) {
     const bool is_skipped = index++ < skip;
     if (is_skipped && !options_.first_caption_only) return;
     SourceRow row = make_row([&]() -> RowContent {
-      const io::Json annotation = element();
+      const io::Json annotation = object_of(element());
       const std::string id = id_of(annotation.at("image_id"));
       if (options_.first_caption_only && captioned.contains(id))
         return {std::vector<io::Sample>(), left_out(kFurtherCaptions, 1)};

@@ -284,7 +284,7 @@ RowContent JsonlSource::content_of_row(const io::Json& row, const std::string& p
   } else {
     refuse_columns(row, value.is_array() ? value.size() : 1);
     answers = options_.first_caption_only ? first_text_of(value, kFurtherCaptions, further)
-                                          : texts_of(value);
+                                          : texts_of(value, kEmptyCaptions, further);
   }
   if (options_.videos) check_keys(row, fields, true);  // before a video is decoded
   std::string name =

@@ -74,9 +74,10 @@ RowContent OpenVqaSource::content_of_row(const io::Json& row, int64_t index) {
   const std::string dataset = id_of(row.find("dataset"));
   sample.key = fmt::format("{}#{}", dataset.empty() ? options_.file.stem().string() : dataset,
                            number.empty() ? fmt::format("row {}", index + 1) : number);
-  const std::vector<std::string> answers = texts_of(row.at("answer"));
+  LeftOut further;
+  const std::string answer = first_text_of(row.at("answer"), kFurtherAnswers, further)[0];
   sample.turns = {{io::TurnRole::kUser, text_of(row.at("question"))},
-                  {io::TurnRole::kAssistant, answers[0]}};
+                  {io::TurnRole::kAssistant, answer}};
   if (const auto video = content_of(row, "video")) {
     refuse_clip(row);
     if (!options_.videos)
@@ -91,7 +92,7 @@ RowContent OpenVqaSource::content_of_row(const io::Json& row, int64_t index) {
     take_placeholders(sample.turns, {1, false}, row.where());
   }
   trim_turns(sample.turns, row.where());
-  return {std::move(sample), left_out(kFurtherAnswers, answers.size() - 1)};
+  return {std::move(sample), std::move(further)};
 }
 
 }  // namespace lynceus::prepare

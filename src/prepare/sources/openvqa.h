@@ -3,9 +3,9 @@
 //   {"dataset": "Open_VQA_images", "question": "...", "answer": ["...", ...], "index": 1,
 //    "image": "a/b.jpg", "origin_dataset": "places365", "class": "Place"}
 //
-// The first answer is used. Questions are scored by class, so each class is a source of its own.
-// The key of a sample is DATASET#INDEX; without an index, DATASET#row N. A row may have "video"
-// instead of "image"; frames of it are stored then.
+// The first answer that is not empty is used. Questions are scored by class, so each class is a
+// source of its own. The key of a sample is DATASET#INDEX; without an index, DATASET#row N. A row
+// may have "video" instead of "image"; frames of it are stored then.
 #pragma once
 
 #include <filesystem>

@@ -8,6 +8,7 @@
 #include "io/files/lines.h"
 #include "prepare/rows/conversation.h"
 #include "prepare/rows/file_ending.h"
+#include "prepare/rows/json_stream.h"
 #include "prepare/rows/media_names.h"
 #include "prepare/rows/row_keys.h"
 #include "prepare/rows/row_text.h"
@@ -144,7 +145,7 @@ std::vector<std::string> read_json(const io::Json& json, bool first_caption_only
   } else if (first_caption_only) {
     answers = first_text_of(json.at(learned), kFurtherCaptions, omitted);
   } else {
-    answers = texts_of(json.at(learned));
+    answers = texts_of(json.at(learned), kEmptyCaptions, omitted);
   }
   refuse_unread_besides(json, read, answers[0]);
   return answers;
@@ -185,8 +186,8 @@ RowContent content_of_group(Group& group, const WebdatasetOptions& options,
     answers = {text_of_bytes(*group.text, where + ".txt")};
     if (group.json) omitted = check_json_besides(*group.json, answers[0], where + ".json");
   } else {
-    answers = read_json(parse_json(*group.json, where + ".json"), options.first_caption_only,
-                        sample, omitted);
+    answers = read_json(object_of(parse_json(*group.json, where + ".json")),
+                        options.first_caption_only, sample, omitted);
   }
   const bool is_question = !sample.turns.empty();
   check_image(*group.image, where, options.check);

@@ -7,6 +7,7 @@
 #include <fstream>
 
 #include "core/error.h"
+#include "io/files/decimal.h"
 
 namespace lynceus::io {
 namespace {
@@ -114,6 +115,37 @@ TEST(Json, MessagesAboutHostileNamesStayShort) {
   } catch (const InputError& error) {
     EXPECT_LT(std::string(error.what()).size(), 1000u);
   }
+}
+
+TEST(Json, NumbersAsExactText) {
+  const auto decimal = [](const std::string& number) {
+    const Json row = parse(R"([{"other": [0.12345678901234567], "n": )" + number + "}]");
+    return decimal_of(row.at(0).at("n"));
+  };
+  for (const char* number : {"1", "1.0", "1e0", "10e-1", "0.1E+1"}) EXPECT_EQ(decimal(number), "1");
+  for (const char* number : {"0", "-0", "0.00", "-0.0e9", "0e-99999"})
+    EXPECT_EQ(decimal(number), "0");
+  EXPECT_EQ(decimal("-12.50"), "-12.5");
+  EXPECT_EQ(decimal("1e-3"), "0.001");
+  EXPECT_EQ(decimal("12e3"), "12000");
+  for (const std::string number :
+       {"9007199254740993", "9007199254740992", "18446744073709551615", "18446744073709551616",
+        "18446744073709551617", "-9223372036854775809",
+        "123456789012345678901234567890123456789012345"}) {
+    EXPECT_EQ(decimal(number), number);
+    EXPECT_EQ(decimal(number + ".0"), number);
+    EXPECT_EQ(decimal(number + "0e-1"), number);
+  }
+  EXPECT_EQ(decimal("0.10000000000000000001"), "0.10000000000000000001");
+  EXPECT_EQ(decimal("1e300"), "1e300");
+  EXPECT_EQ(decimal("100e298"), "1e300");
+  EXPECT_EQ(decimal("1.5e-300"), "15e-301");
+  JsonLimits limits;
+  limits.refuse_duplicate_keys = false;
+  const Json twice = parse(R"({"n": 9007199254740993.0, "n": 9007199254740995.0})", limits);
+  EXPECT_EQ(decimal_of(twice.at("n")), "9007199254740995");
+  EXPECT_THAT([] { decimal_of(parse(R"({"n": "1"})").at("n")); },
+              ThrowsMessage<InputError>(HasSubstr("key n: expected a number")));
 }
 
 class JsonLinesTest : public testing::Test {

@@ -260,5 +260,38 @@ TEST_F(JsonStreamTest, AMalformedLineIsARowOfItsOwn) {
       testing::StrEq("enough"));
 }
 
+TEST_F(JsonStreamTest, ALineThatIsNoObjectCostsOneRow) {
+  const auto read = [&](const std::string& text) {
+    const JsonRows file(write("x.jsonl", text));
+    std::vector<std::string> all;
+    file.for_each([&](const JsonRow& row) { all.push_back(text_of(row)); });
+    EXPECT_EQ(file.count(), std::ssize(all)) << text;
+    return all;
+  };
+  const std::string object = R"({"n":1})";
+  for (const char* begin : {"[1]\n", "\n [1] \r\n\n", "\xEF\xBB\xBF[1]\n"})
+    EXPECT_THAT(read(begin + object + "\n[{}, 2]\n" + object),
+                ElementsAre(HasSubstr("expected an object, found an array of 1 value"), object,
+                            HasSubstr("expected an object, found an array of 2 values"), object))
+        << begin;
+  EXPECT_THAT(read("[]\n[]\n"), ElementsAre(HasSubstr("array of 0"), HasSubstr("array of 0")));
+  EXPECT_THAT(read(object + "\n7\n\"s\"\nnull"),
+              ElementsAre(object, HasSubstr("x.jsonl:2: expected an object, found 7"),
+                          HasSubstr("found \"s\""), HasSubstr("found null")));
+  const std::string spaces(100'000, ' ');
+  EXPECT_EQ(read("[" + spaces + "1]" + spaces + "\n" + object).size(), 2u);
+  // One array over the whole file.
+  for (const std::string text : {"[1, {\"n\":1}]", "[1, {\"n\":1}]\n \n", "[1,\n{\"n\":1}]",
+                                 "[\n1,\n{\"n\":1}\n]", "[1\n,{\"n\":1}]"})
+    EXPECT_THAT(read(text), ElementsAre(HasSubstr("[0]: expected an object, found 1"), object))
+        << text;
+  EXPECT_THAT(read("[{\"n\":1}]\n, {\"n\":1}]"), ElementsAre(object, object)) << "a stray bracket";
+  EXPECT_EQ(make_row([&]() -> std::vector<io::Sample> {
+              object_of(io::Json::parse("7", "x"));
+              return {};
+            }).reject,
+            "no object");
+}
+
 }  // namespace
 }  // namespace lynceus::prepare

@@ -90,6 +90,23 @@ TEST_F(SourceCocoTest, IdsAreNames) {
          {"image_id": 2.0, "id": null, "caption": "z"})");
   EXPECT_THAT(keys(all), ElementsAre("a.jpg#5", "a.jpg#row 2", "b.jpg#row 3"));
   EXPECT_THAT(all[2].samples[0].media, ElementsAre(bytes("images/b.jpg")));
+  // Larger than any integer of 64 bits and than any exact float.
+  for (const std::string base : {"1844674407370955161", "900719925474099", "-922337203685477580"}) {
+    const auto image = [&](const std::string& id, const std::string& file) {
+      return R"({"id": )" + id + R"(, "file_name": ")" + file + "\"}";
+    };
+    const auto caption = [&](const std::string& id, const std::string& number) {
+      return R"({"image_id": )" + id + R"(, "id": )" + number + R"(, "caption": "x"})";
+    };
+    const std::string first = base + "2";
+    const std::string second = base + "3";
+    const auto large =
+        read(image(first, "a.jpg") + "," + image(second + ".0", "b.jpg"),
+             caption(second, first) + "," + caption(first + ".0", second + ".0") + "," +
+                 caption("\"" + second + "\"", "1") + "," + caption(base + "4.0", "2"));
+    EXPECT_THAT(keys(large), ElementsAre("b.jpg#" + first, "a.jpg#" + second, "b.jpg#1"));
+    EXPECT_EQ(large[3].reject, "unknown picture id");
+  }
 }
 
 TEST_F(SourceCocoTest, ABadElementCostsItsAnnotations) {

@@ -340,5 +340,25 @@ TEST_F(SourceConversationsTest, OpenVqa) {
   EXPECT_EQ(of_class("OCR", false).size(), 1u);
 }
 
+TEST_F(SourceConversationsTest, OpenVqaTakesTheFirstAnswerWithContent) {
+  const auto answered = [&](const std::string& answer) {
+    const auto path = write("x.jsonl", R"({"dataset": "D", "question": "what?", "index": 1,
+        "image": "a.jpg", "class": "c", "answer": )" +
+                                           answer + "}");
+    std::string line = io::read_text(path);
+    std::erase(line, '\n');
+    write("x.jsonl", line);
+    return rows(OpenVqaSource({path, directory_ / "images", "c", true})).at(0);
+  };
+  for (const char* answer :
+       {"[\"\", \"grey\", \"dark\"]", "[null, \" \", \"grey\", \"\", \"dark\"]"}) {
+    const SourceRow row = answered(answer);
+    ASSERT_EQ(row.samples.size(), 1u) << row.problem;
+    EXPECT_EQ(row.samples[0].turns[1].text, "grey");
+    EXPECT_EQ(row.left_out, (LeftOut{{"answers after the first", 1}}));
+  }
+  EXPECT_EQ(answered("[\"\", null]").reject, "empty text");
+}
+
 }  // namespace
 }  // namespace lynceus::prepare

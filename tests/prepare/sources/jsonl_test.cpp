@@ -344,8 +344,8 @@ TEST_F(SourceJsonlTest, UnusableRowsSayWhy) {
   EXPECT_THAT(problem(R"({"image": "images/a.jpg", "frames": ["images/a.jpg"], "caption": "y"})"),
               HasSubstr("expected one of image"));
   EXPECT_THAT(problem(R"({"image": "images/a.jpg", "captions": []})"), HasSubstr("empty list"));
-  EXPECT_THAT(problem(R"({"image": "images/a.jpg", "captions": ["x", " "]})"),
-              AllOf(HasSubstr("captions[1]"), HasSubstr("an empty one")));
+  EXPECT_THAT(problem(R"({"image": "images/a.jpg", "captions": ["", null]})"),
+              HasSubstr("found only empty ones"));
   EXPECT_THAT(problem(R"({"question": "x"})"),
               HasSubstr("expected answer, found the keys question"));
   EXPECT_THAT(problem(R"({"image": 3, "caption": "x"})"), HasSubstr("key image"));
@@ -388,6 +388,16 @@ TEST_F(SourceJsonlTest, Photographs) {
   EXPECT_EQ(rows_read, source.extent().total);
   EXPECT_EQ(rows_read, 6);
   EXPECT_EQ(samples, 30u);
+}
+
+TEST_F(SourceJsonlTest, EmptyCaptionsAreLeftOutAndCounted) {
+  const auto all = rows(R"({"image": "images/a.jpg", "captions": ["", "x", null, "y", " "]}
+                           {"image": "images/a.jpg", "captions": ["x", 5]})");
+  ASSERT_EQ(all.size(), 2u);
+  ASSERT_EQ(all[0].samples.size(), 2u) << all[0].problem;
+  EXPECT_EQ(all[0].samples[1].turns[0].text, "y");
+  EXPECT_EQ(all[0].left_out, (LeftOut{{"captions without text", 3}}));
+  EXPECT_EQ(all[1].reject, "malformed row");
 }
 
 }  // namespace

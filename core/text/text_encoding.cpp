@@ -81,4 +81,24 @@ std::string printable(std::string_view text) {
   return shown;
 }
 
+std::string table_cell(std::string_view text) {
+  std::string cell;
+  cell.reserve(text.size());
+  while (!text.empty()) {
+    const size_t length = character_length(text);
+    const char c = text[0];
+    const auto byte = static_cast<unsigned char>(c);
+    if (c == '\\')
+      cell += "\\\\";
+    else if (c == '\t' || c == '\n' || c == '\r')
+      cell += c == '\t' ? "\\t" : c == '\n' ? "\\n" : "\\r";
+    else if (length == 0 || byte < 0x20 || byte == 0x7F)
+      cell += fmt::format("\\x{:02X}", byte);
+    else
+      cell += text.substr(0, length);
+    text.remove_prefix(std::max<size_t>(length, 1));
+  }
+  return cell;
+}
+
 }  // namespace lynceus

@@ -21,6 +21,11 @@ bool is_utf8(std::string_view text);
 /// Names of files may have such bytes.
 std::string printable(std::string_view text);
 
+/// The text as a cell of a table with tabs between its cells: \\ for a backslash, \t \n \r for tab,
+/// newline and carriage return, \xHH for other control characters and bytes that are not part of
+/// UTF-8. No two texts have the same cell.
+std::string table_cell(std::string_view text);
+
 /// The text without a byte order mark. InputError that begins with `origin` for UTF-16 and UTF-32.
 std::string_view utf8_text(std::string_view text, std::string_view origin);
 

@@ -4,8 +4,8 @@
 #include <utility>
 
 #include "core/error.h"
+#include "core/text/text_encoding.h"
 #include "io/files/json.h"
-#include "io/files/json_value.h"
 #include "prepare/account.h"
 
 namespace lynceus::prepare {
@@ -29,10 +29,10 @@ void RejectList::add(int64_t number, const SourceRow& row) {
     file_ = io::File::create(path_);
     first_problem_ = row.problem;
   }
-  // File names in a problem may be invalid UTF-8.
-  const std::string problem = io::JsonValue(row.problem).dump_replacing();
-  const std::string line = fmt::format("{{\"row\": {}, \"reject\": \"{}\", \"problem\": {}}}\n",
-                                       number, row.reject, problem);
+  // Names of files and of keys come from the corpus.
+  const auto quoted = [](const std::string& text) { return io::json_quoted(printable(text)); };
+  const std::string line = fmt::format("{{\"row\": {}, \"reject\": {}, \"problem\": {}}}\n", number,
+                                       quoted(row.reject), quoted(row.problem));
   file_.append(line.data(), line.size());
   bytes_ += line.size();
   ++counts_[row.reject];

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "core/text/ascii.h"
+#include "core/text/text_encoding.h"
 #include "prepare/rows/media_names.h"
 #include "prepare/rows/source.h"
 
@@ -122,7 +123,8 @@ bool is_one_of(std::string_view key, std::span<const std::string_view> keys) {
 }
 
 [[noreturn]] void refuse(const io::Json& row, std::string_view key, const char* hint) {
-  throw RejectedRow("unread key " + ascii_lower(key),
+  constexpr size_t kShown = 100;
+  throw RejectedRow("unread key " + table_cell(ascii_lower(key.substr(0, kShown))),
                     "{}: the key '{}' has content that is not read from such a row{}", row.where(),
                     key, hint);
 }

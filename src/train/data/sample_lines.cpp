@@ -4,6 +4,7 @@
 #include <map>
 #include <sstream>
 
+#include "core/text/text_encoding.h"
 #include "io/files/digest.h"
 
 namespace lynceus::train {
@@ -19,13 +20,6 @@ uint64_t digest_of_tokens(const SampleInput& sample) {
   return io::digest64(bytes.data(), bytes.size());
 }
 
-/// Keys come from the corpora and may contain any character.
-std::string without_breaks(std::string text) {
-  for (char& c : text)
-    if (c == '\t' || c == '\n' || c == '\r') c = ' ';
-  return text;
-}
-
 std::string lines_of_this_rank(const Runtime& rt, const PreparedStep& prepared,
                                const std::vector<const io::Dataset*>& datasets) {
   std::string mine;
@@ -33,8 +27,8 @@ std::string lines_of_this_rank(const Runtime& rt, const PreparedStep& prepared,
     const PlannedSample& sample = prepared.samples[i];
     const io::Dataset& dataset = *datasets[sample.dataset];
     if (rt.grid.replica->rank() == 0)
-      mine += fmt::format("{} {} {}\t{}\t{:016x}\n", sample.index, kTextMark, dataset.name(),
-                          without_breaks(dataset.key(sample.sample)),
+      mine += fmt::format("{} {} {}\t{}\t{:016x}\n", sample.index, kTextMark,
+                          table_cell(dataset.name()), table_cell(dataset.key(sample.sample)),
                           digest_of_tokens(prepared.batch.samples[i]));
     if (const Tensor& pixels = prepared.pixels[i]; pixels.defined() && pixels.size() > 0)
       mine += fmt::format("{} {} {:016x}\n", sample.index, kPixelMark,
@@ -57,7 +51,7 @@ std::string sample_lines(const Runtime& rt, int64_t step, const PreparedStep& pr
     std::istringstream lines(part);
     int64_t index = 0;
     std::string mark, rest;
-    while (lines >> index >> mark && std::getline(lines >> std::ws, rest))
+    while (lines >> index >> mark && lines.get() == ' ' && std::getline(lines, rest))
       (mark == kTextMark ? entries[index].text : entries[index].pixels) = rest;
   }
   std::string table;

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "core/text/text_encoding.h"
 #include "parallel/agreement.h"
 
 namespace lynceus::train {
@@ -15,7 +16,7 @@ void count_damaged(const Runtime& rt, double max_bad, const StepDone& step, RunP
                    RunReport* report) {
   std::string mine;
   for (const DamagedSample& sample : step.prepared.damaged)
-    mine += fmt::format("{}\t{}\t{}\n", position->step, sample.index, sample.reason);
+    mine += fmt::format("{}\t{}\t{}\n", position->step, sample.index, table_cell(sample.reason));
   report->write_damaged(rt.grid.world->all_gather(mine));
   position->damaged_samples += step.result.totals.damaged_samples;
   const auto samples = static_cast<double>(position->samples_seen);

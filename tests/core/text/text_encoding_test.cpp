@@ -65,5 +65,14 @@ TEST(TextEncoding, InvalidUtf8IsFound) {
     EXPECT_EQ(invalid_utf8(text), 2u) << text;
 }
 
+TEST(TextEncoding, ACellOfATableHasNoTabAndNoLineEnd) {
+  EXPECT_EQ(table_cell("a/R\xC3\xB6n 1.jpg#2"), "a/R\xC3\xB6n 1.jpg#2");
+  EXPECT_EQ(table_cell("a\tb\nc\r"), "a\\tb\\nc\\r");
+  EXPECT_EQ(table_cell("a\xFF\xC3(\x7F"), "a\\xFF\\xC3(\\x7F");
+  EXPECT_EQ(table_cell("\0\x1F"sv), "\\x00\\x1F");
+  EXPECT_NE(table_cell("a\tb"), table_cell("a\\tb")) << "no two texts have the same cell";
+  EXPECT_EQ(table_cell(""), "");
+}
+
 }  // namespace
 }  // namespace lynceus

@@ -17,6 +17,29 @@ bool is_zero(std::span<const char> bytes) {
   return std::all_of(bytes.begin(), bytes.end(), [](char c) { return c == 0; });
 }
 
+/// At byte 257 of the header, of POSIX and of old GNU tar.
+bool has_tar_magic(std::string_view header) {
+  constexpr size_t kMagicAt = 257;
+  return header.size() > kMagicAt && header.substr(kMagicAt).starts_with("ustar");
+}
+
+/// The checksum at byte 148: the sum of all bytes with spaces in its place, octal.
+bool has_checksum(std::string_view header) {
+  constexpr size_t kAt = 148;
+  constexpr size_t kBytes = 8;
+  if (header.size() < UnpackedFile::kUnitBytes) return false;
+  uint64_t sum = kBytes * ' ';
+  uint64_t stored = 0;
+  for (size_t i = 0; i < UnpackedFile::kUnitBytes; ++i) {
+    const auto byte = static_cast<unsigned char>(header[i]);
+    if (i < kAt || i >= kAt + kBytes)
+      sum += byte;
+    else if (byte >= '0' && byte <= '7')
+      stored = 8 * stored + (byte - '0');
+  }
+  return sum == stored;
+}
+
 EntryKind kind_of(archive_entry* entry) {
   if (archive_entry_hardlink(entry) != nullptr || archive_entry_symlink(entry) != nullptr)
     return EntryKind::kLink;
@@ -84,13 +107,28 @@ int64_t TarReader::skip_callback(archive* /*handle*/, void* self, int64_t bytes)
   return static_cast<int64_t>(skipped);
 }
 
+/// libarchive only says that it does not recognise the format.
+void TarReader::refuse_first_header() const {
+  const std::string file = bytes_.path().string();
+  const bool is_tar = has_tar_magic(head_);
+  if (!is_tar) refuse_foreign(head_, file, "a tar archive");
+  if (has_checksum(head_)) return;  // what follows it is damaged
+  const char* found = is_tar                                    ? "one with another checksum"
+                      : head_.size() < UnpackedFile::kUnitBytes ? "fewer bytes"
+                                                                : "bytes that are no header";
+  throw InputError(
+      "{}: not an intact tar archive: expected the header of its first entry at byte 0{}, {} bytes "
+      "with their checksum, found {}",
+      file, bytes_.is_compressed() ? " of the unpacked data" : "", UnpackedFile::kUnitBytes, found);
+}
+
 void TarReader::damaged() const {
   if (failure_) std::rethrow_exception(failure_);
-  if (name_.empty()) refuse_foreign(head_, bytes_.path().string(), "a tar archive");
+  if (entries_ == 0) refuse_first_header();
   const char* text = archive_ ? archive_error_string(archive_.get()) : nullptr;
   throw InputError("{}: not an intact tar archive{}{}: {}", bytes_.path().string(),
-                   name_.empty() ? "" : ", at or after entry ", name_.substr(0, 200),
-                   text == nullptr ? "no memory" : text);
+                   name_.empty() ? ", before its first entry" : ", at or after entry ",
+                   name_.substr(0, 200), text == nullptr ? "no memory" : text);
 }
 
 void TarReader::count(uint64_t bytes) {
@@ -128,6 +166,7 @@ bool TarReader::next() {
 }
 
 void TarReader::take(archive_entry* entry) {
+  ++entries_;
   const int64_t size = archive_entry_size(entry);
   if (size < 0) damaged();
   if (!bytes_.is_compressed()) count(static_cast<uint64_t>(size));

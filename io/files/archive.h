@@ -59,6 +59,7 @@ class TarReader {
   bool open_after_end_mark();
   std::span<const char> next_block();
   [[noreturn]] void damaged() const;
+  void refuse_first_header() const;  // returns if it is intact
   void count(uint64_t bytes);
   void take(archive_entry* entry);
 
@@ -78,6 +79,7 @@ class TarReader {
   EntryKind kind_ = EntryKind::kFile;
   uint64_t size_ = 0;
   uint64_t unpacked_ = 0;
+  uint64_t entries_ = 0;  // read so far
   int archive_number_ = 1;
   bool has_end_mark_ = true;
   bool has_other_bytes_ = false;

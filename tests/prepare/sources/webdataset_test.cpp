@@ -375,6 +375,18 @@ TEST_F(SourceWebdatasetTest, DamagedArchivesEndInOneMessage) {
   EXPECT_THAT(keys(before), ElementsAre("1"));
   write("x.tar", "this is a text, not an archive");
   EXPECT_THAT(input_error([&] { read(); }), HasSubstr("not an intact tar archive"));
+  std::string flipped = whole;
+  flipped[100] ^= 1;  // in the first header
+  const std::string expected =
+      "expected the header of its first entry at byte 0, 512 bytes with their "
+      "checksum, found ";
+  for (const auto& [text, found] : {std::pair{flipped, "one with another checksum"},
+                                    {whole.substr(0, 511), "fewer bytes"},
+                                    {std::string(1024, 'x'), "bytes that are no header"}}) {
+    write("x.tar", text);
+    EXPECT_THAT(input_error([&] { read(); }),
+                HasSubstr("x.tar: not an intact tar archive: " + expected + found));
+  }
   write("x.tar", "");
   EXPECT_NE(input_error([&] {
               if (read().empty()) throw InputError("no rows");

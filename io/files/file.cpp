@@ -14,6 +14,7 @@
 #include "core/error.h"
 #include "core/text/foreign_file.h"
 #include "core/text/units.h"
+#include "io/files/missing_file.h"
 
 namespace lynceus::io {
 namespace {
@@ -222,8 +223,8 @@ bool file_exists(const fs::path& path) {
 
 void expect_file(const fs::path& path, std::string_view what) {
   std::error_code unknown;  // a path without access fails when it is opened
-  if (fs::symlink_status(path, unknown).type() == fs::file_type::not_found)
-    throw InputError("{}: expected {}, found no such file", path.string(), what);
+  if (fs::status(path, unknown).type() != fs::file_type::not_found) return;
+  throw InputError("{}: expected {}, found {}", path.string(), what, missing_text(path));
 }
 
 void truncate_file(const fs::path& path, uint64_t size) {

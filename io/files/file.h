@@ -69,7 +69,7 @@ class File {
 
 /// Whether the path exists, as a file of any type. IoError if that cannot be determined.
 bool file_exists(const std::filesystem::path& path);
-/// InputError "PATH: expected WHAT, found no such file" unless something has this name.
+/// InputError "PATH: expected WHAT, found no such file" (or a link to nothing) unless it exists.
 void expect_file(const std::filesystem::path& path, std::string_view what);
 
 /// Truncates an existing file to its first `size` bytes.

@@ -5,6 +5,7 @@
 #include "core/text/ascii.h"
 #include "core/text/foreign_file.h"
 #include "io/files/file.h"
+#include "io/files/missing_file.h"
 #include "io/media/image.h"
 #include "prepare/rows/source.h"
 
@@ -35,7 +36,8 @@ void refuse_url(const std::string& path, const std::string& where) {
 ImageReader::ImageReader(fs::path root, ImageCheck check) : root_(std::move(root)), check_(check) {
   if (root_.empty()) root_ = ".";
   if (!fs::is_directory(root_)) {
-    throw InputError("--root {}: expected a directory, found none", root_.string());
+    throw InputError("--root {}: expected a directory, found {}", root_.string(),
+                     io::file_exists(root_) ? "a file" : io::missing_text(root_));
   }
 }
 

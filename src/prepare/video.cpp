@@ -10,6 +10,8 @@
 
 #include "core/error.h"
 #include "core/text/foreign_file.h"
+#include "io/files/file.h"
+#include "io/files/missing_file.h"
 #include "io/media/frame_choice.h"
 #include "io/media/image.h"
 #include "io/media/jpeg.h"
@@ -108,7 +110,8 @@ struct VideoReader::Result {
 VideoReader::VideoReader(VideoOptions options) : options_(std::move(options)) {
   if (options_.root.empty()) options_.root = ".";
   if (!fs::is_directory(options_.root))
-    throw InputError("--root {}: expected a directory, found none", options_.root.string());
+    throw InputError("--root {}: expected a directory, found {}", options_.root.string(),
+                     io::file_exists(options_.root) ? "a file" : io::missing_text(options_.root));
   std::error_code ignored;
   if (options_.program.empty())
     options_.program = fs::read_symlink("/proc/self/exe", ignored).parent_path() / kProgram;

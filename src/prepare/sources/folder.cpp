@@ -21,7 +21,7 @@ namespace {
 namespace fs = std::filesystem;
 
 const fs::path& checked_folder(const fs::path& folder) {
-  if (!fs::exists(folder)) throw InputError("{}: expected a folder, found none", folder.string());
+  io::expect_file(folder, "a folder");
   if (!fs::is_directory(folder))
     throw InputError("{}: expected a folder, found a file", folder.string());
   return folder;

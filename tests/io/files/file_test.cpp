@@ -204,5 +204,23 @@ TEST_F(FileTest, OtherFilesAreReturnedUnchanged) {
   EXPECT_TRUE(stays(write("folder", ".")));
 }
 
+TEST_F(FileTest, AnExpectedFileThatIsMissingIsAFaultOfTheInput) {
+  const auto expect = [&](const std::string& name) {
+    return message_of([&] { expect_file(folder_ / name, "rows"); });
+  };
+  EXPECT_EQ(expect(""), "no error");
+  EXPECT_THAT(expect("gone"), StartsWith("3 "));
+  EXPECT_THAT(expect("gone"), HasSubstr("gone: expected rows, found no such file"));
+  fs::create_symlink("second", folder_ / "first");
+  fs::create_symlink("below/gone", folder_ / "second");
+  EXPECT_THAT(expect("first"), StartsWith("3 "));
+  EXPECT_THAT(
+      expect("first"),
+      HasSubstr(fmt::format("first: expected rows, found a link to '{}', which does not exist",
+                            (folder_ / "below/gone").string())));
+  fs::create_symlink("loop", folder_ / "loop");
+  EXPECT_EQ(expect("loop"), "no error") << "opening it says what is wrong";
+}
+
 }  // namespace
 }  // namespace lynceus::io

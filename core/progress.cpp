@@ -10,6 +10,8 @@
 #include <cmath>
 #include <utility>
 
+#include "core/text/units.h"
+
 namespace lynceus {
 namespace {
 
@@ -95,15 +97,20 @@ void Progress::draw(double now) {
   std::fflush(file_);
 }
 
+std::string Progress::with_unit(const std::string& number) const {
+  return number + " " + noun_of(number, unit_);
+}
+
 std::string Progress::line(double now) const {
   const double seconds = now - begin_;
   const double rate = seconds > 0 ? static_cast<double>(done_ - before_) / seconds : 0.0;
   std::string text = what_;
   if (total_ > 0)
-    text += fmt::format("  {}/{} {} ({} %)", done_, total_, unit_, 100 * done_ / total_);
+    text += fmt::format("  {}/{} ({} %)", done_, with_unit(std::to_string(total_)),
+                        100 * done_ / total_);
   else
-    text += fmt::format("  {} {}", done_, unit_);
-  text += fmt::format("  {} {}/s", rate_text(rate), unit_);
+    text += "  " + with_unit(std::to_string(done_));
+  text += fmt::format("  {}/s", with_unit(rate_text(rate)));
   if (total_ > 0 && rate > 0)
     text += fmt::format(
         "  {} left",
@@ -116,11 +123,11 @@ std::string Progress::line(double now) const {
 
 std::string Progress::last_line(double now) const {
   const double seconds = now - begin_;
-  std::string text =
-      fmt::format("{}  {} {} in {}", what_, done_ - before_, unit_, duration_text(seconds));
+  std::string text = fmt::format("{}  {} in {}", what_, with_unit(std::to_string(done_ - before_)),
+                                 duration_text(seconds));
   if (seconds > 0)
     text +=
-        fmt::format(", {} {}/s", rate_text(static_cast<double>(done_ - before_) / seconds), unit_);
+        fmt::format(", {}/s", with_unit(rate_text(static_cast<double>(done_ - before_) / seconds)));
   if (!note_.empty()) text += "  " + note_;
   return text;
 }

@@ -42,6 +42,7 @@ class Progress {
 
  private:
   void draw(double now);
+  std::string with_unit(const std::string& number) const;
   std::string line(double now) const;
   std::string last_line(double now) const;
 

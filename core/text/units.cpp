@@ -41,6 +41,11 @@ std::string seconds_text(double seconds) {
   return fmt::format("{} h {} min", whole / 3600, whole % 3600 / 60);
 }
 
+std::string noun_of(std::string_view count, std::string_view plural) {
+  if (count == "1" && plural.ends_with('s')) plural.remove_suffix(1);
+  return std::string(plural);
+}
+
 std::string counted(int64_t count, std::string_view noun) {
   return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
 }

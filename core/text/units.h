@@ -13,6 +13,8 @@ std::string bytes_text(uint64_t bytes);
 std::string count_text(int64_t count);
 /// "0.05 s", "12.3 s", "4 min 10 s", "2 h 5 min".
 std::string seconds_text(double seconds);
+/// A noun in the plural, in the singular if the count is 1: "row" for "rows". Others are unchanged.
+std::string noun_of(std::string_view count, std::string_view plural);
 /// "1 sample", "2 samples". `noun`: in the singular, with a regular plural.
 std::string counted(int64_t count, std::string_view noun);
 

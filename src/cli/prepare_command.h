@@ -11,6 +11,7 @@
 #include "io/files/file_pattern.h"
 #include "parallel/agreement.h"
 #include "parallel/communicator.h"
+#include "prepare/inputs.h"
 #include "prepare/output.h"
 
 namespace lynceus::cli {
@@ -49,7 +50,8 @@ void run_source(const std::string& source, const char* help, const Arguments& ar
     if (!line.help) common.check();
     if constexpr (requires { config.input; }) {
       if (!line.help && !line.print_config)
-        config.input = io::expand_patterns("--input", config.input);
+        config.input = prepare::checked_inputs(io::expand_patterns("--input", config.input),
+                                               world.rank() == 0);
     }
     print_page(line, help, reader, world);
   });

@@ -40,10 +40,11 @@ DatasetSummary summary_of(const io::Json& json) {
   return summary;
 }
 
+const char* entries_word(int64_t count) { return count == 1 ? "entry" : "entries"; }
+
 std::string passed_over_text(const std::map<std::string, int64_t>& kinds) {
   const int64_t total = total_of(kinds);
-  return fmt::format("passed over {} {}: {}", total, total == 1 ? "entry" : "entries",
-                     kinds_text(kinds));
+  return fmt::format("passed over {} {}: {}", total, entries_word(total), kinds_text(kinds));
 }
 
 }  // namespace
@@ -117,7 +118,9 @@ void check_any_sample(const std::vector<DatasetSummary>& summaries,
 
 std::string account_text(const DatasetSummary& summary, const std::filesystem::path& directory) {
   std::string text = "read " + counted(summary.rows, "row");
-  if (summary.account.entries > 0) text += fmt::format(" of {} entries", summary.account.entries);
+  if (summary.account.entries > 0)
+    text +=
+        fmt::format(" of {} {}", summary.account.entries, entries_word(summary.account.entries));
   text += fmt::format(", rejected {}", total_of(summary.rejected));
   if (!summary.rejected.empty()) {
     text += ": " + kinds_text(summary.rejected);

@@ -30,6 +30,15 @@ std::string stored_text(const io::ShardSeriesState& written) {
   return fmt::format("{} {}", written.stored_media, written.files.empty() ? "to store" : "stored");
 }
 
+void print_samples(const std::string& shard, const io::ShardSeriesState& written) {
+  fmt::print("{:<40} {:>8} {:<7} {:>8} {:<6} {:>10}", shard, written.samples,
+             noun_of(std::to_string(written.samples), "samples"), written.media,
+             noun_of(std::to_string(written.media), "images"), bytes_text(written.media_bytes));
+  if (!written.files.empty()) fmt::print("  {}", counted(std::ssize(written.files), "file"));
+  const std::string stored = stored_text(written);
+  fmt::print("{}{}\n", stored.empty() ? "" : written.files.empty() ? "  " : ", ", stored);
+}
+
 }  // namespace
 
 void PrepareConfig::check() const {
@@ -145,13 +154,10 @@ std::string print_datasets(const fs::path& directory, const std::vector<DatasetS
   for (const DatasetSummary& summary : summaries) {
     const io::ShardSeriesState& written = summary.written;
     const std::string name = (directory / summary.name).string();
-    fmt::print("{:<40} {:>8} {:<7} {:>8} {:<6} {:>10}", name + ".h5", written.samples,
-               written.samples == 1 ? "sample" : "samples", written.media,
-               written.media == 1 ? "image" : "images", bytes_text(written.media_bytes));
-    if (!written.files.empty())
-      fmt::print("  {} {}", written.files.size(), written.files.size() == 1 ? "file" : "files");
-    const std::string stored = stored_text(written);
-    fmt::print("{}{}\n", stored.empty() ? "" : written.files.empty() ? "  " : ", ", stored);
+    if (written.samples > 0)
+      print_samples(name + ".h5", written);
+    else
+      fmt::print("{:<40} no samples\n", name);
     total.files.insert(total.files.end(), written.files.begin(), written.files.end());
     total.samples += written.samples;
     total.media += written.media;

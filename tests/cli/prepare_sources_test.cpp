@@ -256,9 +256,17 @@ TEST_F(PrepareSourcesTest, WrongCallsSayWhatIsWrong) {
   EXPECT_THAT(message({"jsonl", "--input", "x", "--map", "captoin=x"}, 2), HasSubstr("captoin"));
   EXPECT_THAT(message({"jsonl", "--input", folder_.path() / "x*.jsonl"}, 3),
               HasSubstr("expected files that match this pattern, found none; * ? [ ] { } are"));
-  EXPECT_THAT(
-      message({"jsonl", "--input", write("p.parquet", "PAR1")}, 3),
-      AllOf(HasSubstr("p.parquet: a parquet file"), HasSubstr("python3 -c \"import pandas")));
+  EXPECT_THAT(message({"jsonl", "--input", write("p.parquet", "PAR1")}, 3),
+              AllOf(HasSubstr("p.parquet: a parquet file"),
+                    HasSubstr("python3 -c 'import sys, pandas"), HasSubstr("/p.jsonl'")));
+  write("it's-rows.jsonl", "");
+  EXPECT_THAT(message({"jsonl", "--input", write("it's.jsonl", "PAR1")}, 3),
+              testing::EndsWith("it'\\''s-rows-2.jsonl'\n"))
+      << "a name that is not taken, quoted";
+  fs::create_symlink("absent.jsonl", folder_ / "link.jsonl");
+  EXPECT_THAT(message({"jsonl", "--input", out("link.jsonl")}, 3),
+              AllOf(HasSubstr("link.jsonl: expected a file or a folder, found a link to "),
+                    HasSubstr("absent.jsonl', which does not exist")));
   EXPECT_THAT(
       message({"jsonl", "--input", write("c.csv", "url,title\nx,y\n"), "--map", "image=path"}, 3),
       HasSubstr("expected the column 'path' of --map image=path, found the columns url, title"));
@@ -426,6 +434,56 @@ TEST_F(PrepareSourcesTest, ATokenizerLearnsTheSameAfterARestart) {
       prepare(arguments + Arguments{"--output", out("w"), "--train-tokenizer", "400"});
   ASSERT_EQ(whole.code, 0) << whole.all();
   EXPECT_EQ(contents(out("t")), contents(out("w")));
+}
+
+TEST_F(PrepareSourcesTest, AnInputWithoutSamplesHasNoShard) {
+  const Output output = prepare({"jsonl", "--input", write("empty.jsonl", ""),
+                                 write("full.jsonl", R"({"text": "x"})"), "--output", out("o")});
+  ASSERT_EQ(output.code, 0) << output.all();
+  EXPECT_THAT(output.out, AllOf(HasSubstr("o/empty "), HasSubstr(" no samples\n  read 0 rows"),
+                                HasSubstr("o/full.h5 "), Not(HasSubstr("empty.h5"))));
+  EXPECT_THAT(output.err, HasSubstr("prepare full  1 row in "));
+  EXPECT_THAT(output.out, HasSubstr("prepared 1 samples, 0 images")) << "scripts look for it";
+}
+
+TEST_F(PrepareSourcesTest, ListsOfRejectedRowsAreNoInput) {
+  fs::create_directories(out("both"));
+  write("both/x.jsonl", "{\"text\": \"x\"}\n{}\n");
+  write("both/my-rejects.jsonl", "{\"text\": \"rejects of mine\"}\n");
+  const Arguments arguments = {"jsonl", "--input", out("both") + "/*.jsonl", "--output",
+                               out("both")};
+  const Output first = prepare(arguments);
+  ASSERT_EQ(first.code, 0) << first.all();
+  EXPECT_THAT(first.out, HasSubstr("prepared 2 samples"));
+  EXPECT_THAT(first.err, Not(HasSubstr("left out")));
+  const Output again = prepare(arguments);
+  EXPECT_EQ(again.code, 0) << again.all();
+  EXPECT_THAT(again.out, HasSubstr("already complete: 2 samples in 2 shards"));
+  EXPECT_THAT(again.err,
+              HasSubstr("both/x-rejects.jsonl is left out: it is a list of rejected rows"));
+  const Output only =
+      prepare({"jsonl", "--input", out("both") + "/x-rejects.jsonl", "--output", out("o")});
+  EXPECT_EQ(only.code, 2) << only.all();
+  EXPECT_THAT(only.err, HasSubstr("expected a corpus, found the list of rejected rows"));
+}
+
+TEST_F(PrepareSourcesTest, AnInputThatIsReadTwiceIsSaid) {
+  write("x.jsonl", R"({"text": "x"})");
+  write("z.jsonl", R"({"text": "x"})");
+  fs::create_symlink("x.jsonl", folder_ / "y.jsonl");
+  Output output = prepare(
+      {"jsonl", "--input", out("x.jsonl"), out("y.jsonl"), out("z.jsonl"), "--output", out("o")});
+  ASSERT_EQ(output.code, 0) << output.all();
+  EXPECT_THAT(output.err,
+              HasSubstr("y.jsonl is the same as " + out("x.jsonl") + ": its rows are read twice"));
+  EXPECT_THAT(output.err, Not(HasSubstr("z.jsonl")));
+  fs::create_directories(out("photos/sub/below"));
+  fs::copy(fs::path(root_) / "000000008762.jpg", folder_ / "photos/sub/below/1.jpg");
+  write("photos/sub/below/1.txt", "x");
+  output = prepare({"folder", "--input", out("photos"), out("photos/sub"), "--output", out("p")});
+  ASSERT_EQ(output.code, 0) << output.all();
+  EXPECT_THAT(output.err,
+              HasSubstr("photos/sub is inside " + out("photos") + ": its rows are read"));
 }
 
 }  // namespace

@@ -139,5 +139,21 @@ TEST_F(ProgressTest, ManyThreadsMayAdvance) {
   EXPECT_THAT(lines(written()), ElementsAre("decode  4000 images in 0:02, 2000 images/s"));
 }
 
+TEST_F(ProgressTest, OneIsSingular) {
+  Progress progress("prepare", 1, "rows", options(false));
+  now += 1;
+  progress.advance();
+  progress.finish();
+  Progress mebibytes("verify", 0, "MiB", options(false));
+  now += 10;
+  mebibytes.advance(10);
+  Progress files("read", 0, "files", options(false));
+  now += 10;
+  files.advance(1);
+  EXPECT_THAT(lines(written()),
+              ElementsAre("prepare  1 row in 0:01, 1 row/s", "verify  10 MiB  1 MiB/s  0:10 so far",
+                          "read  1 file  0.1 files/s  0:10 so far"));
+}
+
 }  // namespace
 }  // namespace lynceus

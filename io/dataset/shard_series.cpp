@@ -86,6 +86,7 @@ fs::path ShardSeries::current_path() const {
 }
 
 void ShardSeries::close_shard() {
+  if (before_shard_) before_shard_();
   writer_->close();
   writer_.reset();
   state_.files.push_back(current_path());

@@ -39,6 +39,8 @@ class ShardSeries {
   /// Keeps complete shards even without close(), and calls `on_shard` after each complete shard.
   /// The series continues after the shards of an earlier run.
   void keep_shards(ShardSeriesState earlier, std::function<void(const ShardSeriesState&)> on_shard);
+  /// Calls `check` before a shard gets its name; nothing is written there if it throws.
+  void before_shard(std::function<void()> check) { before_shard_ = std::move(check); }
   void add(const Sample& sample);
   /// Completes the last shard. Removes temporary files, and shards of an earlier, larger series of
   /// this name.
@@ -63,6 +65,7 @@ class ShardSeries {
   std::unique_ptr<ShardWriter> writer_;
   ShardSeriesState state_;
   std::function<void(const ShardSeriesState&)> on_shard_;
+  std::function<void()> before_shard_;
   bool closed_ = false;
 };
 

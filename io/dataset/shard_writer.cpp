@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <random>
 #include <system_error>
 #include <utility>
 
@@ -56,7 +57,10 @@ void write_array(hid_t file, const std::string& name, const std::string& bytes,
 }  // namespace
 
 ShardWriter::ShardWriter(std::filesystem::path path, ShardInfo info, size_t remembered)
-    : path_(std::move(path)), info_(std::move(info)), recent_(remembered) {
+    : path_(std::move(path)),
+      token_(fmt::format("{:08x}", std::random_device()())),
+      info_(std::move(info)),
+      recent_(remembered) {
   blobs_ = File::create(temporary(".blobs"));
 }
 
@@ -68,7 +72,7 @@ ShardWriter::~ShardWriter() {
 }
 
 std::filesystem::path ShardWriter::temporary(const char* suffix) const {
-  return path_.string() + ".tmp" + suffix;
+  return fmt::format("{}.tmp.{}{}", path_.string(), token_, suffix);
 }
 
 void ShardWriter::add(const Sample& sample) {

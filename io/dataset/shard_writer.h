@@ -44,6 +44,7 @@ class ShardWriter {
   void read_back(const std::filesystem::path& path) const;
 
   std::filesystem::path path_;
+  std::string token_;  // of the temporary files; another process may write a shard of this name
   ShardInfo info_;
   File blobs_;  // all stored media, one after the other
   RecentMedia recent_;

@@ -24,6 +24,35 @@ bool create_output(const PrepareConfig& config) {
   return is_new;
 }
 
+/// What another process has opened is then no longer the file of this name.
+void replace_by_copy(const fs::path& path) {
+  fs::path temporary = path;
+  temporary += ".tmp.copy";
+  std::error_code error;
+  fs::copy_file(path, temporary, fs::copy_options::overwrite_existing, error);
+  if (error) throw IoError("cannot copy {}: {}", path.string(), error.message());
+  io::sync_file(temporary);
+  io::rename_file(temporary, path);
+}
+
+/// Removes the shards that the former owner was writing, and gives each list that it appends to
+/// another inode, so that its open files are no longer those in the folder.
+void disarm_former_owner(const fs::path& directory) {
+  std::vector<fs::path> appended;
+  std::vector<fs::path> unfinished;
+  for (const auto& entry : fs::directory_iterator(directory)) {
+    const std::string name = entry.path().filename();
+    if (name.find(".h5.tmp.") != std::string::npos || name == "corpus.txt.tmp")
+      unfinished.push_back(entry.path());
+    else if (name.ends_with(".unfinished") || name.ends_with("-rejects.jsonl"))
+      appended.push_back(entry.path());
+  }
+  std::error_code is_gone;
+  for (const fs::path& path : unfinished) fs::remove(path, is_gone);
+  for (const fs::path& path : appended)
+    if (io::file_exists(path)) replace_by_copy(path);
+}
+
 /// "82 stored", in a dry run "82 to store"; empty where no samples share images.
 std::string stored_text(const io::ShardSeriesState& written) {
   if (written.stored_media == written.media) return "";
@@ -57,7 +86,10 @@ OutputFolder::OutputFolder(const PrepareConfig& config)
   io::LeaseOptions options;
   options.directory_is = "output folder";
   options.advice =
-      "choose another --output, or remove this file if you are certain that it is gone";
+      "choose another --output, or pass --take-over if you are certain that it is gone";
+  options.take_over = config.take_over;
+  if (io::file_exists(path_ / io::kLeaseName))
+    options.disarm_former_owner = [&](const std::string&) { disarm_former_owner(path_); };
   lease_ = io::Lease::acquire(path_, options);
 }
 
@@ -73,8 +105,12 @@ PrepareOutput::PrepareOutput(const PrepareConfig& config, const OutputFolder* fo
   if (config_.train_tokenizer > 0) refuse_existing(directory_ / "tokenizer.model");
 }
 
+bool PrepareOutput::holds_lease() const {
+  return folder_ == nullptr || folder_->lease().still_mine();
+}
+
 void PrepareOutput::confirm_lease() const {
-  if (folder_ != nullptr && !folder_->lease().still_mine())
+  if (!holds_lease())
     throw IoError("{}: another process took over this output folder",
                   (directory_ / io::kLeaseName).string());
 }
@@ -93,8 +129,10 @@ void PrepareOutput::refuse_existing_shards(const std::string& name) const {
 io::ShardSeries& PrepareOutput::open(const std::string& name, const std::string& task,
                                      const std::string& source) {
   const auto bytes = static_cast<uint64_t>(config_.shard_gib * 0x1p30);
-  return *series_.emplace_back(std::make_unique<io::ShardSeries>(
+  io::ShardSeries& series = *series_.emplace_back(std::make_unique<io::ShardSeries>(
       directory_, name, io::ShardInfo{task, source, software_version()}, bytes));
+  series.before_shard([this] { confirm_lease(); });
+  return series;
 }
 
 void PrepareOutput::keep_texts() {

@@ -20,6 +20,7 @@ namespace lynceus::prepare {
 struct PrepareConfig {
   std::string output;
   bool overwrite = false;
+  bool take_over = false;
   int64_t train_tokenizer = 0;
   std::string tokenizer_type = "bpe";
   double shard_gib = 2;
@@ -28,6 +29,8 @@ struct PrepareConfig {
   void visit(Visitor& v) {
     v.field("output", output, "directory for the shards; created if it does not exist");
     v.field("overwrite", overwrite, "replace files of an earlier run");
+    v.field("take-over", take_over,
+            "take over the output folder from a process that still holds its lease");
     v.field("shard-gib", shard_gib, "size in GiB of images and texts at which a new shard starts");
     v.field("train-tokenizer", train_tokenizer,
             "train a tokenizer with this many pieces on the texts, DIR/tokenizer.model; 0: none");
@@ -48,7 +51,9 @@ std::string print_datasets(const std::filesystem::path& directory,
 /// The output folder with its lease: of several processes that prepare into one folder, one writes.
 class OutputFolder {
  public:
-  /// Creates the folder if it is missing. UsageError naming the owner if another process has it.
+  /// Creates the folder if it is missing. UsageError naming the owner if another process has it,
+  /// unless --take-over is given. A former owner that still runs can change no file of the new one:
+  /// what it was writing is removed, and what both append to is replaced by a copy.
   explicit OutputFolder(const PrepareConfig& config);
   /// Releases the lease, and removes the folder if it is new and empty.
   ~OutputFolder();
@@ -82,6 +87,7 @@ class PrepareOutput {
   void add_texts_of(const io::ShardSeriesState& earlier);
   /// Reads whether the lease is still ours: IoError if another process took it over.
   void confirm_lease() const;
+  bool holds_lease() const;
   /// Trains the tokenizer if --train-tokenizer is given, then renames all files to their final
   /// names. Without this call no file is left, except complete shards of series that keep them.
   void close();

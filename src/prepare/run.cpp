@@ -136,7 +136,7 @@ class DatasetRun {
   /// A journal without a complete shard is of no use.
   ~DatasetRun() {
     std::error_code ignored;
-    if (state_.series.files.empty()) fs::remove(journal_.path(), ignored);
+    if (state_.series.files.empty() && output_.holds_lease()) fs::remove(journal_.path(), ignored);
   }
   DatasetRun(const DatasetRun&) = delete;
   DatasetRun& operator=(const DatasetRun&) = delete;
@@ -150,6 +150,7 @@ class DatasetRun {
     RowCounter counter(config, job_, source.extent(), state_.rows, prints);
     int64_t skip_samples = state_.row_samples;
     source.read(state_.rows, [&](const SourceRow& row) {
+      LYNCEUS_FAULT_POINT("prepare.row");
       counter.begin_row(row);
       if (!row.reject.empty()) {
         rejects_.add(counter.rows(), row);

@@ -47,7 +47,9 @@ TEST_F(PrepareRace, OneOfSeveralCopiesWritesTheResultOfASingleRun) {
         ++refused;
         EXPECT_EQ(ended.messages(), 1) << ended.all();
         EXPECT_THAT(ended.err, AllOf(HasSubstr("this output folder is in use by process "),
-                                     HasSubstr("since 20"), HasSubstr("choose another --output")));
+                                     HasSubstr("since 20"),
+                                     HasSubstr("choose another --output, or pass "
+                                               "--take-over if")));
         continue;
       }
       EXPECT_EQ(ended.code, 0) << ended.all();
@@ -93,6 +95,34 @@ TEST_F(PrepareRace, ARunThatLostItsLeaseStops) {
   EXPECT_EQ(stale.code, 4) << stale.all();
   EXPECT_THAT(stale.err, HasSubstr("LEASE.json: another process took over this output folder"));
   EXPECT_TRUE(contents("out") == complete);
+}
+
+/// The former owner is in the middle of a shard, with open lists, when its folder is taken over.
+TEST_F(PrepareRace, AFormerOwnerThatStillRunsChangesNothing) {
+  std::ofstream rows(folder_ / "rows.jsonl", std::ios::app);
+  for (int i = 0; i < 40; ++i)
+    rows << fmt::format("{{\"text\": \"more {0}\"}}\n{{\"no\": {0}}}\n", i);
+  rows.close();
+  const Arguments more = {"--max-bad", "1"};
+  for (const Arguments& change : {Arguments{}, Arguments{"--overwrite", "--task", "another"}}) {
+    const std::string output = "out" + std::to_string(change.size());
+    Program first(arguments(output) + more,
+                  {.environment = {"LYNCEUS_FAULT=prepare.row#70=pause"}});
+    const pid_t process = first.ranks()[0];
+    ASSERT_TRUE(first.wait_until([&] { return is_stopped(process); }));
+    const Output second = run(arguments(output) + more + change + Arguments{"--take-over"});
+    EXPECT_EQ(second.code, 0) << second.all();
+    EXPECT_THAT(second.err, HasSubstr("taken over from process "));
+    const auto complete = contents(output);
+    ASSERT_EQ(run(arguments("single" + output) + more + change).code, 0);
+    EXPECT_TRUE(complete == contents("single" + output));
+    kill(process, SIGCONT);
+    const Output stale = first.wait();
+    EXPECT_EQ(stale.code, 4) << stale.all();
+    EXPECT_EQ(stale.messages(), 1) << stale.all();
+    EXPECT_THAT(stale.err, HasSubstr("another process took over this output folder"));
+    EXPECT_TRUE(contents(output) == complete);
+  }
 }
 
 }  // namespace

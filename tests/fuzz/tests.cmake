@@ -73,8 +73,8 @@ foreach(name
     core/no_cuda/accelerator
     io/checkpoint/manifest
     io/dataset/shard io/dataset/shard_sidecar
-    io/files/archive io/files/digest io/files/file io/files/hdf5 io/files/json io/files/json_value
-    io/files/lines io/files/unpacked_file io/files/zip_entries
+    io/files/archive io/files/decimal io/files/digest io/files/file io/files/hdf5 io/files/json io/files/json_value
+    io/files/lines io/files/missing_file io/files/unpacked_file io/files/zip_entries
     io/media/bmp io/media/frame_choice io/media/gif io/media/image io/media/jpeg io/media/png io/media/tiff
     io/media/tiff_pixels io/media/webp
     io/text/prompt_files io/text/sentencepiece_check io/text/tokenizer

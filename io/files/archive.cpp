@@ -113,9 +113,9 @@ void TarReader::refuse_first_header() const {
   const bool is_tar = has_tar_magic(head_);
   if (!is_tar) refuse_foreign(head_, file, "a tar archive");
   if (has_checksum(head_)) return;  // what follows it is damaged
-  const char* found = is_tar                                    ? "one with another checksum"
-                      : head_.size() < UnpackedFile::kUnitBytes ? "fewer bytes"
-                                                                : "bytes that are no header";
+  const char* found = head_.size() < UnpackedFile::kUnitBytes ? "fewer bytes"
+                      : is_tar                                ? "one with another checksum"
+                                                              : "bytes that are no header";
   throw InputError(
       "{}: not an intact tar archive: expected the header of its first entry at byte 0{}, {} bytes "
       "with their checksum, found {}",

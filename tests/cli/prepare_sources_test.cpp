@@ -455,11 +455,11 @@ TEST_F(PrepareSourcesTest, ListsOfRejectedRowsAreNoInput) {
   const Output first = prepare(arguments);
   ASSERT_EQ(first.code, 0) << first.all();
   EXPECT_THAT(first.out, HasSubstr("prepared 2 samples"));
-  EXPECT_THAT(first.err, Not(HasSubstr("left out")));
+  EXPECT_THAT(first.all(), Not(HasSubstr("left out")));
   const Output again = prepare(arguments);
   EXPECT_EQ(again.code, 0) << again.all();
   EXPECT_THAT(again.out, HasSubstr("already complete: 2 samples in 2 shards"));
-  EXPECT_THAT(again.err,
+  EXPECT_THAT(again.all(),
               HasSubstr("both/x-rejects.jsonl is left out: it is a list of rejected rows"));
   const Output only =
       prepare({"jsonl", "--input", out("both") + "/x-rejects.jsonl", "--output", out("o")});
@@ -474,15 +474,15 @@ TEST_F(PrepareSourcesTest, AnInputThatIsReadTwiceIsSaid) {
   Output output = prepare(
       {"jsonl", "--input", out("x.jsonl"), out("y.jsonl"), out("z.jsonl"), "--output", out("o")});
   ASSERT_EQ(output.code, 0) << output.all();
-  EXPECT_THAT(output.err,
+  EXPECT_THAT(output.out,
               HasSubstr("y.jsonl is the same as " + out("x.jsonl") + ": its rows are read twice"));
-  EXPECT_THAT(output.err, Not(HasSubstr("z.jsonl")));
+  EXPECT_THAT(output.out, Not(HasSubstr("z.jsonl is")));
   fs::create_directories(out("photos/sub/below"));
   fs::copy(fs::path(root_) / "000000008762.jpg", folder_ / "photos/sub/below/1.jpg");
   write("photos/sub/below/1.txt", "x");
   output = prepare({"folder", "--input", out("photos"), out("photos/sub"), "--output", out("p")});
   ASSERT_EQ(output.code, 0) << output.all();
-  EXPECT_THAT(output.err,
+  EXPECT_THAT(output.out,
               HasSubstr("photos/sub is inside " + out("photos") + ": its rows are read"));
 }
 

@@ -53,6 +53,7 @@ std::string encode_png(int width, int height, int color_type, int depth, bool in
   std::string encoded;
   png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, nullptr, nullptr, nullptr);
   png_infop info = png_create_info_struct(png);
+  png_set_user_limits(png, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
   png_set_write_fn(
       png, &encoded,
       [](png_structp self, png_bytep data, size_t size) {

@@ -66,7 +66,7 @@ TEST_F(SourceCocoTest, RejectsSayWhy) {
               AllOf(StartsWith("missing picture: "), HasSubstr("is a link to '../../blobs/0123'")));
   write("images/b.jpg", "no picture");
   EXPECT_THAT(reject(rows(source(R"({"image_id": 8, "id": 1, "caption": "x"})"))),
-              StartsWith("damaged picture: "));
+              StartsWith("unknown picture format: "));
 }
 
 TEST_F(SourceCocoTest, Photographs) {

@@ -79,7 +79,7 @@ TEST_F(SourceConversationsTest, LlavaRejects) {
   EXPECT_THAT(why("", fmt::format("{0}, {0}, {1}", kPlain, kGpt)), HasSubstr("two turns of one"));
   EXPECT_THAT(why("", fmt::format(R"({}, {{"from": "gpt", "value": " "}})", kPlain)),
               StartsWith("empty text: "));
-  EXPECT_THAT(reject(llava("[3]")), StartsWith("malformed row: "));
+  EXPECT_THAT(reject(llava("[3]")), StartsWith("no object: "));
 }
 
 TEST_F(SourceConversationsTest, AlpacaAndShareGpt) {

@@ -267,8 +267,8 @@ TEST_F(SourceWebdatasetTest, RejectsSayWhy) {
     TarWriter(tar()).file("1.jpg", picture).file(extra, bytes_of_extra);
     return reject(read());
   };
-  EXPECT_THAT(why("1.txt", "x", "no picture"),
-              AllOf(StartsWith("damaged picture: "), HasSubstr("x.tar: 1"), HasSubstr("WebP")));
+  EXPECT_THAT(why("1.txt", "x", "no picture"), AllOf(StartsWith("unknown picture format: "),
+                                                     HasSubstr("x.tar: 1"), HasSubstr("WebP")));
   EXPECT_THAT(why("1.txt", "x", "<html>404"), StartsWith("HTML page: "));
   EXPECT_THAT(why("1.txt", "x", ""), StartsWith("empty file: "));
   for (const char* svg : {"<svg xmlns=\"x\">", "<?xml version=\"1.0\"?>\n<svg>"})
@@ -357,7 +357,7 @@ TEST_F(SourceWebdatasetTest, HeaderCheckSeesTypeAndSizeOnly) {
   ASSERT_EQ(all.size(), 2u);
   ASSERT_EQ(all[0].problem, "");
   EXPECT_THAT(all[0].samples.at(0).media, ElementsAre(cut));
-  EXPECT_EQ(all[1].reject, "damaged picture");
+  EXPECT_EQ(all[1].reject, "unknown picture format");
   EXPECT_EQ(read().at(0).reject, "damaged picture") << "decoded";
 }
 

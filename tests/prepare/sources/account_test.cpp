@@ -343,9 +343,15 @@ MadeRow open_vqa_row(Maker& make, size_t index) {
   sample.media = {make.pictures()[picture]};
   row.add("image", picture == 0 ? "\"images/a.jpg\"" : "\"images/b.jpg\"");
   spoil(make, row, answer);
+  const std::string first = answer;
+  if (is_list && !row.reject.empty()) {  // the next answer is taken
+    answer = "other";
+    row.reject = "";
+    row.left_out = {};
+  }
   row.add("class", "\"A\"");
   row.add("question", make.quoted(question));
-  row.add("answer", is_list ? "[" + make.quoted(answer) + ", \"other\"]" : make.quoted(answer));
+  row.add("answer", is_list ? "[" + make.quoted(first) + ", \"other\"]" : make.quoted(first));
   row.add("origin_dataset", "\"o\"");
   row.add("dataset", "\"D\"");
   sample.key = "D#" + make.add_id(row, "index", fmt::format("row {}", index + 1));

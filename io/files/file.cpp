@@ -28,12 +28,15 @@ constexpr size_t kMaxTransfer = size_t{1} << 30;
   throw IoError("{} '{}': {}", call, path.string(), std::generic_category().message(error));
 }
 
+[[noreturn]] void fail_dangling(const fs::path& path, const fs::path& target) {
+  throw IoError("'{}' is a link to '{}', which does not exist", path.string(), target.string());
+}
+
 void refuse_dangling_link(const fs::path& path, int error_of_open) {
   std::error_code error;
   if (error_of_open != ENOENT) return;
   const fs::path target = fs::read_symlink(path, error);
-  if (!error)
-    throw IoError("'{}' is a link to '{}', which does not exist", path.string(), target.string());
+  if (!error) fail_dangling(path, target);
 }
 
 int open_descriptor(const fs::path& path, int flags) {
@@ -125,8 +128,7 @@ File File::open(const fs::path& path) {
   if (link.empty()) return file;
   const fs::path target = (directory_of(path) / link).lexically_normal();
   std::error_code error;
-  if (!fs::is_regular_file(target, error))
-    throw InputError("'{}' is a link to '{}', which does not exist", path.string(), link);
+  if (!fs::is_regular_file(target, error)) fail_dangling(path, link);
   return open_regular(target);
 }
 

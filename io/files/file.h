@@ -24,8 +24,8 @@ class File {
 
   /// Opens an existing regular file for reading. Symbolic links are followed, and so is a text file
   /// of one line such as ../../blobs/DIGEST: it is what remains of a link of a Hugging Face cache
-  /// where there are no links. If the file that it leads to does not exist: IoError for a link,
-  /// InputError for the text of one. ForeignFile for a Git LFS pointer.
+  /// where there are no links. IoError for a link of either kind to a file that does not exist,
+  /// ForeignFile for a Git LFS pointer.
   static File open(const std::filesystem::path& path);
   /// The same, but a small text file is only a text file.
   static File open_regular(const std::filesystem::path& path);

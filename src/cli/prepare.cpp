@@ -4,6 +4,7 @@
 
 #include "cli/command.h"
 #include "cli/prepare_command.h"
+#include "core/log.h"
 #include "core/text/spelling.h"
 #include "parallel/agreement.h"
 #include "parallel/mpi_session.h"
@@ -76,6 +77,7 @@ ExitCode run_prepare(const Arguments& arguments) {
                        fmt::join(names(), ", "), name.empty() ? "none" : "'" + name + "'",
                        guess(name));
   });
+  log::set_up(world->rank(), world->size(), "warn");
   source->run({arguments.begin() + 1, arguments.end()}, *world);
   return ExitCode::kDone;
 }

@@ -178,11 +178,10 @@ TEST_F(PrepareSourcesTest, OneEmptyInputAmongOthersIsNoError) {
                          write("e.jsonl", row + "\n" + row + "\n")};
   const Output one = prepare(arguments + Arguments{"--output", out("one")});
   ASSERT_EQ(one.code, 0) << one.all();
-  EXPECT_THAT(
-      one.out,
-      AllOf(HasSubstr("prepared 3 samples"), HasSubstr("1 rejected, 2 shards"),
-            testing::ContainsRegex("b.h5 +0 samples[^\n]*\n  read 0 rows, rejected 0\n"),
-            HasSubstr("read 1 row, rejected 1: 1 malformed row; the first is " + arguments[5])));
+  EXPECT_THAT(one.out, AllOf(HasSubstr("prepared 3 samples"), HasSubstr("1 rejected, 2 shards"),
+                             HasSubstr("/b no samples\n  read 0 rows, rejected 0\n"),
+                             HasSubstr("read 1 row, rejected 1: 1 malformed row; the first is " +
+                                       arguments[5])));
   EXPECT_THAT(names(out("one")),
               ElementsAre("a.finished", "a.h5", "a.h5.xxh", "b.finished", "c.finished",
                           "d-rejects.jsonl", "d.finished", "e.finished", "e.h5", "e.h5.xxh"));
@@ -210,10 +209,10 @@ TEST_F(PrepareSourcesTest, OpenVqaHasItsClasses) {
                                                 {"Reasoning", 31}, {"Color", 30},  {"Place", 22},
                                                 {"Action", 20},    {"Spatial", 15}};
   for (const auto& [name, count] : published)
-    EXPECT_THAT(output.out,
-                testing::ContainsRegex(fmt::format("Open_VQA_images-{}.h5 [^\n]*\n  read {} rows, "
-                                                   "rejected {}: {} missing picture",
-                                                   name, count, count, count)));
+    EXPECT_THAT(output.out, testing::ContainsRegex(
+                                fmt::format("Open_VQA_images-{} +no samples\n  read {} rows, "
+                                            "rejected {}: {} missing picture",
+                                            name, count, count, count)));
   EXPECT_THAT(output.out, HasSubstr("302 rejected"));
 }
 

@@ -27,13 +27,18 @@ inline void require(bool holds, const char* what) {
   std::abort();
 }
 
-/// Any input may be refused with InputError; any other exception of `read` ends the program.
+/// Any input may be refused with InputError. Only the text of a link to nothing is answered like a
+/// missing file (io::File::open). Any other exception of `read` ends the program.
 template <typename Read>
 bool accepts(const Read& read) {
   try {
     read();
     return true;
   } catch (const InputError&) {
+    return false;
+  } catch (const IoError& error) {
+    require(std::string_view(error.what()).find("is a link to '") != std::string_view::npos,
+            "no error of input or output");
     return false;
   }
 }

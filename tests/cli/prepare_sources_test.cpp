@@ -473,15 +473,15 @@ TEST_F(PrepareSourcesTest, AnInputThatIsReadTwiceIsSaid) {
   Output output = prepare(
       {"jsonl", "--input", out("x.jsonl"), out("y.jsonl"), out("z.jsonl"), "--output", out("o")});
   ASSERT_EQ(output.code, 0) << output.all();
-  EXPECT_THAT(output.out,
+  EXPECT_THAT(output.err,
               HasSubstr("y.jsonl is the same as " + out("x.jsonl") + ": its rows are read twice"));
-  EXPECT_THAT(output.out, Not(HasSubstr("z.jsonl is")));
+  EXPECT_THAT(output.err, Not(HasSubstr("z.jsonl is")));
   fs::create_directories(out("photos/sub/below"));
   fs::copy(fs::path(root_) / "000000008762.jpg", folder_ / "photos/sub/below/1.jpg");
   write("photos/sub/below/1.txt", "x");
   output = prepare({"folder", "--input", out("photos"), out("photos/sub"), "--output", out("p")});
   ASSERT_EQ(output.code, 0) << output.all();
-  EXPECT_THAT(output.out,
+  EXPECT_THAT(output.err,
               HasSubstr("photos/sub is inside " + out("photos") + ": its rows are read"));
 }
 

@@ -94,8 +94,8 @@ TEST_F(SourceFolderTest, EveryFileIsAccountedFor) {
   EXPECT_EQ(entries, account.entries);
   EXPECT_EQ(account.entries, 21);
   EXPECT_EQ(found.size(), 7u);
-  for (const char* kind : {"samples", "no text", "no picture", "empty text", "damaged picture",
-                           "malformed row", "missing picture"})
+  for (const char* kind : {"samples", "no text", "no picture", "empty text",
+                           "unknown picture format", "malformed row", "missing picture"})
     EXPECT_TRUE(found.contains(kind)) << kind;
 }
 

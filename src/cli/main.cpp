@@ -13,9 +13,11 @@
 #include <system_error>
 
 #include "cli/command.h"
+#include "cli/fault_option.h"
 #include "cli/launch.h"
 #include "cli/runtime.h"
 #include "core/fault.h"
+#include "core/fault_points.h"
 #include "core/process/end_process.h"
 #include "core/process/out_of_memory.h"
 #include "core/text/spelling.h"
@@ -111,15 +113,24 @@ int run(parallel::Communicator& world, int argc, char** argv) {
     if (world.rank() == 0) fmt::print("{}\n", software_version());
     return 0;
   }
-  const Arguments arguments(argv + 2, argv + argc);
+  Arguments arguments(argv + 2, argv + argc);
   const Command* command = nullptr;
+  bool wants_fault_help = false;
   parallel::agree(world, [&] {
     command = &find_command(name);
     const std::string lost = parallel::lost_world(parallel::process_environment(), world.size());
     if (!lost.empty() && !works_alone(name, arguments)) throw UsageError("{}: {}", name, lost);
     if (const char* plans = std::getenv("LYNCEUS_FAULT"))
       fault::parse_plans(plans);  // reports typos early
+    wants_fault_help = take_faults(name, &arguments);
   });
+  if (wants_fault_help) {
+    if (world.rank() == 0) fmt::print("{}", fault::fault_help());
+    return 0;
+  }
+  if (fault::is_armed() && world.rank() == 0)
+    fmt::print(stderr, "warning: this start fails on purpose (--fault or LYNCEUS_FAULT): {}\n",
+               fault::describe_armed());
   return static_cast<int>(command->run(arguments));
 }
 

@@ -40,6 +40,8 @@ next one is refused with exit code 93; --restart-anyway forces it.
 A rank that makes no progress for longer than the limits in [watchdog] is named, and the job ends with
 exit code 124. Start the same command again to continue.
 
+`lynceus train --fault help` lists places where a run can be made to fail on purpose, to test what survives.
+
 )";
 
 /// Without any of these keys the model would be a LLaMA-7B with random values.

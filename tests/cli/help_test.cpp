@@ -65,6 +65,7 @@ TEST(Help, NamesWhatIsThere) {
     EXPECT_GT(options.size(), 5u);
     if (command[0] == "verify") options.insert("tolerances");
     options.insert("ranks");
+    if (command[0] == "train") options.insert("fault");
     for (const std::string& name : named)
       EXPECT_TRUE(options.contains(name) || name == "section.key")
           << command[0] << " --help mentions --" << name;
@@ -76,7 +77,7 @@ TEST(Help, NamesWhatIsThere) {
     if (command[0] == "evaluate") continue;  // needs a run; its keys are train's
     const Output printed = run(print);
     EXPECT_EQ(printed.code, 0) << printed.all();
-    for (const char* always : {"config", "print-config", "help", "section.key", "ranks"})
+    for (const char* always : {"config", "print-config", "help", "section.key", "ranks", "fault"})
       options.erase(always);
     EXPECT_EQ(options, keys_of(printed.out)) << command[0];
   }

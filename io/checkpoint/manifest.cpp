@@ -19,6 +19,8 @@ constexpr const char* kFormat = "lynceus-checkpoint";
 constexpr int64_t kVersion = 2;
 constexpr uint64_t kBlockBytes = 4ull << 20;
 constexpr uint64_t kMaxManifestBytes = 256ull << 20;
+constexpr const char* kSkip = "skip";
+constexpr const char* kRollback = "rollback";
 constexpr std::string_view kDigestKey = ",\n\"digest\": \"";
 
 [[noreturn]] void refuse(const std::string& origin, const std::string& reason) {
@@ -115,6 +117,30 @@ void parse_config(const Json& json, Manifest& manifest) {
   }
 }
 
+std::vector<LeftOutStep> parse_left_out(const Json& json) {
+  std::vector<LeftOutStep> steps;
+  for (const Json& entry : json.elements()) {
+    LeftOutStep step;
+    step.step = entry.at("step").integer(1);
+    const std::string policy = entry.at("policy").string();
+    if (policy != kSkip && policy != kRollback)
+      throw InputError("{}: expected {} or {}, found '{}'", entry.at("policy").where(), kSkip,
+                       kRollback, policy);
+    step.rolled_back = policy == kRollback;
+    step.first_sample = entry.at("first_sample").integer(0);
+    step.end_sample = entry.at("end_sample").integer(step.first_sample + 1);
+    steps.push_back(step);
+  }
+  return steps;
+}
+
+JsonValue to_json(const LeftOutStep& step) {
+  return JsonValue::object({{"step", step.step},
+                            {"policy", step.rolled_back ? kRollback : kSkip},
+                            {"first_sample", step.first_sample},
+                            {"end_sample", step.end_sample}});
+}
+
 /// InputError unless the tensors and the frame together have the size of the file.
 void check_cover(const Json& file, const Manifest& manifest) {
   uint64_t end = 0;
@@ -182,6 +208,7 @@ Manifest parse_checked(const std::string& text, const std::string& origin) {
   manifest.datasets = parse_strings(json.at("datasets"));
   for (const auto& [key, value] : json.at("parameter_steps").members())
     manifest.parameter_steps[key] = value.integer(0);
+  if (const auto found = json.find("left_out")) manifest.left_out = parse_left_out(*found);
   for (const Json& tensor : json.at("tensors").elements()) {
     manifest.tensors.push_back(parse_tensor(tensor));
     const size_t count = manifest.tensors.size();
@@ -237,6 +264,9 @@ std::string to_text(const Manifest& manifest) {
   add("step", manifest.step);
   add("samples_seen", manifest.samples_seen);
   add("damaged_samples", manifest.damaged_samples);
+  JsonValue left_out = JsonValue::array();
+  for (const LeftOutStep& step : manifest.left_out) left_out.push_back(to_json(step));
+  add("left_out", left_out);
   add("software", manifest.software);
   add("config", config);
   add("seeds", seeds);

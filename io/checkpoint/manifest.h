@@ -55,6 +55,16 @@ struct FrozenWeights {
   bool operator==(const FrozenWeights&) const = default;
 };
 
+/// A step whose update was left out because a number was not finite.
+struct LeftOutStep {
+  int64_t step = 0;          ///< its number, from 1
+  bool rolled_back = false;  ///< true: the run went back, and no later step uses its samples
+  int64_t first_sample = 0;  ///< its samples, as indexes in the run: from this one
+  int64_t end_sample = 0;    ///< up to the one before this
+
+  bool operator==(const LeftOutStep&) const = default;
+};
+
 struct Manifest {
   // Set by the trainer.
   int64_t step = 0;          ///< optimizer steps done
@@ -68,6 +78,7 @@ struct Manifest {
   std::map<std::string, std::string> datasets;  ///< name -> fingerprint
   std::map<std::string, int64_t> parameter_steps;  ///< Adam's count per parameter
   int64_t damaged_samples = 0;                     ///< of samples_seen: replaced and not scored
+  std::vector<LeftOutStep> left_out;               ///< in the order in which they happened
 
   // Set by the writer of the checkpoint.
   uint64_t file_bytes = 0;              ///< of state.h5

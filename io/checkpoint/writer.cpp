@@ -237,6 +237,19 @@ TrialResult CheckpointStore::try_out(std::span<const CheckpointTensor> tensors) 
   return result;
 }
 
+void CheckpointStore::set_left_out(int64_t step, const std::vector<LeftOutStep>& left_out) {
+  parallel::agree(world_, [&] {
+    if (world_.rank() != 0) return;
+    if (options_.lease != nullptr && !options_.lease->still_mine())
+      throw IoError("{}: the lease of this run was taken over by another process",
+                    (options_.run_directory / kLeaseName).string());
+    const fs::path checkpoint = checkpoint_path(options_.run_directory, step);
+    Manifest manifest = read_manifest(checkpoint);
+    manifest.left_out = left_out;
+    atomic_write_text(checkpoint / kManifestName, to_text(manifest));
+  });
+}
+
 std::vector<fs::path> CheckpointStore::set_aside_newer(int64_t step) {
   return io::set_aside_newer(world_, options_.run_directory, step);
 }

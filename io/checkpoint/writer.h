@@ -59,6 +59,10 @@ class CheckpointStore {
   /// first failure.
   TrialResult try_out(std::span<const CheckpointTensor> tensors);
 
+  /// Replaces the list of left-out steps in the manifest of a committed checkpoint, atomically; its
+  /// tensors stay. AgreedError: it cannot be read or written, or the lease is lost.
+  void set_left_out(int64_t step, const std::vector<LeftOutStep>& left_out);
+
   /// io::set_aside_newer() for this run.
   std::vector<std::filesystem::path> set_aside_newer(int64_t step);
 

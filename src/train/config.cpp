@@ -46,6 +46,7 @@ void TrainConfig::check(ConfigFaults* faults) const {
   faults->at_least("train.validation_samples", validation_samples, 0);
   faults->at_least("train.digest_every", digest_every, 0);
   faults->not_negative("train.max_hours", max_hours);
+  faults->within("train.nonfinite_limit", nonfinite_limit, 1, kNonfiniteWindow);
 }
 
 void OptimizerConfig::check(ConfigFaults* faults) const {

@@ -56,6 +56,9 @@ struct MicroBatchConfig {
   void check(ConfigFaults* faults) const;
 };
 
+/// train.nonfinite_limit counts within this number of steps.
+constexpr int64_t kNonfiniteWindow = 100;
+
 struct TrainConfig : MicroBatchConfig {
   int64_t steps = 1000;
   int64_t global_batch_size = 64;
@@ -65,6 +68,8 @@ struct TrainConfig : MicroBatchConfig {
   int64_t validation_samples = 0;
   int64_t digest_every = 1000;
   double max_hours = 0;
+  std::string nonfinite = "stop";
+  int64_t nonfinite_limit = 10;
 
   template <typename Visitor>
   void visit(Visitor& v) {
@@ -86,6 +91,13 @@ struct TrainConfig : MicroBatchConfig {
     v.field("train.max_hours", max_hours,
             "hours from the start of the process after which it must have ended, with a checkpoint "
             "and exit code 75; 0: only the end of the job counts, if it is known");
+    v.choice(
+        "train.nonfinite", nonfinite, {"stop", "skip", "rollback"},
+        "after a step whose loss or gradient is not finite: end the run, leave out the update, "
+        "or go back to the last checkpoint and leave out the samples");
+    v.field("train.nonfinite_limit", nonfinite_limit,
+            "such steps within 100 steps that end the run although train.nonfinite is skip or "
+            "rollback; at most 100");
   }
   void check(ConfigFaults* faults) const;
 };

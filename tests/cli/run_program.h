@@ -213,6 +213,9 @@ inline bool is_stopped(pid_t process) {
   return text.at(text.rfind(')') + 2) == 'T';
 }
 
+/// Whether a line of metrics.jsonl is that of a step.
+inline bool is_step(const std::string& line) { return member(line, "kind") == "\"step\""; }
+
 /// metrics.jsonl without measured times; the lines of validations separately.
 struct Metrics {
   std::vector<std::string> steps, validations;
@@ -224,6 +227,7 @@ inline Metrics metrics_of(const fs::path& run_directory) {
       metrics.validations.push_back(line);
       continue;
     }
+    if (!is_step(line)) continue;
     std::string kept;
     for (const char* key : {"step", "samples_seen", "loss", "scored_tokens", "grad_norm", "lr",
                             "cut_tokens", "damaged_samples"})
@@ -237,7 +241,7 @@ inline Metrics metrics_of(const fs::path& run_directory) {
 inline std::vector<double> numbers_of(const fs::path& run_directory, const std::string& key) {
   std::vector<double> numbers;
   for (const std::string& line : lines_of(run_directory / "metrics.jsonl"))
-    if (member(line, "validation").empty()) numbers.push_back(std::stod(member(line, key)));
+    if (is_step(line)) numbers.push_back(std::stod(member(line, key)));
   return numbers;
 }
 

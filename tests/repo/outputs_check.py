@@ -91,6 +91,10 @@ def main():
                 tables["metrics.jsonl", 1])
         compare("metrics of a validation", keys_of(line for line in lines if "validation" in line),
                 tables["metrics.jsonl", 2])
+        train(folder, "bad", "--train.steps", "2", "--train.nonfinite", "skip", "--fault", "step.gradient#1:do")
+        compare("metrics of a step that is not finite",
+                keys_of(line for line in lines_of(folder / "bad/metrics.jsonl") if line["kind"] == "nonfinite"),
+                tables["metrics.jsonl", 3])
         scores = run([LYNCEUS, "evaluate", "--run", str(folder / "run")])
         compare("evaluate", keys_of(json.loads(line) for line in scores.splitlines()), tables["evaluate", 1])
         incarnations = lines_of(folder / "run/incarnations.jsonl")

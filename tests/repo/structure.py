@@ -54,9 +54,10 @@ PARTS = {
         "data": ".",
         "step": ". data",
         "metrics": ". data step",
+        "nonfinite": ". data step",
         "incarnation": "",
         "watch": ". data step incarnation",
-        "run": ". data step metrics watch incarnation",
+        "run": ". data step metrics nonfinite watch incarnation",
     },
     "prepare": {
         "rows": "",

@@ -177,14 +177,18 @@ void BatchLoader::drop_damaged(PreparedStep* step) const {
 }
 
 TrainingData::TrainingData(BatchLoader* loader, Mixture mixture, int64_t global_batch_size,
-                           int depth)
-    : loader_(loader), mixture_(std::move(mixture)), global_batch_size_(global_batch_size) {
+                           int depth, LeftOutSamples left_out)
+    : loader_(loader),
+      mixture_(std::move(mixture)),
+      global_batch_size_(global_batch_size),
+      left_out_(std::move(left_out)) {
   for (int i = 0; i < depth; ++i) begin_next();
 }
 
 void TrainingData::begin_next() {
   std::vector<PlannedSample> batch;
   for (int64_t i = 0; i < global_batch_size_; ++i) {
+    mixture_.seek(left_out_.next_used(mixture_.index()));
     const int64_t index = mixture_.index();
     batch.push_back(loader_->plan_sample(index, mixture_.next()));
   }

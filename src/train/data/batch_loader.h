@@ -9,6 +9,7 @@
 #include "io/media/media_loader.h"
 #include "io/text/prompt.h"
 #include "train/config.h"
+#include "train/data/left_out.h"
 #include "train/data/mixture.h"
 #include "train/data/replica_batch.h"
 
@@ -106,7 +107,8 @@ class BatchLoader {
 class TrainingData {
  public:
   /// Begins to load `depth` batches, from the current index of `mixture`.
-  TrainingData(BatchLoader* loader, Mixture mixture, int64_t global_batch_size, int depth);
+  TrainingData(BatchLoader* loader, Mixture mixture, int64_t global_batch_size, int depth,
+               LeftOutSamples left_out = {});
   /// Waits until next() need not wait, or until this process is asked to stop.
   void wait_or_stop() { loader_->wait_or_stop(); }
   /// The oldest batch whose loading was begun. Collective over the replica.
@@ -119,6 +121,7 @@ class TrainingData {
   BatchLoader* loader_;
   Mixture mixture_;
   int64_t global_batch_size_;
+  LeftOutSamples left_out_;
 };
 
 }  // namespace lynceus::train

@@ -23,7 +23,7 @@ struct TimeAccount {
   double load = 0;   ///< weights, data, checkpoint, trial save
   double step = 0;   ///< useful: steps that a checkpoint has, or that later steps build on
   double save = 0;
-  double lost = 0;  ///< steps after the last checkpoint, which must be repeated
+  double lost = 0;  ///< steps after the last checkpoint or rolled back, which must be repeated
   double validation = 0;
   double waiting = 0;  ///< for data
 

@@ -1,6 +1,9 @@
 // Writes metrics as JSON lines and cuts the file at the step that a run resumes from.
 #include "train/metrics/metrics.h"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include <cmath>
 #include <fstream>
 #include <optional>
@@ -27,6 +30,13 @@ std::string quoted(const std::string& text) {
 std::string to_json(const MetricValue& value) {
   if (const auto* integer = std::get_if<int64_t>(&value)) return std::to_string(*integer);
   if (const auto* text = std::get_if<std::string>(&value)) return quoted(*text);
+  if (const auto* integers = std::get_if<std::vector<int64_t>>(&value))
+    return fmt::format("[{}]", fmt::join(*integers, ", "));
+  if (const auto* texts = std::get_if<std::vector<std::string>>(&value)) {
+    std::vector<std::string> elements;
+    for (const std::string& text : *texts) elements.push_back(quoted(text));
+    return fmt::format("[{}]", fmt::join(elements, ", "));
+  }
   const double number = std::get<double>(value);
   return std::isfinite(number) ? fmt::format("{}", number) : "null";
 }

@@ -13,7 +13,8 @@
 
 namespace lynceus::train {
 
-using MetricValue = std::variant<int64_t, double, std::string>;
+using MetricValue =
+    std::variant<int64_t, double, std::string, std::vector<int64_t>, std::vector<std::string>>;
 using Metrics = std::vector<std::pair<std::string, MetricValue>>;
 
 /// {"step": 1, "loss": 2.5}. Numbers are written so that reading gives the same bits; null if not

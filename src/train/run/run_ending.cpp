@@ -2,11 +2,12 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <filesystem>
 
 #include "core/log.h"
 #include "core/text/units.h"
 #include "io/files/file.h"
-#include "parallel/agreement.h"
+#include "train/incarnation/node_ledger.h"
 
 namespace lynceus::train {
 
@@ -33,6 +34,14 @@ void recall_pace(const IncarnationLog& incarnation, Pace* pace) {
     pace->recall(at->ended->largest_step, at->ended->largest_save);
     return;
   }
+}
+
+parallel::AgreedError lost_lease(const TrainingRun& run) {
+  return parallel::AgreedError(
+      ExitCode::kIo,
+      fmt::format("{}: another process took the lease of this run: stopped after step {} "
+                  "without saving",
+                  (run.directory / io::kLeaseName).string(), run.position.step));
 }
 
 RunEnding ending_by(ExitCode code, bool time_is_up, const TrainingRun& run) {
@@ -95,9 +104,9 @@ void record_ending(TrainingRun* run, const StopClock& clock, const Pace& pace,
   end.largest_save = pace.save();
   end.seconds = {.start = ending.start_seconds,
                  .load = clock.spent(Activity::kLoading),
-                 .step = std::max(0.0, clock.spent(Activity::kStep) - ending.unsaved_seconds),
+                 .step = std::max(0.0, clock.spent(Activity::kStep) - ending.lost_seconds),
                  .save = clock.spent(Activity::kSave),
-                 .lost = ending.unsaved_seconds,
+                 .lost = ending.lost_seconds,
                  .validation = clock.spent(Activity::kValidation),
                  .waiting = clock.spent(Activity::kWaiting)};
   if (!ending.is_agreed) end.failures.push_back({0, run->nodes.front(), ending.cause});
@@ -113,6 +122,15 @@ void record_ending(TrainingRun* run, const StopClock& clock, const Pace& pace,
   io::atomic_write_text(run->directory / kSummaryName, summary.to_json().dump_replacing() + "\n");
 } catch (const std::exception& error) {
   log::warn("no summary: {}", error.what());
+}
+
+void note_failure_of_rank(const Runtime& rt, const std::string& run, const std::string& what) {
+  const int rank = rt.grid.world->rank();
+  const auto log_file = std::filesystem::path(run) / "log" / "train.log";
+  const bool opens_log = rank > 0 && std::filesystem::exists(log_file);
+  if (opens_log) log::add_file(log_file.string());
+  log::file_error(fmt::format("rank {}: {}", rank, what));
+  if (opens_log) note_failure(run, {rank, node_name(), what});
 }
 
 }  // namespace lynceus::train

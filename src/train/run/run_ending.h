@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "parallel/agreement.h"
 #include "train/incarnation/job_clock.h"
 #include "train/incarnation/summary.h"
 #include "train/run/stop_answer.h"
@@ -25,12 +26,16 @@ struct RunEnding {
   ExitCode code = ExitCode::kDone;
   std::string cause;
   bool by_request = false;
-  bool is_agreed = true;       ///< otherwise the error is of this rank alone
-  int64_t saved_step = -1;     ///< of the newest checkpoint; -1: there is none
-  double start_seconds = 0;    ///< until the trainer began
-  double unsaved_seconds = 0;  ///< of the steps after the newest checkpoint
+  bool is_agreed = true;     ///< otherwise the error is of this rank alone
+  int64_t saved_step = -1;   ///< of the newest checkpoint; -1: there is none
+  double start_seconds = 0;  ///< until the trainer began
+  double lost_seconds = 0;   ///< of the steps after the newest checkpoint and of rolled-back ones
   std::optional<ResourceUse> used;
 };
+
+/// The error that ends a run whose lease another process has taken, on all ranks: a checkpoint of
+/// this process would be refused.
+parallel::AgreedError lost_lease(const TrainingRun& run);
 
 /// The ending by kDone, or by kRequeue; `time_is_up`: because the job ends.
 RunEnding ending_by(ExitCode code, bool time_is_up, const TrainingRun& run);
@@ -46,5 +51,8 @@ void log_stopped(const TrainingRun& run, bool time_is_up);
 /// file that cannot be written is a warning.
 void record_ending(TrainingRun* run, const StopClock& clock, const Pace& pace,
                    const JobClock* job_clock, const RunEnding& ending);
+
+/// Adds an error of this rank alone to the log of the run and to the records of failing nodes.
+void note_failure_of_rank(const Runtime& rt, const std::string& run, const std::string& what);
 
 }  // namespace lynceus::train

@@ -57,7 +57,7 @@ void RunReport::write_step(const StepDone& step, const RunPosition& position, Pr
   const StepTotals& totals = result.totals;
   balance_.add(prepared.replica_imbalance, totals.most_patch_tokens(), totals.patch_tokens(),
                rt_.grid.world->size());
-  if (writes() && !result.updated)
+  if (writes() && !result.updated && result.finite)
     log::warn("step {}: no scored token, no parameter was updated", position.step);
   progress->note(fmt::format("loss of this step {:.4f}", result.loss));
   progress->advance();
@@ -97,6 +97,22 @@ void RunReport::log_window(const RunPosition& position, double lr) {
       static_cast<double>(position.samples_seen) / static_cast<double>(samples_of_epoch_),
       window_.loss(), window_.gradient_norm(), lr, window_.samples_per_second(), rate);
   window_ = {};
+}
+
+void RunReport::write_nonfinite(const NonfiniteStep& bad) {
+  if (!writes()) return;
+  std::vector<std::string> samples;
+  for (const auto& [index, sample] : bad.origin.samples) samples.push_back(sample);
+  const std::vector<int64_t> ranks(bad.origin.ranks.begin(), bad.origin.ranks.end());
+  metrics_.append({{"step", bad.step},
+                   {"kind", std::string("nonfinite")},
+                   {"policy", bad.policy},
+                   {"loss", bad.result.loss},
+                   {"grad_norm", bad.result.gradient_norm},
+                   {"place", std::string(name_of(bad.origin.place))},
+                   {"ranks", ranks},
+                   {"parameters", bad.origin.parameters},
+                   {"samples", samples}});
 }
 
 void RunReport::write_validation(int64_t step, const std::vector<SetScore>& scores) {

@@ -14,6 +14,7 @@
 #include "train/metrics/step_lines.h"
 #include "train/metrics/step_window.h"
 #include "train/metrics/validation.h"
+#include "train/nonfinite/nonfinite_origin.h"
 #include "train/run/run_config.h"
 #include "train/run/run_state.h"
 #include "train/step/step.h"
@@ -26,6 +27,14 @@ struct StepDone {
   const StepResult& result;
   double lr;
   double seconds;  ///< including the wait for data
+};
+
+/// A step whose loss or gradient is not finite, and what the run does about it.
+struct NonfiniteStep {
+  int64_t step;
+  std::string policy;  ///< stop, skip or rollback
+  const StepResult& result;
+  const NonfiniteOrigin& origin;
 };
 
 class RunReport {
@@ -46,6 +55,7 @@ class RunReport {
   void write_samples(const std::string& rows);
   /// `position` is after the step.
   void write_step(const StepDone& step, const RunPosition& position, Progress* progress);
+  void write_nonfinite(const NonfiniteStep& bad);
   void write_validation(int64_t step, const std::vector<SetScore>& scores);
   /// Whether metrics.jsonl has a validation of `step`. On rank 0.
   bool has_validation(int64_t step) const { return metrics_.has_validation(step); }

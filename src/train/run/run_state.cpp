@@ -10,7 +10,6 @@
 #include "core/log.h"
 #include "core/version.h"
 #include "io/checkpoint/reader.h"
-#include "model/parameter_value.h"
 #include "parallel/agreement.h"
 #include "train/run/checkpoint_choice.h"
 
@@ -135,7 +134,9 @@ bool may_change_on_resume(const std::string& key) {
       "train.validate_every", "train.validation_samples", "train.digest_every", "data.validation",
       "data.max_bad",
       // When this start ends.
-      "train.max_hours"};
+      "train.max_hours",
+      // What is done about numbers that are not finite, which a run may learn to need.
+      "train.nonfinite", "train.nonfinite_limit"};
   return std::find(std::begin(kKeys), std::end(kKeys), key) != std::end(kKeys);
 }
 
@@ -158,6 +159,7 @@ io::SaveResult RunState::save(io::CheckpointStore* store, const RunPosition& pos
     manifest.config.push_back({value.key, value.value});
   manifest.seeds["train.seed"] = identity_.seed;
   manifest.damaged_samples = position.damaged_samples;
+  manifest.left_out = position.left_out;
   for (const auto& [module, weights] : identity_.origins)
     if (!model_->config.llm.trains(module)) manifest.frozen_weights[module] = weights;
   manifest.tokenizer = identity_.tokenizer;
@@ -214,18 +216,33 @@ std::optional<RunPosition> RunState::resume(const RunOptions& options) {
   const model::HostTensors values(rt_, tensors());
   const auto loaded = load_selected(rt_, options, values.tensors(), load);
   if (!loaded) return std::nullopt;
-  values.write_back();
-  model::refresh_rounded(rt_, model_);
-  for (TrainedParameter& trained : optimizer_->parameters()) {
-    const auto found = loaded->manifest.parameter_steps.find(trained.parameter->name);
-    trained.steps = found == loaded->manifest.parameter_steps.end() ? 0 : found->second;
-  }
+  RunPosition position = take(loaded->manifest, values);
   load_frozen(rt_, model_, loaded->manifest, &identity_.origins);
   for (const ConfigDifference& found : config_differences(loaded->manifest, identity_.config))
     log::info("changed since the checkpoint: {} from {} to {}", found.key, found.theirs,
               found.mine);
-  return RunPosition{loaded->manifest.step, loaded->manifest.samples_seen,
-                     loaded->manifest.damaged_samples};
+  return position;
+}
+
+RunPosition RunState::take(const io::Manifest& manifest, const model::HostTensors& values) const {
+  values.write_back();
+  model::refresh_rounded(rt_, model_);
+  for (TrainedParameter& trained : optimizer_->parameters()) {
+    const auto found = manifest.parameter_steps.find(trained.parameter->name);
+    trained.steps = found == manifest.parameter_steps.end() ? 0 : found->second;
+  }
+  return {manifest.step, manifest.samples_seen, manifest.damaged_samples, manifest.left_out};
+}
+
+RunPosition RunState::roll_back(const RunOptions& options) const {
+  RunOptions newest = options;
+  newest.resume = "auto";
+  const model::HostTensors values(rt_, tensors());
+  const auto loaded = load_selected(rt_, newest, values.tensors(), {});
+  if (!loaded)
+    throw parallel::AgreedError(ExitCode::kNumeric,
+                                fmt::format("{}: no committed checkpoint", options.run));
+  return take(loaded->manifest, values);
 }
 
 void RunState::initialize_from(const RunOptions& options) {

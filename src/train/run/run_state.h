@@ -10,6 +10,7 @@
 
 #include "core/config/config.h"
 #include "io/checkpoint/writer.h"
+#include "model/parameter_value.h"
 #include "train/run/run_options.h"
 #include "train/run/weight_origins.h"
 #include "train/step/optimizer.h"
@@ -21,6 +22,9 @@ struct RunPosition {
   int64_t step = 0;  ///< optimizer steps done
   int64_t samples_seen = 0;
   int64_t damaged_samples = 0;  ///< of the samples seen: replaced and not scored
+  /// Steps whose update was left out because a number was not finite. Samples of those that were
+  /// rolled back are not among the samples seen.
+  std::vector<io::LeftOutStep> left_out = {};
 };
 
 /// What a resume compares.
@@ -50,6 +54,10 @@ class RunState {
   /// each difference is named. InputError if only data differs.
   std::optional<RunPosition> resume(const RunOptions& options);
 
+  /// Collective: fills values, moments and step counts from the newest intact checkpoint of this
+  /// run. AgreedError if there is none.
+  RunPosition roll_back(const RunOptions& options) const;
+
   /// Collective: takes the values, without moments, of the checkpoint that `options.init` names
   /// (train/run/weight_origins.h). UsageError if frozen values would come from this run itself.
   void initialize_from(const RunOptions& options);
@@ -59,6 +67,8 @@ class RunState {
  private:
   std::vector<io::CheckpointTensor> tensors() const;
   void accept(const io::Manifest& manifest, const RunOptions& options) const;
+  /// Takes over what a load has read into `values`.
+  RunPosition take(const io::Manifest& manifest, const model::HostTensors& values) const;
 
   const Runtime& rt_;
   model::LynxModel* model_;

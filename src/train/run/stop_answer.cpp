@@ -5,6 +5,9 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "core/log.h"
+#include "parallel/launch/launcher_output.h"
+
 namespace lynceus::train {
 namespace {
 
@@ -86,6 +89,15 @@ std::string answer_to_stop(const StopSituation& s) {
                     "; if it does, the checkpoint of step {} remains and the steps after it are "
                     "lost, {} so far",
                     s.saved_step, lost);
+}
+
+void give_answer(StopSituation situation, bool by_launcher) {
+  if (by_launcher) situation.limit = seconds_until_kill();
+  const std::string line = answer_to_stop(situation);
+  if (by_launcher && parallel::write_to_mpirun(line))
+    log::file_warn(line);
+  else
+    log::warn("{}", line);
 }
 
 std::optional<double> seconds_until_kill() {

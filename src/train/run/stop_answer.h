@@ -28,6 +28,10 @@ struct StopSituation {
 /// One line: "asked to stop: ...".
 std::string answer_to_stop(const StopSituation& situation);
 
+/// Answers on terminal and log. `by_launcher`: the request came through it; mpirun prints nothing
+/// of its ranks while it ends them, so the line goes to mpirun's own terminal.
+void give_answer(StopSituation situation, bool by_launcher);
+
 /// Seconds from a signal to Open MPI's mpirun to the kill of its ranks; nullopt: another launcher,
 /// or none.
 std::optional<double> seconds_until_kill();

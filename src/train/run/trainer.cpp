@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <functional>
+#include <memory>
 #include <optional>
 
 #include "core/log.h"
@@ -13,7 +15,6 @@
 #include "core/trace.h"
 #include "kernels/gemm.h"
 #include "parallel/agreement.h"
-#include "parallel/launch/launcher_output.h"
 #include "train/data/sample_lines.h"
 #include "train/incarnation/node_ledger.h"
 #include "train/metrics/validation.h"
@@ -55,8 +56,7 @@ class Trainer {
         trace_(config->log.trace_range()) {
     stop_.relay_to(first_rank_here(*rt.grid.world));
     clock_.at(position().step);
-    if (position().step > 0) saved_step_ = position().step;
-    if (position().step > 0) clock_.found(position().step);
+    if (run_.has_checkpoint) clock_.found(saved_step_ = position().step);
   }
 
   /// Trains, and records the end.
@@ -78,7 +78,7 @@ class Trainer {
     const int64_t last = config_.options.stop_after > 0
                              ? std::min(config_.options.stop_after, config_.train.steps)
                              : config_.train.steps;
-    if (validation_is_missing()) validate_now();
+    if (run_.validation_is_missing()) validate_now();
     if (left_validation_) return leave();
     if (position().step >= last) {
       log::info("step {} is already done: nothing to train", position().step);
@@ -88,27 +88,31 @@ class Trainer {
     if (run_.incarnation)
       run_.incarnation->resumed(run_.first_step, start_seconds_, clock_.spent(Activity::kLoading));
     const auto begin = Clock::now();
-    BatchLoader loader = make_loader(run_.data.training, /*is_training=*/true);
     if (rt_.overlaps(&parallel::Overlap::vision)) {
       side_ = rt_.on(Stream(rt_.stream.device(), accelerator::Priority::kLow));
       kernels::search_products(side_->stream, kernels::searches_products(rt_.stream));
     }
-    TrainingData batches(&loader, run_.make_mixture(), config_.train.global_batch_size,
-                         side_ ? 3 : 2);
+    auto input = std::make_unique<TrainingInput>(run_, side_ ? 3 : 2);
     Progress progress(
         "train", last, "steps",
         {.file = run_.is_first_rank() ? stderr : nullptr, .done_before = position().step});
     while (position().step < last) {
       const auto waiting = Clock::now();  // the wait for data is part of a step
-      if (must_stop(&batches)) return stop(&progress);
-      const bool time_has_passed =
-          run_step(&batches, position().step + 1 == last, waiting, &progress);
+      if (must_stop(&input->batches)) return stop(&progress);
+      const StepEnd end =
+          run_step(&input->batches, position().step + 1 == last, waiting, &progress);
+      if (end == StepEnd::kRolledBack) {
+        input.reset();  // what it has loaded ahead belongs to the steps before
+        input = std::make_unique<TrainingInput>(run_, side_ ? 3 : 2);
+        continue;
+      }
       const bool is_last = position().step == last;
       // Before a validation, which may take long. A run that resumes from this checkpoint makes up
       // for a validation that is missing then.
-      if (is_last ? validation_is_due() : time_has_passed || saves_.is_due_at(position().step))
+      if (is_last ? run_.validation_is_due()
+                  : end == StepEnd::kSaveIsDue || saves_.is_due_at(position().step))
         save();
-      if (validation_is_due()) validate_now();
+      if (run_.validation_is_due()) validate_now();
       if (left_validation_) return stop(&progress);
     }
     finish(&progress);
@@ -116,26 +120,16 @@ class Trainer {
     return ExitCode::kDone;
   }
 
+  enum class StepEnd { kDone, kSaveIsDue, kRolledBack };
+
   RunPosition& position() { return run_.position; }
   bool time_is_up() const { return job_clock_ && job_clock_->is_up(); }
   void record(RunEnding ending) {
     ending.by_request = ending.by_request && !time_is_up();
     ending.saved_step = saved_step_;
     ending.start_seconds = start_seconds_;
-    ending.unsaved_seconds = unsaved_seconds_;
+    ending.lost_seconds = unsaved_seconds_ + rolled_back_seconds_;
     record_ending(&run_, clock_, pace_, job_clock_.get(), ending);
-  }
-  bool validation_is_due() {
-    const int64_t every = config_.train.validate_every;
-    return !run_.data.validation.empty() && position().step > 0 &&
-           ((every > 0 && position().step % every == 0) || position().step == config_.train.steps);
-  }
-
-  /// At the start: whether an earlier start ended before the validation of its last step.
-  bool validation_is_missing() {
-    if (!validation_is_due()) return false;
-    const bool is_there = run_.is_first_rank() && run_.report.has_validation(position().step);
-    return rt_.grid.world->broadcast(is_there ? "there" : "", 0).empty();
   }
 
   void enter(Activity activity) {
@@ -159,33 +153,20 @@ class Trainer {
     saves_.restart();
     log::info("{}", saves_.describe(position().step, last));
     if (run_.is_first_rank()) log_job_end(job_clock_.get());
-  }
-
-  BatchLoader make_loader(const std::vector<io::Dataset>& datasets, bool is_training) const {
-    return {rt_,
-            config_.model,
-            RunData::pointers(datasets),
-            run_.data.text(is_training),
-            batch_limits(config_.train),
-            transform_config(config_.data, config_.model.vision.image_size, config_.train.seed,
-                             is_training),
-            loader_threads(rt_, config_.data)};
+    // A rollback needs a checkpoint to go back to.
+    if (config_.train.nonfinite == "rollback" && !run_.has_checkpoint && !save())
+      throw parallel::AgreedError(ExitCode::kIo, "the state before the first step was not saved");
   }
 
   /// On rank 0, on the thread of the requests. mpirun forwards nothing while it ends its ranks.
   void answer(bool by_launcher) const {
     if (rt_.grid.world->rank() != 0) return;
-    StopSituation situation = clock_.situation();
-    if (by_launcher) situation.limit = seconds_until_kill();
-    const std::string line = answer_to_stop(situation);
-    if (by_launcher && parallel::write_to_mpirun(line))
-      log::file_warn(line);
-    else
-      log::warn("{}", line);
+    give_answer(clock_.situation(), by_launcher);
   }
 
-  /// -> whether rank 0's clock asks for a checkpoint, the same on all ranks.
-  bool run_step(TrainingData* batches, bool is_last, Clock::time_point begin, Progress* progress) {
+  /// -> what follows, the same on all ranks; a save is due by rank 0's clock.
+  StepEnd run_step(TrainingData* batches, bool is_last, Clock::time_point begin,
+                   Progress* progress) {
     const auto computing = Clock::now();
     enter(Activity::kStep);
     const bool is_first = position().step == run_.first_step;
@@ -198,10 +179,14 @@ class Trainer {
       print_schedule(rt_, config_.parallel.schedule, batch.batch);
     const double lr = learning_rate(config_.optimizer, position().step, config_.train.steps);
     const StepResult result = update(&batch, lr, [&] { batches->begin_next(); });
+    const double seconds = seconds_since(computing);
+    if (!result.finite && !continues_after(&batch, result, progress)) {
+      rolled_back_seconds_ += std::exchange(unsaved_seconds_, 0) + seconds;
+      return StepEnd::kRolledBack;
+    }
     position().step += 1;
     position().samples_seen += config_.train.global_batch_size;
     clock_.at(position().step);
-    const double seconds = seconds_since(computing);
     clock_.step_took(seconds);
     pace_.step_took(seconds);
     unsaved_seconds_ += seconds;
@@ -210,26 +195,49 @@ class Trainer {
     compare_replicas(/*will_be_saved=*/false);
     report_step({batch, result, lr, seconds_since(begin)}, is_first, progress);
     if (position().step == trace_.last) write_trace(run_, &trace_);
-    return result.totals.save_is_due;
+    return result.totals.save_is_due ? StepEnd::kSaveIsDue : StepEnd::kDone;
   }
 
-  /// If a number is not finite, nothing was updated: the last good state is saved before the run
-  /// ends.
   StepResult update(PreparedStep* batch, double lr, const std::function<void()>& meanwhile) {
     StepOptions options = step_options(config_.parallel.schedule, config_.train.recompute);
     options.save_is_due = run_.is_first_rank() && saves_.time_has_passed();
-    try {
-      return train_step(rt_, run_.model, run_.optimizer.get(), &batch->batch, batch->pixel_source(),
-                        batch->reach, options, lr, meanwhile);
-    } catch (const parallel::AgreedError& error) {
-      if (error.code() != ExitCode::kNumeric) throw;
-      throw parallel::AgreedError(
-          ExitCode::kNumeric,
-          fmt::format("step {}: {}{}", position().step + 1, error.what(), keep_last_good_state()));
-    }
+    return try_step(rt_, run_.model, run_.optimizer.get(), &batch->batch, batch->pixel_source(),
+                    batch->reach, options, lr, meanwhile);
   }
 
-  /// -> what the message about the failed step says of it.
+  /// After a step with a number that is not finite, which updated nothing. -> whether the step
+  /// counts; false: the run went back. If it must stop, the last good state is saved before.
+  bool continues_after(PreparedStep* batch, const StepResult& result, Progress* progress) {
+    const StepOptions options = step_options(config_.parallel.schedule, config_.train.recompute);
+    const int64_t good = position().step;
+    if (config_.train.nonfinite == "rollback") write_trace(run_, &trace_);  // up to here
+    switch (run_.answer_nonfinite(batch, result, options, &watch_)) {
+      case NonfiniteAction::kSkip:
+        return true;
+      case NonfiniteAction::kRollBack:
+        went_back(good, progress);
+        return false;
+      case NonfiniteAction::kStop:
+        break;
+    }
+    throw parallel::AgreedError(
+        ExitCode::kNumeric,
+        stop_text(config_.train, position().left_out, good + 1, result) + keep_last_good_state());
+  }
+
+  /// From `step` to the position of the run.
+  void went_back(int64_t step, Progress* progress) {
+    if (side_)
+      accelerator::wait(rt_.stream.pool()->queue(),
+                        accelerator::record(side_->stream.pool()->queue()));
+    ahead_.reset();
+    progress->advance(position().step - step);
+    run_.first_step = std::min(run_.first_step, position().step);
+    clock_.at(position().step);
+    clock_.found(saved_step_ = position().step);
+  }
+
+  /// -> what the message about the bad step says of it.
   std::string keep_last_good_state() {
     const int64_t good = position().step;
     if (good == 0) return "";
@@ -271,7 +279,7 @@ class Trainer {
 
   void validate_now() try {
     enter(Activity::kValidation);
-    BatchLoader loader = make_loader(run_.data.validation, /*is_training=*/false);
+    BatchLoader loader = run_.make_loader(/*is_training=*/false);
     const auto scores =
         validate(rt_, run_.model, &loader, RunData::pointers(run_.data.validation),
                  {.samples = config_.train.validation_samples,
@@ -292,12 +300,7 @@ class Trainer {
     if (!ahead_) batches->wait_or_stop();
     if (position().step == run_.first_step) return StopRequests::any_asked(*rt_.grid.world);
     const StopReason reason = stop_.agreed(*rt_.grid.world, run_.lease.get());
-    if (reason == StopReason::kLeaseLost)  // a checkpoint of this process would be refused
-      throw parallel::AgreedError(
-          ExitCode::kIo,
-          fmt::format("{}: another process took the lease of this run: stopped after step {} "
-                      "without saving",
-                      (run_.directory / io::kLeaseName).string(), position().step));
+    if (reason == StopReason::kLeaseLost) throw lost_lease(run_);
     return reason == StopReason::kRequested;
   }
 
@@ -367,7 +370,8 @@ class Trainer {
   SaveSchedule saves_;
   int64_t saved_step_ = -1;
   int failures_ = 0;
-  double unsaved_seconds_ = 0;  // of the steps after the last checkpoint
+  double unsaved_seconds_ = 0;      // of the steps after the last checkpoint
+  double rolled_back_seconds_ = 0;  // of the steps before which the run went back
   bool left_validation_ = false;
   TraceRange trace_;
   std::optional<Runtime> side_;  // where the encoder runs ahead of its step; empty: it does not
@@ -387,12 +391,7 @@ ExitCode train(const Runtime& rt, RunConfig* config, ConfigReader* reader) {
     log::file_error(error.what());  // on rank 0, which has the file
     throw;
   } catch (const std::exception& error) {
-    const int rank = rt.grid.world->rank();
-    const auto log_file = std::filesystem::path(config->options.run) / "log" / "train.log";
-    if (rank > 0 && std::filesystem::exists(log_file)) log::add_file(log_file.string());
-    log::file_error(fmt::format("rank {}: {}", rank, error.what()));
-    if (rank > 0 && std::filesystem::exists(log_file))
-      note_failure(config->options.run, {rank, node_name(), error.what()});
+    note_failure_of_rank(rt, config->options.run, error.what());
     throw;
   }
 }

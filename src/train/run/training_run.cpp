@@ -3,7 +3,9 @@
 
 #include <algorithm>
 #include <chrono>
+#include <utility>
 
+#include "core/fault.h"
 #include "core/log.h"
 #include "core/process/stop_request.h"
 #include "io/files/file.h"
@@ -88,6 +90,9 @@ void TrainingRun::open_files(ConfigReader* reader, const io::Manifest* recorded)
   resolve_config(&config, reader, *data.tokenizer, rt);
   make_mixture();  // reports faults of the datasets before any work
   take_lease();
+  if (is_first_rank() && fault::is_armed())
+    log::file_warn("this start fails on purpose (--fault or LYNCEUS_FAULT): " +
+                   fault::describe_armed());
 }
 
 RunIdentity TrainingRun::agreed_identity(const ConfigReader& reader) const {
@@ -132,6 +137,7 @@ void TrainingRun::take_lease() {
 void TrainingRun::resume_or_initialize() {
   if (const auto resumed = state->resume(config.options)) {
     position = *resumed;
+    has_checkpoint = true;
     first_step = position.step;
     log::info("resumed from step {}, {} samples seen", position.step, position.samples_seen);
   } else if (!config.options.init.empty()) {
@@ -141,7 +147,7 @@ void TrainingRun::resume_or_initialize() {
   const TraceRange trace = config.log.trace_range();
   if (trace.last >= trace.first && first_step >= trace.first)
     log::info("log.trace: step {} is already done: no trace is written", trace.first);
-  store->set_aside_newer(position.step);
+  store->set_aside_newer(has_checkpoint ? position.step : -1);  // rollback saves a step 0
   parallel::agree(*rt.grid.world, [&] {
     if (is_first_rank()) report.cut_after(position.step);
   });
@@ -151,13 +157,82 @@ void TrainingRun::resume_or_initialize() {
   log::info("{}", describe_parameters(rt, &model));
 }
 
+bool TrainingRun::validation_is_due() const {
+  const int64_t every = config.train.validate_every;
+  return !data.validation.empty() && position.step > 0 &&
+         ((every > 0 && position.step % every == 0) || position.step == config.train.steps);
+}
+
+bool TrainingRun::validation_is_missing() const {
+  if (!validation_is_due()) return false;
+  const bool is_there = is_first_rank() && report.has_validation(position.step);
+  return rt.grid.world->broadcast(is_there ? "there" : "", 0).empty();
+}
+
 Mixture TrainingRun::make_mixture() const {
   std::vector<MixtureDataset> datasets;
   for (size_t i = 0; i < data.training.size(); ++i)
     datasets.push_back({data.training[i].name(), data.weights[i], data.training[i].size()});
   Mixture mixture(std::move(datasets), config.train.seed);
-  mixture.seek(position.samples_seen);
+  mixture.seek(LeftOutSamples(position.left_out).index_of(position.samples_seen));
   return mixture;
+}
+
+BatchLoader TrainingRun::make_loader(bool is_training) const {
+  return {
+      rt,
+      config.model,
+      RunData::pointers(is_training ? data.training : data.validation),
+      data.text(is_training),
+      batch_limits(config.train),
+      transform_config(config.data, config.model.vision.image_size, config.train.seed, is_training),
+      loader_threads(rt, config.data)};
+}
+
+NonfiniteAction TrainingRun::answer_nonfinite(PreparedStep* prepared, const StepResult& result,
+                                              const StepOptions& options, RunWatch* watch) {
+  const TrainConfig& train = config.train;
+  const int64_t step = position.step + 1;
+  const NonfiniteOrigin origin = find_origin(rt, model, optimizer.get(), prepared, result, options,
+                                             RunData::pointers(data.training));
+  const NonfiniteAction action = action_after(train, position.left_out, step);
+  if (is_first_rank()) {
+    for (const std::string& line : origin_lines(step, origin)) log::warn("{}", line);
+    if (action != NonfiniteAction::kStop)
+      log::warn("{}", action_line(train, position.left_out, step, result));
+  }
+  if (action != NonfiniteAction::kStop) {
+    const auto [first, end] = samples_of_step(LeftOutSamples(position.left_out),
+                                              position.samples_seen, train.global_batch_size);
+    position.left_out.push_back({step, action == NonfiniteAction::kRollBack, first, end});
+  }
+  if (action == NonfiniteAction::kRollBack) {
+    watch->enter(Section::kLoad, position.step);
+    roll_back();
+    watch->went_back();
+  }
+  // After a rollback has moved the lines of later steps away.
+  report.write_nonfinite(
+      {step, action == NonfiniteAction::kStop ? "stop" : train.nonfinite, result, origin});
+  return action;
+}
+
+void TrainingRun::roll_back() {
+  std::vector<io::LeftOutStep> left_out = std::move(position.left_out);
+  const int64_t from = position.step;
+  position = state->roll_back(config.options);
+  position.left_out = left_out_after_rollback(std::move(left_out), position.step);
+  store->set_aside_newer(position.step);  // damaged ones
+  store->set_left_out(position.step, position.left_out);
+  parallel::agree(*rt.grid.world, [&] {
+    if (is_first_rank()) report.cut_after(position.step);
+  });
+  const io::LeftOutStep& bad = position.left_out.back();
+  if (is_first_rank())
+    log::warn(
+        "went back from step {} to the checkpoint of step {}; the samples {} to {} are left out "
+        "from now on",
+        from, position.step, bad.first_sample, bad.end_sample - 1);
 }
 
 }  // namespace lynceus::train

@@ -2,10 +2,12 @@
 #include "train/step/optimizer.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "core/trace.h"
 #include "kernels/adamw.h"
 #include "kernels/elementwise.h"
+#include "train/step/nan_fault.h"
 
 namespace lynceus::train {
 
@@ -81,14 +83,50 @@ void Optimizer::add_other_stage() {
   kernels::add(rt_.stream, theirs, mine, mine);  // a + b = b + a: both stages get the same bits
 }
 
-double Optimizer::sum_of_squares(const GlobalReach& reach) const {
+GradientSquares Optimizer::sum_of_squares(const GlobalReach& reach) const {
   std::vector<Tensor> gradients;
+  std::vector<bool> counts;
+  for (const TrainedParameter& trained : parameters_) {
+    if (!reach.reaches(trained.reach)) continue;
+    gradients.push_back(trained.parameter->grad);
+    counts.push_back(trained.counts_in_norm);
+  }
+  GradientSquares result;
+  const std::vector<double> squares = kernels::sums_of_squares(rt_.stream, gradients);
+  for (size_t i = 0; i < squares.size(); ++i) {
+    if (counts[i]) result.sum += squares[i];
+    result.finite = result.finite && std::isfinite(squares[i]);
+  }
+  return result;
+}
+
+std::vector<std::string> Optimizer::nonfinite_gradients(const GlobalReach& reach) const {
+  std::vector<std::string> names;
+  for (auto trained = parameters_.rbegin(); trained != parameters_.rend(); ++trained) {
+    if (!reach.reaches(trained->reach)) continue;
+    const Tensor gradients[] = {trained->parameter->grad};
+    if (!std::isfinite(kernels::sums_of_squares(rt_.stream, gradients)[0]))
+      names.push_back(trained->parameter->name);
+  }
+  return names;
+}
+
+std::vector<std::string> Optimizer::nonfinite_values() const {
+  std::vector<std::string> names;
+  for (const TrainedParameter& trained : parameters_) {
+    const Tensor tensors[] = {trained.parameter->value, trained.m, trained.v};
+    for (const double squares : kernels::sums_of_squares(rt_.stream, tensors)) {
+      if (std::isfinite(squares)) continue;
+      names.push_back(trained.parameter->name);
+      break;
+    }
+  }
+  return names;
+}
+
+void Optimizer::make_gradient_nan(const GlobalReach& reach) const {
   for (const TrainedParameter& trained : parameters_)
-    if (trained.counts_in_norm && reach.reaches(trained.reach))
-      gradients.push_back(trained.parameter->grad);
-  double sum = 0;
-  for (const double squares : kernels::sums_of_squares(rt_.stream, gradients)) sum += squares;
-  return sum;
+    if (reach.reaches(trained.reach) && make_nan(trained.parameter->grad)) return;
 }
 
 void Optimizer::update(double lr, int64_t scored_tokens, double gradient_norm,

@@ -22,6 +22,12 @@ struct TrainedParameter {
   int64_t steps = 0;            ///< updates so far, as torch counts them
 };
 
+/// Of the gradients that a rank holds.
+struct GradientSquares {
+  double sum = 0;      ///< Σ g² of those that this rank counts in the norm
+  bool finite = true;  ///< of all, counted or not
+};
+
 class Optimizer {
  public:
   Optimizer(const Runtime& rt, model::LynxModel* model, const OptimizerConfig& config);
@@ -35,12 +41,18 @@ class Optimizer {
   /// Collective over the world: sums the gradients of all reached parameters over their groups. The
   /// compute stream waits for the sums, the host does not.
   void reduce_gradients();
-  /// Σ g² of the summed gradients that this rank counts in the norm. The host waits for them.
-  double sum_of_squares(const GlobalReach& reach) const;
+  /// Of the reached gradients as they are now. The host waits for them.
+  GradientSquares sum_of_squares(const GlobalReach& reach) const;
+  /// Names of reached parameters whose gradient is not finite, the last of the model first.
+  std::vector<std::string> nonfinite_gradients(const GlobalReach& reach) const;
+  /// Names of parameters whose value or moment is not finite.
+  std::vector<std::string> nonfinite_values() const;
   /// Scales by 1 / scored_tokens, clips and updates. `gradient_norm`: of the scaled gradient.
   void update(double lr, int64_t scored_tokens, double gradient_norm, const GlobalReach& reach);
 
   std::vector<TrainedParameter>& parameters() { return parameters_; }
+  /// A fault on purpose: one reached gradient of this rank becomes NaN. After begin_step().
+  void make_gradient_nan(const GlobalReach& reach) const;
 
  private:
   void order_gradients(model::LynxModel* model);

@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "core/trace.h"
+#include "train/step/nan_fault.h"
 
 namespace lynceus::train {
 namespace {
@@ -14,7 +15,11 @@ namespace {
 class Executor {
  public:
   Executor(const Runtime& rt, const model::LlmStage& stage, const PipelineJob& job)
-      : rt_(rt), stage_(stage), job_(job), width_(stage.hidden_size()) {
+      : rt_(rt),
+        stage_(stage),
+        job_(job),
+        width_(stage.hidden_size()),
+        nan_output_(job.nan_output) {
     if (rt.grid.first_stage() && job.visual.defined() && job.backward)
       result_.dvisual = rt.activation(job.visual.shape());
   }
@@ -74,6 +79,10 @@ class Executor {
     }
     model::LlmStage::Output output =
         stage_.forward(rt_, batch(micro_batch), input, job_.recompute, saved);
+    if (nan_output_)
+      nan_output_ = !make_nan(rt_.grid.last_stage() ? output.loss.row_loss : output.h);
+    if (job_.probe)
+      job_.probe->forward(job_.window->first_micro_batch + micro_batch, input, output);
     if (rt_.grid.last_stage())
       job_.on_output(job_.window->first_micro_batch + micro_batch, output);
     else
@@ -95,6 +104,7 @@ class Executor {
                     stage_.input_wants_gradient(batch(micro_batch)) ? &dx : nullptr,
                     last ? job_.on_layer_complete : nullptr);
     saved_.erase(saved);
+    if (job_.probe) job_.probe->backward(job_.window->first_micro_batch + micro_batch, dh, dx);
     if (!rt_.grid.first_stage())
       gradients_out_[micro_batch] = dx;
     else if (dx.defined())
@@ -145,6 +155,7 @@ class Executor {
   const model::LlmStage& stage_;
   const PipelineJob& job_;
   int64_t width_;
+  bool nan_output_;
   std::map<int, Tensor> activations_, gradients_;          // received, not yet used
   std::map<int, Tensor> activations_out_, gradients_out_;  // computed, not yet sent
   std::vector<InProgress> in_progress_;

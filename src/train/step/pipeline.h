@@ -7,6 +7,7 @@
 #include "model/lynx.h"
 #include "parallel/schedule.h"
 #include "train/data/replica_batch.h"
+#include "train/step/nonfinite_probe.h"
 
 namespace lynceus::train {
 
@@ -21,6 +22,8 @@ struct PipelineJob {
   std::function<void(int, const model::LlmStage::Output&)> on_output;
   /// Called after the last backward pass of each layer in this job: its gradients are complete.
   std::function<void(size_t)> on_layer_complete;
+  bool nan_output = false;          ///< a fault on purpose (train/step/nan_fault.h)
+  NonfiniteProbe* probe = nullptr;  ///< sees what is received and computed
 };
 
 struct PipelineResult {

@@ -6,6 +6,8 @@
 #include <functional>
 #include <string>
 
+#include "train/step/nan_fault.h"
+#include "train/step/nonfinite_probe.h"
 #include "train/step/optimizer.h"
 #include "train/step/pipeline.h"
 #include "train/step/step_totals.h"
@@ -28,7 +30,10 @@ struct StepResult {
   StepTotals totals;
   int most_saved = 0;    ///< the most micro-batches kept between forward and backward on this rank
   VisionCounts vision;   ///< what this rank encoded
-  bool updated = false;  ///< false: no scored token, no parameter changed
+  bool updated = false;  ///< false: no scored token or not finite, no parameter changed
+  bool finite = true;    ///< false: loss, norm or a gradient of some rank; the same on all ranks
+  bool own_finite = true;  ///< losses and gradients of this rank
+  NanFaults faults;        ///< on purpose, on this rank
 };
 
 /// Called on the last stage with every micro-batch and its output: the input of the head, the loss
@@ -49,10 +54,27 @@ StepLoss evaluate_loss(const Runtime& rt, const model::LynxModel& model, Replica
 
 /// The complete step. Collective over the world. `meanwhile` is called once, after all work before
 /// the update has been submitted to the device and before the host waits for it: there the host can
-/// prepare the next step at no cost. AgreedError (kNumeric) if loss or gradient norm is not finite.
+/// prepare the next step at no cost. If loss, gradient norm or a gradient of any rank is not
+/// finite, nothing is updated and the result says so, the same on all ranks; in a step without a
+/// scored token these numbers are not used.
+StepResult try_step(const Runtime& rt, const model::LynxModel& model, Optimizer* optimizer,
+                    ReplicaBatch* batch, const PixelSource& pixels, const GlobalReach& reach,
+                    const StepOptions& options, double lr,
+                    const std::function<void()>& meanwhile = {});
+
+/// The same; AgreedError (kNumeric) if a number is not finite.
 StepResult train_step(const Runtime& rt, const model::LynxModel& model, Optimizer* optimizer,
                       ReplicaBatch* batch, const PixelSource& pixels, const GlobalReach& reach,
                       const StepOptions& options, double lr,
                       const std::function<void()>& meanwhile = {});
+
+/// "the loss is nan and the gradient norm nan: nothing was updated".
+std::string describe_nonfinite(const StepResult& result);
+
+/// Forward and backward of a batch that had a step already, under the eyes of `probe`. Afterwards
+/// each rank's buffers have its own gradients, not summed over ranks. Collective over the world.
+void compute_again(const Runtime& rt, const model::LynxModel& model, Optimizer* optimizer,
+                   ReplicaBatch* batch, const PixelSource& pixels, const GlobalReach& reach,
+                   const StepOptions& options, const NanFaults& faults, NonfiniteProbe* probe);
 
 }  // namespace lynceus::train

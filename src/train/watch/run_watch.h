@@ -30,6 +30,8 @@ class RunWatch {
   /// where they differ; -1: there is none.
   void compare_replicas(std::span<const TrainedParameter> parameters, int64_t step,
                         int64_t saved_step, bool will_be_saved);
+  /// The run continues from a checkpoint: steps that were compared come again.
+  void went_back() { compared_step_ = -1; }
 
  private:
   const Runtime& rt_;

@@ -25,6 +25,7 @@ Manifest example() {
   manifest.datasets = {{"shapes", "123"}};
   manifest.parameter_steps = {{"bridge.latents", 118}, {"LLM.a", 120}};
   manifest.damaged_samples = 5;
+  manifest.left_out = {{7, false, 384, 448}, {50, true, 3136, 3200}};
   manifest.tensors = {{"LLM.a/value", {3000, 1000}, DType::kF32, {{1, 2}, {3, 4}, {5, 6}}},
                       {"scalar/value", {}, DType::kI64, {{7, 8}}}};
   manifest.file_bytes = 12'000'000 + 8 + 100;
@@ -52,6 +53,14 @@ std::string forged(const std::string& from, const std::string& to) {
   return text.substr(0, key) + ",\n\"digest\": \"" + digest128(text.data(), key).hex() + "\"\n}\n";
 }
 
+TEST(Manifest, OfAVersionWithoutLeftOutSteps) {
+  const std::string text = to_text(example());
+  const size_t begin = text.find("\"left_out\""), end = text.find("\"software\"");
+  const std::string old = forged(text.substr(begin, end - begin), "");
+  EXPECT_EQ(refusal(old), "accepted");
+  EXPECT_TRUE(parse_manifest(old, "memory").left_out.empty());
+}
+
 TEST(Manifest, RoundTrip) {
   const Manifest manifest = example();
   const std::string text = to_text(manifest);
@@ -63,6 +72,7 @@ TEST(Manifest, RoundTrip) {
   EXPECT_EQ(read.datasets, manifest.datasets);
   EXPECT_EQ(read.parameter_steps, manifest.parameter_steps);
   EXPECT_EQ(read.damaged_samples, 5);
+  EXPECT_EQ(read.left_out, manifest.left_out);
   EXPECT_EQ(read.frozen_weights, manifest.frozen_weights);
   EXPECT_EQ(read.frame, manifest.frame);
   ASSERT_NE(read.find("LLM.a/value"), nullptr);
@@ -99,6 +109,9 @@ TEST(Manifest, RefusalsNameFileAndKey) {
   EXPECT_THAT(refusal(forged("[0,40]", "[0,99999999999]")), HasSubstr("frame"));
   EXPECT_THAT(refusal(forged("\"damaged_samples\": 5", "\"damaged_samples\": 7681")),
               HasSubstr("damaged_samples"));
+  EXPECT_THAT(refusal(forged("\"policy\":\"skip\"", "\"policy\":\"skid\"")),
+              HasSubstr("expected skip or rollback, found 'skid'"));
+  EXPECT_THAT(refusal(forged("\"end_sample\":448", "\"end_sample\":384")), HasSubstr("end_sample"));
   EXPECT_THAT(refusal(forged("\"checkpoint\":\"/runs/one\"", "\"checkpoint\":3")),
               HasSubstr("frozen_weights.bridge.checkpoint"));
 }

@@ -1,4 +1,4 @@
-// Communicator over MPI for host tensors, and its MPI handle, which parallel HDF5 needs. Tensors of
+// Communicator over MPI for host tensors, and its MPI handle. Tensors of
 // more elements than MPI's int can count are sent in several calls.
 #pragma once
 

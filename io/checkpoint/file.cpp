@@ -27,22 +27,6 @@ hdf5::Handle select_rows(hid_t dataset, const TensorPlan& plan, const OwnedRows&
   return space;
 }
 
-/// Calls `transfer(rows, elements, memory)` for successive parts of the owned rows: MPI-IO counts
-/// bytes in int, and not every version splits larger transfers itself.
-template <typename Transfer>
-void for_each_part(const TensorPlan& plan, const OwnedRows& range, const Tensor& owned,
-                   const Transfer& transfer) {
-  constexpr int64_t kMaxBytes = int64_t{512} << 20;
-  const auto element = static_cast<int64_t>(size_of(plan.dtype));
-  const int64_t most = std::max<int64_t>(1, kMaxBytes / (plan.row_elements() * element));
-  for (int64_t begin = range.begin; begin < range.end; begin += most) {
-    const OwnedRows part{range.rank, begin, std::min(begin + most, range.end)};
-    const int64_t skipped = (begin - range.begin) * plan.row_elements() * element;
-    transfer(part, static_cast<hsize_t>((part.end - part.begin) * plan.row_elements()),
-             static_cast<char*>(owned.raw()) + skipped);
-  }
-}
-
 }  // namespace
 
 hid_t hdf5_type(DType dtype) {
@@ -79,26 +63,15 @@ std::vector<Digest128> digest_owned(const TensorPlan& plan, const Tensor& owned)
   return digests;
 }
 
-void write_rows(hid_t dataset, const TensorPlan& plan, const OwnedRows& range, const Tensor& owned,
-                const std::string& path) {
-  for_each_part(plan, range, owned, [&](const OwnedRows& part, hsize_t elements, char* data) {
-    const hdf5::Handle file_space = select_rows(dataset, plan, part, path);
-    const hdf5::Handle memory_space = hdf5::simple_space({elements}, path);
-    hdf5::check(
-        H5Dwrite(dataset, hdf5_type(plan.dtype), memory_space, file_space, H5P_DEFAULT, data),
-        "cannot write " + plan.name, path);
-  });
-}
-
 void read_rows(hid_t dataset, const TensorPlan& plan, const OwnedRows& range, const Tensor& owned,
                const std::string& path) {
-  for_each_part(plan, range, owned, [&](const OwnedRows& part, hsize_t elements, char* data) {
-    const hdf5::Handle file_space = select_rows(dataset, plan, part, path);
-    const hdf5::Handle memory_space = hdf5::simple_space({elements}, path);
-    hdf5::check(
-        H5Dread(dataset, hdf5_type(plan.dtype), memory_space, file_space, H5P_DEFAULT, data),
-        "cannot read " + plan.name, path);
-  });
+  if (range.begin == range.end) return;
+  const auto elements = static_cast<hsize_t>((range.end - range.begin) * plan.row_elements());
+  const hdf5::Handle file_space = select_rows(dataset, plan, range, path);
+  const hdf5::Handle memory_space = hdf5::simple_space({elements}, path);
+  hdf5::check(
+      H5Dread(dataset, hdf5_type(plan.dtype), memory_space, file_space, H5P_DEFAULT, owned.raw()),
+      "cannot read " + plan.name, path);
 }
 
 std::vector<ByteRange> frame_of(std::vector<ByteRange> tensors, uint64_t file_bytes,

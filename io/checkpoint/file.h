@@ -1,4 +1,4 @@
-// Shared by reading and writing state.h5: transfers and digests of owned rows, and the frame, which
+// Shared by reading and writing state.h5: reads and digests of owned rows, and the frame, which
 // is every byte of the file that is not tensor data.
 #pragma once
 
@@ -21,9 +21,7 @@ std::vector<hsize_t> hdf5_extents(const Shape& shape);
 /// The digests of the blocks of the owned rows [rows, row_elements], in order.
 std::vector<Digest128> digest_owned(const TensorPlan& plan, const Tensor& owned);
 
-/// Transfers owned rows to or from an open HDF5 dataset; no transfer if `range` is empty.
-void write_rows(hid_t dataset, const TensorPlan& plan, const OwnedRows& range, const Tensor& owned,
-                const std::string& path);
+/// Reads owned rows of an open HDF5 dataset; nothing if `range` is empty.
 void read_rows(hid_t dataset, const TensorPlan& plan, const OwnedRows& range, const Tensor& owned,
                const std::string& path);
 

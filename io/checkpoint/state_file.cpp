@@ -1,15 +1,15 @@
 // Writes state.h5 from all ranks. A failure on any rank is a failure on all ranks.
 //
-// Rank 0 alone creates the layout of the file: all HDF5 structures and the offset of every tensor.
-// Then all ranks open it with MPI-IO and write their rows. HDF5 has no structures to write while
-// several ranks have the file open. This matters because HDF5 1.10 distributes such writes over the
-// ranks, and one that fails (a full disk) leaves the others waiting forever inside H5Fflush.
+// Rank 0 alone creates the layout of the file with HDF5: all structures and the offset of every
+// tensor. Then all ranks open it as a plain file and write their rows at these offsets: the rows of
+// a tensor that a rank owns are one contiguous range, and no two ranks write the same byte.
 //
-// Tensor data is written independently. Every rank's rows of a tensor are one contiguous range, so
-// collective buffering would only add a copy, and a rank whose write fails cannot leave the others
-// waiting inside a collective write. Opening, flushing and closing the file are collective in HDF5
-// itself, so every rank makes each of these calls, also after a failure.
+// HDF5 over MPI-IO would write the same bytes, but opening, flushing and closing are collective
+// there, and HDF5 1.10 writes its first structure again when a file is closed, whether or not it
+// has changed: if that write fails on one rank, the others wait forever inside H5Fclose.
 #include "io/checkpoint/state_file.h"
+
+#include <fmt/format.h>
 
 #include <functional>
 #include <map>
@@ -20,7 +20,6 @@
 #include "io/checkpoint/exchange.h"
 #include "io/checkpoint/file.h"
 #include "parallel/agreement.h"
-#include "parallel/mpi_communicator.h"
 
 namespace lynceus::io {
 
@@ -41,8 +40,8 @@ void attempt(std::string& failure, const std::function<void()>& step) {
 
 }  // namespace
 
-/// Rank 0 alone.
-void StateFile::lay_out(bool reserve) const {
+/// Rank 0 alone. -> the offsets of the tensors, separated by spaces.
+std::string StateFile::lay_out(bool reserve) const {
   const hdf5::Handle access = hdf5::file_access(path_);
   hdf5::check(H5Pset_alignment(access, kAlignFrom, kAlignment), "cannot set the alignment", path_);
   hdf5::check(H5Pset_libver_bounds(access, H5F_LIBVER_V18, H5F_LIBVER_V18),
@@ -52,28 +51,30 @@ void StateFile::lay_out(bool reserve) const {
   hdf5::check(H5Pset_alloc_time(creation, H5D_ALLOC_TIME_EARLY), "cannot allocate early", path_);
   hdf5::check(H5Pset_fill_time(creation, H5D_FILL_TIME_NEVER), "cannot disable filling", path_);
   hdf5::Handle file = hdf5::create_file(path_, access);
-  for (const TensorPlan& plan : plans_)
-    hdf5::create_dataset(file, plan.name, hdf5_type(plan.dtype), hdf5_extents(plan.shape), creation,
-                         path_)
-        .close("cannot close " + plan.name, path_);
+  std::string offsets;
+  for (const TensorPlan& plan : plans_) {
+    hdf5::Handle dataset = hdf5::create_dataset(file, plan.name, hdf5_type(plan.dtype),
+                                                hdf5_extents(plan.shape), creation, path_);
+    const haddr_t offset = H5Dget_offset(dataset);
+    if (offset == HADDR_UNDEF) hdf5::fail("no space was allocated for " + plan.name, path_);
+    offsets += fmt::format("{} ", offset);
+    dataset.close("cannot close " + plan.name, path_);
+  }
   file.close("cannot close", path_);
   File laid_out = File::open_writable(path_);
   if (reserve) laid_out.reserve(laid_out.size());
   laid_out.sync();
+  return offsets;
 }
 
-void StateFile::open() {
-  const hdf5::Handle access = hdf5::file_access(path_);
-  hdf5::check(H5Pset_fapl_mpio(access, parallel::mpi_handle(world_), MPI_INFO_NULL),
-              "cannot set up MPI-IO", path_);
-  file_ = hdf5::open_file_writable(path_, access);
+void StateFile::open(const std::string& offsets) {
+  std::istringstream numbers(offsets);
+  uint64_t offset = 0;
   for (const TensorPlan& plan : plans_) {
-    datasets_.push_back(hdf5::open_dataset(file_, plan.name, path_));
-    const haddr_t offset = H5Dget_offset(datasets_.back());
-    if (offset == HADDR_UNDEF) hdf5::fail("no space was allocated for " + plan.name, path_);
+    numbers >> offset;
     places_.push_back({offset, plan.bytes()});
   }
-  synced_ = File::open(path_);
+  file_ = File::open_writable(path_);
   LYNCEUS_FAULT_POINT("checkpoint.created");
 }
 
@@ -94,19 +95,18 @@ void StateFile::write_tensors(std::span<const CheckpointTensor> tensors, std::st
         digests_ += fmt::format(" {}", digest.hex());
       digests_ += '\n';
       LYNCEUS_FAULT_POINT("checkpoint.write");
-      write_rows(datasets_[i], plan, range, owned, path_);
+      const auto row_bytes = static_cast<uint64_t>(plan.row_elements()) * size_of(plan.dtype);
+      file_.write_at(places_[i].offset + static_cast<uint64_t>(range.begin) * row_bytes,
+                     owned.raw(), owned.bytes());
     });
   }
 }
 
 void StateFile::finish(std::string& failure) {
   attempt(failure, [] { LYNCEUS_FAULT_POINT("checkpoint.before_flush"); });
-  attempt(failure, [&] { hdf5::check(H5Fflush(file_, H5F_SCOPE_GLOBAL), "cannot flush", path_); });
+  attempt(failure, [&] { file_.sync(); });
   attempt(failure, [] { LYNCEUS_FAULT_POINT("checkpoint.before_close"); });
-  for (hdf5::Handle& dataset : datasets_)
-    attempt(failure, [&] { dataset.close("cannot close a dataset", path_); });
-  attempt(failure, [&] { file_.close("cannot close", path_); });
-  attempt(failure, [&] { synced_.sync(); });
+  attempt(failure, [&] { file_.close(); });
   attempt(failure, [] { LYNCEUS_FAULT_POINT("checkpoint.closed"); });
 }
 
@@ -141,11 +141,12 @@ void StateFile::describe(Manifest& manifest, const std::vector<std::string>& dig
 
 std::string StateFile::write(std::span<const CheckpointTensor> tensors, bool reserve,
                              Manifest& manifest) {
-  std::string failure;
-  if (world_.rank() == 0) failure = failure_of([&] { lay_out(reserve); });
+  std::string failure, offsets;
+  if (world_.rank() == 0) failure = failure_of([&] { offsets = lay_out(reserve); });
   failure = agreed_failure(world_, failure);
   if (!failure.empty()) return failure;
-  failure = agreed_failure(world_, failure_of([&] { open(); }));
+  offsets = world_.broadcast(offsets, 0);
+  failure = agreed_failure(world_, failure_of([&] { open(offsets); }));
   if (!failure.empty()) return failure;
   write_tensors(tensors, failure);
   finish(failure);

@@ -9,7 +9,6 @@
 #include "io/checkpoint/layout.h"
 #include "io/checkpoint/manifest.h"
 #include "io/files/file.h"
-#include "io/files/hdf5.h"
 #include "parallel/communicator.h"
 
 namespace lynceus::io {
@@ -26,8 +25,8 @@ class StateFile {
   std::string write(std::span<const CheckpointTensor> tensors, bool reserve, Manifest& manifest);
 
  private:
-  void lay_out(bool reserve) const;
-  void open();
+  std::string lay_out(bool reserve) const;
+  void open(const std::string& offsets);
   void write_tensors(std::span<const CheckpointTensor> tensors, std::string& failure);
   void finish(std::string& failure);
   void describe(Manifest& manifest, const std::vector<std::string>& digests);
@@ -35,12 +34,8 @@ class StateFile {
   parallel::Communicator& world_;
   const std::vector<TensorPlan>& plans_;
   std::string path_;
-  hdf5::Handle file_;
-  std::vector<hdf5::Handle> datasets_;
+  File file_;
   std::vector<ByteRange> places_;
-  // Opened before the first byte is written: only then does fsync report write-back errors of other
-  // processes.
-  File synced_;
   std::string digests_;  // this rank's, one line per plan: "plan first_block hex hex ..."
 };
 

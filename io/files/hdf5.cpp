@@ -68,10 +68,6 @@ Handle open_file_read_only(const std::string& path) {
       H5Fclose};
 }
 
-Handle open_file_writable(const std::string& path, const Handle& access) {
-  return {check(H5Fopen(path.c_str(), H5F_ACC_RDWR, access), "cannot open", path), H5Fclose};
-}
-
 Handle create_dataset(hid_t parent, const std::string& name, hid_t type,
                       const std::vector<hsize_t>& extents, std::string_view path) {
   const Handle creation = property_list(H5P_DATASET_CREATE, path);

@@ -68,8 +68,6 @@ Handle file_access(std::string_view path);
 Handle create_file(const std::string& path, const Handle& access);
 Handle create_file(const std::string& path);
 Handle open_file_read_only(const std::string& path);
-/// For writing too. Collective if `access` is for MPI-IO.
-Handle open_file_writable(const std::string& path, const Handle& access);
 
 /// Creates a contiguous dataset of the given extents, without fill values, and the missing groups
 /// in `name`.

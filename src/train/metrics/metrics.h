@@ -30,6 +30,8 @@ class MetricsFile {
   void append(const Metrics& metrics) { append_all({metrics}); }
   /// All with one write, so that a crash leaves all or none.
   void append_all(const std::vector<Metrics>& lines);
+  /// As StepLines::flush().
+  int64_t flush() { return lines_.flush(); }
   /// Whether the file has lines of a validation after `step` steps.
   bool has_validation(int64_t step) const;
 

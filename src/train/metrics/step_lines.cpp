@@ -1,6 +1,7 @@
 // Appends complete lines or nothing; cutting keeps the dropped lines in the superseded file.
 #include "train/metrics/step_lines.h"
 
+#include <algorithm>
 #include <fstream>
 #include <limits>
 #include <sstream>
@@ -37,14 +38,22 @@ StepLines::StepLines(const fs::path& run_directory, const std::string& stem,
       superseded_(run_directory / (stem + ".superseded" + extension)),
       step_of_(std::move(step_of)) {}
 
-void StepLines::cut_after(int64_t step) {
-  if (!io::file_exists(path_)) return;
-  std::istringstream in(io::read_text(path_, std::numeric_limits<uint64_t>::max()));
-  std::string kept, dropped;
+StepLines::Parts StepLines::parts_of(const std::string& text, int64_t step) const {
+  Parts parts;
+  std::istringstream in(text);
   for (std::string line; std::getline(in, line);) {
     const std::optional<int64_t> number = step_of_(line);
-    (number && *number <= step ? kept : dropped) += line + "\n";
+    (number && *number <= step ? parts.kept : parts.dropped) += line + "\n";
   }
+  return parts;
+}
+
+void StepLines::cut_after(int64_t step) {
+  flush();
+  unwritten_ = parts_of(unwritten_, step).kept;
+  if (!io::file_exists(path_)) return;
+  const auto [kept, dropped] =
+      parts_of(io::read_text(path_, std::numeric_limits<uint64_t>::max()), step);
   if (dropped.empty()) return;
   append_all(superseded_, dropped);
   io::sync_file(superseded_);  // before the other copy is removed
@@ -52,16 +61,23 @@ void StepLines::cut_after(int64_t step) {
 }
 
 void StepLines::append(const std::string& lines) {
-  const bool first_failure = unwritten_.empty();
   unwritten_ += lines;
+  flush();
+}
+
+int64_t StepLines::flush() {
+  if (unwritten_.empty()) return 0;
   try {
     append_all(path_, unwritten_);
     unwritten_.clear();
+    has_warned_ = false;
   } catch (const Error& error) {
-    if (first_failure)
+    if (!has_warned_)
       log::warn("{}: cannot be written, its lines are kept and written later: {}", path_.string(),
                 error.what());
+    has_warned_ = true;
   }
+  return std::count(unwritten_.begin(), unwritten_.end(), '\n');
 }
 
 }  // namespace lynceus::train

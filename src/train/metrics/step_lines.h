@@ -11,7 +11,7 @@
 namespace lynceus::train {
 
 /// Appends lines; each is flushed, so a crash loses at most one. Lines that cannot be written, for
-/// example to a full disk, are kept and written together with the next line.
+/// example to a full disk, are kept and written together with the next line, or by flush().
 class StepLines {
  public:
   /// The step of a line; nullopt if the line is incomplete.
@@ -21,18 +21,28 @@ class StepLines {
   StepLines(const std::filesystem::path& run_directory, const std::string& stem,
             const std::string& extension, StepOf step_of);
   /// Keeps the lines of steps up to `step`, atomically. The others, including an incomplete last
-  /// one, are appended to the superseded file first. IoError: then no line is lost.
+  /// one, are appended to the superseded file first. IoError: then no line is lost. Of lines that
+  /// are kept those of later steps are dropped.
   void cut_after(int64_t step);
   /// `lines` end with a line break.
   void append(const std::string& lines);
+  /// Tries again to write lines that are kept. Returns how many could not be written.
+  int64_t flush();
 
   const std::filesystem::path& path() const { return path_; }
 
  private:
+  struct Parts {
+    std::string kept, dropped;
+  };
+  /// Lines of steps up to `step`, and the others.
+  Parts parts_of(const std::string& text, int64_t step) const;
+
   std::filesystem::path path_;
   std::filesystem::path superseded_;
   StepOf step_of_;
   std::string unwritten_;
+  bool has_warned_ = false;  // since lines are kept
 };
 
 }  // namespace lynceus::train

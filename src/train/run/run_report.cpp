@@ -134,6 +134,21 @@ void RunReport::write_validation(int64_t step, const std::vector<SetScore>& scor
   metrics_.append_all(lines);
 }
 
+void RunReport::flush() {
+  if (!writes()) return;
+  metrics_.flush();
+  damaged_.flush();
+  samples_.flush();
+}
+
+void RunReport::finish() {
+  write_balance();
+  if (!writes()) return;
+  const int64_t lost = metrics_.flush() + damaged_.flush() + samples_.flush();
+  if (lost > 0)
+    log::warn("{} about steps of this start could not be written", counted(lost, "line"));
+}
+
 void RunReport::write_balance() const {
   if (rt_.grid.world->size() == 1 || balance_.steps() == 0) return;
   log::info(

@@ -59,13 +59,17 @@ class RunReport {
   void write_validation(int64_t step, const std::vector<SetScore>& scores);
   /// Whether metrics.jsonl has a validation of `step`. On rank 0.
   bool has_validation(int64_t step) const { return metrics_.has_validation(step); }
-  /// How evenly the steps of this start were spread.
-  void write_balance() const;
+  /// Before a checkpoint: writes what a full disk has delayed, if it can.
+  void flush();
+  /// After the last step of this start: how evenly the steps were spread, and a warning about lines
+  /// that could not be written.
+  void finish();
 
   const std::filesystem::path& damaged_path() const { return damaged_.path(); }
 
  private:
   bool writes() const { return rt_.grid.world->rank() == 0; }
+  void write_balance() const;
   void log_window(const RunPosition& position, double lr);
 
   const Runtime& rt_;

@@ -319,7 +319,7 @@ class Trainer {
 
   void finish(Progress* progress) {
     progress->finish();
-    run_.report.write_balance();
+    run_.report.finish();
     write_trace(run_, &trace_);
     save_now();
   }
@@ -328,6 +328,7 @@ class Trainer {
   bool save() {
     compare_replicas(/*will_be_saved=*/true);
     enter(Activity::kSave);
+    run_.report.flush();
     const io::SaveResult result = run_.state->save(run_.store.get(), position());
     if (result.committed) {
       saves_.restart();

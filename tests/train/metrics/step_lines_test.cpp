@@ -68,6 +68,27 @@ TEST_F(StepLinesTest, LinesThatDoNotFitWaitAndNoneIsPartial) {
   EXPECT_EQ(text("lines.txt"), "1 a\n2 b\n3 c\n");
 }
 
+TEST_F(StepLinesTest, LinesThatWaitAreWrittenWithoutANewOne) {
+  lines_.append("1 a\n");
+  limit(4);
+  lines_.append("2 b\n");
+  EXPECT_EQ(lines_.flush(), 1);
+  EXPECT_EQ(text("lines.txt"), "1 a\n");
+  limit(before_.rlim_cur);
+  EXPECT_EQ(lines_.flush(), 0);
+  EXPECT_EQ(text("lines.txt"), "1 a\n2 b\n");
+}
+
+TEST_F(StepLinesTest, LinesThatWaitAreCutToo) {
+  limit(0);
+  lines_.append("1 a\n2 b\n");
+  lines_.append("3 c\n");
+  lines_.cut_after(2);
+  limit(before_.rlim_cur);
+  lines_.append("3 d\n");
+  EXPECT_EQ(text("lines.txt"), "1 a\n2 b\n3 d\n");
+}
+
 TEST_F(StepLinesTest, LinesThatCannotBeMovedAreNotCut) {
   lines_.append("1 a\n2 b\n3 c\n");
   fs::create_directory(run_ / "lines.superseded.txt");

@@ -39,6 +39,10 @@ if(PkgConfig_FOUND)
   pkg_check_modules(sentencepiece QUIET IMPORTED_TARGET sentencepiece)
   pkg_check_modules(webp QUIET IMPORTED_TARGET libwebp libwebpdemux)
   pkg_check_modules(xxhash QUIET IMPORTED_TARGET libxxhash)
+  pkg_check_modules(hwloc QUIET IMPORTED_TARGET hwloc>=2.1)
+  if(NOT hwloc_FOUND)
+    message(STATUS "No hwloc 2.1 (Debian: libhwloc-dev): `doctor` does not see where GPUs and network cards are")
+  endif()
   # Only lynceus-frames uses FFmpeg.
   pkg_check_modules(FFMPEG QUIET IMPORTED_TARGET libavformat libavcodec libswscale libavutil)
   if(NOT FFMPEG_FOUND)
@@ -81,6 +85,13 @@ if(missing)
   message(FATAL_ERROR "Not found:\n  ${missing}\n"
                       "On Debian and Ubuntu tools/setup.sh installs them. Libraries in folders of their "
                       "own, as on a cluster: docs/building.md.")
+endif()
+
+set(LYNCEUS_TOPOLOGY src/doctor/no_hwloc)
+set(LYNCEUS_HWLOC)
+if(hwloc_FOUND)
+  set(LYNCEUS_TOPOLOGY src/doctor/hwloc)
+  set(LYNCEUS_HWLOC PkgConfig::hwloc)
 endif()
 
 add_library(lynceus_hdf5 INTERFACE IMPORTED)

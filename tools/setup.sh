@@ -17,7 +17,7 @@ packages=(
   libopenmpi-dev openmpi-bin
   # files: HDF5, images, archives, tokenizer, lower case, digests, JSON
   libhdf5-openmpi-dev libjpeg-dev libpng-dev libwebp-dev libgif-dev libtiff-dev libarchive-dev
-  libsentencepiece-dev libicu-dev libxxhash-dev nlohmann-json3-dev
+  libsentencepiece-dev libicu-dev libxxhash-dev libhwloc-dev nlohmann-json3-dev
   # videos, used by a separate program
   libavformat-dev libavcodec-dev libswscale-dev libavutil-dev
   # arithmetic; only the benchmarks use OpenBLAS

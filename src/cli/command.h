@@ -13,6 +13,7 @@ namespace lynceus::cli {
 using Arguments = std::vector<std::string>;
 
 /// Each returns the exit code. Errors are thrown.
+ExitCode run_doctor(const Arguments& arguments);
 ExitCode run_prepare(const Arguments& arguments);
 ExitCode run_evaluate(const Arguments& arguments);
 ExitCode run_export(const Arguments& arguments);

@@ -14,7 +14,7 @@
 namespace lynceus::cli {
 namespace {
 
-constexpr const char* kCommandsOnRanks[] = {"train", "evaluate", "verify", "prepare"};
+constexpr const char* kCommandsOnRanks[] = {"train", "evaluate", "verify", "prepare", "doctor"};
 
 std::optional<int> launch(const char* program, Arguments arguments) {
   const std::string command = arguments.empty() ? "" : arguments.front();

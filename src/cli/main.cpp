@@ -44,6 +44,7 @@ constexpr Command kCommands[] = {
     {"train", "train a model on all ranks; continues an existing run", run_train},
     {"evaluate", "score a checkpoint of a run on held-out data", run_evaluate},
     {"status", "show where runs are: queued, running, stopped, failed and why", run_status},
+    {"doctor", "check launch, machine, network and storage before a run", run_doctor},
     {"inspect", "show and check a dataset shard, a checkpoint, a run or weights", run_inspect},
     {"verify", "compare this build on this machine with reference cases", run_verify},
     {"export", "write the weights of a checkpoint for other programs", run_export},
@@ -64,7 +65,8 @@ void print_help() {
   fmt::print(
       "75 stopped on request or before the end of the job, after a checkpoint, 124 a rank hung: "
       "start "
-      "the same command again.\n93 crash loop: do not start it again.\n");
+      "the same command again.\n93 crash loop: do not start it again. Those of doctor are on its "
+      "page.\n");
 }
 
 const Command& find_command(const std::string& name) {
@@ -82,7 +84,7 @@ bool works_alone(const std::string& name, const Arguments& arguments) {
   const auto asks_for_page = [](const std::string& argument) {
     return argument == "--help" || argument == "-h" || argument == "--print-config";
   };
-  return name == "inspect" || name == "status" ||
+  return name == "inspect" || name == "status" || name == "doctor" ||
          std::any_of(arguments.begin(), arguments.end(), asks_for_page);
 }
 

@@ -48,6 +48,7 @@ TEST(Help, NamesWhatIsThere) {
                                            {"train"},
                                            {"evaluate"},
                                            {"verify"},
+                                           {"doctor"},
                                            {"inspect"},
                                            {"export"},
                                            {"submit"}};

@@ -31,8 +31,9 @@ ALLOWED = {
     "prepare": "core parallel io prepare",
     "frames": "core io frames",
     "status": "core kernels parallel io model train status",
+    "doctor": "core kernels parallel io model train doctor",
     "slurm": "core io slurm",
-    "cli": "core kernels parallel io model train verify export status prepare slurm cli",
+    "cli": "core kernels parallel io model train verify export status doctor prepare slurm cli",
 }
 FLOORS_0_AND_1 = ("core", "kernels", "parallel", "io")
 FOLDERS = FLOORS_0_AND_1 + tuple("src/" + room for room in ALLOWED if room not in FLOORS_0_AND_1)
@@ -78,6 +79,7 @@ VENDOR_HOMES = (
     (r"dnnl.*|oneapi/dnnl/.*|cblas\.h|openblas.*", r"^kernels/cpu/"),
     (r"lib(av|sw)\w*/.*", r"^src/frames/"),
     (r"nccl\.h", r"^parallel/nccl"),
+    (r"hwloc\.h|hwloc/.*", r"^src/doctor/hwloc/"),
     (r"cuda\.h|cuda_.*\.h|cuda/.*|cublas.*|cub/.*|mma\.h", r"/cuda"),
 )
 
@@ -88,12 +90,12 @@ LARGER_FOLDERS = {"src/model": 42}
 
 # Implementations of one header for builds with and without an optional dependency: folders with the same
 # file names and the same symbols.
-TWINS = r"/(cuda|no_cuda|nccl|no_nccl)/"
+TWINS = r"/(cuda|no_cuda|nccl|no_nccl|hwloc|no_hwloc)/"
 # Source files without a header of their own name: programs, twins, and the subcommands, which share headers.
 HEADERLESS = (
     r"(^|/)main\.cpp$",
     TWINS,
-    r"^src/cli/(evaluate|export|inspect|prepare|prepare_shapes|prepare_sources|status|submit|train|verify)\.cpp$",
+    r"^src/cli/(doctor|evaluate|export|inspect|prepare|prepare_shapes|prepare_sources|status|submit|train|verify)\.cpp$",
 )
 
 SOURCE = re.compile(r"\.(h|cpp|cu|cuh)$")

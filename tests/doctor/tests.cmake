@@ -1,0 +1,34 @@
+# Defects of machines, made on this one: a stand-in for the GPU library, and a library that is loaded before
+# the program and makes calls fail.
+add_library(nvml_standin MODULE ${CMAKE_CURRENT_SOURCE_DIR}/doctor/nvml_standin.c)
+target_link_libraries(nvml_standin PRIVATE lynceus_warnings)
+add_library(doctor_defects MODULE ${CMAKE_CURRENT_SOURCE_DIR}/doctor/defects.c)
+target_include_directories(doctor_defects PRIVATE $<TARGET_PROPERTY:MPI::MPI_C,INTERFACE_INCLUDE_DIRECTORIES>)
+target_link_libraries(doctor_defects PRIVATE ${CMAKE_DL_LIBS})
+
+file(GLOB doctor_tests CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/doctor/*_test.cpp)
+foreach(source ${doctor_tests})
+  get_filename_component(name ${source} NAME_WE)
+  # The same for all of them: they share a precompiled header.
+  target_compile_definitions(doctor_${name} PRIVATE LYNCEUS_NVML_STANDIN="$<TARGET_FILE:nvml_standin>"
+                             LYNCEUS_DEFECTS="$<TARGET_FILE:doctor_defects>")
+  if(name MATCHES "defects_test$")
+    add_dependencies(doctor_${name} lynceus nvml_standin doctor_defects)
+    set_tests_properties(doctor.${name} PROPERTIES LABELS "unit;mpi;fault" TIMEOUT 300 PROCESSORS 2)
+  endif()
+endforeach()
+
+# No finding on this machine: ten runs here, fifty in the full form, half of those without --quick.
+foreach(form IN ITEMS "clean;10;fault" "clean_full;50;fault_full")
+  list(GET form 0 name)
+  list(GET form 1 runs)
+  list(GET form 2 label)
+  set(configuration)
+  if(label STREQUAL fault_full)
+    set(configuration CONFIGURATIONS full)
+  endif()
+  add_test(NAME doctor.${name} ${configuration}
+           COMMAND ${BASH_PROGRAM} ${CMAKE_CURRENT_SOURCE_DIR}/doctor/clean_rounds.sh $<TARGET_FILE:lynceus>
+                   ${CMAKE_SOURCE_DIR} ${runs})
+  set_tests_properties(doctor.${name} PROPERTIES LABELS ${label} TIMEOUT 5400 PROCESSORS 2 SKIP_RETURN_CODE 77)
+endforeach()

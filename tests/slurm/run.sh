@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs one scenario on a Slurm of its own.
 #
-#   run.sh LYNCEUS SOURCE_DIRECTORY SCENARIO     SCENARIO: a file of scenarios/ without .sh
+#   run.sh LYNCEUS SOURCE_DIRECTORY SCENARIO     SCENARIO: a file of scenarios/ or counted/ without .sh
 #   run.sh --keep FOLDER LYNCEUS ...             keeps the logs and runs in FOLDER
 #
 # Exit codes: 0 passed, 1 failed, 77 skipped. The scenario is a bash script which uses the functions of
@@ -53,7 +53,9 @@ begin=$EPOCHREALTIME
 cluster_up "$folder/slurm" || exit 1
 echo "up in $(seconds_since "$begin") s"
 prepare_data
+# shellcheck source-path=SCRIPTDIR source=rounds.sh
+. "$here/rounds.sh"
 begin=$EPOCHREALTIME
 # shellcheck source=/dev/null
-. "$here/scenarios/$scenario.sh"
+. "$here"/*/"$scenario.sh"
 echo "$scenario passed in $(seconds_since "$begin") s"

@@ -57,6 +57,8 @@ Grid make_grid(const GridShape& shape, std::unique_ptr<Communicator> world, cons
   grid.pipeline = group(tensor_rank + shape.tensor * data_rank, stage, "pipeline");
   grid.data = group(tensor_rank + shape.tensor * stage, data_rank, "data");
   grid.replica = group(data_rank, tensor_rank + shape.tensor * stage, "replica");
+  grid.saving = make_background_group(*world);
+  grid.saving->set_name("saving group");
   grid.world = make_device_communicator(std::move(world), compute, chosen, "world");
   grid.world->set_name("world");
   return grid;

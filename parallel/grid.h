@@ -39,6 +39,8 @@ struct Grid {
   std::shared_ptr<Communicator> data;      ///< the ranks with the same weights and other samples
   /// All tensor x pipeline ranks of one replica; rank = tensor_rank + T · stage.
   std::shared_ptr<Communicator> replica;
+  /// The ranks of the world, for the thread that saves checkpoints: see make_background_group().
+  std::shared_ptr<Communicator> saving;
 
   int stage() const { return pipeline->rank(); }
   bool first_stage() const { return pipeline->rank() == 0; }

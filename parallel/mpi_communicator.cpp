@@ -4,7 +4,9 @@
 #include "parallel/mpi_communicator.h"
 
 #include <algorithm>
+#include <chrono>
 #include <map>
+#include <thread>
 #include <vector>
 
 #include "parallel/mpi_call.h"
@@ -70,6 +72,20 @@ Tensor view_of(std::vector<float>& values) {
   return Tensor::borrow(values.data(), {static_cast<int64_t>(values.size())}, DType::kF32);
 }
 
+/// MPI_Wait that sleeps: a little at first, for calls that are about to end.
+int wait_asleep(MPI_Request* request, MPI_Status* status) {
+  using std::chrono::microseconds;
+  constexpr microseconds kFirst{20}, kLongest{1000};
+  microseconds pause = kFirst;
+  while (true) {
+    int done = 0;
+    const int code = MPI_Test(request, &done, status);
+    if (code != MPI_SUCCESS || done != 0) return code;
+    std::this_thread::sleep_for(pause);
+    pause = std::min(2 * pause, kLongest);
+  }
+}
+
 /// A datatype freed with its scope.
 class Datatype {
  public:
@@ -93,8 +109,8 @@ class Datatype {
 
 class MpiCommunicator final : public Communicator {
  public:
-  MpiCommunicator(MPI_Comm handle, int64_t max_elements)
-      : handle_(handle), max_elements_(max_elements) {
+  MpiCommunicator(MPI_Comm handle, int64_t max_elements, Waiting waiting)
+      : handle_(handle), max_elements_(max_elements), sleeps_(waiting == Waiting::kSleeps) {
     LYNCEUS_MPI(MPI_Comm_set_errhandler(handle_, MPI_ERRORS_RETURN));
     LYNCEUS_MPI(MPI_Comm_rank(handle_, &rank_));
     LYNCEUS_MPI(MPI_Comm_size(handle_, &size_));
@@ -130,18 +146,43 @@ class MpiCommunicator final : public Communicator {
   Pending do_broadcast(const Tensor& x, int root) override {
     const MPI_Datatype type = type_of(x.dtype());
     for_each_piece(x.size(), max_elements_, [&](int64_t begin, int elements) {
-      LYNCEUS_MPI(MPI_Bcast(at(x, begin), elements, type, root, handle_));
+      call([&] { return MPI_Bcast(at(x, begin), elements, type, root, handle_); },
+           [&](MPI_Request* request) {
+             return MPI_Ibcast(at(x, begin), elements, type, root, handle_, request);
+           });
     });
     return {};
   }
 
-  void do_barrier() override { LYNCEUS_MPI(MPI_Barrier(handle_)); }
+  void do_barrier() override {
+    call([&] { return MPI_Barrier(handle_); },
+         [&](MPI_Request* request) { return MPI_Ibarrier(handle_, request); });
+  }
 
  private:
+  /// Makes a collective call: `now`, or `begin` and the wait for its request.
+  template <typename Now, typename Begin>
+  void call(const Now& now, const Begin& begin) {
+    if (!sleeps_) {
+      LYNCEUS_MPI(now());
+      return;
+    }
+    MPI_Request request = MPI_REQUEST_NULL;
+    LYNCEUS_MPI(begin(&request));
+    LYNCEUS_MPI(wait_asleep(&request, MPI_STATUS_IGNORE));
+  }
+
   void add_over_ranks(const Tensor& x, ReduceOp op) {
     const MPI_Datatype type = number_type_of(x.dtype());
     for_each_piece(x.size(), max_elements_, [&](int64_t begin, int elements) {
-      LYNCEUS_MPI(MPI_Allreduce(MPI_IN_PLACE, at(x, begin), elements, type, op_of(op), handle_));
+      call(
+          [&] {
+            return MPI_Allreduce(MPI_IN_PLACE, at(x, begin), elements, type, op_of(op), handle_);
+          },
+          [&](MPI_Request* request) {
+            return MPI_Iallreduce(MPI_IN_PLACE, at(x, begin), elements, type, op_of(op), handle_,
+                                  request);
+          });
     });
   }
 
@@ -172,6 +213,7 @@ class MpiCommunicator final : public Communicator {
 
   MPI_Comm handle_;
   int64_t max_elements_;
+  bool sleeps_;
   int rank_ = 0;
   int size_ = 1;
 };
@@ -185,7 +227,11 @@ Pending MpiCommunicator::do_all_gather(const Tensor& x, const Tensor& y) {
   };
   if (n <= limit_per_rank()) {
     const int elements = static_cast<int>(n);
-    LYNCEUS_MPI(MPI_Allgather(source(0), elements, type, y.raw(), elements, type, handle_));
+    call([&] { return MPI_Allgather(source(0), elements, type, y.raw(), elements, type, handle_); },
+         [&](MPI_Request* request) {
+           return MPI_Iallgather(source(0), elements, type, y.raw(), elements, type, handle_,
+                                 request);
+         });
     return {};
   }
   for_each_piece(n, limit_per_rank(), [&](int64_t begin, int elements) {
@@ -257,7 +303,7 @@ Pending MpiCommunicator::do_exchange(std::span<const Transfer> sends,
   std::string fault;
   for (size_t i = 0; i < requests.size(); ++i) {
     MPI_Status status;
-    const int code = MPI_Wait(&requests[i], &status);
+    const int code = sleeps_ ? wait_asleep(&requests[i], &status) : MPI_Wait(&requests[i], &status);
     if (fault.empty()) fault = fault_of(code, status, posted[i]);
   }
   if (!fault.empty())
@@ -287,8 +333,9 @@ MPI_Comm mpi_handle(const Communicator& communicator) {
   return MPI_COMM_SELF;
 }
 
-std::unique_ptr<Communicator> make_mpi_communicator(MPI_Comm handle, int64_t max_elements) {
-  auto communicator = std::make_unique<MpiCommunicator>(handle, max_elements);
+std::unique_ptr<Communicator> make_mpi_communicator(MPI_Comm handle, int64_t max_elements,
+                                                    Waiting waiting) {
+  auto communicator = std::make_unique<MpiCommunicator>(handle, max_elements, waiting);
   if (communicator->size() == 1) return make_self_communicator();
   return communicator;
 }

@@ -20,8 +20,11 @@ MpiSession::MpiSession(int* argc, char*** argv) {
   setenv("OMPI_MCA_sharedfp", "^sm", /*overwrite=*/0);
   LYNCEUS_FAULT_POINT("mpi.start");
   int provided = MPI_THREAD_SINGLE;
-  // Other threads decode images and renew the lease; only this one calls MPI.
-  LYNCEUS_MPI(MPI_Init_thread(argc, argv, MPI_THREAD_FUNNELED, &provided));
+  // A second thread saves checkpoints. Others decode images and renew the lease; they never call
+  // MPI.
+  const int wanted =
+      LYNCEUS_FAULT_ASKED("mpi.one_thread") ? MPI_THREAD_FUNNELED : MPI_THREAD_MULTIPLE;
+  LYNCEUS_MPI(MPI_Init_thread(argc, argv, wanted, &provided));
   if (provided < MPI_THREAD_FUNNELED)
     throw UsageError(
         "this MPI library provides thread level {}, but images are decoded by other threads than "
@@ -50,6 +53,20 @@ std::unique_ptr<Communicator> make_world() {
   MPI_Comm handle = MPI_COMM_NULL;
   LYNCEUS_MPI(MPI_Comm_dup(MPI_COMM_WORLD, &handle));
   return make_mpi_communicator(handle);
+}
+
+bool several_threads_communicate() {
+  if (!mpi_is_running()) return false;
+  int provided = MPI_THREAD_SINGLE;
+  LYNCEUS_MPI(MPI_Query_thread(&provided));
+  return provided >= MPI_THREAD_MULTIPLE;
+}
+
+std::unique_ptr<Communicator> make_background_group(const Communicator& group) {
+  if (group.size() == 1) return make_self_communicator();
+  MPI_Comm handle = MPI_COMM_NULL;
+  LYNCEUS_MPI(MPI_Comm_dup(mpi_handle(group), &handle));
+  return make_mpi_communicator(handle, kMaxMpiElements, Waiting::kSleeps);
 }
 
 PlaceOnNode place_on_node() {

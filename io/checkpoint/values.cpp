@@ -2,7 +2,6 @@
 #include "io/checkpoint/values.h"
 
 #include <algorithm>
-#include <mutex>
 #include <string_view>
 
 #include "core/error.h"
@@ -20,7 +19,11 @@ class CheckpointSource : public WeightSource {
       : checkpoint_(checkpoint),
         path_((checkpoint / kStateFileName).string()),
         manifest_(read_intact_manifest(checkpoint)),
-        file_(hdf5::open_file_read_only(path_)) {}
+        file_(open(path_)) {}
+  ~CheckpointSource() override {
+    const hdf5::LibraryTurn turn;
+    file_ = {};
+  }
 
   std::vector<std::string> names() const override {
     std::vector<std::string> names;
@@ -36,7 +39,7 @@ class CheckpointSource : public WeightSource {
   Shape shape(const std::string& name) const override { return stored(name).shape; }
 
   void read(const std::string& name, const Slice& slice, const Tensor& out) const override {
-    const std::lock_guard lock(mutex_);  // the HDF5 library is not thread-safe
+    const hdf5::LibraryTurn turn;
     const ManifestTensor& tensor = stored(name);
     LYNCEUS_CHECK(out.shape() == slice.of(tensor.shape) && tensor.dtype == DType::kF32, "'{}'",
                   name);
@@ -61,6 +64,10 @@ class CheckpointSource : public WeightSource {
   std::vector<std::filesystem::path> files() const override { return {path_}; }
 
  private:
+  static hdf5::Handle open(const std::string& path) {
+    const hdf5::LibraryTurn turn;
+    return hdf5::open_file_read_only(path);
+  }
   const ManifestTensor& stored(const std::string& name) const {
     if (const ManifestTensor* found = manifest_.find(name + std::string(kValue))) return *found;
     throw InputError("{}: there is no tensor '{}'", describe(), name);
@@ -90,7 +97,6 @@ class CheckpointSource : public WeightSource {
   std::string path_;
   Manifest manifest_;
   hdf5::Handle file_;
-  mutable std::mutex mutex_;
 };
 
 }  // namespace
@@ -99,6 +105,7 @@ void check_checkpoint(const std::filesystem::path& checkpoint,
                       const std::function<void(uint64_t bytes)>& on_bytes) {
   const std::string path = (checkpoint / kStateFileName).string();
   const Manifest manifest = read_intact_manifest(checkpoint);
+  const hdf5::LibraryTurn turn;
   const hdf5::Handle file = hdf5::open_file_read_only(path);
   for (const ManifestTensor& tensor : manifest.tensors) {
     const TensorPlan plan{tensor.name, tensor.shape, tensor.dtype, -1, {}, {}};

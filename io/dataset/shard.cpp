@@ -148,6 +148,7 @@ ShardReader::ShardReader(const std::filesystem::path& path)
 }
 
 void ShardReader::read_structure() {
+  const hdf5::LibraryTurn turn;
   const std::string name = path().string();
   hdf5::Handle file = hdf5::open_file_read_only(name);
   const Reader reader{file, name, sidecar_.size};

@@ -23,6 +23,11 @@ herr_t append_frame(unsigned /*depth*/, const H5E_error2_t* frame, void* text) {
 
 }  // namespace
 
+std::recursive_mutex& LibraryTurn::mutex() {
+  static std::recursive_mutex mutex;
+  return mutex;
+}
+
 void silence() {
   static const herr_t done = H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
   static_cast<void>(done);

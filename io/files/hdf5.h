@@ -2,12 +2,15 @@
 // puts the library's error text into the exception, and the calls that dataset shards and
 // checkpoints share.
 //
-// The library's parallel build is not thread-safe: only one thread at a time may call it.
+// The library's parallel build is not thread-safe: only one thread at a time may call it, the one
+// that has the LibraryTurn. A checkpoint is saved by a thread of its own, which keeps the turn
+// until the save has ended; code that may run meanwhile takes a turn, and so waits for the save.
 #pragma once
 
 #include <hdf5.h>
 
 #include <cstdint>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -27,6 +30,16 @@ std::string error_text();
 template <typename Result>
 Result check(Result result, std::string_view what, std::string_view path);
 [[noreturn]] void fail(std::string_view what, std::string_view path);
+
+/// The right to call the library, for its lifetime. A thread that has it may take it again.
+class LibraryTurn {
+ public:
+  LibraryTurn() : lock_(mutex()) {}
+
+ private:
+  static std::recursive_mutex& mutex();
+  std::lock_guard<std::recursive_mutex> lock_;
+};
 
 /// Owns one HDF5 id of any kind.
 class Handle {

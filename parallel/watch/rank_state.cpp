@@ -76,10 +76,12 @@ double system_seconds() {
   return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
 
-std::vector<GroupState> group_states(const Grid& grid) {
+std::vector<GroupState> group_states(const Grid& grid, bool steps, bool saving) {
   std::vector<GroupState> states;
-  for (const auto& group : {grid.world, grid.replica, grid.tensor, grid.pipeline, grid.data}) {
+  for (const auto& group :
+       {grid.world, grid.replica, grid.tensor, grid.pipeline, grid.data, grid.saving}) {
     if (group == nullptr || group->size() == 1) continue;
+    if (group == grid.saving ? !saving : !steps) continue;
     const CallRing& ring = group->recent_calls();
     states.push_back({group->name(), ring.collectives(), ring.recent(kDoneCalls, kOpenCalls)});
   }

@@ -40,8 +40,9 @@ struct RankState {
 /// Seconds since 1970.
 double system_seconds();
 
-/// The groups of several ranks of a grid: their names and recent calls. On any thread.
-std::vector<GroupState> group_states(const Grid& grid);
+/// The groups of several ranks of a grid: their names and recent calls. On any thread. `steps`:
+/// those that the steps use; `saving`: Grid::saving.
+std::vector<GroupState> group_states(const Grid& grid, bool steps = true, bool saving = true);
 
 std::string to_text(const RankState& state);
 /// The times in it count until now. nullopt if the text is incomplete or is none of to_text().

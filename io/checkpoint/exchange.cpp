@@ -110,6 +110,21 @@ int source_for(const TensorPlan& plan, const TensorSlice& slice, int owner) {
   return slice.holders[place % slice.holders.size()];
 }
 
+/// Whether a rank sends or receives in gather_owned().
+bool exchanges(const TensorPlan& plan, int rank) {
+  const Geometry geometry(plan);
+  const TensorSlice* own = slice_of(plan, rank);
+  for (const OwnedRows& owner : plan.owners)
+    for (const TensorSlice& slice : plan.slices) {
+      const bool sends = &slice == own && source_for(plan, slice, owner.rank) == rank;
+      const bool is_mine = owner.rank == rank;
+      if (!sends && !is_mine) continue;
+      if (geometry.piece(owner, slice).empty()) continue;
+      if (is_mine != (&slice == own)) return true;
+    }
+  return false;
+}
+
 Tensor on_host(const Tensor& tensor, const Stream& host) {
   if (tensor.device().is_cpu()) return tensor;
   Tensor copy = Tensor::empty(host, tensor.shape(), tensor.dtype());
@@ -174,6 +189,27 @@ Tensor gather_owned(parallel::Communicator& world, const TensorPlan& plan,
     copy_chunks(arrival.place, {static_cast<char*>(arrival.tensor.raw()), arrival.piece.chunk},
                 arrival.piece);
   return owned;
+}
+
+void stage_owned(parallel::Communicator& world, const TensorPlan& plan,
+                 const CheckpointTensor* mine, const accelerator::Queue& queue,
+                 const Tensor& target) {
+  const int rank = world.rank();
+  const OwnedRows range = plan.owned_by(rank);
+  const TensorSlice* slice = slice_of(plan, rank);
+  if (exchanges(plan, rank)) {
+    const Tensor owned = gather_owned(world, plan, mine, Stream());
+    if (owned.defined()) target.copy_from(owned);
+    return;
+  }
+  if (range.begin == range.end || slice == nullptr) return;
+  const Geometry geometry(plan);
+  const Piece piece = geometry.piece(range, *slice);
+  const Place rows = geometry.in_local(mine->local, piece, *slice);
+  if (mine->local.device().is_cpu())
+    std::memcpy(target.raw(), rows.first, target.bytes());
+  else
+    accelerator::copy(queue, target.raw(), rows.first, target.bytes());
 }
 
 void scatter_owned(parallel::Communicator& world, const TensorPlan& plan, const Tensor& owned,

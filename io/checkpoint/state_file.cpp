@@ -12,7 +12,6 @@
 #include <fmt/format.h>
 
 #include <functional>
-#include <map>
 #include <sstream>
 
 #include "core/error.h"
@@ -78,15 +77,10 @@ void StateFile::open(const std::string& offsets) {
   LYNCEUS_FAULT_POINT("checkpoint.created");
 }
 
-void StateFile::write_tensors(std::span<const CheckpointTensor> tensors, std::string& failure) {
-  std::map<std::string, const CheckpointTensor*> by_name;
-  for (const CheckpointTensor& tensor : tensors) by_name[tensor.name] = &tensor;
-  const Stream host;
+void StateFile::write_tensors(const RowsOf& rows, std::string& failure) {
   for (size_t i = 0; i < plans_.size(); ++i) {
     const TensorPlan& plan = plans_[i];
-    const auto mine = by_name.find(plan.name);
-    const Tensor owned =
-        gather_owned(world_, plan, mine == by_name.end() ? nullptr : mine->second, host);
+    const Tensor owned = rows(i);
     if (!owned.defined() || !failure.empty()) continue;
     const OwnedRows range = plan.owned_by(world_.rank());
     attempt(failure, [&] {
@@ -139,8 +133,7 @@ void StateFile::describe(Manifest& manifest, const std::vector<std::string>& dig
   manifest.frame_digest = digest_frame(path_, manifest.frame);
 }
 
-std::string StateFile::write(std::span<const CheckpointTensor> tensors, bool reserve,
-                             Manifest& manifest) {
+std::string StateFile::write(const RowsOf& rows, bool reserve, Manifest& manifest) {
   std::string failure, offsets;
   if (world_.rank() == 0) failure = failure_of([&] { offsets = lay_out(reserve); });
   failure = agreed_failure(world_, failure);
@@ -148,7 +141,7 @@ std::string StateFile::write(std::span<const CheckpointTensor> tensors, bool res
   offsets = world_.broadcast(offsets, 0);
   failure = agreed_failure(world_, failure_of([&] { open(offsets); }));
   if (!failure.empty()) return failure;
-  write_tensors(tensors, failure);
+  write_tensors(rows, failure);
   finish(failure);
   failure = agreed_failure(world_, failure);
   if (!failure.empty()) return failure;

@@ -1,13 +1,13 @@
 // state.h5 while all ranks write it.
 #pragma once
 
-#include <span>
 #include <string>
 #include <vector>
 
 #include "io/checkpoint/checkpoint.h"
 #include "io/checkpoint/layout.h"
 #include "io/checkpoint/manifest.h"
+#include "io/checkpoint/snapshot.h"
 #include "io/files/file.h"
 #include "parallel/communicator.h"
 
@@ -22,12 +22,12 @@ class StateFile {
   /// Collective. Returns the agreed failure, empty if there is none. Fills in the writer's part of
   /// the manifest on rank 0. `reserve`: allocate the space before the first write, so that no write
   /// can find the disk full.
-  std::string write(std::span<const CheckpointTensor> tensors, bool reserve, Manifest& manifest);
+  std::string write(const RowsOf& rows, bool reserve, Manifest& manifest);
 
  private:
   std::string lay_out(bool reserve) const;
   void open(const std::string& offsets);
-  void write_tensors(std::span<const CheckpointTensor> tensors, std::string& failure);
+  void write_tensors(const RowsOf& rows, std::string& failure);
   void finish(std::string& failure);
   void describe(Manifest& manifest, const std::vector<std::string>& digests);
 

@@ -4,14 +4,18 @@
 
 #include <algorithm>
 #include <chrono>
+#include <map>
 
 #include "core/error.h"
 #include "core/fault.h"
 #include "core/log.h"
+#include "core/process/free_memory.h"
 #include "core/text/units.h"
+#include "io/checkpoint/exchange.h"
 #include "io/checkpoint/reader.h"
 #include "io/checkpoint/run_lease.h"
 #include "io/checkpoint/state_file.h"
+#include "io/files/hdf5.h"
 #include "parallel/agreement.h"
 
 namespace lynceus::io {
@@ -21,6 +25,27 @@ using parallel::agreed_failure;
 using parallel::failure_of;
 
 namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point begin) {
+  return std::chrono::duration<double>(Clock::now() - begin).count();
+}
+
+/// The rows of `tensors`, from the ranks that hold them. `world`, `plans` and `tensors` must
+/// outlive it.
+RowsOf exchanged(parallel::Communicator& world, const std::vector<TensorPlan>& plans,
+                 std::span<const CheckpointTensor> tensors) {
+  std::map<std::string, const CheckpointTensor*> by_name;
+  for (const CheckpointTensor& tensor : tensors) by_name[tensor.name] = &tensor;
+  return [&world, &plans, by_name = std::move(by_name)](size_t i) {
+    const auto mine = by_name.find(plans[i].name);
+    return gather_owned(world, plans[i], mine == by_name.end() ? nullptr : mine->second, Stream());
+  };
+}
+
+/// More than one rank has open at once while it saves, the library's files included.
+constexpr uint64_t kOpenFiles = 16;
 
 /// Estimated size of the HDF5 structures and the manifest, per tensor.
 constexpr uint64_t kFrameBytesPerTensor = 1024;
@@ -150,16 +175,22 @@ void CheckpointStore::discard_staging() {
 std::vector<TensorPlan> CheckpointStore::plan(std::span<const CheckpointTensor> tensors) {
   std::string description;
   parallel::agree(world_, [&] { description = describe_tensors(tensors); });
-  return plan_tensors(world_.all_gather(description));
+  const auto is_same = static_cast<int64_t>(description == description_);
+  if (world_.all_reduce(is_same, parallel::ReduceOp::kMin) == 0) {
+    plans_ = plan_tensors(world_.all_gather(description));
+    description_ = description;
+  }
+  return plans_;
 }
 
-std::string CheckpointStore::write(Manifest manifest, std::span<const CheckpointTensor> tensors,
-                                   const std::vector<TensorPlan>& plans, const fs::path& target) {
+std::string CheckpointStore::write(Manifest manifest, const std::vector<TensorPlan>& plans,
+                                   const RowsOf& rows, const fs::path& target) {
+  const hdf5::LibraryTurn turn;
   std::string failure = agreed_failure(world_, stage(target, estimated_bytes(plans)));
   if (failure.empty()) {
     const fs::path staged = staging_path(options_.run_directory, token_) / target.filename();
     StateFile state(world_, plans, (staged / kStateFileName).string());
-    failure = state.write(tensors, options_.space_factor > 0, manifest);
+    failure = state.write(rows, options_.space_factor > 0, manifest);
   }
   if (failure.empty()) {
     if (world_.rank() == 0) failure = failure_of([&] { commit(manifest, target); });
@@ -170,11 +201,35 @@ std::string CheckpointStore::write(Manifest manifest, std::span<const Checkpoint
 }
 
 SaveResult CheckpointStore::save(Manifest manifest, std::span<const CheckpointTensor> tensors) {
-  const auto begin = std::chrono::steady_clock::now();
+  const auto begin = Clock::now();
   const std::vector<TensorPlan> plans = plan(tensors);
+  SaveResult result = save(std::move(manifest), plans, exchanged(world_, plans, tensors));
+  result.seconds = seconds_since(begin);
+  return result;
+}
+
+Snapshot CheckpointStore::take_snapshot(Manifest manifest,
+                                        std::span<const CheckpointTensor> tensors,
+                                        const StagingMemory& memory) {
+  const auto begin = Clock::now();
+  Snapshot snapshot{std::move(manifest), plan(tensors), {}, 0};
+  snapshot.rows = stage_rows(world_, snapshot.plans, tensors, memory);
+  LYNCEUS_FAULT_POINT("checkpoint.snapshot");
+  snapshot.seconds = seconds_since(begin);
+  return snapshot;
+}
+
+SaveResult CheckpointStore::save(const Snapshot& snapshot) {
+  return save(snapshot.manifest, snapshot.plans, [&](size_t plan) { return snapshot.rows[plan]; });
+}
+
+SaveResult CheckpointStore::save(Manifest manifest, const std::vector<TensorPlan>& plans,
+                                 const RowsOf& rows) {
+  const auto begin = Clock::now();
+  const hdf5::LibraryTurn turn;
   const fs::path target = checkpoint_path(options_.run_directory, manifest.step);
   SaveResult result;
-  result.message = write(std::move(manifest), tensors, plans, target);
+  result.message = write(std::move(manifest), plans, rows, target);
   result.committed = result.message.empty();
   if (result.committed) {
     result.path = target;
@@ -183,7 +238,7 @@ SaveResult CheckpointStore::save(Manifest manifest, std::span<const CheckpointTe
     retention_.forget(target);
     retention_.remove_old();
   }
-  result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  result.seconds = seconds_since(begin);
   return result;
 }
 
@@ -205,11 +260,13 @@ void CheckpointStore::warn_of_narrow_space(const TrialResult& trial, int64_t exi
 
 TrialResult CheckpointStore::try_out(std::span<const CheckpointTensor> tensors) {
   TrialResult result;
-  result.checkpoint_bytes = estimated_bytes(plan(tensors));
+  const std::vector<TensorPlan> plans = plan(tensors);
+  result.checkpoint_bytes = estimated_bytes(plans);
+  result.staging_bytes = staging_bytes(plans, world_.rank());
   const fs::path checkpoints = options_.run_directory / "checkpoints";
   const fs::path target = checkpoints / kTrialName;
-  std::string failure;
-  if (world_.rank() == 0)
+  std::string failure = agreed_failure(world_, failure_of([] { expect_open_files(kOpenFiles); }));
+  if (failure.empty() && world_.rank() == 0)
     failure = failure_of([&] {
       fs::remove_all(target);
       const fs::path staging = staging_path(options_.run_directory, token_);
@@ -222,7 +279,8 @@ TrialResult CheckpointStore::try_out(std::span<const CheckpointTensor> tensors) 
   failure = agreed_failure(world_, failure);
   if (failure.empty()) {
     const std::vector<CheckpointTensor> trial = trial_tensors(world_.rank());
-    failure = write(Manifest(), trial, plan(trial), target);
+    const std::vector<TensorPlan> trial_plans = plan(trial);
+    failure = write(Manifest(), trial_plans, exchanged(world_, trial_plans, trial), target);
   }
   if (failure.empty()) failure = failure_of([&] { verify_checkpoint(world_, target); });
   if (failure.empty()) {

@@ -11,6 +11,7 @@
 #include "io/checkpoint/layout.h"
 #include "io/checkpoint/manifest.h"
 #include "io/checkpoint/retention.h"
+#include "io/checkpoint/snapshot.h"
 #include "parallel/communicator.h"
 
 namespace lynceus::io {
@@ -28,6 +29,7 @@ struct SaveResult {
 struct TrialResult {
   uint64_t checkpoint_bytes = 0;  ///< of one checkpoint, approximately
   uint64_t free_bytes = 0;        ///< in the run directory; on rank 0
+  uint64_t staging_bytes = 0;     ///< of a snapshot; on this rank
 };
 
 struct CheckpointOptions {
@@ -39,7 +41,8 @@ struct CheckpointOptions {
   Lease* lease = nullptr;  ///< on rank 0; without a lease, no other process may write to this run
 };
 
-/// All functions are collective. No other thread may use the HDF5 library meanwhile.
+/// All functions are collective. A save has the turn of the HDF5 library (io/files/hdf5.h) until it
+/// returns; it may run on any thread if no other one uses the store or `world` meanwhile.
 class CheckpointStore {
  public:
   /// Creates RUN/checkpoints and deletes the leftovers of interrupted saves and removals. `world`
@@ -52,11 +55,18 @@ class CheckpointStore {
   /// the ranks' lists of tensors contradict each other.
   SaveResult save(Manifest manifest, std::span<const CheckpointTensor> tensors);
 
+  /// Copies what a save of `tensors` would write into `memory`, which must have room for
+  /// TrialResult::staging_bytes and is in use until the snapshot was saved. InternalError as above.
+  Snapshot take_snapshot(Manifest manifest, std::span<const CheckpointTensor> tensors,
+                         const StagingMemory& memory);
+  /// The same as save() of the tensors at the time of the snapshot; uses none of them.
+  SaveResult save(const Snapshot& snapshot);
+
   /// Finds out, before a run spends time on steps, whether a checkpoint of `tensors` can be saved:
   /// is there room for two (for one more, if the run has one), and does a small checkpoint, to
   /// which every rank contributes, pass all calls of a save: create, write, flush, rename, read,
-  /// remove. Only the shapes of `tensors` are used. AgreedError (kIo) naming the folder and the
-  /// first failure.
+  /// remove; can every rank open the files for it. Only the shapes of `tensors` are used.
+  /// AgreedError (kIo) naming the folder and the first failure.
   TrialResult try_out(std::span<const CheckpointTensor> tensors);
 
   /// Replaces the list of left-out steps in the manifest of a committed checkpoint, atomically; its
@@ -67,10 +77,12 @@ class CheckpointStore {
   std::vector<std::filesystem::path> set_aside_newer(int64_t step);
 
  private:
+  /// Made once for the same tensors.
   std::vector<TensorPlan> plan(std::span<const CheckpointTensor> tensors);
+  SaveResult save(Manifest manifest, const std::vector<TensorPlan>& plans, const RowsOf& rows);
   /// Writes and commits a checkpoint named `target`; returns the agreed failure.
-  std::string write(Manifest manifest, std::span<const CheckpointTensor> tensors,
-                    const std::vector<TensorPlan>& plans, const std::filesystem::path& target);
+  std::string write(Manifest manifest, const std::vector<TensorPlan>& plans, const RowsOf& rows,
+                    const std::filesystem::path& target);
   std::string stage(const std::filesystem::path& target, uint64_t bytes);
   void warn_of_narrow_space(const TrialResult& trial, int64_t existing) const;
   void commit(const Manifest& manifest, const std::filesystem::path& target);
@@ -80,6 +92,8 @@ class CheckpointStore {
   CheckpointOptions options_;
   std::string token_;
   Retention retention_;
+  std::string description_;  ///< of this rank's tensors, for plans_
+  std::vector<TensorPlan> plans_;
 };
 
 }  // namespace lynceus::io

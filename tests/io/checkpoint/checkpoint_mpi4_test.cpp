@@ -5,6 +5,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <thread>
+
 #include "core/error.h"
 #include "parallel/mpi_session.h"
 #include "tests/io/checkpoint/checkpoint_fixture.h"
@@ -113,6 +115,102 @@ TEST_F(CheckpointOnFour, RetentionIsAgreed) {
   for (const int64_t step : {1, 2, 3, 4}) ASSERT_TRUE(save(store, tensors, step).committed);
   EXPECT_EQ(committed_checkpoints(run_.path()).size(), 2u);
   EXPECT_THAT(leftovers(run_.path()), testing::IsEmpty());
+}
+
+/// The bytes of tensors along an axis after the first, which no rank can digest by itself.
+int64_t bytes_to_exchange() {
+  int64_t bytes = 0;
+  for (const GlobalTensor& tensor : model_tensors(true))
+    if (tensor.axis > 0) bytes += tensor.shape.elements() * 4;
+  return bytes;
+}
+
+int64_t bytes_of_model() {
+  int64_t bytes = 0;
+  for (const GlobalTensor& tensor : model_tensors(true)) bytes += tensor.shape.elements() * 4;
+  return bytes;
+}
+
+class Snapshots : public CheckpointOnFour {
+ protected:
+  std::unique_ptr<parallel::Communicator> saving_ = parallel::make_background_group(*world_);
+
+  Snapshot snapshot_of(CheckpointStore& store, const std::vector<LocalTensor>& tensors,
+                       int64_t step) {
+    for (const LocalTensor& tensor : tensors) tensor.fill(step);
+    const auto entries = entries_of(tensors);
+    const TrialResult trial = store.try_out(entries);
+    memory_ = StagingMemory(stream_, trial.staging_bytes);
+    return store.take_snapshot(manifest_of(step), entries, memory_);
+  }
+
+  StagingMemory memory_;
+};
+
+TEST_F(Snapshots, AreWhatASaveOfTheirMomentWritesWhateverFollows) {
+  if (!parallel::several_threads_communicate()) GTEST_SKIP() << "no MPI_THREAD_MULTIPLE";
+  for (const GridShape& grid : kGrids) {
+    RunDirectory run(*world_);
+    CheckpointStore store(*saving_, {.run_directory = run.path()});
+    const auto tensors = on(grid, true);
+    ASSERT_TRUE(save(store, tensors, 7).committed);
+    Snapshot snapshot = snapshot_of(store, tensors, 7);
+    snapshot.manifest.step = 8;
+    SaveResult result;
+    std::thread thread([&] { result = store.save(snapshot); });
+    for (int i = 0; i < 50; ++i) {  // what steps would do meanwhile
+      for (const LocalTensor& tensor : tensors) tensor.scramble();
+      world_->all_reduce(int64_t{1});
+    }
+    thread.join();
+    ASSERT_TRUE(result.committed) << result.message;
+    const Manifest expected = read_manifest(checkpoint_path(run.path(), 7));
+    const Manifest found = verify_checkpoint(*world_, result.path);
+    ASSERT_EQ(found.tensors.size(), expected.tensors.size());
+    for (size_t i = 0; i < found.tensors.size(); ++i)
+      EXPECT_EQ(found.tensors[i].blocks, expected.tensors[i].blocks)
+          << grid.to_string() << " " << found.tensors[i].name;
+  }
+}
+
+TEST_F(Snapshots, GatherNoTensor) {
+  constexpr int64_t kManifest = 64 << 10;  // descriptions of the tensors, digests, agreement
+  ASSERT_GT(bytes_of_model(), 100 * kManifest);
+  for (const GridShape& grid : kGrids) {
+    RunDirectory run(*world_);
+    CheckpointStore store(*saving_, {.run_directory = run.path()});
+    const auto tensors = on(grid, true);
+    const auto counted = [&] { return world_->all_reduce(saving_->counts().bytes); };
+    const int64_t before = counted();
+    const Snapshot snapshot = snapshot_of(store, tensors, 1);
+    const int64_t between = counted();
+    ASSERT_TRUE(store.save(snapshot).committed);
+    const int64_t after = counted();
+    EXPECT_LT(after - between, kManifest) << "the save itself, " << grid.to_string();
+    // Blocks of 4 MiB that straddle two tensor shards go to one of them: at most one for each.
+    const int64_t blocks = grid.tensor > 1 ? 4 * (int64_t{4} << 20) : 0;
+    const int64_t exchanged = grid.tensor > 1 ? bytes_to_exchange() : 0;
+    EXPECT_LT(between - before, exchanged + blocks + kManifest)
+        << "the snapshot, " << grid.to_string();
+  }
+}
+
+TEST_F(Snapshots, ShareTheMemoryOverTheReplicas) {
+  CheckpointStore store(*saving_, {.run_directory = run_.path()});
+  const auto tensors = on({1, 1, 4}, true);
+  const auto mine = static_cast<int64_t>(store.try_out(entries_of(tensors)).staging_bytes);
+  EXPECT_LT(world_->all_reduce(mine), bytes_of_model() + (1 << 16));
+  EXPECT_LT(mine, bytes_of_model() / 2);
+}
+
+TEST_F(Snapshots, AFailureOfOneRankIsAFailureOfAll) {
+  CheckpointStore store(*saving_, {.run_directory = run_.path()});
+  const auto tensors = on({2, 2, 1}, true);
+  const Snapshot snapshot = snapshot_of(store, tensors, 1);
+  if (world_->rank() == 0) fs::create_directories(checkpoint_path(run_.path(), 1));
+  const SaveResult result = store.save(snapshot);
+  EXPECT_FALSE(result.committed);
+  EXPECT_THAT(result.message, HasSubstr("rank 0: "));
 }
 
 }  // namespace

@@ -23,7 +23,9 @@ Trains a model on all ranks that --ranks N, mpirun or srun started. --ranks N st
 machine. A later config file overrides an earlier one, and the command line overrides all files. If
 the run directory (--run) has checkpoints, the run resumes from the newest intact one. Checkpoints are
 saved every 30 minutes (--checkpoint.every_minutes), after every N steps with --checkpoint.every N, and
-at the end. Before the first step a trial save shows whether the run directory can hold them.
+at the end. They are written while training goes on, from a snapshot in memory, if there is some
+(--checkpoint.staging_mib). Before the first step a trial save shows whether the run directory can hold
+them.
 
   lynceus train --config tiny --run runs/try --data.tokenizer t.model \
       --data.source captions:1:data/train-captions.h5 --train.steps 100

@@ -2,7 +2,9 @@
 // are reported at once before a run begins.
 #include "train/config.h"
 
+#include <cmath>
 #include <cstdio>
+#include <cstdlib>
 
 #include "parallel/grid.h"
 #include "parallel/overlap.h"
@@ -13,6 +15,14 @@ namespace {
 
 constexpr int64_t kMostThreads = 1024;
 constexpr int64_t kMostSamples = 1 << 24;  // the plan of a step is kept in memory
+
+/// Of the text of a key that is 0 or more; nullopt: it is no such number.
+std::optional<double> number(const std::string& text) {
+  char* end = nullptr;
+  const double value = std::strtod(text.c_str(), &end);
+  if (text.empty() || *end != '\0' || !std::isfinite(value) || value < 0) return std::nullopt;
+  return value;
+}
 
 }  // namespace
 
@@ -69,11 +79,23 @@ void DataConfig::check(ConfigFaults* faults) const {
 }
 
 void CheckpointConfig::check(ConfigFaults* faults) const {
-  faults->not_negative("checkpoint.every_minutes", every_minutes);
+  const auto expect = [&](const char* key, const std::string& text, const char* expected,
+                          bool may_be_zero) {
+    const std::optional<double> value = number(text);
+    faults->expect(text == "auto" || (value && (may_be_zero || *value > 0)), key, expected,
+                   fmt::format("'{}'", text));
+  };
+  expect("checkpoint.every_minutes", every_minutes, "auto or minutes, 0 or more", true);
+  expect("checkpoint.staging_mib", staging_mib, "auto or MiB, 0 or more", true);
+  expect("checkpoint.mtbf_hours", mtbf_hours, "auto or hours, more than 0", false);
   faults->at_least("checkpoint.every", every, 0);
   faults->within("checkpoint.keep_last", keep_last, 2, 1 << 20);
   faults->at_least("checkpoint.keep_every", keep_every, 0);
 }
+
+std::optional<double> CheckpointConfig::given_minutes() const { return number(every_minutes); }
+std::optional<double> CheckpointConfig::given_staging_mib() const { return number(staging_mib); }
+std::optional<double> CheckpointConfig::given_mtbf_hours() const { return number(mtbf_hours); }
 
 void LogConfig::check(ConfigFaults* faults) const {
   faults->at_least("log.every", every, 0);

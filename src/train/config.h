@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -190,23 +191,37 @@ struct DataConfig {
 };
 
 struct CheckpointConfig {
-  double every_minutes = 30;
+  std::string every_minutes = "30";
   int64_t every = 0;
   int64_t keep_last = 2;
   int64_t keep_every = 0;
+  std::string staging_mib = "auto";
+  std::string mtbf_hours = "auto";
 
   template <typename Visitor>
   void visit(Visitor& v) {
     v.section("checkpoint", "when checkpoints are saved and how many are kept");
     v.field("checkpoint.every_minutes", every_minutes,
-            "minutes after which the next checkpoint is saved; 0: not by time");
+            "minutes after which the next checkpoint is saved; 0: not by time; auto: as many as "
+            "lose the least time, from what a save costs and checkpoint.mtbf_hours");
     v.field("checkpoint.every", every,
             "steps between checkpoints; 0: not by steps. The end of the run is always saved");
     v.field("checkpoint.keep_last", keep_last, "number of newest checkpoints to keep, at least 2");
     v.field("checkpoint.keep_every", keep_every,
             "also keep checkpoints of steps divisible by this; 0: none");
+    v.field("checkpoint.staging_mib", staging_mib,
+            "MiB of memory on each rank for a snapshot, which is written while training goes on; "
+            "0: training waits until a checkpoint is written; auto: what a snapshot takes, if half "
+            "of the free memory is enough");
+    v.field("checkpoint.mtbf_hours", mtbf_hours,
+            "hours between failures of the job, for every_minutes = auto; auto: 6000 divided by "
+            "the number of nodes");
   }
   void check(ConfigFaults* faults) const;
+  // Of the keys that may be auto; nullopt: auto.
+  std::optional<double> given_minutes() const;
+  std::optional<double> given_staging_mib() const;
+  std::optional<double> given_mtbf_hours() const;
 };
 
 /// Steps for which traces are written; last < first: none.

@@ -66,8 +66,9 @@ TEST_P(KilledSave, TheNextStartEndsLikeTheUndisturbedRun) {
 
 INSTANTIATE_TEST_SUITE_P(
     EveryPhase, KilledSave,
-    testing::Values(Kill{"checkpoint.begin@1#3", 3}, Kill{"checkpoint.staged@0#4", 6},
-                    Kill{"checkpoint.created@1#3", 3}, Kill{"checkpoint.before_close@1#4", 6},
+    testing::Values(Kill{"checkpoint.snapshot@1#2", 3}, Kill{"checkpoint.begin@1#3", 3},
+                    Kill{"checkpoint.staged@0#4", 6}, Kill{"checkpoint.created@1#3", 3},
+                    Kill{"checkpoint.before_close@1#4", 6},
                     Kill{"checkpoint.before_manifest@0#3", 3},
                     Kill{"checkpoint.before_rename@0#4", 6}, Kill{"checkpoint.after_rename@0#3", 6},
                     Kill{"checkpoint.removing@0#1", 9}),
@@ -96,8 +97,9 @@ TEST(FailedSave, ThreeInARowEndTheRun) {
   launch.environment = {
       "LYNCEUS_FAULT=checkpoint.begin@0#3=enospc,checkpoint.begin@0#4=enospc,"
       "checkpoint.begin@0#5=enospc"};
-  const Output output =
-      run(arguments_of(folder / "run") + Arguments{"--train.steps", "20"}, launch);
+  const Output output = run(arguments_of(folder / "run") +
+                                Arguments{"--train.steps", "20", "--checkpoint.staging_mib", "0"},
+                            launch);
   EXPECT_EQ(output.code, 4) << output.all();
   EXPECT_EQ(output.messages(), 1) << output.all();
   EXPECT_THAT(output.err,

@@ -1,7 +1,7 @@
 # Tests that start programs of their own: lynceus, with and without mpirun, or lynceus-frames. Most of
 # their time they wait for programs to start and to end, so each keeps one core busy; those of the
 # following list compute on several ranks at once.
-set(cli_ranks crash_loop_fault 2 job_end_stop 2 nonfinite_fault 2 nonfinite_resume_fault 2 photos 4 rank_fault 2 replica_fault 2 stop 2 stop_launcher 2
+set(cli_ranks background_save_fault 2 crash_loop_fault 2 job_end_stop 2 nonfinite_fault 2 nonfinite_resume_fault 2 photos 4 rank_fault 2 replica_fault 2 stop 2 stop_launcher 2
     takeover 2 watchdog_fault 2)
 file(GLOB cli_tests CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/cli/*_test.cpp)
 foreach(source ${cli_tests})
@@ -47,6 +47,11 @@ if(TARGET lynceus_standin)
                    ${MPIEXEC_EXECUTABLE} $<TARGET_FILE:lynceus_standin>
                    ${CMAKE_CURRENT_SOURCE_DIR}/golden/text_only)
   set_tests_properties(cli.runtime_choice PROPERTIES LABELS "mpi;simt" TIMEOUT 120 PROCESSORS 3
+                       ENVIRONMENT "${mpi_environment}")
+  add_test(NAME cli.background_save_device
+           COMMAND ${BASH_PROGRAM} ${CMAKE_CURRENT_SOURCE_DIR}/cli/background_save_device.sh
+                   ${MPIEXEC_EXECUTABLE} $<TARGET_FILE:lynceus_standin> ${CMAKE_SOURCE_DIR})
+  set_tests_properties(cli.background_save_device PROPERTIES LABELS "mpi;simt" TIMEOUT 120 PROCESSORS 2
                        ENVIRONMENT "${mpi_environment}")
   foreach(transport ${transports})
     add_test(NAME cli.watchdog_device.${transport}

@@ -58,7 +58,8 @@ PARTS = {
         "nonfinite": ". data step",
         "incarnation": "",
         "watch": ". data step incarnation",
-        "run": ". data step metrics nonfinite watch incarnation",
+        "save": ".",
+        "run": ". data step metrics nonfinite watch incarnation save",
     },
     "prepare": {
         "rows": "",

@@ -28,6 +28,11 @@ void Pace::save_took(double seconds) {
   largest_save_ = std::max(largest_save_, seconds);
 }
 
+void Pace::set_saving(bool saving) {
+  const std::lock_guard lock(mutex_);
+  saving_ = saving;
+}
+
 void Pace::guess_save(double trial_seconds, uint64_t checkpoint_bytes) {
   const std::lock_guard lock(mutex_);
   guessed_save_ = 2 * trial_seconds + static_cast<double>(checkpoint_bytes) / kSlowDisk;
@@ -67,7 +72,8 @@ int64_t Pace::steps() const {
 
 double Pace::margin() const {
   const std::lock_guard lock(mutex_);
-  return step_locked() + kSaveFactor * save_locked() + kEndSeconds;
+  const double running = saving_ ? save_locked() : 0;
+  return step_locked() + running + kSaveFactor * save_locked() + kEndSeconds;
 }
 
 }  // namespace lynceus::train

@@ -13,6 +13,8 @@ class Pace {
  public:
   void step_took(double seconds);
   void save_took(double seconds);
+  /// A save runs while the steps go on: the margin has time for its rest and for another one.
+  void set_saving(bool saving);
   /// A careful guess, used until a save was measured: `trial_seconds` is what the trial save took,
   /// whose cost is that of the calls; the bytes of a checkpoint come on top.
   void guess_save(double trial_seconds, uint64_t checkpoint_bytes);
@@ -26,8 +28,9 @@ class Pace {
   double save() const;
   /// Steps measured in this start.
   int64_t steps() const;
-  /// The time that must be left before one more step begins: step() + 1.5 save() + 3 s. The last
-  /// term is for what follows the save until the process has ended.
+  /// The time that must be left before one more step begins: step() + 1.5 save() + 3 s, and
+  /// another save() while one runs. The last term is for what follows the save until the process
+  /// has ended.
   double margin() const;
 
  private:
@@ -39,6 +42,7 @@ class Pace {
   std::deque<double> recent_;  // of the steps after the first
   double largest_save_ = 0, recalled_save_ = 0, guessed_save_ = 0;
   int64_t steps_ = 0;
+  bool saving_ = false;
 };
 
 }  // namespace lynceus::train

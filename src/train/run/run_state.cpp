@@ -150,7 +150,7 @@ std::vector<io::CheckpointTensor> RunState::tensors() const {
   return tensors;
 }
 
-io::SaveResult RunState::save(io::CheckpointStore* store, const RunPosition& position) const {
+io::Manifest RunState::manifest_of(const RunPosition& position) const {
   io::Manifest manifest;
   manifest.step = position.step;
   manifest.samples_seen = position.samples_seen;
@@ -175,7 +175,16 @@ io::SaveResult RunState::save(io::CheckpointStore* store, const RunPosition& pos
     int64_t steps = 0;
     while (lines >> name >> steps) manifest.parameter_steps[name] = steps;
   }
-  return store->save(std::move(manifest), model::HostTensors(rt_, tensors()).tensors());
+  return manifest;
+}
+
+io::SaveResult RunState::save(io::CheckpointStore* store, const RunPosition& position) const {
+  return store->save(manifest_of(position), model::HostTensors(rt_, tensors()).tensors());
+}
+
+io::Snapshot RunState::take_snapshot(io::CheckpointStore* store, const RunPosition& position,
+                                     const io::StagingMemory& memory) const {
+  return store->take_snapshot(manifest_of(position), tensors(), memory);
 }
 
 void RunState::accept(const io::Manifest& manifest, const RunOptions& options) const {

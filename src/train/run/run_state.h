@@ -45,6 +45,10 @@ class RunState {
   /// Collective: commits a checkpoint of `position`; the result says why if it could not.
   io::SaveResult save(io::CheckpointStore* store, const RunPosition& position) const;
 
+  /// Collective: the state at `position`, copied into `memory`, for store->save().
+  io::Snapshot take_snapshot(io::CheckpointStore* store, const RunPosition& position,
+                             const io::StagingMemory& memory) const;
+
   /// Collective: whether checkpoints of this run can be saved (io/checkpoint/writer.h).
   io::TrialResult try_saving(io::CheckpointStore* store) const { return store->try_out(tensors()); }
 
@@ -66,6 +70,8 @@ class RunState {
 
  private:
   std::vector<io::CheckpointTensor> tensors() const;
+  /// Collective: all but the tensors.
+  io::Manifest manifest_of(const RunPosition& position) const;
   void accept(const io::Manifest& manifest, const RunOptions& options) const;
   /// Takes over what a load has read into `values`.
   RunPosition take(const io::Manifest& manifest, const model::HostTensors& values) const;

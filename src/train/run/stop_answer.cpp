@@ -35,6 +35,13 @@ double remaining_seconds(const StopSituation& s) {
   return unsaved ? save : 0;
 }
 
+/// The same, and the rest of a save that runs meanwhile.
+double remaining_with_saving(const StopSituation& s) {
+  const double save = s.save_seconds > 0 ? s.save_seconds : kFirstSaveSeconds;
+  const bool counts = s.saving_seconds >= 0 && s.activity != Activity::kSave;
+  return remaining_seconds(s) + (counts ? std::max(0.0, save - s.saving_seconds) : 0);
+}
+
 /// Why the remaining time is not known; empty: it is.
 const char* unknown_time(const StopSituation& s) {
   if (s.activity == Activity::kStep && s.step_seconds == 0)
@@ -64,7 +71,7 @@ const char* what_is_done(const StopSituation& s) {
 
 std::string answer_to_stop(const StopSituation& s) {
   std::string line = fmt::format("asked to stop: {}", what_is_done(s));
-  const double seconds = remaining_seconds(s);
+  const double seconds = remaining_with_saving(s);
   const bool unknown = *unknown_time(s) != '\0';
   const bool is_loading = s.activity == Activity::kLoading;
   if (unknown)
@@ -145,6 +152,8 @@ StopSituation StopClock::situation() const {
   s.step_seconds = step_seconds_;
   s.batch_seconds = batch_seconds_;
   s.save_seconds = save_seconds_;
+  if (const auto since = saving_since_.load(); since != Clock::time_point())
+    s.saving_seconds = std::chrono::duration<double>(Clock::now() - since).count();
   s.step = step_;
   s.saved_step = saved_step_;
   return s;

@@ -20,6 +20,7 @@ struct StopSituation {
   double step_seconds = 0;      ///< of a recent step; 0: none is known
   double batch_seconds = 0;     ///< of a recent batch of a validation; 0: none is known
   double save_seconds = 0;      ///< of the last save; 0: none is known
+  double saving_seconds = -1;   ///< since a save began that runs meanwhile; -1: none does
   int64_t step = 0;             ///< completed
   int64_t saved_step = -1;      ///< of the newest checkpoint; -1: there is none
   std::optional<double> limit;  ///< seconds after which the launcher kills its ranks
@@ -44,6 +45,8 @@ class StopClock {
   void begin_batch();
   void step_took(double seconds) { step_seconds_ = seconds; }
   void saved(int64_t step, double seconds);
+  /// A save runs while the steps go on, or no longer.
+  void set_saving(bool saving) { saving_since_ = saving ? Clock::now() : Clock::time_point(); }
   void at(int64_t step) { step_ = step; }
   /// A checkpoint that an earlier start of the run has left.
   void found(int64_t step) { saved_step_ = step; }
@@ -58,6 +61,7 @@ class StopClock {
 
   std::atomic<Activity> activity_ = Activity::kLoading;
   std::atomic<Clock::time_point> begin_ = Clock::now();
+  std::atomic<Clock::time_point> saving_since_ = Clock::time_point();  ///< the epoch: none does
   std::atomic<double> step_seconds_ = 0, batch_seconds_ = 0, save_seconds_ = 0;
   std::atomic<int64_t> step_ = 0, saved_step_ = -1;
   bool is_in_batch_ = false;  ///< of the thread of the steps

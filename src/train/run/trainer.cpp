@@ -20,8 +20,8 @@
 #include "train/metrics/validation.h"
 #include "train/run/damaged_samples.h"
 #include "train/run/run_ending.h"
+#include "train/run/run_saves.h"
 #include "train/run/run_trace.h"
-#include "train/run/save_schedule.h"
 #include "train/run/signals.h"
 #include "train/run/start_lines.h"
 #include "train/run/stop_answer.h"
@@ -32,8 +32,6 @@ namespace lynceus::train {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-constexpr int kSaveFailuresInARow = 3;
 
 /// Of each Activity, in its order.
 constexpr Section kSectionOf[] = {Section::kLoad, Section::kData, Section::kStep,
@@ -52,11 +50,11 @@ class Trainer {
         job_clock_(make_job_clock(rt, config->train.max_hours, &pace_)),
         watch_(rt, config->watchdog, config->train.digest_every, config->options.run),
         run_(rt, config, reader, &watch_),
-        saves_(config->checkpoint),
+        saves_(&run_, &watch_, &clock_, &pace_),
         trace_(config->log.trace_range()) {
     stop_.relay_to(first_rank_here(*rt.grid.world));
     clock_.at(position().step);
-    if (run_.has_checkpoint) clock_.found(saved_step_ = position().step);
+    if (run_.has_checkpoint) clock_.found(position().step);
   }
 
   /// Trains, and records the end.
@@ -68,6 +66,7 @@ class Trainer {
       record(ending);
       return code;
     } catch (const std::exception& error) {
+      finish_saving(error);
       record(ending_of(error));
       throw;
     }
@@ -84,7 +83,8 @@ class Trainer {
       log::info("step {} is already done: nothing to train", position().step);
       return ExitCode::kDone;
     }
-    try_saving(last);
+    saves_.try_out(last);
+    if (run_.is_first_rank()) log_job_end(job_clock_.get());
     if (run_.incarnation)
       run_.incarnation->resumed(run_.first_step, start_seconds_, clock_.spent(Activity::kLoading));
     const auto begin = Clock::now();
@@ -109,9 +109,8 @@ class Trainer {
       const bool is_last = position().step == last;
       // Before a validation, which may take long. A run that resumes from this checkpoint makes up
       // for a validation that is missing then.
-      if (is_last ? run_.validation_is_due()
-                  : end == StepEnd::kSaveIsDue || saves_.is_due_at(position().step))
-        save();
+      if (is_last ? run_.validation_is_due() : saves_.is_due(end == StepEnd::kSaveIsDue))
+        begin_save();
       if (run_.validation_is_due()) validate_now();
       if (left_validation_) return stop(&progress);
     }
@@ -126,9 +125,9 @@ class Trainer {
   bool time_is_up() const { return job_clock_ && job_clock_->is_up(); }
   void record(RunEnding ending) {
     ending.by_request = ending.by_request && !time_is_up();
-    ending.saved_step = saved_step_;
+    ending.saved_step = saves_.saved_step();
     ending.start_seconds = start_seconds_;
-    ending.lost_seconds = unsaved_seconds_ + rolled_back_seconds_;
+    ending.lost_seconds = saves_.unsaved_seconds() + rolled_back_seconds_;
     record_ending(&run_, clock_, pace_, job_clock_.get(), ending);
   }
 
@@ -137,25 +136,8 @@ class Trainer {
     watch_.enter(kSectionOf[static_cast<size_t>(activity)], position().step);
   }
   void compare_replicas(bool will_be_saved) {
-    watch_.compare_replicas(run_.optimizer->parameters(), position().step, saved_step_,
+    watch_.compare_replicas(run_.optimizer->parameters(), position().step, saves_.saved_step(),
                             will_be_saved);
-  }
-
-  /// Before the first step: a run that could not save would lose its work.
-  void try_saving(int64_t last) {
-    watch_.enter(Section::kCheckpoint, position().step);
-    const auto begin = Clock::now();
-    const io::TrialResult trial = run_.state->try_saving(run_.store.get());
-    pace_.guess_save(seconds_since(begin), trial.checkpoint_bytes);
-    if (run_.incarnation) recall_pace(*run_.incarnation, &pace_);
-    log::info("a checkpoint takes {}; {} are free in {}", bytes_text(trial.checkpoint_bytes),
-              bytes_text(trial.free_bytes), run_.directory.string());
-    saves_.restart();
-    log::info("{}", saves_.describe(position().step, last));
-    if (run_.is_first_rank()) log_job_end(job_clock_.get());
-    // A rollback needs a checkpoint to go back to.
-    if (config_.train.nonfinite == "rollback" && !run_.has_checkpoint && !save())
-      throw parallel::AgreedError(ExitCode::kIo, "the state before the first step was not saved");
   }
 
   /// On rank 0, on the thread of the requests. mpirun forwards nothing while it ends its ranks.
@@ -181,7 +163,7 @@ class Trainer {
     const StepResult result = update(&batch, lr, [&] { batches->begin_next(); });
     const double seconds = seconds_since(computing);
     if (!result.finite && !continues_after(&batch, result, progress)) {
-      rolled_back_seconds_ += std::exchange(unsaved_seconds_, 0) + seconds;
+      rolled_back_seconds_ += saves_.went_back() + seconds;
       return StepEnd::kRolledBack;
     }
     position().step += 1;
@@ -189,18 +171,19 @@ class Trainer {
     clock_.at(position().step);
     clock_.step_took(seconds);
     pace_.step_took(seconds);
-    unsaved_seconds_ += seconds;
     watch_.enter(Section::kData, position().step);  // the report may wait for the disk
     watch_.step_done(position().step);
     compare_replicas(/*will_be_saved=*/false);
     report_step({batch, result, lr, seconds_since(begin)}, is_first, progress);
+    saves_.step_done(seconds, result.totals.save_is_finished);
     if (position().step == trace_.last) write_trace(run_, &trace_);
     return result.totals.save_is_due ? StepEnd::kSaveIsDue : StepEnd::kDone;
   }
 
   StepResult update(PreparedStep* batch, double lr, const std::function<void()>& meanwhile) {
     StepOptions options = step_options(config_.parallel.schedule, config_.train.recompute);
-    options.save_is_due = run_.is_first_rank() && saves_.time_has_passed();
+    options.save_is_due = saves_.time_has_passed();
+    options.save_is_finished = saves_.is_finished();
     return try_step(rt_, run_.model, run_.optimizer.get(), &batch->batch, batch->pixel_source(),
                     batch->reach, options, lr, meanwhile);
   }
@@ -210,7 +193,10 @@ class Trainer {
   bool continues_after(PreparedStep* batch, const StepResult& result, Progress* progress) {
     const StepOptions options = step_options(config_.parallel.schedule, config_.train.recompute);
     const int64_t good = position().step;
-    if (config_.train.nonfinite == "rollback") write_trace(run_, &trace_);  // up to here
+    if (config_.train.nonfinite == "rollback") {
+      wait_for_save();
+      write_trace(run_, &trace_);  // up to here
+    }
     switch (run_.answer_nonfinite(batch, result, options, &watch_)) {
       case NonfiniteAction::kSkip:
         return true;
@@ -234,7 +220,7 @@ class Trainer {
     progress->advance(position().step - step);
     run_.first_step = std::min(run_.first_step, position().step);
     clock_.at(position().step);
-    clock_.found(saved_step_ = position().step);
+    clock_.found(position().step);
   }
 
   /// -> what the message about the bad step says of it.
@@ -243,7 +229,7 @@ class Trainer {
     if (good == 0) return "";
     std::string reason;
     try {
-      if (good == run_.first_step || good == saved_step_ || save())
+      if (good == run_.first_step || save())
         return fmt::format("; the checkpoint of step {} has the last good state", good);
     } catch (const parallel::AgreedError& error) {  // the third failure in a row
       reason = fmt::format(": {}", error.what());
@@ -324,36 +310,50 @@ class Trainer {
     save_now();
   }
 
-  /// A failed save is a warning; the third in a row ends the run.
-  bool save() {
+  /// Saves while training goes on, if it can.
+  void begin_save() {
     compare_replicas(/*will_be_saved=*/true);
     enter(Activity::kSave);
-    run_.report.flush();
-    const io::SaveResult result = run_.state->save(run_.store.get(), position());
-    if (result.committed) {
-      saves_.restart();
-      failures_ = 0;
-      saved_step_ = position().step;
-      clock_.saved(saved_step_, result.seconds);
-      pace_.save_took(result.seconds);
-      unsaved_seconds_ = 0;
-      log::info("checkpoint {}: {} in {}", result.path.filename().string(),
-                bytes_text(result.bytes), seconds_text(result.seconds));
-      return true;
-    }
-    saves_.failed();
-    if (run_.is_first_rank())
-      log::warn("no checkpoint of step {}: {}", position().step, result.message);
-    if (++failures_ >= kSaveFailuresInARow)
-      throw parallel::AgreedError(
-          ExitCode::kIo,
-          fmt::format("{} saves failed in a row, the last one: {}", failures_, result.message));
-    return false;
+    saves_.begin();
   }
 
-  /// A save that must succeed.
+  /// Waits until the current step is saved.
+  bool save() {
+    if (saves_.is_saved()) return true;
+    compare_replicas(/*will_be_saved=*/true);
+    enter(Activity::kSave);
+    return saves_.save();
+  }
+
+  void wait_for_save() {
+    if (!saves_.is_running()) return;
+    enter(Activity::kSave);
+    saves_.wait();
+  }
+
+  /// All ranks leave with `error`: the save that runs is not lost.
+  void finish_saving(const std::exception& error) try {
+    if (dynamic_cast<const parallel::AgreedError*>(&error) != nullptr) wait_for_save();
+  } catch (const parallel::AgreedError&) {  // the failed save was logged
+  }
+
+  /// Whether the job ends before another save could, after one that was running was waited for. The
+  /// same on all ranks.
+  bool no_time_is_left() {
+    if (!saves_.is_running()) return false;
+    wait_for_save();
+    const bool none = job_clock_ && job_clock_->seconds_left() < pace_.save();
+    return !rt_.grid.world->broadcast(none ? "none" : "", 0).empty();
+  }
+
+  /// A save that must succeed, unless there is only time for the one that is running.
   void save_now() {
-    if (position().step == 0 || saved_step_ == position().step || save()) return;
+    if (no_time_is_left() && !saves_.is_saved() && saves_.saved_step() > 0) {
+      log::warn("no time is left to save the steps after the checkpoint of step {}",
+                saves_.saved_step());
+      return;
+    }
+    if (position().step == 0 || save()) return;
     throw parallel::AgreedError(
         ExitCode::kIo, fmt::format("step {} could not be saved; the earlier checkpoints are intact",
                                    position().step));
@@ -368,10 +368,7 @@ class Trainer {
   std::unique_ptr<JobClock> job_clock_;  // on rank 0, if the end of the job is known
   RunWatch watch_;
   TrainingRun run_;
-  SaveSchedule saves_;
-  int64_t saved_step_ = -1;
-  int failures_ = 0;
-  double unsaved_seconds_ = 0;      // of the steps after the last checkpoint
+  RunSaves saves_;
   double rolled_back_seconds_ = 0;  // of the steps before which the run went back
   bool left_validation_ = false;
   TraceRange trace_;

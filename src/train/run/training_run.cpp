@@ -59,7 +59,7 @@ void TrainingRun::load(ConfigReader* config_reader, RunWatch* watch) {
   optimizer = std::make_unique<Optimizer>(rt, &model, config.optimizer);
   state = std::make_unique<RunState>(rt, &model, optimizer.get(), std::move(identity));
   store = std::make_unique<io::CheckpointStore>(
-      *rt.grid.world,
+      *rt.grid.saving,
       io::CheckpointOptions{.run_directory = directory,
                             .keep_last = static_cast<int>(config.checkpoint.keep_last),
                             .keep_every = config.checkpoint.keep_every,

@@ -113,9 +113,10 @@ StepResult try_step(const Runtime& rt, const model::LynxModel& model, Optimizer*
   const StepLoss loss = total(losses);
   const GradientSquares squares = optimizer->sum_of_squares(reach);
   result.own_finite = squares.finite && std::isfinite(loss.sum);
-  result.totals = sum_over_ranks(
-      rt, {loss, squares.sum, result.vision.patch_tokens, options.save_is_due, result.own_finite},
-      *batch);
+  result.totals = sum_over_ranks(rt,
+                                 {loss, squares.sum, result.vision.patch_tokens,
+                                  options.save_is_due, options.save_is_finished, result.own_finite},
+                                 *batch);
   const int64_t scored = result.totals.scored_tokens;
   if (scored == 0) return result;
   result.loss = result.totals.loss_sum / static_cast<double>(scored);

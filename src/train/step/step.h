@@ -19,6 +19,7 @@ struct StepOptions {
   parallel::ScheduleKind schedule = parallel::ScheduleKind::kOneForwardOneBackward;
   model::Recompute recompute = model::Recompute::kNone;
   bool save_is_due = false;  ///< by this rank's clock; the totals of the step say whether by any
+  bool save_is_finished = false;  ///< this rank's part; the totals say whether all ranks' parts are
 };
 
 /// From parallel.schedule and train.recompute. UsageError for an unknown schedule.

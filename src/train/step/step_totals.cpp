@@ -14,7 +14,7 @@ bool holds_loss(const Runtime& rt) { return rt.grid.tensor->rank() == 0 && rt.gr
 /// and for each rank of the world.
 class StepVector {
  public:
-  enum Count { kScored, kTokens, kCut, kDamaged, kSaves, kNonfinite, kCounts };
+  enum Count { kScored, kTokens, kCut, kDamaged, kSaves, kSaved, kNonfinite, kCounts };
 
   explicit StepVector(const parallel::GridShape& shape)
       : replicas_(static_cast<size_t>(shape.data)),
@@ -61,6 +61,7 @@ StepTotals sum_over_ranks(const Runtime& rt, const StepPart& mine, const Replica
   }
   vector.count(StepVector::kSaves) = mine.save_is_due ? 1 : 0;
   vector.count(StepVector::kNonfinite) = mine.finite ? 0 : 1;
+  vector.count(StepVector::kSaved) = mine.save_is_finished ? 1 : 0;
   // The reduced gradients are the same in all replicas.
   if (rt.grid.data->rank() == 0) vector.squares()[rt.grid.replica->rank()] = mine.sum_of_squares;
   vector.patch_tokens()[rt.grid.world->rank()] = static_cast<double>(mine.patch_tokens);
@@ -78,6 +79,7 @@ StepTotals sum_over_ranks(const Runtime& rt, const StepPart& mine, const Replica
   totals.damaged_samples = count(StepVector::kDamaged);
   totals.save_is_due = count(StepVector::kSaves) > 0;
   totals.nonfinite_ranks = count(StepVector::kNonfinite);
+  totals.save_is_finished = count(StepVector::kSaved) == rt.grid.world->size();
   for (const double tokens : vector.patch_tokens())
     totals.rank_patch_tokens.push_back(static_cast<int64_t>(tokens));
   return totals;

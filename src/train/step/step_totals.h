@@ -29,6 +29,7 @@ struct StepTotals {
   int64_t damaged_samples = 0;             ///< samples with damaged media: replaced and not scored
   bool save_is_due = false;                ///< StepPart::save_is_due of any rank
   int64_t nonfinite_ranks = 0;             ///< ranks without StepPart::finite
+  bool save_is_finished = false;           ///< StepPart::save_is_finished of all ranks
   std::vector<int64_t> rank_patch_tokens;  ///< that each rank encoded, by rank of the world
 
   int64_t patch_tokens() const;
@@ -37,11 +38,12 @@ struct StepTotals {
 
 /// What one rank contributes.
 struct StepPart {
-  StepLoss loss;              ///< of its replica; counts on tensor rank 0 of the last stage
-  double sum_of_squares = 0;  ///< of the gradients that it counts; counts on replica 0
-  int64_t patch_tokens = 0;   ///< that it encoded
-  bool save_is_due = false;   ///< by its clock, a checkpoint after this step
-  bool finite = true;         ///< its losses and all gradients that it holds
+  StepLoss loss;                  ///< of its replica; counts on tensor rank 0 of the last stage
+  double sum_of_squares = 0;      ///< of the gradients that it counts; counts on replica 0
+  int64_t patch_tokens = 0;       ///< that it encoded
+  bool save_is_due = false;       ///< by its clock, a checkpoint after this step
+  bool save_is_finished = false;  ///< its part of the save that ran during the step
+  bool finite = true;             ///< its losses and all gradients that it holds
 };
 
 /// Collective over the world. `batch` is the same on all ranks of a replica.

@@ -20,6 +20,8 @@ class RunWatch {
 
   /// The thread of the steps is in `section` from now on; `step`: completed.
   void enter(Section section, int64_t step);
+  /// For a thread that saves checkpoints while the steps go on.
+  SectionClock& clock() { return clock_; }
   /// For the owner of the run's lease: removes what the watchdog of an earlier start has left.
   void remove_leftovers() const { watchdog_.remove_leftovers(); }
   /// After each step. Collective over the world.

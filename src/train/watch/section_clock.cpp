@@ -13,6 +13,10 @@ std::array<const parallel::Communicator*, 5> groups_of(const parallel::Grid& gri
           grid.data.get()};
 }
 
+double seconds_since(int64_t nanoseconds) {
+  return 1e-9 * static_cast<double>(parallel::steady_nanoseconds() - nanoseconds);
+}
+
 double seconds_waited(const parallel::Grid& grid) {
   double seconds = 0;
   for (const parallel::Communicator* group : groups_of(grid)) seconds += group->seconds_waited();
@@ -54,15 +58,51 @@ double SectionClock::limit(Section section) const {
   return given_[at].value_or(automatic_limit(section, longest_[at].load(kRelaxed)));
 }
 
-SectionClock::Stall SectionClock::stall() const {
+void SectionClock::saving_began(int64_t step) {
+  saving_step_.store(step, kRelaxed);
+  saving_begin_.store(parallel::steady_nanoseconds(), kRelaxed);
+}
+
+void SectionClock::saving_took(double seconds) {
+  std::atomic<double>& longest = longest_[static_cast<size_t>(Section::kCheckpoint)];
+  longest.store(std::max(longest.load(kRelaxed), seconds), kRelaxed);
+}
+
+SectionClock::Stall SectionClock::stall_of_steps() const {
   Stall stall;
   stall.section = section_.load(kRelaxed);
   stall.step = step_.load(kRelaxed);
   int64_t progress = std::max(begin_.load(kRelaxed), continued_.load(kRelaxed));
   for (const parallel::Communicator* group : groups_of(grid_))
     progress = std::max(progress, group->recent_calls().last_change());
-  stall.seconds = 1e-9 * static_cast<double>(parallel::steady_nanoseconds() - progress);
+  if (!is_saving()) progress = std::max(progress, grid_.saving->recent_calls().last_change());
+  stall.seconds = seconds_since(progress);
   stall.limit = limit(stall.section);
+  return stall;
+}
+
+std::optional<SectionClock::Stall> SectionClock::stall_of_saving() const {
+  const int64_t begin = saving_begin_.load(kRelaxed);
+  if (begin == 0) return std::nullopt;
+  Stall stall;
+  stall.is_saving = true;
+  stall.section = Section::kCheckpoint;
+  stall.step = saving_step_.load(kRelaxed);
+  stall.seconds = seconds_since(
+      std::max({begin, continued_.load(kRelaxed), grid_.saving->recent_calls().last_change()}));
+  stall.limit = limit(stall.section);
+  return stall;
+}
+
+SectionClock::Stall SectionClock::stall() const {
+  Stall stall = stall_of_steps();
+  if (const auto saving = stall_of_saving()) {
+    const bool waits_for_it = stall.section == Section::kCheckpoint;
+    const bool is_worse =
+        saving->limit > 0 &&
+        (stall.limit == 0 || saving->seconds / saving->limit > stall.seconds / stall.limit);
+    if (waits_for_it || is_worse) stall = *saving;
+  }
   double least = std::numeric_limits<double>::infinity();
   for (int i = 0; i < kSections; ++i)
     if (const double seconds = limit(static_cast<Section>(i)); seconds > 0)

@@ -99,7 +99,8 @@ RankState Watchdog::state(const SectionClock::Stall& stall) const {
   state.stalled = stall.seconds;
   state.limit = stall.limit;
   state.written = parallel::system_seconds();
-  state.groups = parallel::group_states(grid_);
+  state.groups =
+      parallel::group_states(grid_, !stall.is_saving, !clock_.is_saving() || stall.is_saving);
   return state;
 }
 

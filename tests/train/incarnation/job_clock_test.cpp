@@ -26,6 +26,10 @@ TEST(Pace, MarginIsAStepAndASaveAndAFewSeconds) {
   pace.save_took(4);
   pace.save_took(2);
   EXPECT_DOUBLE_EQ(pace.margin(), 10 + 1.5 * 4 + 3) << "the largest save";
+  pace.set_saving(true);
+  EXPECT_DOUBLE_EQ(pace.margin(), 10 + 4 + 1.5 * 4 + 3) << "one runs, another one may follow";
+  pace.set_saving(false);
+  EXPECT_DOUBLE_EQ(pace.margin(), 10 + 1.5 * 4 + 3);
 }
 
 TEST(Pace, TheSlowFirstStepCountsUntilThreeOthersAreKnown) {

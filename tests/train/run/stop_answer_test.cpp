@@ -29,6 +29,13 @@ TEST(StopAnswer, SaysHowLongTheStepAndTheSaveTake) {
   EXPECT_EQ(line, "asked to stop: stopping after this step, in about 6.2 s");
 }
 
+TEST(StopAnswer, CountsTheSaveThatRunsMeanwhile) {
+  StopSituation s = in_a_step(10, 4);
+  s.save_seconds = 20;
+  s.saving_seconds = 5;
+  EXPECT_THAT(answer_to_stop(s), HasSubstr("in about 41.0 s")) << "6 + 15 + 20";
+}
+
 TEST(StopAnswer, UnderMpirunItNamesTheTimeout) {
   StopSituation s = in_a_step(0.5, 0.1);
   s.limit = 2;

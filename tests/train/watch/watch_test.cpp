@@ -72,6 +72,52 @@ TEST(SectionClock, KnowsTheSectionAndItsLimit) {
   EXPECT_EQ(clock.take_times().total, 0);
 }
 
+TEST(SectionClock, WatchesASaveBesideTheSteps) {
+  const parallel::Grid grid = parallel::make_grid({}, parallel::make_self_communicator(), Stream());
+  WatchConfig config;
+  config.step = "100";
+  config.checkpoint = "10";
+  SectionClock clock(grid, config);
+  clock.enter(Section::kStep, 3);
+  EXPECT_FALSE(clock.stall().is_saving);
+  clock.saving_began(3);
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  clock.enter(Section::kStep, 4);  // the steps go on, the save does not
+  SectionClock::Stall stall = clock.stall();
+  EXPECT_TRUE(stall.is_saving);
+  EXPECT_EQ(stall.section, Section::kCheckpoint);
+  EXPECT_EQ(stall.step, 3);
+  EXPECT_EQ(stall.limit, 10);
+  EXPECT_GE(stall.seconds, 0.02);
+  clock.saving_ended();
+  EXPECT_FALSE(clock.stall().is_saving);
+  EXPECT_EQ(clock.stall().section, Section::kStep);
+}
+
+TEST(SectionClock, AHangOfTheStepsIsSeenBesideASave) {
+  const parallel::Grid grid = parallel::make_grid({}, parallel::make_self_communicator(), Stream());
+  WatchConfig config;
+  config.step = "1";
+  config.checkpoint = "100";
+  SectionClock clock(grid, config);
+  clock.enter(Section::kStep, 3);
+  clock.saving_began(3);
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  EXPECT_EQ(clock.stall().section, Section::kStep) << "it has used more of its limit";
+}
+
+TEST(SectionClock, ARankThatWaitsForTheSaveHasItsLimit) {
+  const parallel::Grid grid = parallel::make_grid({}, parallel::make_self_communicator(), Stream());
+  SectionClock clock(grid, {});
+  clock.enter(Section::kCheckpoint, 4);
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  clock.saving_began(3);  // later than the section
+  EXPECT_TRUE(clock.stall().is_saving);
+  EXPECT_LT(clock.stall().seconds, 0.02);
+  clock.saving_took(400);
+  EXPECT_EQ(clock.stall().limit, 2000) << "five times the longest";
+}
+
 class Folder : public testing::Test {
  protected:
   Folder() : run_(fs::path(testing::TempDir()) / "watch-folder") { fs::remove_all(run_); }

@@ -1,6 +1,7 @@
 // When a run saves, and what its log says about that.
-#include "train/run/save_schedule.h"
+#include "train/save/save_schedule.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <thread>
@@ -10,14 +11,14 @@ namespace {
 
 CheckpointConfig config_of(double minutes, int64_t steps) {
   CheckpointConfig config;
-  config.every_minutes = minutes;
+  config.every_minutes = fmt::format("{}", minutes);
   config.every = steps;
   return config;
 }
 
 TEST(SaveSchedule, ByDefaultByTime) {
   const SaveSchedule schedule{CheckpointConfig()};
-  EXPECT_EQ(CheckpointConfig().every_minutes, 30);
+  EXPECT_EQ(CheckpointConfig().every_minutes, "30");
   EXPECT_FALSE(schedule.is_due_at(1000));
   EXPECT_FALSE(schedule.time_has_passed());
 }

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "train/config.h"
+#include "train/save/save_interval.h"
 
 namespace lynceus::train {
 
@@ -15,8 +16,8 @@ class SaveSchedule {
  public:
   using Clock = std::chrono::steady_clock;
 
-  /// The time begins now.
-  explicit SaveSchedule(const CheckpointConfig& config) : config_(config) {}
+  /// The time begins now. `nodes`: of the job.
+  explicit SaveSchedule(const CheckpointConfig& config, int nodes = 1);
 
   /// Whether checkpoint.every_minutes have passed by this process's clock. The clock of rank 0
   /// decides for all ranks: StepOptions::save_is_due.
@@ -26,6 +27,10 @@ class SaveSchedule {
   /// A checkpoint could not be saved: the next try is after one minute, then after ten, but not
   /// later than checkpoint.every_minutes.
   void failed(Clock::time_point now = Clock::now());
+  /// A save stopped training for `blocking_seconds`, and its checkpoint was committed after
+  /// `save_seconds`: renews the interval if checkpoint.every_minutes is auto. -> a line for the log
+  /// if it has changed by more than a fifth since the last line, else empty.
+  std::string took(double blocking_seconds, double save_seconds);
   /// Whether checkpoint.every asks for a checkpoint of this step.
   bool is_due_at(int64_t step) const { return config_.every > 0 && step % config_.every == 0; }
 
@@ -37,8 +42,11 @@ class SaveSchedule {
   static constexpr double kFirstRetryMinutes = 1;
 
   CheckpointConfig config_;
+  double mtbf_hours_;
   Clock::time_point begin_ = Clock::now();
-  double minutes_ = config_.every_minutes;     ///< from begin_ to the next save
+  double interval_;                            ///< minutes; 0: not by time
+  double logged_interval_;                     ///< minutes
+  double minutes_;                             ///< from begin_ to the next save
   double retry_minutes_ = kFirstRetryMinutes;  ///< after the next failure
 };
 

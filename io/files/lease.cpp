@@ -13,6 +13,7 @@
 #include <fstream>
 #include <optional>
 #include <random>
+#include <utility>
 
 #include "core/error.h"
 #include "core/fault.h"
@@ -68,6 +69,7 @@ std::string to_text(const LeaseOwner& owner) {
                                             {"start_time", owner.start_time},
                                             {"job", owner.job},
                                             {"restart_count", owner.restart_count},
+                                            {"start_count", owner.start_count},
                                             {"since", owner.since},
                                             {"token", owner.token}});
   return fmt::format("{{\"heartbeat\": \"{}\",\n\"owner\": {}}}\n", owner.heartbeat,
@@ -79,7 +81,7 @@ constexpr uint64_t kHeartbeatOffset = sizeof("{\"heartbeat\": \"") - 1;
 LeaseOwner read_present_owner(const fs::path& path) try {
   const Json json = Json::parse(read_text(path, 1 << 16), "its text");
   const Json owner = json.at("owner");
-  const auto since = owner.find("since");
+  const auto since = owner.find("since"), start_count = owner.find("start_count");
   return LeaseOwner{.host = owner.at("host").string(),
                     .boot_id = owner.at("boot_id").string(),
                     .pid_namespace = owner.at("pid_namespace").string(),
@@ -87,6 +89,7 @@ LeaseOwner read_present_owner(const fs::path& path) try {
                     .start_time = static_cast<uint64_t>(owner.at("start_time").integer()),
                     .job = owner.at("job").string(),
                     .restart_count = owner.at("restart_count").integer(),
+                    .start_count = start_count ? start_count->integer() : 0,
                     .token = owner.at("token").string(),
                     .since = since ? since->string() : "",
                     .heartbeat = json.at("heartbeat").string()};
@@ -117,7 +120,9 @@ Life life_of(const LeaseOwner& owner, const LeaseOwner& self) {
 }
 
 bool is_later_start_of(const LeaseOwner& self, const LeaseOwner& owner) {
-  return !self.job.empty() && self.job == owner.job && self.restart_count > owner.restart_count;
+  return !self.job.empty() && self.job == owner.job &&
+         std::pair(self.restart_count, self.start_count) >
+             std::pair(owner.restart_count, owner.start_count);
 }
 
 /// Watches the heartbeat until it changes (false) or has been unchanged for dead_after (true).
@@ -227,8 +232,9 @@ bool locks_are_global(const fs::path& directory) {
 }  // namespace
 
 std::string LeaseOwner::describe() const {
+  const std::string start = start_count == 0 ? "" : fmt::format("start {}, ", start_count + 1);
   const std::string in_job =
-      job.empty() ? "" : fmt::format("job {}, restart {}, ", job, restart_count);
+      job.empty() ? "" : fmt::format("job {}, restart {}, {}", job, restart_count, start);
   const std::string from = since.empty() ? "" : fmt::format("since {}, ", since);
   return fmt::format("process {} on {} ({}{}last heartbeat {})", pid, host, in_job, from,
                      heartbeat);
@@ -246,6 +252,7 @@ LeaseOwner this_process() {
   owner.start_time = start_time_of(owner.pid).value_or(0);
   owner.job = variable("SLURM_JOB_ID");
   owner.restart_count = std::atoll(variable("SLURM_RESTART_COUNT").c_str());
+  owner.start_count = std::atoll(variable("LYNCEUS_JOB_START").c_str());
   std::random_device random;
   owner.token = fmt::format("{:08x}{:08x}{:08x}{:08x}", random(), random(), random(), random());
   owner.heartbeat = utc_text(unix_now());

@@ -1,9 +1,9 @@
 // A lease on a directory: LEASE.json says which process may write there, of all that take a lease.
 //
 // A lease is dead if its owner ran in this boot of this host and that process is gone, or if its
-// heartbeat does not change for a minute while a new process watches it. The same Slurm job with a
-// higher restart count takes over at once. Any other process is refused with the owner's name. A
-// stale owner that resumes execution finds another token when it checks.
+// heartbeat does not change for a minute while a new process watches it. A later start of the same
+// Slurm job takes over at once. Any other process is refused with the owner's name. A stale owner
+// that resumes execution finds another token when it checks.
 //
 // The heartbeat is written into the owner's open file, never by name: after a successor has
 // replaced the file, the old owner writes into a file without a name. Of several ranks, rank 0
@@ -37,6 +37,7 @@ struct LeaseOwner {
   uint64_t start_time = 0;    ///< of the process, clock ticks since boot: pids are reused
   std::string job;            ///< SLURM_JOB_ID, or empty
   int64_t restart_count = 0;  ///< SLURM_RESTART_COUNT
+  int64_t start_count = 0;    ///< LYNCEUS_JOB_START: starts before, since the job was restarted
   std::string token;          ///< 32 hex digits
   std::string since;          ///< UTC, when it took the lease; empty if an older version did
   std::string heartbeat;      ///< UTC, "2024-05-01T12:00:00.000Z"; changes while the owner lives

@@ -30,6 +30,7 @@ class LeaseTest : public testing::Test {
     fs::remove_all(run_);
     unsetenv("SLURM_JOB_ID");
     unsetenv("SLURM_RESTART_COUNT");
+    unsetenv("LYNCEUS_JOB_START");
   }
   void TearDown() override { fs::remove_all(run_); }
 
@@ -159,6 +160,32 @@ TEST_F(LeaseTest, LaterStartOfTheSameJobTakesOver) {
   const auto lease = Lease::acquire(run_, fast());
   EXPECT_TRUE(lease->still_mine());
   EXPECT_FALSE(stale->still_mine());
+}
+
+TEST_F(LeaseTest, LaterStartWithinTheJobTakesOver) {
+  setenv("SLURM_JOB_ID", "42", 1);
+  setenv("SLURM_RESTART_COUNT", "1", 1);
+  setenv("LYNCEUS_JOB_START", "1", 1);
+  const auto stale = Lease::acquire(run_, fast());
+  EXPECT_EQ(read_lease(run_)->start_count, 1);
+  EXPECT_THAT(read_lease(run_)->describe(), HasSubstr("job 42, restart 1, start 2, "));
+  EXPECT_THROW(Lease::acquire(run_, fast()), UsageError);
+  setenv("LYNCEUS_JOB_START", "0", 1);
+  EXPECT_THROW(Lease::acquire(run_, fast()), UsageError) << "an earlier start";
+  setenv("LYNCEUS_JOB_START", "2", 1);
+  const auto lease = Lease::acquire(run_, fast());
+  EXPECT_TRUE(lease->still_mine());
+  EXPECT_FALSE(stale->still_mine());
+  setenv("SLURM_RESTART_COUNT", "2", 1);
+  setenv("LYNCEUS_JOB_START", "0", 1);
+  EXPECT_TRUE(Lease::acquire(run_, fast())->still_mine()) << "the job was restarted";
+}
+
+TEST_F(LeaseTest, ALeaseWithoutAStartCountIsRead) {
+  setenv("SLURM_JOB_ID", "42", 1);
+  const auto lease = Lease::acquire(run_, fast());
+  forge("\"start_count\":0,", "");
+  EXPECT_EQ(read_lease(run_)->start_count, 0);
 }
 
 TEST_F(LeaseTest, ATakeoverIsDetected) {

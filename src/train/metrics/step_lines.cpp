@@ -1,7 +1,11 @@
 // Appends complete lines or nothing; cutting keeps the dropped lines in the superseded file.
 #include "train/metrics/step_lines.h"
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <fstream>
 #include <limits>
 #include <sstream>
@@ -9,7 +13,6 @@
 
 #include "core/error.h"
 #include "core/log.h"
-#include "io/files/file.h"
 
 namespace lynceus::train {
 namespace {
@@ -17,17 +20,19 @@ namespace {
 namespace fs = std::filesystem;
 
 /// Appends all of `text`, or restores the old size of the file, so that no partial line remains.
-void append_all(const fs::path& path, const std::string& text) {
-  io::File file = io::File::open_appending(path);
-  const uint64_t before = file.size();
+void append_all(io::File* file, const std::string& text) {
+  const uint64_t before = file->size();
   try {
-    file.append(text.data(), text.size());
+    file->append(text.data(), text.size());
+    // Network file systems say only at a close what they could not write.
+    if (::close(::dup(file->descriptor())) != 0)
+      throw IoError("close '{}': {}", file->path().string(), std::strerror(errno));
   } catch (...) {
-    std::error_code ignored;
-    fs::resize_file(path, before, ignored);
+    [[maybe_unused]] const int ignored =
+        ::ftruncate(file->descriptor(), static_cast<off_t>(before));
+    *file = io::File();
     throw;
   }
-  file.close();
 }
 
 }  // namespace
@@ -54,10 +59,13 @@ void StepLines::cut_after(int64_t step) {
   if (!io::file_exists(path_)) return;
   const auto [kept, dropped] =
       parts_of(io::read_text(path_, std::numeric_limits<uint64_t>::max()), step);
-  if (dropped.empty()) return;
-  append_all(superseded_, dropped);
-  io::sync_file(superseded_);  // before the other copy is removed
+  if (!dropped.empty()) {
+    io::File superseded = io::File::open_appending(superseded_);
+    append_all(&superseded, dropped);
+    superseded.sync();  // before the other copy is removed
+  }
   io::atomic_write_text(path_, kept);
+  file_ = io::File::open_appending(path_);
 }
 
 void StepLines::append(const std::string& lines) {
@@ -68,7 +76,8 @@ void StepLines::append(const std::string& lines) {
 int64_t StepLines::flush() {
   if (unwritten_.empty()) return 0;
   try {
-    append_all(path_, unwritten_);
+    if (!file_.is_open()) file_ = io::File::open_appending(path_);
+    append_all(&file_, unwritten_);
     unwritten_.clear();
     has_warned_ = false;
   } catch (const Error& error) {

@@ -8,10 +8,14 @@
 #include <optional>
 #include <string>
 
+#include "io/files/file.h"
+
 namespace lynceus::train {
 
 /// Appends lines; each is flushed, so a crash loses at most one. Lines that cannot be written, for
-/// example to a full disk, are kept and written together with the next line, or by flush().
+/// example to a full disk, are kept and written together with the next line, or by flush(). The
+/// file stays open: after another process has taken over the run and cut the file, lines of this
+/// process go into a file without a name.
 class StepLines {
  public:
   /// The step of a line; nullopt if the line is incomplete.
@@ -20,9 +24,9 @@ class StepLines {
   /// RUN/`stem``extension`; cut lines go to RUN/`stem`.superseded`extension`.
   StepLines(const std::filesystem::path& run_directory, const std::string& stem,
             const std::string& extension, StepOf step_of);
-  /// Keeps the lines of steps up to `step`, atomically. The others, including an incomplete last
-  /// one, are appended to the superseded file first. IoError: then no line is lost. Of lines that
-  /// are kept those of later steps are dropped.
+  /// Keeps the lines of steps up to `step`, atomically, in a new file. The others, including an
+  /// incomplete last one, are appended to the superseded file first. IoError: then no line is lost.
+  /// Of lines that are kept those of later steps are dropped.
   void cut_after(int64_t step);
   /// `lines` end with a line break.
   void append(const std::string& lines);
@@ -43,6 +47,7 @@ class StepLines {
   StepOf step_of_;
   std::string unwritten_;
   bool has_warned_ = false;  // since lines are kept
+  io::File file_;
 };
 
 }  // namespace lynceus::train

@@ -96,5 +96,17 @@ TEST_F(StepLinesTest, LinesThatCannotBeMovedAreNotCut) {
   EXPECT_EQ(text("lines.txt"), "1 a\n2 b\n3 c\n");
 }
 
+TEST_F(StepLinesTest, AFormerOwnerOfTheRunAddsNothing) {
+  lines_.append("1 a\n");
+  StepLines successor(run_, "lines", ".txt",
+                      [](const std::string&) { return std::optional<int64_t>(1); });
+  successor.cut_after(1);  // cuts nothing
+  lines_.append("2 b\n");
+  EXPECT_EQ(text("lines.txt"), "1 a\n");
+  successor.append("2 c\n");
+  lines_.append("3 d\n");
+  EXPECT_EQ(text("lines.txt"), "1 a\n2 c\n");
+}
+
 }  // namespace
 }  // namespace lynceus::train

@@ -51,9 +51,14 @@ std::string describe(const Incarnation& incarnation) {
 std::vector<Incarnation> failures_in_a_row(const std::vector<Incarnation>& incarnations,
                                            const std::vector<std::string>& left_out) {
   std::vector<Incarnation> row;
+  bool by_nodes = true;  // the last failure was on a node that is left out now
   for (auto at = incarnations.rbegin(); at != incarnations.rend(); ++at) {
     if (!at->ended || at->made_progress()) break;
-    if (is_failure(*at) && !failed_on(*at, left_out)) row.push_back(*at);
+    if (is_failure(*at)) {
+      const bool by_node = failed_on(*at, left_out);
+      if (row.empty() && !by_node) by_nodes = false;
+      if (!by_nodes || !by_node) row.push_back(*at);
+    }
     if (at->restart_anyway) break;
   }
   std::reverse(row.begin(), row.end());

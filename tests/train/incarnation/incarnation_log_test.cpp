@@ -200,7 +200,7 @@ TEST_F(Incarnations, ANodeThatFailsTwiceIsExcluded) {
   EXPECT_EQ(io::read_text(run_ / kExcludedNodesName), "n1,n2\n");
 }
 
-TEST_F(Incarnations, WithoutTheBadNodeTheRowBeginsAgain) {
+TEST_F(Incarnations, WithoutTheBadNodeItStartsAgain) {
   for (int i = 0; i < 3; ++i) {
     killed();
     note_failure(run_, {2, "n2", "broken"});
@@ -208,8 +208,19 @@ TEST_F(Incarnations, WithoutTheBadNodeTheRowBeginsAgain) {
   EXPECT_TRUE(next_start_is_refused()) << "n2 takes part again";
   nodes_ = {"n1", "n1", "n3"};
   EXPECT_FALSE(next_start_is_refused());
-  for (int i = 0; i < 2; ++i) killed();
-  EXPECT_TRUE(next_start_is_refused()) << "three more failures, without n2";
+  EXPECT_TRUE(next_start_is_refused()) << "it fails without n2 too";
+}
+
+TEST_F(Incarnations, ACrashLoopDoesNotGoThroughTheNodes) {
+  for (int i = 0; i < 2; ++i) {
+    killed();
+    note_failure(run_, {1, "n1", "broken"});
+  }
+  nodes_ = {"n2", "n2", "n3"};
+  killed();
+  note_failure(run_, {1, "n2", "broken"});
+  nodes_ = {"n3", "n3", "n4"};
+  EXPECT_TRUE(next_start_is_refused()) << "three failures, two on n1 and one without it";
 }
 
 TEST_F(Incarnations, TwoFailuresInOneIncarnationAreOne) {

@@ -30,6 +30,7 @@ of a site can stand in an INI file: --config site.ini.
   lynceus submit --config site.ini --run runs/c --array lynx-llama-7b,lynx-vicuna-7b \
       -- --config pretrain-224 ...        an array with a run for each config
   lynceus submit --config site.ini --run runs/d --nodes 1,2,4,8 -- ...   a job for each number
+  lynceus submit --config site.ini --run runs/e --nodes 8 --spare-nodes 1 -- ...   replaces a lost node at once
   lynceus submit --dry-run ...            prints the text, submits nothing
 
 )";

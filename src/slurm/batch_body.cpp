@@ -2,7 +2,7 @@
 
 namespace lynceus::slurm {
 
-const char* const kBatchBody = R"bash(
+const char* const kBatchEnvironment = R"bash(
 for module in "${modules[@]}"; do module load "$module"; done
 set -u
 # A job of an array has its own number only in this form.
@@ -26,33 +26,55 @@ if [[ -n $interface ]]; then export NCCL_SOCKET_IFNAME=$interface; fi
 # Cray MPICH: each rank uses the network card of its NUMA domain.
 export MPICH_OFI_NIC_POLICY=${MPICH_OFI_NIC_POLICY:-NUMA}
 
+)bash";
+
+const char* const kBatchBody = R"bash(
 # ---- Start
 # Consecutive ranks share a node: they are tensor ranks, which exchange most. Each rank has cores of its own, and
 # memory next to them. It sees all GPUs of the node, because NCCL reaches only visible ones directly, and uses the
-# one of its number on the node.
-case $launcher in
-  srun | cray)
-    start=(srun --kill-on-bad-exit=1 --cpus-per-task="$SLURM_CPUS_PER_TASK" --distribution=block:block
-      --cpu-bind=cores --mem-bind=local --gpu-bind=none)
-    if [[ $launcher == srun ]]; then start+=(--mpi=pmix); fi
-    ;;
-  mpirun)
-    start=(mpirun -n "$((SLURM_JOB_NUM_NODES * SLURM_NTASKS_PER_NODE))"
-      --map-by "ppr:$SLURM_NTASKS_PER_NODE:node:PE=$SLURM_CPUS_PER_TASK" --bind-to core)
-    ;;
-  *)
-    echo "launcher: expected srun, mpirun or cray, found '$launcher'" >&2
-    exit 2
-    ;;
-esac
-if ((${#nics[@]} > 0)); then
-  start+=(bash -c 'read -ra nics <<<"$1"; rank=${OMPI_COMM_WORLD_LOCAL_RANK:-$SLURM_LOCALID}
-    export UCX_NET_DEVICES=${nics[rank % ${#nics[@]}]}
-    exec "${@:2}"' bash "${nics[*]}")
+# one of its number on the node. With spare nodes the command names the nodes.
+set_start() {
+  local tasks=$((count * SLURM_NTASKS_PER_NODE)) names
+  names=$(IFS=, && echo "${nodes[*]}")
+  case $launcher in
+    srun | cray)
+      start=(srun --kill-on-bad-exit=1 --cpus-per-task="$SLURM_CPUS_PER_TASK" --distribution=block:block
+        --cpu-bind=cores --mem-bind=local --gpu-bind=none)
+      if [[ $launcher == srun ]]; then start+=(--mpi=pmix); fi
+      if ((spare_nodes > 0)); then start+=(--nodes="$count" --ntasks="$tasks" --nodelist="$names"); fi
+      ;;
+    mpirun)
+      start=(mpirun -n "$tasks" --map-by "ppr:$SLURM_NTASKS_PER_NODE:node:PE=$SLURM_CPUS_PER_TASK" --bind-to core)
+      if ((spare_nodes > 0)); then
+        start+=(--host "${names//,/:$SLURM_NTASKS_PER_NODE,}:$SLURM_NTASKS_PER_NODE")
+      fi
+      ;;
+    *)
+      echo "launcher: expected srun, mpirun or cray, found '$launcher'" >&2
+      exit 2
+      ;;
+  esac
+  start+=(bash -c "$rank_command" bash "$run" "${nics[*]}")
+  if [[ -n $container ]]; then
+    start+=(apptainer exec ${SLURM_GPUS_PER_NODE:+--nv} --bind "$PWD" "$container")
+  fi
+}
+# Around each rank: its network card, and a note if a signal ends it, other than a request to stop.
+rank_command='run=$1 rank=${OMPI_COMM_WORLD_RANK:-$SLURM_PROCID}
+if [[ -n $2 ]]; then
+  read -ra nics <<<"$2"
+  export UCX_NET_DEVICES=${nics[${OMPI_COMM_WORLD_LOCAL_RANK:-$SLURM_LOCALID} % ${#nics[@]}]}
 fi
-if [[ -n $container ]]; then
-  start+=(apptainer exec ${SLURM_GPUS_PER_NODE:+--nv} --bind "$PWD" "$container")
+shift 2
+trap : HUP INT TERM USR1
+"$@"
+code=$?
+if [[ $code =~ ^(13[1-79])$ ]]; then
+  sleep 0.5 # where all ranks are being killed, this command is, too
+  '"$(declare -f note)"'
+  note "rank-$rank" "$rank" "$SLURMD_NODENAME" "ended by signal $((code - 128))"
 fi
+exit $code'
 
 # ---- Stop on request
 # srun passes USR1 on to its ranks. mpirun passes it on unreliably, and ends its ranks 2 s after TERM: a step of its
@@ -68,28 +90,31 @@ ask_ranks_to_stop() {
   if [[ -z $ranks ]]; then
     return
   elif [[ $launcher == mpirun ]]; then
-    srun --overlap --mpi=none --ntasks="$SLURM_JOB_NUM_NODES" --ntasks-per-node=1 --cpus-per-task=1 --gpu-bind=none \
-      bash -c "$signal_ranks" &
+    srun --overlap --mpi=none --nodes="$count" --nodelist="$(IFS=, && echo "${nodes[*]}")" --ntasks="$count" \
+      --ntasks-per-node=1 --cpus-per-task=1 --gpu-bind=none bash -c "$signal_ranks" &
   else
     kill -USR1 "$ranks"
   fi
 }
 
 # ---- Back into the queue
-nodes_of() { if [[ -n $1 ]]; then scontrol show hostnames "$1" | sort; fi; }
-# The nodes on which ranks died again and again, in Slurm's form. The trainer writes them.
-excluded=$(cat "$run/excluded_nodes" 2>/dev/null)
-
 # Whether Slurm is ending the job although it has time left: somebody has cancelled it.
 is_cancelled() {
   [[ $(squeue -h -j "$job" -o %T) == COMPLETING ]] && { [[ -z $end ]] || (($(date +%s) < end)); }
+}
+
+# Whether Slurm has put the job back because it has lost this node, and this text has survived that.
+is_replaced() {
+  local restarts
+  restarts=$(scontrol show job "$SLURM_JOB_ID" 2>/dev/null | grep -o 'Restarts=[0-9]*')
+  ((${restarts#*=} + 0 > ${SLURM_RESTART_COUNT:-0}))
 }
 
 # Slurm then ends this text, but waits for it: time to exclude nodes from the next start.
 requeue() {
   local before
   trap '' TERM USR1
-  excluded=$(cat "$run/excluded_nodes" 2>/dev/null)
+  excluded=$(bad_nodes | paste -sd ,)
   before=$(squeue -h -j "$job" -o %x)
   scontrol requeue "$job" || return
   [[ -n $excluded ]] || return
@@ -97,37 +122,69 @@ requeue() {
   scontrol update "JobId=$job" "ExcNodeList=$excluded" || echo "lynceus: could not exclude the nodes $excluded" >&2
 }
 
-# Where Slurm itself has put the job back, an excluded node may be among the new ones. It is tried once.
-bad=$(comm -12 <(nodes_of "$SLURM_JOB_NODELIST") <(nodes_of "$excluded"))
-if [[ -n $bad && "$job $excluded" != "$(cat "$run/excluded_nodes.asked" 2>/dev/null)" ]]; then
-  echo "lynceus: job $job has excluded nodes, back into the queue: $bad"
-  echo "$job $excluded" >"$run/excluded_nodes.asked"
-  requeue && exit 75
+# Where Slurm itself has put the job back, excluded nodes may be among the new ones. They are tried once if there are
+# not enough others.
+if ! choose_nodes "${all_nodes[@]}"; then
+  bad=$(comm -12 <(printf '%s\n' "${all_nodes[@]}" | sort) <(bad_nodes))
+  excluded=$(bad_nodes | paste -sd ,)
+  if [[ -n $bad && "$job $excluded" != "$(cat "$run/excluded_nodes.asked" 2>/dev/null)" ]]; then
+    echo "lynceus: job $job has excluded nodes, back into the queue: $bad"
+    echo "$job $excluded" >"$run/excluded_nodes.asked"
+    requeue && exit 75
+  fi
+  nodes=("${all_nodes[@]:0:count}")
 fi
 
 # ---- The run
 log_time() { stat -c %.Y "$run/log/train.log" 2>/dev/null; }
-log_before=$(log_time)
-asked=0 ranks=
-trap ask_ranks_to_stop USR1 TERM
-echo "lynceus: job $job, start $((${SLURM_RESTART_COUNT:-0} + 1)), on $SLURM_JOB_NODELIST"
-"${start[@]}" "$lynceus" train "${train[@]}" --run "$run" &
-ranks=$!
-while
-  asked_before=$asked
-  wait "$ranks"
-  code=$?
-  ((asked != asked_before)) # a signal ended the waiting, not the ranks
-do :; done
-
+# Runs the ranks on `nodes`, and sets `code`.
+starts=0
+run_ranks() {
+  local asked_before watch=
+  log_before=$(log_time)
+  set_start
+  LYNCEUS_JOB_START=$starts "${start[@]}" "$lynceus" train "${train[@]}" --run "$run" &
+  ranks=$!
+  if ((spare_nodes > 0)); then
+    watch_nodes &
+    watch=$!
+    disown "$watch"
+  fi
+  while
+    asked_before=$asked
+    wait "$ranks"
+    code=$?
+    ((asked != asked_before)) # a signal ended the waiting, not the ranks
+  do :; done
+  ranks=
+  if [[ -n $watch ]]; then kill "$watch" 2>/dev/null; fi
+}
 # 75: stopped on request, after a checkpoint. 124: the watchdog ended ranks that hung. Above 128: a signal ended a
 # rank; the next start may have another node or more memory. A rank that dies before the log of the run begins
 # would die again. All other codes (0, 2, 3, 4, 5, 93 ...) are final, and the job's own.
-if ((code == 75 || code == 124)) || { ((code > 128)) && [[ $asked != 0 || $(log_time) != "$log_before" ]]; }; then
-  if is_cancelled; then exit "$code"; fi
-  echo "lynceus: exit code $code, back into the queue"
-  requeue
+needs_start() {
+  ((code == 75 || code == 124)) || { ((code > 128)) && [[ $asked != 0 || $(log_time) != "$log_before" ]]; }
+}
+
+asked=0 ranks=
+trap ask_ranks_to_stop USR1 TERM
+echo "lynceus: job $job, start $((${SLURM_RESTART_COUNT:-0} + 1)), on $SLURM_JOB_NODELIST"
+if ((spare_nodes > 0)); then
+  find_slurmds
+  guard_job
 fi
+run_ranks
+while needs_start; do
+  if is_cancelled || is_replaced; then exit "$code"; fi
+  if ((spare_nodes == 0 || asked != 0 || code == 75)) || ! replace_nodes; then
+    echo "lynceus: exit code $code, back into the queue"
+    requeue
+    break
+  fi
+  starts=$((starts + 1))
+  echo "lynceus: exit code $code, start again on ${nodes[*]}"
+  run_ranks
+done
 exit "$code"
 )bash";
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "slurm/batch_body.h"
+#include "slurm/batch_nodes.h"
 #include "slurm/shell.h"
 
 namespace lynceus::slurm {
@@ -64,7 +65,11 @@ std::string directives(const SubmitConfig& config) {
   directive(&text, "account", config.account);
   directive(&text, "partition", config.partition);
   directive(&text, "time", config.time);
-  directive(&text, "nodes", config.node_counts().front());
+  const int64_t spares = config.spare_nodes;
+  directive(&text, "nodes",
+            spares == 0 ? config.node_counts().front()
+                        : std::to_string(std::stoll(config.nodes) + spares));
+  text += spares == 0 ? "##SBATCH --no-kill\n" : "#SBATCH --no-kill\n";
   directive(&text, "ntasks-per-node", std::to_string(config.ranks_per_node));
   directive(&text, "cpus-per-task", std::to_string(config.cores_per_rank));
   directive(&text, "gpus-per-node",
@@ -89,6 +94,8 @@ std::string variables(const SubmitConfig& config) {
          variable(
              "launcher", config.launcher,
              "srun: Open MPI by PMIx; mpirun: Open MPI; cray: Cray MPICH by srun's own plug-in") +
+         variable("spare_nodes", std::to_string(config.spare_nodes),
+                  "of the nodes, to replace lost ones; needs --no-kill") +
          variable("container", shell_word(config.container), "an Apptainer image, or none") +
          variable("modules", shell_array(config.modules), "as (openmpi cuda)") +
          variable("interface", shell_word(config.interface),
@@ -153,7 +160,7 @@ std::string batch_text(const SubmitConfig& config, const std::vector<std::string
   return fmt::format(kHead, description.what, description.how, config.signal_seconds) +
          directives(config) + variables(config) +
          variable("train", shell_array(training), "options of lynceus train") + choice(config) +
-         kBatchBody;
+         kBatchEnvironment + kBatchNodes + kBatchBody;
 }
 
 }  // namespace lynceus::slurm

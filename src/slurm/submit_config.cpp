@@ -73,6 +73,9 @@ void SubmitConfig::check(ConfigFaults* faults) const {
   for (const std::string& count : node_counts())
     faults->expect(std::regex_match(count, std::regex("[1-9][0-9]{0,5}")), "nodes",
                    "a number of nodes, or several with commas", fmt::format("'{}'", nodes));
+  faults->within("spare-nodes", spare_nodes, 0, 999);
+  faults->expect(spare_nodes == 0 || (node_counts().size() == 1 && array.empty()), "spare-nodes",
+                 "one run or stages", array.empty() ? "several numbers of nodes" : "an array");
   check_configs(faults, "stage", stages());
   check_configs(faults, "array", variants());
   const int several = (node_counts().size() > 1) + !stage.empty() + !array.empty();

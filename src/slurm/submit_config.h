@@ -17,6 +17,7 @@ enum class JobKind { kTrain, kStages, kAblation, kScaling };
 struct SubmitConfig {
   std::string run = "runs/lynceus";
   std::string nodes = "2";
+  int64_t spare_nodes = 0;
   std::string stage;
   std::string array;
   int64_t sweep_steps = 50;
@@ -46,6 +47,9 @@ struct SubmitConfig {
     v.section("job", "what is run");
     v.field("run", run, "run directory; of several runs the folder that has one for each");
     v.field("nodes", nodes, "number of nodes; several (1,2,4,8): a job for each, to compare speed");
+    v.field("spare-nodes", spare_nodes,
+            "nodes that the job has besides --nodes: one that is lost is replaced at once, without "
+            "the queue; for one run and for stages");
     v.field("stage", stage,
             "configs of training stages (pretrain-224,finetune-420): a job for each, which starts "
             "from the last checkpoint of the one before");

@@ -66,8 +66,16 @@ TEST(SubmitConfig, RefusesConfigsThatAreMissingOrWouldShareARun) {
   config.array = testing::TempDir();
   EXPECT_THAT(faults_of(config), HasSubstr("array: expected config files"));
   config.array = "tiny,mid";
+  config.spare_nodes = 1;
+  EXPECT_THAT(faults_of(config),
+              HasSubstr("spare-nodes: expected one run or stages, found an array"));
+  config.spare_nodes = 0;
   config.nodes = "1,2";
   EXPECT_THAT(faults_of(config), HasSubstr("nodes, stage, array: "));
+  config.array = "";
+  config.spare_nodes = 1;
+  EXPECT_THAT(faults_of(config),
+              HasSubstr("spare-nodes: expected one run or stages, found several numbers of nodes"));
 }
 
 TEST(Submission, OneCallForEachJob) {

@@ -62,6 +62,7 @@ form cray train --launcher cray --nodes 16
 form container train --container "images/lynceus 1.sif"
 form cpu train --gpus-per-node 0 --ranks-per-node 2 --cores-per-rank 32
 form site train "${site[@]}" --run runs/a --name a --signal-seconds 900
+form spare train --spare-nodes 1 --nodes 4
 form quotes train --run "runs/it's \$HOME" -- --config tiny --data.source 'a b:1:$(touch x)/*.h5' '--x="`y`\'
 form site_stages stages "${site[@]}" --launcher mpirun --run runs/b --stage pretrain-224,finetune-420 -- --config tiny
 form site_ablation ablation "${site[@]}" --container c.sif --run runs/c --array configs/model

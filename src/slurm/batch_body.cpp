@@ -41,7 +41,11 @@ set_start() {
       start=(srun --kill-on-bad-exit=1 --cpus-per-task="$SLURM_CPUS_PER_TASK" --distribution=block:block
         --cpu-bind=cores --mem-bind=local --gpu-bind=none)
       if [[ $launcher == srun ]]; then start+=(--mpi=pmix); fi
-      if ((spare_nodes > 0)); then start+=(--nodes="$count" --ntasks="$tasks" --nodelist="$names"); fi
+      # PMIx in Slurm 22.05 looks for the nodes of a step among the first nodes of the job. A rank that is asked for
+      # its address before all have started would never answer.
+      if ((spare_nodes > 0)); then
+        start=(env "SLURM_JOB_NODELIST=$names" "${start[@]}" --nodes="$count" --ntasks="$tasks" --nodelist="$names")
+      fi
       ;;
     mpirun)
       start=(mpirun -n "$tasks" --map-by "ppr:$SLURM_NTASKS_PER_NODE:node:PE=$SLURM_CPUS_PER_TASK" --bind-to core)

@@ -37,6 +37,7 @@ fi
   done
 } >words.now
 { cat words.now; env | grep -E '^(LYNCEUS_JOB_END|OMP_NUM|HDF5_|NCCL_|MPICH_)' | sort; } >ranks
+if [[ $0 == *srun ]]; then echo "$SLURM_JOB_NODELIST" >pmix_nodes; fi
 echo "$LYNCEUS_JOB_START: $(paste -sd' ' words.now)" >>starts
 printf '%q ' "$@" >words.quoted
 [[ -n ${NO_LOG:-} ]] || { mkdir -p "$RUN/log"; date +%s.%N >>"$RUN/log/train.log"; }
@@ -202,6 +203,7 @@ on() { echo "$1: srun $binding --mpi=pmix --nodes=2 --ntasks=8 --nodelist=$2 $ta
 dead=n2 start "137 0" "${spare[@]}"
 expect starts "$(on 0 n1,n2)
 $(on 1 n1,n3)" "a lost node"
+[[ $(cat pmix_nodes) == n1,n3 ]] || fault "PMIx was given the nodes $(cat pmix_nodes)"
 [[ $code == 0 && ! -s calls ]] || fault "a lost node: exit code $code, $(cat calls)"
 dead=n2 start "205 0" --launcher mpirun "${spare[@]}"
 expect starts "0: mpirun -n 8 --map-by ppr:4:node:PE=16 --bind-to core --host n1:4,n2:4 $tail

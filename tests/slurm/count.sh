@@ -15,7 +15,7 @@ failed=0
 for scenario in "${scenarios[@]}"; do
   results=tests/slurm/results/${scenario%_full}.jsonl
   printf '{"date": "%s", "commit": "%s", "slurm": "%s", "cpu": "%s", "cores": %d, "load": %.1f}\n' "$(date +%F)" \
-    "$(git describe --always --dirty 2>/dev/null)" "$(sinfo --version | cut -d' ' -f2)" \
+    "$(git describe --always --dirty 2>/dev/null)" "$(slurmctld -V | cut -d' ' -f2)" \
     "$(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -n 1)" "$(nproc)" "$(cut -d' ' -f1 /proc/loadavg)" >"$results"
   bash tests/slurm/run.sh "$lynceus" . "$scenario" > >(tee >(grep '^{' >>"$results")) || failed=1
 done

@@ -185,7 +185,7 @@ scontrol() {
   command scontrol "$@"
 }'
   without='^#SBATCH --signal' submit_text "$lines" --run "$run" -- "${options[@]}" --train.steps "$steps"
-  grep -q -- --signal= "$run/job.sbatch" && wrong "the text has --signal" && return 1
+  ! grep -q '^#SBATCH --signal' "$run/job.sbatch" || wrong "the text has --signal" || return
   clock_has_ended() { [[ -e $run/slurm-$job.out ]] && (($(grep -c '^ended ' "$run/slurm-$job.out") >= count)); }
   await $((60 * count + 60)) "$count ends" clock_has_ended || return
   figures=

@@ -25,7 +25,13 @@ if [[ -n $missing ]]; then
 fi
 if [[ -z ${LYNCEUS_SLURM_INSIDE:-} ]] && unshare --pid --fork --mount-proc true 2>/dev/null; then
   export LYNCEUS_SLURM_INSIDE=1
-  exec unshare --pid --fork --kill-child --mount-proc bash "$0" ${keep:+--keep "$keep"} "$lynceus" "$source" "$scenario"
+  spaces=(--pid --fork --kill-child --mount-proc)
+  # A network of its own: all nodes have one address here, and ranks of another cluster may try a port that a rank of
+  # this one has taken meanwhile. Open MPI needs an interface besides the loopback.
+  link='ip link add node0 type veth peer name node1 && ip address add 192.0.2.1/24 dev node0 &&
+    ip link set lo up && ip link set node0 up && ip link set node1 up'
+  if unshare --net sh -c "$link" 2>/dev/null; then spaces+=(--net sh -c "$link"' && exec "$@"' sh); fi
+  exec unshare "${spaces[@]}" bash "$0" ${keep:+--keep "$keep"} "$lynceus" "$source" "$scenario"
 fi
 
 folder=${keep:-$(mktemp -d)}

@@ -112,10 +112,16 @@ std::string describe_cores(const std::vector<RankCores>& ranks) {
   return all;
 }
 
-std::string unused_cores(const std::vector<RankCores>& ranks) {
+std::string UnusedCores::remedy() const {
+  return fmt::format(
+      "start mpirun with --bind-to none or --map-by numa:PE={}, or use `lynceus train --ranks N`",
+      std::max<size_t>(1, available / ranks));
+}
+
+std::optional<UnusedCores> find_unused_cores(const std::vector<RankCores>& ranks) {
   struct Node {
     std::set<int> bound, available;
-    int ranks = 0;
+    size_t ranks = 0;
   };
   std::map<std::string, Node> nodes;
   for (const RankCores& rank : ranks) {
@@ -124,18 +130,18 @@ std::string unused_cores(const std::vector<RankCores>& ranks) {
     node.available.insert(rank.available.begin(), rank.available.end());
     ++node.ranks;
   }
-  for (const auto& [name, node] : nodes) {
-    if (node.bound.size() >= node.available.size()) continue;
-    const size_t each =
-        std::max<size_t>(1, node.available.size() / static_cast<size_t>(node.ranks));
-    return fmt::format(
-        "the {} rank{} on {} {} bound to {} of the {} cores there: start mpirun with --bind-to "
-        "none "
-        "or --map-by numa:PE={}, or use `lynceus train --ranks N`",
-        node.ranks, node.ranks == 1 ? "" : "s", name, node.ranks == 1 ? "is" : "are",
-        node.bound.size(), node.available.size(), each);
-  }
-  return "";
+  for (const auto& [name, node] : nodes)
+    if (node.bound.size() < node.available.size())
+      return UnusedCores{name, node.ranks, node.bound.size(), node.available.size()};
+  return std::nullopt;
+}
+
+std::string unused_cores(const std::vector<RankCores>& ranks) {
+  const auto unused = find_unused_cores(ranks);
+  if (!unused) return "";
+  return fmt::format("the {} rank{} on {} {} bound to {} of the {} cores there: {}", unused->ranks,
+                     unused->ranks == 1 ? "" : "s", unused->node, unused->ranks == 1 ? "is" : "are",
+                     unused->bound, unused->available, unused->remedy());
 }
 
 int decode_threads(int cores, bool on_device) {

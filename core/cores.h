@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -40,8 +41,16 @@ struct RankCores {
 /// The cores and threads of the ranks, one line for equal ranks: "each rank may use 2 cores, 2
 /// threads".
 std::string describe_cores(const std::vector<RankCores>& ranks);
-/// A warning if the ranks of a node together are bound to fewer cores than are available there;
-/// empty: they are not. Names the option that helps.
+/// A node whose ranks together are bound to fewer cores than are available there.
+struct UnusedCores {
+  std::string node;
+  size_t ranks = 0, bound = 0, available = 0;
+  /// "start mpirun with --bind-to none or --map-by numa:PE=8, or use `lynceus train --ranks N`".
+  std::string remedy() const;
+};
+/// The first such node; nullopt: there is none.
+std::optional<UnusedCores> find_unused_cores(const std::vector<RankCores>& ranks);
+/// The same as a warning; empty: there is none. Names the option that helps.
 std::string unused_cores(const std::vector<RankCores>& ranks);
 
 /// Threads that decode images for a rank. On CPUs, where a step takes much longer than decoding its

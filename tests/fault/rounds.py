@@ -49,6 +49,8 @@ class Lab:
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="lynceus-rounds-"))
         self.environment = dict(os.environ, OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1",
                                 OMP_NUM_THREADS="1", OMPI_MCA_odls_base_sigkill_timeout="1")
+        # Programs outside mpirun share a folder for their session files by default, and one that ends removes it.
+        self.environment.setdefault("OMPI_MCA_orte_tmpdir_base", str(self.folder))
         self.number = 0
         subprocess.run([self.lynceus, "prepare", "shapes", "--seed", "5", "--count", "24", "--train-tokenizer", "320",
                         "--output", str(self.folder / "data")], check=True, stdout=subprocess.DEVNULL,

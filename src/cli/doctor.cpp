@@ -21,7 +21,7 @@ with what the model needs. Each finding has one remedy. Nothing is changed.
 
   lynceus doctor --quick
   lynceus doctor --ranks 4 --parallel.tensor 2 --run runs/stage1
-  srun --mpi=pmix lynceus doctor --config lynx-7b --config pretrain-224 --run runs/stage1 --json
+  mpirun -n 8 lynceus doctor --config lynx-7b --config pretrain-224 --run runs/stage1 --json
 
 Exit codes as those of monitoring plug-ins: 0 all ok, 1 a warning, 2 something critical, 3 a check could
 not be made, or wrong usage. --quick takes at most 10 seconds, without it at most a minute.

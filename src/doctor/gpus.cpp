@@ -136,7 +136,7 @@ CheckResults check_gpus(const GpuLibrary& library, const GpuUse& use,
   if (gpus.empty()) return findings;
   findings.push_back(check_each(
       "gpu.answer", Verdict::kCritical, gpus, [](const GpuState& gpu) { return gpu.failure; },
-      "all GPUs answer",
+      "an answer of each GPU",
       "leave the node out (--exclude); the site must reset the GPU or the node"));
   findings.push_back(check_each(
       "gpu.memory-errors", Verdict::kCritical, gpus,

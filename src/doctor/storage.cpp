@@ -117,7 +117,7 @@ class StorageCheck {
       file.close();
       io::sync_directory(scratch_);
     });
-    return critical_if("storage.write", failure, "a file can be written and synced",
+    return critical_if("storage.write", failure, "a file that can be written and synced",
                        "make the folder writable (chmod, chown, mount -o remount,rw), or choose "
                        "another one (--run)");
   }
@@ -131,7 +131,7 @@ class StorageCheck {
               .empty();
         },
         fmt::format("{} is missing or has other bytes", before_.string()));
-    return critical_if("storage.shared", failure, "all ranks read what rank 0 wrote",
+    return critical_if("storage.shared", failure, "a file of rank 0 that all ranks read",
                        kChooseAnother);
   }
 
@@ -144,7 +144,8 @@ class StorageCheck {
     if (failure.empty())
       failure = everywhere([&] { return is_there(after_) && !is_there(before_); },
                            "a renamed file keeps its old name");
-    return critical_if("storage.rename", failure, "all ranks see a renamed file", kChooseAnother);
+    return critical_if("storage.rename", failure, "a renamed file that all ranks see",
+                       kChooseAnother);
   }
 
   CheckResult remove() {
@@ -153,7 +154,7 @@ class StorageCheck {
     });
     if (failure.empty())
       failure = everywhere([&] { return !is_there(after_); }, "a removed file is still there");
-    return critical_if("storage.remove", failure, "all ranks see that a file is removed",
+    return critical_if("storage.remove", failure, "a removed file that no rank sees",
                        kChooseAnother);
   }
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# clean_rounds.sh LYNCEUS SOURCE_DIR RUNS: `lynceus doctor` finds nothing on this machine. With more than ten runs
-# every second one is not --quick. Prints a line for each; every run that found something is shown in full. Exit
-# code 77 (skipped) if the machine itself has a defect, which the first run shows again when it is alone.
+# clean_rounds.sh LYNCEUS SOURCE_DIR RUNS: `lynceus doctor` finds nothing on this machine, on one rank and on two.
+# With more than ten runs every second one is not --quick. Prints a line for each; a run that found something is
+# shown in full.
 set -u
 lynceus=$1 source=$2 runs=$3
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1

@@ -52,9 +52,13 @@ inline Verdict verdict_of(const std::string& name) {
   return Verdict::kUnknown;
 }
 
-/// Quick, with --json; the launch is that of the test.
-inline Outcome examine(const Arguments& options, const Launch& launch) {
+/// Quick, with --json; the launch is that of the test. Ranks take their share of all cores, unless
+/// the test says otherwise.
+inline Outcome examine(const Arguments& options, Launch launch) {
   Outcome outcome;
+  launch.environment.push_back("OMPI_MCA_hwloc_base_binding_policy=none");
+  const std::string rest = launch.shell.empty() ? "exec \"$@\"" : launch.shell;
+  launch.shell = "[ $OMP_NUM_THREADS -eq 1 ] && unset OMP_NUM_THREADS; " + rest;
   outcome.output = cli_test::run(Arguments{"doctor", "--quick", "--json"} + options, launch);
   try {
     const io::Json json = io::Json::parse(outcome.output.out, "doctor --json");

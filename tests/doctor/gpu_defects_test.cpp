@@ -6,8 +6,7 @@ namespace {
 
 Outcome with_gpus(const std::string& defects, const std::string& shell = "") {
   return examine({"--device", "cpu"},
-                 {.environment = {"OMP_NUM_THREADS=2", "LYNCEUS_NVML=" LYNCEUS_NVML_STANDIN,
-                                  "NVML_STANDIN=" + defects},
+                 {.environment = {"LYNCEUS_NVML=" LYNCEUS_NVML_STANDIN, "NVML_STANDIN=" + defects},
                   .shell = shell});
 }
 
@@ -27,8 +26,7 @@ TEST(GpuDefects, HealthyGpusAreOk) {
 }
 
 TEST(GpuDefects, NoLibrary) {
-  const Outcome outcome =
-      examine({}, {.environment = {"OMP_NUM_THREADS=2", "LYNCEUS_NVML=/nowhere.so"}});
+  const Outcome outcome = examine({}, {.environment = {"LYNCEUS_NVML=/nowhere.so"}});
   EXPECT_TRUE(outcome.faults().empty()) << outcome.output.all();
   EXPECT_THAT(outcome.find("gpu.library").measured, HasSubstr("no GPU library"));
 }
@@ -68,8 +66,7 @@ TEST(GpuDefects, ALostGpu) {
   EXPECT_THAT(result.measured, HasSubstr("GPU is lost"));
 }
 TEST(GpuDefects, GpusThatTheProgramDoesNotUse) {
-  const Outcome outcome =
-      examine({}, {.environment = {"OMP_NUM_THREADS=2", "LYNCEUS_NVML=" LYNCEUS_NVML_STANDIN}});
+  const Outcome outcome = examine({}, {.environment = {"LYNCEUS_NVML=" LYNCEUS_NVML_STANDIN}});
   expect_only(outcome, "gpu.use", Verdict::kWarning, "the program uses none", "preset cuda");
 }
 

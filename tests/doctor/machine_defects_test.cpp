@@ -27,8 +27,7 @@ TEST(MachineDefects, ASmallStack) {
 TEST(MachineDefects, LittleSharedMemory) {
   LYNCEUS_NEEDS_MOUNTS;
   // One rank: more would not start.
-  expect_only(examine({}, {.environment = {"OMP_NUM_THREADS=2"},
-                           .shell = with_mounts("mount -t tmpfs -o size=1M none /dev/shm")}),
+  expect_only(examine({}, {.shell = with_mounts("mount -t tmpfs -o size=1M none /dev/shm")}),
               "limits.shared-memory", Verdict::kCritical, "1.0 MiB in /dev/shm",
               "mount a larger /dev/shm");
 }
@@ -38,9 +37,8 @@ const Arguments kVicuna = {"--config", "lynx-vicuna-7b"};
 TEST(MachineDefects, LessAddressSpaceThanTheModelNeeds) {
   // About 12 GiB.
   const Arguments small = kVicuna + Arguments{"--model.num_layers", "4", "--precision", "bf16"};
-  expect_only(examine(small, {.environment = {"OMP_NUM_THREADS=2"},
-                              .shell = "ulimit -v 8000000; exec \"$@\""}),
-              "limits.memory", Verdict::kCritical, "at least", "--train.recompute layer");
+  expect_only(examine(small, {.shell = "ulimit -v 8000000; exec \"$@\""}), "limits.memory",
+              Verdict::kCritical, "at least", "--train.recompute layer");
 }
 
 TEST(MachineDefects, AControlGroupBelowTheModelsNeed) {
@@ -51,8 +49,7 @@ TEST(MachineDefects, AControlGroupBelowTheModelsNeed) {
   const std::string mounts =
       fmt::format("mount --bind {0} /sys/fs/cgroup && mount --bind {0}/membership /proc/$$/cgroup",
                   folder.path().string());
-  const Outcome outcome =
-      examine(kVicuna, {.environment = {"OMP_NUM_THREADS=2"}, .shell = with_mounts(mounts)});
+  const Outcome outcome = examine(kVicuna, {.shell = with_mounts(mounts)});
   const CheckResult result = outcome.find("limits.memory");
   EXPECT_EQ(result.verdict, Verdict::kCritical) << outcome.output.all();
   EXPECT_THAT(result.expected, HasSubstr("1.0 GiB (the control group's limit)"));
@@ -60,8 +57,7 @@ TEST(MachineDefects, AControlGroupBelowTheModelsNeed) {
 }
 
 TEST(MachineDefects, LessMemoryInTheJobThanTheModelNeeds) {
-  const Outcome outcome =
-      examine(kVicuna, {.environment = {"OMP_NUM_THREADS=2", "SLURM_MEM_PER_NODE=2048"}});
+  const Outcome outcome = examine(kVicuna, {.environment = {"SLURM_MEM_PER_NODE=2048"}});
   expect_only(outcome, "limits.memory", Verdict::kCritical, "at least", "ask for more (--mem");
   EXPECT_THAT(outcome.find("limits.memory").expected, HasSubstr("2.0 GiB (the job's --mem)"));
 }
@@ -76,9 +72,9 @@ TEST(MachineDefects, AJobThatEndsTooSoon) {
   const auto ends_in = [](double seconds) {
     return fmt::format("LYNCEUS_JOB_END={:.0f}", unix_now() + seconds);
   };
-  const Launch soon{.environment = {"OMP_NUM_THREADS=2", ends_in(120)}};
+  const Launch soon{.environment = {ends_in(120)}};
   expect_only(examine({}, soon), "limits.job-end", Verdict::kWarning, "LYNCEUS_JOB_END", "--time");
-  const Launch over{.environment = {"OMP_NUM_THREADS=2", ends_in(-60)}};
+  const Launch over{.environment = {ends_in(-60)}};
   expect_only(examine({}, over), "limits.job-end", Verdict::kCritical, "ago", "--time");
 }
 
@@ -88,16 +84,16 @@ TEST(MachineDefects, AnEndThatOnlySlurmKnows) {
       << "#!/bin/sh\necho \"JobId=$3 StartTime=2026-01-01T00:00:00 "
          "EndTime=$(date -d '+2 hours' +%Y-%m-%dT%H:%M:%S) Deadline=N/A\"\n";
   fs::permissions(folder / "scontrol", fs::perms::owner_all);
-  const std::string path = fmt::format("PATH={}:{}", folder.path().string(), std::getenv("PATH"));
-  expect_only(examine({}, {.environment = {"OMP_NUM_THREADS=2", "SLURM_JOB_ID=7", path}}),
+  const std::string with_scontrol =
+      fmt::format("export PATH={}:$PATH; exec \"$@\"", folder.path().string());
+  expect_only(examine({}, {.environment = {"SLURM_JOB_ID=7"}, .shell = with_scontrol}),
               "limits.job-end", Verdict::kWarning, "the run does not know it",
               "export LYNCEUS_JOB_END=");
 }
 
 TEST(MachineDefects, AConfigThatDoesNotFit) {
-  expect_only(examine(kVicuna + Arguments{"--parallel.layers", "40"},
-                      {.environment = {"OMP_NUM_THREADS=2"}}),
-              "config.model", Verdict::kCritical, "parallel.layers", "--print-config");
+  expect_only(examine(kVicuna + Arguments{"--parallel.layers", "40"}, {}), "config.model",
+              Verdict::kCritical, "parallel.layers", "--print-config");
 }
 
 }  // namespace

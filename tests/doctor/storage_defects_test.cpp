@@ -103,8 +103,7 @@ TEST(StorageDefects, AFolderThatOneRankDoesNotShare) {
 TEST(StorageDefects, SmallFilesOnly) {
   const Folder folder("fsize");
   // One rank: MPI's shared memory is larger.
-  expect_only(examine({"--run", folder.path().string()}, {.environment = {"OMP_NUM_THREADS=2"},
-                                                          .shell = "ulimit -f 512; exec \"$@\""}),
+  expect_only(examine({"--run", folder.path().string()}, {.shell = "ulimit -f 512; exec \"$@\""}),
               "storage.space", Verdict::kCritical, "files of at most", "ulimit -f unlimited");
 }
 

@@ -234,7 +234,7 @@ class Examination {
     StorageNeeds wanted;
     wanted.checkpoint_bytes = needs.checkpoint_bytes;
     wanted.kept = config_->checkpoint.keep_last;
-    wanted.every_minutes = config_->checkpoint.every_minutes;
+    wanted.every_minutes = config_->checkpoint.given_minutes().value_or(0);  // auto: as needed
     add(check_storage(world_, options_.directory, wanted,
                       {.quick = options_.quick,
                        .progress = [&](const std::string& what) { show("storage: " + what); }}));

@@ -244,8 +244,9 @@ CheckResult check_write_rate(int64_t bytes, double seconds, const StorageNeeds& 
   const double most = 60 * kShareOfSaving * needs.every_minutes;
   CheckResult finding = judged(
       "storage.write-rate", most > 0 && save > most ? Verdict::kWarning : Verdict::kOk, measured,
-      fmt::format("at most a tenth of the {} between saves",
-                  seconds_text(60 * needs.every_minutes)),
+      most > 0 ? fmt::format("at most a tenth of the {} between saves",
+                             seconds_text(60 * needs.every_minutes))
+               : "any: no time between saves is given",
       "stripe the folder over more servers (lfs setstripe -c -1), choose a faster file system, or "
       "save less often (--checkpoint.every_minutes)");
   finding.figures["bytes_per_second"] = rate;

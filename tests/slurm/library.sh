@@ -77,7 +77,11 @@ expect_end() {
 }
 
 # steps_of RUN: the number of completed steps.
-steps_of() { grep -cs '"grad_norm"' "$1/metrics.jsonl" || [[ -e $1/metrics.jsonl ]] || echo 0; }
+steps_of() {
+  local count
+  count=$(grep -cs '"grad_norm"' "$1/metrics.jsonl")
+  echo "${count:-0}"
+}
 has_steps() { (($(steps_of "$1") >= $2)); }
 
 # expect_finished RUN STEP: the run has a checkpoint of its last step, and metrics of each step, once and in order.

@@ -164,11 +164,11 @@ run_ranks() {
   if [[ -n $watch ]]; then kill "$watch" 2>/dev/null; fi
 }
 # 75: stopped on request, after a checkpoint. 124: the watchdog ended ranks that hung. Above 128: a signal ended a
-# rank; the next start may have another node or more memory. A rank that dies before the log of the run begins
-# would die again. All other codes (0, 2, 3, 4, 5, 93 ...) are final, and the job's own.
-needs_start() {
-  ((code == 75 || code == 124)) || { ((code > 128)) && [[ $asked != 0 || $(log_time) != "$log_before" ]]; }
-}
+# rank; the next start may have another node or more memory. All other codes (0, 2, 3, 4, 5, 93 ...) are final, and the
+# job's own.
+needs_start() { ((code == 75 || code == 124 || code > 128)); }
+# Ranks that a signal ends before the log of the run begins are started twice more at once: MPI may fail to start.
+died_early() { ((code > 128 && asked == 0)) && [[ $(log_time) == "$log_before" ]]; }
 
 asked=0 ranks=
 trap ask_ranks_to_stop USR1 TERM
@@ -178,10 +178,19 @@ if ((spare_nodes > 0)); then
   guard_job
 fi
 run_ranks
+early=0
 while needs_start; do
   if is_cancelled || is_replaced; then exit "$code"; fi
-  if ((spare_nodes == 0 || asked != 0 || code == 75)) || ! replace_nodes; then
+  if died_early; then
+    early=$((early + 1))
+    ((early < 3)) || break
+  elif ((spare_nodes == 0 || asked != 0 || code == 75)); then
     echo "lynceus: exit code $code, back into the queue"
+    requeue
+    break
+  fi
+  if ((spare_nodes > 0)) && ! replace_nodes; then
+    echo "lynceus: exit code $code, too few nodes, back into the queue"
     requeue
     break
   fi

@@ -225,13 +225,15 @@ TEST(HangingSave, IsNamedWhileTrainingGoesOn) {
 TEST(LongSave, IsNoHangOfTheStep) {
   const Folder folder("no-hang");
   const fs::path path = folder / "run";
-  // The save takes 4 s; a step may take 2 s, and takes some milliseconds.
+  // The save takes 12 s; a step may take 8 s, and takes some milliseconds on a quiet machine.
   Program program(
       arguments_of(path, 100000, 10) + grid(1, 1, 2) +
-          Arguments{"--watchdog.checkpoint", "60", "--watchdog.step", "2", "--watchdog.data", "2",
+          Arguments{"--watchdog.checkpoint", "60", "--watchdog.step", "8", "--watchdog.data", "8",
                     "--watchdog.slow_factor", "0", "--checkpoint.every", "1000000",
                     "--checkpoint.every_minutes", "0.002"},
-      {.ranks = 2, .environment = {kLongFirstSave}});
+      {.ranks = 2,
+       .environment = {"LYNCEUS_FAULT=checkpoint.before_flush@0#2=delay,"
+                       "checkpoint.before_close@0#2=delay,checkpoint.closed@0#2=delay"}});
   ASSERT_TRUE(program.wait_until([&] { return fs::exists(path / "checkpoints" / "latest"); }));
   for (const pid_t rank : program.ranks()) kill(rank, SIGTERM);
   const Output output = program.wait();

@@ -23,7 +23,9 @@ constexpr FaultPoint kPoints[] = {
     {"checkpoint.write", "Before each block of a tensor that this rank writes."},
     {"lease.after_sweep", "A process takes the lease and has removed what its owner left."},
     {"mpi.one_thread",
-     "With the action do: MPI is started for one thread only. Only LYNCEUS_FAULT is known here."},
+     "MPI starts. do: it is asked for one thread only, so training waits for saves. Only "
+     "LYNCEUS_FAULT is known here, --fault is not.",
+     true},
     {"mpi.start", "MPI is not yet started. Only LYNCEUS_FAULT is known here, --fault is not."},
     {"prepare.row", "Before each row that `lynceus prepare` reads."},
     {"prepare.shard", "Before each dataset shard that `lynceus prepare` finishes."},

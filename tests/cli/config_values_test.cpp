@@ -64,7 +64,7 @@ TEST(ConfigValues, OutOfRangeAreReportedTogether) {
       {"optimizer.eps", "0", "more than 0"},
       {"optimizer.weight_decay", "-1", "0 or more"},
       {"checkpoint.keep_last", "1", "2 to 1048576"},
-      {"checkpoint.every_minutes", "-1", "0 or more"},
+      {"checkpoint.every_minutes", "-1", "auto or minutes, 0 or more"},
       {"checkpoint.every", "-1", "0 or more"},
       {"log.every", "-1", "0 or more"},
       {"stop-after", "-1", "0 or more"},
@@ -126,7 +126,7 @@ TEST(ConfigValues, FeaturesThatDoNotExistYet) {
   for (const auto& [arguments, message] : values)
     for (const Output& output : refused(arguments)) EXPECT_THAT(output.err, HasSubstr(message));
   const Output help = run({"--help"});
-  for (const char* command : {"generate", "plan", "report", "doctor"}) {
+  for (const char* command : {"generate", "plan", "report"}) {
     const Output output = run({command, "--help"}, {.ranks = 2});
     EXPECT_EQ(output.code, 2) << output.all();
     EXPECT_EQ(output.messages(), 1) << output.all();

@@ -77,7 +77,8 @@ TEST_F(Stop, InterruptDuringSaves) {
 }
 
 TEST_F(Stop, TwiceDuringASaveThatIsThenTheLast) {
-  const Arguments arguments = train_arguments(run_) + Arguments{"--checkpoint.every", "3"};
+  const Arguments arguments =
+      train_arguments(run_) + Arguments{"--checkpoint.every", "3", "--checkpoint.staging_mib", "0"};
   const Output output = run(arguments, {.ranks = 2,
                                         .environment = {"LYNCEUS_FAULT=checkpoint.write@1#2=term,"
                                                         "checkpoint.before_manifest@0#2=term"}});

@@ -27,8 +27,10 @@ class CrashLoop : public testing::Test {
 
   const Folder folder_{"crash-loop"};
   const fs::path run_ = folder_ / "run";
+  // Each save is committed before the step after it.
   const Arguments arguments_ =
-      train_arguments(run_) + Arguments{"--train.steps", "9", "--checkpoint.every", "4"};
+      train_arguments(run_) +
+      Arguments{"--train.steps", "9", "--checkpoint.every", "4", "--checkpoint.staging_mib", "0"};
 };
 
 TEST_F(CrashLoop, EndsAfterThreeStartsWithoutANewerCheckpoint) {

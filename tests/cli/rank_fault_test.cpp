@@ -20,8 +20,9 @@ class RankFault : public testing::TestWithParam<const char*> {};
 
 TEST_P(RankFault, EndsTheJobWithinTenSeconds) {
   const Folder folder("rank-fault");
-  const Arguments arguments = train_arguments(folder / "run") + grid(2, 1, 1) +
-                              Arguments{"--train.steps", "12", "--checkpoint.every", "3"};
+  const Arguments arguments =
+      train_arguments(folder / "run") + grid(2, 1, 1) +
+      Arguments{"--train.steps", "12", "--checkpoint.every", "3", "--checkpoint.staging_mib", "0"};
   Program program(
       arguments,
       {.ranks = 2,

@@ -16,10 +16,17 @@ using testing::Not;
 
 TEST(ReplicaDigest, NamesTheRankWithAFlippedBit) {
   const Folder folder("replica-bit");
-  const Arguments arguments =
-      train_arguments(folder / "run") + grid(1, 1, 3) +
-      Arguments{"--train.steps", "12", "--checkpoint.every", "4", "--train.digest_every", "2",
-                "--ranks",       "3"};
+  const Arguments arguments = train_arguments(folder / "run") + grid(1, 1, 3) +
+                              Arguments{"--train.steps",
+                                        "12",
+                                        "--checkpoint.every",
+                                        "4",
+                                        "--train.digest_every",
+                                        "2",
+                                        "--checkpoint.staging_mib",
+                                        "0",
+                                        "--ranks",
+                                        "3"};
   // The visits of steps 1 to 4, of the checkpoint of step 4, of steps 5 and 6.
   const Output output = run(arguments, {.environment = {"LYNCEUS_FAULT=watch.flip_bit@1#7=do"}});
   EXPECT_EQ(output.code, 5) << output.all();

@@ -17,7 +17,8 @@ class TakeOver : public testing::Test {
 };
 
 TEST_F(TakeOver, BetweenTheDataAndTheManifestOfASave) {
-  const Arguments arguments = train_arguments(run_) + Arguments{"--checkpoint.every", "3"};
+  const Arguments arguments =
+      train_arguments(run_) + Arguments{"--checkpoint.every", "3", "--checkpoint.staging_mib", "0"};
   Program stale(arguments, {.environment = {"LYNCEUS_FAULT=checkpoint.before_manifest#3=pause"}});
   ASSERT_TRUE(stale.wait_until([&] { return is_stopped(stale.ranks()[0]); }));
   const Output successor = run(arguments + Arguments{"--take-over"});

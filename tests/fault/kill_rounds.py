@@ -58,20 +58,30 @@ def check(lab, run, lost_at_most):
     lab.remove(run)
 
 
+def manner(lab, every):
+    """Training waits for saves, or goes on -> options, and the most steps that a kill may lose."""
+    if lab.random.random() < 0.5:
+        return ("--checkpoint.staging_mib", "0"), every
+    # Here a save takes longer than the steps between two: none may be committed until the next is due.
+    return (), 2 * every
+
+
 def random_kill(lab, every):
     """A run that ends before the kill is repeated."""
+    options, lost_at_most = manner(lab, every)
     killed = None
     while killed is None:
-        killed = kill_at(lab, ("--checkpoint.every", str(every)), lab.random.randrange(0, STEPS - 1), lab.random.uniform(0, 0.05))
+        killed = kill_at(lab, (*options, "--checkpoint.every", str(every)), lab.random.randrange(0, STEPS - 1), lab.random.uniform(0, 0.05))
     run, process, ranks, since = killed
     expect_end(process, ranks, since)
     # A checkpoint that was being saved at that moment is lost too.
-    check(lab, run, every)
+    check(lab, run, lost_at_most)
 
 
 def phase_kill(lab, point, rank, nth):
     run = lab.new_run()
-    process = lab.start(run, LYNCEUS_FAULT=f"checkpoint.{point}@{rank}#{nth}=kill")
+    options, lost_at_most = manner(lab, EVERY)
+    process = lab.start(run, *options, LYNCEUS_FAULT=f"checkpoint.{point}@{rank}#{nth}=kill")
     ranks = set()
 
     def has_ended():
@@ -80,7 +90,7 @@ def phase_kill(lab, point, rank, nth):
 
     expect(wait_until(has_ended, 60), "the fault point was not reached in time")
     expect_end(process, ranks, time.monotonic())
-    check(lab, run, EVERY)
+    check(lab, run, lost_at_most)
 
 
 def phases():

@@ -146,6 +146,8 @@ cluster_down() {
   for file in "$folder/slurmctld.pid" "$folder/munge/pid"; do
     [[ -s $file ]] || continue
     pid=$(<"$file")
+    # In another PID namespace the number means another process.
+    grep -qzF -e "$folder" "/proc/$pid/cmdline" 2>/dev/null || continue
     kill -9 "$pid" 2>/dev/null # a controller that is asked to end first waits for its nodes
     cluster_await_end "$pid"
     rm -f "$file"

@@ -64,7 +64,7 @@ TEST(ConfigValues, OutOfRangeAreReportedTogether) {
       {"optimizer.eps", "0", "more than 0"},
       {"optimizer.weight_decay", "-1", "0 or more"},
       {"checkpoint.keep_last", "1", "2 to 1048576"},
-      {"checkpoint.every_minutes", "-1", "auto or minutes, 0 or more"},
+      {"checkpoint.every_minutes", "-1", "0 or more"},
       {"checkpoint.every", "-1", "0 or more"},
       {"log.every", "-1", "0 or more"},
       {"stop-after", "-1", "0 or more"},
@@ -75,8 +75,8 @@ TEST(ConfigValues, OutOfRangeAreReportedTogether) {
   for (const Output& output : refused(all)) {
     EXPECT_THAT(output.err, HasSubstr(fmt::format("{} faults in the configuration", cases.size())));
     for (const auto& [key, value, expected] : cases)
-      EXPECT_THAT(output.err,
-                  HasSubstr(fmt::format("{}: expected {}, found {}\n", key, expected, value)));
+      EXPECT_THAT(output.err, testing::ContainsRegex(fmt::format(
+                                  "{}: expected [^\n]*{}, found '?{}'?\n", key, expected, value)));
   }
 }
 

@@ -31,7 +31,7 @@ train() {  # train EXIT-CODE FAULT PATTERN...: a run with the fault, and lines o
   done
 }
 
-train 0 none=do
+train 0 watch.step@0#99=slow # a step that it does not reach
 train 124 step.before_reduce@1#3=hang 'watchdog: no progress for .* in section step, step 3: rank 1 (.*) hangs: '
 train 124 watch.step@2#3=pause ': rank 2 (.*) does not answer: '
 train 124 watch.another_call@1#3=do ': rank 1 (.*) called barrier of 0 bytes\|the ranks wait for each other: rank 1 ('

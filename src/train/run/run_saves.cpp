@@ -114,9 +114,11 @@ void RunSaves::save_beside() {
   pace_.set_saving(true);
   SectionClock* clock = &watch_.clock();
   clock->saving_began(position.step);
-  background_.begin(position.step, [this, clock] {
+  background_.begin(position.step, [this, clock, step = position.step] {
     const SavingEnds ends(clock);
-    return run_.store->save(snapshot_);
+    io::SaveResult result = run_.store->save(snapshot_);
+    if (result.committed) clock_.saved(step, result.seconds);  // a long step may be asked to stop
+    return result;
   });
 }
 

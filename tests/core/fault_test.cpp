@@ -52,7 +52,8 @@ TEST(Fault, RefusesWhatItDoesNotUnderstand) {
             "`lynceus train --fault help` lists all");
   EXPECT_EQ(message_of("step.before_reduce:do"),
             "fault: the fault point 'step.before_reduce' has no action of its own for 'do': "
-            "expected one of step.gradient, step.output, watch.another_call, watch.flip_bit");
+            "expected one of mpi.one_thread, step.gradient, step.output, watch.another_call, "
+            "watch.flip_bit");
   EXPECT_EQ(message_of("step.gradient:dp"),
             "fault: expected "
             "name[@rank][#nth[-last]]=kill|throw|hang|enospc|term|pause|slow|delay|do, found "

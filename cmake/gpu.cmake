@@ -5,7 +5,6 @@
 # ${LYNCEUS_GPU} names the one that the program links.
 
 option(LYNCEUS_CUDA "Build for CUDA devices" OFF)
-set(LYNCEUS_CUDA_ARCHITECTURES "80-real;90a-real" CACHE STRING "CUDA architectures to build for")
 
 function(lynceus_gpu_globs result)
   set(files)
@@ -28,6 +27,16 @@ set(LYNCEUS_GPU lynceus_no_gpu)
 # The stand-in needs only the headers of the toolkit; the program needs its libraries too.
 find_package(CUDAToolkit 12 QUIET)
 find_path(NCCL_INCLUDE_DIR nccl.h HINTS ${CUDAToolkit_INCLUDE_DIRS})
+
+# A100, H100 and H200, B200, RTX PRO 6000; the last one also as PTX, which later devices compile at the
+# first start.
+if(CUDAToolkit_VERSION VERSION_GREATER_EQUAL 12.8)
+  set(architectures "80-real;90a-real;100-real;120")
+else()
+  set(architectures "80-real;90a-real;90-virtual")
+endif()
+set(LYNCEUS_CUDA_ARCHITECTURES "${architectures}" CACHE STRING "CUDA architectures to build for")
+string(REPLACE ";" " " LYNCEUS_ARCHITECTURE_LIST "${LYNCEUS_CUDA_ARCHITECTURES}")
 
 if(LYNCEUS_CUDA)
   if(NOT CUDAToolkit_FOUND)
@@ -56,6 +65,8 @@ if(LYNCEUS_CUDA)
     target_sources(lynceus_gpu PRIVATE ${LYNCEUS_NO_NCCL_SOURCES})
   endif()
   target_include_directories(lynceus_gpu PRIVATE ${CMAKE_SOURCE_DIR}/kernels/cuda/hardware)
+  set_source_files_properties(core/cuda/accelerator.cpp PROPERTIES COMPILE_DEFINITIONS
+                              LYNCEUS_CUDA_ARCHITECTURES="${LYNCEUS_ARCHITECTURE_LIST}")
   # nvcc's front end cannot evaluate the compile-time checks of fmt 9.
   target_compile_definitions(lynceus_gpu PRIVATE
                              $<$<COMPILE_LANGUAGE:CUDA>:FMT_CONSTEVAL= FMT_USE_CONSTEXPR=1>)

@@ -164,7 +164,7 @@ void record_queue(const std::string& row, const char* name, accelerator::Event b
     return;
   }
   try {
-    target.queue_events.push_back({row, name, std::move(begin), accelerator::record(queue)});
+    target.queue_events.push_back({row, name, std::move(begin), accelerator::record_time(queue)});
   } catch (const lynceus::Error&) {
     // The queue has failed; its next use reports that.
   }
@@ -180,7 +180,7 @@ void start(int rank, const accelerator::Queue& device) {
   target.device_started = {};
   if (device != nullptr) {
     accelerator::synchronize(device);
-    target.device_started = accelerator::record(device);
+    target.device_started = accelerator::record_time(device);
     accelerator::synchronize(target.device_started);
   }
   target.dropped = 0;

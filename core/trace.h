@@ -83,7 +83,7 @@ class QueueScope {
     queue_ = queue;
     row_ = row;
     name_ = name.text;
-    begin_ = accelerator::record(queue);
+    begin_ = accelerator::record_time(queue);
   }
   ~QueueScope() {
     if (queue_ != nullptr) internal::record_queue(row_, name_, std::move(begin_), queue_);

@@ -8,6 +8,7 @@
 #include "core/check.h"
 #include "core/trace.h"
 #include "parallel/device_transport.h"
+#include "parallel/mpi_session.h"
 #include "parallel/nccl_transport.h"
 #include "parallel/staged_transport.h"
 
@@ -29,20 +30,27 @@ struct Call {
 class DeviceCommunicator final : public Communicator {
  public:
   DeviceCommunicator(std::unique_ptr<Communicator> host, const Stream& compute,
-                     const DeviceOptions& options, std::string name)
+                     const DeviceOptions& options, std::string name,
+                     std::unique_ptr<DeviceTransport> transport)
       : host_(std::move(host)),
         compute_(compute),
-        deadline_(options.deadline),
+        options_(options),
         name_(std::move(name)),
         row_(name_ + " group"),
-        queue_(options.own_queue ? accelerator::make_queue(compute.device().index)
-                                 : compute.pool()->queue()),
-        transport_(options.transport == Transport::kNccl
-                       ? make_nccl_transport(*host_, compute.device(), deadline_)
-                       : make_staged_transport(*host_, compute.device())),
+        queue_(queue_of(compute, options)),
+        transport_(std::move(transport)),
         watch_(std::make_shared<Look>(this)) {
-    LYNCEUS_CHECK(options.transport != Transport::kAuto, "the transport has not been chosen");
     compute_.pool()->watch(watch_);
+    connect();
+  }
+
+  /// Collective. The group of the ranks with the same color.
+  std::unique_ptr<Communicator> split(int color, int key, const std::string& name) {
+    auto group = parallel::split(*host_, color, key);
+    auto transport = transport_->split(color, *group);
+    if (transport == nullptr) return group;
+    return std::make_unique<DeviceCommunicator>(std::move(group), compute_, options_, name,
+                                                std::move(transport));
   }
 
   int rank() const override { return host_->rank(); }
@@ -104,6 +112,16 @@ class DeviceCommunicator final : public Communicator {
     std::optional<Clock::time_point> begun;  // when look() first saw `begin` done
   };
 
+  static Queue queue_of(const Stream& compute, const DeviceOptions& options) {
+    if (options.shared_queue != nullptr) return options.shared_queue;
+    if (!options.own_queue) return compute.pool()->queue();
+    return accelerator::make_queue(compute.device().index, accelerator::Priority::kCommunication);
+  }
+
+  /// A first sum and a first exchange with the neighbours: NCCL connects ranks at the first use,
+  /// which then takes seconds and memory.
+  void connect();
+
   /// Calls `work`, which submits a collective to the queue, and orders it against the compute
   /// stream. `kept`: the tensors that the Pending keeps.
   template <typename Work>
@@ -127,7 +145,7 @@ class DeviceCommunicator final : public Communicator {
   // before them.
   std::unique_ptr<Communicator> host_;
   Stream compute_;
-  std::chrono::milliseconds deadline_;
+  DeviceOptions options_;
   std::string name_;
   std::string row_;  // in a trace
   Queue queue_;
@@ -138,6 +156,21 @@ class DeviceCommunicator final : public Communicator {
   std::unique_ptr<DeviceTransport> transport_;
   std::shared_ptr<Watch> watch_;
 };
+
+void DeviceCommunicator::connect() {
+  const Tensor x = Tensor::zeros(compute_, {1}), y = Tensor::zeros(compute_, {2});
+  const Transfer sends[] = {{(rank() + 1) % size(), x}, {(rank() + size() - 1) % size(), x}};
+  const Transfer receives[] = {{(rank() + size() - 1) % size(), y.slice(0, 1)},
+                               {(rank() + 1) % size(), y.slice(1, 1)}};
+  enqueue({"connect", 1, x.dtype()}, {x}, [&] {
+    transport_->all_reduce(x, ReduceOp::kSum, queue_);
+  }).wait(compute_);
+  enqueue({"connect", 2, x.dtype()}, {x, y}, [&] {
+    transport_->exchange(sends, receives, queue_);
+  }).wait(compute_);
+  compute_.synchronize();
+  calls_ = 0;
+}
 
 template <typename Work>
 Pending DeviceCommunicator::enqueue(const Call& call, std::vector<Tensor> kept, const Work& work) {
@@ -185,12 +218,12 @@ void DeviceCommunicator::look() {
   const auto now = Clock::now();
   if (!first.begun) {
     if (accelerator::is_done(first.begin)) first.begun = now;
-  } else if (now - *first.begun > deadline_) {
+  } else if (now - *first.begun > options_.deadline) {
     fail(
         fmt::format("{} {} of {} {} elements is not done after {} ms: another rank is dead, stuck "
                     "or calls something else",
                     first.call.name.text, first.number, first.call.elements,
-                    name_of(first.call.dtype), deadline_.count()));
+                    name_of(first.call.dtype), options_.deadline.count()));
   }
 }
 
@@ -226,12 +259,27 @@ Transport choose_transport(Communicator& world, Device device, Transport wanted)
   return nccl_is_built() ? Transport::kNccl : Transport::kStaged;
 }
 
-std::unique_ptr<Communicator> make_device_communicator(std::unique_ptr<Communicator> host,
-                                                       const Stream& compute,
-                                                       const DeviceOptions& options,
-                                                       const std::string& name) {
+std::unique_ptr<Communicator> make_device_world(std::unique_ptr<Communicator> host,
+                                                const Stream& compute,
+                                                const DeviceOptions& options) {
   if (host->size() == 1 || compute.device().kind != DeviceKind::kCuda) return host;
-  return std::make_unique<DeviceCommunicator>(std::move(host), compute, options, name);
+  LYNCEUS_CHECK(options.transport != Transport::kAuto, "the transport has not been chosen");
+  const bool nccl = options.transport == Transport::kNccl;
+  DeviceOptions chosen = options;
+  if (nccl && options.own_queue && !nccl_orders_launches())
+    chosen.shared_queue =
+        accelerator::make_queue(compute.device().index, accelerator::Priority::kCommunication);
+  auto transport = nccl ? make_nccl_transport(*host, compute.device(), options.deadline)
+                        : make_staged_transport(*host, compute.device());
+  return std::make_unique<DeviceCommunicator>(std::move(host), compute, chosen, "world",
+                                              std::move(transport));
+}
+
+std::unique_ptr<Communicator> split_device_world(Communicator& world, int color, int key,
+                                                 const std::string& name) {
+  if (auto* const device = dynamic_cast<DeviceCommunicator*>(&world))
+    return device->split(color, key, name);
+  return split(world, color, key);
 }
 
 }  // namespace lynceus::parallel

@@ -3,6 +3,7 @@
 // arguments have been checked, and no tensor is empty.
 #pragma once
 
+#include <memory>
 #include <span>
 
 #include "parallel/communicator.h"
@@ -23,6 +24,10 @@ class DeviceTransport {
   virtual void broadcast(const Tensor& x, int root, const accelerator::Queue& queue) = 0;
   virtual void exchange(std::span<const Transfer> sends, std::span<const Transfer> receives,
                         const accelerator::Queue& queue) = 0;
+
+  /// Collective over this transport's ranks: that of the ranks with the same `color`, ordered as in
+  /// `group`, which has them and outlives it. Null where the group has one rank.
+  virtual std::unique_ptr<DeviceTransport> split(int color, Communicator& group) = 0;
 
   /// Throws if a collective in flight has failed, here or on another rank.
   virtual void check() {}

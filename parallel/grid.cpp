@@ -45,22 +45,22 @@ Grid make_grid(const GridShape& shape, std::unique_ptr<Communicator> world, cons
   DeviceOptions chosen = options;
   agree(*world,
         [&] { chosen.transport = choose_transport(*world, compute.device(), options.transport); });
-  const auto group = [&](int color, int key, const char* name) {
-    auto made = make_device_communicator(split(*world, color, key), compute, chosen, name);
-    made->set_name(world->size() == made->size() ? fmt::format("{} group", name)
-                                                 : fmt::format("{} group {}", name, color));
-    return made;
-  };
   Grid grid;
   grid.shape = shape;
+  grid.saving = make_background_group(*world);
+  grid.saving->set_name("saving group");
+  grid.world = make_device_world(std::move(world), compute, chosen);
+  grid.world->set_name("world");
+  const auto group = [&](int color, int key, const char* name) {
+    auto made = split_device_world(*grid.world, color, key, name);
+    made->set_name(grid.world->size() == made->size() ? fmt::format("{} group", name)
+                                                      : fmt::format("{} group {}", name, color));
+    return made;
+  };
   grid.tensor = group(data_rank + shape.data * stage, tensor_rank, "tensor");
   grid.pipeline = group(tensor_rank + shape.tensor * data_rank, stage, "pipeline");
   grid.data = group(tensor_rank + shape.tensor * stage, data_rank, "data");
   grid.replica = group(data_rank, tensor_rank + shape.tensor * stage, "replica");
-  grid.saving = make_background_group(*world);
-  grid.saving->set_name("saving group");
-  grid.world = make_device_communicator(std::move(world), compute, chosen, "world");
-  grid.world->set_name("world");
   return grid;
 }
 

@@ -4,6 +4,7 @@
 // as none.
 #pragma once
 
+#include <cstdint>
 #include <string_view>
 
 namespace lynceus::parallel {
@@ -13,8 +14,13 @@ struct Overlap {
   bool pipeline = true;   ///< transfers between stages, during the next micro-batch
   bool tensor = true;     ///< the sum over tensor ranks of some rows, during the products of others
   bool vision = true;     ///< the frozen vision encoder of the next step, during this step
+  /// A part of the rows that `tensor` cuts has at least so many: products of fewer rows leave most
+  /// of a device idle.
+  int64_t tensor_rows = 1024;
 
-  static Overlap none() { return {false, false, false, false}; }
+  static Overlap none() {
+    return {.gradients = false, .pipeline = false, .tensor = false, .vision = false};
+  }
   bool operator==(const Overlap&) const = default;
 };
 

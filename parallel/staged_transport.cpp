@@ -35,13 +35,18 @@ class PinnedBlock {
 
 class StagedTransport final : public DeviceTransport {
  public:
-  StagedTransport(Communicator& host, Device device) : host_(host), block_(device) {}
+  StagedTransport(Communicator& host, Device device)
+      : host_(host), device_(device), block_(device) {}
   ~StagedTransport() override {
     try {
       wait_for_uploads();
     } catch (const Error&) {
       // The queue has failed; its next use reports that.
     }
+  }
+
+  std::unique_ptr<DeviceTransport> split(int, Communicator& group) override {
+    return group.size() == 1 ? nullptr : make_staged_transport(group, device_);
   }
 
   void all_reduce(const Tensor& x, ReduceOp op, const Queue& queue) override {
@@ -132,6 +137,7 @@ class StagedTransport final : public DeviceTransport {
   }
 
   Communicator& host_;
+  Device device_;
   PinnedBlock block_;
   char* next_ = nullptr;
   accelerator::Event uploaded_;

@@ -19,9 +19,9 @@ constexpr int64_t kTile = 4194301;  // the largest prime below 2^22
 double seconds_of(const Stream& stream, const std::function<void()>& work, int launches) {
   const auto& queue = stream.pool()->queue();
   if (queue != nullptr) {
-    const accelerator::Event begin = accelerator::record(queue);
+    const accelerator::Event begin = accelerator::record_time(queue);
     for (int i = 0; i < launches; ++i) work();
-    const accelerator::Event end = accelerator::record(queue);
+    const accelerator::Event end = accelerator::record_time(queue);
     accelerator::synchronize(end);
     return 1e-3 * accelerator::milliseconds_between(begin, end);
   }

@@ -13,13 +13,17 @@ namespace {
 bool is_built() { return false; }
 int device_count() { return 0; }
 std::string why_no_device() { return "this program was built without CUDA"; }
+std::string architectures() { return ""; }
+bool device_is_unusable() { return false; }
 std::string device_name(int) { not_built(); }
 std::string device_identity(int) { not_built(); }
+std::string pci_address(int) { not_built(); }
 size_t free_bytes(int) { not_built(); }
 Queue make_queue(int, Priority) { not_built(); }
 void synchronize(const Queue&) { not_built(); }
 bool is_done(const Queue&) { not_built(); }
 Event record(const Queue&) { not_built(); }
+Event record_time(const Queue&) { not_built(); }
 void wait(const Queue&, const Event&) { not_built(); }
 void synchronize(const Event&) { not_built(); }
 bool is_done(const Event&) { not_built(); }

@@ -210,10 +210,10 @@ class Library {
     std::vector<accelerator::Event> moments;
     for (const cublasLtMatmulAlgo_t& candidate : candidates) {
       enqueue(product, plan, candidate, operands);  // the first run loads the code
-      moments.push_back(accelerator::record(queue_));
+      moments.push_back(accelerator::record_time(queue_));
       for (size_t run = 0; run < kRuns; ++run) {
         enqueue(product, plan, candidate, operands);
-        moments.push_back(accelerator::record(queue_));
+        moments.push_back(accelerator::record_time(queue_));
       }
     }
     stream.synchronize();

@@ -4,6 +4,7 @@
 #include "kernels/device/attention.h"
 #include "kernels/device/cast.h"
 #include "kernels/device/cross_entropy.h"
+#include "kernels/device/device_code.h"
 #include "kernels/device/elementwise.h"
 #include "kernels/device/embedding.h"
 #include "kernels/device/gemm.h"
@@ -18,6 +19,7 @@ const AdamWKernels kAdamW = {};
 const AttentionKernels kAttention = {};
 const CastKernels kCast = {};
 const CrossEntropyKernels kCrossEntropy = {};
+const DeviceCodeKernels kDeviceCode = {};
 const ElementwiseKernels kElementwise = {};
 const EmbeddingKernels kEmbedding = {};
 const GemmKernels kGemm = {};

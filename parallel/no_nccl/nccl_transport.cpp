@@ -6,6 +6,7 @@
 namespace lynceus::parallel {
 
 bool nccl_is_built() { return false; }
+bool nccl_orders_launches() { return false; }
 
 std::unique_ptr<DeviceTransport> make_nccl_transport(Communicator&, Device,
                                                      std::chrono::milliseconds) {

@@ -13,6 +13,7 @@
 #include <thread>
 #include <vector>
 
+#include "cli/devices.h"
 #include "core/accelerator.h"
 #include "core/cores.h"
 #include "core/log.h"
@@ -61,39 +62,6 @@ void check_choice(ConfigFaults* faults, const char* key, const std::string& foun
                  fmt::format("{}", fmt::join(known, " or ")), fmt::format("'{}'", found));
 }
 
-/// `reasons`: for each rank why it has no device; empty if it has one.
-void log_why_on_cpus(const parallel::Communicator& world, const std::vector<std::string>& reasons) {
-  if (world.rank() != 0) return;
-  const auto lacks = [](const std::string& reason) { return !reason.empty(); };
-  const auto first = std::find_if(reasons.begin(), reasons.end(), lacks);
-  const auto lacking = std::count_if(reasons.begin(), reasons.end(), lacks);
-  if (lacking < static_cast<std::ptrdiff_t>(reasons.size()))
-    log::warn(
-        "device: all ranks compute on CPUs, because {} of {} have no GPU; the first of them is "
-        "rank {}: {}",
-        lacking, reasons.size(), first - reasons.begin(), *first);
-  else if (accelerator::is_built())
-    log::info("device: no GPU ({})", *first);
-}
-
-/// The device of this rank. All ranks use the same kind.
-Device choose_device(parallel::Communicator& world, const DeviceConfig& config) {
-  if (config.device == "cpu") return {};
-  const int count = accelerator::device_count();
-  parallel::agree(world, [&] {
-    if (config.device == "cuda" && count == 0)
-      throw UsageError("device: cuda was asked for, but {}", accelerator::why_no_device());
-  });
-  const auto reasons = world.all_gather(count == 0 ? accelerator::why_no_device() : "");
-  if (std::any_of(reasons.begin(), reasons.end(), [](const auto& why) { return !why.empty(); })) {
-    log_why_on_cpus(world, reasons);
-    return {};
-  }
-  // A launcher shows each rank either its own device only, or all devices of the node.
-  const int index = count == 1 ? 0 : parallel::place_on_node().rank % count;
-  return {DeviceKind::kCuda, index};
-}
-
 parallel::DeviceOptions device_options(const DeviceConfig& config) {
   parallel::DeviceOptions options;
   if (config.transport == "nccl") options.transport = parallel::Transport::kNccl;
@@ -103,9 +71,14 @@ parallel::DeviceOptions device_options(const DeviceConfig& config) {
 
 }  // namespace
 
+DType DeviceConfig::dtype(DeviceKind kind) const {
+  if (precision == "auto") return kind == DeviceKind::kCuda ? DType::kBf16 : DType::kF32;
+  return precision == "bf16" ? DType::kBf16 : DType::kF32;
+}
+
 void DeviceConfig::check(ConfigFaults* faults) const {
   check_choice(faults, "device", device, {"auto", "cpu", "cuda"});
-  check_choice(faults, "precision", precision, {"f32", "bf16"});
+  check_choice(faults, "precision", precision, {"auto", "f32", "bf16"});
   check_choice(faults, "transport", transport, {"auto", "nccl", "staged"});
   check_choice(faults, "gemm", gemm, {"heuristic", "search"});
 }
@@ -164,10 +137,12 @@ Runtime make_runtime(const train::ParallelConfig& config, const DeviceConfig& de
           "{} were started: change one of the three or start {}",
           shape.tensor, shape.pipeline, shape.data, shape.world(), world->size(), shape.world());
   });
-  const Stream stream(choose_device(*world, device));
+  const Stream stream(choose_device(*world, device.device));
+  refuse_lacking_code(*world, stream);
   kernels::search_products(stream, device.gemm == "search");
+  log_devices(*world, stream, device.transport);
   auto grid = parallel::make_grid(shape, std::move(world), stream, device_options(device));
-  Runtime rt(stream, std::move(grid), device.dtype());
+  Runtime rt(stream, std::move(grid), device.dtype(stream.device().kind));
   rt.overlap = parallel::parse_overlap(config.overlap);
   return rt;
 }

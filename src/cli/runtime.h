@@ -12,7 +12,7 @@ namespace lynceus::cli {
 /// Options outside all sections.
 struct DeviceConfig {
   std::string device = "auto";
-  std::string precision = "f32";
+  std::string precision = "auto";
   std::string transport = "auto";
   std::string gemm = "heuristic";
 
@@ -20,7 +20,8 @@ struct DeviceConfig {
   void visit(Visitor& v) {
     v.field("device", device,
             "device to compute on: auto (GPUs if every rank has one), cpu or cuda");
-    v.field("precision", precision, "of activations and frozen weights: f32 or bf16");
+    v.field("precision", precision,
+            "of activations and frozen weights: f32, bf16 or auto (bf16 on GPUs, f32 on CPUs)");
     v.field("transport", transport,
             "how GPUs exchange tensors: auto, nccl or staged (through MPI)");
     v.field(
@@ -29,7 +30,7 @@ struct DeviceConfig {
         "the first use of a shape; the last bits may differ from run to run)");
   }
   void check(ConfigFaults* faults) const;
-  DType dtype() const { return precision == "bf16" ? DType::kBf16 : DType::kF32; }
+  DType dtype(DeviceKind kind) const;
 };
 
 /// Sets the number of OpenMP threads to this rank's share of the node's cores, at least one, unless

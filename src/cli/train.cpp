@@ -62,6 +62,23 @@ void expect_model(const ConfigReader& reader, const std::string& run) {
           : "");
 }
 
+/// What suits GPUs where the user has not decided; it is in config.ini with this origin.
+void settle_defaults(const Runtime& rt, const DeviceConfig& device, ConfigReader* reader) {
+  const bool on_gpus = !rt.stream.device().is_cpu();
+  const std::string origin = on_gpus ? "default on GPUs" : "default on CPUs";
+  std::vector<std::string> chosen;
+  const auto set = [&](const std::string& key, const std::string& value) {
+    reader->set(key, value, origin);
+    chosen.push_back(fmt::format("{} {}", key, value));
+  };
+  if (device.precision == "auto") set("precision", name_of(rt.precision));
+  if (!on_gpus) return;
+  for (const auto& [key, value] :
+       {std::pair{"train.micro_batch_tokens", "4096"}, std::pair{"vision.images_per_pass", "32"}})
+    if (reader->origin(key) == "default") set(key, value);
+  if (!chosen.empty()) log::info("defaults on GPUs: {}", fmt::join(chosen, ", "));
+}
+
 }  // namespace
 
 ExitCode run_train(const Arguments& arguments) {
@@ -88,6 +105,7 @@ ExitCode run_train(const Arguments& arguments) {
   const Runtime rt = make_runtime(config.parallel, device);
   log::info("computing on {}", describe(rt));
   log_cores(*world);
+  settle_defaults(rt, device, &reader);
   return train::train(rt, &config, &reader);
 }
 

@@ -80,6 +80,7 @@ bool print_findings(const std::string& name, const std::vector<verify::Finding>&
 ExitCode run_verify(const Arguments& arguments) {
   train::ParallelConfig parallel_config;
   DeviceConfig device;
+  device.precision = "f32";  // the precision in which the references were computed
   VerifyConfig config;
   ConfigReader reader;
   reader.add(device);
@@ -98,7 +99,7 @@ ExitCode run_verify(const Arguments& arguments) {
   const bool prints = world->rank() == 0;
   if (print_page(line, kHelp, reader, *world)) return ExitCode::kDone;
   if (config.tolerances) {
-    if (prints) print_tolerances(verify::tolerances_of(device.dtype()));
+    if (prints) print_tolerances(verify::tolerances_of(device.dtype(DeviceKind::kCpu)));
     return ExitCode::kDone;
   }
 

@@ -18,7 +18,7 @@ struct RowRange {
   Tensor of(const Tensor& all) const { return all.slice(begin, count); }
 };
 
-inline constexpr int64_t kTensorSumChunks = 4;
+inline constexpr int64_t kTensorSumChunks = 4;    ///< at most
 inline constexpr int64_t kTensorSumGranule = 16;  ///< the rows of a chunk are a multiple of it
 
 /// `product(rows)` writes this rank's part of the given rows of y [rows, width].
@@ -26,9 +26,10 @@ template <typename Product>
 void sum_over_tensor_ranks(const Runtime& rt, const Tensor& y, const Product& product) {
   const int64_t rows = y.dim(0);
   const bool cut = rt.grid.tensor->size() > 1 && rt.overlaps(&parallel::Overlap::tensor);
+  const int64_t chunks =
+      cut ? std::clamp<int64_t>(rows / rt.overlap.tensor_rows, 1, kTensorSumChunks) : 1;
   const int64_t granules = (rows + kTensorSumGranule - 1) / kTensorSumGranule;
-  const int64_t chunk =
-      cut ? (granules + kTensorSumChunks - 1) / kTensorSumChunks * kTensorSumGranule : rows;
+  const int64_t chunk = chunks > 1 ? (granules + chunks - 1) / chunks * kTensorSumGranule : rows;
   std::vector<parallel::Pending> sums;
   for (int64_t begin = 0; begin < rows; begin += chunk) {
     const RowRange some{begin, std::min(chunk, rows - begin)};

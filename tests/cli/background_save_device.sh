@@ -27,6 +27,11 @@ tensors() {  # tensors CHECKPOINT: the digests in its manifest
 }
 
 train waited 0 'training waits while a checkpoint is written'
+grep -q 'defaults on GPUs: precision bf16, vision.images_per_pass 32' "$folder/log" || {
+  cat "$folder/log"
+  echo "expected the defaults on GPUs in the log"
+  exit 1
+}
 for seed in 1 2 3; do
   export LYNCEUS_STANDIN_SEED=$seed
   train "beside-$seed" auto 'checkpoints are written while training goes on'

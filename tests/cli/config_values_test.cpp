@@ -121,7 +121,7 @@ TEST(ConfigValues, FeaturesThatDoNotExistYet) {
   const std::vector<std::pair<Arguments, std::string>> values = {
       {{"--device", "tpu"}, "device: expected auto or cpu or cuda, found 'tpu'"},
       {{"--device", "cuda"}, "device: cuda was asked for, but"},
-      {{"--precision", "f16"}, "precision: expected f32 or bf16, found 'f16'"},
+      {{"--precision", "f16"}, "precision: expected auto or f32 or bf16, found 'f16'"},
       {{"--parallel.schedule", "interleaved"}, "expected gpipe, 1f1b or eager"}};
   for (const auto& [arguments, message] : values)
     for (const Output& output : refused(arguments)) EXPECT_THAT(output.err, HasSubstr(message));

@@ -44,6 +44,28 @@ expect 1 '3 x CPU'
 verify 1 0 1 --device cuda && failed=1
 expect 1 '^lynceus: device: cuda was asked for, but no CUDA-capable device is detected'
 
+# Three ranks on one device.
+verify 1 1 1 || failed=1
+expect 1 ' W 0  transport: GPUs exchange tensors through host memory, which is slow, because ranks share a GPU'
+expect 1 'rank 0 on host stand-in (GPU-01[0-9a-f]*), rank 1 on host stand-in .*, rank 2 on'
+expect 1 'device code: compute capability 9.0, built for the stand-in'
+
+export LYNCEUS_STANDIN_NO_CODE=1
+verify 1 1 1 && failed=1
+expect 1 '^lynceus: device: this program has no code for the host stand-in of .*: no kernel image .*built for the stand-in'
+unset LYNCEUS_STANDIN_NO_CODE
+
+# A driver that does not work is no reason to compute on CPUs; a machine without one is.
+export LYNCEUS_STANDIN_ERROR=802
+verify 1 1 1 && failed=1
+expect 1 '^lynceus: device: .* has a GPU that CUDA cannot use: system not yet initialized'
+if [ ! -e /dev/nvidia0 ]; then
+  export LYNCEUS_STANDIN_ERROR=35
+  verify 1 1 1 || failed=1
+  expect 1 'device: no GPU (CUDA driver version is insufficient'
+fi
+unset LYNCEUS_STANDIN_ERROR
+
 verify 0 0 0 --device cpu || failed=1
 expect 0 'no GPU'
 verify 1 1 1 --transport nccl --device cpu && failed=1

@@ -52,8 +52,8 @@ if(NCCL_INCLUDE_DIR)
   lynceus_mpi_test(verify.cuda.nccl 8 $<TARGET_FILE:lynceus_standin> verify
                    --device cuda --transport nccl --parallel.tensor 2 --parallel.pipeline 2
                    --train.micro_batch_tokens 1 ${verify_on_nccl})
-  set_tests_properties(verify.cuda.nccl PROPERTIES LABELS "mpi;simt"
-                       ENVIRONMENT "${device_environment}")
+  set_tests_properties(verify.cuda.nccl PROPERTIES LABELS "mpi;simt;strict"
+                       ENVIRONMENT "${device_environment};LYNCEUS_STANDIN_STRICT=1")
 endif()
 
 # lynceus_device_fault(TEST MESSAGE): the fault ends a job of four ranks within seconds, with MESSAGE.
@@ -70,7 +70,23 @@ if(NCCL_INCLUDE_DIR)
   lynceus_device_fault(ARankStops
     "error: world group, rank [0-2] of 4: all_reduce 2 of 5 f32 elements is not done after 2000 ms")
   lynceus_device_fault(ARankCallsSomethingElse
-    "calls all_reduce .call 2, 5 elements.*calls broadcast|calls broadcast.*calls all_reduce")
+    "calls all_reduce .call 3, 5 elements.*calls broadcast|calls broadcast.*calls all_reduce")
   lynceus_device_fault(ARankSendsAnotherLength
     "receives 4 elements of type 7, rank [0-3] sends 3 of type 7")
+
+  # A device that works on one collective at a time: in the host's order, which NCCL keeps since 2.26; in one
+  # queue, with an older NCCL; and in any order, which deadlocks.
+  set(strict_environment ${device_environment} LYNCEUS_TEST_TRANSPORT=nccl LYNCEUS_STANDIN_STRICT=1)
+  foreach(ranks 4 8)
+    foreach(nccl 22809 22500)
+      set(test parallel.device_strict.${nccl}.${ranks})
+      lynceus_mpi_test(${test} ${ranks} $<TARGET_FILE:parallel_device_communicator_test>
+                       --gtest_filter=DeviceCommunicator.*)
+      set_tests_properties(${test} PROPERTIES LABELS "mpi;simt;strict" TIMEOUT 60 ENVIRONMENT
+                           "${strict_environment};LYNCEUS_STANDIN_NCCL=${nccl};LYNCEUS_STANDIN_SEED=${ranks}")
+    endforeach()
+  endforeach()
+  lynceus_device_fault(NobodyOrdersTheGroups "NCCL: rank [0-3] of 4 waits for 3 s in all_reduce")
+  set_tests_properties(parallel.device_fault.NobodyOrdersTheGroups PROPERTIES LABELS "mpi;simt;strict"
+    ENVIRONMENT "${strict_environment};LYNCEUS_STANDIN_UNORDERED=1;LYNCEUS_STANDIN_TIMEOUT=3")
 endif()

@@ -10,11 +10,14 @@
 #include "core/dtype.h"
 #include "products.h"
 #include "queue.h"
+#include "runtime.h"
 
 using lynceus::BFloat16;
+using lynceus::standin::counts;
 using lynceus::standin::enqueue;
 using lynceus::standin::fail;
 using lynceus::standin::is_device_memory;
+using lynceus::standin::locked;
 using lynceus::standin::spend;
 
 struct cublasLtContext {};
@@ -88,6 +91,14 @@ void multiply(const Description& d, const Layout& a, const void* a_data, const L
 void check_alignment(const char* name, const void* data, uint32_t promised) {
   if (reinterpret_cast<uintptr_t>(data) % promised != 0)
     fail(std::string("a product's ") + name + " is less aligned than was promised");
+}
+
+void note_misaligned(const char* name, const Layout& layout) {
+  const int64_t bytes = layout.type == CUDA_R_32F ? 4 : 2;
+  if (layout.cols > 1 && layout.ld * bytes % 16 != 0)
+    watched->misaligned.push_back(std::string(name) + " " + std::to_string(layout.rows) + " x " +
+                                  std::to_string(layout.cols) + " of " + std::to_string(bytes) +
+                                  " bytes");
 }
 
 }  // namespace
@@ -218,7 +229,12 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t description
   for (const void* data : {a, b, c, static_cast<const void*>(workspace)})
     if (!is_device_memory(data)) fail("a product of host memory");
   const auto& [promised, way] = inside<const Algorithm>(algorithm);
-  if (watched != nullptr) watched->ways.push_back(way);
+  if (watched != nullptr) {
+    watched->ways.push_back(way);
+    note_misaligned("a", inside<Layout>(a_layout));
+    note_misaligned("b", inside<Layout>(b_layout));
+    note_misaligned("d", inside<Layout>(d_layout));
+  }
   check_alignment("a", a, promised.a);
   check_alignment("b", b, promised.b);
   check_alignment("c", c, promised.c);
@@ -226,6 +242,8 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t description
   // There is no attribute for the alignment of the bias: it is stored with d.
   if (inside<Description>(description).bias)
     check_alignment("bias", inside<Description>(description).bias_data, promised.d);
+  const auto lock = locked();
+  ++counts().products;
   enqueue(stream, [description = inside<Description>(description), a, b, d,
                    a_layout = inside<Layout>(a_layout), b_layout = inside<Layout>(b_layout),
                    d_layout = inside<Layout>(d_layout), scale = *static_cast<const float*>(beta),

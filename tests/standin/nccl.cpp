@@ -1,10 +1,9 @@
 // The NCCL calls of parallel/nccl, for processes on one machine, on the memory and in the queues of
-// the stand-in for the device. A call is not queued before its state is queried
-// (ncclCommGetAsyncError). A collective progresses only as far as needed: by the host, or by
-// another rank that waits (a thread looks for such ranks, since a device continues while its host
-// does something else). A collective that lost a rank stays in progress until the communicator is
-// aborted. Ranks that call different collectives, or wait for longer than LYNCEUS_STANDIN_TIMEOUT
-// seconds (60), end the process with a message.
+// the stand-in for the device. The communicators are blocking. A collective progresses only as far
+// as needed: by the host, or by another rank that waits (a thread looks for such ranks, since a
+// device continues while its host does something else). A collective that lost a rank stays in
+// progress until the communicator is aborted. Ranks that call different collectives, or wait for
+// longer than LYNCEUS_STANDIN_TIMEOUT seconds (60), end the process with a message.
 #include <fmt/format.h>
 #include <nccl.h>
 #include <unistd.h>
@@ -17,8 +16,10 @@
 #include <utility>
 #include <vector>
 
+#include "tests/standin/nccl_residence.h"
 #include "tests/standin/nccl_work.h"
 #include "tests/standin/queue.h"
+#include "tests/standin/runtime.h"
 
 namespace lynceus::standin {
 namespace {
@@ -90,11 +91,27 @@ ncclResult_t collective(ncclComm_t communicator, Kind kind, const void* x, void*
                         ncclDataType_t dtype, int op, int root, cudaStream_t stream) {
   if (open_group.open) fail("NCCL: a collective between ncclGroupStart and ncclGroupEnd");
   const auto group = communicator->group;
-  if (!group->untaken.empty()) fail("NCCL: a call before the one before it was asked after");
+  if (group->segment.lost_rank() >= 0) return ncclRemoteError;
   const Piece piece{kind,       dtype, op, root, ++group->calls, static_cast<int64_t>(count),
                     /*begin=*/0};
-  group->untaken.push_back([=] { enqueue_collective(group, stream, piece, x, y); });
-  return ncclInProgress;
+  enqueue_collective(group, stream, piece, x, y);
+  return ncclSuccess;
+}
+
+/// Makes the communicator once all its ranks are there.
+ncclResult_t join(ncclComm_t* communicator, const std::string& name, int rank, int size) {
+  const auto group = std::make_shared<Group>(name, rank, size);
+  while (!group->segment.complete()) {
+    if (group->segment.lost_rank() >= 0) return ncclRemoteError;
+    std::this_thread::sleep_for(std::chrono::microseconds(100));
+  }
+  *communicator = new ncclComm{group};
+  helper().add(group);
+  return ncclSuccess;
+}
+
+void check_config(const ncclConfig_t* config) {
+  if (config->blocking != 1) fail("NCCL: a communicator that does not block");
 }
 
 ncclResult_t message(bool receive, void* data, size_t count, ncclDataType_t dtype, int peer,
@@ -122,32 +139,42 @@ ncclResult_t ncclGetUniqueId(ncclUniqueId* id) {
   return ncclSuccess;
 }
 
+ncclResult_t ncclGetVersion(int* version) {
+  *version = nccl_version();
+  return ncclSuccess;
+}
+
 ncclResult_t ncclCommInitRankConfig(ncclComm_t* communicator, int size, ncclUniqueId id, int rank,
                                     ncclConfig_t* config) {
-  if (config->blocking != 0) fail("NCCL: a blocking communicator");
-  *communicator = new ncclComm{std::make_shared<Group>(id.internal, rank, size)};
-  helper().add((*communicator)->group);
-  return ncclInProgress;
+  require_device("ncclCommInitRankConfig");
+  check_config(config);
+  return join(communicator, id.internal, rank, size);
+}
+
+ncclResult_t ncclCommSplit(ncclComm_t parent, int color, int key, ncclComm_t* communicator,
+                           ncclConfig_t* config) {
+  require_device("ncclCommSplit");
+  check_config(config);
+  if (parent->group->finalized || parent->group->aborted) fail("NCCL: a group of what has ended");
+  *communicator = nullptr;
+  const Segment::Part part = parent->group->segment.split(color, key);
+  if (parent->group->segment.lost_rank() >= 0) return ncclRemoteError;
+  return part.size == 0 ? ncclSuccess : join(communicator, part.name, part.rank, part.size);
 }
 
 ncclResult_t ncclCommGetAsyncError(ncclComm_t communicator, ncclResult_t* result) {
-  Group& group = *communicator->group;
-  *result = ncclRemoteError;
-  if (group.segment.lost_rank() >= 0) return ncclSuccess;
-  *result = ncclInProgress;
-  if (!group.segment.complete()) return ncclSuccess;
-  for (const auto& take : std::exchange(group.untaken, {})) take();
-  if (group.finalized && group.outstanding > 0) {
-    progress();
-    return ncclSuccess;
-  }
-  *result = ncclSuccess;
+  *result = communicator->group->segment.lost_rank() >= 0 ? ncclRemoteError : ncclSuccess;
   return ncclSuccess;
 }
 
 ncclResult_t ncclCommFinalize(ncclComm_t communicator) {
-  communicator->group->finalized = true;
-  return ncclInProgress;
+  Group& group = *communicator->group;
+  while (group.outstanding > 0) {
+    if (group.segment.lost_rank() >= 0) return ncclRemoteError;
+    progress();
+  }
+  group.finalized = true;
+  return ncclSuccess;
 }
 
 ncclResult_t ncclCommDestroy(ncclComm_t communicator) {
@@ -220,12 +247,8 @@ ncclResult_t ncclGroupEnd() {
   OpenGroup open = std::exchange(open_group, {});
   if (!open.open) fail("NCCL: the end of a group that was not begun");
   if (open.messages.empty()) return ncclSuccess;
-  const auto group = open.communicator->group;
-  if (!group->untaken.empty()) fail("NCCL: a call before the one before it was asked after");
-  group->untaken.push_back([group, stream = open.stream, messages = std::move(open.messages)] {
-    enqueue_exchange(group, stream, messages);
-  });
-  return ncclInProgress;
+  enqueue_exchange(open.communicator->group, open.stream, open.messages);
+  return ncclSuccess;
 }
 
 }  // extern "C"

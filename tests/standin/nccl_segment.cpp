@@ -8,6 +8,8 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
+#include <thread>
 
 #include "tests/standin/queue.h"
 
@@ -20,7 +22,8 @@ std::string describe(const Piece& piece) {
                      piece.op, piece.root);
 }
 
-Segment::Segment(const std::string& name, int rank, int size) : rank_(rank), size_(size) {
+Segment::Segment(const std::string& name, int rank, int size)
+    : name_(name), rank_(rank), size_(size) {
   if (size > kMaxRanks || rank < 0 || rank >= size)
     fail(fmt::format("NCCL: rank {} of {}; at most {} ranks", rank, size, kMaxRanks));
   const auto n = static_cast<size_t>(size);
@@ -53,6 +56,34 @@ int Segment::lost_rank() const {
     if (kill(process, 0) != 0 && errno == ESRCH) return other;
   }
   return -1;
+}
+
+bool Segment::wait_for(int64_t count, std::atomic<int64_t> RankState::*counter) const {
+  for (int other = 0; other < size_; ++other)
+    while (state(other).*counter < count) {
+      if (lost_rank() >= 0) return false;
+      std::this_thread::sleep_for(std::chrono::microseconds(100));
+    }
+  return true;
+}
+
+Segment::Part Segment::split(int color, int key) {
+  RankState& mine = state(rank_);
+  mine.color = color;
+  mine.key = key;
+  const int64_t number = ++mine.splits;
+  if (!wait_for(number, &RankState::splits)) return {};
+  Part part;
+  for (int other = 0; other < size_; ++other) {
+    if (color < 0 || state(other).color != color) continue;
+    ++part.size;
+    const int their_key = state(other).key;
+    if (their_key < key || (their_key == key && other < rank_)) ++part.rank;
+  }
+  part.name = fmt::format("{}-{}-{}", name_, number, color);
+  mine.splits_seen = number;
+  if (!wait_for(number, &RankState::splits_seen)) return {};
+  return part;
 }
 
 bool Segment::others_wait() const {

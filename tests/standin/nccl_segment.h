@@ -47,6 +47,9 @@ struct RankState {
   std::atomic<bool> waits;        // waits for other ranks now
   std::atomic<bool> left;         // needs no other rank any more
   Piece piece;
+  std::atomic<int64_t> splits;       // groups that this rank has asked for
+  std::atomic<int64_t> splits_seen;  // and whose members it knows
+  std::atomic<int> color, key;       // of the last
 };
 
 struct Channel {
@@ -69,6 +72,14 @@ class Segment {
   void leave() { state(rank_).left = true; }
   bool others_wait() const;
 
+  /// The place of this rank in the group of its color; the color -1 has none. Waits for all ranks.
+  struct Part {
+    std::string name;
+    int rank = 0;
+    int size = 0;  // 0: none, or a rank is lost
+  };
+  Part split(int color, int key);
+
   int rank() const { return rank_; }
   int size() const { return size_; }
   RankState& state(int rank) const { return header_->ranks[rank]; }
@@ -87,6 +98,10 @@ class Segment {
     Channel channels[kMaxRanks][kMaxRanks];
   };
 
+  /// Returns whether all ranks came to `count`, false if one is lost.
+  bool wait_for(int64_t count, std::atomic<int64_t> RankState::*counter) const;
+
+  std::string name_;
   int rank_;
   int size_;
   size_t bytes_ = 0;

@@ -7,7 +7,9 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "tests/standin/device_memory.h"
 #include "tests/standin/nccl_arithmetic.h"
+#include "tests/standin/nccl_residence.h"
 #include "tests/standin/queue.h"
 
 namespace lynceus::standin {
@@ -211,16 +213,19 @@ class Exchange {
 template <typename Work>
 void enqueue_call(const std::shared_ptr<Group>& group, void* stream, std::shared_ptr<Work> work) {
   ++group->outstanding;
-  enqueue_tries(stream, [work] { return work->advance(); });
+  const int64_t ticket = residence().submit();
+  enqueue_tries(stream, [group, ticket, work] {
+    if (!group->aborted && !residence().enter(ticket)) return false;
+    if (!work->advance()) return false;
+    residence().leave(ticket);
+    return true;
+  });
 }
 
 }  // namespace
 
 void Group::wait(std::chrono::steady_clock::time_point since, const std::string& what) {
-  static const int64_t limit = [] {
-    const char* text = std::getenv("LYNCEUS_STANDIN_TIMEOUT");
-    return text == nullptr ? int64_t{60} : std::atoll(text);
-  }();
+  static const int64_t limit = from_environment("LYNCEUS_STANDIN_TIMEOUT", 60);
   segment.state(segment.rank()).waits = true;
   if (Clock::now() - since < std::chrono::seconds(limit)) return;
   std::string progress;

@@ -4,7 +4,6 @@
 
 #include <atomic>
 #include <chrono>
-#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -23,7 +22,6 @@ struct Group {
   std::atomic<int64_t> rounds = 0;   // completed pieces of collectives
   int64_t calls = 0;
   bool finalized = false;
-  std::vector<std::function<void()>> untaken;  // calls whose result was not queried yet
 
   /// Called while a call cannot continue. Ends the process after the timeout.
   void wait(std::chrono::steady_clock::time_point since, const std::string& what);

@@ -20,6 +20,7 @@ void fail(const std::string& message) {
 }
 
 void enqueue(void* stream, std::function<void()> work) {
+  require_device("a launch");
   const auto lock = locked();
   runtime().push(static_cast<CUstream_st*>(stream), std::move(work));
 }
@@ -27,6 +28,18 @@ void enqueue(void* stream, std::function<void()> work) {
 void enqueue_tries(void* stream, std::function<bool()> work) {
   const auto lock = locked();
   runtime().push_tries(static_cast<CUstream_st*>(stream), std::move(work));
+}
+
+Counts Counts::operator-(const Counts& other) const {
+  return {launches - other.launches, products - other.products,
+          copies - other.copies,     allocations - other.allocations,
+          events - other.events,     events_made - other.events_made,
+          waits - other.waits,       collectives - other.collectives};
+}
+
+Counts& counts() {
+  static Counts instance;
+  return instance;
 }
 
 void check_not_freed(const void* data) { runtime().memory.check_not_freed(data); }

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <string>
 
@@ -24,6 +25,22 @@ void spend(double milliseconds);
 
 /// Runs the next work of one stream, if one is ready.
 void progress();
+
+/// What the host has asked of the device so far.
+struct Counts {
+  int64_t launches = 0;     ///< of kernels
+  int64_t products = 0;     ///< by cuBLASLt
+  int64_t copies = 0;       ///< and fills
+  int64_t allocations = 0;  ///< of device memory
+  int64_t events = 0;       ///< recorded
+  int64_t events_made = 0;
+  int64_t waits = 0;        ///< of the host, for a stream or an event
+  int64_t collectives = 0;  ///< NCCL calls; a group of sends and receives is one
+  Counts operator-(const Counts& other) const;
+  bool operator==(const Counts&) const = default;
+};
+/// For the caller to read; work that several threads submit is counted under the runtime's lock.
+Counts& counts();
 
 /// Whether the address is in memory of the device.
 bool is_device_memory(const void* data);

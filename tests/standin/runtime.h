@@ -26,6 +26,7 @@ struct CUstream_st {
 struct CUevent_st {
   std::shared_ptr<bool> moment;  // set when the last record is reached; null: never recorded
   std::shared_ptr<double> milliseconds;  // the device's clock at that time
+  bool times = false;                    // made for measuring
 };
 
 namespace lynceus::standin {
@@ -59,10 +60,12 @@ class Runtime {
     });
   }
   void push_tries(CUstream_st* stream, std::function<bool()> run) {
-    check(stream)->work.push_back({std::move(run), nullptr});
+    make_room(check(stream));
+    stream->work.push_back({std::move(run), nullptr});
   }
   void push_wait(CUstream_st* stream, std::shared_ptr<bool> moment) {
-    check(stream)->work.push_back({nullptr, std::move(moment)});
+    make_room(check(stream));
+    stream->work.push_back({nullptr, std::move(moment)});
   }
 
   /// Runs until the stream is empty. Sometimes other streams continue first.
@@ -96,6 +99,12 @@ class Runtime {
   double clock = 0;  // milliseconds that work has spent
 
  private:
+  /// A stream takes about so many launches; then the host waits.
+  static constexpr size_t kDepth = 1000;
+  void make_room(CUstream_st* stream) {
+    while (stream->work.size() >= kDepth) step(stream);
+  }
+
   bool ready(const CUstream_st& stream) const {
     return !stream.work.empty() &&
            (stream.work.front().awaits == nullptr || *stream.work.front().awaits);
@@ -127,6 +136,9 @@ class Runtime {
 };
 
 Runtime& runtime();
+
+/// Ends the process if the calling thread has not chosen a device.
+void require_device(const char* call);
 
 inline std::lock_guard<std::recursive_mutex> locked() {
   return std::lock_guard<std::recursive_mutex>(runtime().mutex);

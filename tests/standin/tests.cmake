@@ -41,6 +41,8 @@ foreach(source ${LYNCEUS_GPU_SOURCES})
     set_source_files_properties(${source} PROPERTIES LANGUAGE CXX COMPILE_OPTIONS "-xc++")
   endif()
 endforeach()
+set_source_files_properties(${CMAKE_SOURCE_DIR}/core/cuda/accelerator.cpp PROPERTIES
+                            COMPILE_DEFINITIONS "LYNCEUS_CUDA_ARCHITECTURES=\"the stand-in\"")
 target_compile_options(lynceus_gpu_standin PRIVATE -fno-strict-aliasing -Wno-unknown-pragmas
                        -march=x86-64-v3 -g1)
 target_include_directories(lynceus_gpu_standin PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/simt/host)
@@ -82,12 +84,30 @@ foreach(source ${device_kernel_tests})
                        ENVIRONMENT OMP_NUM_THREADS=1)
 endforeach()
 
-# The training step on the CUDA path: grid law, one step, and overlap, with eight ranks on one device.
+# What a step asks of the device, as the stand-in sees it.
+file(GLOB device_train_tests CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/train/device/*_test.cpp)
+foreach(source ${device_train_tests})
+  get_filename_component(name ${source} NAME_WE)
+  add_executable(simt_${name} ${source})
+  target_link_libraries(simt_${name} PRIVATE lynceus_train lynceus_gpu_standin lynceus_test_main)
+  add_test(NAME simt.train.${name} COMMAND simt_${name})
+  set_tests_properties(simt.train.${name} PROPERTIES LABELS "simt;strict" TIMEOUT 60
+                       ENVIRONMENT "LYNCEUS_TEST_DEVICE=cuda;OMP_NUM_THREADS=1")
+endforeach()
+
+# The training step on the CUDA path: one step with eight ranks on one device; grid law and overlap on a
+# device for each rank, which works on one collective at a time.
 foreach(name grid_law_mpi8_test step_mpi8_test overlap_mpi8_test)
   add_executable(simt_train_${name} $<TARGET_OBJECTS:train_${name}>)
   target_link_libraries(simt_train_${name} PRIVATE lynceus_train lynceus_gpu_standin
                         lynceus_test_main)
   lynceus_mpi_test(simt.train.${name} 8 $<TARGET_FILE:simt_train_${name}>)
-  set_tests_properties(simt.train.${name} PROPERTIES LABELS "mpi;simt" TIMEOUT 600
-                       ENVIRONMENT "${mpi_environment};LYNCEUS_TEST_DEVICE=cuda")
+  set(labels "mpi;simt")
+  set(environment ${mpi_environment} LYNCEUS_TEST_DEVICE=cuda)
+  if(NCCL_INCLUDE_DIR AND NOT name MATCHES "^step_")
+    list(APPEND labels strict)
+    list(APPEND environment LYNCEUS_TEST_TRANSPORT=nccl LYNCEUS_STANDIN_DEVICES=8 LYNCEUS_STANDIN_STRICT=1)
+  endif()
+  set_tests_properties(simt.train.${name} PROPERTIES LABELS "${labels}" TIMEOUT 600
+                       ENVIRONMENT "${environment}")
 endforeach()

@@ -2,6 +2,8 @@
 // the device has not read yet is not reused.
 #include <gtest/gtest.h>
 
+#include <thread>
+
 #include "core/tensor.h"
 
 namespace lynceus {
@@ -43,6 +45,18 @@ TEST(PinnedInput, IsReusedAfterTheDeviceHasReadIt) {
   }
   EXPECT_EQ(host.pool()->reserved_bytes(), reserved);
   EXPECT_EQ(host.pool()->live_bytes(MemoryOwner::kInput), 0u);
+}
+
+// Loader threads allocate inputs. Without a device of their own they would open a context on device
+// 0, with memory of its own; the stand-in ends the process then.
+TEST(PinnedInput, IsTakenByOtherThreads) {
+  const Stream stream(Device{DeviceKind::kCuda, 0});
+  const Stream host = stream.host();
+  const Tensor target = Tensor::empty(stream, {kSize});
+  target.copy_from(input_of(host, 1));
+  stream.synchronize();
+  std::thread([&] { target.copy_from(input_of(host, 2)); }).join();
+  EXPECT_EQ(target.to_vector<float>(), std::vector<float>(kSize, 2.0f));
 }
 
 TEST(PinnedInput, IsForInputsOfADeviceOnly) {

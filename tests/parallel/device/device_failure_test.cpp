@@ -183,5 +183,19 @@ TEST_F(Fault, DISABLED_ARankSendsAnotherLength) {
   stream_.synchronize();
 }
 
+// Two groups of the same ranks, each with a queue of its own. Devices that may begin the reductions
+// in any order wait for each other.
+TEST_F(Fault, DISABLED_NobodyOrdersTheGroups) {
+  const auto world = device_world(stream_);
+  const auto other = split_device_world(*world, 0, rank_, "other");
+  std::vector<Pending> pending;
+  for (int round = 0; round < 200; ++round)
+    for (Communicator* const group : {world.get(), other.get()})
+      pending.push_back(
+          group->all_reduce_async(tensor_of<float>(stream_, whole_numbers(5, round))));
+  for (Pending& reduction : pending) reduction.wait(stream_);
+  stream_.synchronize();
+}
+
 }  // namespace
 }  // namespace lynceus::parallel

@@ -30,7 +30,7 @@ inline Stream device_stream(int rank) {
 inline std::unique_ptr<Communicator> device_world(const Stream& stream,
                                                   DeviceOptions options = {}) {
   options.transport = test_transport();
-  return make_device_communicator(make_world(), stream, options, "world");
+  return make_device_world(make_world(), stream, options);
 }
 
 /// Skips all tests on machines with too few devices for the transport.

@@ -2,6 +2,8 @@
 // broadcasts them to the others.
 #include "model/load_weights.h"
 
+#include <omp.h>
+
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
@@ -45,14 +47,15 @@ void read_parameter(const Runtime& rt, const VisionConfig& vision, const io::Wei
   // Read in place and in its own type: an f32 copy of the largest tensor is half a gigabyte.
   if (value.device() == rt.host().device())
     return source.read_shard(parameter.name, parameter.shard, value);
-  const Tensor here =
-      Tensor::empty(rt.host(), value.shape(), value.dtype(), MemoryOwner::kFrozenWeight);
+  // Pinned: the copy to the device runs while the next tensor is read.
+  const Tensor here = Tensor::empty(rt.host(), value.shape(), value.dtype(), MemoryOwner::kInput);
   source.read_shard(parameter.name, parameter.shard, here);
   value.copy_from(here);
 }
 
-/// On the rank's threads if the values are in host memory, the largest first, so that no thread
-/// starts a large one at the end. Of several errors the first parameter's is thrown.
+/// On the rank's threads, the largest first, so that no thread starts a large one at the end; on a
+/// few of them if the values go to a device, since each holds a pinned tensor. Of several errors
+/// the first parameter's is thrown.
 void read_parameters(const Runtime& rt, const VisionConfig& vision, const io::WeightSource& source,
                      const std::vector<const Parameter*>& parameters) {
   std::vector<std::exception_ptr> errors(parameters.size());
@@ -61,7 +64,10 @@ void read_parameters(const Runtime& rt, const VisionConfig& vision, const io::We
   std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) {
     return parameters[a]->value.size() > parameters[b]->value.size();
   });
-#pragma omp parallel for schedule(dynamic) if (rt.stream.device().is_cpu())
+  constexpr int kPinnedTensors = 4;
+  const int threads = rt.stream.device().is_cpu() ? omp_get_max_threads()
+                                                  : std::min(omp_get_max_threads(), kPinnedTensors);
+#pragma omp parallel for schedule(dynamic) num_threads(threads)
   for (const size_t i : order) {
     try {
       leave_if_requested("loading weights");
@@ -191,6 +197,7 @@ void load_weights(const Runtime& rt, LynxModel* model, const io::WeightSource& s
     (in_vision_branch(*parameter) ? to_all : to_replicas).send(parameter->value);
   parallel::agree(*rt.grid.world, [] { leave_if_requested("sending weights"); });
   refresh_rounded(rt, model);
+  if (!rt.stream.device().is_cpu()) rt.host().pool()->trim();  // pinned
 }
 
 std::vector<DifferingTensor> differing_tensors(const Runtime& rt, LynxModel* model,

@@ -2,7 +2,6 @@
 // the others receive by broadcast.
 #pragma once
 
-#include <functional>
 #include <vector>
 
 #include "io/weights/weights.h"
@@ -10,8 +9,6 @@
 
 namespace lynceus::model {
 
-/// Selects parameters; an empty filter selects all.
-using ParameterFilter = std::function<bool(const Parameter& parameter)>;
 ParameterFilter of_module(Module module);
 
 /// Names and global shapes of the selected parameters of the complete model (all stages), without

@@ -13,6 +13,7 @@ namespace lynceus::model {
 namespace {
 
 constexpr const char* kFramePosition = "absolute_frame_pos_embed";
+constexpr int64_t kFewValues = 10000;  // that one thread draws faster than several can be woken
 
 /// The init_std of the parameter's section of the config.
 double configured_std(const ModelConfig& config, const Parameter& parameter) {
@@ -53,6 +54,7 @@ void fill_normal(const Parameter& parameter, uint64_t seed, double std, const Te
   const int64_t column_offset = by_columns ? parameter.shard.offset : 0;
   const int64_t valid_rows =
       parameter.shard.axis == 0 ? parameter.valid_extent() : value.size() / columns;
+#pragma omp parallel for if (value.size() > kFewValues)
   for (int64_t r = 0; r < valid_rows; ++r)
     for (int64_t c = 0; c < columns; ++c) {
       const uint64_t index = (row_offset + r) * global_columns + column_offset + c;
@@ -110,8 +112,9 @@ Reach reach_of(const Parameter& parameter) {
   return in_vision_branch(parameter) ? Reach::kAnyMedia : Reach::kAnySample;
 }
 
-void initialize(const Runtime& rt, LynxModel* model, uint64_t seed) {
+void initialize(const Runtime& rt, LynxModel* model, uint64_t seed, const ParameterFilter& filter) {
   model->visit_parameters([&](Parameter& parameter) {
+    if (filter && !filter(parameter)) return;
     leave_if_requested("setting random values");
     const bool vector = parameter.value.rank() == 1;
     const Tensor values = to_fill(rt, parameter.value);

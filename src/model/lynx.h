@@ -2,6 +2,7 @@
 // pipeline stage of the LLM (sharded over grid.tensor).
 #pragma once
 
+#include <functional>
 #include <vector>
 
 #include "model/bridge.h"
@@ -47,9 +48,13 @@ Module module_of(const std::string& name);
 bool in_vision_branch(const Parameter& parameter);
 Reach reach_of(const Parameter& parameter);
 
-/// Sets every parameter, equal on every grid: norm weights and scalings 1, biases 0, all others
-/// N(0, std²) as a pure function of (seed, name, global flat index). An error of kRequeue if this
-/// process is asked to stop meanwhile (core/process/stop_request.h).
-void initialize(const Runtime& rt, LynxModel* model, uint64_t seed);
+/// Selects parameters; an empty filter selects all.
+using ParameterFilter = std::function<bool(const Parameter& parameter)>;
+
+/// Sets the selected parameters, equal on every grid: norm weights and scalings 1, biases 0, all
+/// others N(0, std²) as a pure function of (seed, name, global flat index). An error of kRequeue if
+/// this process is asked to stop meanwhile (core/process/stop_request.h).
+void initialize(const Runtime& rt, LynxModel* model, uint64_t seed,
+                const ParameterFilter& filter = {});
 
 }  // namespace lynceus::model

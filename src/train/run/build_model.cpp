@@ -106,7 +106,13 @@ model::LynxModel build_model(const Runtime& rt, const RunConfig& config,
       rt, config.model,
       model::partition_model(config.model, rt.grid.pipeline->size(), config.parallel.layers),
       config.train.label_smoothing);
-  parallel::agree(*rt.grid.world, [&] { model::initialize(rt, &model, config.train.seed); });
+  // What files provide is not drawn: the values of a 7B model take minutes of one core.
+  const auto wants_values = [&](const Parameter& parameter) {
+    if (parameter.module == Module::kLlm) return llm.weights.empty() && llm.init_from.empty();
+    return parameter.module != Module::kVision || vision.weights.empty();
+  };
+  parallel::agree(*rt.grid.world,
+                  [&] { model::initialize(rt, &model, config.train.seed, wants_values); });
   const auto random = [&](double std) {
     return fmt::format("random {} {}", config.train.seed, std);
   };

@@ -126,6 +126,7 @@ inline Runtime make_runtime(const Options& options, std::unique_ptr<parallel::Co
   const Stream stream = test_stream(rank == nullptr ? 0 : std::atoi(rank));
   Runtime rt(stream, parallel::make_grid(options.grid, std::move(world), stream));
   rt.overlap = options.overlap;
+  rt.overlap.tensor_rows = 16;  // the batches are small
   return rt;
 }
 
@@ -185,9 +186,10 @@ class Run {
   /// If the encoder runs ahead, it overlaps with the update of the previous step.
   StepResult step(const Batch& batch, double lr = 3e-3) {
     ReplicaBatch mine = replica_batch(batch);
+    optimizer();  // packs the encoder before it runs ahead
     if (rt_.overlaps(&parallel::Overlap::vision)) {
       if (!side_) side_ = rt_.on(Stream(rt_.stream.device(), accelerator::Priority::kLow));
-      encode_ahead(rt_, *side_, model_, &mine, pixels(batch, mine));
+      encode_ahead(rt_, *side_, model_, &mine, pixels(batch, mine))();
     }
     return train_step(rt_, model_, &optimizer(), &mine, pixels(batch, mine), batch.reach(),
                       options_.step, lr);

@@ -13,7 +13,6 @@
 #include "core/text/units.h"
 #include "core/text/utc.h"
 #include "core/trace.h"
-#include "kernels/gemm.h"
 #include "parallel/agreement.h"
 #include "train/data/sample_lines.h"
 #include "train/incarnation/node_ledger.h"
@@ -26,6 +25,7 @@
 #include "train/run/start_lines.h"
 #include "train/run/stop_answer.h"
 #include "train/run/training_run.h"
+#include "train/step/encoder_ahead.h"
 #include "train/step/lr_schedule.h"
 
 namespace lynceus::train {
@@ -89,10 +89,9 @@ class Trainer {
       run_.incarnation->resumed(run_.first_step, start_seconds_, clock_.spent(Activity::kLoading));
     const auto begin = Clock::now();
     if (rt_.overlaps(&parallel::Overlap::vision)) {
-      side_ = rt_.on(Stream(rt_.stream.device(), accelerator::Priority::kLow));
-      kernels::search_products(side_->stream, kernels::searches_products(rt_.stream));
+      ahead_.emplace(rt_, run_.model);
     }
-    auto input = std::make_unique<TrainingInput>(run_, side_ ? 3 : 2);
+    auto input = std::make_unique<TrainingInput>(run_, ahead_ ? 3 : 2);
     Progress progress(
         "train", last, "steps",
         {.file = run_.is_first_rank() ? stderr : nullptr, .done_before = position().step});
@@ -103,7 +102,7 @@ class Trainer {
           run_step(&input->batches, position().step + 1 == last, waiting, &progress);
       if (end == StepEnd::kRolledBack) {
         input.reset();  // what it has loaded ahead belongs to the steps before
-        input = std::make_unique<TrainingInput>(run_, side_ ? 3 : 2);
+        input = std::make_unique<TrainingInput>(run_, ahead_ ? 3 : 2);
         continue;
       }
       const bool is_last = position().step == last;
@@ -154,9 +153,9 @@ class Trainer {
     const bool is_first = position().step == run_.first_step;
     if (position().step + 1 == trace_.first)
       trace::start(rt_.grid.world->rank(), rt_.stream.pool()->queue());
-    if (side_) watch_.enter(Section::kData, position().step);  // for the batch after this one
+    if (ahead_) watch_.enter(Section::kData, position().step);  // for the batch after this one
     PreparedStep batch = next_batch(batches, is_last);
-    if (side_) watch_.enter(Section::kStep, position().step);
+    if (ahead_) watch_.enter(Section::kStep, position().step);
     if (config_.log.schedule && is_first && run_.is_first_rank())
       print_schedule(rt_, config_.parallel.schedule, batch.batch);
     const double lr = learning_rate(config_.optimizer, position().step, config_.train.steps);
@@ -213,10 +212,7 @@ class Trainer {
 
   /// From `step` to the position of the run.
   void went_back(int64_t step, Progress* progress) {
-    if (side_)
-      accelerator::wait(rt_.stream.pool()->queue(),
-                        accelerator::record(side_->stream.pool()->queue()));
-    ahead_.reset();
+    if (ahead_) ahead_->forget();
     progress->advance(position().step - step);
     run_.first_step = std::min(run_.first_step, position().step);
     clock_.at(position().step);
@@ -240,12 +236,9 @@ class Trainer {
   /// Where the encoder runs ahead, the next batch is taken too, and its media is encoded on the
   /// side stream concurrently with this step.
   PreparedStep next_batch(TrainingData* batches, bool is_last) {
-    if (!side_) return batches->next();
-    PreparedStep batch = ahead_ ? std::move(*ahead_) : batches->next();
-    ahead_.reset();
-    if (is_last) return batch;
-    ahead_ = batches->next();
-    encode_ahead(rt_, *side_, run_.model, &ahead_->batch, ahead_->pixel_source());
+    if (!ahead_) return batches->next();
+    PreparedStep batch = ahead_->has_step() ? ahead_->take() : batches->next();
+    if (!is_last) ahead_->begin(batches->next());
     return batch;
   }
 
@@ -283,7 +276,7 @@ class Trainer {
   bool must_stop(TrainingData* batches) {
     enter(Activity::kWaiting);
     if (job_clock_) job_clock_->check();
-    if (!ahead_) batches->wait_or_stop();
+    if (!ahead_ || !ahead_->has_step()) batches->wait_or_stop();
     if (position().step == run_.first_step) return StopRequests::any_asked(*rt_.grid.world);
     const StopReason reason = stop_.agreed(*rt_.grid.world, run_.lease.get());
     if (reason == StopReason::kLeaseLost) throw lost_lease(run_);
@@ -372,8 +365,7 @@ class Trainer {
   double rolled_back_seconds_ = 0;  // of the steps before which the run went back
   bool left_validation_ = false;
   TraceRange trace_;
-  std::optional<Runtime> side_;  // where the encoder runs ahead of its step; empty: it does not
-  std::optional<PreparedStep> ahead_;  // the batch after the current one
+  std::optional<EncoderAhead> ahead_;  // empty: the encoder does not run ahead of its step
 };
 
 }  // namespace

@@ -106,21 +106,33 @@ Tensor features_of(const Runtime& rt, const model::LynxModel& model, const Visio
 
 }  // namespace
 
-void encode_ahead(const Runtime& rt, const Runtime& side, const model::LynxModel& model,
-                  ReplicaBatch* batch, const PixelSource& pixels) {
+std::function<void()> encode_ahead(const Runtime& rt, const Runtime& side,
+                                   const model::LynxModel& model, ReplicaBatch* batch,
+                                   const PixelSource& pixels) {
+  struct Part {
+    VisionWindow* window;
+    std::vector<Tensor> images;
+    Tensor features;
+  };
+  std::vector<Part> parts;
   for (VisionWindow& window : batch->windows) {
-    const std::vector<Tensor> images = images_of(rt, window, pixels);
+    std::vector<Tensor> images = images_of(rt, window, pixels);
     if (images.empty()) continue;
-    // The memory belongs to rt's stream, where earlier work may still use it: the side stream waits
-    // once.
-    const Tensor features = empty_features(rt, model.config.vision, images.size());
-    const accelerator::Queue& queue = side.stream.pool()->queue();
-    accelerator::wait(queue, accelerator::record(rt.stream.pool()->queue()));
-    const trace::QueueScope scope(queue, "ahead", "vision encoder");
-    encode(side, model, images, features);
-    window.encoded = std::make_shared<EncodedMedia>(
-        EncodedMedia{features, {{features}, rt.stream, accelerator::record(queue)}});
+    Tensor features = empty_features(rt, model.config.vision, images.size());
+    parts.push_back({&window, std::move(images), std::move(features)});
   }
+  const accelerator::Queue& queue = side.stream.pool()->queue();
+  // The memory belongs to rt's stream, where earlier work may still use it: the side stream waits
+  // once, for what is submitted now.
+  accelerator::wait(queue, accelerator::record(rt.stream.pool()->queue()));
+  return [&rt, &side, &model, queue, parts = std::move(parts)] {
+    for (const auto& [window, images, features] : parts) {
+      const trace::QueueScope scope(queue, "ahead", "vision encoder");
+      encode(side, model, images, features);
+      window->encoded = std::make_shared<EncodedMedia>(
+          EncodedMedia{features, {{features}, rt.stream, accelerator::record(queue)}});
+    }
+  };
 }
 
 Tensor vision_forward(const Runtime& rt, const model::LynxModel& model, const VisionWindow& window,

@@ -3,6 +3,8 @@
 // return to the rank that computed them, each exactly once.
 #pragma once
 
+#include <functional>
+
 #include "model/lynx.h"
 #include "train/data/replica_batch.h"
 
@@ -19,12 +21,14 @@ struct VisionCounts {
   int64_t patch_tokens = 0;
 };
 
-/// Encodes this rank's media of a batch before its step, on the stream of `side` (Runtime::on),
-/// concurrently with the work of rt.stream; vision_forward then uses the result. The encoder is
-/// frozen, so every bit is the same. `pixels` are read before it returns, or must be in pinned
-/// memory. Not collective.
-void encode_ahead(const Runtime& rt, const Runtime& side, const model::LynxModel& model,
-                  ReplicaBatch* batch, const PixelSource& pixels);
+/// Prepares to encode this rank's media of a batch before its step. The result does it, on the
+/// stream of `side` (Runtime::on), concurrently with the work of rt.stream; it may be called on
+/// another thread, once, before the step, whose vision_forward then uses what it encoded. It keeps
+/// rt, side, model and batch by reference, and pixels. The encoder is frozen, so every bit is the
+/// same. Not collective.
+std::function<void()> encode_ahead(const Runtime& rt, const Runtime& side,
+                                   const model::LynxModel& model, ReplicaBatch* batch,
+                                   const PixelSource& pixels);
 
 /// Collective over grid.replica. -> the window's visual tokens [visual tokens, hidden] on the first
 /// stage, undefined elsewhere.

@@ -1,5 +1,7 @@
 #include "kernels/patchify.h"
 
+#include <algorithm>
+
 #include "kernels/checks.h"
 #include "kernels/cpu/float32.h"
 #include "kernels/device/patchify.h"
@@ -16,8 +18,9 @@ void patchify(const Stream& stream, const Tensor& pixels, int64_t patch_size,
         description(pixels), patch_size);
   const int64_t per_side = pixels.dim(3) / patch_size;
   check_vector("patchify", "pixels", pixels, pixels.size());
-  check_activation("patchify", "patches", patches, pixels.dim(0) * per_side * per_side,
-                   pixels.dim(1) * patch_size * patch_size, patches.dtype());
+  const int64_t columns = std::max(patches.cols(), pixels.dim(1) * patch_size * patch_size);
+  check_activation("patchify", "patches", patches, pixels.dim(0) * per_side * per_side, columns,
+                   patches.dtype());
   if (stream.device().is_cpu())
     cpu::kPatchify.patchify(stream, pixels, patch_size, cpu::Out(stream, patches));
   else

@@ -6,9 +6,9 @@
 
 namespace lynceus::kernels {
 
-/// pixels [images, channels, side, side] -> patches [images · (side/p)², channels · p · p], patches
-/// in row-major order, elements in (channel, y, x) order: a convolution of stride p becomes
-/// linear_forward with the kernel as a matrix [out, channels · p · p].
+/// pixels [images, channels, side, side] -> patches [images · (side/p)², columns], patches in
+/// row-major order, elements in (channel, y, x) order: a convolution of stride p becomes
+/// linear_forward with the kernel as a matrix [out, channels · p · p]. Columns after these are 0.
 void patchify(const Stream& stream, const Tensor& pixels, int64_t patch_size,
               const Tensor& patches);
 

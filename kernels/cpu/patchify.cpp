@@ -22,6 +22,7 @@ void patchify(const Stream& /*stream*/, const Tensor& pixels, int64_t patch_size
       for (int64_t y = 0; y < patch_size; ++y, to += patch_size)
         std::copy_n(in + ((image * channels + channel) * side + top + y) * side + left, patch_size,
                     to);
+    std::fill(to, out + (row + 1) * width, 0.0f);
   });
 }
 

@@ -12,7 +12,7 @@ constexpr int kThreads = 256;
 // A block writes one patch row.
 template <typename T>
 __global__ void __launch_bounds__(kThreads)
-    cut(const float* pixels, int channels, int side, int patch, T* patches) {
+    cut(const float* pixels, int channels, int side, int patch, int columns, T* patches) {
   const int per_side = side / patch;
   const int image = static_cast<int>(blockIdx.x) / (per_side * per_side);
   const int number = static_cast<int>(blockIdx.x) % (per_side * per_side);
@@ -21,8 +21,10 @@ __global__ void __launch_bounds__(kThreads)
   for (int i = static_cast<int>(threadIdx.x); i < width; i += kThreads) {
     const int channel = i / (patch * patch), y = i / patch % patch, x = i % patch;
     const int64_t row = (int64_t{image} * channels + channel) * side + top + y;
-    patches[int64_t{blockIdx.x} * width + i] = from_float<T>(pixels[row * side + left + x]);
+    patches[int64_t{blockIdx.x} * columns + i] = from_float<T>(pixels[row * side + left + x]);
   }
+  for (int i = width + static_cast<int>(threadIdx.x); i < columns; i += kThreads)
+    patches[int64_t{blockIdx.x} * columns + i] = from_float<T>(0);
 }
 
 // A block writes one token.
@@ -47,7 +49,7 @@ void patchify(const Stream& stream, const Tensor& pixels, int64_t patch_size,
     simt::launch(cut<T>, static_cast<unsigned>(patches.rows()), kThreads, 0, stream,
                  pointer<float>(pixels), static_cast<int>(pixels.dim(1)),
                  static_cast<int>(pixels.dim(2)), static_cast<int>(patch_size),
-                 pointer<T>(patches));
+                 static_cast<int>(patches.cols()), pointer<T>(patches));
   });
 }
 

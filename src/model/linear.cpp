@@ -39,10 +39,19 @@ void Linear::backward_input(const Runtime& rt, const Tensor& dy, const Tensor& d
   kernels::linear_backward_input(rt.stream, dy, matrix(), dx, accumulate);
 }
 
-void Linear::pack(const Runtime& rt) {
+void Linear::pack(const Runtime& rt, int64_t granule) {
   LYNCEUS_CHECK(!weight.trainable(), "{} is trained: it cannot be packed", weight.name);
   if (packed.defined()) return;
-  packed = kernels::PackedWeight(rt.stream, matrix());
+  const Tensor w = matrix();
+  const int64_t rows = w.rows(), in = w.cols();
+  const int64_t wide = rt.stream.device().is_cpu() ? in : (in + granule - 1) / granule * granule;
+  Tensor padded = w;
+  if (wide != in) {
+    padded = Tensor::zeros(rt.stream, {rows, wide}, w.dtype(), MemoryOwner::kFrozenWeight);
+    for (int64_t row = 0; row < rows; ++row)
+      padded.reshape({rows * wide}).slice(row * wide, in).copy_from(w.slice(row, 1).reshape({in}));
+  }
+  packed = kernels::PackedWeight(rt.stream, padded);
   weight.value = Tensor();
 }
 

@@ -48,8 +48,9 @@ struct Linear {
   void backward_input(const Runtime& rt, const Tensor& dy, const Tensor& dx,
                       bool accumulate = false) const;
   /// For a weight that is only run forward: copies it into the order that the GEMM library reads
-  /// fastest and frees the original.
-  void pack(const Runtime& rt);
+  /// fastest and frees the original. On devices in_features() becomes a multiple of `granule`; the
+  /// weights of further inputs are 0.
+  void pack(const Runtime& rt, int64_t granule = 1);
 
   void visit_parameters(const ParameterVisitor& visit);
 };

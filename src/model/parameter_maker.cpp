@@ -40,8 +40,9 @@ Parameter ParameterMaker::split(const std::string& name, const Shape& global, in
 
 Parameter ParameterMaker::padded_rows(const std::string& name, const Shape& global) const {
   const int64_t ranks = rt_.grid.tensor->size();
+  const int64_t granule = rt_.stream.device().kind == DeviceKind::kCuda ? kDeviceGranule : 1;
   Shape local = global;
-  local.set(0, (global[0] + ranks - 1) / ranks);
+  local.set(0, (global[0] + ranks * granule - 1) / (ranks * granule) * granule);
   return make(name, local, TensorShard{0, local[0] * rt_.grid.tensor->rank(), global[0]},
               rt_.precision);
 }

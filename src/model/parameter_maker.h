@@ -12,6 +12,10 @@
 
 namespace lynceus::model {
 
+/// A device's products work on tiles of so many rows, and are slow where rows do not begin at a
+/// multiple of 16 bytes, as logits of 32,001 columns.
+constexpr int64_t kDeviceGranule = 64;
+
 class ParameterMaker {
  public:
   ParameterMaker(const Runtime& rt, std::string prefix, Module module, bool trainable)
@@ -35,7 +39,8 @@ class ParameterMaker {
   Parameter replicated_matrix(const std::string& name, const Shape& global) const;
   /// Axis `axis` of the global shape split evenly over grid.tensor.
   Parameter split(const std::string& name, const Shape& global, int axis) const;
-  /// Axis 0 split into equal shards; the last is padded with rows that do not exist on disk.
+  /// Axis 0 split into equal shards, on devices a multiple of kDeviceGranule; the last ones are
+  /// padded with rows that do not exist on disk.
   Parameter padded_rows(const std::string& name, const Shape& global) const;
 
   const Runtime& runtime() const { return rt_; }

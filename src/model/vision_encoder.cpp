@@ -14,6 +14,7 @@ namespace lynceus::model {
 namespace {
 
 constexpr int64_t kChannels = 3;
+constexpr int64_t kPatchGranule = 16;  // rows of 32 bytes on devices: 592 values for 588
 
 }  // namespace
 
@@ -46,8 +47,7 @@ void VisionEncoder::forward(const Runtime& rt, const Tensor& pixels, const Tenso
                 "pixels of shape {} for vision.image_size {}", pixels.shape().to_string(),
                 config.image_size);
   const int64_t images = pixels.dim(0), tokens = config.tokens_per_image();
-  const int64_t patch_elements = kChannels * config.patch_size * config.patch_size;
-  Tensor patches = rt.activation({images * (tokens - 1), patch_elements});
+  Tensor patches = rt.activation({images * (tokens - 1), patch_embedding.in_features()});
   kernels::patchify(rt.stream, pixels, config.patch_size, patches);
   patches = patch_embedding.forward(rt, patches, nullptr);
   Tensor x = rt.activation({images * tokens, config.hidden_size});
@@ -79,7 +79,7 @@ void VisionEncoder::visit_parameters(const ParameterVisitor& visit) {
 }
 
 void VisionEncoder::pack(const Runtime& rt) {
-  patch_embedding.pack(rt);
+  patch_embedding.pack(rt, kPatchGranule);
   for (VisionBlock& block : blocks)
     for (Linear* linear :
          {&block.q_proj, &block.k_proj, &block.v_proj, &block.proj, &block.fc1, &block.fc2})

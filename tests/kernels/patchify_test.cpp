@@ -26,6 +26,21 @@ TEST(Patchify, EqualsTheConvolutionsView) {
     }
 }
 
+TEST(Patchify, FillsFurtherColumnsWithZeros) {
+  const Stream stream = test_stream();
+  const auto pixels = random_floats(2 * 3 * 28 * 28, "pixels");
+  const Tensor exact = Tensor::empty(stream, {8, 588}), wide = Tensor::empty(stream, {8, 592});
+  for (const Tensor& patches : {exact, wide})
+    patchify(stream, Tensor::from(stream, {2, 3, 28, 28}, pixels), 14, patches);
+  const auto narrow = to_floats(exact);
+  std::vector<float> expected;
+  for (size_t row = 0; row < 8; ++row) {
+    expected.insert(expected.end(), narrow.begin() + 588 * row, narrow.begin() + 588 * (row + 1));
+    expected.insert(expected.end(), 4, 0.0f);
+  }
+  EXPECT_EQ(to_floats(wide), expected);
+}
+
 TEST(Patchify, AssemblesTokens) {
   const Stream stream = test_stream();
   const struct {

@@ -52,6 +52,31 @@ TEST(ReplicaDigest, ComparesTensorRanksBeforeACheckpoint) {
   EXPECT_FALSE(fs::exists(checkpoint(folder / "run", 2)));
 }
 
+TEST(ReplicaDigest, NamesWhatTheSaveThatRunsLeaves) {
+  // Found after step 6, while step 4 is saved; the trial save is the first to reach the points.
+  const std::string fault = "LYNCEUS_FAULT=watch.flip_bit@1#7=do,checkpoint.before_flush@0#2=delay";
+  const Folder folder("replica-saving");
+  const auto arguments = [&](const char* name) {
+    return train_arguments(folder / name) + grid(1, 1, 2) +
+           Arguments{"--train.steps", "12", "--checkpoint.every", "4", "--train.digest_every", "2",
+                     "--ranks",       "2"};
+  };
+  Program saved(arguments("saved"), {.environment = {fault}});
+  Program failed(arguments("failed"),
+                 {.environment = {fault + ",checkpoint.before_rename@0#2=enospc"}});
+  const Output after_save = saved.wait(), after_failure = failed.wait();
+  for (const Output& output : {after_save, after_failure}) {
+    EXPECT_EQ(output.code, 5) << output.all();
+    EXPECT_EQ(output.messages(), 1) << output.all();
+    EXPECT_THAT(output.err, HasSubstr("step 6: trained parameters differ between ranks"));
+  }
+  EXPECT_THAT(after_save.err, HasSubstr("continue from the checkpoint of step 4"));
+  EXPECT_TRUE(fs::exists(checkpoint(folder / "saved", 4)));
+  EXPECT_THAT(after_failure.err, HasSubstr("no checkpoint of step 4: "));
+  EXPECT_THAT(after_failure.err, HasSubstr("continue from the beginning"));
+  EXPECT_FALSE(fs::exists(checkpoint(folder / "failed", 4)));
+}
+
 class CleanReplicas : public testing::TestWithParam<std::array<int, 3>> {};
 
 TEST_P(CleanReplicas, AreEqual) {

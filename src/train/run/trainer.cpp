@@ -66,7 +66,8 @@ class Trainer {
       record(ending);
       return code;
     } catch (const std::exception& error) {
-      finish_saving(error);
+      // All ranks leave: the save that runs is not lost.
+      if (dynamic_cast<const parallel::AgreedError*>(&error) != nullptr) settle_saves();
       record(ending_of(error));
       throw;
     }
@@ -135,8 +136,8 @@ class Trainer {
     watch_.enter(kSectionOf[static_cast<size_t>(activity)], position().step);
   }
   void compare_replicas(bool will_be_saved) {
-    watch_.compare_replicas(run_.optimizer->parameters(), position().step, saves_.saved_step(),
-                            will_be_saved);
+    watch_.compare_replicas(run_.optimizer->parameters(), position().step, will_be_saved,
+                            [this] { return settle_saves(); });
   }
 
   /// On rank 0, on the thread of the requests. mpirun forwards nothing while it ends its ranks.
@@ -324,10 +325,12 @@ class Trainer {
     saves_.wait();
   }
 
-  /// All ranks leave with `error`: the save that runs is not lost.
-  void finish_saving(const std::exception& error) try {
-    if (dynamic_cast<const parallel::AgreedError*>(&error) != nullptr) wait_for_save();
+  /// Waits for the save that runs. -> the step of the newest checkpoint, or -1.
+  int64_t settle_saves() try {
+    wait_for_save();
+    return saves_.saved_step();
   } catch (const parallel::AgreedError&) {  // the failed save was logged
+    return saves_.saved_step();
   }
 
   /// Whether the job ends before another save could, after one that was running was waited for. The

@@ -53,7 +53,7 @@ void RunWatch::enter(Section section, int64_t step) {
 void RunWatch::step_done(int64_t step) { stragglers_.add_step(step, clock_.take_times()); }
 
 void RunWatch::compare_replicas(std::span<const TrainedParameter> parameters, int64_t step,
-                                int64_t saved_step, bool will_be_saved) {
+                                bool will_be_saved, const std::function<int64_t()>& saved_step) {
   if (LYNCEUS_FAULT_ASKED("watch.flip_bit")) flip_one_bit(rt_, parameters);
   if (digest_every_ == 0 || compared_step_ == step) return;
   if (!will_be_saved && step % digest_every_ != 0) return;
@@ -61,6 +61,7 @@ void RunWatch::compare_replicas(std::span<const TrainedParameter> parameters, in
   compared_step_ = step;
   const std::string found = differing_replicas(rt_, parameters, watchdog_.places());
   if (found.empty()) return;
+  const int64_t saved = saved_step();
   throw parallel::AgreedError(
       ExitCode::kNumeric,
       fmt::format(
@@ -69,7 +70,7 @@ void RunWatch::compare_replicas(std::span<const TrainedParameter> parameters, in
           "not saved: run the same command again to continue from {}, without the node if it "
           "happens again",
           step, found,
-          saved_step > 0 ? fmt::format("the checkpoint of step {}", saved_step) : "the beginning"));
+          saved > 0 ? fmt::format("the checkpoint of step {}", saved) : "the beginning"));
 }
 
 }  // namespace lynceus::train

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <span>
 
 #include "parallel/runtime.h"
@@ -28,10 +29,11 @@ class RunWatch {
   void step_done(int64_t step);
   /// Compares the trained parameters if train.digest_every asks for it after `step`, or if they
   /// `will_be_saved`, and have not been compared after this step. Collective over the world.
-  /// AgreedError (kNumeric) naming parameters, ranks and `saved_step`, of the newest checkpoint,
-  /// where they differ; -1: there is none.
+  /// AgreedError (kNumeric) naming parameters, ranks and the newest checkpoint where they differ.
+  /// Only then `saved_step` is called, on all ranks: the step of that checkpoint after any save
+  /// that runs has ended, or -1.
   void compare_replicas(std::span<const TrainedParameter> parameters, int64_t step,
-                        int64_t saved_step, bool will_be_saved);
+                        bool will_be_saved, const std::function<int64_t()>& saved_step);
   /// The run continues from a checkpoint: steps that were compared come again.
   void went_back() { compared_step_ = -1; }
 

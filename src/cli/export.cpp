@@ -1,12 +1,9 @@
 #include <chrono>
 
 #include "cli/command.h"
-#include "cli/page.h"
-#include "core/log.h"
+#include "cli/one_rank.h"
 #include "core/text/units.h"
 #include "export/export.h"
-#include "parallel/agreement.h"
-#include "parallel/mpi_session.h"
 
 namespace lynceus::cli {
 namespace {
@@ -34,21 +31,16 @@ ExitCode run_export(const Arguments& arguments) {
   weight_export::ExportConfig config;
   ConfigReader reader;
   reader.add(config);
-  const auto world = parallel::make_world();
-  CommandLine line;
-  parallel::agree(*world, [&] {
-    line = reader.read(arguments);
-    if (line.help || line.print_config) return;
-    if (!line.positionals.empty())
-      throw UsageError("export: unexpected argument '{}'; options begin with --",
-                       line.positionals.front());
-    ConfigFaults faults;
-    config.check(&faults);
-    faults.raise();
-    if (world->size() != 1) throw UsageError("export: expected one rank, found {}", world->size());
-  });
-  if (print_page(line, kHelp, reader, *world)) return ExitCode::kDone;
-  log::set_up(world->rank(), world->size(), "warn");
+  const auto line =
+      begin_on_one_rank("export", kHelp, arguments, &reader, [&config](const CommandLine& given) {
+        if (!given.positionals.empty())
+          throw UsageError("export: unexpected argument '{}'; options begin with --",
+                           given.positionals.front());
+        ConfigFaults faults;
+        config.check(&faults);
+        faults.raise();
+      });
+  if (!line) return ExitCode::kDone;
   const auto begin = std::chrono::steady_clock::now();
   const weight_export::ExportAccount account = weight_export::export_checkpoint(config);
   for (const std::string& sentence : account.left_out) fmt::print("{}\n", sentence);

@@ -4,12 +4,9 @@
 #include "cli/inspect_report.h"
 #include "cli/inspect_shard.h"
 #include "cli/inspect_tensors.h"
-#include "cli/page.h"
-#include "core/log.h"
+#include "cli/one_rank.h"
 #include "io/checkpoint/manifest.h"
 #include "io/files/file.h"
-#include "parallel/agreement.h"
-#include "parallel/mpi_session.h"
 
 namespace lynceus::cli {
 namespace {
@@ -114,23 +111,18 @@ ExitCode run_inspect(const Arguments& arguments) {
   InspectConfig config;
   ConfigReader reader;
   reader.add(config);
-  const auto world = parallel::make_world();
-  CommandLine line;
-  parallel::agree(*world, [&] {
-    line = reader.read(arguments);
-    if (line.help || line.print_config) return;
-    if (line.positionals.empty())
-      throw UsageError(
-          "inspect: expected a path, found none; `lynceus inspect --help` has examples");
-    if ((config.extract >= 0) != !config.output.empty())
-      throw UsageError("inspect: --extract and --output must be given together");
-    if (world->size() != 1) throw UsageError("inspect: expected one rank, found {}", world->size());
-  });
-  if (print_page(line, kHelp, reader, *world)) return ExitCode::kDone;
-  log::set_up(world->rank(), world->size(), "warn");
+  const auto line =
+      begin_on_one_rank("inspect", kHelp, arguments, &reader, [&config](const CommandLine& given) {
+        if (given.positionals.empty())
+          throw UsageError(
+              "inspect: expected a path, found none; `lynceus inspect --help` has examples");
+        if ((config.extract >= 0) != !config.output.empty())
+          throw UsageError("inspect: --extract and --output must be given together");
+      });
+  if (!line) return ExitCode::kDone;
   std::vector<fs::path> paths;
   const bool is_one = config.sample >= 0 || config.extract >= 0;
-  for (const std::string& path : line.positionals)
+  for (const std::string& path : line->positionals)
     for (fs::path& one : is_one ? std::vector<fs::path>{path} : expanded(path))
       paths.push_back(std::move(one));
   for (const fs::path& path : paths) {

@@ -1,10 +1,7 @@
 #include <fmt/format.h>
 
 #include "cli/command.h"
-#include "cli/page.h"
-#include "core/log.h"
-#include "parallel/agreement.h"
-#include "parallel/mpi_session.h"
+#include "cli/one_rank.h"
 #include "status/status.h"
 
 namespace lynceus::cli {
@@ -46,22 +43,17 @@ ExitCode run_status(const Arguments& arguments) {
   StatusConfig config;
   ConfigReader reader;
   reader.add(config);
-  const auto world = parallel::make_world();
-  CommandLine line;
-  parallel::agree(*world, [&] {
-    line = reader.read(arguments);
-    if (line.help || line.print_config) return;
-    if (line.positionals.empty())
-      throw UsageError(
-          "status: expected a run directory, found none; `lynceus status --help` has examples");
-    if (world->size() != 1) throw UsageError("status: expected one rank, found {}", world->size());
-  });
-  if (print_page(line, kHelp, reader, *world)) return ExitCode::kDone;
-  log::set_up(world->rank(), world->size(), "warn");
+  const auto line =
+      begin_on_one_rank("status", kHelp, arguments, &reader, [](const CommandLine& given) {
+        if (given.positionals.empty())
+          throw UsageError(
+              "status: expected a run directory, found none; `lynceus status --help` has examples");
+      });
+  if (!line) return ExitCode::kDone;
   const auto queue = status::read_queue();
   std::vector<status::RunStatus> runs;
   std::string missing;
-  for (const std::string& run : line.positionals) try {
+  for (const std::string& run : line->positionals) try {
       runs.push_back(status::status_of(run, queue));
     } catch (const InputError& error) {
       missing += fmt::format("{}{}", missing.empty() ? "" : "\n", error.what());

@@ -71,17 +71,7 @@ add_test(NAME cli.stop_rounds CONFIGURATIONS full
                  ${CMAKE_SOURCE_DIR} 4)
 set_tests_properties(cli.stop_rounds PROPERTIES LABELS fault_full TIMEOUT 5400 PROCESSORS 2)
 
-# Runs with random ends of their job: a few here, twenty in the full form.
-foreach(form IN ITEMS "job_end_rounds;3;fault" "job_end_rounds_full;20;fault_full")
-  list(GET form 0 name)
-  list(GET form 1 runs)
-  list(GET form 2 label)
-  set(configuration)
-  if(label STREQUAL fault_full)
-    set(configuration CONFIGURATIONS full)
-  endif()
-  add_test(NAME cli.${name} ${configuration}
-           COMMAND ${BASH_PROGRAM} ${CMAKE_CURRENT_SOURCE_DIR}/cli/job_end_rounds.sh $<TARGET_FILE:lynceus>
-                   ${CMAKE_SOURCE_DIR} ${runs})
-  set_tests_properties(cli.${name} PROPERTIES LABELS ${label} TIMEOUT 900 PROCESSORS 2)
-endforeach()
+# Runs with random ends of their job.
+lynceus_counted_test(cli.job_end_rounds SHORT 3 FULL 20
+                     COMMAND ${BASH_PROGRAM} ${CMAKE_CURRENT_SOURCE_DIR}/cli/job_end_rounds.sh
+                             $<TARGET_FILE:lynceus> ${CMAKE_SOURCE_DIR})

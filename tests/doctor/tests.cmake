@@ -29,17 +29,7 @@ if(TARGET lynceus_standin)
   endforeach()
 endif()
 
-# No finding on this machine: ten runs here, fifty in the full form, half of those without --quick.
-foreach(form IN ITEMS "clean;10;fault" "clean_full;50;fault_full")
-  list(GET form 0 name)
-  list(GET form 1 runs)
-  list(GET form 2 label)
-  set(configuration)
-  if(label STREQUAL fault_full)
-    set(configuration CONFIGURATIONS full)
-  endif()
-  add_test(NAME doctor.${name} ${configuration}
-           COMMAND ${BASH_PROGRAM} ${CMAKE_CURRENT_SOURCE_DIR}/doctor/clean_rounds.sh $<TARGET_FILE:lynceus>
-                   ${CMAKE_SOURCE_DIR} ${runs})
-  set_tests_properties(doctor.${name} PROPERTIES LABELS ${label} TIMEOUT 5400 PROCESSORS 2)
-endforeach()
+# No finding on this machine; half of the fifty runs of the full form are without --quick.
+lynceus_counted_test(doctor.clean SHORT 10 FULL 50
+                     COMMAND ${BASH_PROGRAM} ${CMAKE_CURRENT_SOURCE_DIR}/doctor/clean_rounds.sh
+                             $<TARGET_FILE:lynceus> ${CMAKE_SOURCE_DIR})

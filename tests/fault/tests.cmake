@@ -8,18 +8,14 @@ endif()
 add_library(failing_calls MODULE ${CMAKE_CURRENT_SOURCE_DIR}/fault/failing_calls.cpp)
 target_link_libraries(failing_calls PRIVATE ${CMAKE_DL_LIBS})
 
-# lynceus_rounds(NAME [INPUT ...] SHORT ARGUMENT...): the test fault.NAME with these arguments, and fault.NAME_full.
+# lynceus_rounds(NAME [INPUT ...] SHORT ARGUMENT...): the tests fault.NAME and fault.NAME_full by NAME.py.
 function(lynceus_rounds name)
   cmake_parse_arguments(PARSE_ARGV 1 rounds "" "" "INPUT;SHORT")
-  set(command ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/fault/${name}.py $<TARGET_FILE:lynceus> ${CMAKE_SOURCE_DIR}
-      ${rounds_INPUT})
-  add_test(NAME fault.${name} COMMAND ${command} ${rounds_SHORT})
-  set_tests_properties(fault.${name} PROPERTIES LABELS fault TIMEOUT 300 PROCESSORS 2
-                       ENVIRONMENT PYTHONDONTWRITEBYTECODE=1)
-  add_test(NAME fault.${name}_full CONFIGURATIONS full
-           COMMAND ${command} --report ${CMAKE_BINARY_DIR}/fault-report/${name}.json)
-  set_tests_properties(fault.${name}_full PROPERTIES LABELS fault_full TIMEOUT 14400 PROCESSORS 2
-                       ENVIRONMENT PYTHONDONTWRITEBYTECODE=1)
+  lynceus_counted_test(fault.${name}
+                       COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/fault/${name}.py
+                               $<TARGET_FILE:lynceus> ${CMAKE_SOURCE_DIR} ${rounds_INPUT}
+                       SHORT ${rounds_SHORT}
+                       FULL --report ${CMAKE_BINARY_DIR}/fault-report/${name}.json)
 endfunction()
 
 lynceus_rounds(kill_rounds SHORT --steps 3 --phases 4 --times 2)

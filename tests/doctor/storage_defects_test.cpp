@@ -1,4 +1,6 @@
 // Defects of file systems: each is found by one check, with its remedy.
+#include <algorithm>
+
 #include "doctor_run.h"
 
 namespace lynceus::doctor_test {
@@ -24,35 +26,44 @@ TEST(StorageDefects, AGoodFolderIsOkAndStaysAsItWas) {
   EXPECT_TRUE(fs::is_empty(folder.path()));
 }
 
-TEST(StorageDefects, RenamesThatAreLost) {
-  const Folder folder("rename");
-  expect_only(on_folder(folder.path(), defect("rename", 0)), "storage.rename", Verdict::kCritical,
-              "keeps its old name", "choose another folder (--run)");
+/// A call that does something else than it says, on one rank.
+struct BrokenCall {
+  const char* defect;
+  int rank;
+  const char* check;
+  Verdict verdict;
+  const char* measured;
+  const char* remedy;
+};
+
+void PrintTo(const BrokenCall& call, std::ostream* out) { *out << call.defect; }
+
+class BrokenCalls : public testing::TestWithParam<BrokenCall> {};
+
+TEST_P(BrokenCalls, AreFound) {
+  const BrokenCall& call = GetParam();
+  const Folder folder("broken");
+  expect_only(on_folder(folder.path(), defect(call.defect, call.rank)), call.check, call.verdict,
+              call.measured, call.remedy);
 }
 
-TEST(StorageDefects, RemovedFilesThatStay) {
-  const Folder folder("unlink");
-  expect_only(on_folder(folder.path(), defect("unlink", 0)), "storage.remove", Verdict::kCritical,
-              "still there", "choose another folder (--run)");
-}
-
-TEST(StorageDefects, LocksThatAreRefused) {
-  const Folder folder("locks");
-  expect_only(on_folder(folder.path(), defect("no-locks", 0)), "storage.locks", Verdict::kWarning,
-              "flock: ", "HDF5_USE_FILE_LOCKING=FALSE");
-}
-
-TEST(StorageDefects, BytesThatChange) {
-  const Folder folder("write");
-  expect_only(on_folder(folder.path(), defect("write", 1)), "storage.read-back", Verdict::kCritical,
-              "doctor/1/value", "do not keep checkpoints there");
-}
-
-TEST(StorageDefects, ASyncThatFails) {
-  const Folder folder("fsync");
-  expect_only(on_folder(folder.path(), defect("fsync", 0)), "storage.write", Verdict::kCritical,
-              "fsync", "make the folder writable");
-}
+INSTANTIATE_TEST_SUITE_P(
+    StorageDefects, BrokenCalls,
+    testing::Values(BrokenCall{"rename", 0, "storage.rename", Verdict::kCritical,
+                               "keeps its old name", "choose another folder (--run)"},
+                    BrokenCall{"unlink", 0, "storage.remove", Verdict::kCritical, "still there",
+                               "choose another folder (--run)"},
+                    BrokenCall{"no-locks", 0, "storage.locks", Verdict::kWarning,
+                               "flock: ", "HDF5_USE_FILE_LOCKING=FALSE"},
+                    BrokenCall{"write", 1, "storage.read-back", Verdict::kCritical,
+                               "doctor/1/value", "do not keep checkpoints there"},
+                    BrokenCall{"fsync", 0, "storage.write", Verdict::kCritical, "fsync",
+                               "make the folder writable"}),
+    [](const auto& instance) {
+      std::string name = instance.param.defect;
+      std::replace(name.begin(), name.end(), '-', '_');
+      return name;
+    });
 
 TEST(StorageDefects, ASmallFileSystem) {
   LYNCEUS_NEEDS_MOUNTS;

@@ -1,16 +1,7 @@
 // Rows of every kind, and every way in which a row can be unusable.
 #include "prepare/sources/jsonl.h"
 
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
-
-#include <filesystem>
-#include <fstream>
-
-#include "core/error.h"
-#include "io/files/file.h"
-#include "io/media/image.h"
-#include "io/media/jpeg.h"
+#include "tests/prepare/sources/source_fixture.h"
 
 namespace lynceus::prepare {
 namespace {
@@ -22,31 +13,13 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::StartsWith;
 
-class SourceJsonlTest : public testing::Test {
+class SourceJsonlTest : public SourceTest {
  protected:
-  void SetUp() override {
-    fs::remove_all(directory_);
-    fs::create_directories(directory_ / "images");
-    for (const char* name : {"a", "b"}) {
-      io::Image image{6, 4, std::vector<uint8_t>(72, name[0] == 'a' ? 200 : 90)};
-      write(std::string("images/") + name + ".jpg", io::encode_jpeg(image, 90));
-    }
-  }
-  void TearDown() override { fs::remove_all(directory_); }
-
-  void write(const std::string& name, const std::string& bytes) const {
-    std::ofstream(directory_ / name, std::ios::binary) << bytes;
-  }
-  std::string bytes(const std::string& name) const { return io::read_text(directory_ / name); }
-
   std::vector<SourceRow> rows(const std::string& text, JsonlOptions options = {},
                               int64_t skip = 0) const {
     if (options.file.empty()) options.file = directory_ / "x.jsonl";
     write(options.file.filename(), text);
-    JsonlSource source(std::move(options));
-    std::vector<SourceRow> all;
-    source.read(skip, [&](SourceRow row) { all.push_back(std::move(row)); });
-    return all;
+    return SourceTest::rows(JsonlSource(std::move(options)), skip);
   }
   io::Sample only_sample(const std::string& text) const {
     const auto all = rows(text);
@@ -61,8 +34,6 @@ class SourceJsonlTest : public testing::Test {
     EXPECT_THAT(all.at(0).samples, IsEmpty());
     return all.at(0).problem;
   }
-
-  fs::path directory_ = fs::path(testing::TempDir()) / "source_jsonl";
 };
 
 TEST_F(SourceJsonlTest, OneSampleACaption) {

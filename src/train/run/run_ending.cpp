@@ -37,11 +37,14 @@ void recall_pace(const IncarnationLog& incarnation, Pace* pace) {
 }
 
 parallel::AgreedError lost_lease(const TrainingRun& run) {
+  const std::filesystem::path lease = run.directory / io::kLeaseName;
+  std::error_code unreadable;  // counts as no file
   return parallel::AgreedError(
-      ExitCode::kIo,
-      fmt::format("{}: another process took the lease of this run: stopped after step {} "
-                  "without saving",
-                  (run.directory / io::kLeaseName).string(), run.position.step));
+      ExitCode::kIo, fmt::format("{}: {}: stopped after step {} without saving", lease.string(),
+                                 std::filesystem::exists(lease, unreadable)
+                                     ? "another process took the lease of this run"
+                                     : "the lease of this run is gone, and its file system may be",
+                                 run.position.step));
 }
 
 RunEnding ending_by(ExitCode code, bool time_is_up, const TrainingRun& run) {

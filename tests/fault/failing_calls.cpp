@@ -1,7 +1,8 @@
 // Loaded before a program (LD_PRELOAD): the FAIL_NTH-th call of FAIL_CALL (write, fsync, rename or
 // ftruncate, each with its variants) on a file whose path contains FAIL_PATH fails with FAIL_ERRNO,
-// on the rank FAIL_RANK of mpirun. FAIL_SHORT=1: a write writes one byte instead and succeeds. A
-// call that fails prints a line. Counting begins with the process.
+// on the rank FAIL_RANK of mpirun. FAIL_SHORT=1: a write writes one byte instead and succeeds;
+// FAIL_DELAY=SECONDS: the call only begins later. Such a call prints a line. Counting begins with
+// the process.
 // Open MPI's own files (*.lock, for shared file pointers) are left out: if such a write fails on
 // one rank, MPI_File_open of 4.1.4 never returns.
 #include <dlfcn.h>
@@ -11,10 +12,12 @@
 
 #include <atomic>
 #include <cerrno>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <string>
+#include <thread>
 
 namespace {
 
@@ -39,9 +42,12 @@ bool is_due(const char* call, const char* path) {
   if (!here || wanted != call || part.empty() || name.ends_with(".lock")) return false;
   if (name.find(part) == std::string::npos) return false;
   if (++count != nth) return false;
-  const std::string text = std::string("[failed on purpose: ") + call + " of " + path + "]\n";
+  const double delay = std::atof(variable("FAIL_DELAY", "0"));
+  const std::string text = std::string(delay > 0 ? "[delayed" : "[failed") +
+                           " on purpose: " + call + " of " + path + "]\n";
   original<ssize_t (*)(int, const void*, size_t)>("write")(STDERR_FILENO, text.data(), text.size());
-  return true;
+  std::this_thread::sleep_for(std::chrono::duration<double>(delay));
+  return delay == 0;
 }
 
 bool is_due(const char* call, int descriptor) {

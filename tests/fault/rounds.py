@@ -39,10 +39,10 @@ def expect(holds, text):
 
 
 class Lab:
-    """A folder with data, and the undisturbed run. `options`: of every run."""
+    """A folder with data, and the undisturbed run. `ranks`, `options`: of every run."""
 
-    def __init__(self, lynceus, root, seed, steps=STEPS, every=EVERY, options=()):
-        self.steps_of_run, self.every, self.options = steps, every, list(options)
+    def __init__(self, lynceus, root, seed, steps=STEPS, every=EVERY, ranks=RANKS, options=()):
+        self.steps_of_run, self.every, self.ranks, self.options = steps, every, ranks, list(options)
         self.lynceus, self.root = str(pathlib.Path(lynceus).resolve()), pathlib.Path(root)
         self.random = random.Random(seed)
         self.seed = seed
@@ -63,18 +63,21 @@ class Lab:
     def close(self):
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def command(self, run, ranks, *options):
+    def command(self, run, *options):
         data = self.folder / "data"
-        return ["mpirun", "--oversubscribe", "-n", str(ranks), self.lynceus, "train", "--config",
+        return [self.lynceus, "train", "--config",
                 str(self.root / "tests/data/micro.ini"), "--run", str(run), "--data.tokenizer",
                 str(data / "tokenizer.model"), "--data.source", f"c:1:{data}/train-captions.h5", "--parallel.tensor",
                 str(RANKS), "--train.steps", str(self.steps_of_run), "--checkpoint.every", str(self.every), *self.options,
                 *options]
 
-    def start(self, run, *options, ranks=RANKS, **variables):
-        """A later option replaces an earlier one."""
+    def start(self, run, *options, ranks=None, prefix=(), by_mpirun=True, **variables):
+        """A later option replaces an earlier one. `prefix`: what executes the command after it."""
+        ranks = str(self.ranks if ranks is None else ranks)
+        command = self.command(run, *options)
+        command = ["mpirun", "--oversubscribe", "-n", ranks] + command if by_mpirun else command + ["--ranks", ranks]
         with open(str(run) + ".out", "wb") as log:
-            return subprocess.Popen(self.command(run, ranks, *options), stdout=log, stderr=subprocess.STDOUT,
+            return subprocess.Popen([*prefix, *command], stdout=log, stderr=subprocess.STDOUT,
                                     env=dict(self.environment, **variables))
 
     def output(self, run):

@@ -329,7 +329,7 @@ TEST(Image, ThousandsOfMutantsNeitherCrashNorSpoilGoodOnes) {
   int refused = 0;
   for (const std::string& encoded : good) {
     const Image expected = decode_image(encoded, "good");
-    for (int i = 0; i < 1000; ++i) {
+    for (int i = 0; i < 1334; ++i) {
       std::string mutant = encoded;
       const uint64_t flips = 1 + random.below(draw++, 4);
       for (uint64_t f = 0; f < flips; ++f) {

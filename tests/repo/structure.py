@@ -26,14 +26,15 @@ ALLOWED = {
     "io": "core parallel io",
     "model": "core kernels parallel io model",
     "train": "core kernels parallel io model train",
-    "verify": "core kernels parallel io model train verify",
+    "generate": "core kernels parallel io model train generate",
+    "verify": "core kernels parallel io model train generate verify",
     "export": "core kernels parallel io model train export",
     "prepare": "core parallel io prepare",
     "frames": "core io frames",
     "status": "core kernels parallel io model train status",
     "doctor": "core kernels parallel io model train doctor",
     "slurm": "core io slurm",
-    "cli": "core kernels parallel io model train verify export status doctor prepare slurm cli",
+    "cli": "core kernels parallel io model train generate verify export status doctor prepare slurm cli",
 }
 FLOORS_0_AND_1 = ("core", "kernels", "parallel", "io")
 FOLDERS = FLOORS_0_AND_1 + tuple("src/" + room for room in ALLOWED if room not in FLOORS_0_AND_1)

@@ -60,16 +60,18 @@ class Search {
   /// What each live sequence continues with; empty before the first advance() and when done.
   std::span<const Next> next() const { return next_; }
   /// logits [live, size] f32: logits of the last position of each live sequence, in order.
-  /// NumericError if a row has NaN, +inf or no finite value. May not be called when done().
+  /// NumericError if one has NaN, +inf or no finite value. May not be called when done().
   void advance(std::span<const float> logits);
   bool done() const;
-  /// Best first, num_return_sequences of them. May only be called when done().
+  /// num_return_sequences of them, fewer if there are no more. Beams: best first. Sampling under
+  /// lynx and with one beam: each is drawn on its own, in order. May only be called when done().
   std::vector<Answer> answers() const;
 
  private:
+  uint64_t row_;
+  int64_t vocab_size_;
   std::vector<std::unique_ptr<Strategy>> strategies_;
   std::vector<Next> next_;
-  int64_t vocab_size_;
   bool started_ = false;
 };
 

@@ -72,6 +72,9 @@ struct Settings : Decoding {
              "lengths and penalties; or of 4.38: it does not");
   }
   void check(ConfigFaults* faults) const;
+  bool lynx() const { return length == "lynx"; }
+  /// Number of BOS in front of an answer that count in its history and its length.
+  int64_t counted_bos() const { return lynx() ? 1 : 0; }
 };
 
 /// The section [describe]: the model first answers a request for a description, which stays in the

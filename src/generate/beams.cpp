@@ -17,11 +17,10 @@ BeamSearch::BeamSearch(const Settings& settings, const Search::Vocabulary& vocab
       processors_(settings, settings.counted_bos(), vocabulary.eos),
       filter_(settings, 2),  // EOS and another
       scores_(static_cast<size_t>(vocabulary.size)) {
-  beams_.resize(static_cast<size_t>(settings.num_beams));
-  for (Beam& beam : beams_) beam.history.reserve(static_cast<size_t>(settings.max_new_tokens) + 1);
-  next_beams_ = beams_;
-  for (Beam& beam : next_beams_) {
-    beam.history.reserve(static_cast<size_t>(settings.max_new_tokens) + 1);
+  for (std::vector<Beam>* beams : {&beams_, &next_beams_}) {
+    beams->resize(static_cast<size_t>(settings.num_beams));
+    for (Beam& beam : *beams)
+      beam.history.reserve(static_cast<size_t>(settings.max_new_tokens) + 1);
   }
   if (settings.lynx()) beams_[0].history.push_back(vocabulary.bos);
   next_.reserve(beams_.size());

@@ -30,9 +30,6 @@ class BeamSearch : public Strategy {
   bool done() const override { return done_; }
   void append_answers(std::vector<Search::Answer>* answers) const override;
 
-  /// Running sums of the live beams, in the order of next().
-  std::vector<double> sums() const;
-
  private:
   struct Beam {
     std::vector<int32_t> history;  // BOS if it counts, then the new tokens

@@ -48,7 +48,6 @@ class OneSequence : public Strategy {
 
   std::vector<float> scores_;  // [size]
   Largest largest_;
-  std::vector<Candidate> ranked_;
   std::vector<Choice> choices_;
   std::vector<int32_t> drawn_;
 };

@@ -45,7 +45,8 @@ void Decoding::check_in(const std::string& section, ConfigFaults* faults) const 
 
 void Settings::check(ConfigFaults* faults) const {
   check_in("generate", faults);
-  if (!faults->within("generate.num_return_sequences", num_return_sequences, 1, kMostSequences)) {
+  if (!faults->within("generate.num_return_sequences", num_return_sequences, 1, kMostSequences) ||
+      num_beams < 1) {
     return;
   }
   // Under lynx each sample is a search of its own; under hf one search returns its best.

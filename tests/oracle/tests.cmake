@@ -28,3 +28,12 @@ add_test(NAME oracle.pillow
          COMMAND ${BASH_PROGRAM} ${CMAKE_CURRENT_SOURCE_DIR}/oracle/pillow.sh ${CMAKE_SOURCE_DIR}
                  $<TARGET_FILE:decode_pictures>)
 set_tests_properties(oracle.pillow PROPERTIES LABELS unit TIMEOUT 120 SKIP_RETURN_CODE 77)
+
+# The model of the oracle gives the logits for the reference cases of generation.
+add_executable(decode_rows oracle/decode_rows.cpp)
+target_link_libraries(decode_rows PRIVATE lynceus_generate ${LYNCEUS_GPU})
+add_test(NAME oracle.decoding
+         COMMAND ${BASH_PROGRAM} ${CMAKE_CURRENT_SOURCE_DIR}/oracle/decoding.sh ${CMAKE_SOURCE_DIR}
+                 $<TARGET_FILE:decode_rows>)
+set_tests_properties(oracle.decoding PROPERTIES LABELS unit TIMEOUT 300 SKIP_RETURN_CODE 77
+                     ENVIRONMENT "OMP_NUM_THREADS=1")

@@ -33,8 +33,9 @@ ALLOWED = {
     "frames": "core io frames",
     "status": "core kernels parallel io model train status",
     "doctor": "core kernels parallel io model train doctor",
+    "evaluate": "core io evaluate",
     "slurm": "core io slurm",
-    "cli": "core kernels parallel io model train generate verify export status doctor prepare slurm cli",
+    "cli": "core kernels parallel io model train generate verify export status doctor prepare evaluate slurm cli",
 }
 FLOORS_0_AND_1 = ("core", "kernels", "parallel", "io")
 FOLDERS = FLOORS_0_AND_1 + tuple("src/" + room for room in ALLOWED if room not in FLOORS_0_AND_1)
@@ -66,6 +67,11 @@ PARTS = {
         "rows": "",
         ".": "rows",
         "sources": ". rows",
+    },
+    "evaluate": {
+        ".": "",
+        "benchmarks": ".",
+        "owleval": ".",
     },
 }
 

@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "cli/command.h"
+#include "cli/evaluate_answers.h"
 #include "cli/evaluate_output.h"
 #include "cli/page.h"
 #include "cli/runtime.h"
@@ -22,7 +23,9 @@
 namespace lynceus::cli {
 namespace {
 
-constexpr const char* kHelp = R"(usage: lynceus evaluate --run DIR [--section.key VALUE]...
+constexpr const char* kHelp =
+    R"(usage: lynceus evaluate [heldout] --run DIR [--section.key VALUE]...
+       lynceus evaluate BENCHMARK ...   scores answers that exist; `lynceus evaluate mme --help`
 
 Scores the newest intact checkpoint of a run (or that of --resume STEP) on its data.validation sets,
 or on those given here. For each set and class: loss, accuracy of scored tokens, accuracy of complete
@@ -139,6 +142,9 @@ std::string weights_of(const train::RunConfig& config, const train::WeightOrigin
 }  // namespace
 
 ExitCode run_evaluate(const Arguments& arguments) {
+  if (scores_answers(arguments)) return run_evaluate_answers(arguments);
+  if (!arguments.empty() && arguments[0] == "heldout")
+    return run_evaluate({arguments.begin() + 1, arguments.end()});
   train::RunConfig config;
   DeviceConfig device;
   EvaluateOptions options;

@@ -20,7 +20,8 @@ constexpr size_t kBufferedBytes = 1 << 20;
 
 std::string percent(double share) { return fmt::format("{:.1f} %", 100 * share); }
 
-/// Text columns to the left, numbers to the right.
+}  // namespace
+
 std::string aligned(const std::vector<std::vector<std::string>>& rows, size_t text_columns) {
   std::vector<size_t> widths(rows.front().size(), 0);
   for (const auto& row : rows)
@@ -32,12 +33,11 @@ std::string aligned(const std::vector<std::vector<std::string>>& rows, size_t te
       text += c < text_columns ? fmt::format("{:<{}}", row[c], widths[c])
                                : fmt::format("{:>{}}", row[c], widths[c]);
     }
+    text.erase(text.find_last_not_of(' ') + 1);
     text += '\n';
   }
   return text;
 }
-
-}  // namespace
 
 bool shows_table(const std::string& format) {
   if (format != "auto") return format == "table";

@@ -34,6 +34,9 @@ struct Scored {
   std::string prompt_template;  ///< its name
 };
 
+/// The cells of a table as lines: the first columns to the left, the others, numbers, to the right.
+std::string aligned(const std::vector<std::vector<std::string>>& rows, size_t text_columns);
+
 /// Whether `auto` means a table: standard output is a terminal, and no launcher is in between.
 bool shows_table(const std::string& format);
 std::string scores_as_table(const Scored& scored, const std::vector<train::SetScore>& scores);

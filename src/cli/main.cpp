@@ -13,6 +13,7 @@
 #include <system_error>
 
 #include "cli/command.h"
+#include "cli/evaluate_answers.h"
 #include "cli/fault_option.h"
 #include "cli/launch.h"
 #include "cli/runtime.h"
@@ -42,7 +43,7 @@ struct Command {
 constexpr Command kCommands[] = {
     {"prepare", "convert a corpus of images, videos or texts to dataset shards", run_prepare},
     {"train", "train a model on all ranks; continues an existing run", run_train},
-    {"evaluate", "score a checkpoint of a run on held-out data", run_evaluate},
+    {"evaluate", "score a checkpoint on held-out data, or answers to a benchmark", run_evaluate},
     {"status", "show where runs are: queued, running, stopped, failed and why", run_status},
     {"doctor", "check launch, machine, network and storage before a run", run_doctor},
     {"inspect", "show and check a dataset shard, a checkpoint, a run or weights", run_inspect},
@@ -90,7 +91,8 @@ bool works_alone(const std::string& name, const Arguments& arguments) {
 
 /// Commands of a login node. Many have no MPI that works, and what MPI adds to the environment
 /// would reach the jobs.
-bool runs_without_mpi(const std::string& name) {
+bool runs_without_mpi(const std::string& name, const Arguments& arguments) {
+  if (name == "evaluate") return scores_answers(arguments);
   return std::any_of(std::begin(kCommands), std::end(kCommands), [&](const Command& command) {
     return name == command.name && !command.needs_mpi;
   });
@@ -151,8 +153,12 @@ int guarded(int argc, char** argv) {
     return static_cast<int>(code);
   };
   try {
-    if (argc > 1 && runs_without_mpi(argv[1]))
-      return static_cast<int>(find_command(argv[1]).run(Arguments(argv + 2, argv + argc)));
+    if (const Arguments arguments(argv + std::min(argc, 2), argv + argc);
+        argc > 1 && runs_without_mpi(argv[1], arguments)) {
+      const ExitCode code = find_command(argv[1]).run(arguments);
+      if (code == ExitCode::kDone) flush_output();
+      return static_cast<int>(code);
+    }
     io::start_hdf5();
     session.emplace(&argc, &argv);
     world = parallel::make_world();

@@ -26,12 +26,13 @@ endif()
 set(fuzz_flags -std=c++20 -O1 -gline-tables-only -fno-omit-frame-pointer
     -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
     -DFMT_SHARED -DSPDLOG_COMPILED_LIB -DSPDLOG_FMT_EXTERNAL -DSPDLOG_SHARED_LIB
+    "-DLYNCEUS_VERSION=\"${PROJECT_VERSION}\""
     -I${CMAKE_SOURCE_DIR} -I${CMAKE_SOURCE_DIR}/src -I${CMAKE_CURRENT_SOURCE_DIR})
 foreach(directory ${HDF5_INCLUDE_DIRS} ${MPI_C_INCLUDE_DIRS})
   list(APPEND fuzz_flags -isystem ${directory})
 endforeach()
 set(fuzz_libraries -Wl,--as-needed ${HDF5_C_LIBRARIES} ${MPI_C_LIBRARIES} -ljpeg -lpng -lwebp -lwebpdemux -lgif -ltiff
-    -larchive -lz -lxxhash -lsentencepiece -lsentencepiece_train -lboost_program_options -lspdlog -lfmt)
+    -larchive -lz -lxxhash -lsentencepiece -lsentencepiece_train -lboost_program_options -lspdlog -lfmt -licuuc)
 
 # Precompiled headers of libraries, as for the other targets.
 set(fuzz_pch)
@@ -69,7 +70,7 @@ file(MAKE_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR}/fuzz)
 foreach(name
     core/check core/config/config core/config/faults core/config/line core/config/visitor core/error core/home
     core/memory core/process/out_of_memory core/resource core/stream core/tensor
-    core/text/ascii core/text/foreign_file core/text/spelling core/text/text_encoding core/text/units
+    core/text/ascii core/text/foreign_file core/text/spelling core/text/text_encoding core/text/units core/version
     core/no_cuda/accelerator
     io/checkpoint/manifest
     io/dataset/shard io/dataset/shard_sidecar
@@ -77,12 +78,17 @@ foreach(name
     io/files/lines io/files/missing_file io/files/unpacked_file io/files/zip_entries
     io/media/bmp io/media/frame_choice io/media/gif io/media/image io/media/jpeg io/media/png io/media/tiff
     io/media/tiff_pixels io/media/webp
-    io/text/prompt_files io/text/sentencepiece_check io/text/tokenizer
+    io/text/lower_case io/text/prompt_files io/text/sentencepiece_check io/text/tokenizer
     io/weights/convert io/weights/generated_weights io/weights/hf_config io/weights/llama_pieces
     io/weights/name_list io/weights/pickle io/weights/released_names io/weights/rope_scaling
     io/weights/safetensors
     io/weights/safetensors_writer io/weights/selected_weights io/weights/stored_tensor io/weights/torch_file
     io/weights/weight_files io/weights/weights
+    src/evaluate/answer_rows src/evaluate/evaluation src/evaluate/items src/evaluate/protocol_card src/evaluate/verdict
+    src/evaluate/vqa_normal_form src/evaluate/words
+    src/evaluate/benchmarks/caption src/evaluate/benchmarks/caption_metrics src/evaluate/benchmarks/mme
+    src/evaluate/benchmarks/mme_files src/evaluate/benchmarks/mme_rules src/evaluate/benchmarks/openvqa
+    src/evaluate/benchmarks/vqa src/evaluate/owleval/answers src/evaluate/owleval/ratings
     src/prepare/child_process src/prepare/rows/conversation src/prepare/rows/file_ending src/prepare/image_reader
     src/prepare/rows/instructions src/prepare/rows/json_bytes src/prepare/rows/json_recovery
     src/prepare/rows/json_scanner src/prepare/rows/json_stream src/prepare/rows/media_names
@@ -133,6 +139,7 @@ function(lynceus_fuzz name)
   set_tests_properties(fuzz_full.${name} PROPERTIES LABELS fuzz_full TIMEOUT 2400 ${environment})
 endfunction()
 
+lynceus_fuzz(answers MAX_LENGTH 2048 WORDS answers.dict)
 lynceus_fuzz(archive MAX_LENGTH 8192)
 lynceus_fuzz(bmp MAX_LENGTH 4096)
 lynceus_fuzz(config MAX_LENGTH 2048)

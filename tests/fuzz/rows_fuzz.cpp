@@ -3,7 +3,7 @@
 #include "core/text/text_encoding.h"
 #include "fuzz/fuzz.h"
 #include "io/files/lines.h"
-#include "prepare/rows/table.h"
+#include "io/files/table.h"
 
 using namespace lynceus;
 
@@ -40,9 +40,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   });
   if (!is_utf8) return 0;
   read_rows(io::JsonLines(path));
-  for (const auto format : {prepare::TableFormat::kTsv, prepare::TableFormat::kCsv}) {
-    fuzz::accepts([&] { read_rows(prepare::TableRows(path, format, /*has_header=*/true)); });
-    read_rows(prepare::TableRows(path, format, /*has_header=*/false));
+  for (const auto format : {io::TableFormat::kTsv, io::TableFormat::kCsv}) {
+    fuzz::accepts([&] { read_rows(io::TableRows(path, format, /*has_header=*/true)); });
+    read_rows(io::TableRows(path, format, /*has_header=*/false));
   }
   return 0;
 }

@@ -75,7 +75,7 @@ foreach(name
     io/checkpoint/manifest
     io/dataset/shard io/dataset/shard_sidecar
     io/files/archive io/files/decimal io/files/digest io/files/file io/files/hdf5 io/files/json io/files/json_value
-    io/files/lines io/files/missing_file io/files/unpacked_file io/files/zip_entries
+    io/files/lines io/files/missing_file io/files/table io/files/unpacked_file io/files/zip_entries
     io/media/bmp io/media/frame_choice io/media/gif io/media/image io/media/jpeg io/media/png io/media/tiff
     io/media/tiff_pixels io/media/webp
     io/text/lower_case io/text/prompt_files io/text/sentencepiece_check io/text/tokenizer
@@ -94,7 +94,7 @@ foreach(name
     src/prepare/rows/json_scanner src/prepare/rows/json_stream src/prepare/rows/media_names
     src/prepare/rows/ordered_rows
     src/prepare/rows/row_keys src/prepare/rows/row_text src/prepare/rows/source
-    src/prepare/rows/table src/prepare/video
+    src/prepare/video
     src/prepare/sources/coco src/prepare/sources/jsonl src/prepare/sources/llava
     src/prepare/sources/openvqa src/prepare/sources/webdataset)
   lynceus_fuzz_object(fuzz_objects ${CMAKE_SOURCE_DIR}/${name}.cpp)

@@ -81,10 +81,11 @@ JsonlSource::JsonlSource(JsonlOptions options)
   }
 }
 
-TableRows JsonlSource::table() const {
-  return TableRows(options_.file,
-                   options_.format == RowFormat::kCsv ? TableFormat::kCsv : TableFormat::kTsv,
-                   has_header(options_.map));
+io::TableRows JsonlSource::table() const {
+  return io::TableRows(
+      options_.file,
+      options_.format == RowFormat::kCsv ? io::TableFormat::kCsv : io::TableFormat::kTsv,
+      has_header(options_.map));
 }
 
 void JsonlSource::check_columns(const std::vector<std::string>& columns) const {
@@ -138,7 +139,7 @@ void JsonlSource::read(int64_t skip, const RowSink& sink) {
 
 void JsonlSource::read_table(int64_t skip, const RowSink& sink) {
   OrderedRows rows(options_.videos ? options_.videos->workers() : 1, sink);
-  TableRows lines = table();
+  io::TableRows lines = table();
   for (bool at_end = false; !at_end;) {
     std::optional<io::Json> value;
     SourceRow malformed = make_row([&]() -> std::vector<io::Sample> {

@@ -13,7 +13,7 @@
 //
 // "id", if present, is the key of the sample. A row with another key that carries content (see
 // prepare/rows/row_keys.h) is rejected; further keys are ignored. Images are stored unchanged. A
-// field map renames the fields. In a TSV or CSV file (prepare/rows/table.h) the keys are the cells
+// field map renames the fields. In a TSV or CSV file (io/files/table.h) the keys are the cells
 // of the first line or, with a map of numbers only, the column numbers from 1.
 #pragma once
 
@@ -28,10 +28,10 @@
 
 #include "io/dataset/sample.h"
 #include "io/files/json.h"
+#include "io/files/table.h"
 #include "prepare/image_reader.h"
 #include "prepare/rows/json_stream.h"
 #include "prepare/rows/source.h"
-#include "prepare/rows/table.h"
 #include "prepare/video.h"
 
 namespace lynceus::prepare {
@@ -76,7 +76,7 @@ class JsonlSource : public Source {
   }
 
  private:
-  TableRows table() const;
+  io::TableRows table() const;
   void check_columns(const std::vector<std::string>& columns) const;
   void read_table(int64_t skip, const RowSink& sink);
   /// The key in the file; empty: the field is not read.

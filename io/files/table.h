@@ -16,7 +16,7 @@
 #include "io/files/json.h"
 #include "io/files/lines.h"
 
-namespace lynceus::prepare {
+namespace lynceus::io {
 
 enum class TableFormat { kTsv, kCsv };
 
@@ -31,7 +31,7 @@ class TableRows {
   /// The next row that is not blank. InputError for a row with another number of cells than the
   /// header, a quoted cell that does not end, or text that is not UTF-8; the next call continues
   /// with the next row. A malformed row ends with its first line, so a stray quote costs one line.
-  std::optional<io::Json> next();
+  std::optional<Json> next();
   /// Of the last line of the row.
   int64_t line_number() const { return line_number_; }
   /// The cells of the header.
@@ -50,7 +50,7 @@ class TableRows {
   /// A line of empty cells is a row of TSV, no blank line.
   bool has_tab(std::string_view line) const;
 
-  io::Lines lines_;
+  Lines lines_;
   TableFormat format_;
   std::deque<Line> pending_;  // to be read again
   std::vector<Line> taken_;   // further lines of the current row
@@ -59,4 +59,4 @@ class TableRows {
   std::vector<std::string> keys_;   // the same as JSON
 };
 
-}  // namespace lynceus::prepare
+}  // namespace lynceus::io

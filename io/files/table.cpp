@@ -1,4 +1,4 @@
-#include "prepare/rows/table.h"
+#include "io/files/table.h"
 
 #include <fmt/format.h>
 
@@ -7,7 +7,7 @@
 
 #include "core/error.h"
 
-namespace lynceus::prepare {
+namespace lynceus::io {
 namespace {
 
 constexpr size_t kMaxQuotedBytes = 1 << 20;  // of a row of several lines
@@ -85,7 +85,7 @@ TableRows::TableRows(const std::filesystem::path& path, TableFormat format, bool
     if (!name.empty() && std::count(names_.begin(), names_.end(), name) > 1)
       throw InputError("{}: expected columns of different names, found '{}' twice",
                        where(line_number_), name);
-    keys_.push_back(io::json_quoted(name));
+    keys_.push_back(json_quoted(name));
   }
 }
 
@@ -156,22 +156,22 @@ std::vector<std::string> TableRows::read_cells(const Line& first) {
   }
 }
 
-std::optional<io::Json> TableRows::next() {
+std::optional<Json> TableRows::next() {
   std::optional<Line> line;
   do {
     line = next_line();
     if (!line) return std::nullopt;
-  } while (io::is_blank(line->text) && !has_tab(line->text));
+  } while (is_blank(line->text) && !has_tab(line->text));
   const std::vector<std::string> cells = read_cells(*line);
   std::string object = "{";
   for (size_t i = 0; i < cells.size(); ++i) {
     const std::string key = keys_.empty() ? fmt::format("\"{}\"", i + 1) : keys_[i];
-    object += fmt::format("{}{}:{}", i == 0 ? "" : ",", key, io::json_quoted(cells[i]));
+    object += fmt::format("{}{}:{}", i == 0 ? "" : ",", key, json_quoted(cells[i]));
   }
-  io::JsonLimits limits;
-  limits.max_bytes = 8 * io::Lines::kMaxBytes;  // escapes make text longer
+  JsonLimits limits;
+  limits.max_bytes = 8 * Lines::kMaxBytes;  // escapes make text longer
   limits.refuse_duplicate_keys = false;
-  return io::Json::parse(object + "}", where(line->number), limits);
+  return Json::parse(object + "}", where(line->number), limits);
 }
 
-}  // namespace lynceus::prepare
+}  // namespace lynceus::io

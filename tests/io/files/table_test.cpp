@@ -1,19 +1,38 @@
 // Rows of TSV and CSV: cells, quotes, line ends, and what a malformed row costs.
-#include "prepare/rows/table.h"
+#include "io/files/table.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
+#include <gtest/gtest.h>
 
-#include "tests/prepare/sources/source_fixture.h"
+#include <fstream>
+#include <functional>
 
-namespace lynceus::prepare {
+#include "core/error.h"
+
+namespace lynceus::io {
 namespace {
 
 using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-class TableTest : public SourceTest {
+class TableTest : public testing::Test {
  protected:
+  static std::filesystem::path write(const std::string& name, const std::string& bytes) {
+    const auto path = std::filesystem::path(testing::TempDir()) / name;
+    std::ofstream(path, std::ios::binary) << bytes;
+    return path;
+  }
+  /// The message of the InputError that `read` throws.
+  static std::string input_error(const std::function<void()>& read) {
+    try {
+      read();
+    } catch (const InputError& error) {
+      return error.what();
+    }
+    return "";
+  }
   /// Each row as text, or the message of the refused one.
   std::vector<std::string> all(const std::string& text, TableFormat format,
                                bool has_header = false) const {
@@ -90,4 +109,4 @@ TEST_F(TableTest, AMalformedRowCostsItsFirstLine) {
 }
 
 }  // namespace
-}  // namespace lynceus::prepare
+}  // namespace lynceus::io

@@ -14,6 +14,7 @@ using Arguments = std::vector<std::string>;
 
 /// Each returns the exit code. Errors are thrown.
 ExitCode run_doctor(const Arguments& arguments);
+ExitCode run_compare(const Arguments& arguments);
 ExitCode run_prepare(const Arguments& arguments);
 ExitCode run_evaluate(const Arguments& arguments);
 ExitCode run_export(const Arguments& arguments);

@@ -44,6 +44,8 @@ constexpr Command kCommands[] = {
     {"prepare", "convert a corpus of images, videos or texts to dataset shards", run_prepare},
     {"train", "train a model on all ranks; continues an existing run", run_train},
     {"evaluate", "score a checkpoint on held-out data, or answers to a benchmark", run_evaluate},
+    {"compare", "compare per-item results of systems: differences, tests, intervals", run_compare,
+     false},
     {"status", "show where runs are: queued, running, stopped, failed and why", run_status},
     {"doctor", "check launch, machine, network and storage before a run", run_doctor},
     {"inspect", "show and check a dataset shard, a checkpoint, a run or weights", run_inspect},

@@ -72,6 +72,7 @@ PARTS = {
         ".": "",
         "benchmarks": ".",
         "owleval": ".",
+        "compare": ".",
     },
 }
 
@@ -84,6 +85,7 @@ VENDOR_HOMES = (
     (r"sentencepiece_\w+\.h", r"^io/"),
     (r"unicode/.*", r"^io/text/"),
     (r"nlohmann/.*", r"^(io/files/|src/prepare/rows/json_stream\.(h|cpp)$)"),
+    (r"boost/math/.*", r"^src/evaluate/"),
     (r"dnnl.*|oneapi/dnnl/.*|cblas\.h|openblas.*", r"^kernels/cpu/"),
     (r"lib(av|sw)\w*/.*", r"^src/frames/"),
     (r"nccl\.h", r"^parallel/nccl"),
@@ -103,7 +105,7 @@ TWINS = r"/(cuda|no_cuda|nccl|no_nccl|hwloc|no_hwloc)/"
 HEADERLESS = (
     r"(^|/)main\.cpp$",
     TWINS,
-    r"^src/cli/(doctor|evaluate|export|inspect|prepare|prepare_shapes|prepare_sources|status|submit|train|verify)\.cpp$",
+    r"^src/cli/(compare|doctor|evaluate|export|inspect|prepare|prepare_shapes|prepare_sources|status|submit|train|verify)\.cpp$",
 )
 
 SOURCE = re.compile(r"\.(h|cpp|cu|cuh)$")

@@ -20,6 +20,8 @@ packages=(
   libsentencepiece-dev libicu-dev libxxhash-dev libhwloc-dev nlohmann-json3-dev
   # videos, used by a separate program
   libavformat-dev libavcodec-dev libswscale-dev libavutil-dev
+  # the judge over HTTP, a separate program
+  libcurl4-openssl-dev
   # arithmetic; only the benchmarks use OpenBLAS
   libdnnl-dev libopenblas-pthread-dev
   # command line and log

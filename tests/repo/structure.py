@@ -34,6 +34,7 @@ ALLOWED = {
     "status": "core kernels parallel io model train status",
     "doctor": "core kernels parallel io model train doctor",
     "evaluate": "core io evaluate",
+    "judge": "core io evaluate judge",
     "slurm": "core io slurm",
     "cli": "core kernels parallel io model train generate verify export status doctor prepare evaluate slurm cli",
 }
@@ -73,6 +74,7 @@ PARTS = {
         "benchmarks": ".",
         "owleval": ".",
         "compare": ".",
+        "judge": ".",
     },
 }
 
@@ -87,6 +89,7 @@ VENDOR_HOMES = (
     (r"nlohmann/.*", r"^(io/files/|src/prepare/rows/json_stream\.(h|cpp)$)"),
     (r"boost/math/.*", r"^src/evaluate/"),
     (r"dnnl.*|oneapi/dnnl/.*|cblas\.h|openblas.*", r"^kernels/cpu/"),
+    (r"curl/.*", r"^src/judge/transfers\.cpp$"),
     (r"lib(av|sw)\w*/.*", r"^src/frames/"),
     (r"nccl\.h", r"^parallel/nccl"),
     (r"hwloc\.h|hwloc/.*", r"^src/doctor/hwloc/"),

@@ -8,13 +8,13 @@
 #include <filesystem>
 #include <string_view>
 
+#include "cli/evaluate_judge.h"
 #include "cli/evaluate_output.h"
 #include "core/config/config.h"
 #include "core/log.h"
 #include "core/text/spelling.h"
 #include "evaluate/benchmarks/caption.h"
 #include "evaluate/benchmarks/mme.h"
-#include "evaluate/benchmarks/openvqa.h"
 #include "evaluate/benchmarks/vqa.h"
 #include "evaluate/evaluation.h"
 #include "evaluate/owleval/owleval.h"
@@ -39,6 +39,7 @@ answers is "unknown" there.
 
   lynceus evaluate mme --answers results/lynx --items mme.jsonl
   lynceus evaluate openvqa --answers images.jsonl videos.jsonl --format json
+  lynceus evaluate openvqa --answers images.jsonl --judge http https://api.openai.com/v1 --judge-model gpt-4
   lynceus evaluate owleval --answers a.jsonl b.jsonl --images pictures --sheet rate.html
   lynceus evaluate owleval --answers a.jsonl b.jsonl --ratings owleval-anna.json owleval-ben.json
 
@@ -48,7 +49,7 @@ struct AnswersOptions {
   std::vector<std::string> answers;
   std::string format = "auto";
   std::string items;
-  std::string judge = "exact";
+  JudgeOptions judge;
   bool partial = false;
   std::string results;
   std::string questions;
@@ -64,9 +65,7 @@ struct AnswersOptions {
              "of the scores: table, json (one object), or auto: a table on a terminal, json "
              "elsewhere");
     v.field("items", items, "file to write with one JSON object for each item");
-    v.choice("judge", judge, {"exact"},
-             "openvqa: who decides whether an answer is right: exact (equal to a reference after "
-             "normalisation)");
+    judge.visit(v);
     v.field("partial", partial, "mme: leave out tasks without a file of answers");
     v.field("results", results,
             "mme: folder to write the answers to, as the official tool reads them");
@@ -89,7 +88,7 @@ evaluate::Evaluation score_mme(const AnswersOptions& options) {
   return evaluate::evaluate_mme(options.answers[0], options.partial, options.results);
 }
 evaluate::Evaluation score_openvqa(const AnswersOptions& options) {
-  return evaluate::evaluate_openvqa(paths_of(options.answers), evaluate::exact_judge());
+  return judge_openvqa(paths_of(options.answers), options.judge);
 }
 evaluate::Evaluation score_owleval(const AnswersOptions& options) {
   if (options.sheet.empty() != options.images.empty())
@@ -117,7 +116,7 @@ const std::vector<Benchmark>& benchmarks() {
   static const std::vector<Benchmark> all = {
       {"caption", score_caption, false, {}},
       {"mme", score_mme, false, {"partial", "results"}},
-      {"openvqa", score_openvqa, true, {"judge"}},
+      {"openvqa", score_openvqa, true, JudgeOptions::keys()},
       {"owleval", score_owleval, true, {"questions", "sheet", "images", "ratings", "seed"}},
       {"vqa", score_vqa, true, {}}};
   return all;

@@ -88,7 +88,12 @@ foreach(name
     src/evaluate/vqa_normal_form src/evaluate/words
     src/evaluate/benchmarks/caption src/evaluate/benchmarks/caption_metrics src/evaluate/benchmarks/mme
     src/evaluate/benchmarks/mme_files src/evaluate/benchmarks/mme_rules src/evaluate/benchmarks/openvqa
-    src/evaluate/benchmarks/vqa src/evaluate/owleval/answers src/evaluate/owleval/ratings
+    src/evaluate/benchmarks/vqa
+    src/evaluate/bootstrap src/evaluate/statistics src/evaluate/compare/agreement src/evaluate/compare/compare
+    src/evaluate/compare/item_file src/evaluate/compare/mme_score src/evaluate/compare/page
+    src/evaluate/compare/pairs src/evaluate/compare/paper_page src/evaluate/compare/paper_rows
+    src/evaluate/compare/sentence src/evaluate/judge/question src/evaluate/judge/replies
+    src/evaluate/judge/requests src/evaluate/owleval/answers src/evaluate/owleval/ratings
     src/prepare/child_process src/prepare/rows/conversation src/prepare/rows/file_ending src/prepare/image_reader
     src/prepare/rows/instructions src/prepare/rows/json_bytes src/prepare/rows/json_recovery
     src/prepare/rows/json_scanner src/prepare/rows/json_stream src/prepare/rows/media_names
@@ -158,6 +163,7 @@ lynceus_fuzz(source MAX_LENGTH 4096 WORDS json.dict)
 lynceus_fuzz(tiff MAX_LENGTH 8192)
 lynceus_fuzz(tokenizer MAX_LENGTH 2048 WORDS tokenizer.dict)
 lynceus_fuzz(torch_file MAX_LENGTH 8192 WORDS torch_file.dict SEEDS data/torch)
+lynceus_fuzz(verdicts MAX_LENGTH 2048 WORDS json.dict)
 lynceus_fuzz(video MAX_LENGTH 2048 WORDS video.dict)
 lynceus_fuzz(webdataset MAX_LENGTH 4096 WORDS webdataset.dict)
 lynceus_fuzz(webp MAX_LENGTH 4096)

@@ -32,6 +32,10 @@ if [[ -x "${build}/lynceus-frames" ]]; then
   version=$("${prefix}/second/bin/lynceus-frames" --version) || fail "lynceus-frames: not installed"
   [[ "${version}" == "lynceus-frames 1" ]] || fail "lynceus-frames --version: found '${version}'"
 fi
+if [[ -x "${build}/lynceus-judge" ]]; then
+  help=$("${prefix}/second/bin/lynceus-judge" --help) || fail "lynceus-judge: not installed"
+  [[ "${help}" == *lynceus-judge* ]] || fail "lynceus-judge --help: found '${help}'"
+fi
 "${lynceus}" prepare shapes --count 8 --seed 1 --output data --train-tokenizer 300 >log 2>&1 ||
   { cat log; fail "prepare shapes failed"; }
 "${lynceus}" train --config "${configs}/model/tiny.ini" --data.tokenizer data/tokenizer.model \

@@ -108,7 +108,7 @@ TWINS = r"/(cuda|no_cuda|nccl|no_nccl|hwloc|no_hwloc)/"
 HEADERLESS = (
     r"(^|/)main\.cpp$",
     TWINS,
-    r"^src/cli/(compare|doctor|evaluate|export|inspect|prepare|prepare_shapes|prepare_sources|status|submit|train|verify)\.cpp$",
+    r"^src/cli/(compare|doctor|evaluate|export|inspect/inspect|prepare/(prepare|shapes|sources)|status|submit|train|verify)\.cpp$",
 )
 
 SOURCE = re.compile(r"\.(h|cpp|cu|cuh)$")

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "cli/command.h"
-#include "cli/prepare_command.h"
+#include "cli/prepare/command.h"
 #include "core/log.h"
 #include "core/text/spelling.h"
 #include "parallel/agreement.h"

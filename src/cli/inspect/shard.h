@@ -3,7 +3,7 @@
 
 #include <filesystem>
 
-#include "cli/inspect_report.h"
+#include "cli/inspect/report.h"
 
 namespace lynceus::cli {
 

@@ -1,9 +1,9 @@
 #include <algorithm>
 
 #include "cli/command.h"
-#include "cli/inspect_report.h"
-#include "cli/inspect_shard.h"
-#include "cli/inspect_tensors.h"
+#include "cli/inspect/report.h"
+#include "cli/inspect/shard.h"
+#include "cli/inspect/tensors.h"
 #include "cli/one_rank.h"
 #include "io/checkpoint/manifest.h"
 #include "io/files/file.h"

@@ -1,4 +1,4 @@
-#include "cli/inspect_shard.h"
+#include "cli/inspect/shard.h"
 
 #include "core/error.h"
 #include "core/progress.h"

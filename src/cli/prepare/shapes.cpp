@@ -1,6 +1,6 @@
 // `lynceus prepare shapes`: a generated corpus.
-#include "cli/prepare_command.h"
-#include "cli/prepare_pages.h"
+#include "cli/prepare/command.h"
+#include "cli/prepare/pages.h"
 #include "parallel/agreement.h"
 #include "prepare/sources/shapes_writer.h"
 

@@ -1,4 +1,4 @@
-#include "cli/inspect_tensors.h"
+#include "cli/inspect/tensors.h"
 
 #include <algorithm>
 #include <cmath>

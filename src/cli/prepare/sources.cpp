@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "cli/prepare_command.h"
-#include "cli/prepare_pages.h"
+#include "cli/prepare/command.h"
+#include "cli/prepare/pages.h"
 #include "parallel/agreement.h"
 #include "prepare/dataset_name.h"
 #include "prepare/run.h"

@@ -47,6 +47,7 @@ TEST(Help, NamesWhatIsThere) {
                                            {"prepare", "shapes"},
                                            {"train"},
                                            {"evaluate"},
+                                           {"evaluate", "mme"},
                                            {"verify"},
                                            {"doctor"},
                                            {"inspect"},

@@ -52,7 +52,12 @@ TEST(OpenVqa, CountsBySetAndClass) {
   EXPECT_EQ(result.items[1].right, true);
   EXPECT_THAT(
       result.warnings,
-      testing::Contains(HasSubstr("images, class OCR: expected 53 questions as published")));
+      testing::ElementsAre(
+          HasSubstr("images: expected the numbers of questions as published, found Action 0 "
+                    "of 20, Color 1 of 30, Counting 0 of 37, OCR 2 of 53, Others 0 of 94, "
+                    "Place 0 of 22, Reasoning 0 of 31, Spatial 0 of 15: "),
+          HasSubstr("videos: expected the numbers of questions as published, found "
+                    "Action(Y/N) 0 of 108, Others 1 of 40: ")));
 }
 
 TEST(OpenVqa, AsksTheJudgeOnceForAllItems) {

@@ -59,6 +59,28 @@ std::string filled(const OwlAnswers& answers, const std::string& rater,
       sheet_digest(answers, kSeed), kSeed, rater, items);
 }
 
+std::string from_base64(const std::string& text) {
+  const std::string digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string bytes;
+  uint32_t group = 0;
+  int bits = 0;
+  for (const char c : text) {
+    if (c == '=') break;
+    group = group << 6 | static_cast<uint32_t>(digits.find(c));
+    bits += 6;
+    if (bits < 8) continue;
+    bits -= 8;
+    bytes += static_cast<char>(group >> bits & 0xFF);
+  }
+  return bytes;
+}
+
+/// The JSON in a sheet.
+io::Json data_of(const std::string& sheet) {
+  const size_t begin = sheet.find("id=\"data\">") + 10;
+  return parsed(sheet.substr(begin, sheet.find("</script>", begin) - begin));
+}
+
 TEST(OwlEvalOrder, IsAPureFunctionAndUsesAllOrders) {
   std::set<std::vector<size_t>> orders;
   std::vector<int> first(3);
@@ -120,9 +142,7 @@ TEST(OwlEvalSheet, HasEverythingInItButTheNamesOfModels) {
   OwlAnswers answers = made_answers(3, 2);
   answers.models[0].answers[0] = "</script><b>bold</b>";
   const path photos = path(LYNCEUS_SOURCE_DIR) / "tests/data/photos/images";
-  path photo;
-  for (const auto& entry : std::filesystem::directory_iterator(photos))
-    if (entry.path().extension() == ".jpg") photo = entry.path();
+  const path photo = photos / "000000002473.jpg";
   for (OwlQuestion& question : answers.questions) question.image = photo.filename();
   const std::string sheet = make_sheet(answers, kSeed, photos);
   EXPECT_THAT(sheet, Not(HasSubstr("model-")));
@@ -130,22 +150,38 @@ TEST(OwlEvalSheet, HasEverythingInItButTheNamesOfModels) {
   EXPECT_THAT(sheet, Not(HasSubstr("</script><b>")));
   for (const char* outside : {"https://", "src=\"", "@import", "url("})
     EXPECT_THAT(sheet, Not(HasSubstr(outside)));
-  const size_t begin = sheet.find("id=\"data\">") + 10;
-  const io::Json data = parsed(sheet.substr(begin, sheet.find("</script>", begin) - begin));
+  const io::Json data = data_of(sheet);
   EXPECT_EQ(data.at("sheet").string(), sheet_digest(answers, kSeed));
   EXPECT_EQ(data.at("padding").integer(), 8);
   EXPECT_EQ(data.at("pictures").size(), 1u);
   const io::Json picture = data.at("pictures").at(photo.filename().string());
   EXPECT_GT(picture.at("width").integer(), 0);
   EXPECT_THAT(picture.at("source").string(), testing::StartsWith("data:image/jpeg;base64,/9j/"));
-  // Four digits of base64 for three bytes.
-  const size_t digits = picture.at("source").string().size() - 23;
-  EXPECT_EQ(digits, (std::filesystem::file_size(photo) + 2) / 3 * 4);
   for (size_t q = 0; q < 2; ++q) {
     const std::vector<size_t> order = shown_order(kSeed, answers.questions[q].id, 3);
     for (size_t place = 0; place < 3; ++place)
       EXPECT_EQ(data.at("items").at(q).at("answers").at(place).string(),
                 answers.models[order[place]].answers[q]);
+  }
+}
+
+TEST(OwlEvalSheet, EmbedsTheBytesOfPictures) {
+  const path photos = path(LYNCEUS_SOURCE_DIR) / "tests/data/photos/images";
+  OwlAnswers answers = made_answers(1, 0);
+  std::set<uint64_t> remainders;
+  for (const auto& entry : std::filesystem::directory_iterator(photos)) {
+    const auto id = static_cast<int64_t>(answers.questions.size() + 1);
+    answers.questions.push_back({id, entry.path().filename(), "question"});
+    answers.models[0].answers.push_back("answer");
+    remainders.insert(entry.file_size() % 3);
+  }
+  ASSERT_EQ(remainders.size(), 3u);
+  const io::Json pictures = data_of(make_sheet(answers, kSeed, photos)).at("pictures");
+  for (const OwlQuestion& question : answers.questions) {
+    const std::string source = pictures.at(question.image).at("source").string();
+    const std::string digits = source.substr(source.find(',') + 1);
+    EXPECT_EQ(digits.size() % 4, 0u);
+    EXPECT_TRUE(from_base64(digits) == io::read_text(photos / question.image)) << question.image;
   }
 }
 
@@ -230,8 +266,9 @@ TEST(OwlEvalRatings, GiveMeansWinRatesAndAgreement) {
   EXPECT_EQ(scores.pairs[0].losses, 2);
   EXPECT_DOUBLE_EQ(scores.pairs[0].win_rate.value, 5.5 / 8);
   // Two images: their means are 19/4 and 10/4, so the bootstrap draws them and their mean.
-  EXPECT_DOUBLE_EQ(scores.models[0].mean.low, 10.0 / 4);
-  EXPECT_DOUBLE_EQ(scores.models[0].mean.high, 19.0 / 4);
+  ASSERT_TRUE(scores.models[0].mean.low && scores.models[0].mean.high);
+  EXPECT_DOUBLE_EQ(*scores.models[0].mean.low, 10.0 / 4);
+  EXPECT_DOUBLE_EQ(*scores.models[0].mean.high, 19.0 / 4);
   // Alpha from its definition, over all pairs of values.
   std::vector<double> values;
   double observed = 0, expected = 0;
@@ -268,6 +305,7 @@ TEST(OwlEval, ReportsModelsSheetAndRatings) {
   const Evaluation result = evaluate_owleval(options);
   json = parsed(to_json(result));
   EXPECT_EQ(json.at("mean_scores").at("a").at("mean_score").number(), 4);
+  EXPECT_TRUE(json.at("mean_scores").at("a").at("low").is_null());  // one image
   EXPECT_EQ(json.at("pairs").at(size_t{0}).at("win_rate").number(), 1);
   EXPECT_TRUE(json.at("agreement").is_null());
   ASSERT_EQ(result.items.size(), 2u);

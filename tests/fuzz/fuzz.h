@@ -28,8 +28,8 @@ inline void require(bool holds, const char* what) {
 }
 
 /// Any input may be refused with InputError. Only the text of a link to nothing is answered like a
-/// missing file (io::File::open). Any other exception of `read` is the caller's; if uncaught, it ends
-/// the program.
+/// missing file (io::File::open). Any other exception of `read` is the caller's; if uncaught, it
+/// ends the program.
 template <typename Read>
 bool accepts(const Read& read) {
   try {

@@ -1,8 +1,8 @@
 #include "evaluate/benchmarks/openvqa.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
-#include <algorithm>
 #include <map>
 #include <string>
 #include <utility>
@@ -94,26 +94,32 @@ std::vector<Question> read_questions(const std::vector<fs::path>& files, const s
 /// Counts by set and class.
 using Counts = std::map<std::string, std::map<std::string, Count>>;
 
-/// Warnings where a set that has any question has another number of them than published.
+/// "Counting 2 of 37" for each class of a set that has another number of questions than published.
+std::vector<std::string> other_counts(const std::string& set,
+                                      const std::map<std::string, Count>& classes) {
+  std::map<std::string, int64_t> found, expected;
+  for (const auto& [name, count] : classes) {
+    found[name] = count.questions;
+    expected[name] = 0;
+  }
+  for (const PublishedClass& published : kClasses)
+    if (set == published.set) expected[published.name] = published.questions;
+  std::vector<std::string> texts;
+  for (const auto& [name, questions] : expected)
+    if (found[name] != questions)
+      texts.push_back(fmt::format("{} {} of {}", name, found[name], questions));
+  return texts;
+}
+
+/// A warning for each set that has any question and not the published ones.
 std::vector<std::string> compare_counts(const Counts& counts) {
   std::vector<std::string> warnings;
-  const auto count_of = [&](const std::string& set, const std::string& name) {
-    const auto found = counts.at(set).find(name);
-    return found == counts.at(set).end() ? 0 : found->second.questions;
-  };
-  for (const PublishedClass& published : kClasses) {
-    if (!counts.contains(published.set)) continue;
-    if (const int64_t found = count_of(published.set, published.name); found != published.questions)
-      warnings.push_back(fmt::format("{}, class {}: expected {} questions as published, found {}",
-                                     published.set, published.name, published.questions, found));
-  }
   for (const auto& [set, classes] : counts)
-    for (const auto& [name, count] : classes)
-      if (std::none_of(std::begin(kClasses), std::end(kClasses),
-                       [&](const PublishedClass& c) { return c.set == set && c.name == name; }))
-        warnings.push_back(
-            fmt::format("{}: expected a class of Open-VQA, found {} with {} questions", set, name,
-                        count.questions));
+    if (const auto texts = other_counts(set, classes); !texts.empty())
+      warnings.push_back(
+          fmt::format("{}: expected the numbers of questions as published, found {}: the accuracy "
+                      "is not that of the whole set",
+                      set, fmt::join(texts, ", ")));
   return warnings;
 }
 

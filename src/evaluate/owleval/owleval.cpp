@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -25,12 +26,16 @@ const ParseRule kRule = {
     .source = "arXiv 2307.02469"};
 
 JsonValue to_json(const Estimate& estimate, const char* name) {
+  const auto or_null = [](const std::optional<double>& value) {
+    return value ? JsonValue(*value) : JsonValue();
+  };
   return JsonValue::object(
-      {{name, estimate.value}, {"low", estimate.low}, {"high", estimate.high}});
+      {{name, estimate.value}, {"low", or_null(estimate.low)}, {"high", or_null(estimate.high)}});
 }
 
 std::string interval(const Estimate& estimate) {
-  return fmt::format("{:.2f} to {:.2f}", estimate.low, estimate.high);
+  if (!estimate.low || !estimate.high) return "no interval";
+  return fmt::format("{:.2f} to {:.2f}", *estimate.low, *estimate.high);
 }
 
 int64_t empty_answers(const OwlModel& model) {

@@ -88,6 +88,7 @@ struct Cluster {
 Estimate estimate(const std::vector<Cluster>& clusters, const std::string& name) {
   Cluster all;
   for (const Cluster& cluster : clusters) all = {all.sum + cluster.sum, all.count + cluster.count};
+  if (clusters.size() < 2) return {all.sum / all.count};
   const CounterRandom random(1, name);
   std::vector<double> values(kSamples);
   for (size_t sample = 0; sample < kSamples; ++sample) {

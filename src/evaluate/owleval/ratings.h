@@ -40,7 +40,8 @@ std::vector<Ratings> read_ratings(const std::vector<std::filesystem::path>& file
 struct Estimate {
   double value = 0;
   /// 95 % of 10,000 bootstrap samples of images, percentiles. Counter-based, so always the same.
-  double low = 0, high = 0;
+  /// Absent with one image.
+  std::optional<double> low = {}, high = {};
 };
 
 struct ModelRating {

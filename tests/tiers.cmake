@@ -8,7 +8,7 @@ set(LYNCEUS_FULL_LABELS simt fuzz fuzz_full fault fault_full slow slurm slurm_fu
 
 # Families of tests that take long: the whole program, other programs as judges, the kernels a second time,
 # reference cases over grids of ranks.
-set(LYNCEUS_FULL_FAMILIES "^cli\\." "^oracle\\." "\\.avx2$" "^verify\\.")
+set(LYNCEUS_FULL_FAMILIES "^cli\\." "^judge\\.evaluate$" "^oracle\\." "\\.avx2$" "^verify\\.")
 # Every reference case on one rank, some on several; the harness of `verify` itself.
 set(LYNCEUS_QUICK_TESTS verify.plain verify.1x2x1.gpipe verify.1x1x2.gpipe verify.layers.1,3
     verify.odd_heads.3x1x1 verify.turns_test verify.verify_test)

@@ -48,6 +48,7 @@ TEST(Help, NamesWhatIsThere) {
                                            {"train"},
                                            {"evaluate"},
                                            {"evaluate", "mme"},
+                                           {"compare"},
                                            {"verify"},
                                            {"doctor"},
                                            {"inspect"},

@@ -3,11 +3,11 @@ such calls (as SQLite is tested), and the n-th write of its other files. Each ti
 the run either goes on and ends like the undisturbed one, or ends with exit code 4 and one message, and the next start
 ends like the undisturbed one.
 
-    failing_calls.py LYNCEUS ROOT LIBRARY [--most N] [--stride N] [--row ROW] [--file NAME] [--seed S]
+    failing_calls.py LYNCEUS ROOT LIBRARY [--most N] [--stride N] [--row ROW] [--file NAME] [--by-turns] [--seed S]
                      [--report FILE]
 
 ENOSPC is row F8; EIO, EDQUOT, a failing fsync or rename, EINTR and short writes are row F9. --most: at most so many
-calls for each kind; --stride: only every N-th; --row, --file: only these.
+calls for each kind; --stride: only every N-th; --row, --file: only these; --by-turns: each kind on one of the ranks.
 """
 
 import argparse
@@ -68,6 +68,7 @@ def main():
         parser.add_argument(name, type=int, default=count)
     parser.add_argument("--row")
     parser.add_argument("--file")
+    parser.add_argument("--by-turns", action="store_true")
     parser.add_argument("--report")
     arguments = parser.parse_args()
     lab = Lab(arguments.lynceus, arguments.root, arguments.seed, steps=STEPS, every=1, options=SMALL)
@@ -75,10 +76,11 @@ def main():
     sweep = Sweep(lab, arguments.library)
     try:
         sweeps = [(CHECKPOINTS, kind) for kind in KINDS] + [(file, KINDS[0]) for file in OTHERS]
-        for file, (row, call, number, short, unnoticed) in sweeps:
+        for turn, (file, (row, call, number, short, unnoticed)) in enumerate(sweeps):
             if arguments.row not in (None, row) or arguments.file not in (None, file):
                 continue
-            for rank in range(RANKS if file == CHECKPOINTS else 1):
+            ranks = range(RANKS if file == CHECKPOINTS else 1)
+            for rank in [turn % len(ranks)] if arguments.by_turns else ranks:
                 # The offset makes a sweep with a stride meet other calls on each rank.
                 first = 1 + lab.random.randrange(arguments.stride)
                 for nth in range(first, first + arguments.most * arguments.stride, arguments.stride):

@@ -65,7 +65,7 @@ def cut(lab, library, names_are_synced):
     wait_until(lambda: process.poll() is not None or len(lab.steps(run)) >= after, 60)
     time.sleep(lab.random.uniform(0, 0.1))
     ranks = children(process.pid)
-    if process.poll() is not None or len(ranks) != RANKS:
+    if process.poll() is not None or len(ranks) != RANKS or not run.exists():
         process.wait()
         return False
     for pid in (process.pid, *ranks):

@@ -23,7 +23,7 @@ endfunction()
 lynceus_rounds(kill_rounds SHORT --steps 3 --phases 4 --times 2)
 lynceus_rounds(power_cuts INPUT $<TARGET_FILE:last_synced> SHORT --cuts 3)
 lynceus_rounds(failing_calls INPUT $<TARGET_FILE:failing_calls> SHORT --most 1 --stride 9
-               --file checkpoints)
+               --by-turns --file checkpoints)
 # Hanging ranks, NaNs and flipped bits have their short forms in tests/cli.
 lynceus_rounds(detector_rounds INPUT $<TARGET_FILE:failing_calls>
                SHORT --hangs 0 --stragglers 1 --nans 1 --flips 1 --launchers 2 --disks 2 --slow 1 --delay 4

@@ -51,15 +51,6 @@ Interval wilson_interval(int64_t right, int64_t of, double confidence) {
   return {right == 0 ? 0 : center - half, right == of ? 1 : center + half};
 }
 
-Interval exact_interval(int64_t right, int64_t of, double confidence) {
-  LYNCEUS_CHECK(right >= 0 && right <= of, "expected 0 <= {} <= {}", right, of);
-  const double tail = (1 - confidence) / 2;
-  const double hits = static_cast<double>(right);
-  const double misses = static_cast<double>(of - right);
-  return {right == 0 ? 0 : boost::math::ibeta_inv(hits, misses + 1, tail),
-          right == of ? 1 : boost::math::ibetac_inv(hits + 1, misses, tail)};
-}
-
 std::optional<int64_t> pairs_needed(const PairCounts& counts, double design_effect,
                                     const TestPlan& plan) {
   if (counts.only_first == counts.only_second) return std::nullopt;

@@ -33,8 +33,6 @@ double mcnemar_p(const PairCounts& counts);
 
 /// Wilson's score interval for a proportion (Wilson, 1927). [0, 1] if `of` is 0.
 Interval wilson_interval(int64_t right, int64_t of, double confidence = 0.95);
-/// The interval of Clopper and Pearson (1934), which covers with at least `confidence`.
-Interval exact_interval(int64_t right, int64_t of, double confidence = 0.95);
 
 /// Error rates of a planned test.
 struct TestPlan {

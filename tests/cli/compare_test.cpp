@@ -43,6 +43,7 @@ TEST(CompareCommand, PrintsAPageAndOneObject) {
   const io::Json whole = json.at("comparisons").at(0).at("groups").at(0);
   EXPECT_EQ(whole.at("only_first_right").integer(), 4);
   EXPECT_EQ(whole.at("only_second_right").integer(), 20);
+  EXPECT_NEAR(whole.at("first_interval").at(0).number(), 0.403832, 1e-6) << "50 of 100";
   EXPECT_NEAR(whole.at("mcnemar_p").number(), 0.001544, 1e-6);
   EXPECT_TRUE(json.at("comparisons").at(0).at("shown").boolean());
   EXPECT_EQ(json.at("paper").at(0).at("rows").size(), 17u) << "two measured, 15 of the paper";

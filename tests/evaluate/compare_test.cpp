@@ -12,14 +12,18 @@
 
 #include "core/error.h"
 #include "core/random.h"
+#include "evaluate/benchmarks/mme_files.h"
 #include "evaluate/compare/mme_score.h"
 #include "evaluate/compare/page.h"
 #include "evaluate/compare/paper_page.h"
 #include "evaluate/compare/paper_rows.h"
 #include "io/files/file.h"
+#include "io/files/json.h"
 
 namespace lynceus::evaluate {
 namespace {
+
+namespace fs = std::filesystem;
 
 using testing::AllOf;
 using testing::HasSubstr;
@@ -224,7 +228,6 @@ TEST(Compare, SeveralSystemsAreCorrectedForTheirNumber) {
 }
 
 TEST(Compare, ReadsFilesAndFoldersOfItems) {
-  namespace fs = std::filesystem;
   const fs::path folder = fs::path(testing::TempDir()) / "items";
   fs::create_directories(folder);
   const std::string row = to_json(item(1, true));
@@ -312,8 +315,20 @@ TEST(Compare, ThePaperIsBesideWhatWasMeasured) {
                                        HasSubstr("Lynx llama"), HasSubstr("1373.23")));
 }
 
+TEST(Compare, EachTaskAndClassOfTheBenchmarksHasAColumnOfThePaper) {
+  const auto tables = read_paper_tables(LYNCEUS_SOURCE_DIR "/configs/paper");
+  for (const MmeTask& task : mme_tasks())
+    EXPECT_TRUE(paper_column(tables[2], std::string(task.name))) << task.name;
+  EXPECT_EQ(mme_tasks().size() + 2, tables[2].columns.size()) << "two sums";
+  for (const auto& [file, table] : {std::pair("Open_VQA_images.jsonl", &tables[0]),
+                                    std::pair("Open_VQA_videos.jsonl", &tables[1])}) {
+    io::JsonLines rows(fs::path(LYNCEUS_SOURCE_DIR "/tests/data/openvqa") / file);
+    while (const auto row = rows.next())
+      EXPECT_TRUE(paper_column(*table, row->at("class").string())) << row->dump();
+  }
+}
+
 TEST(Compare, DamagedTablesOfThePaperAreRefused) {
-  namespace fs = std::filesystem;
   const fs::path folder = fs::path(testing::TempDir()) / "paper";
   fs::copy(LYNCEUS_SOURCE_DIR "/configs/paper", folder);
   const auto change = [&](const std::string& file, const std::string& from, const std::string& to) {

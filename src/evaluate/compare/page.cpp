@@ -8,6 +8,7 @@
 #include "core/text/units.h"
 #include "evaluate/compare/paper_page.h"
 #include "evaluate/compare/sentence.h"
+#include "evaluate/statistics.h"
 
 namespace lynceus::evaluate {
 namespace {
@@ -150,10 +151,15 @@ JsonValue group_json(const ComparedGroup& group) {
   for (const JsonValue::Member& member : figure_json(group.score).members())
     object.set(member.key, member.value);
   if (group.counts) {
-    object.set("both_right", group.counts->both);
-    object.set("only_first_right", group.counts->only_first);
-    object.set("only_second_right", group.counts->only_second);
-    object.set("both_wrong", group.counts->neither);
+    const PairCounts& counts = *group.counts;
+    object.set("first_interval",
+               interval_json(wilson_interval(counts.both + counts.only_first, group.pairs)));
+    object.set("second_interval",
+               interval_json(wilson_interval(counts.both + counts.only_second, group.pairs)));
+    object.set("both_right", counts.both);
+    object.set("only_first_right", counts.only_first);
+    object.set("only_second_right", counts.only_second);
+    object.set("both_wrong", counts.neither);
     object.set("mcnemar_p", *group.p);
   }
   object.set("design_effect", group.design_effect);

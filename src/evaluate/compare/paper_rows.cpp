@@ -129,7 +129,10 @@ std::string letters(const std::string& name) {
   std::string kept;
   for (const char c : ascii_lower(name))
     if ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9')) kept += c;
-  return kept == "actionyesno" ? "actionyn" : kept;
+  // Where the paper has another name than the benchmark.
+  if (kept == "actionyesno") return "actionyn";
+  if (kept == "poster") return "posters";
+  return kept;
 }
 
 /// Percent of right answers.

@@ -37,7 +37,7 @@ std::vector<PaperTable> read_paper_tables(const std::filesystem::path& folder);
 std::filesystem::path paper_folder();
 
 /// The column that a class or task of per-item results means; nullopt: the paper has none. Letters
-/// and digits count, case does not: "Action(Y/N)" is "Action (yes/no)".
+/// and digits count, case does not: "Action(Y/N)" is "Action (yes/no)", "posters" is "Poster".
 std::optional<size_t> paper_column(const PaperTable& table, const std::string& name);
 
 /// The figures of per-item results in the columns of a table; absent where no item is scored, and

@@ -84,15 +84,14 @@ std::vector<ComparedGroup> compare_groups(const PairedItems& paired,
   std::map<std::string, std::set<std::string>> tasks;  // of each class
   for (const ItemPair& pair : paired.pairs) tasks[pair.first->class_].insert(pair.first->task);
   std::vector<ComparedGroup> groups = {group_of("", "", [](const Item&) { return true; })};
-  for (const auto& [class_, of_class] : tasks) {
+  for (const auto& of_class : tasks) {
+    const std::string& name = of_class.first;
     if (tasks.size() > 1)
-      groups.push_back(
-          group_of(class_, "", [&](const Item& item) { return item.class_ == class_; }));
-    if (of_class.size() < 2) continue;
-    for (const std::string& task : of_class)
-      groups.push_back(group_of(class_, task, [&](const Item& item) {
-        return item.class_ == class_ && item.task == task;
-      }));
+      groups.push_back(group_of(name, "", [&](const Item& item) { return item.class_ == name; }));
+    if (of_class.second.size() < 2) continue;
+    for (const std::string& task : of_class.second)
+      groups.push_back(group_of(
+          name, task, [&](const Item& item) { return item.class_ == name && item.task == task; }));
   }
   return groups;
 }

@@ -7,6 +7,9 @@
 //                over; other tokens fill the next n beams
 //   finished     at most n, those with the best scores: sum / length^length_penalty
 //   done         early_stopping; at max_new_tokens, when the open beams are offered to the finished
+//
+// Beams that no token may follow disappear, so fewer than n may be live; transformers fills the
+// places with beams of score −1e9 or −inf there.
 #pragma once
 
 #include <cstdint>

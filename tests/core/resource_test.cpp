@@ -51,7 +51,7 @@ TEST(ShippedConfigs, AreNamedWhereANameIsUnknown) {
     FAIL() << "no error";
   } catch (const UsageError& error) {
     EXPECT_THAT(error.what(), AllOf(StartsWith("tinny: config file cannot be read: "),
-                                    HasSubstr("did you mean tiny? The shipped configs are model/"),
+                                    HasSubstr("did you mean tiny? The shipped configs are "),
                                     HasSubstr("stage/pretrain-224")));
   }
 }

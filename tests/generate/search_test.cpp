@@ -95,7 +95,13 @@ TEST(SearchTest, GreedyTakesTheLargestAndAddsUpItsLogProbabilities) {
   }
   EXPECT_EQ(answer.tokens, tokens);
   EXPECT_NEAR(answer.sum, sum, 1e-5);
-  EXPECT_NEAR(answer.score, sum / static_cast<double>(answer.length), 1e-6);
+  EXPECT_FALSE(answer.ended);
+  EXPECT_EQ(answer.length, 31);  // with BOS
+  EXPECT_NEAR(answer.score, sum / 31, 1e-6);
+
+  settings.length = "hf";
+  Search without_bos(settings, model.vocabulary(), 0);
+  EXPECT_EQ(decode(without_bos, model).at(0).length, 30);
 }
 
 TEST(SearchTest, SaysWhatItWantsLogitsOf) {
@@ -187,6 +193,18 @@ TEST(SearchTest, RefusesLogitsThatAreNotFinite) {
       }
     }
   }
+}
+
+TEST(SearchTest, OfEqualScoresTheLaterComesFirst) {
+  Settings settings;
+  settings.max_new_tokens = 1;
+  settings.num_beams = 2;
+  settings.num_return_sequences = 2;
+  Search search(settings, {5, 1, 2}, 0);
+  search.advance(std::vector<float>{1, 0, 0, 0, 1});
+  const std::vector<Search::Answer> answers = search.answers();
+  EXPECT_THAT(answers.at(0).tokens, ElementsAre(4));
+  EXPECT_THAT(answers.at(1).tokens, ElementsAre(0));
 }
 
 /// Rows of [PAD] and of a vocabulary that was padded are −inf.

@@ -59,12 +59,16 @@ class LiveSequences {
   std::vector<std::vector<int32_t>> sequences_{{}};
 };
 
-inline std::vector<Search::Answer> decode(Search& search, const TableModel& model) {
+/// `steps`: number of calls of advance().
+inline std::vector<Search::Answer> decode(Search& search, const TableModel& model,
+                                          int64_t* steps = nullptr) {
   LiveSequences live;
-  while (!search.done()) {
+  int64_t count = 0;
+  for (; !search.done(); ++count) {
     search.advance(live.logits(model));
     live.follow(search);
   }
+  if (steps != nullptr) *steps = count;
   return search.answers();
 }
 

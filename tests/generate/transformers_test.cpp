@@ -1,6 +1,6 @@
-// Answers equal those of Hugging Face transformers 4.28.1 (lynx) and 4.38.2 (hf), token for token:
-// random settings of greedy decoding, beam search, sampling and beam sampling on small models of
-// random numbers. tests/oracle/make_searches.py made the files.
+// Answers and the number of steps equal those of Hugging Face transformers 4.28.1 (lynx) and 4.38.2
+// (hf), token for token: random settings of greedy decoding, beam search, sampling and beam
+// sampling on small models of random numbers. tests/oracle/make_searches.py made the files.
 #include <gmock/gmock.h>
 
 #include <map>
@@ -54,7 +54,9 @@ TEST_P(TransformersTest, GivesTheSameAnswers) {
         table.at("vocab_size").integer(), static_cast<uint64_t>(table.at("seed").integer()),
         static_cast<int32_t>(run.at("eos").integer()), table.at("eos_bonus").number()};
     Search search(settings, model.vocabulary(), static_cast<uint64_t>(run.at("row").integer()));
-    const std::vector<Search::Answer> answers = decode(search, model);
+    int64_t steps = 0;
+    const std::vector<Search::Answer> answers = decode(search, model, &steps);
+    EXPECT_EQ(steps, run.at("steps").integer());
     const std::vector<io::Json> expected = run.at("answers").elements();
     ASSERT_EQ(answers.size(), expected.size());
     for (size_t i = 0; i < expected.size(); ++i) {

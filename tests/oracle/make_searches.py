@@ -115,7 +115,7 @@ class Draws:
 
 
 def generate(run, noise):
-    """The answers of one row."""
+    """The answers of one row, and the number of steps that they took."""
     settings, table = run["settings"], run["table"]
     lynx = run["length"] == "lynx"
     model = TableModel(table, 1 if lynx else 0, noise)
@@ -147,7 +147,7 @@ def generate(run, noise):
         if settings["num_beams"] > 1:
             answer["score"] = float(result.sequences_scores[i])
         answers.append(answer)
-    return answers
+    return answers, len(result.scores)
 
 
 def random_run(choose, number, length):
@@ -185,7 +185,7 @@ def random_run(choose, number, length):
         "length": length,
         "row": choose.randrange(1000),
         "eos": pick([EOS, EOS, EOS, EOS, -1]),
-        "table": {"vocab_size": size, "seed": number, "eos_bonus": pick([-1.0, 0.0, 1.5, 3.0])},
+        "table": {"vocab_size": size, "seed": number, "eos_bonus": pick([-1.0, 0.0, 1.5, 2.5, 3.0])},
         "settings": settings,
     }
 
@@ -199,13 +199,14 @@ def main(path):
     kept, left_out = [], 0
     for number in range(300):
         run = random_run(choose, number, length)
-        answers = generate(run, 0.0)
+        answers, steps = generate(run, 0.0)
         for noise in (1e-5, -1e-5):
-            if [a["tokens"] for a in generate(run, noise)] != [a["tokens"] for a in answers]:
+            others, other_steps = generate(run, noise)
+            if [a["tokens"] for a in others] != [a["tokens"] for a in answers] or other_steps != steps:
                 left_out += 1
                 break
         else:
-            kept.append({**run, "answers": answers})
+            kept.append({**run, "steps": steps, "answers": answers})
     with open(path, "w", encoding="utf-8") as out:
         out.write('{"transformers": "%s", "runs": [\n' % version)
         out.write(",\n".join(json.dumps(run, separators=(",", ":")) for run in kept) + "\n]}\n")

@@ -126,7 +126,7 @@ inline Runtime make_runtime(const Options& options, std::unique_ptr<parallel::Co
   const Stream stream = test_stream(rank == nullptr ? 0 : std::atoi(rank));
   Runtime rt(stream, parallel::make_grid(options.grid, std::move(world), stream));
   rt.overlap = options.overlap;
-  rt.overlap.tensor_rows = 16;  // the batches are small
+  rt.overlap.tensor_rows = 1;  // the batches are small
   return rt;
 }
 

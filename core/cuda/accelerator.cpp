@@ -101,8 +101,8 @@ bool is_done(cudaError_t status) {
   return true;
 }
 
-/// Each stream gets a hardware queue of its own; with the default of eight, work of one stream may
-/// wait behind work of another (CUDA C Programming Guide, environment variables).
+/// Each stream gets a hardware queue of its own. The default is eight queues: streams that share
+/// one wait for each other (CUDA C Programming Guide, environment variables).
 void set_connections() {
   static const int done = setenv("CUDA_DEVICE_MAX_CONNECTIONS", "32", /*overwrite=*/0);
   static_cast<void>(done);

@@ -21,7 +21,7 @@ namespace {
 
 static_assert(NCCL_VERSION_CODE >= NCCL_VERSION(2, 18, 1), "NCCL 2.18 or newer is needed");
 
-/// Enough for the links of a node; more would take multiprocessors from the products beside.
+/// Enough for the links of a node; more would slow the products that run at the same time.
 constexpr int kMaxCtas = 16;
 
 using accelerator::Queue;

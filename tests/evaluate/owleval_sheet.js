@@ -40,7 +40,7 @@ const stored = {};
 function open() {
   const byId = { data: new Element("script") };
   byId.data.textContent = data;
-  for (const id of ["items", "rater", "save", "todo", "progress", "rules"]) byId[id] = new Element(id);
+  for (const id of ["items", "rater", "save", "needed", "progress", "rules"]) byId[id] = new Element(id);
   const boxes = {};
   const make = (name) => new Proxy(new Element(name), {
     set(target, key, value) {

@@ -1,5 +1,5 @@
 // The results of the paper (arXiv 2307.02469) as it reports them, from configs/paper/*.csv. They
-// were not measured here: other prompts, decoding and judge may lie behind them.
+// were not measured here: their prompts, decoding and judge may differ.
 #pragma once
 
 #include <cstdint>

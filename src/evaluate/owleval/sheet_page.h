@@ -43,7 +43,7 @@ legend { font-weight: 600; padding: 0 .4rem; }
 <label>Your name <input type="text" id="rater" autocomplete="off"></label>
 <span id="progress"></span>
 <button id="save" disabled>Save the filled sheet</button>
-<span id="todo" class="number"></span>
+<span id="needed" class="number"></span>
 </div></header>
 <main>
 <p>Give each answer a score from 1 (worst) to 5 (best). First look whether the answer is correct, then
@@ -157,11 +157,11 @@ function showProgress() {
   }
   document.getElementById("progress").textContent =
     `${rated} of ${data.items.length} questions rated, ${ties()} of ${data.most_ties} ties used`;
-  const todo = [];
-  if (rated < data.items.length) todo.push("rate all questions");
-  if (!state.rater) todo.push("enter your name");
-  save.disabled = todo.length > 0;
-  document.getElementById("todo").textContent = todo.length ? "To save: " + todo.join(", ") : "";
+  const needed = [];
+  if (rated < data.items.length) needed.push("rate all questions");
+  if (!state.rater) needed.push("enter your name");
+  save.disabled = needed.length > 0;
+  document.getElementById("needed").textContent = needed.length ? "To save: " + needed.join(", ") : "";
 }
 save.addEventListener("click", () => {
   const filled = { format: data.format, version: 1, sheet: data.sheet, seed: data.seed,

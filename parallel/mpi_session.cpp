@@ -1,6 +1,10 @@
 #include "parallel/mpi_session.h"
 
+#include <dlfcn.h>
+
 #include <cstdlib>
+#include <filesystem>
+#include <string_view>
 
 #include "core/check.h"
 #include "core/fault.h"
@@ -10,6 +14,42 @@
 #include "parallel/mpi_communicator.h"
 
 namespace lynceus::parallel {
+namespace {
+
+bool is_open_mpi() {
+  char version[MPI_MAX_LIBRARY_VERSION_STRING] = "";
+  int length = 0;
+  return MPI_Get_library_version(version, &length) == MPI_SUCCESS &&
+         std::string_view(version).starts_with("Open MPI");
+}
+
+/// Whether Open MPI has plug-ins for Slurm's own PMI. Also true if its plug-ins are not found: they
+/// may be a part of the library.
+bool has_slurm_pmi() {
+  namespace fs = std::filesystem;
+  Dl_info library{};
+  if (dladdr(reinterpret_cast<void*>(&MPI_Init_thread), &library) == 0) return true;
+  std::error_code unknown;
+  const fs::path folder = fs::canonical(library.dli_fname, unknown).parent_path();
+  bool has_plugins = false;
+  for (const char* plugins : {"openmpi", "openmpi3", "openmpi/lib/openmpi", "openmpi/lib/openmpi3"})
+    for (const auto& entry : fs::directory_iterator(folder / plugins, unknown)) {
+      const std::string name = entry.path().filename();
+      if (name == "mca_pmix_s1.so" || name == "mca_pmix_s2.so") return true;
+      has_plugins = has_plugins || name.starts_with("mca_");
+    }
+  return !has_plugins;
+}
+
+/// Lets Open MPI start a task of srun as a world of its own where it would end it with exit code 1
+/// and a page of text. Whether there are other tasks is checked then: lost_world().
+void start_without_pmi_of_slurm() {
+  if (!is_open_mpi() || !lacks_pmi_of_slurm(process_environment(), has_slurm_pmi())) return;
+  unsetenv("SLURM_NODELIST");
+  setenv("OMPI_MCA_ess_singleton_isolated", "1", /*overwrite=*/0);
+}
+
+}  // namespace
 
 MpiSession::MpiSession(int* argc, char*** argv) {
   LYNCEUS_CHECK(!mpi_is_running(), "MPI may be started only once, by main()");
@@ -18,6 +58,7 @@ MpiSession::MpiSession(int* argc, char*** argv) {
     setenv("OMPI_MCA_ess_singleton_isolated", "1", /*overwrite=*/0);
   // Shared file pointers are not used; their shared-memory component warns if /tmp is small.
   setenv("OMPI_MCA_sharedfp", "^sm", /*overwrite=*/0);
+  start_without_pmi_of_slurm();
   LYNCEUS_FAULT_POINT("mpi.start");
   int provided = MPI_THREAD_SINGLE;
   // A second thread saves checkpoints. Others decode images and renew the lease; they never call

@@ -73,6 +73,15 @@ bool is_launched(const Environment& environment) {
          !several_tasks(environment).empty();
 }
 
+bool lacks_pmi_of_slurm(const Environment& environment, bool has_slurm_pmi) {
+  for (const char* name : {"SLURM_STEP_ID", "SLURM_NODELIST"})
+    if (environment(name) == nullptr) return false;
+  for (const char* name : {kOwnSize, "OMPI_MCA_orte_hnp_uri", "OMPI_MCA_orte_local_daemon_uri",
+                           "PMIX_NAMESPACE", "PMIX_RANK"})
+    if (environment(name) != nullptr) return false;
+  return !has_slurm_pmi || environment("PMI_RANK") == nullptr;
+}
+
 std::string lost_world(const Environment& environment, int world_size) {
   if (world_size != 1) return "";
   const std::string source = several_tasks(environment);

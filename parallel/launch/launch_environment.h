@@ -18,6 +18,11 @@ Environment process_environment();
 /// a shell are not ranks.
 bool is_launched(const Environment& environment);
 
+/// Whether Open MPI would end this process while it starts: it takes a task of srun, which its
+/// variables SLURM_STEP_ID and SLURM_NODELIST show, for one of its own ranks, but srun offers no
+/// PMI that it has. `has_slurm_pmi`: it was built with Slurm's PMI-1 or PMI-2.
+bool lacks_pmi_of_slurm(const Environment& environment, bool has_slurm_pmi);
+
 /// One sentence with the cure if MPI has a world of one rank although the launcher started several
 /// tasks; empty: both agree, or no launcher is known.
 std::string lost_world(const Environment& environment, int world_size);

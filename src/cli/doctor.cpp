@@ -12,7 +12,7 @@ namespace lynceus::cli {
 namespace {
 
 constexpr const char* kHelp =
-    R"(usage: lynceus doctor [--quick] [--json] [--run DIR] [OPTIONS OF train]...
+    R"(usage: lynceus doctor [--quick] [--json] [--allow-warnings] [--run DIR] [OPTIONS OF train]...
 
 Checks the machine before a run spends node-hours on it, on the ranks that --ranks N, mpirun or srun
 started: the launch, cores, limits, clocks, GPUs, the network between the ranks, and with --run or
@@ -24,7 +24,8 @@ with what the model needs. Each finding has one remedy. Nothing is changed.
   mpirun -n 8 lynceus doctor --config lynx-7b --config pretrain-224 --run runs/stage1 --json
 
 Exit codes as those of monitoring plug-ins: 0 all ok, 1 a warning, 2 something critical, 3 a check could
-not be made, or wrong usage. --quick takes at most 10 seconds, without it at most a minute.
+not be made, or wrong usage. With --allow-warnings a warning ends with 0: a script that trains only after
+exit code 0 is then safe, however a check may fail. --quick takes at most 10 seconds, without it at most a minute.
 
 )";
 
@@ -34,12 +35,14 @@ constexpr auto kUnknown = static_cast<ExitCode>(3);
 struct DoctorConfig {
   bool quick = false;
   bool json = false;
+  bool allow_warnings = false;
   std::string output;
 
   template <typename Visitor>
   void visit(Visitor& v) {
     v.field("quick", quick, "small messages and files only");
     v.field("json", json, "print one JSON object in place of the table");
+    v.field("allow-warnings", allow_warnings, "exit code 0 if nothing is worse than a warning");
     v.field("output", output,
             "folder whose file system is checked; empty: that of --run, if it is given");
   }
@@ -100,6 +103,8 @@ ExitCode examine(parallel::Communicator& world, const Arguments& arguments) {
       for (const std::string& text : table_of(report)) fmt::print("{}\n", text);
     std::fflush(stdout);
   }
+  if (settings.doctor.allow_warnings && report.verdict() == doctor::Verdict::kWarning)
+    return ExitCode::kDone;
   return static_cast<ExitCode>(doctor::plugin_code(report.verdict()));
 }
 
@@ -111,8 +116,6 @@ ExitCode run_doctor(const Arguments& arguments) {
     return examine(*world, arguments);
   } catch (const parallel::AgreedError& error) {
     throw parallel::AgreedError(kUnknown, error.what());
-  } catch (const Error& error) {
-    throw Error(kUnknown, error.what());
   }
 }
 

@@ -10,6 +10,7 @@
 #include <cstring>
 #include <memory>
 #include <optional>
+#include <string_view>
 #include <system_error>
 
 #include "cli/command.h"
@@ -32,6 +33,8 @@
 
 namespace lynceus::cli {
 namespace {
+
+constexpr auto kDoctorUnknown = static_cast<ExitCode>(3);
 
 struct Command {
   const char* name;
@@ -146,6 +149,8 @@ int guarded(int argc, char** argv) {
   std::optional<MpiSession> session;
   std::unique_ptr<parallel::Communicator> world;
   const auto fail = [&](ExitCode code, const char* kind, const char* what) {
+    // Of doctor, 1 means a warning.
+    if (argc > 1 && std::string_view(argv[1]) == "doctor") code = kDoctorUnknown;
     const std::string who =
         world == nullptr || world->size() == 1 ? "" : fmt::format("rank {}: ", world->rank());
     fmt::print(stderr, "lynceus: {}{}{}\n", who, kind, what);

@@ -75,5 +75,22 @@ TEST(LaunchEnvironment, MpirunInsideAStepOfSlurmKnowsItsWorld) {
   EXPECT_TRUE(is_launched(of(variables)));
 }
 
+TEST(LaunchEnvironment, SrunWithoutPmixHasNoPmiForOpenMpi) {
+  const Variables task = {{"SLURM_STEP_ID", "0"}, {"SLURM_NODELIST", "n1"}};
+  const auto with = [&](const char* name) {
+    Variables variables = task;
+    variables[name] = "1";
+    return of(variables);
+  };
+  EXPECT_TRUE(lacks_pmi_of_slurm(of(task), false));
+  EXPECT_TRUE(lacks_pmi_of_slurm(of(task), true)) << "srun --mpi=none";
+  EXPECT_TRUE(lacks_pmi_of_slurm(with("PMI_RANK"), false)) << "srun --mpi=pmi2";
+  EXPECT_FALSE(lacks_pmi_of_slurm(with("PMI_RANK"), true));
+  EXPECT_FALSE(lacks_pmi_of_slurm(with("PMIX_RANK"), false)) << "srun --mpi=pmix";
+  EXPECT_FALSE(lacks_pmi_of_slurm(with("OMPI_COMM_WORLD_SIZE"), false)) << "mpirun in a step";
+  EXPECT_FALSE(lacks_pmi_of_slurm(of({{"SLURM_NODELIST", "n1"}}), false)) << "a batch script";
+  EXPECT_FALSE(lacks_pmi_of_slurm(of({}), false));
+}
+
 }  // namespace
 }  // namespace lynceus::parallel

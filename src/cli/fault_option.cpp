@@ -14,6 +14,13 @@ constexpr std::string_view kOption = "--fault";
 
 bool take_faults(const std::string& command, Arguments* arguments) {
   std::vector<fault::Plan> plans;
+  const bool wants_help = take_fault_plans(command, arguments, &plans);
+  if (!plans.empty()) fault::arm(plans);
+  return wants_help;
+}
+
+bool take_fault_plans(const std::string& command, Arguments* arguments,
+                      std::vector<fault::Plan>* plans) {
   bool wants_help = false;
   for (size_t i = 0; i < arguments->size() && (*arguments)[i] != "--";) {
     const std::string argument = (*arguments)[i];
@@ -32,11 +39,10 @@ bool take_faults(const std::string& command, Arguments* arguments) {
       wants_help = true;
     else
       for (fault::Plan& plan : fault::parse_plans(text, "--fault"))
-        plans.push_back(std::move(plan));
+        plans->push_back(std::move(plan));
     const auto at = arguments->begin() + static_cast<std::ptrdiff_t>(i);
     arguments->erase(at, at + (joined ? 1 : 2));
   }
-  if (!plans.empty()) fault::arm(plans);
   return wants_help;
 }
 

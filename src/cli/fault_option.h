@@ -3,8 +3,10 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "cli/command.h"
+#include "core/fault.h"
 
 namespace lynceus::cli {
 
@@ -12,5 +14,9 @@ namespace lynceus::cli {
 /// `help`: the caller prints fault::fault_help() and ends. UsageError for an unknown point or
 /// action, and for another command than train and prepare.
 bool take_faults(const std::string& command, Arguments* arguments);
+
+/// The same without arming them: adds them to `plans`.
+bool take_fault_plans(const std::string& command, Arguments* arguments,
+                      std::vector<fault::Plan>* plans);
 
 }  // namespace lynceus::cli

@@ -4,7 +4,10 @@
 #include <filesystem>
 
 #include "cli/command.h"
+#include "cli/fault_option.h"
+#include "cli/train_options.h"
 #include "core/config/config.h"
+#include "core/fault.h"
 #include "parallel/launch/launch_environment.h"
 #include "slurm/batch_text.h"
 #include "slurm/shell.h"
@@ -19,7 +22,7 @@ constexpr const char* kHelp =
     R"(usage: lynceus submit [--OPTION VALUE]... [-- OPTION-OF-TRAIN...]
 
 Submits a run to Slurm: writes the text of the job to RUN/job.sbatch and calls sbatch. What follows --
-is passed to `lynceus train` on all ranks; --run is added. The job asks for a checkpoint before its time
+is passed to `lynceus train` on all ranks; --run is added. It is checked before anything is submitted. The job asks for a checkpoint before its time
 ends, and puts itself back into the queue until the run is finished or an error needs a person. Values
 of a site can stand in an INI file: --config site.ini.
 
@@ -43,6 +46,25 @@ std::string this_program() {
   return relative.empty() || relative.string().starts_with("..") ? path : relative;
 }
 
+/// UsageError if `lynceus train` would refuse the options of a job, which would wait in the queue
+/// for that. A warning where nothing is submitted, and for an image, which may have other configs.
+void check_options_of_train(const slurm::SubmitConfig& config,
+                            const std::vector<std::string>& training) {
+  for (Arguments arguments : slurm::training_lines(config, training)) try {
+      std::vector<fault::Plan> of_the_job;
+      const bool asks_for_page = take_fault_plans("train", &arguments, &of_the_job);
+      TrainOptions options;
+      const CommandLine line = options.read(arguments);
+      if (asks_for_page || line.help || line.print_config)
+        throw UsageError("expected options of a run, found one that prints a page");
+    } catch (const UsageError& error) {
+      const std::string text =
+          fmt::format("submit: `lynceus train` refuses the options of the job: {}", error.what());
+      if (config.container.empty() && !config.dry_run) throw UsageError(text);
+      fmt::print(stderr, "warning: {}\n", text);
+    }
+}
+
 /// The words after --.
 std::vector<std::string> check_training(const slurm::SubmitConfig& config, const CommandLine& line,
                                         ConfigFaults* faults) {
@@ -54,6 +76,8 @@ std::vector<std::string> check_training(const slurm::SubmitConfig& config, const
     faults->expect(slurm::fits_script(word), "submit", "options without control characters", word);
     faults->expect(word != "--run" && !word.starts_with("--run="), "submit",
                    "--run before --, where it belongs to submit", word);
+    faults->expect(word != "--ranks" && !word.starts_with("--ranks="), "submit",
+                   "--nodes and --ranks-per-node before --: the job starts the ranks", word);
   }
   return line.positionals;
 }
@@ -88,6 +112,7 @@ ExitCode run_submit(const Arguments& arguments) {
   config.check(&faults);
   const std::vector<std::string> training = check_training(config, line, &faults);
   faults.raise();
+  check_options_of_train(config, training);
   const std::string text = slurm::batch_text(config, training);
   if (config.dry_run) {
     print_dry(config, text);

@@ -1,14 +1,11 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <filesystem>
-#include <system_error>
-
 #include "cli/command.h"
 #include "cli/page.h"
 #include "cli/runtime.h"
+#include "cli/train_options.h"
 #include "core/log.h"
-#include "core/resource.h"
 #include "parallel/agreement.h"
 #include "parallel/mpi_session.h"
 #include "train/run/trainer.h"
@@ -46,22 +43,6 @@ exit code 124. Start the same command again to continue.
 
 )";
 
-/// Without any of these keys the model would be a LLaMA-7B with random values.
-void expect_model(const ConfigReader& reader, const std::string& run) {
-  for (const char* key : {"model.weights", "model.hidden_size", "model.intermediate_size",
-                          "model.num_layers", "model.num_heads"})
-    if (reader.origin(key) != "default") return;
-  const std::string earlier = run + "/config.ini";
-  std::error_code ignored;
-  throw UsageError(
-      "train: expected a model, found none: --config NAME names a shipped one ({}) or a file, "
-      "--model.weights the LLM's weights{}",
-      fmt::join(shipped_configs("model"), ", "),
-      std::filesystem::is_regular_file(earlier, ignored)
-          ? fmt::format("; --config {} is what the run {} has used", earlier, run)
-          : "");
-}
-
 /// What suits GPUs where the user has not decided; it is in config.ini with this origin.
 void settle_defaults(const Runtime& rt, const DeviceConfig& device, ConfigReader* reader) {
   const bool on_gpus = !rt.stream.device().is_cpu();
@@ -82,31 +63,17 @@ void settle_defaults(const Runtime& rt, const DeviceConfig& device, ConfigReader
 }  // namespace
 
 ExitCode run_train(const Arguments& arguments) {
-  train::RunConfig config;
-  DeviceConfig device;
-  ConfigReader reader;
-  reader.add(device);
-  reader.add(config);
+  TrainOptions options;
   const auto world = parallel::make_world();
   CommandLine line;
-  parallel::agree(*world, [&] {
-    line = reader.read(arguments, [&](ConfigFaults* faults) {
-      device.check(faults);
-      config.check(faults);
-    });
-    reader.check_keys("allow-change", config.options.allow_change);
-    if (!line.help && !line.positionals.empty())
-      throw UsageError("train: unexpected argument '{}'; options begin with --",
-                       line.positionals.front());
-    if (!line.help && !line.print_config) expect_model(reader, config.options.run);
-  });
-  if (print_page(line, kHelp, reader, *world)) return ExitCode::kDone;
-  log::set_up(world->rank(), world->size(), config.log.level);
-  const Runtime rt = make_runtime(config.parallel, device);
+  parallel::agree(*world, [&] { line = options.read(arguments); });
+  if (print_page(line, kHelp, options.reader, *world)) return ExitCode::kDone;
+  log::set_up(world->rank(), world->size(), options.config.log.level);
+  const Runtime rt = make_runtime(options.config.parallel, options.device);
   log::info("computing on {}", describe(rt));
   log_cores(*world);
-  settle_defaults(rt, device, &reader);
-  return train::train(rt, &config, &reader);
+  settle_defaults(rt, options.device, &options.reader);
+  return train::train(rt, &options.config, &options.reader);
 }
 
 }  // namespace lynceus::cli

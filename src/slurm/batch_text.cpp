@@ -155,6 +155,20 @@ std::vector<std::string> default_training(JobKind kind) {
   return {"--config", "lynx-vicuna-7b", "--config", "pretrain-224"};
 }
 
+std::vector<std::vector<std::string>> training_lines(const SubmitConfig& config,
+                                                     const std::vector<std::string>& training) {
+  std::vector<std::vector<std::string>> lines;
+  const auto add = [&](const std::vector<std::string>& more) {
+    lines.push_back(training);
+    lines.back().insert(lines.back().end(), more.begin(), more.end());
+  };
+  for (const std::string& stage : config.stages()) add({"--config", stage});
+  for (const std::string& variant : config.variants()) add({"--config", variant});
+  if (config.kind() == JobKind::kScaling) add({"--stop-after", std::to_string(config.sweep_steps)});
+  if (lines.empty()) add({});
+  return lines;
+}
+
 std::string batch_text(const SubmitConfig& config, const std::vector<std::string>& training) {
   const Description description = describe(config.kind());
   return fmt::format(kHead, description.what, description.how, config.signal_seconds) +

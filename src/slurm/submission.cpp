@@ -99,7 +99,7 @@ void submit(const SubmitConfig& config, const std::string& text,
   if (error) throw IoError("{}: {}", config.run, error.message());
   const std::string file = job_file(config);
   io::atomic_write_text(file, text);
-  std::string previous;
+  std::string previous, ids;
   for (const Submission& submission : submissions(config)) {
     std::vector<std::string> command = {"sbatch"};
     for (std::string& word : sbatch_arguments(submission, file, previous))
@@ -109,6 +109,8 @@ void submit(const SubmitConfig& config, const std::string& text,
     if (answer.code != 0 || previous.empty())
       throw IoError("submit: sbatch refused {} (exit code {}): {}", submission.what, answer.code,
                     answer.text);
+    ids += previous + "\n";
+    io::atomic_write_text(config.run + "/" + kJobIdsName, ids);
     submitted(submission, previous);
   }
 }

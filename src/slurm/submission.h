@@ -24,9 +24,12 @@ std::vector<Submission> submissions(const SubmitConfig& config);
 std::vector<std::string> sbatch_arguments(const Submission& submission, const std::string& file,
                                           const std::string& previous);
 
-/// Writes the text to RUN/job.sbatch and submits it as often as needed; calls `submitted` with each
-/// job's id. IoError with the words of sbatch if it refuses: jobs that were submitted before stay.
-/// UsageError if there is no sbatch.
+/// The ids of the jobs of the last submission, one on a line: in RUN, for `lynceus status`.
+constexpr const char* kJobIdsName = "job.ids";
+
+/// Writes the text to RUN/job.sbatch and submits it as often as needed; writes RUN/job.ids; calls
+/// `submitted` with each job's id. IoError with the words of sbatch if it refuses: jobs that were
+/// submitted before stay. UsageError if there is no sbatch.
 void submit(const SubmitConfig& config, const std::string& text,
             const std::function<void(const Submission&, const std::string& id)>& submitted);
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <optional>
 #include <regex>
 
 #include "core/resource.h"
@@ -41,6 +42,17 @@ void check_configs(ConfigFaults* faults, const char* key, const std::vector<std:
   }
 }
 
+/// Of a time limit as sbatch reads it: M, M:S, H:M:S, D-H, D-H:M, D-H:M:S. nullopt: it is none.
+std::optional<int64_t> seconds_of(const std::string& time) {
+  static const std::regex kTime(
+      R"((?:(\d{1,6})-(\d{1,6})(?::(\d\d))?(?::(\d\d))?)|(?:(\d{1,6}):(\d\d):(\d\d))|(?:(\d{1,9})(?::(\d\d))?))");
+  std::smatch part;
+  if (!std::regex_match(time, part, kTime)) return std::nullopt;
+  const auto number = [&](size_t i) { return part[i].matched ? std::stoll(part[i]) : 0; };
+  return 86400 * number(1) + 3600 * (number(2) + number(5)) +
+         60 * (number(3) + number(6) + number(8)) + number(4) + number(7) + number(9);
+}
+
 }  // namespace
 
 void SubmitConfig::check(ConfigFaults* faults) const {
@@ -53,18 +65,25 @@ void SubmitConfig::check(ConfigFaults* faults) const {
     faults->expect(option.starts_with("--"), "sbatch", "an option of sbatch, as --qos=long",
                    fmt::format("'{}'", option));
   }
-  static const std::regex kTime(
-      R"(\d+|\d+:\d\d|\d+:\d\d:\d\d|\d+-\d+|\d+-\d+:\d\d|\d+-\d+:\d\d:\d\d)");
-  faults->expect(std::regex_match(time, kTime), "time", "minutes, HOURS:MM:SS or DAYS-HH:MM:SS",
+  faults->expect(seconds_of(time).has_value(), "time", "minutes, HOURS:MM:SS or DAYS-HH:MM:SS",
                  fmt::format("'{}'", time));
   faults->at_least("signal-seconds", signal_seconds, 1);
   faults->within("signal-seconds", signal_seconds, 1, 65535);  // of Slurm
+  if (const auto limit = seconds_of(time); limit && *limit > 0)
+    faults->expect(
+        signal_seconds < *limit, "signal-seconds",
+        fmt::format("less than the {} s of --time {}: a step, a save and 2 minutes", *limit, time),
+        signal_seconds);
   faults->at_least("ranks-per-node", ranks_per_node, 1);
   faults->at_least("cores-per-rank", cores_per_rank, 1);
   faults->at_least("gpus-per-node", gpus_per_node, 0);
   faults->at_least("sweep-steps", sweep_steps, 1);
   faults->expect(!run.empty(), "run", "a folder", std::string("none"));
   check_script(faults, "run", run);
+  faults->expect(
+      run.find('\\') == std::string::npos, "run",
+      "a folder without \\, which means something to Slurm in the name of a job's output",
+      fmt::format("'{}'", run));
   check_script(faults, "interface", interface);
   check_script(faults, "container", container);
   check_script(faults, "program", program);
@@ -73,6 +92,11 @@ void SubmitConfig::check(ConfigFaults* faults) const {
   for (const std::string& count : node_counts())
     faults->expect(std::regex_match(count, std::regex("[1-9][0-9]{0,5}")), "nodes",
                    "a number of nodes, or several with commas", fmt::format("'{}'", nodes));
+  std::vector<std::string> counts = node_counts();
+  std::sort(counts.begin(), counts.end());
+  faults->expect(std::adjacent_find(counts.begin(), counts.end()) == counts.end(), "nodes",
+                 "different numbers, which become the names of their runs",
+                 fmt::format("'{}'", nodes));
   faults->within("spare-nodes", spare_nodes, 0, 999);
   faults->expect(spare_nodes == 0 || (node_counts().size() == 1 && array.empty()), "spare-nodes",
                  "one run or stages", array.empty() ? "several numbers of nodes" : "an array");

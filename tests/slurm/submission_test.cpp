@@ -55,6 +55,28 @@ TEST(SubmitConfig, RefusesWhatCannotStandInTheTextAllTogether) {
     EXPECT_THAT(faults, HasSubstr(key));
 }
 
+TEST(SubmitConfig, RefusesASignalThatIsNotBeforeTheTimeLimit) {
+  SubmitConfig config;
+  config.signal_seconds = 600;
+  for (const char* time : {"10", "9:59", "0:10:00", "0-0:10", "0-0:10:00"}) {
+    config.time = time;
+    EXPECT_THAT(faults_of(config), HasSubstr("signal-seconds: expected less than")) << time;
+  }
+  for (const char* time : {"11", "10:01", "0:10:01", "0-1", "0-0:11", "0-0:10:01", "1-0", "0"}) {
+    config.time = time;  // 0: no limit
+    EXPECT_EQ(faults_of(config), "") << time;
+  }
+}
+
+TEST(SubmitConfig, RefusesABackslashInTheRunAndEqualNumbersOfNodes) {
+  SubmitConfig config;
+  config.run = R"(runs\a)";
+  EXPECT_THAT(faults_of(config), HasSubstr("run: expected a folder without \\"));
+  config.run = "runs/a";
+  config.nodes = "1,2,1";
+  EXPECT_THAT(faults_of(config), HasSubstr("nodes: expected different numbers"));
+}
+
 TEST(SubmitConfig, RefusesConfigsThatAreMissingOrWouldShareARun) {
   SubmitConfig config;
   config.stage = "pretrain-224,no-such-config";
@@ -138,6 +160,7 @@ TEST_F(SbatchStandIn, WritesTheTextAndReadsTheId) {
   EXPECT_THAT(submitted(), ElementsAre("12"));
   EXPECT_EQ(io::read_text(fs::path(config_.run) / "job.sbatch"), "the text\n");
   EXPECT_EQ(io::read_text(fs::path(config_.run) / "seen"), "the text\n");
+  EXPECT_EQ(io::read_text(fs::path(config_.run) / "job.ids"), "12\n");
 }
 
 TEST_F(SbatchStandIn, ChainsStages) {
@@ -145,6 +168,7 @@ TEST_F(SbatchStandIn, ChainsStages) {
   stand_in("echo \"$*\" >>" + (folder_ / "calls").string() + "\nwc -l <" +
            (folder_ / "calls").string());
   EXPECT_THAT(submitted(), ElementsAre("1", "2"));
+  EXPECT_EQ(io::read_text(fs::path(config_.run) / "job.ids"), "1\n2\n");
   EXPECT_THAT(io::read_text(folder_ / "calls"), HasSubstr("\n--parsable --dependency=afterok:1 "));
 }
 

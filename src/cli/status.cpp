@@ -14,17 +14,17 @@ Shows where runs are, one line for each run directory: state, step, seconds a st
 of the newest checkpoint, starts, place, and why it ended. It reads the run directory, so it works
 from any machine that sees it, and asks Slurm's squeue where there is one. Nothing is changed.
 
-  queued      its job waits             stopped     by request, its time limit or --stop-after
-  starting    its job has begun         finished    all steps are done
-  loading     before its first step     failed      with an error, which the note says
-  running                               killed      it ended without saying why
-                                        crash loop  see `lynceus train --restart-anyway`
+  submitted   its job is not known      stopped     by request, its time limit or --stop-after
+  queued      its job waits             finished    all steps are done
+  starting    its job has begun         failed      with an error, which the note says
+  loading     before its first step     killed      it ended without saying why
+  running                               crash loop  see `lynceus train --restart-anyway`
 
   lynceus status runs/stage1
   lynceus status runs/*
   lynceus status runs/* --json
 
-Exit code 0 if every RUN is a run directory, or the name of a queued job; otherwise 3.
+Exit code 0 if every RUN is a run directory, was submitted, or is the name of a queued job; otherwise 3.
 
 )";
 

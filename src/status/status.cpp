@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 
@@ -13,6 +15,7 @@
 #include "io/files/file.h"
 #include "io/files/json.h"
 #include "io/files/lease.h"
+#include "status/submitted.h"
 #include "train/incarnation/brake.h"
 #include "train/incarnation/incarnation_log.h"
 #include "train/incarnation/record.h"
@@ -26,6 +29,7 @@ using train::Incarnation;
 constexpr uint64_t kTailBytes = 64 * 1024;
 constexpr size_t kRecentSteps = 20;
 constexpr double kHeartbeatSeconds = 60;  // as long as a newcomer waits for one
+constexpr double kTwoHeartbeats = 20;
 
 struct Metrics {
   int64_t step = 0;
@@ -72,6 +76,8 @@ int64_t planned_steps(const fs::path& checkpoint) try {
 struct Owner {
   std::optional<io::LeaseOwner> lease;
   bool is_alive = false;
+  bool is_seen = false;  ///< its process is, on this machine
+  double silent = 0;     ///< seconds since its last heartbeat
   std::string note;
 };
 
@@ -83,12 +89,54 @@ Owner owner_of(const fs::path& run) {
     found.note = error.what();
   }
   if (!found.lease) return found;
-  const double silent = unix_now() - parse_utc(found.lease->heartbeat).value_or(0);
+  found.silent = std::max(0.0, unix_now() - parse_utc(found.lease->heartbeat).value_or(0));
   const std::optional<bool> known = io::owner_is_alive(*found.lease);
-  found.is_alive = known.value_or(silent < kHeartbeatSeconds);
+  found.is_seen = known.value_or(false);
+  found.is_alive = known.value_or(found.silent < kHeartbeatSeconds);
   if (!found.is_alive)
-    found.note = fmt::format("last heartbeat {} ago", seconds_text(std::max(0.0, silent)));
+    found.note = fmt::format("last heartbeat {} ago", seconds_text(found.silent));
   return found;
+}
+
+/// Slurm knows sooner than a heartbeat that a job has ended or waits again. Jobs of others are not
+/// in this queue, nor those of another cluster, whose heartbeats go on.
+void ask_queue(const fs::path& run, const JobQueue& queue, Owner* owner) {
+  if (!owner->is_alive || owner->is_seen || !queue.answers || owner->lease->job.empty()) return;
+  const std::string& id = owner->lease->job;
+  if (const auto job = find_job(queue, id)) {
+    owner->is_alive = job->state != "PENDING";
+    return;
+  }
+  struct stat file {};
+  const bool is_mine = stat((run / io::kLeaseName).c_str(), &file) == 0 && file.st_uid == getuid();
+  if (!is_mine || owner->silent < kTwoHeartbeats) return;
+  owner->is_alive = false;
+  owner->note = fmt::format("job {} is no longer in the queue", id);
+}
+
+/// The job of the last start, of the last submission, or of the run's name.
+std::optional<QueuedJob> job_of(const fs::path& run, const Incarnation* last,
+                                const Submitted& submitted, const JobQueue& queue) {
+  std::optional<QueuedJob> job;
+  if (last != nullptr) job = find_job(queue, last->job);
+  for (const std::string& id : submitted.ids)
+    if (!job) job = find_job(queue, id);
+  return job ? job : find_job_named(queue, run.filename().string());
+}
+
+/// State and note of a run that was submitted and has not begun, nor is its job in the queue.
+void describe_submitted(const Submitted& submitted, const JobQueue& queue, RunStatus* run) {
+  if (submitted.output) {
+    run->state = "failed";
+    run->note = fmt::format("before it began: see {}", submitted.output->string());
+    return;
+  }
+  run->state = "submitted";
+  const std::string jobs = submitted.ids.empty()
+                               ? std::string("its job")
+                               : fmt::format("job {}", fmt::join(submitted.ids, ", "));
+  run->note = jobs + (queue.answers ? " is not in the queue and has written nothing"
+                                    : " has written nothing; there is no squeue to ask");
 }
 
 /// The incarnations with an end for one that was killed and has no successor yet.
@@ -112,6 +160,21 @@ std::string place_of(const Incarnation* last, const Owner& owner) {
   return nodes;
 }
 
+/// The start that has finished the run, if `last` failed before it continued, as one with other
+/// steps does; null: none.
+const Incarnation* finished_before(const Incarnation& last, const std::vector<Incarnation>& all,
+                                   int64_t checkpoint) {
+  if (last.first_step || last.ended->exit_code == static_cast<int64_t>(ExitCode::kDone))
+    return nullptr;
+  for (auto at = all.rbegin(); at != all.rend(); ++at) {
+    if (!at->ended || !at->first_step) continue;
+    const bool is_done = at->ended->exit_code == static_cast<int64_t>(ExitCode::kDone) &&
+                         at->ended->last_step >= at->steps && checkpoint >= at->steps;
+    return is_done ? &*at : nullptr;
+  }
+  return nullptr;
+}
+
 /// State and note of a run that no living process owns.
 void describe_end(const Incarnation* last, const std::vector<Incarnation>& all, RunStatus* run) {
   if (last == nullptr) {  // of an earlier version
@@ -119,6 +182,13 @@ void describe_end(const Incarnation* last, const std::vector<Incarnation>& all, 
     return;
   }
   const train::IncarnationEnd& end = *last->ended;
+  if (const Incarnation* finished = finished_before(*last, all, run->checkpoint)) {
+    run->state = "finished";
+    run->steps = finished->steps;
+    run->note =
+        fmt::format("{}; a later start did not change it: {}", finished->ended->cause, end.cause);
+    return;
+  }
   if (!end.cause.empty()) run->note = end.cause + (run->note.empty() ? "" : "; " + run->note);
   if (end.exit_code >= 0) run->note += fmt::format(" (exit code {})", end.exit_code);
   if (end.exit_code == static_cast<int64_t>(ExitCode::kDone))
@@ -133,20 +203,30 @@ void describe_end(const Incarnation* last, const std::vector<Incarnation>& all, 
 
 }  // namespace
 
-RunStatus status_of(const fs::path& run_directory, const std::vector<QueuedJob>& queue) {
+RunStatus status_of(const fs::path& run_directory, const JobQueue& queue) {
   RunStatus run;
   run.run = run_directory.string();
   const fs::path plain =
       fs::path(run.run.ends_with('/') ? run.run.substr(0, run.run.size() - 1) : run.run);
   run.checkpoint = train::newest_committed_step(plain);
-  const Owner owner = owner_of(plain);
+  Owner owner = owner_of(plain);
+  ask_queue(plain, queue, &owner);
   run.note = owner.note;
   const auto all = with_ends(train::read_incarnations(plain), run.checkpoint);
   const Incarnation* last = all.empty() ? nullptr : &all.back();
-  const auto job = find_job(queue, last != nullptr ? last->job : "", plain.filename().string());
-  if (!owner.lease && last == nullptr && run.checkpoint == 0 && !job &&
-      !io::file_exists(plain / "config.ini"))
-    throw InputError("{}: expected a run directory, found no file of a run", run.run);
+  const Submitted submitted = find_submitted(plain);
+  const auto job = job_of(plain, last, submitted, queue);
+  if (!owner.lease && last == nullptr && run.checkpoint == 0 &&
+      !io::file_exists(plain / "config.ini")) {
+    if (submitted.has_runs)
+      throw InputError("{0}: expected a run directory, found a folder of several: {0}/*", run.run);
+    if (!job && !submitted.has_text && !submitted.output)
+      throw InputError("{}: expected a run directory, found no file of a run", run.run);
+    if (!job) {
+      describe_submitted(submitted, queue, &run);
+      return run;
+    }
+  }
   const Metrics metrics = last_steps(plain / "metrics.jsonl");
   run.step = metrics.step;
   run.seconds_per_step = metrics.seconds_per_step;
@@ -169,7 +249,7 @@ RunStatus status_of(const fs::path& run_directory, const std::vector<QueuedJob>&
   if (!job) return run;
   const std::string ended = run.note.empty() ? "" : "; before: " + run.note;
   run.state = job->state == "PENDING" ? "queued" : "starting";
-  run.note = fmt::format("job {} is {}", job->id, job->state);
+  run.note = fmt::format("job {} is {}", job->shown, job->state);
   if (job->state == "PENDING") run.note += fmt::format(" ({}), start {}", job->reason, job->start);
   run.note += ended;
   return run;

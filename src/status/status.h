@@ -15,7 +15,7 @@ namespace lynceus::status {
 
 struct RunStatus {
   std::string run;
-  /// queued, starting, loading, running, stopped, finished, failed, killed, crash loop.
+  /// submitted, queued, starting, loading, running, stopped, finished, failed, killed, crash loop.
   std::string state;
   int64_t step = 0, steps = 0;         ///< completed, of; 0: not known
   double seconds_per_step = 0;         ///< the median of the last steps; 0: not known
@@ -26,10 +26,9 @@ struct RunStatus {
   std::string note;                    ///< why it ended, or what the queue says
 };
 
-/// The status of a run. InputError if `run_directory` has nothing of a run and no job of its name
-/// is queued.
-RunStatus status_of(const std::filesystem::path& run_directory,
-                    const std::vector<QueuedJob>& queue);
+/// The status of a run. InputError if `run_directory` has nothing of a run or its jobs and no job
+/// of its name is queued.
+RunStatus status_of(const std::filesystem::path& run_directory, const JobQueue& queue);
 
 /// Lines of a table with a header.
 std::vector<std::string> table_of(const std::vector<RunStatus>& runs);

@@ -121,16 +121,66 @@ TEST_F(Status, ThreeDeathsAreACrashLoop) {
 
 TEST_F(Status, TheQueueSaysThatItWaits) {
   const std::string queue =
-      "41|RUNNING|None|2026-01-01T00:00:00|stage1\n42|PENDING|BeginTime|2026-01-02T00:00:00|other|"
-      "name\n";
-  ASSERT_EQ(parse_queue(queue).size(), 2u);
-  EXPECT_EQ(parse_queue(queue)[1].name, "other|name");
-  EXPECT_TRUE(parse_queue("nonsense\n").empty());
+      "41|41|RUNNING|None|2026-01-01T00:00:00|stage1\n"
+      "42|40_1|PENDING|BeginTime|2026-01-02T00:00:00|other|name\n";
+  ASSERT_EQ(parse_queue(queue).jobs.size(), 2u);
+  EXPECT_EQ(parse_queue(queue).jobs[1].name, "other|name");
+  EXPECT_TRUE(parse_queue("nonsense\n").jobs.empty());
+  EXPECT_EQ(find_job(parse_queue(queue), "40")->id, "42") << "the array";
   EXPECT_EQ(status(queue).state, "starting") << "the job of its name; nothing is written yet";
   resumed();
   end(ExitCode::kRequeue, 400, "stopped on request after step 400");
   EXPECT_EQ(status(queue).state, "queued") << "its own job";
   EXPECT_THAT(status(queue).note, HasSubstr("PENDING (BeginTime), start 2026-01-02"));
+}
+
+TEST_F(Status, TheQueueIsAskedWhereARunSaysThatItIsRunning) {
+  const auto in_queue = [](const char* state) {
+    return fmt::format("42|42|{}|None|2026-01-01T00:00:00|lynceus\n", state);
+  };
+  resumed();
+  lease(30);
+  EXPECT_EQ(status_of(run_, JobQueue()).state, "running") << "there is no squeue to ask";
+  EXPECT_EQ(status(in_queue("RUNNING")).state, "running");
+  EXPECT_EQ(status().state, "killed");
+  EXPECT_THAT(status().note, HasSubstr("job 42 is no longer in the queue"));
+  lease(5);
+  EXPECT_EQ(status().state, "running") << "a job of another cluster";
+  EXPECT_EQ(status(in_queue("PENDING")).state, "queued") << "the job went back";
+}
+
+TEST_F(Status, ASubmittedRunThatHasWrittenNothing) {
+  std::ofstream(run_ / "job.sbatch") << "#!/bin/bash\n";
+  EXPECT_EQ(status_of(run_, JobQueue()).state, "submitted");
+  std::ofstream(run_ / "job.ids") << "17\n";
+  EXPECT_EQ(status_of(run_, JobQueue()).state, "submitted");
+  EXPECT_THAT(status().note, HasSubstr("job 17 is not in the queue"));
+  const std::string queue = "17|17|PENDING|Priority|2026-01-02T00:00:00|lynceus\n";
+  EXPECT_EQ(status(queue).state, "queued");
+  std::ofstream(run_ / "slurm-17.out") << "module load none failed\n";
+  EXPECT_EQ(status().state, "failed");
+  EXPECT_THAT(status().note, HasSubstr("slurm-17.out"));
+  fs::create_directories(run_ / "tiny");
+  std::ofstream(run_ / "tiny" / "config.ini") << "";
+  EXPECT_THROW(status(), InputError) << "the folder of several runs";
+}
+
+TEST_F(Status, AFinishedRunStaysFinished) {
+  fs::create_directories(run_ / "checkpoints" / "step-00001000");
+  std::ofstream(run_ / "checkpoints" / "step-00001000" / "MANIFEST.json") << "{}";
+  resumed();
+  end(ExitCode::kDone, 1000, "finished after step 1000");
+  begun_.token = "later";
+  begun_.steps = 2000;
+  begun_.first_step.reset();
+  train::append_begin(run_, begun_);
+  train::IncarnationEnd refused;
+  refused.exit_code = static_cast<int64_t>(ExitCode::kUsage);
+  refused.cause = "while loading: train.steps differs";
+  train::append_end(run_, "later", refused);
+  EXPECT_EQ(status().state, "finished");
+  EXPECT_EQ(status().steps, 1000);
+  EXPECT_THAT(status().note, HasSubstr("train.steps differs"));
 }
 
 TEST_F(Status, AFolderWithoutARunIsRefused) { EXPECT_THROW(status(), InputError); }

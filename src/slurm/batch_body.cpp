@@ -3,7 +3,11 @@
 namespace lynceus::slurm {
 
 const char* const kBatchEnvironment = R"bash(
-for module in "${modules[@]}"; do module load "$module"; done
+for module in "${modules[@]}"; do
+  module load "$module" && continue
+  echo "lynceus: module load $module failed (exit code $?): the job ends" >&2
+  exit 2
+done
 set -u
 # A job of an array has its own number only in this form.
 job=${SLURM_ARRAY_JOB_ID:+${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID}
@@ -14,6 +18,9 @@ job=${job:-$SLURM_JOB_ID}
 # SLURM_JOB_END_TIME; squeue says NONE if there is no limit.
 end=${SLURM_JOB_END_TIME:-$(date -d "$(squeue -h -j "$job" -o %e || echo NONE)" +%s 2>/dev/null)}
 if [[ -n $end ]]; then export LYNCEUS_JOB_END=$end; fi
+# How long before that Slurm asks for a checkpoint: such a request is not one of a person.
+LYNCEUS_JOB_SIGNAL=$(sed -n 's/^#SBATCH --signal=.*@//p' "$0")
+export LYNCEUS_JOB_SIGNAL
 # As many threads at every start: sums are then rounded alike, and a resumed run is bit-equal.
 export OMP_NUM_THREADS=$SLURM_CPUS_PER_TASK
 # Lustre and NFS are often mounted without locks. The trainer uses none, but other programs in the job may.
@@ -91,6 +98,13 @@ signal_ranks='for process in /proc/[0-9]*; do
 done'
 ask_ranks_to_stop() {
   asked=$((asked + 1))
+  # At the time limit Slurm sends TERM, and kills all processes of the job KillWait later, this text too: now or never.
+  if [[ $1 == TERM && -n $ranks && $limit_passed == 0 ]] && is_past_limit; then
+    limit_passed=1
+    echo "lynceus: the time limit has passed before the ranks have saved and ended, back into the queue. Steps after the" \
+      "newest checkpoint may be lost: allow more in --signal-seconds, or --time, for a step and a save"
+    (trap '' TERM USR1; requeue)
+  fi
   if [[ -z $ranks ]]; then
     return
   elif [[ $launcher == mpirun ]]; then
@@ -102,10 +116,11 @@ ask_ranks_to_stop() {
 }
 
 # ---- Back into the queue
+is_past_limit() { [[ -n $end ]] && (($(date +%s) >= end)); }
 # Whether Slurm is ending the job although it has time left: somebody has cancelled it.
-is_cancelled() {
-  [[ $(squeue -h -j "$job" -o %T) == COMPLETING ]] && { [[ -z $end ]] || (($(date +%s) < end)); }
-}
+is_cancelled() { [[ $(squeue -h -j "$job" -o %T) == COMPLETING ]] && ! is_past_limit; }
+# The trainer has found the file STOP: a person has ended the job for good.
+is_stopped_by_file() { ((code == 75)) && [[ -e $run/STOPPED ]]; }
 
 # Whether Slurm has put the job back because it has lost this node, and this text has survived that.
 is_replaced() {
@@ -146,6 +161,7 @@ starts=0
 run_ranks() {
   local asked_before watch=
   log_before=$(log_time)
+  rm -f "$run/STOPPED"
   set_start
   LYNCEUS_JOB_START=$starts "${start[@]}" "$lynceus" train "${train[@]}" --run "$run" &
   ranks=$!
@@ -171,7 +187,9 @@ needs_start() { ((code == 75 || code == 124 || code > 128)); }
 died_early() { ((code > 128 && asked == 0)) && [[ $(log_time) == "$log_before" ]]; }
 
 asked=0 ranks=
-trap ask_ranks_to_stop USR1 TERM
+limit_passed=0
+trap 'ask_ranks_to_stop USR1' USR1
+trap 'ask_ranks_to_stop TERM' TERM
 echo "lynceus: job $job, start $((${SLURM_RESTART_COUNT:-0} + 1)), on $SLURM_JOB_NODELIST"
 if ((spare_nodes > 0)); then
   find_slurmds
@@ -180,7 +198,11 @@ fi
 run_ranks
 early=0
 while needs_start; do
-  if is_cancelled || is_replaced; then exit "$code"; fi
+  if is_cancelled || is_replaced || ((limit_passed)); then exit "$code"; fi
+  if is_stopped_by_file; then
+    echo "lynceus: stopped by $run/STOP: the job ends. The command that submitted the run continues it"
+    break
+  fi
   if died_early; then
     early=$((early + 1))
     ((early < 3)) || break

@@ -91,6 +91,7 @@ void CheckpointConfig::check(ConfigFaults* faults) const {
   faults->at_least("checkpoint.every", every, 0);
   faults->within("checkpoint.keep_last", keep_last, 2, 1 << 20);
   faults->at_least("checkpoint.keep_every", keep_every, 0);
+  faults->not_negative("checkpoint.patience", patience);
 }
 
 std::optional<double> CheckpointConfig::given_minutes() const { return number(every_minutes); }

@@ -197,6 +197,7 @@ struct CheckpointConfig {
   int64_t keep_every = 0;
   std::string staging_mib = "auto";
   std::string mtbf_hours = "auto";
+  double patience = 600;
 
   template <typename Visitor>
   void visit(Visitor& v) {
@@ -216,6 +217,9 @@ struct CheckpointConfig {
     v.field("checkpoint.mtbf_hours", mtbf_hours,
             "hours between failures of the job, for every_minutes = auto; auto: 6000 divided by "
             "the number of nodes");
+    v.field("checkpoint.patience", patience,
+            "seconds for which a run that stops or ends tries again to save its last steps where a "
+            "save fails, at most until its job ends");
   }
   void check(ConfigFaults* faults) const;
   // Of the keys that may be auto; nullopt: auto.

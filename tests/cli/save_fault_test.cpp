@@ -111,15 +111,50 @@ TEST(FailedSave, ThreeInARowEndTheRun) {
 TEST(FailedSave, TheLastOneIsExitCodeFour) {
   const Folder folder("failed");
   const Output output =
-      run(arguments_of(folder / "run"),
-          {.ranks = 2, .environment = {"LYNCEUS_FAULT=checkpoint.created@1#5=throw"}});
+      run(arguments_of(folder / "run") + Arguments{"--checkpoint.patience", "1.5"},
+          {.ranks = 2, .environment = {"LYNCEUS_FAULT=checkpoint.created@1#5-9=throw"}});
   EXPECT_EQ(output.code, 4) << output.all();
   EXPECT_EQ(output.messages(), 1) << output.all();
-  EXPECT_THAT(output.err,
-              HasSubstr("step 12 could not be saved; the earlier checkpoints are intact"));
+  EXPECT_THAT(output.err, HasSubstr("step 12 could not be saved (2 attempts): the checkpoint of "
+                                    "step 9 remains, the 3 steps after it are lost"));
   const Output again = run(arguments_of(folder / "run"), {.ranks = 2});
   EXPECT_THAT(again.err, HasSubstr("resumed from step 9, "));
   expect_like_straight(folder / "run");
+}
+
+/// Asked to stop in its third step, before it has a checkpoint; its saves after the trial save
+/// fail.
+Output stop_with_failing_saves(const fs::path& run_directory, const std::string& visits,
+                               const std::string& patience) {
+  return run(train_arguments(run_directory) +
+                 Arguments{"--train.steps", "100000", "--checkpoint.patience", patience},
+             {.ranks = 2,
+              .environment = {"SLURM_JOB_ID=42",
+                              "LYNCEUS_FAULT=step.before_reduce@0#3=term,checkpoint.begin@0#" +
+                                  visits + "=enospc"}});
+}
+
+TEST(FailedSave, AStopTriesAgain) {
+  const Folder folder("failed");
+  const Output output = stop_with_failing_saves(folder / "run", "2-3", "60");
+  EXPECT_EQ(output.code, 75) << output.all();
+  EXPECT_THAT(output.err, AllOf(ContainsRegex("no checkpoint of step 3: .*No space"),
+                                HasSubstr("step 3 is saved again in 1 s"),
+                                HasSubstr("step 3 is saved again in 2 s"),
+                                HasSubstr("stopped on request after step 3")));
+  EXPECT_TRUE(fs::exists(checkpoint(folder / "run", 3) / io::kManifestName));
+}
+
+TEST(FailedSave, AStopThatCannotSaveMayBeStartedAgainAndSaysWhatIsLost) {
+  const Folder folder("failed");
+  const Output output = stop_with_failing_saves(folder / "run", "2-99", "1.5");
+  EXPECT_EQ(output.code, 75) << output.all();
+  EXPECT_THAT(output.err, HasSubstr("step 3 could not be saved (2 attempts): there is no "
+                                    "checkpoint: all 3 steps are lost; the last failure: "));
+  EXPECT_THAT(output.err, Not(HasSubstr("intact")));
+  EXPECT_THAT(lines_of(folder / "run" / "incarnations.jsonl").back(),
+              HasSubstr("\"by_request\":false"))
+      << "the brake counts it";
 }
 
 TEST(FullDisk, TrainingGoesOnAndTheLastSaveIsExitCodeFour) {
@@ -133,7 +168,9 @@ TEST(FullDisk, TrainingGoesOnAndTheLastSaveIsExitCodeFour) {
       "exec unshare -Urm sh -c 'mount -t tmpfs -o size=600k tmpfs {0}/mount && \"$@\"; code=$?; "
       "cp -a {0}/mount/run {0}/run; exit $code' - \"$@\"",
       folder.path().string());
-  const Output output = run(arguments_of(folder / "mount/run"), {.ranks = 2, .shell = shell});
+  const Output output =
+      run(arguments_of(folder / "mount/run") + Arguments{"--checkpoint.patience", "1"},
+          {.ranks = 2, .shell = shell});
   EXPECT_EQ(output.code, 4) << output.all();
   EXPECT_THAT(output.err, AllOf(HasSubstr("no checkpoint of step 9: "), HasSubstr("space"),
                                 HasSubstr("step 12 could not be saved")));
@@ -148,7 +185,8 @@ TEST(FullDisk, TrainingGoesOnAndTheLastSaveIsExitCodeFour) {
 TEST(FullDisk, WritesThatFailLeaveNothingHalf) {
   const Folder folder("full-disk");
   const Arguments arguments =
-      train_arguments(folder / "run") + Arguments{"--train.steps", "12", "--checkpoint.every", "6"};
+      train_arguments(folder / "run") +
+      Arguments{"--train.steps", "12", "--checkpoint.every", "6", "--checkpoint.patience", "1"};
   Program program(arguments, {.environment = {"LYNCEUS_FAULT=checkpoint.begin#3=pause"}});
   const pid_t process = program.ranks()[0];
   ASSERT_TRUE(program.wait_until([&] { return is_stopped(process); }));

@@ -110,6 +110,7 @@ TEST_F(Stop, TerminateDuringValidation) {
 TEST_F(Stop, FileInTheRunDirectory) {
   expect_stop_and_go([&](const Program&) { std::ofstream(run_ / "STOP"); }, 2);
   EXPECT_FALSE(fs::exists(run_ / "STOP")) << "the next start would stop again";
+  EXPECT_FALSE(fs::exists(run_ / "STOPPED")) << "of the start before";
 }
 
 TEST_F(Stop, BeforeTheFirstStepStopsBehindIt) {

@@ -2,7 +2,7 @@
 # their time they wait for programs to start and to end, so each keeps one core busy; those of the
 # following list compute on several ranks at once.
 set(cli_ranks background_save 2 background_save_fault 2 background_save_stop 2 crash_loop_fault 2 job_end_stop 2
-    nonfinite_fault 2 nonfinite_resume_fault 2 photos 4 rank_fault 2 replica_fault 2 stop 2 stop_launcher 2
+    nonfinite_fault 2 nonfinite_resume_fault 2 photos 4 rank_fault 2 replica_fault 2 requeue_fault 2 stop 2 stop_launcher 2
     takeover 2 watchdog_fault 2)
 file(GLOB cli_tests CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/cli/*_test.cpp)
 foreach(source ${cli_tests})

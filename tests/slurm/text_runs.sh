@@ -40,6 +40,9 @@ fi
 if [[ $0 == *srun ]]; then echo "$SLURM_JOB_NODELIST" >pmix_nodes; fi
 echo "$LYNCEUS_JOB_START: $(paste -sd' ' words.now)" >>starts
 printf '%q ' "$@" >words.quoted
+env | grep '^LYNCEUS_JOB_SIGNAL=' >signal
+[[ -z ${STOPPED:-} ]] || touch "$RUN/STOPPED"
+[[ -z ${WAITS:-} ]] || { touch started; sleep 1; }
 [[ -n ${NO_LOG:-} ]] || { mkdir -p "$RUN/log"; date +%s.%N >>"$RUN/log/train.log"; }
 read -r code others <codes
 [[ -z $others ]] || echo "$others" >codes
@@ -155,6 +158,25 @@ STATE=COMPLETING end=2020-01-01T00:00:00 start 75 -- --config tiny
 [[ $(cat calls) == "scontrol requeue 7" ]] || fault "at the time limit: $(cat calls)"
 RESTARTS=1 start 139 -- --config tiny
 [[ $code == 139 && ! -s calls ]] || fault "a text that has survived its job: exit code $code, $(cat calls)"
+STOPPED=1 start 75 -- --config tiny
+[[ $code == 75 && ! -s calls && $(cat output) == *"stopped by runs/lynceus/STOP: the job ends"* ]] ||
+  fault "the file STOP: exit code $code, $(cat calls output)"
+start 75 -- --config tiny
+[[ $(cat calls) == "scontrol requeue 7" ]] || fault "STOPPED of the start before: $(cat calls)"
+# At the time limit Slurm sends TERM to ranks that have not ended. A person's comes before it.
+limited() { # END
+  rm -f started
+  (until [[ -e started ]]; do sleep 0.05; done && pkill -TERM -f '^bash text$' --parent $$) &
+  WAITS=1 STATE=COMPLETING end=$1 start 137 -- --config tiny
+  wait
+}
+limited 2020-01-01T00:00:00
+[[ $(cat calls) == "scontrol requeue 7" && $(cat output) == *"the time limit has passed before the ranks have saved"* ]] ||
+  fault "killed by the time limit: exit code $code, $(cat calls output)"
+limited 2030-01-01T00:00:00
+[[ ! -s calls && $(cat output) != *"time limit"* ]] || fault "TERM of a person: $(cat calls output)"
+start 0 --signal-seconds 90 -- --config tiny
+[[ $(cat signal) == LYNCEUS_JOB_SIGNAL=90 ]] || fault "signal: $(cat signal)"
 NO_LOG=1 start 139 -- --config tiny
 [[ $code == 139 && ! -s calls && $(wc -l <starts) == 3 ]] || fault "dead before the log: $(cat calls starts)"
 variables=(SLURM_ARRAY_JOB_ID=5 SLURM_ARRAY_TASK_ID=1)
@@ -162,6 +184,15 @@ run=runs/c/mid start 75 --run runs/c --array tiny,mid
 [[ $(cat calls) == "scontrol requeue 5_1" ]] || fault "array: $(cat calls)"
 ranks_are "srun $binding --mpi=pmix ${rank/lynceus/c/mid} bin lynceus train --config pretrain-224 --config mid --run runs/c/mid" "array"
 variables=()
+
+# A module that cannot be loaded ends the job.
+printf '#!/bin/bash\n[[ $2 != wrong ]]\n' >bin/module
+chmod +x bin/module
+start 0 --modules right --modules wrong -- --config tiny
+[[ $code == 2 && ! -e ranks && $(cat output) == *"module load wrong failed (exit code 1)"* ]] ||
+  fault "a module that fails: exit code $code, $(cat output)"
+start 0 --modules right -- --config tiny
+[[ $code == 0 && -e ranks ]] || fault "a module: exit code $code, $(cat output)"
 
 # Nodes that the trainer excludes: after the end, and once at the start.
 mkdir -p runs/lynceus
@@ -238,6 +269,32 @@ argument=1 start 0 --stage tiny,configs/model/mid.ini -- --train.steps 3
 ranks_are "srun $binding --mpi=pmix ${rank/%lynceus /lynceus/mid } bin lynceus train --train.steps 3 --config configs/model/mid.ini --init runs/lynceus/tiny --run runs/lynceus/mid" "stage"
 start 0 --nodes 2,4 -- --config tiny
 ranks_are "srun $binding --mpi=pmix ${rank/%lynceus /lynceus/nodes-2 } bin lynceus train --config tiny --stop-after 50 --run runs/lynceus/nodes-2" "sweep"
+
+# What `lynceus train` would refuse is refused before it is queued.
+printf '#!/bin/bash\necho 17\n' >bin/sbatch
+chmod +x bin/sbatch
+refused() { # TEXT OPTION...
+  local text=$1
+  shift
+  PATH="$work/bin:$PATH" "$lynceus" submit --run runs/refused "$@" >output 2>&1
+  code=$?
+  [[ $code == 2 && $(cat output) == *"$text"* && ! -e runs/refused ]] || fault "submit $*: exit code $code, $(cat output)"
+}
+refused "no_such_key" -- --config tiny --train.no_such_key 1
+refused "no-such-config" -- --config no-such-config
+refused "train.steps" -- --config tiny --train.steps 0
+refused "--nodes and --ranks-per-node before --" -- --config tiny --ranks 4
+refused "--nodes and --ranks-per-node before --" -- --config tiny --ranks=4
+refused "expected a model" -- --train.steps 5
+refused "prints a page" -- --config tiny --help
+refused "no_such.point" -- --config tiny --fault no_such.point:kill
+printf '[train]\nno_such_key = 1\n' >wrong.ini
+refused "no_such_key" --stage tiny,wrong.ini -- --train.steps 5
+refused "no_such_key" --array tiny,wrong.ini -- --train.steps 5
+PATH="$work/bin:$PATH" "$lynceus" submit --run runs/right -- --config tiny --fault step.before_reduce:kill >output 2>&1
+[[ $? == 0 && $(cat output) == "job 17: runs/right" && $(cat runs/right/job.ids) == 17 ]] || fault "submit: $(cat output)"
+"$lynceus" submit --dry-run -- --config tiny --train.no_such_key 1 2>notes >text || fault "dry run: $(cat notes)"
+[[ $(cat notes) == *"warning: submit: "*no_such_key* ]] || fault "dry run: $(cat notes)"
 
 OMPI_COMM_WORLD_SIZE=2 "$lynceus" submit --dry-run >output 2>&1
 [[ $? == 2 && $(cat output) == *"expected one process"* ]] || fault "submit by mpirun: $(cat output)"

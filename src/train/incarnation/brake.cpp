@@ -16,7 +16,7 @@ constexpr size_t kMostNodes = 4;  // that a line names
 /// Of an incarnation without progress: whether a scheduler or a script may start the run again.
 bool is_failure(const Incarnation& incarnation) {
   const IncarnationEnd& end = *incarnation.ended;
-  if (end.by_request && incarnation.job.empty()) return false;
+  if (end.by_request) return false;
   for (const ExitCode code :
        {ExitCode::kDone, ExitCode::kUsage, ExitCode::kInput, ExitCode::kNumeric})
     if (end.exit_code == static_cast<int64_t>(code)) return false;
@@ -27,6 +27,13 @@ bool failed_on(const Incarnation& incarnation, const std::vector<std::string>& n
   for (const RankFailure& failure : incarnation.ended->failures)
     if (std::find(nodes.begin(), nodes.end(), failure.node) != nodes.end()) return true;
   return false;
+}
+
+/// Whether its job ended before a step and a save were done.
+bool lacked_time(const Incarnation& incarnation) {
+  const IncarnationEnd& end = *incarnation.ended;
+  return end.exit_code == static_cast<int64_t>(ExitCode::kRequeue) && !end.by_request &&
+         end.last_step <= incarnation.first_step.value_or(incarnation.committed_step);
 }
 
 std::string nodes_text(const std::vector<std::string>& nodes) {
@@ -75,10 +82,13 @@ std::optional<std::string> crash_loop(const std::vector<Incarnation>& incarnatio
       row.size(), row.back().ended->committed_step);
   for (size_t i = row.size() - kMostFailures; i < row.size(); ++i)
     text += fmt::format("\n  {}. {}", i + 1, describe(row[i]));
-  return text +
-         "\nremove the cause (log/train.log and the output of the job have the details), then "
-         "start "
-         "once with --restart-anyway";
+  if (std::all_of(row.end() - kMostFailures, row.end(), lacked_time))
+    text +=
+        "\nthe jobs are too short: each ended before there was time for a step and a save. Ask for "
+        "more time (--time of `lynceus submit`, train.max_hours)";
+  else
+    text += "\nremove the cause (log/train.log and the output of the job have the details)";
+  return text + ", then start once with --restart-anyway";
 }
 
 }  // namespace lynceus::train

@@ -13,10 +13,11 @@ namespace lynceus::train {
 constexpr size_t kMostFailures = 3;
 
 /// The last incarnations in a row that failed without a newer checkpoint, oldest first. An end by
-/// 0, 2, 3 or 5, or outside a job by request, counts neither as a failure nor as progress: nothing
-/// starts such a run again by itself. Nor does one that a rank on one of `left_out` has failed, the
-/// nodes that are excluded now, unless the run has failed without them since: then it is not the
-/// nodes. A start with --restart-anyway begins a new row.
+/// 0, 2, 3 or 5, or by request, counts neither as a failure nor as progress. A request that comes
+/// because the job ends is none: a job that is too short would be started for ever. Neither does a
+/// start count that a rank on one of `left_out` has failed, the nodes that are excluded now, unless
+/// the run has failed without them since: then it is not the nodes. A start with --restart-anyway
+/// begins a new row.
 std::vector<Incarnation> failures_in_a_row(const std::vector<Incarnation>& incarnations,
                                            const std::vector<std::string>& left_out = {});
 

@@ -22,6 +22,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr double kUnseenSeconds = 15;  // between two heartbeats, and a margin
+
 /// Adds the steps that metrics.jsonl has after `first_step`.
 void count_steps(const fs::path& metrics, int64_t first_step, IncarnationEnd* end) {
   if (!io::file_exists(metrics) || fs::file_size(metrics) == 0) return;
@@ -58,6 +60,9 @@ std::string cause_of_death(const Incarnation& killed, const IncarnationEnd& end)
                                                      std::max(end.last_step, *killed.first_step))
                                        : "killed or lost while loading";
   text += fmt::format(", last seen {}", local_text(end.end));
+  if (killed.job_end > 0 && end.end >= killed.job_end - kUnseenSeconds)
+    text += fmt::format(", when its job ended at {} before a checkpoint was saved",
+                        local_text(killed.job_end));
   for (const RankFailure& failure : end.failures)
     text += failure.rank < 0
                 ? fmt::format("; {}: {}", failure.node, failure.cause)
@@ -123,7 +128,9 @@ int64_t exit_code_of(const std::exception& error) {
 }
 
 IncarnationLog::IncarnationLog(const IncarnationStart& start)
-    : run_directory_(start.run_directory), earlier_(read_incarnations(start.run_directory)) {
+    : run_directory_(start.run_directory),
+      job_end_(start.job_end),
+      earlier_(read_incarnations(start.run_directory)) {
   if (!earlier_.empty() && !earlier_.back().ended) {
     Incarnation& killed = earlier_.back();
     killed.ended = end_of_killed(killed, start);
@@ -142,6 +149,7 @@ IncarnationLog::IncarnationLog(const IncarnationStart& start)
   current_.steps = start.steps;
   current_.job = start.owner.job;
   current_.restart_count = start.owner.restart_count;
+  if (job_end_) current_.job_end = job_end_->unix_seconds;
   current_.restart_anyway = start.restart_anyway;
   if (start.resume == "auto")
     current_.committed_step = newest_committed_step(run_directory_);
@@ -172,8 +180,11 @@ void IncarnationLog::end(IncarnationEnd end) {
 void IncarnationLog::failed_to_load(int64_t exit_code, const std::string& cause) {
   IncarnationEnd failed;
   failed.exit_code = exit_code;
-  failed.cause = fmt::format("while loading: {}", cause);
-  failed.by_request = exit_code == static_cast<int64_t>(ExitCode::kRequeue);
+  const bool was_asked = exit_code == static_cast<int64_t>(ExitCode::kRequeue);
+  const bool time_is_up = was_asked && job_end_ && job_end_->explains_request();
+  failed.cause = fmt::format("while loading: {}{}",
+                             time_is_up ? "no time before the end of the job: " : "", cause);
+  failed.by_request = was_asked && !time_is_up;
   failed.committed_step = current_.committed_step;
   failed.last_step = current_.committed_step;
   failed.seconds.load = unix_now() - current_.begin;

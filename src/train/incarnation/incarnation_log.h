@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "io/files/lease.h"
+#include "train/incarnation/job_clock.h"
 #include "train/incarnation/record.h"
 
 namespace lynceus::train {
@@ -21,6 +22,7 @@ struct IncarnationStart {
   int64_t steps = 0;                           ///< train.steps
   std::string resume = "auto";                 ///< --resume
   bool restart_anyway = false;
+  std::optional<JobEnd> job_end;
 };
 
 class IncarnationLog {
@@ -45,6 +47,7 @@ class IncarnationLog {
 
  private:
   std::filesystem::path run_directory_;
+  std::optional<JobEnd> job_end_;
   std::vector<Incarnation> earlier_;
   Incarnation current_;
 };

@@ -17,8 +17,17 @@ namespace lynceus::train {
 namespace {
 
 constexpr const char* kVariables[] = {"LYNCEUS_JOB_END", "SLURM_JOB_END_TIME"};
+constexpr const char* kSignal = "LYNCEUS_JOB_SIGNAL";
+constexpr double kUsualSignal = 600;  // seconds, if that is not set
+constexpr double kEarlySignal = 90;   // Slurm is up to a minute early
 constexpr std::chrono::milliseconds kInterval{50};
 constexpr double kOldest = 3600;  // seconds; MPI starts sooner
+
+double request_seconds() {
+  const char* text = std::getenv(kSignal);
+  const double given = text == nullptr ? 0 : std::atof(text);
+  return given > 0 ? given + kEarlySignal : kUsualSignal;
+}
 
 std::optional<JobEnd> end_of_job() {
   for (const char* name : kVariables) {
@@ -26,7 +35,8 @@ std::optional<JobEnd> end_of_job() {
     if (text == nullptr || *text == 0) continue;
     char* rest = nullptr;
     const double seconds = std::strtod(text, &rest);
-    if (*rest == 0 && std::isfinite(seconds) && seconds > 0) return JobEnd{seconds, name};
+    if (*rest == 0 && std::isfinite(seconds) && seconds > 0)
+      return JobEnd{seconds, name, request_seconds()};
     log::warn("{}: expected seconds since 1970, found '{}': ignored", name, text);
   }
   return std::nullopt;
@@ -42,6 +52,8 @@ std::optional<JobEnd> find_job_end(double max_hours, double process_begin) {
     end = JobEnd{limit, fmt::format("train.max_hours = {:g}", max_hours)};
   return end;
 }
+
+bool JobEnd::explains_request() const { return unix_seconds - unix_now() <= request_seconds; }
 
 double process_begin() {
   timespec since_boot{};
@@ -89,7 +101,18 @@ void JobClock::check() {
 
 void JobClock::watch() {
   std::unique_lock lock(mutex_);
-  while (!is_up_ && !wake_.wait_for(lock, kInterval, [this] { return stopping_; })) check();
+  bool has_ended = false;
+  while (!wake_.wait_for(lock, kInterval, [this] { return stopping_; })) {
+    check();
+    if (has_ended || seconds_left() > 0) continue;
+    has_ended = true;
+    log::warn(
+        "the end of the job has come ({}), and the run has not ended: it may be killed now, and "
+        "the "
+        "steps after its newest checkpoint be lost. A longer job or an earlier signal leaves more "
+        "time for a step and a save",
+        end_.source);
+  }
 }
 
 }  // namespace lynceus::train

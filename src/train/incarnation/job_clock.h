@@ -18,6 +18,12 @@ namespace lynceus::train {
 struct JobEnd {
   double unix_seconds = 0;
   std::string source;  ///< "train.max_hours = 24", "LYNCEUS_JOB_END", "SLURM_JOB_END_TIME"
+  /// So long before it Slurm may ask the ranks to stop. From the variable LYNCEUS_JOB_SIGNAL, the
+  /// seconds of sbatch's --signal, and what Slurm may be early; 10 minutes without it.
+  double request_seconds = 30;
+
+  /// Whether a request to stop that arrives now comes because of this end.
+  bool explains_request() const;
 };
 
 /// The earlier of: `max_hours` after `process_begin` (0: not limited), and the end of the job, in
@@ -36,7 +42,8 @@ class JobClock {
   JobClock(const JobClock&) = delete;
   JobClock& operator=(const JobClock&) = delete;
 
-  /// Asks the run to stop if less than the margin of the pace is left. The thread calls it too.
+  /// Asks the run to stop if less than the margin of the pace is left. The thread calls it too; it
+  /// logs when the job has ended before the run.
   void check();
   /// Whether it has asked.
   bool is_up() const { return is_up_; }

@@ -62,6 +62,8 @@ Incarnation parse_begin(const Json& line) {
   found.steps = line.at("steps").integer();
   found.job = line.at("job").string();
   found.restart_count = line.at("restart_count").integer();
+  if (const auto end = line.find("job_end"); end && !end->is_null())
+    found.job_end = parse_utc(end->string()).value_or(0);
   found.committed_step = line.at("committed_step").integer();
   found.restart_anyway = line.at("restart_anyway").boolean();
   return found;
@@ -141,9 +143,23 @@ std::vector<Incarnation> read_incarnations(const fs::path& run_directory) {
   }
 }
 
+EarlierStarts earlier_starts_of_job(const std::vector<Incarnation>& incarnations,
+                                    const io::LeaseOwner& owner) {
+  EarlierStarts found;
+  if (owner.job.empty() || (owner.restart_count == 0 && owner.start_count == 0)) return found;
+  for (const Incarnation& incarnation : incarnations) {
+    if (incarnation.job != owner.job) continue;
+    found.began = true;
+    found.continued = found.continued || incarnation.first_step.has_value();
+  }
+  return found;
+}
+
 void append_begin(const fs::path& run_directory, const Incarnation& incarnation) {
   JsonValue nodes = JsonValue::array();
   for (const std::string& node : incarnation.nodes) nodes.push_back(node);
+  const JsonValue job_end =
+      incarnation.job_end > 0 ? JsonValue(utc_text(incarnation.job_end)) : JsonValue();
   append_line(run_directory, JsonValue::object({{"event", "begin"},
                                                 {"token", incarnation.token},
                                                 {"begin", utc_text(incarnation.begin)},
@@ -152,6 +168,7 @@ void append_begin(const fs::path& run_directory, const Incarnation& incarnation)
                                                 {"steps", incarnation.steps},
                                                 {"job", incarnation.job},
                                                 {"restart_count", incarnation.restart_count},
+                                                {"job_end", job_end},
                                                 {"committed_step", incarnation.committed_step},
                                                 {"restart_anyway", incarnation.restart_anyway}}));
 }

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "io/files/json_value.h"
+#include "io/files/lease.h"
 
 namespace lynceus::train {
 
@@ -46,7 +47,7 @@ struct IncarnationEnd {
   bool killed = false;         ///< it wrote no end; the next start did
   int64_t exit_code = -1;      ///< -1: not known
   std::string cause;           ///< one sentence
-  bool by_request = false;     ///< somebody asked it to stop
+  bool by_request = false;     ///< somebody asked it to stop, not the end of its job
   int64_t last_step = 0;       ///< that it completed
   int64_t committed_step = 0;  ///< of the newest checkpoint
   double largest_step = 0, largest_save = 0;  ///< seconds, 0: none
@@ -62,6 +63,7 @@ struct Incarnation {
   int64_t steps = 0;           ///< train.steps
   std::string job;             ///< SLURM_JOB_ID, or empty
   int64_t restart_count = 0;   ///< SLURM_RESTART_COUNT
+  double job_end = 0;          ///< when its job ends, seconds since 1970; 0: not known
   int64_t committed_step = 0;  ///< of the newest checkpoint when it began; 0: none
   bool restart_anyway = false;
   std::optional<int64_t> first_step;           ///< that it continued from; nullopt: it ended before
@@ -74,6 +76,16 @@ struct Incarnation {
 
 /// In order. Lines that are incomplete are left out; no file: empty.
 std::vector<Incarnation> read_incarnations(const std::filesystem::path& run_directory);
+
+/// What the earlier starts of a job have left in the record.
+struct EarlierStarts {
+  bool began = false;      ///< one has begun
+  bool continued = false;  ///< one had its state, and so has followed --resume and --init
+};
+/// Of the job of `owner`, if this is not its first start by SLURM_RESTART_COUNT and
+/// LYNCEUS_JOB_START: a number of a job alone may be that of another cluster.
+EarlierStarts earlier_starts_of_job(const std::vector<Incarnation>& incarnations,
+                                    const io::LeaseOwner& owner);
 
 /// Append one line and flush it to the disk. IoError.
 void append_begin(const std::filesystem::path& run_directory, const Incarnation& incarnation);

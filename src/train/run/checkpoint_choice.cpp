@@ -9,8 +9,11 @@
 #include <system_error>
 #include <vector>
 
+#include "core/log.h"
 #include "io/checkpoint/checkpoint.h"
+#include "io/files/lease.h"
 #include "parallel/agreement.h"
+#include "train/incarnation/record.h"
 
 namespace lynceus::train {
 namespace {
@@ -73,7 +76,36 @@ std::string resolve_init(const fs::path& init) {
   return init.string();
 }
 
+/// Those that earlier starts of this job have followed, as options: "--resume --take-over".
+std::string followed_options(const RunOptions& options) {
+  const EarlierStarts earlier =
+      earlier_starts_of_job(read_incarnations(options.run), io::this_process());
+  std::string followed;
+  if (earlier.continued && options.resume != "auto") followed += " --resume";
+  if (earlier.began && options.take_over) followed += " --take-over";
+  if (earlier.began && options.restart_anyway) followed += " --restart-anyway";
+  return followed;
+}
+
 }  // namespace
+
+void take_back_followed_options(parallel::Communicator& world, RunOptions* options) {
+  std::string followed;
+  parallel::agree(world, [&] {
+    if (world.rank() == 0) followed = followed_options(*options);
+  });
+  followed = world.broadcast(followed, 0);
+  if (followed.empty()) return;
+  const auto has = [&](const char* option) { return followed.find(option) != std::string::npos; };
+  if (has("--resume")) options->resume = "auto";
+  if (has("--take-over")) options->take_over = false;
+  if (has("--restart-anyway")) options->restart_anyway = false;
+  if (world.rank() == 0)
+    log::info(
+        "a later start of job {}: an earlier one has followed{}, which this one leaves out; it "
+        "continues from the newest checkpoint",
+        io::this_process().job, followed);
+}
 
 std::optional<io::Manifest> selected_manifest(parallel::Communicator& world,
                                               const RunOptions& options) {

@@ -10,6 +10,11 @@
 
 namespace lynceus::train {
 
+/// Collective: in a later start of a Slurm job, takes back the options that its first start has
+/// followed, since sbatch repeats the whole command line: --resume once a start of the job had its
+/// state, --take-over and --restart-anyway once one has begun. Says so in the log.
+void take_back_followed_options(parallel::Communicator& world, RunOptions* options);
+
 /// Collective: the manifest of the checkpoint that `options.resume` selects, read on rank 0.
 /// nullopt if there is none or it cannot be read; whoever opens the checkpoint says why.
 std::optional<io::Manifest> selected_manifest(parallel::Communicator& world,

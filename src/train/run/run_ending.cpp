@@ -54,7 +54,10 @@ RunEnding ending_by(ExitCode code, bool time_is_up, const TrainingRun& run) {
   const char* what =
       run.position.step == run.config.train.steps ? "finished" : "stopped by --stop-after";
   if (code == ExitCode::kRequeue)
-    what = time_is_up ? "stopped before the end of the job" : "stopped on request";
+    what = !time_is_up ? "stopped on request"
+           : run.position.step == run.first_step
+               ? "no time for a step and a save before the end of the job"
+               : "stopped before the end of the job";
   RunEnding ending;
   ending.code = code;
   ending.cause = fmt::format("{} after step {}", what, run.position.step);
@@ -87,8 +90,14 @@ void log_end(const TrainingRun& run, double seconds) {
     log::info("next: lynceus export --checkpoint {} --output DIR", directory);
 }
 
-void log_stopped(const TrainingRun& run, bool time_is_up) {
-  if (time_is_up)
+void log_stopped(const TrainingRun& run, bool time_is_up, bool by_file) {
+  if (by_file)
+    log::info(
+        "stopped on request after step {}, by the file STOP: a job of `lynceus submit` ends now "
+        "and "
+        "does not go back into the queue; run the same command again to continue",
+        run.position.step);
+  else if (time_is_up)
     log::info(
         "stopped before the end of the job after step {}; run the same command again to continue",
         run.position.step);

@@ -44,8 +44,8 @@ RunEnding ending_of(const std::exception& error);
 
 /// Logs what was done in this start, which took `seconds`, and what to do next.
 void log_end(const TrainingRun& run, double seconds);
-/// Logs that the run was stopped, on request or because the job ends.
-void log_stopped(const TrainingRun& run, bool time_is_up);
+/// Logs that the run was stopped, on request, by the file STOP, or because the job ends.
+void log_stopped(const TrainingRun& run, bool time_is_up, bool by_file);
 
 /// On rank 0: writes the line of incarnations.jsonl, logs the summary and writes summary.json. A
 /// file that cannot be written is a warning.

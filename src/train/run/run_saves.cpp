@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <set>
+#include <thread>
 #include <utility>
 
 #include "core/log.h"
@@ -156,6 +157,69 @@ bool RunSaves::save() {
   return record(result, run_.position.step, result.seconds);
 }
 
+void RunSaves::enter_save() {
+  clock_.begin(Activity::kSave);
+  watch_.enter(Section::kCheckpoint, run_.position.step);
+}
+
+bool RunSaves::has_time_for_one_more(const JobClock* job_clock) {
+  const bool has = job_clock == nullptr || job_clock->seconds_left() >= pace_.save();
+  return !run_.rt.grid.world->broadcast(has ? "yes" : "", 0).empty();
+}
+
+bool RunSaves::wait_to_try_again(SavePatience* patience, const JobClock* job_clock) {
+  constexpr const char* kLeaseLost = "lease";
+  std::string pause;  // of rank 0; empty: no more tries
+  if (run_.is_first_rank()) {
+    const auto left =
+        job_clock == nullptr ? std::nullopt : std::optional(job_clock->seconds_left());
+    const auto seconds = patience->next_pause(left, pace_.save());
+    if (run_.lease != nullptr && !run_.lease->still_mine())
+      pause = kLeaseLost;
+    else if (seconds)
+      pause = fmt::format("{}", *seconds);
+  }
+  pause = run_.rt.grid.world->broadcast(pause, 0);
+  if (pause == kLeaseLost) throw lost_lease(run_);
+  if (pause.empty()) return false;
+  log::info("step {} is saved again in {} s", run_.position.step, pause);
+  std::this_thread::sleep_for(std::chrono::duration<double>(std::stod(pause)));
+  return true;
+}
+
+std::string RunSaves::what_remains() const {
+  if (saved_step_ < 0)
+    return fmt::format("there is no checkpoint: all {} are lost",
+                       counted(run_.position.step, "step"));
+  return fmt::format("the checkpoint of step {} remains, the {} after it are lost", saved_step_,
+                     counted(run_.position.step - saved_step_, "step"));
+}
+
+void RunSaves::save_last(const JobClock* job_clock, bool stops) {
+  is_last_ = true;
+  if (background_.is_running()) {
+    enter_save();
+    wait();
+    if (stops && !has_time_for_one_more(job_clock) && !is_saved() && saved_step_ > 0) {
+      log::warn("no time is left to save the steps after the checkpoint of step {}", saved_step_);
+      return;
+    }
+  }
+  if (run_.position.step == 0 || is_saved()) return;
+  watch_.compare_replicas(run_.optimizer->parameters(), run_.position.step, saved_step_,
+                          /*will_be_saved=*/true);
+  SavePatience patience(run_.config.checkpoint.patience);
+  int tries = 1;
+  for (enter_save(); !save(); enter_save(), ++tries) {
+    if (wait_to_try_again(&patience, job_clock)) continue;
+    has_given_up_ = true;
+    throw parallel::AgreedError(
+        stops ? ExitCode::kRequeue : ExitCode::kIo,
+        fmt::format("step {} could not be saved ({}): {}; the last failure: {}", run_.position.step,
+                    counted(tries, "attempt"), what_remains(), failure_));
+  }
+}
+
 bool RunSaves::record(const io::SaveResult& result, int64_t step, double blocking) {
   if (result.committed) {
     failures_ = 0;
@@ -169,8 +233,9 @@ bool RunSaves::record(const io::SaveResult& result, int64_t step, double blockin
     return true;
   }
   schedule_.failed();
+  failure_ = result.message;
   if (run_.is_first_rank()) log::warn("no checkpoint of step {}: {}", step, result.message);
-  if (++failures_ >= kSaveFailuresInARow)
+  if (++failures_ >= kSaveFailuresInARow && !is_last_)
     throw parallel::AgreedError(
         ExitCode::kIo,
         fmt::format("{} saves failed in a row, the last one: {}", failures_, result.message));

@@ -5,11 +5,14 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 
+#include "train/incarnation/job_clock.h"
 #include "train/incarnation/pace.h"
 #include "train/run/stop_answer.h"
 #include "train/run/training_run.h"
 #include "train/save/background_save.h"
+#include "train/save/save_patience.h"
 #include "train/save/save_schedule.h"
 #include "train/watch/run_watch.h"
 
@@ -41,19 +44,34 @@ class RunSaves {
   void begin();
   /// Saves the current step, unless it has been saved, and waits for it. False: it failed.
   bool save();
+  /// Where the run ends: saves the current step, unless it `stops` and only the save that is
+  /// running fits before the end of the job. A save that fails is tried again for
+  /// checkpoint.patience, at most until the job ends. AgreedError if all tries have failed:
+  /// kRequeue if the run `stops` on request or before the end of its job, since its next start
+  /// finds out whether the cause has passed, else kIo; also kIo if the lease is lost. `job_clock`:
+  /// on rank 0, may be null.
+  void save_last(const JobClock* job_clock, bool stops);
   /// Waits for the save that runs, if any.
   void wait();
   /// The run is at its newest checkpoint again; no save was running. -> the seconds of the steps
   /// that this undid.
   double went_back();
 
-  int64_t saved_step() const { return saved_step_; }  ///< of the newest checkpoint; -1: none
+  int64_t saved_step() const { return saved_step_; }   ///< of the newest checkpoint; -1: none
+  bool has_given_up() const { return has_given_up_; }  ///< save_last() has failed
   bool is_saved() const { return saved_step_ == run_.position.step; }
   /// Seconds of the steps after the newest checkpoint.
   double unsaved_seconds() const { return unsaved_seconds_; }
 
  private:
   void save_beside();
+  void enter_save();
+  /// Whether the job ends before another save could. The same on all ranks.
+  bool has_time_for_one_more(const JobClock* job_clock);
+  /// After a failed save: waits. False: there is no time for another one.
+  bool wait_to_try_again(SavePatience* patience, const JobClock* job_clock);
+  /// What remains if the current step is not saved.
+  std::string what_remains() const;
   /// The result of the save that runs; waits for it.
   void take();
   /// `blocking`: seconds for which training waited.
@@ -70,6 +88,9 @@ class RunSaves {
   double unsaved_seconds_ = 0;
   double seconds_since_snapshot_ = 0;  ///< of the steps
   bool has_said_long_ = false;
+  bool is_last_ = false;  ///< failed saves are tried again: their number ends nothing
+  bool has_given_up_ = false;
+  std::string failure_;  ///< of the last save that failed
   std::optional<io::StagingMemory> staging_;
   io::Snapshot snapshot_;      ///< of the save that runs
   BackgroundSave background_;  ///< the last member: it uses the others

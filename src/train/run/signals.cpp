@@ -111,9 +111,12 @@ void StopRequests::watch() {
   }
 }
 
-void StopRequests::clear() const {
-  std::error_code ignored;
-  std::filesystem::remove(stop_file_, ignored);
+bool StopRequests::clear() const {
+  std::error_code error;
+  std::filesystem::rename(stop_file_, stop_file_.parent_path() / kStoppedName, error);
+  const bool was_there = !error;
+  if (error) std::filesystem::remove(stop_file_, error);
+  return was_there;
 }
 
 StopReason StopRequests::agreed(parallel::Communicator& world, const io::Lease* lease) const {

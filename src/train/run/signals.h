@@ -17,6 +17,10 @@
 namespace lynceus::train {
 
 /// Why to stop; of the reasons of all ranks the largest value counts.
+/// In a run directory: the last start ended because of a file STOP. The job of `lynceus submit`
+/// that finds it does not go back into the queue.
+constexpr const char* kStoppedName = "STOPPED";
+
 enum class StopReason : int64_t { kNone = 0, kRequested = 1, kLeaseLost = 2 };
 
 /// Installs signal handlers for its lifetime. They run on a thread of their own: the threads that
@@ -43,8 +47,9 @@ class StopRequests {
   StopReason agreed(parallel::Communicator& world, const io::Lease* lease) const;
   /// Collective: whether any rank was asked by a signal or the launcher.
   static bool any_asked(parallel::Communicator& world);
-  /// Removes the file, if any, so that the next start continues. On rank 0.
-  void clear() const;
+  /// Renames the file, if any, to kStoppedName, so that the next start continues. On rank 0.
+  /// -> whether there was one.
+  bool clear() const;
 
  private:
   void watch();

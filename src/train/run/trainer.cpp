@@ -49,7 +49,8 @@ class Trainer {
         stop_(config->options.run, [this](bool by_launcher) { answer(by_launcher); }),
         job_clock_(make_job_clock(rt, config->train.max_hours, &pace_)),
         watch_(rt, config->watchdog, config->train.digest_every, config->options.run),
-        run_(rt, config, reader, &watch_),
+        run_(rt, config, reader, &watch_,
+             job_clock_ ? std::optional(job_clock_->end()) : std::nullopt),
         saves_(&run_, &watch_, &clock_, &pace_),
         trace_(config->log.trace_range()) {
     stop_.relay_to(first_rank_here(*rt.grid.world));
@@ -114,7 +115,7 @@ class Trainer {
       if (run_.validation_is_due()) validate_now();
       if (left_validation_) return stop(&progress);
     }
-    finish(&progress);
+    finish(&progress, /*stops=*/false);
     log_end(run_, seconds_since(begin));
     return ExitCode::kDone;
   }
@@ -124,7 +125,8 @@ class Trainer {
   RunPosition& position() { return run_.position; }
   bool time_is_up() const { return job_clock_ && job_clock_->is_up(); }
   void record(RunEnding ending) {
-    ending.by_request = ending.by_request && !time_is_up();
+    const bool job_ends = job_clock_ && job_clock_->end().explains_request();
+    ending.by_request = ending.by_request && !time_is_up() && !job_ends && !saves_.has_given_up();
     ending.saved_step = saves_.saved_step();
     ending.start_seconds = start_seconds_;
     ending.lost_seconds = saves_.unsaved_seconds() + rolled_back_seconds_;
@@ -285,23 +287,23 @@ class Trainer {
   }
 
   ExitCode stop(Progress* progress) {
-    finish(progress);
+    finish(progress, /*stops=*/true);
     return leave();
   }
 
   ExitCode leave() {
-    if (run_.is_first_rank()) stop_.clear();
+    const bool by_file = run_.is_first_rank() && stop_.clear();
     if (left_validation_)
       log::warn("the validation of step {} was left: the next start repeats it", position().step);
-    log_stopped(run_, time_is_up());
+    log_stopped(run_, time_is_up(), by_file);
     return ExitCode::kRequeue;
   }
 
-  void finish(Progress* progress) {
+  void finish(Progress* progress, bool stops) {
     progress->finish();
     run_.report.finish();
     write_trace(run_, &trace_);
-    save_now();
+    saves_.save_last(job_clock_.get(), stops);
   }
 
   /// Saves while training goes on, if it can.
@@ -331,28 +333,6 @@ class Trainer {
     return saves_.saved_step();
   } catch (const parallel::AgreedError&) {  // the failed save was logged
     return saves_.saved_step();
-  }
-
-  /// Whether the job ends before another save could, after one that was running was waited for. The
-  /// same on all ranks.
-  bool no_time_is_left() {
-    if (!saves_.is_running()) return false;
-    wait_for_save();
-    const bool none = job_clock_ && job_clock_->seconds_left() < pace_.save();
-    return !rt_.grid.world->broadcast(none ? "none" : "", 0).empty();
-  }
-
-  /// A save that must succeed, unless there is only time for the one that is running.
-  void save_now() {
-    if (no_time_is_left() && !saves_.is_saved() && saves_.saved_step() > 0) {
-      log::warn("no time is left to save the steps after the checkpoint of step {}",
-                saves_.saved_step());
-      return;
-    }
-    if (position().step == 0 || save()) return;
-    throw parallel::AgreedError(
-        ExitCode::kIo, fmt::format("step {} could not be saved; the earlier checkpoints are intact",
-                                   position().step));
   }
 
   const Runtime& rt_;

@@ -15,6 +15,7 @@
 #include "train/run/build_model.h"
 #include "train/run/checkpoint_choice.h"
 #include "train/run/rank_agreement.h"
+#include "train/run/signals.h"
 #include "train/run/start_lines.h"
 
 namespace lynceus::train {
@@ -29,12 +30,13 @@ int64_t total_samples(const RunData& data) {
 }  // namespace
 
 TrainingRun::TrainingRun(const Runtime& runtime, RunConfig* run_config, ConfigReader* config_reader,
-                         RunWatch* watch)
+                         RunWatch* watch, std::optional<JobEnd> job_end)
     : rt(runtime),
       config(*run_config),
       directory(config.options.run),
       report(rt, config, directory),
-      nodes(nodes_by_rank(*rt.grid.world)) {
+      nodes(nodes_by_rank(*rt.grid.world)),
+      job_end_(std::move(job_end)) {
   try {
     load(config_reader, watch);
   } catch (const std::exception& error) {
@@ -44,6 +46,7 @@ TrainingRun::TrainingRun(const Runtime& runtime, RunConfig* run_config, ConfigRe
 }
 
 void TrainingRun::load(ConfigReader* config_reader, RunWatch* watch) {
+  take_back_followed_options(*rt.grid.world, &config.options);
   const auto recorded = selected_manifest(*rt.grid.world, config.options);
   parallel::agree(*rt.grid.world,
                   [&] { open_files(config_reader, recorded ? &*recorded : nullptr); });
@@ -125,12 +128,15 @@ void TrainingRun::take_lease() {
   }
   lease = io::acquire_run_lease(directory, options);
   log::add_file((directory / "log" / "train.log").string());
+  std::error_code ignored;
+  std::filesystem::remove(directory / kStoppedName, ignored);
   start.run_directory = directory;
   start.owner = lease->owner();
   start.nodes = nodes;
   start.steps = config.train.steps;
   start.resume = config.options.resume;
   start.restart_anyway = config.options.restart_anyway;
+  start.job_end = job_end_;
   incarnation = std::make_unique<IncarnationLog>(start);
 }
 

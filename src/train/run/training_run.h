@@ -14,6 +14,7 @@
 #include "train/data/mixture.h"
 #include "train/data/run_data.h"
 #include "train/incarnation/incarnation_log.h"
+#include "train/incarnation/job_clock.h"
 #include "train/nonfinite/nonfinite_policy.h"
 #include "train/run/run_config.h"
 #include "train/run/run_report.h"
@@ -25,9 +26,10 @@ namespace lynceus::train {
 
 struct TrainingRun {
   /// Collective over the world; errors are agreed. `config_reader` has filled `run_config`; what
-  /// files decide is resolved in it. Writes config.ini last, after every check.
+  /// files decide is resolved in it. Writes config.ini last, after every check. `job_end`: on rank
+  /// 0, if it is known.
   TrainingRun(const Runtime& runtime, RunConfig* run_config, ConfigReader* config_reader,
-              RunWatch* watch);
+              RunWatch* watch, std::optional<JobEnd> job_end);
   TrainingRun(const TrainingRun&) = delete;
   TrainingRun& operator=(const TrainingRun&) = delete;
 
@@ -76,6 +78,8 @@ struct TrainingRun {
   void resume_or_initialize();
   /// `position.left_out` has the step that is the reason.
   void roll_back();
+
+  std::optional<JobEnd> job_end_;
 };
 
 /// The training batches from the position of the run on.

@@ -173,14 +173,64 @@ TEST_F(Incarnations, WhatNobodyRequeuesIsNoFailure) {
   EXPECT_FALSE(next_start_is_refused());
 }
 
-TEST_F(Incarnations, AStopWithoutACheckpointCountsInAJobOnly) {
-  job_ = "";
-  for (int i = 0; i < 4; ++i) ended(ExitCode::kRequeue, 0, /*by_request=*/true);
-  EXPECT_FALSE(next_start_is_refused()) << "somebody pressed Ctrl-C";
-  fs::remove(run_ / kIncarnationsName);
-  job_ = "42";
-  for (int i = 0; i < 3; ++i) ended(ExitCode::kRequeue, 0, /*by_request=*/true);
-  EXPECT_TRUE(next_start_is_refused()) << "the job is too short for a step";
+TEST_F(Incarnations, ARequestedStopIsNoFailure) {
+  for (const char* job : {"", "42"}) {
+    job_ = job;
+    for (int i = 0; i < 4; ++i) ended(ExitCode::kRequeue, 0, /*by_request=*/true);
+    EXPECT_FALSE(next_start_is_refused());
+  }
+}
+
+TEST_F(Incarnations, JobsThatAreTooShortAreALoopWithThatCause) {
+  for (int i = 0; i < 3; ++i) ended(ExitCode::kRequeue, 0);
+  ASSERT_TRUE(next_start_is_refused());
+  EXPECT_THAT(message_, HasSubstr("the jobs are too short"));
+  EXPECT_THAT(message_, Not(HasSubstr("remove the cause")));
+}
+
+TEST_F(Incarnations, ARequestWhileLoadingCountsIfTheJobEnds) {
+  const auto leave = [&](double seconds_left) {
+    IncarnationStart asked = start();
+    asked.job_end = JobEnd{unix_now() + seconds_left, "test", 390};
+    IncarnationLog(asked).failed_to_load(75, "stopped on request while loading");
+    return *read_incarnations(run_).back().ended;
+  };
+  for (int i = 0; i < 4; ++i) EXPECT_TRUE(leave(1000).by_request);
+  EXPECT_FALSE(next_start_is_refused()) << "a person has asked";
+  for (int i = 0; i < 3; ++i) EXPECT_FALSE(leave(300).by_request);
+  EXPECT_TRUE(next_start_is_refused());
+  EXPECT_THAT(message_, HasSubstr("no time before the end of the job"));
+  EXPECT_THAT(message_, HasSubstr("the jobs are too short"));
+}
+
+TEST_F(Incarnations, AKilledOneSaysThatItsJobHadEnded) {
+  IncarnationStart limited = start();
+  limited.job_end = JobEnd{unix_now() + 5, "test"};
+  IncarnationLog(limited).resumed(0, 1, 2);
+  killed();
+  const auto read = read_incarnations(run_);
+  EXPECT_NEAR(read[0].job_end, limited.job_end->unix_seconds, 1);
+  EXPECT_THAT(read[0].ended->cause, HasSubstr("when its job ended at "));
+  EXPECT_EQ(read[1].job_end, 0);
+}
+
+TEST_F(Incarnations, KnowsTheEarlierStartsOfAJob) {
+  io::LeaseOwner owner;
+  owner.job = "42";
+  owner.restart_count = 1;
+  EXPECT_FALSE(earlier_starts_of_job(read_incarnations(run_), owner).began);
+  { const IncarnationLog loading(start()); }
+  EXPECT_TRUE(earlier_starts_of_job(read_incarnations(run_), owner).began);
+  EXPECT_FALSE(earlier_starts_of_job(read_incarnations(run_), owner).continued);
+  killed();
+  EXPECT_TRUE(earlier_starts_of_job(read_incarnations(run_), owner).continued);
+  owner.restart_count = 0;
+  EXPECT_FALSE(earlier_starts_of_job(read_incarnations(run_), owner).began)
+      << "another cluster's job of that number";
+  owner.start_count = 1;
+  EXPECT_TRUE(earlier_starts_of_job(read_incarnations(run_), owner).continued);
+  owner.job = "43";
+  EXPECT_FALSE(earlier_starts_of_job(read_incarnations(run_), owner).began);
 }
 
 TEST_F(Incarnations, ANodeThatFailsTwiceIsExcluded) {

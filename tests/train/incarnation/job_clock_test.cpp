@@ -54,6 +54,7 @@ class JobEndVariables : public testing::Test {
   static void clear() {
     unsetenv("LYNCEUS_JOB_END");
     unsetenv("SLURM_JOB_END_TIME");
+    unsetenv("LYNCEUS_JOB_SIGNAL");
   }
 };
 
@@ -65,6 +66,18 @@ TEST_F(JobEndVariables, TheEarlierLimitCounts) {
   EXPECT_EQ(find_job_end(1, 1000)->source, "train.max_hours = 1");
   setenv("LYNCEUS_JOB_END", "4000", 1);
   EXPECT_DOUBLE_EQ(find_job_end(0, 1000)->unix_seconds, 4000);
+}
+
+TEST_F(JobEndVariables, ARequestNearTheEndComesFromIt) {
+  const auto explains = [](double seconds_left) {
+    setenv("LYNCEUS_JOB_END", fmt::format("{:.0f}", unix_now() + seconds_left).c_str(), 1);
+    return find_job_end(0, 0)->explains_request();
+  };
+  EXPECT_TRUE(explains(500)) << "nobody says when the signal comes";
+  EXPECT_FALSE(explains(700));
+  setenv("LYNCEUS_JOB_SIGNAL", "300", 1);
+  EXPECT_TRUE(explains(350)) << "a minute early";
+  EXPECT_FALSE(explains(450));
 }
 
 TEST_F(JobEndVariables, WhatIsNoTimeIsIgnored) {

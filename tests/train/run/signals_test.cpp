@@ -50,7 +50,9 @@ TEST_F(Signals, ASignalOrAFileIsARequest) {
   const StopRequests stop(run_);
   std::ofstream(run_ / "STOP");
   EXPECT_EQ(reason(stop), StopReason::kRequested);
-  stop.clear();
+  EXPECT_TRUE(stop.clear());
+  EXPECT_TRUE(std::filesystem::exists(run_ / kStoppedName));
+  EXPECT_FALSE(stop.clear());
   EXPECT_EQ(reason(stop), StopReason::kNone);
 }
 

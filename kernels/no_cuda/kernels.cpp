@@ -2,6 +2,7 @@
 #include "kernels/device/activation.h"
 #include "kernels/device/adamw.h"
 #include "kernels/device/attention.h"
+#include "kernels/device/cached_attention.h"
 #include "kernels/device/cast.h"
 #include "kernels/device/cross_entropy.h"
 #include "kernels/device/device_code.h"
@@ -17,6 +18,7 @@ namespace lynceus::kernels::cuda {
 const ActivationKernels kActivation = {};
 const AdamWKernels kAdamW = {};
 const AttentionKernels kAttention = {};
+const CachedAttentionKernels kCachedAttention = {};
 const CastKernels kCast = {};
 const CrossEntropyKernels kCrossEntropy = {};
 const DeviceCodeKernels kDeviceCode = {};

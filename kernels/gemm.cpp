@@ -9,10 +9,13 @@
 // 64, and a widened copy would be twice its bytes.
 #include "kernels/gemm.h"
 
+#include <algorithm>
+
 #include "kernels/checks.h"
 #include "kernels/cpu/bf16_gemm.h"
 #include "kernels/cpu/float32.h"
 #include "kernels/cpu/gemm.h"
+#include "kernels/cpu/row_gemm.h"
 #include "kernels/cpu/weight_gradient.h"
 #include "kernels/device/gemm.h"
 #include "kernels/elementwise.h"
@@ -25,9 +28,9 @@ namespace {
 int64_t rows_of(const Tensor& x, const Tensor& y) { return x.cols() > 0 ? x.rows() : y.rows(); }
 
 void check_forward(const char* kernel, const Tensor& x, DType dtype, int64_t out, int64_t in,
-                   const Tensor* bias, const Tensor& y) {
+                   const Tensor* bias, const Tensor& y, bool y_may_be_f32 = false) {
   const int64_t rows = rows_of(x, y);
-  check_activation(kernel, "y", y, rows, out, dtype);
+  check_activation(kernel, "y", y, rows, out, y_may_be_f32 ? y.dtype() : dtype);
   check_activation(kernel, "x", x, rows, in, dtype);
   check_vector(kernel, "bias", bias, out);
 }
@@ -63,6 +66,23 @@ void weight_gradient_on_cpu(const Stream& stream, int64_t rows, const Tensor& dy
                             rows_in.data<float>(), dw.data<float>());
 }
 
+/// The product of kRowGroup rows at a time, so that the library always chooses the same algorithm.
+/// The groups begin at addresses of the same alignment.
+void forward_in_groups(const Stream& stream, const Tensor& x, const Tensor& w, const Tensor* bias,
+                       const Tensor& y, Activation activation) {
+  constexpr int64_t kGroup = PackedWeight::kRowGroup;
+  const int64_t rows = y.rows(), in = w.cols(), out = w.dim(0);
+  const Tensor from = x.reshape({rows, in}), to = y.reshape({rows, out});
+  const Tensor x_group = Tensor::zeros(stream, {kGroup, in}, x.dtype());
+  const Tensor y_group = Tensor::empty(stream, {kGroup, out}, y.dtype());
+  for (int64_t begin = 0; begin < rows; begin += kGroup) {
+    const int64_t count = std::min(kGroup, rows - begin);
+    x_group.slice(0, count).copy_from(from.slice(begin, count));
+    cuda::kGemm.linear_forward(stream, x_group, w, bias, y_group, activation);
+    to.slice(begin, count).copy_from(y_group.slice(0, count));
+  }
+}
+
 void check_weight(const char* kernel, const Tensor& w) {
   check_activation(kernel, "w", w, w.rows(), w.cols(), w.dtype());
   if (w.rank() != 2) throw InternalError("{}: w is {}, expected a matrix", kernel, description(w));
@@ -70,10 +90,13 @@ void check_weight(const char* kernel, const Tensor& w) {
 
 }  // namespace
 
-/// One of the three orders.
+/// One of the four orders.
 struct PackedWeight::Packed {
   int64_t out = 0;
   int64_t in = 0;
+  PackedOrder order = PackedOrder::kFast;
+  int64_t parts = 1;
+  Tensor panels = {};      // kernels/cpu/row_gemm.h
   Tensor transposed = {};  // [in, out or a cache line more]
   Tensor plain = {};       // [out, in]
   std::shared_ptr<const cpu::Bf16Weight> bf16 = nullptr;
@@ -100,8 +123,19 @@ void linear_forward(const Stream& stream, const Tensor& x, const PackedWeight& w
   constexpr const char* kKernel = "linear_forward (packed)";
   if (!w.defined()) throw InternalError("{}: the packed weight is undefined", kKernel);
   const PackedWeight::Packed& packed = *w.packed_;
-  if (packed.plain.defined()) return linear_forward(stream, x, packed.plain, bias, y, activation);
   const int64_t out = packed.out, in = packed.in;
+  if (packed.panels.defined()) {
+    check_forward(kKernel, x, packed.panels.dtype(), out, in, bias, y, /*y_may_be_f32=*/true);
+    return cpu::row_gemm(
+        stream, rows_of(x, y), out, in, packed.parts, cpu::In(stream, x), packed.panels,
+        cpu::Out(stream, y),
+        {bias == nullptr ? nullptr : bias->data<float>(), activation == Activation::kGelu});
+  }
+  if (packed.order == PackedOrder::kRows && in > 0 && y.size() > 0) {
+    check_forward(kKernel, x, packed.plain.dtype(), out, in, bias, y, /*y_may_be_f32=*/true);
+    return forward_in_groups(stream, x, packed.plain, bias, y, activation);
+  }
+  if (packed.plain.defined()) return linear_forward(stream, x, packed.plain, bias, y, activation);
   if (packed.bf16 != nullptr) {
     check_forward(kKernel, x, DType::kBf16, out, in, bias, y);
     const auto product = forward_product(rows_of(x, y), out, in, activation);
@@ -156,10 +190,16 @@ bool searches_products(const Stream& stream) {
   return !stream.device().is_cpu() && cuda::kGemm.searches_products(stream);
 }
 
-PackedWeight::PackedWeight(const Stream& stream, const Tensor& w) {
+PackedWeight::PackedWeight(const Stream& stream, const Tensor& w, PackedOrder order,
+                           int64_t parts) {
   check_weight("PackedWeight", w);
-  Packed packed{.out = w.dim(0), .in = w.cols()};
-  if (!stream.device().is_cpu() || w.dtype() != DType::kF32) {
+  Packed packed{.out = w.dim(0), .in = w.cols(), .order = order, .parts = parts};
+  if (order == PackedOrder::kRows) {
+    if (stream.device().is_cpu())
+      packed.panels = cpu::pack_panels(stream, w);
+    else
+      packed.plain = w;
+  } else if (!stream.device().is_cpu() || w.dtype() != DType::kF32) {
     // A packed weight is multiplied in bf16 for any number of rows, so decide for few.
     constexpr int64_t kFewRows = 64;
     if (stream.device().is_cpu() && is_bf16_product(w, kFewRows, packed.out, packed.in))
@@ -181,6 +221,7 @@ int64_t PackedWeight::in_features() const { return defined() ? packed_->in : 0; 
 size_t PackedWeight::bytes() const {
   if (!defined()) return 0;
   if (packed_->bf16 != nullptr) return cpu::bytes_of(*packed_->bf16);
+  if (packed_->panels.defined()) return packed_->panels.bytes();
   return packed_->plain.defined() ? packed_->plain.bytes() : packed_->transposed.bytes();
 }
 

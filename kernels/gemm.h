@@ -34,14 +34,30 @@ void linear_backward_weight(const Stream& stream, const Tensor& dy, const Tensor
 void search_products(const Stream& stream, bool search);
 bool searches_products(const Stream& stream);
 
+/// What a packed weight is for.
+enum class PackedOrder {
+  kFast,  ///< training and validation
+  kRows  ///< generation: a row of y depends on its row of x and on the weight only, to the last bit
+};
+
 /// A weight in the order that the forward product reads fastest, packed once because it is frozen.
-/// On CPUs in f32, and in bf16 if the processor multiplies bf16, it has its own memory
+///
+/// kRows: y has the same bits for any number of rows beside it, and on CPUs for any number of
+/// threads. There the sum over `in` is that of `parts` equal parts, a power of two that divides it,
+/// added in pairs, the pairs in pairs and so on, so ranks with consecutive parts that add their
+/// results in pairs get the same bits, too; f32 and bf16 weights have memory of their own. Devices
+/// multiply kRowGroup rows at a time, which a product of fewer is filled up to. y may be f32 where
+/// x and w are bf16.
+///
+/// kFast: on CPUs in f32, and in bf16 if the processor multiplies bf16, it has its own memory
 /// (MemoryOwner::kFrozenWeight), and the plain tensor may be freed. Devices read the plain order as
 /// fast, so there it shares the tensor.
 class PackedWeight {
  public:
   PackedWeight() = default;
-  PackedWeight(const Stream& stream, const Tensor& w);
+  PackedWeight(const Stream& stream, const Tensor& w, PackedOrder order = PackedOrder::kFast,
+               int64_t parts = 1);
+  static constexpr int64_t kRowGroup = 128;
 
   bool defined() const { return packed_ != nullptr; }
   int64_t out_features() const;

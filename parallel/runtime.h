@@ -20,6 +20,8 @@ struct Runtime {
   /// parameter gradients and trained parameters are always f32.
   DType precision;
   parallel::Overlap overlap = {};
+  /// Whether sums over tensor ranks have a fixed order for any number of rows (model/tensor_sum.h).
+  bool ordered_sums = false;
   Stream host_stream;  ///< host memory of a rank that computes on a device; see host()
 
   /// A copy with another stream of the device.

@@ -79,14 +79,6 @@ LYNCEUS_AVX512 void finish_row_avx512(const GemmEpilogue& epilogue, int64_t col,
   if (epilogue.bias == nullptr) gelu_body(count, values);
 }
 
-void finish_row(const GemmEpilogue& epilogue, int64_t col, int64_t count, float* values) {
-  if (epilogue.gelu && has_avx512()) return finish_row_avx512(epilogue, col, count, values);
-  if (epilogue.gelu && epilogue.bias != nullptr)
-    return bias_gelu_body(epilogue.bias + col, count, values);
-  if (epilogue.gelu) return gelu_body(count, values);
-  for (int64_t i = 0; i < count; ++i) values[i] += epilogue.bias[col + i];
-}
-
 const float* at(const GemmOperand& operand, int64_t row, int64_t col) {
   return operand.data +
          (operand.transposed ? col * operand.stride + row : row * operand.stride + col);
@@ -135,6 +127,15 @@ dnnl_status_t compute(const Problem& p, const Range& rows, const Range& cols, fl
 }
 
 }  // namespace
+
+void finish_row(const GemmEpilogue& epilogue, int64_t col, int64_t count, float* values) {
+  if (epilogue.gelu && has_avx512()) return finish_row_avx512(epilogue, col, count, values);
+  if (epilogue.gelu && epilogue.bias != nullptr)
+    return bias_gelu_body(epilogue.bias + col, count, values);
+  if (epilogue.gelu) return gelu_body(count, values);
+  if (epilogue.bias == nullptr) return;
+  for (int64_t i = 0; i < count; ++i) values[i] += epilogue.bias[col + i];
+}
 
 void gemm(const Stream& stream, int64_t m, int64_t n, int64_t k, const GemmOperand& a,
           const GemmOperand& b, bool accumulate, float* c, const GemmEpilogue& epilogue) {

@@ -24,6 +24,8 @@ struct GemmEpilogue {
   const float* bias = nullptr;  ///< [n], null: none
   bool gelu = false;
 };
+/// The epilogue of `count` elements of a row of c, from column `col` on.
+void finish_row(const GemmEpilogue& epilogue, int64_t col, int64_t count, float* values);
 
 /// c [m, n] = a [m, k] · b [k, n], or `+=` with `accumulate`; then the epilogue. c is row-major
 /// with rows n apart. For k = 0 the product is zero. The same call with the same number of threads

@@ -56,6 +56,11 @@ void Adapter::visit_parameters(const ParameterVisitor& visit) {
   visit(up_bias);
 }
 
+void Adapter::visit_linears(const LinearVisitor& visit) {
+  visit(down);
+  visit(up);
+}
+
 Adapter make_adapter(const ParameterMaker& make, const ModelConfig& config) {
   const int64_t hidden = config.llm.hidden_size, bottleneck = config.bottleneck_size();
   Adapter adapter;

@@ -28,6 +28,7 @@ struct Adapter {
   Tensor forward(const Runtime& rt, const Tensor& x, Saved* saved) const;
   void backward(const Runtime& rt, const Saved& saved, const Tensor& dy, Tensor* dx) const;
   void visit_parameters(const ParameterVisitor& visit);
+  void visit_linears(const LinearVisitor& visit);
 };
 
 Adapter make_adapter(const ParameterMaker& make, const ModelConfig& config);

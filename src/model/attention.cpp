@@ -4,14 +4,46 @@
 
 #include <cmath>
 
+#include "kernels/cast.h"
+#include "kernels/embedding.h"
 #include "kernels/rope.h"
 #include "model/layer.h"
 #include "model/tensor_sum.h"
 
 namespace lynceus::model {
 
+namespace {
+
+/// Row i of `rows` becomes row written[i] of `cache`, in its type.
+void store(const Runtime& rt, const Tensor& rows, const Tensor& written, const Tensor& cache) {
+  Tensor stored = rows;
+  if (rows.dtype() != cache.dtype()) {
+    stored = Tensor::empty(rt.stream, rows.shape(), cache.dtype());
+    kernels::cast(rt.stream, rows, stored);
+  }
+  kernels::scatter_rows(rt.stream, stored, written, cache);
+}
+
+/// Attention of a batch whose keys and values are kept in `cache`.
+void attend_cached(const Runtime& rt, const kernels::AttentionShape& shape, const CacheRows& rows,
+                   const LayerCache& cache, const Tensor& q, const Tensor& k, const Tensor& v,
+                   const Tensor& out) {
+  store(rt, k, rows.written, cache.k);
+  store(rt, v, rows.written, cache.v);
+  const int64_t begun = rows.begun.tokens(), continued = rows.continued.tokens();
+  if (begun > 0)
+    kernels::attention_forward(rt.stream, shape, q.slice(0, begun), k.slice(0, begun),
+                               v.slice(0, begun), rows.begun, rows.begun, out.slice(0, begun),
+                               /*lse=*/nullptr);
+  if (continued > 0)
+    kernels::cached_attention_forward(rt.stream, shape, q.slice(begun, continued), cache.k, cache.v,
+                                      rows.continued, rows.keys, out.slice(begun, continued));
+}
+
+}  // namespace
+
 Tensor SelfAttention::forward(const Runtime& rt, const PackedBatch& batch, const Tensor& x,
-                              Saved* saved) const {
+                              Saved* saved, const LayerCache* cache) const {
   const Tensor q = q_proj.forward(rt, x, part(saved, &Saved::q_proj));
   const Tensor k = k_proj.forward(rt, x, part(saved, &Saved::k_proj));
   const Tensor v = v_proj.forward(rt, x, part(saved, &Saved::v_proj));
@@ -21,8 +53,11 @@ Tensor SelfAttention::forward(const Runtime& rt, const PackedBatch& batch, const
   const Tensor out = rt.activation(q.shape());
   Tensor lse;
   if (saved) lse = Tensor::empty(rt.stream, {shape.heads, q.rows()});
-  kernels::attention_forward(rt.stream, shape, q, k, v, batch.sequences, batch.sequences, out,
-                             saved ? &lse : nullptr);
+  if (cache)
+    attend_cached(rt, shape, batch.cache, *cache, q, k, v, out);
+  else
+    kernels::attention_forward(rt.stream, shape, q, k, v, batch.sequences, batch.sequences, out,
+                               saved ? &lse : nullptr);
   if (saved) {
     saved->q = q;
     saved->k = k;
@@ -68,6 +103,10 @@ void SelfAttention::visit_parameters(const ParameterVisitor& visit) {
   k_proj.visit_parameters(visit);
   v_proj.visit_parameters(visit);
   o_proj.visit_parameters(visit);
+}
+
+void SelfAttention::visit_linears(const LinearVisitor& visit) {
+  for (Linear* linear : {&q_proj, &k_proj, &v_proj, &o_proj}) visit(*linear);
 }
 
 SelfAttention make_self_attention(const ParameterMaker& make, const LlmConfig& config) {

@@ -25,12 +25,15 @@ struct SelfAttention {
     Tensor lse;   // f32 [heads_local, tokens]
   };
 
-  /// x [tokens, hidden] -> y [tokens, hidden], summed over grid.tensor.
-  Tensor forward(const Runtime& rt, const PackedBatch& batch, const Tensor& x, Saved* saved) const;
+  /// x [tokens, hidden] -> y [tokens, hidden], summed over grid.tensor. `cache`: gets the keys and
+  /// values of x, as batch.cache says; null: none.
+  Tensor forward(const Runtime& rt, const PackedBatch& batch, const Tensor& x, Saved* saved,
+                 const LayerCache* cache = nullptr) const;
   /// dy [tokens, hidden] -> dx [tokens, hidden], summed over grid.tensor.
   void backward(const Runtime& rt, const PackedBatch& batch, const Saved& saved, const Tensor& dy,
                 Tensor* dx) const;
   void visit_parameters(const ParameterVisitor& visit);
+  void visit_linears(const LinearVisitor& visit);
 };
 
 SelfAttention make_self_attention(const ParameterMaker& make, const LlmConfig& config);

@@ -44,6 +44,8 @@ void AffineBridge::backward(const Runtime& rt, const Saved& saved, const Tensor&
   ln_vision->backward(rt, saved.ln_vision, dx, dmedia);
 }
 
+void AffineBridge::visit_linears(const LinearVisitor& visit) { visit(mlp); }
+
 void AffineBridge::visit_parameters(const ParameterVisitor& visit) {
   if (ln_vision) ln_vision->visit_parameters(visit);
   mlp.visit_parameters(visit);
@@ -71,6 +73,11 @@ void MlpBridge::backward(const Runtime& rt, const Saved& saved, const Tensor& dy
   Tensor dx;
   in.backward(rt, saved.in, dhidden, &dx);
   ln_vision->backward(rt, saved.ln_vision, dx, dmedia);
+}
+
+void MlpBridge::visit_linears(const LinearVisitor& visit) {
+  visit(in);
+  visit(out);
 }
 
 void MlpBridge::visit_parameters(const ParameterVisitor& visit) {
@@ -134,6 +141,10 @@ void Bridge::backward(const Runtime& rt, const Saved& saved, const Tensor& dy,
 void Bridge::visit_parameters(const ParameterVisitor& visit) {
   if (frame_position) visit(*frame_position);
   std::visit([&](auto& bridge) { bridge.visit_parameters(visit); }, kind);
+}
+
+void Bridge::visit_linears(const LinearVisitor& visit) {
+  std::visit([&](auto& bridge) { bridge.visit_linears(visit); }, kind);
 }
 
 Bridge make_bridge(const Runtime& rt, const ModelConfig& config) {

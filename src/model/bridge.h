@@ -26,6 +26,7 @@ struct AffineBridge {
   Tensor forward(const Runtime& rt, const Tensor& media, Saved* saved) const;
   void backward(const Runtime& rt, const Saved& saved, const Tensor& dy, Tensor* dmedia) const;
   void visit_parameters(const ParameterVisitor& visit);
+  void visit_linears(const LinearVisitor& visit);
 };
 
 /// y = out(gelu(norm(in(ln_vision(x))))); ln_vision where configured. One visual token for each
@@ -46,6 +47,7 @@ struct MlpBridge {
   Tensor forward(const Runtime& rt, const Tensor& media, Saved* saved) const;
   void backward(const Runtime& rt, const Saved& saved, const Tensor& dy, Tensor* dmedia) const;
   void visit_parameters(const ParameterVisitor& visit);
+  void visit_linears(const LinearVisitor& visit);
 };
 
 struct Bridge {
@@ -72,6 +74,7 @@ struct Bridge {
   /// dmedia: the gradient of media.features [rows, vision width].
   void backward(const Runtime& rt, const Saved& saved, const Tensor& dy, Tensor* dmedia) const;
   void visit_parameters(const ParameterVisitor& visit);
+  void visit_linears(const LinearVisitor& visit);
 };
 
 Bridge make_bridge(const Runtime& rt, const ModelConfig& config);

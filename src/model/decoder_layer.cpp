@@ -10,10 +10,10 @@
 namespace lynceus::model {
 
 Tensor DecoderLayer::forward(const Runtime& rt, const PackedBatch& batch, const Tensor& x,
-                             Saved* saved) const {
+                             Saved* saved, const LayerCache* cache) const {
   LYNCEUS_TRACE("decoder layer forward");
   Tensor normed = input_norm.forward(rt, x, part(saved, &Saved::input_norm));
-  const Tensor h = attention.forward(rt, batch, normed, part(saved, &Saved::attention));
+  const Tensor h = attention.forward(rt, batch, normed, part(saved, &Saved::attention), cache);
   kernels::add(rt.stream, x, h, h);
 
   normed = post_attention_norm.forward(rt, h, part(saved, &Saved::post_attention_norm));
@@ -45,6 +45,12 @@ void DecoderLayer::visit_parameters(const ParameterVisitor& visit) {
   post_attention_norm.visit_parameters(visit);
   mlp.visit_parameters(visit);
   if (adapter) adapter->visit_parameters(visit);
+}
+
+void DecoderLayer::visit_linears(const LinearVisitor& visit) {
+  attention.visit_linears(visit);
+  mlp.visit_linears(visit);
+  if (adapter) adapter->visit_linears(visit);
 }
 
 DecoderLayer make_decoder_layer(const Runtime& rt, const ModelConfig& config, int64_t layer) {

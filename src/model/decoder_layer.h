@@ -28,13 +28,16 @@ struct DecoderLayer {
     Adapter::Saved adapter;
   };
 
-  /// x [tokens, hidden] -> y [tokens, hidden], equal on all tensor ranks.
-  Tensor forward(const Runtime& rt, const PackedBatch& batch, const Tensor& x, Saved* saved) const;
+  /// x [tokens, hidden] -> y [tokens, hidden], equal on all tensor ranks. `cache`: as for
+  /// SelfAttention.
+  Tensor forward(const Runtime& rt, const PackedBatch& batch, const Tensor& x, Saved* saved,
+                 const LayerCache* cache = nullptr) const;
   /// dy [tokens, hidden] -> dx [tokens, hidden], equal on all tensor ranks. Where dx is null and
   /// the LLM is frozen, only the adapter's gradients are computed.
   void backward(const Runtime& rt, const PackedBatch& batch, const Saved& saved, const Tensor& dy,
                 Tensor* dx) const;
   void visit_parameters(const ParameterVisitor& visit);
+  void visit_linears(const LinearVisitor& visit);
 };
 
 /// The decoder layer `layer`, counted from 0 in the complete model.

@@ -2,6 +2,7 @@
 // reduction itself.
 #pragma once
 
+#include <functional>
 #include <optional>
 
 #include "kernels/gemm.h"
@@ -15,6 +16,7 @@ struct Linear {
   // Set by pack(), which frees weight.value; only for weights that no gradient passes through. The
   // others are read in both directions, and one plain copy is as fast in both as two packed ones.
   kernels::PackedWeight packed;
+  int64_t device_granule = 1;  // see pack()
 
   struct Saved {
     Tensor x;  // [rows, in]; undefined where the weight is frozen
@@ -47,12 +49,17 @@ struct Linear {
   void backward_weight(const Runtime& rt, const Saved& saved, const Tensor& dy) const;
   void backward_input(const Runtime& rt, const Tensor& dy, const Tensor& dx,
                       bool accumulate = false) const;
-  /// For a weight that is only run forward: copies it into the order that the GEMM library reads
-  /// fastest and frees the original. On devices in_features() becomes a multiple of `granule`; the
-  /// weights of further inputs are 0.
-  void pack(const Runtime& rt, int64_t granule = 1);
+  /// For a weight that is only run forward: copies it into this order and frees the original. With
+  /// kRows a sum that tensor ranks may share has kSumParts parts over all of them, if its length
+  /// allows it, so that it has the same bits on 1, 2, 4 and 8 ranks. On devices in_features()
+  /// becomes a multiple of device_granule; the weights of further inputs are 0.
+  void pack(const Runtime& rt, kernels::PackedOrder order = kernels::PackedOrder::kFast);
+  static constexpr int64_t kSumParts = 8;
 
   void visit_parameters(const ParameterVisitor& visit);
 };
+
+/// What visit_linears of a layer calls.
+using LinearVisitor = std::function<void(Linear&)>;
 
 }  // namespace lynceus::model

@@ -53,10 +53,18 @@ Tensor LmHead::logits(const Runtime& rt, const Tensor& h) const {
   return lm_head.forward(rt, norm.forward(rt, h, nullptr), nullptr);
 }
 
+Tensor LmHead::wide_logits(const Runtime& rt, const Tensor& h) const {
+  const Tensor y = Tensor::empty(rt.stream, {h.rows(), lm_head.out_features()});
+  kernels::linear_forward(rt.stream, norm.forward(rt, h, nullptr), lm_head.packed, nullptr, y);
+  return y;
+}
+
 void LmHead::visit_parameters(const ParameterVisitor& visit) {
   norm.visit_parameters(visit);
   if (!shares_embedding) lm_head.visit_parameters(visit);
 }
+
+void LmHead::visit_linears(const LinearVisitor& visit) { visit(lm_head); }
 
 LmHead make_lm_head(const Runtime& rt, const LlmConfig& config, const Embedding* embedding,
                     double label_smoothing) {

@@ -72,6 +72,19 @@ void LynxModel::visit_parameters(const ParameterVisitor& visit) {
 
 void LynxModel::pack(const Runtime& rt) { vision.pack(rt); }
 
+void LynxModel::freeze(const Runtime& rt) {
+  visit_parameters([](Parameter& parameter) {
+    parameter.grad = Tensor();
+    parameter.value = parameter.used();
+    parameter.rounded = Tensor();
+  });
+  stage.share_embedding();
+  const auto pack = [&](Linear& linear) { linear.pack(rt, kernels::PackedOrder::kRows); };
+  vision.visit_linears(pack);
+  bridge.visit_linears(pack);
+  stage.visit_linears(pack);
+}
+
 LynxModel make_lynx(const Runtime& rt, const ModelConfig& config,
                     const std::vector<parallel::LayerRange>& partition, double label_smoothing) {
   const parallel::LayerRange range = partition.at(rt.grid.stage());

@@ -27,6 +27,10 @@ struct LynxModel {
   /// Copies the vision encoder's matrices into the GEMM library's order and frees the originals; to
   /// be called after loading.
   void pack(const Runtime& rt);
+  /// For a model that only answers, after loading instead of pack(): frees all gradients, and packs
+  /// every matrix so that no row of a product depends on another (kernels::PackedOrder::kRows).
+  /// With rt.ordered_sums the values of a row are then a function of its sequence alone.
+  void freeze(const Runtime& rt);
 };
 
 /// This rank's part, with zeros as values. `partition`: the decoder layers of each stage.

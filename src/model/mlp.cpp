@@ -49,6 +49,10 @@ void Mlp::visit_parameters(const ParameterVisitor& visit) {
   down_proj.visit_parameters(visit);
 }
 
+void Mlp::visit_linears(const LinearVisitor& visit) {
+  for (Linear* linear : {&gate_proj, &up_proj, &down_proj}) visit(*linear);
+}
+
 Mlp make_mlp(const ParameterMaker& make, const LlmConfig& config) {
   Mlp mlp;
   const int64_t hidden = config.hidden_size, intermediate = config.intermediate_size;

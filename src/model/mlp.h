@@ -22,6 +22,7 @@ struct Mlp {
   /// dy [tokens, hidden] -> dx [tokens, hidden], summed over grid.tensor.
   void backward(const Runtime& rt, const Saved& saved, const Tensor& dy, Tensor* dx) const;
   void visit_parameters(const ParameterVisitor& visit);
+  void visit_linears(const LinearVisitor& visit);
 };
 
 Mlp make_mlp(const ParameterMaker& make, const LlmConfig& config);

@@ -31,9 +31,14 @@ Tensor ResamplerLayer::forward(const Runtime& rt, const Items& items, const Tens
   const Tensor q = to_q.forward(rt, normed, part(saved, &Saved::to_q));
   const Tensor k = rt.activation({media.rows(), inner});
   const Tensor v = rt.activation({media.rows(), inner});
-  const Tensor& kv_weight = to_kv.weight.used();
-  kernels::linear_forward(rt.stream, normed_media, kv_weight.slice(0, inner), nullptr, k);
-  kernels::linear_forward(rt.stream, normed_media, kv_weight.slice(inner, inner), nullptr, v);
+  if (packed_kv[0].defined()) {
+    kernels::linear_forward(rt.stream, normed_media, packed_kv[0], nullptr, k);
+    kernels::linear_forward(rt.stream, normed_media, packed_kv[1], nullptr, v);
+  } else {
+    const Tensor& kv_weight = to_kv.weight.used();
+    kernels::linear_forward(rt.stream, normed_media, kv_weight.slice(0, inner), nullptr, k);
+    kernels::linear_forward(rt.stream, normed_media, kv_weight.slice(inner, inner), nullptr, v);
+  }
   to_kv.keep(normed_media, part(saved, &Saved::to_kv));
 
   const Tensor out = rt.activation(q.shape());
@@ -111,6 +116,19 @@ void ResamplerLayer::visit_parameters(const ParameterVisitor& visit) {
   for (Linear* linear : {&ff1, &ff2}) linear->visit_parameters(visit);
 }
 
+void ResamplerLayer::visit_linears(const LinearVisitor& visit) {
+  for (Linear* linear : {&to_q, &to_out, &ff1, &ff2}) visit(*linear);
+  const int64_t inner = shape.heads * shape.head_dim;
+  for (const int64_t half : {0, 1}) {
+    Linear linear = to_kv;
+    linear.weight.value = to_kv.weight.used().slice(half * inner, inner);
+    linear.weight.rounded = Tensor();
+    visit(linear);
+    packed_kv[static_cast<size_t>(half)] = linear.packed;
+  }
+  if (packed_kv[0].defined()) to_kv.weight.value = Tensor();
+}
+
 ResamplerLayer make_resampler_layer(const ParameterMaker& make, const ModelConfig& config) {
   const BridgeConfig& bridge = config.bridge;
   const int64_t width = config.llm.hidden_size, vision = config.vision.hidden_size;
@@ -170,6 +188,10 @@ void Resampler::visit_parameters(const ParameterVisitor& visit) {
   visit(latents);
   for (ResamplerLayer& layer : layers) layer.visit_parameters(visit);
   norm.visit_parameters(visit);
+}
+
+void Resampler::visit_linears(const LinearVisitor& visit) {
+  for (ResamplerLayer& layer : layers) layer.visit_linears(visit);
 }
 
 Resampler make_resampler(const ParameterMaker& make, const ModelConfig& config) {

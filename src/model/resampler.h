@@ -7,6 +7,7 @@
 // other widths. Replicated on every rank.
 #pragma once
 
+#include <array>
 #include <vector>
 
 #include "kernels/attention.h"
@@ -28,6 +29,8 @@ struct ResamplerLayer {
   Linear ff1;              // [ff, width]
   Linear ff2;              // [width, ff]
   kernels::AttentionShape shape;
+  // The halves of to_kv; set where its weight is packed.
+  std::array<kernels::PackedWeight, 2> packed_kv;
 
   struct Saved {
     LayerNorm::Saved norm_media, norm_latents, ff_norm;
@@ -50,6 +53,8 @@ struct ResamplerLayer {
   void backward(const Runtime& rt, const Items& items, const Saved& saved, const Tensor& dy,
                 Tensor* dx, const Tensor* dmedia) const;
   void visit_parameters(const ParameterVisitor& visit);
+  /// Keys and values are products of their own: the halves of to_kv are visited apart.
+  void visit_linears(const LinearVisitor& visit);
 };
 
 ResamplerLayer make_resampler_layer(const ParameterMaker& make, const ModelConfig& config);
@@ -70,6 +75,7 @@ struct Resampler {
                  const Tensor& media, Saved* saved) const;
   void backward(const Runtime& rt, const Saved& saved, const Tensor& dy, Tensor* dmedia) const;
   void visit_parameters(const ParameterVisitor& visit);
+  void visit_linears(const LinearVisitor& visit);
 };
 
 Resampler make_resampler(const ParameterMaker& make, const ModelConfig& config);

@@ -44,6 +44,14 @@ LlmStage::Output LlmStage::forward(const Runtime& rt, const PackedBatch& batch, 
   return {h, head->forward(rt, batch, h, part(saved, &Saved::head))};
 }
 
+Tensor LlmStage::forward_cached(const Runtime& rt, const PackedBatch& batch, const Tensor& input,
+                                const std::vector<LayerCache>& caches) const {
+  Tensor h = embedding ? embedding->forward(rt, batch, input) : input;
+  for (size_t i = 0; i < layers.size(); ++i)
+    h = layers[i].forward(rt, batch, h, /*saved=*/nullptr, &caches[i]);
+  return h;
+}
+
 void LlmStage::backward(const Runtime& rt, const PackedBatch& batch, Recompute recompute,
                         Saved* saved, const Tensor& dy, Tensor* dx,
                         const std::function<void(size_t)>& after_layer) const {
@@ -73,6 +81,11 @@ void LlmStage::visit_parameters(const ParameterVisitor& visit) {
   if (embedding) embedding->visit_parameters(visit);
   for (DecoderLayer& layer : layers) layer.visit_parameters(visit);
   if (head) head->visit_parameters(visit);
+}
+
+void LlmStage::visit_linears(const LinearVisitor& visit) {
+  for (DecoderLayer& layer : layers) layer.visit_linears(visit);
+  if (head) head->visit_linears(visit);
 }
 
 Parameter* LlmStage::shared_between_stages() {

@@ -43,6 +43,10 @@ struct LlmStage {
   /// others the previous stage's h [tokens, hidden].
   Output forward(const Runtime& rt, const PackedBatch& batch, const Tensor& input,
                  Recompute recompute, Saved* saved) const;
+  /// The same without a head: h [tokens, hidden]. The layers write keys and values of the rows to
+  /// their caches, and use those that batch.cache names.
+  Tensor forward_cached(const Runtime& rt, const PackedBatch& batch, const Tensor& input,
+                        const std::vector<LayerCache>& caches) const;
   /// dy: the gradient of h, from the next stage; undefined on the last. dx: the gradient of
   /// `input`. What a layer saved is freed after its backward; then `after_layer` is called with its
   /// index in `layers`.
@@ -58,6 +62,7 @@ struct LlmStage {
 
   int64_t hidden_size() const { return layers.front().input_norm.weight.value.dim(0); }
   void visit_parameters(const ParameterVisitor& visit);
+  void visit_linears(const LinearVisitor& visit);
   /// The embedding as this stage holds it for a head of another stage, or as the copy that this
   /// stage's head is (tie_word_embeddings over several stages); null: nothing is shared between
   /// stages. The sum of the gradients of both is the gradient of each.

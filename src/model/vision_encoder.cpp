@@ -78,12 +78,16 @@ void VisionEncoder::visit_parameters(const ParameterVisitor& visit) {
   }
 }
 
-void VisionEncoder::pack(const Runtime& rt) {
-  patch_embedding.pack(rt, kPatchGranule);
+void VisionEncoder::visit_linears(const LinearVisitor& visit) {
+  visit(patch_embedding);
   for (VisionBlock& block : blocks)
     for (Linear* linear :
          {&block.q_proj, &block.k_proj, &block.v_proj, &block.proj, &block.fc1, &block.fc2})
-      linear->pack(rt);
+      visit(*linear);
+}
+
+void VisionEncoder::pack(const Runtime& rt) {
+  visit_linears([&](Linear& linear) { linear.pack(rt); });
 }
 
 VisionEncoder make_vision_encoder(const Runtime& rt, const VisionConfig& config) {
@@ -96,6 +100,7 @@ VisionEncoder make_vision_encoder(const Runtime& rt, const VisionConfig& config)
   encoder.patch_embedding.weight = make.replicated_matrix(
       "patch_embed.proj.weight", {hidden, kChannels, config.patch_size, config.patch_size});
   encoder.patch_embedding.bias = make.replicated("patch_embed.proj.bias", {hidden});
+  encoder.patch_embedding.device_granule = kPatchGranule;
   for (int64_t i = 0; i < config.num_layers; ++i) {
     const ParameterMaker block = make.in(fmt::format("blocks.{}", i));
     VisionBlock b;

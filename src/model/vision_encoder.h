@@ -37,6 +37,7 @@ struct VisionEncoder {
   /// the class token first in each image.
   void forward(const Runtime& rt, const Tensor& pixels, const Tensor& features) const;
   void visit_parameters(const ParameterVisitor& visit);
+  void visit_linears(const LinearVisitor& visit);
   /// Copies the matrices into the GEMM library's order and frees the originals.
   void pack(const Runtime& rt);
 };

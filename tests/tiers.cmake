@@ -11,12 +11,14 @@ set(LYNCEUS_FULL_LABELS simt fuzz fuzz_full fault fault_full slow slurm slurm_fu
 set(LYNCEUS_FULL_FAMILIES "^cli\\." "^judge\\.evaluate$" "^oracle\\." "\\.avx2$" "^verify\\.")
 # Every reference case on one rank, some on several; the harness of `verify` itself.
 set(LYNCEUS_QUICK_TESTS verify.plain verify.1x2x1.gpipe verify.1x1x2.gpipe verify.layers.1,3
-    verify.odd_heads.3x1x1 verify.turns_test verify.verify_test)
+    verify.generation.1x1x1 verify.odd_heads.3x1x1 verify.turns_test verify.verify_test)
 
 # Other tests that take more than about two seconds, measured.
 set(LYNCEUS_FULL_TESTS
     docs
     docs.outputs
+    generate.decoder_mpi8_test
+    generate.decoder_test
     io.checkpoint_mpi4_test
     io.checkpoint_test
     io.lease_race_test

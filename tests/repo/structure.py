@@ -64,6 +64,11 @@ PARTS = {
         "save": ".",
         "run": ". data step metrics nonfinite watch incarnation save",
     },
+    "generate": {
+        ".": "",
+        "engine": ".",
+        "rows": ". engine",
+    },
     "prepare": {
         "rows": "",
         ".": "rows",
@@ -108,7 +113,7 @@ TWINS = r"/(cuda|no_cuda|nccl|no_nccl|hwloc|no_hwloc)/"
 HEADERLESS = (
     r"(^|/)main\.cpp$",
     TWINS,
-    r"^src/cli/(compare|doctor|evaluate|export|inspect/inspect|prepare/(prepare|shapes|sources)|status|submit|train|verify)\.cpp$",
+    r"^src/cli/(compare|doctor|evaluate|export|generate|inspect/inspect|prepare/(prepare|shapes|sources)|status|submit|train|verify)\.cpp$",
 )
 
 SOURCE = re.compile(r"\.(h|cpp|cu|cuh)$")

@@ -11,57 +11,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-model::ModelConfig read_model(const io::Json& config, const io::WeightSource& weights) {
-  const io::LlamaConfig llama = io::parse_llama_config(config.at("llm"));
-  const io::Json lynx = config.at("lynx");
-  model::ModelConfig model;
-  model.llm.hidden_size = llama.hidden_size;
-  model.llm.intermediate_size = llama.intermediate_size;
-  model.llm.num_layers = llama.num_hidden_layers;
-  model.llm.num_heads = llama.num_attention_heads;
-  model.llm.num_kv_heads = llama.num_key_value_heads;
-  model.llm.vocab_size = llama.vocab_size;
-  model.llm.rms_norm_eps = llama.rms_norm_eps;
-  model.llm.rope_theta = llama.rope_theta;
-  model.llm.rope_scaling = llama.rope_scaling.to_text();
-  model.llm.tie_word_embeddings = llama.tie_word_embeddings;
-  if (const auto theta = config.find("rope_theta")) model.llm.rope_theta = theta->number();
-  if (const auto trainable = config.find("trainable")) {
-    model.llm.train.clear();
-    for (const io::Json& module : trainable->elements())
-      model.llm.train += (model.llm.train.empty() ? "" : ",") + module.string();
-  }
-  model.vision = read_vision_config(config.at("vit"));
-  model.vision.frame_position = weights.has("absolute_frame_pos_embed");
-  if (model.vision.frame_position)
-    model.vision.num_frames = weights.shape("absolute_frame_pos_embed")[1];
-
-  const io::Json eps = config.at("layer_norm_eps");
-  model.vision.layer_norm_eps = eps.at("vit").number();
-  model.bridge.layer_norm_eps = eps.at("bridge").number();
-  model.adapter.layer_norm_eps = eps.at("adapter").number();
-  model.bridge.kind = lynx.at("bridge").string();
-  if (model.bridge.kind == "resampler") {
-    model.bridge.num_layers = lynx.at("bridge_depth").integer(0);
-    model.bridge.num_latents = lynx.at("num_bridge_tokens").integer(1);
-    model.bridge.head_dim = lynx.at("bridge_dim_head").integer(1);
-    model.bridge.num_heads = lynx.at("bridge_heads").integer(1);
-    if (model.bridge.num_layers > 0 && weights.has("bridge.layers.0.1.1.weight"))
-      model.bridge.intermediate_factor =
-          weights.shape("bridge.layers.0.1.1.weight")[0] / model.llm.hidden_size;
-  } else {
-    if (const auto norm = lynx.find("add_vision_ln")) model.bridge.vision_norm = norm->boolean();
-    if (model.bridge.kind == "mlp")
-      model.bridge.hidden_size = weights.shape("bridge.mlp.0.weight")[0];
-  }
-  const bool adapters = lynx.at("use_adapter").boolean();
-  model.adapter.every = adapters ? lynx.at("adapter_freq").integer(1) : 0;
-  const std::string down = "LLM.model.layers.0.output_adapter.adapter_down.weight";
-  if (adapters && weights.has(down)) model.adapter.bottleneck_size = weights.shape(down)[0];
-  model.validate();
-  return model;
-}
-
 train::OptimizerConfig read_optimizer(const io::Json& training) {
   train::OptimizerConfig optimizer;
   optimizer.lr = training.at("lr").number();
@@ -200,6 +149,57 @@ void read_torch_errors(const fs::path& directory, ReferenceCase* reference) {
 
 }  // namespace
 
+model::ModelConfig read_model_config(const io::Json& config, const io::WeightSource& weights) {
+  const io::LlamaConfig llama = io::parse_llama_config(config.at("llm"));
+  const io::Json lynx = config.at("lynx");
+  model::ModelConfig model;
+  model.llm.hidden_size = llama.hidden_size;
+  model.llm.intermediate_size = llama.intermediate_size;
+  model.llm.num_layers = llama.num_hidden_layers;
+  model.llm.num_heads = llama.num_attention_heads;
+  model.llm.num_kv_heads = llama.num_key_value_heads;
+  model.llm.vocab_size = llama.vocab_size;
+  model.llm.rms_norm_eps = llama.rms_norm_eps;
+  model.llm.rope_theta = llama.rope_theta;
+  model.llm.rope_scaling = llama.rope_scaling.to_text();
+  model.llm.tie_word_embeddings = llama.tie_word_embeddings;
+  if (const auto theta = config.find("rope_theta")) model.llm.rope_theta = theta->number();
+  if (const auto trainable = config.find("trainable")) {
+    model.llm.train.clear();
+    for (const io::Json& module : trainable->elements())
+      model.llm.train += (model.llm.train.empty() ? "" : ",") + module.string();
+  }
+  model.vision = read_vision_config(config.at("vit"));
+  model.vision.frame_position = weights.has("absolute_frame_pos_embed");
+  if (model.vision.frame_position)
+    model.vision.num_frames = weights.shape("absolute_frame_pos_embed")[1];
+
+  const io::Json eps = config.at("layer_norm_eps");
+  model.vision.layer_norm_eps = eps.at("vit").number();
+  model.bridge.layer_norm_eps = eps.at("bridge").number();
+  model.adapter.layer_norm_eps = eps.at("adapter").number();
+  model.bridge.kind = lynx.at("bridge").string();
+  if (model.bridge.kind == "resampler") {
+    model.bridge.num_layers = lynx.at("bridge_depth").integer(0);
+    model.bridge.num_latents = lynx.at("num_bridge_tokens").integer(1);
+    model.bridge.head_dim = lynx.at("bridge_dim_head").integer(1);
+    model.bridge.num_heads = lynx.at("bridge_heads").integer(1);
+    if (model.bridge.num_layers > 0 && weights.has("bridge.layers.0.1.1.weight"))
+      model.bridge.intermediate_factor =
+          weights.shape("bridge.layers.0.1.1.weight")[0] / model.llm.hidden_size;
+  } else {
+    if (const auto norm = lynx.find("add_vision_ln")) model.bridge.vision_norm = norm->boolean();
+    if (model.bridge.kind == "mlp")
+      model.bridge.hidden_size = weights.shape("bridge.mlp.0.weight")[0];
+  }
+  const bool adapters = lynx.at("use_adapter").boolean();
+  model.adapter.every = adapters ? lynx.at("adapter_freq").integer(1) : 0;
+  const std::string down = "LLM.model.layers.0.output_adapter.adapter_down.weight";
+  if (adapters && weights.has(down)) model.adapter.bottleneck_size = weights.shape(down)[0];
+  model.validate();
+  return model;
+}
+
 model::VisionConfig read_vision_config(const io::Json& vit) {
   model::VisionConfig vision;
   vision.image_size = vit.at("img_size").integer(1);
@@ -232,7 +232,7 @@ ReferenceCase read_reference_case(const fs::path& directory, const Stream& strea
     throw InputError("{}: arch: expected prefix or text_only, found {}",
                      (directory / "config.json").string(), arch);
   reference.weights = io::open_weights(directory);
-  reference.model = read_model(config, *reference.weights);
+  reference.model = read_model_config(config, *reference.weights);
   reference.optimizer = read_optimizer(config.at("training"));
   reference.label_smoothing = config.at("lynx").at("label_smoothing").number();
 

@@ -69,6 +69,8 @@ ReferenceCase read_reference_case(const std::filesystem::path& directory, const 
 /// A tensor of any floating type as f64.
 Tensor read_f64(const Stream& stream, const io::SafetensorsFile& file, const std::string& name);
 
+/// The model of a case's config.json; sizes that it does not have follow from the weights.
+model::ModelConfig read_model_config(const io::Json& config, const io::WeightSource& weights);
 /// The `vit` object of a case's config.json.
 model::VisionConfig read_vision_config(const io::Json& vit);
 

@@ -11,8 +11,10 @@
 #include "parallel/agreement.h"
 #include "verify/differences.h"
 #include "verify/fingerprints.h"
+#include "verify/generation_case.h"
 #include "verify/gradients.h"
 #include "verify/reference_case.h"
+#include "verify/verify_generation.h"
 #include "verify/verify_vision.h"
 
 namespace lynceus::verify {
@@ -270,11 +272,12 @@ Tolerances tolerances_of(DType precision) {
 
 std::vector<Finding> verify_case(const Runtime& rt, const std::filesystem::path& directory,
                                  const VerifyOptions& options, const Tolerances& tolerances) {
-  bool resolutions = false;
+  bool resolutions = false, generation = false;
   ReferenceCase reference;
   parallel::agree(*rt.grid.world, [&] {
     resolutions = is_resolution_case(directory);
-    if (resolutions) return;
+    generation = is_generation_case(directory);
+    if (resolutions || generation) return;
     reference = read_reference_case(directory, rt.host());
     try {
       model::validate_layout(reference.model, rt.grid.tensor->size(), rt.grid.pipeline->size());
@@ -285,6 +288,7 @@ std::vector<Finding> verify_case(const Runtime& rt, const std::filesystem::path&
     model::check_weights(reference.model, *reference.weights);
   });
   if (resolutions) return verify_resolutions(rt, directory, tolerances);
+  if (generation) return verify_generation(rt, directory, options, tolerances);
   std::vector<Finding> findings;
   if (reference.expected) verify_gradients(rt, reference, options, tolerances, &findings);
   for (const ReferenceTrajectory& trajectory : reference.trajectories)

@@ -81,6 +81,19 @@ set_tests_properties(verify.exit_codes PROPERTIES LABELS mpi ENVIRONMENT "${mpi_
 
 lynceus_verify(bf16.cpu "1 1 1" "" "--precision;bf16" ${verify_cases})
 
+# Cases of generation: greedy decoding, beams, sampling and beam sampling with given draws.
+file(GLOB configs CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/golden/generation/*/config.json)
+set(generation_cases)
+foreach(config ${configs})
+  get_filename_component(directory ${config} DIRECTORY)
+  list(APPEND generation_cases ${directory})
+endforeach()
+foreach(grid "1 1 1" "2 1 1" "1 2 1" "1 1 2" "2 2 1" "2 2 2")
+  string(REPLACE " " "x" grid_name ${grid})
+  lynceus_verify(generation.${grid_name} ${grid} "" "" ${generation_cases})
+endforeach()
+lynceus_verify(generation.bf16 "1 1 1" "" "--precision;bf16" ${generation_cases})
+
 # The same on the CUDA path, on the stand-in for the device: all cases on one rank, some on grids.
 if(TARGET lynceus_standin)
   set(verify_program lynceus_standin)

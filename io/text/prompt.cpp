@@ -195,4 +195,10 @@ TokenizedSample tokenize_sample(const Tokenizer& tokenizer, const PromptStyle& s
   return sample;
 }
 
+std::vector<int32_t> tokenize_prompt(const Tokenizer& tokenizer, const PromptStyle& style,
+                                     std::span<const Turn> turns) {
+  const Context context{tokenizer, style};
+  return encode(context, context.render(turns, /*open_answer=*/true)).token_ids;
+}
+
 }  // namespace lynceus::io

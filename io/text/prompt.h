@@ -26,4 +26,9 @@ struct TokenizedSample {
 TokenizedSample tokenize_sample(const Tokenizer& tokenizer, const PromptStyle& style,
                                 std::span<const Turn> turns, int64_t max_tokens);
 
+/// The text tokens of a conversation that the assistant is to continue: bos, then the turns, then
+/// what the template has before an answer. The same tokens precede an answer in training.
+std::vector<int32_t> tokenize_prompt(const Tokenizer& tokenizer, const PromptStyle& style,
+                                     std::span<const Turn> turns);
+
 }  // namespace lynceus::io

@@ -18,6 +18,7 @@ ExitCode run_compare(const Arguments& arguments);
 ExitCode run_prepare(const Arguments& arguments);
 ExitCode run_evaluate(const Arguments& arguments);
 ExitCode run_export(const Arguments& arguments);
+ExitCode run_generate(const Arguments& arguments);
 ExitCode run_inspect(const Arguments& arguments);
 ExitCode run_status(const Arguments& arguments);
 ExitCode run_submit(const Arguments& arguments);

@@ -46,6 +46,7 @@ struct Command {
 constexpr Command kCommands[] = {
     {"prepare", "convert a corpus of images, videos or texts to dataset shards", run_prepare},
     {"train", "train a model on all ranks; continues an existing run", run_train},
+    {"generate", "answer questions about images and videos with a checkpoint", run_generate},
     {"evaluate", "score a checkpoint on held-out data, or answers to a benchmark", run_evaluate},
     {"compare", "compare per-item results of systems: differences, tests, intervals", run_compare,
      false},

@@ -80,14 +80,20 @@ PlannedSample BatchLoader::plan_sample(int64_t index, const MixtureSample& choic
   return planned;
 }
 
-std::vector<io::Turn> BatchLoader::turns(const PlannedSample& planned) const {
-  std::vector<io::Turn> turns = datasets_[planned.dataset]->turns(planned.sample);
-  if (text_.prompts.empty()) return turns;
-  const DatasetPrompts& prompts = text_.prompts.at(planned.dataset);
+std::vector<io::Turn> prompted_turns(const io::Dataset& dataset, int64_t sample,
+                                     const DatasetPrompts& prompts, uint64_t seed, uint64_t index) {
+  std::vector<io::Turn> turns = dataset.turns(sample);
   if (prompts.list == nullptr) return turns;
-  const bool is_caption = !planned.item_frames.empty() && !io::has_question(turns);
+  const bool is_caption = dataset.media_count(sample) > 0 && !io::has_question(turns);
   if (prompts.captions_only && !is_caption) return turns;
-  return prompts.list->apply(std::move(turns), text_.seed, static_cast<uint64_t>(planned.index));
+  return prompts.list->apply(std::move(turns), seed, index);
+}
+
+std::vector<io::Turn> BatchLoader::turns(const PlannedSample& planned) const {
+  const DatasetPrompts none;
+  return prompted_turns(*datasets_[planned.dataset], planned.sample,
+                        text_.prompts.empty() ? none : text_.prompts.at(planned.dataset),
+                        text_.seed, static_cast<uint64_t>(planned.index));
 }
 
 SampleInput BatchLoader::tokenize(const PlannedSample& planned, int64_t position,

@@ -49,6 +49,10 @@ struct DatasetPrompts {
   bool captions_only = false;            ///< only for media without a question
 };
 
+/// The turns of a sample of the dataset with the prompt that it gets; `index`: in the run.
+std::vector<io::Turn> prompted_turns(const io::Dataset& dataset, int64_t sample,
+                                     const DatasetPrompts& prompts, uint64_t seed, uint64_t index);
+
 /// What turns samples into tokens.
 struct TextOptions {
   const io::Tokenizer* tokenizer = nullptr;

@@ -89,6 +89,26 @@ TEST_F(PromptTest, VicunaTemplateWithSeveralTurns) {
                expected({"Be brief. USER: One? ASSISTANT:", "yes"}));
 }
 
+TEST_F(PromptTest, APromptIsWhatPrecedesTheAnswerInTraining) {
+  const std::vector<Turn> turns{{TurnRole::kUser, "What is it?"},
+                                {TurnRole::kAssistant, "A cat."},
+                                {TurnRole::kUser, "Which color?"},
+                                {TurnRole::kAssistant, "Black."}};
+  for (const char* name : {"lynx", "lynx-cased", "vicuna"})
+    for (const size_t asked : {1, 3}) {
+      SCOPED_TRACE(fmt::format("{}, {} turns", name, asked));
+      const auto whole =
+          tokenize_sample(tokenizer, style(name), std::span(turns).first(asked + 1), kNoLimit);
+      const auto prompt = tokenize_prompt(tokenizer, style(name), std::span(turns).first(asked));
+      size_t answer = whole.scored.size();
+      while (answer > 0 && whole.scored[answer - 1] == 0) --answer;
+      while (answer > 0 && whole.scored[answer - 1] == 1) --answer;
+      EXPECT_EQ(prompt, std::vector<int32_t>(
+                            whole.token_ids.begin(),
+                            whole.token_ids.begin() + static_cast<std::ptrdiff_t>(answer)));
+    }
+}
+
 TEST_F(PromptTest, CaptionsAndPlainText) {
   const std::vector<Turn> caption{{TurnRole::kAssistant, "a red circle"}};
   expect_equal(tokenize_sample(tokenizer, style("plain"), caption, kNoLimit),

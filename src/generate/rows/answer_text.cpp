@@ -1,0 +1,23 @@
+#include "generate/rows/answer_text.h"
+
+#include <vector>
+
+namespace lynceus::generate {
+
+std::string trimmed(const std::string& text) {
+  constexpr const char* kSpace = " \t\r\n\f\v";
+  const size_t begin = text.find_first_not_of(kSpace);
+  if (begin == std::string::npos) return "";
+  return text.substr(begin, text.find_last_not_of(kSpace) - begin + 1);
+}
+
+std::string answer_text(const io::Tokenizer& tokenizer, std::span<const int32_t> tokens) {
+  std::vector<int32_t> kept;
+  for (const int32_t token : tokens)
+    if (token >= 0 && token < tokenizer.size() && token != tokenizer.unk_id() &&
+        token != tokenizer.bos_id() && token != tokenizer.eos_id())
+      kept.push_back(token);
+  return trimmed(tokenizer.decode(kept));
+}
+
+}  // namespace lynceus::generate

@@ -1,0 +1,177 @@
+#include "generate/rows/answers_file.h"
+
+#include <fmt/format.h>
+
+#include "core/error.h"
+#include "generate/rows/answer_text.h"
+#include "io/files/digest.h"
+#include "io/files/json.h"
+#include "io/files/lines.h"
+
+namespace lynceus::generate {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kAnswersDigest = "answers_digest";
+
+/// The members of an object as text, without the brackets: "" or ", \"a\": 1".
+std::string members_text(const io::JsonValue& object) {
+  const std::string text = object.dump_replacing();
+  return text.size() <= 2 ? "" : "," + text.substr(1, text.size() - 2);
+}
+
+/// The row without its last bracket.
+std::string open_row(const Row& row) { return row.json.substr(0, row.json.size() - 1); }
+
+bool is_line_of(const std::string& line, const Row& row) {
+  return row.problem.empty() && line.starts_with(open_row(row) + ",\"answer_predicted\":");
+}
+
+}  // namespace
+
+std::string answered_line(const Row& row, const RowAnswer& answer, const io::Tokenizer& tokenizer,
+                          bool with_scores) {
+  io::JsonValue all = io::JsonValue::array(), scores = io::JsonValue::array();
+  for (const Search::Answer& one : answer.answers) {
+    all.push_back(answer_text(tokenizer, one.tokens));
+    scores.push_back(io::JsonValue::object(
+        {{"sum", one.sum},
+         {"length", one.length},
+         {"score", one.score},
+         {"ended", one.ended},
+         {"tokens", std::vector<int64_t>(one.tokens.begin(), one.tokens.end())}}));
+  }
+  io::JsonValue added = io::JsonValue::object(
+      {{"answer_predicted", answer_text(tokenizer, answer.answers.front().tokens)}});
+  if (answer.answers.size() > 1) added.set("answers_predicted", all);
+  if (!answer.description.empty()) added.set("description", answer.description);
+  if (with_scores) added.set("scores", scores);
+  return open_row(row) + members_text(added) + "}";
+}
+
+AnswersFile::AnswersFile(fs::path file, Card card)
+    : file_(std::move(file)), card_(std::move(card)) {}
+
+std::string AnswersFile::card_text(const std::string& digest) const {
+  io::JsonValue card = io::JsonValue::object();
+  for (const auto& [key, value] : card_) card.set(key, value);
+  if (!digest.empty()) card.set(kAnswersDigest, digest);
+  return card.dump(2) + "\n";
+}
+
+void AnswersFile::compare_card(const fs::path& card) const {
+  const io::Json found = io::Json::read(card);
+  for (const auto& [key, value] : card_) {
+    const auto member = found.find(key);
+    // Both through the same parser, so that the order of members does not matter.
+    const std::string expected = io::Json::parse(value.dump(), key).dump();
+    const std::string present = member ? member->dump() : "nothing";
+    if (present == expected) continue;
+    throw UsageError(
+        "{}: answers with {} {} are there, but {} is asked for: give another --output, or "
+        "--overwrite to answer all rows again",
+        card.string(), key, present, expected);
+  }
+}
+
+AnsweredRows AnswersFile::begin(const std::vector<Row>& rows, bool overwrite) {
+  if (!file_.parent_path().empty()) fs::create_directories(file_.parent_path());
+  if (overwrite) {
+    fs::remove_all(partial());
+    fs::remove(file_);
+    fs::remove(card_file());
+  }
+  AnsweredRows answered;
+  if (io::file_exists(file_)) {
+    if (!io::file_exists(card_file()))
+      throw UsageError(
+          "{}: expected no such file, or answers with {}: give another --output, or --overwrite",
+          file_.string(), card_file().string());
+    compare_card(card_file());
+    answered = read_finished(rows);
+  }
+  const fs::path about = partial() / "card.json";
+  if (io::file_exists(about)) {
+    compare_card(about);
+    answered.merge(read_parts(rows));
+  }
+  fs::create_directories(partial());
+  io::atomic_write_text(about, card_text(""));
+  return answered;
+}
+
+AnsweredRows AnswersFile::read_parts(const std::vector<Row>& rows) const {
+  AnsweredRows answered;
+  for (const auto& entry : fs::directory_iterator(partial())) {
+    if (entry.path().extension() != ".jsonl") continue;
+    io::Lines lines(entry.path());
+    for (std::string line; lines.next(line);) {
+      try {  // the last line of a process that was killed may be incomplete
+        const io::Json json = io::Json::parse(line, entry.path().string());
+        const auto row = static_cast<size_t>(json.at("row").integer(0));
+        const std::string text = json.at("line").string();
+        if (row < rows.size() && is_line_of(text, rows[row])) answered[row] = text;
+      } catch (const InputError&) {
+      }
+    }
+  }
+  return answered;
+}
+
+AnsweredRows AnswersFile::read_finished(const std::vector<Row>& rows) const {
+  AnsweredRows answered;
+  io::Lines lines(file_);
+  size_t row = 0;
+  for (std::string line; lines.next(line);) {
+    size_t at = row;
+    while (at < rows.size() && !is_line_of(line, rows[at])) ++at;
+    if (at == rows.size()) continue;  // the row is not in the input any more
+    answered[at] = line;
+    row = at + 1;
+  }
+  return answered;
+}
+
+void AnswersFile::open_part(int replica) {
+  part_ = io::File::open_appending(partial() / fmt::format("replica-{}.jsonl", replica));
+  part_.append("\n", 1);  // an earlier process may have left an incomplete line
+}
+
+void AnswersFile::add(size_t row, const std::string& line) {
+  const std::string text =
+      io::JsonValue::object({{"row", static_cast<int64_t>(row)}, {"line", line}}).dump_replacing() +
+      "\n";
+  part_.append(text.data(), text.size());
+}
+
+void AnswersFile::close_part() {
+  if (!part_.is_open()) return;
+  part_.sync();
+  part_.close();
+}
+
+size_t AnswersFile::finish(const std::vector<Row>& rows,
+                           const std::map<size_t, std::string>& rejected) {
+  AnsweredRows answered;
+  if (io::file_exists(file_)) answered = read_finished(rows);
+  answered.merge(read_parts(rows));
+  std::string text, list;
+  for (const auto& [row, line] : answered) text += line + "\n";
+  for (const auto& [row, reason] : rejected) {
+    io::JsonValue entry =
+        io::JsonValue::object({{"row", static_cast<int64_t>(row)}, {"reason", reason}});
+    list += "{" + members_text(entry).substr(1) +
+            (rows[row].json.empty() ? "" : ",\"input\":" + io::json_quoted(rows[row].json)) + "}\n";
+  }
+  io::atomic_write_text(file_, text);
+  io::atomic_write_text(card_file(), card_text(io::digest_file(file_).hex()));
+  if (list.empty())
+    fs::remove(rejected_file());
+  else
+    io::atomic_write_text(rejected_file(), list);
+  fs::remove_all(partial());
+  return answered.size();
+}
+
+}  // namespace lynceus::generate

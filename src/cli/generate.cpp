@@ -236,7 +236,7 @@ ExitCode run_generate(const Arguments& arguments) {
   options.overwrite = command.options.overwrite;
   options.shows_progress = !command.options.asks_one();
 
-  std::optional<generate::AnswersFile> file;
+  std::optional<generate::AnswerOutput> file;
   if (!command.options.output.empty())
     file.emplace(command.options.output,
                  generate::make_card(conversation, command.work, rt.precision,

@@ -50,17 +50,17 @@ std::string answered_line(const Row& row, const RowAnswer& answer, const io::Tok
   return open_row(row) + members_text(added) + "}";
 }
 
-AnswersFile::AnswersFile(fs::path file, Card card)
+AnswerOutput::AnswerOutput(fs::path file, Card card)
     : file_(std::move(file)), card_(std::move(card)) {}
 
-std::string AnswersFile::card_text(const std::string& digest) const {
+std::string AnswerOutput::card_text(const std::string& digest) const {
   io::JsonValue card = io::JsonValue::object();
   for (const auto& [key, value] : card_) card.set(key, value);
   if (!digest.empty()) card.set(kAnswersDigest, digest);
   return card.dump(2) + "\n";
 }
 
-void AnswersFile::compare_card(const fs::path& card) const {
+void AnswerOutput::compare_card(const fs::path& card) const {
   const io::Json found = io::Json::read(card);
   for (const auto& [key, value] : card_) {
     const auto member = found.find(key);
@@ -75,7 +75,7 @@ void AnswersFile::compare_card(const fs::path& card) const {
   }
 }
 
-AnsweredRows AnswersFile::begin(const std::vector<Row>& rows, bool overwrite) {
+AnsweredRows AnswerOutput::begin(const std::vector<Row>& rows, bool overwrite) {
   if (!file_.parent_path().empty()) fs::create_directories(file_.parent_path());
   if (overwrite) {
     fs::remove_all(partial());
@@ -101,7 +101,7 @@ AnsweredRows AnswersFile::begin(const std::vector<Row>& rows, bool overwrite) {
   return answered;
 }
 
-AnsweredRows AnswersFile::read_parts(const std::vector<Row>& rows) const {
+AnsweredRows AnswerOutput::read_parts(const std::vector<Row>& rows) const {
   AnsweredRows answered;
   for (const auto& entry : fs::directory_iterator(partial())) {
     if (entry.path().extension() != ".jsonl") continue;
@@ -119,7 +119,7 @@ AnsweredRows AnswersFile::read_parts(const std::vector<Row>& rows) const {
   return answered;
 }
 
-AnsweredRows AnswersFile::read_finished(const std::vector<Row>& rows) const {
+AnsweredRows AnswerOutput::read_finished(const std::vector<Row>& rows) const {
   AnsweredRows answered;
   io::Lines lines(file_);
   size_t row = 0;
@@ -133,26 +133,26 @@ AnsweredRows AnswersFile::read_finished(const std::vector<Row>& rows) const {
   return answered;
 }
 
-void AnswersFile::open_part(int replica) {
+void AnswerOutput::open_part(int replica) {
   part_ = io::File::open_appending(partial() / fmt::format("replica-{}.jsonl", replica));
   part_.append("\n", 1);  // an earlier process may have left an incomplete line
 }
 
-void AnswersFile::add(size_t row, const std::string& line) {
+void AnswerOutput::add(size_t row, const std::string& line) {
   const std::string text =
       io::JsonValue::object({{"row", static_cast<int64_t>(row)}, {"line", line}}).dump_replacing() +
       "\n";
   part_.append(text.data(), text.size());
 }
 
-void AnswersFile::close_part() {
+void AnswerOutput::close_part() {
   if (!part_.is_open()) return;
   part_.sync();
   part_.close();
 }
 
-size_t AnswersFile::finish(const std::vector<Row>& rows,
-                           const std::map<size_t, std::string>& rejected) {
+size_t AnswerOutput::finish(const std::vector<Row>& rows,
+                            const std::map<size_t, std::string>& rejected) {
   AnsweredRows answered;
   if (io::file_exists(file_)) answered = read_finished(rows);
   answered.merge(read_parts(rows));

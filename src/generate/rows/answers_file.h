@@ -31,9 +31,9 @@ using AnsweredRows = std::map<size_t, std::string>;
 std::string answered_line(const Row& row, const RowAnswer& answer, const io::Tokenizer& tokenizer,
                           bool with_scores);
 
-class AnswersFile {
+class AnswerOutput {
  public:
-  AnswersFile(std::filesystem::path file, Card card);
+  AnswerOutput(std::filesystem::path file, Card card);
 
   /// On rank 0, before any answer: what earlier starts have answered of these rows. UsageError if
   /// there are answers of another card, unless `overwrite`, which removes them.

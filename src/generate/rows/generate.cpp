@@ -30,7 +30,7 @@ std::vector<size_t> numbers_of(const std::string& text) {
 
 /// Rank 0 reads what earlier starts have answered; all ranks know which rows remain.
 std::vector<size_t> answered_before(const Runtime& rt, const std::vector<Row>& rows, bool overwrite,
-                                    AnswersFile* file) {
+                                    AnswerOutput* file) {
   std::string text;
   parallel::agree(*rt.grid.world, [&] {
     if (file != nullptr && rt.grid.world->rank() == 0) text = to_text(file->begin(rows, overwrite));
@@ -118,7 +118,7 @@ Card make_card(const Conversation& conversation, const WorkConfig& work, DType p
 
 AnswerReport answer_rows(const Runtime& rt, const model::LynxModel& model,
                          const std::vector<Row>& rows, const Conversation& conversation,
-                         const MediaReader& media, const AnswerOptions& options, AnswersFile* file,
+                         const MediaReader& media, const AnswerOptions& options, AnswerOutput* file,
                          const RowFeed::Sink& sink) {
   const auto begin = std::chrono::steady_clock::now();
   AnswerReport report;

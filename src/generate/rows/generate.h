@@ -65,7 +65,7 @@ struct AnswerOptions {
 /// answers are given to `sink` only, on every rank of the replica that has them.
 AnswerReport answer_rows(const Runtime& rt, const model::LynxModel& model,
                          const std::vector<Row>& rows, const Conversation& conversation,
-                         const MediaReader& media, const AnswerOptions& options, AnswersFile* file,
+                         const MediaReader& media, const AnswerOptions& options, AnswerOutput* file,
                          const RowFeed::Sink& sink);
 
 }  // namespace lynceus::generate

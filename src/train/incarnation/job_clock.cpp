@@ -108,9 +108,8 @@ void JobClock::watch() {
     has_ended = true;
     log::warn(
         "the end of the job has come ({}), and the run has not ended: it may be killed now, and "
-        "the "
-        "steps after its newest checkpoint be lost. A longer job or an earlier signal leaves more "
-        "time for a step and a save",
+        "the steps after its newest checkpoint be lost. A longer job or an earlier signal leaves "
+        "more time for a step and a save",
         end_.source);
   }
 }

@@ -94,8 +94,7 @@ void log_stopped(const TrainingRun& run, bool time_is_up, bool by_file) {
   if (by_file)
     log::info(
         "stopped on request after step {}, by the file STOP: a job of `lynceus submit` ends now "
-        "and "
-        "does not go back into the queue; run the same command again to continue",
+        "and does not go back into the queue; run the same command again to continue",
         run.position.step);
   else if (time_is_up)
     log::info(

@@ -206,8 +206,8 @@ void RunSaves::save_last(const JobClock* job_clock, bool stops) {
     }
   }
   if (run_.position.step == 0 || is_saved()) return;
-  watch_.compare_replicas(run_.optimizer->parameters(), run_.position.step, saved_step_,
-                          /*will_be_saved=*/true);
+  watch_.compare_replicas(run_.optimizer->parameters(), run_.position.step,
+                          /*will_be_saved=*/true, [this] { return saved_step_; });
   SavePatience patience(run_.config.checkpoint.patience);
   int tries = 1;
   for (enter_save(); !save(); enter_save(), ++tries) {

@@ -16,11 +16,11 @@
 
 namespace lynceus::train {
 
-/// Why to stop; of the reasons of all ranks the largest value counts.
 /// In a run directory: the last start ended because of a file STOP. The job of `lynceus submit`
 /// that finds it does not go back into the queue.
 constexpr const char* kStoppedName = "STOPPED";
 
+/// Why to stop; of the reasons of all ranks the largest value counts.
 enum class StopReason : int64_t { kNone = 0, kRequested = 1, kLeaseLost = 2 };
 
 /// Installs signal handlers for its lifetime. They run on a thread of their own: the threads that

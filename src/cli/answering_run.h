@@ -37,8 +37,8 @@ struct AnsweringRun {
   std::string checkpoint;  // "step 100 DIGEST", or the digest of the file of weights
 };
 
-/// Collective. `config`, which `reader` fills, was read from the command line and, if there is a run, from its config.ini.
-/// `with_data`: opens the datasets of data.validation.
+/// Collective. `config`, which `reader` fills, was read from the command line and, if there is a
+/// run, from its config.ini. `with_data`: opens the datasets of data.validation.
 AnsweringRun open_answering_run(const Runtime& rt, train::RunConfig* config, ConfigReader* reader,
                                 const CheckpointChoice& choice, bool with_data);
 

@@ -57,8 +57,9 @@ void Linear::pack(const Runtime& rt, kernels::PackedOrder order) {
   if (packed.defined()) return;
   const Tensor w = matrix();
   const int64_t rows = w.rows(), in = w.cols();
-  const int64_t wide =
-      rt.stream.device().is_cpu() ? in : (in + device_granule - 1) / device_granule * device_granule;
+  const int64_t wide = rt.stream.device().is_cpu()
+                           ? in
+                           : (in + device_granule - 1) / device_granule * device_granule;
   Tensor padded = w;
   if (wide != in) {
     padded = Tensor::zeros(rt.stream, {rows, wide}, w.dtype(), MemoryOwner::kFrozenWeight);

@@ -32,6 +32,7 @@ class MetricsFile {
   void append_all(const std::vector<Metrics>& lines);
   /// As StepLines::flush().
   int64_t flush() { return lines_.flush(); }
+  const std::filesystem::path& path() const { return lines_.path(); }
   /// Whether the file has lines of a validation after `step` steps.
   bool has_validation(int64_t step) const;
 

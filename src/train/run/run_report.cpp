@@ -7,8 +7,10 @@
 #include <charconv>
 #include <optional>
 
+#include "core/error.h"
 #include "core/log.h"
 #include "core/text/units.h"
+#include "io/files/file.h"
 
 namespace lynceus::train {
 namespace {
@@ -139,6 +141,18 @@ void RunReport::flush() {
   metrics_.flush();
   damaged_.flush();
   samples_.flush();
+}
+
+void RunReport::make_durable() const {
+  if (!writes()) return;
+  try {
+    for (const auto& path : {metrics_.path(), damaged_.path(), samples_.path()})
+      if (io::file_exists(path)) io::sync_file(path);
+    io::sync_directory(metrics_.path().parent_path());
+  } catch (const Error& error) {
+    log::warn("a loss of power may take lines about steps before the next checkpoint: {}",
+              error.what());
+  }
 }
 
 void RunReport::finish() {

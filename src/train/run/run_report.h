@@ -61,6 +61,9 @@ class RunReport {
   bool has_validation(int64_t step) const { return metrics_.has_validation(step); }
   /// Before a checkpoint: writes what a full disk has delayed, if it can.
   void flush();
+  /// Before a checkpoint is committed: lines that were written survive a loss of power from now on.
+  /// A warning if that fails. May run on a thread of its own beside all other functions.
+  void make_durable() const;
   /// After the last step of this start: how evenly the steps were spread, and a warning about lines
   /// that could not be written.
   void finish();

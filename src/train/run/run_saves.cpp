@@ -117,6 +117,7 @@ void RunSaves::save_beside() {
   clock->saving_began(position.step);
   background_.begin(position.step, [this, clock, step = position.step] {
     const SavingEnds ends(clock);
+    run_.report.make_durable();
     io::SaveResult result = run_.store->save(snapshot_);
     if (result.committed) clock_.saved(step, result.seconds);  // a long step may be asked to stop
     return result;
@@ -149,6 +150,7 @@ bool RunSaves::save() {
   wait();
   if (is_saved()) return true;
   run_.report.flush();
+  run_.report.make_durable();
   const io::SaveResult result = run_.state->save(run_.store.get(), run_.position);
   if (result.committed) {
     schedule_.restart();

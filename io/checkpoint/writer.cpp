@@ -128,9 +128,7 @@ std::string CheckpointStore::stage(const fs::path& target, uint64_t bytes) {
   return failure_of([&] {
     LYNCEUS_FAULT_POINT("checkpoint.begin");
     if (world_.rank() != 0) return;
-    if (options_.lease != nullptr && !options_.lease->still_mine())
-      throw IoError("{}: the lease of this run was taken over by another process",
-                    (options_.run_directory / kLeaseName).string());
+    if (options_.lease != nullptr) options_.lease->confirm();
     if (fs::exists(fs::symlink_status(target)))
       throw IoError("{}: a checkpoint of this step already exists", target.string());
     const fs::path staging = staging_path(options_.run_directory, token_);
@@ -146,9 +144,7 @@ void CheckpointStore::commit(const Manifest& manifest, const fs::path& target) {
   const fs::path staged = staging_path(options_.run_directory, token_) / target.filename();
   sync_directory(staged);
   LYNCEUS_FAULT_POINT("checkpoint.before_manifest");
-  if (options_.lease != nullptr && !options_.lease->still_mine())
-    throw IoError("{}: the lease of this run was taken over by another process while saving",
-                  (options_.run_directory / kLeaseName).string());
+  if (options_.lease != nullptr) options_.lease->confirm();
   atomic_write_text(staged / kManifestName, to_text(manifest));
   LYNCEUS_FAULT_POINT("checkpoint.before_rename");
   rename_new(staged, target);
@@ -298,9 +294,7 @@ TrialResult CheckpointStore::try_out(std::span<const CheckpointTensor> tensors) 
 void CheckpointStore::set_left_out(int64_t step, const std::vector<LeftOutStep>& left_out) {
   parallel::agree(world_, [&] {
     if (world_.rank() != 0) return;
-    if (options_.lease != nullptr && !options_.lease->still_mine())
-      throw IoError("{}: the lease of this run was taken over by another process",
-                    (options_.run_directory / kLeaseName).string());
+    if (options_.lease != nullptr) options_.lease->confirm();
     const fs::path checkpoint = checkpoint_path(options_.run_directory, step);
     Manifest manifest = read_manifest(checkpoint);
     manifest.left_out = left_out;

@@ -263,6 +263,15 @@ std::optional<LeaseOwner> read_lease(const fs::path& directory) {
   return read_owner(directory / kLeaseName);
 }
 
+std::string lease_loss(const fs::path& directory) {
+  // A process that took the lease and has ended since has removed it; the other files remain.
+  std::error_code error;
+  const fs::directory_iterator files(directory, error);
+  return !error && files != fs::directory_iterator()
+             ? "another process took the lease"
+             : "the lease is gone, and its file system may be";
+}
+
 std::optional<bool> owner_is_alive(const LeaseOwner& owner) {
   const Life life = life_of(owner, this_process());
   if (life == Life::kUnknown) return std::nullopt;
@@ -351,6 +360,10 @@ bool Lease::still_mine() const {
   }
   if (!mine) lost_ = true;
   return mine;
+}
+
+void Lease::confirm() const {
+  if (!still_mine()) throw IoError("{}: {}", path_.string(), lease_loss(path_.parent_path()));
 }
 
 void Lease::release() {

@@ -57,6 +57,10 @@ std::optional<LeaseOwner> read_lease(const std::filesystem::path& directory);
 /// another host, or in another boot or process namespace.
 std::optional<bool> owner_is_alive(const LeaseOwner& owner);
 
+/// Of a process that lost the lease of a directory: "another process took the lease", or that its
+/// file is gone with all others.
+std::string lease_loss(const std::filesystem::path& directory);
+
 struct LeaseOptions {
   /// For the message to a process that is refused: what the directory is, and what else to do.
   std::string directory_is = "directory";
@@ -86,6 +90,8 @@ class Lease {
   const LeaseOwner& owner() const { return owner_; }
   /// Reads LEASE.json: whether this process still holds the lease.
   bool still_mine() const;
+  /// IoError with lease_loss() unless this process still holds the lease.
+  void confirm() const;
   /// Whether the heartbeat or still_mine() has found that this process lost the lease. Does not
   /// read the file.
   bool lost() const { return lost_; }

@@ -110,9 +110,7 @@ bool PrepareOutput::holds_lease() const {
 }
 
 void PrepareOutput::confirm_lease() const {
-  if (!holds_lease())
-    throw IoError("{}: another process took over this output folder",
-                  (directory_ / io::kLeaseName).string());
+  if (folder_ != nullptr) folder_->lease().confirm();
 }
 
 void PrepareOutput::refuse_existing(const fs::path& path) const {

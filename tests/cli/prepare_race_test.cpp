@@ -93,7 +93,7 @@ TEST_F(PrepareRace, ARunThatLostItsLeaseStops) {
   kill(process, SIGCONT);
   const Output stale = first.wait();
   EXPECT_EQ(stale.code, 4) << stale.all();
-  EXPECT_THAT(stale.err, HasSubstr("LEASE.json: another process took over this output folder"));
+  EXPECT_THAT(stale.err, HasSubstr("LEASE.json: another process took the lease"));
   EXPECT_TRUE(contents("out") == complete);
 }
 
@@ -120,7 +120,7 @@ TEST_F(PrepareRace, AFormerOwnerThatStillRunsChangesNothing) {
     const Output stale = first.wait();
     EXPECT_EQ(stale.code, 4) << stale.all();
     EXPECT_EQ(stale.messages(), 1) << stale.all();
-    EXPECT_THAT(stale.err, HasSubstr("another process took over this output folder"));
+    EXPECT_THAT(stale.err, HasSubstr("another process took the lease"));
     EXPECT_TRUE(contents(output) == complete);
   }
 }

@@ -37,17 +37,10 @@ void recall_pace(const IncarnationLog& incarnation, Pace* pace) {
 }
 
 parallel::AgreedError lost_lease(const TrainingRun& run) {
-  const std::filesystem::path lease = run.directory / io::kLeaseName;
-  std::error_code unreadable;  // counts as no file
-  // A process that took the lease and has ended since has removed it; the other files remain.
-  const bool is_there = std::filesystem::exists(lease, unreadable) ||
-                        std::filesystem::exists(run.directory / "config.ini", unreadable);
-  return parallel::AgreedError(
-      ExitCode::kIo,
-      fmt::format("{}: {}: stopped after step {} without saving", lease.string(),
-                  is_there ? "another process took the lease of this run"
-                           : "the lease of this run is gone, and its file system may be",
-                  run.position.step));
+  return parallel::AgreedError(ExitCode::kIo,
+                               fmt::format("{}: {}: stopped after step {} without saving",
+                                           (run.directory / io::kLeaseName).string(),
+                                           io::lease_loss(run.directory), run.position.step));
 }
 
 RunEnding ending_by(ExitCode code, bool time_is_up, const TrainingRun& run) {

@@ -131,8 +131,10 @@ void linear_forward(const Stream& stream, const Tensor& x, const PackedWeight& w
         cpu::Out(stream, y),
         {bias == nullptr ? nullptr : bias->data<float>(), activation == Activation::kGelu});
   }
-  if (packed.order == PackedOrder::kRows && in > 0 && y.size() > 0) {
+  if (packed.order == PackedOrder::kRows) {
     check_forward(kKernel, x, packed.plain.dtype(), out, in, bias, y, /*y_may_be_f32=*/true);
+    if (in == 0 || y.size() == 0)
+      return cuda::kGemm.linear_forward(stream, x, packed.plain, bias, y, activation);
     return forward_in_groups(stream, x, packed.plain, bias, y, activation);
   }
   if (packed.plain.defined()) return linear_forward(stream, x, packed.plain, bias, y, activation);

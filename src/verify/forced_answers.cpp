@@ -1,5 +1,7 @@
 #include "verify/forced_answers.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 
@@ -43,7 +45,9 @@ ForcedAnswers::ForcedAnswers(const Runtime& rt, const GenerationCase& read) : rt
   if (read.given)
     for (size_t row = 0; row < read.given->tokens.size(); ++row) {
       rows_.push_back({row, nullptr, read.given->tokens[row]});
-      rows_.back().worst.assign(read.given->runs.size(), 0);
+      for (auto* values :
+           {&rows_.back().worst, &rows_.back().given_found, &rows_.back().given_expected})
+        values->assign(read.given->runs.size(), 0);
     }
   for (Row& row : rows_) {
     row.settings.do_sample = true;
@@ -120,12 +124,33 @@ void ForcedAnswers::compare_given(Row* row, int64_t step, std::span<const float>
     const float* const expected =
         given.expected[i].data() +
         (static_cast<size_t>(step) * given.tokens.size() + row->row) * size;
+    const auto next = static_cast<size_t>(row->tokens[static_cast<size_t>(step)]);
+    row->given_found[i] += std::log(found[next]);
+    row->given_expected[i] += std::log(static_cast<double>(expected[next]));
     for (size_t token = 0; token < size; ++token) {
       double error = std::abs(found[token] - static_cast<double>(expected[token]));
       if ((found[token] == 0) != (expected[token] == 0)) error = INFINITY;  // cut or not
       row->worst[i] = std::max(row->worst[i], error);
     }
   }
+}
+
+/// Of a run that keeps all tokens: with fewer, a small error decides what is cut.
+void ForcedAnswers::append_given_sums(size_t run, const Tolerances& tolerances,
+                                      std::vector<Finding>* findings) const {
+  const std::vector<float>& probabilities = read_.given->expected[run];
+  if (std::find(probabilities.begin(), probabilities.end(), 0.0f) != probabilities.end()) return;
+  double expected = 0, found = 0;
+  for (const Row& row : rows_) {
+    if (row.run != nullptr || !row.was_decided_here) continue;
+    expected += row.given_expected[run];
+    found += row.given_found[run];
+  }
+  expected = rt_.grid.world->all_reduce(expected, parallel::ReduceOp::kSum);
+  found = rt_.grid.world->all_reduce(found, parallel::ReduceOp::kSum);
+  findings->push_back(
+      {fmt::format("log-probabilities of given tokens, {} (relative)", read_.given->runs[run].name),
+       std::abs(found - expected) / std::max(std::abs(expected), 1e-30), tolerances.loss, ""});
 }
 
 void ForcedAnswers::append_findings(const Tolerances& tolerances,
@@ -159,8 +184,12 @@ void ForcedAnswers::append_findings(const Tolerances& tolerances,
     findings->push_back({"log-probabilities of given answers (relative)",
                          std::abs(found - expected) / std::max(std::abs(expected), 1e-30),
                          is_exact ? kProbabilityTolerance : tolerances.loss, ""});
-  if (!read_.given || !is_exact) return;
+  if (!read_.given) return;
   for (size_t i = 0; i < read_.given->runs.size(); ++i) {
+    if (!is_exact) {
+      append_given_sums(i, tolerances, findings);
+      continue;
+    }
     double worst = 0;
     for (const Row& row : rows_)
       if (row.run == nullptr) worst = std::max(worst, row.worst[i]);

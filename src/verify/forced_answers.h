@@ -22,7 +22,9 @@ class ForcedAnswers {
     generate::Settings settings = {};
     double found = 0;  // of the log-probabilities, on the rank that decides
     bool was_decided_here = false;
-    std::vector<double> worst = {};  // error of probabilities, by run of read.given
+    // By run of read.given: the error of probabilities, and the sum of log-probabilities of the
+    // tokens, here and in the case.
+    std::vector<double> worst = {}, given_found = {}, given_expected = {};
   };
 
   /// Both outlive this object.
@@ -42,6 +44,9 @@ class ForcedAnswers {
   void follow(Row* row, int64_t step, std::span<const generate::Choice> choices,
               std::vector<int32_t>* drawn) const;
   void compare_given(Row* row, int64_t step, std::span<const float> logits) const;
+
+  void append_given_sums(size_t run, const Tolerances& tolerances,
+                         std::vector<Finding>* findings) const;
 
   /// What given_draws() has found in a row.
   struct Draws {

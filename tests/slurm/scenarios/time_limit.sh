@@ -9,9 +9,9 @@ steps=$(awk -v rate="$rate" 'BEGIN {print int(18 * rate)}')
 submit --run runs/whole -- "${training[@]}" --train.steps "$steps"
 whole=$job
 until (((EPOCHSECONDS - $(stat -c %Y slurm/slurmctld.pid)) % 30 == 19)); do sleep 0.2; done
-# Another job has a rank that waits for ever: Slurm kills it at the limit. It is not lost for that.
+# Another job has a rank that waits for ever: Slurm kills it at the limit, before the watchdog does. It is not lost for that.
 submit_text '[[ ${SLURM_RESTART_COUNT:-0} != 0 ]] || export LYNCEUS_FAULT=step.before_reduce#3=hang' --run runs/killed \
-  --nodes 1 --ranks-per-node 1 --time 1 --signal-seconds 50 -- "${training[@]}" --train.steps 8
+  --nodes 1 --ranks-per-node 1 --time 1 --signal-seconds 50 -- "${training[@]}" --train.steps 8 --watchdog.step 300
 killed=$job
 submit --run runs/limited --time 1 --signal-seconds 50 -- "${training[@]}" --train.steps "$steps"
 wait_for 60 "first step" has_steps runs/limited 1

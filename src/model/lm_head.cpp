@@ -3,6 +3,7 @@
 #include "model/lm_head.h"
 
 #include "core/trace.h"
+#include "kernels/cast.h"
 #include "kernels/embedding.h"
 #include "model/layer.h"
 
@@ -55,6 +56,12 @@ Tensor LmHead::logits(const Runtime& rt, const Tensor& h) const {
 
 Tensor LmHead::wide_logits(const Runtime& rt, const Tensor& h) const {
   const Tensor y = Tensor::empty(rt.stream, {h.rows(), lm_head.out_features()});
+  if (!lm_head.packed.defined()) {
+    const Tensor narrow = logits(rt, h);
+    if (narrow.dtype() == DType::kF32) return narrow;
+    kernels::cast(rt.stream, narrow, y);
+    return y;
+  }
   kernels::linear_forward(rt.stream, norm.forward(rt, h, nullptr), lm_head.packed, nullptr, y);
   return y;
 }

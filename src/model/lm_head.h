@@ -36,7 +36,8 @@ struct LmHead {
   void backward(const Runtime& rt, const PackedBatch& batch, const Saved& saved, Tensor* dh) const;
   /// This rank's columns of the logits of every row, [tokens, vocab_local].
   Tensor logits(const Runtime& rt, const Tensor& h) const;
-  /// The same in f32, for a packed lm_head (LynxModel::freeze): in bf16 many would be equal.
+  /// The same in f32. Of a packed lm_head (LynxModel::freeze) they are not rounded before: in bf16
+  /// many would be equal.
   Tensor wide_logits(const Runtime& rt, const Tensor& h) const;
   void visit_parameters(const ParameterVisitor& visit);
   void visit_linears(const LinearVisitor& visit);

@@ -67,6 +67,7 @@ struct TrainConfig : MicroBatchConfig {
   double label_smoothing = 0;
   int64_t validate_every = 0;
   int64_t validation_samples = 0;
+  std::string sample_prompts;
   int64_t digest_every = 1000;
   double max_hours = 0;
   std::string nonfinite = "stop";
@@ -86,6 +87,9 @@ struct TrainConfig : MicroBatchConfig {
             "steps between validations; 0: at the end only");
     v.field("train.validation_samples", validation_samples,
             "samples used of each validation set; 0: all");
+    v.field("train.sample_prompts", sample_prompts,
+            "rows of questions, as `lynceus generate` reads them, that are answered at each "
+            "validation into sample_answers.jsonl; empty: none");
     v.field("train.digest_every", digest_every,
             "steps between comparisons of the trained parameters of all replicas, which are "
             "compared before each checkpoint too; 0: never");

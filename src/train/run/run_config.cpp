@@ -77,6 +77,8 @@ void RunConfig::check(ConfigFaults* faults) const {
                  fmt::format("'{}'", model.llm.train));
   faults->expect(model.llm.weights.empty() || model.llm.init_from.empty(), "model.init_from",
                  "no value together with model.weights", fmt::format("'{}'", model.llm.init_from));
+  faults->expect(train.sample_prompts.empty() || !data.validation.empty(), "train.sample_prompts",
+                 "no value without data.validation", fmt::format("'{}'", train.sample_prompts));
   faults->expect(delta.weights_delta.empty() || !model.llm.weights.empty(), "model.weights_delta",
                  "no value without model.weights", fmt::format("'{}'", delta.weights_delta));
 }

@@ -6,6 +6,7 @@
 
 #include <charconv>
 #include <optional>
+#include <string_view>
 
 #include "core/error.h"
 #include "core/log.h"
@@ -24,6 +25,15 @@ std::optional<int64_t> step_of_row(const std::string& line) {
   return step;
 }
 
+/// The step of a line of sample_answers.jsonl.
+std::optional<int64_t> step_of_answer(const std::string& line) {
+  constexpr std::string_view kBegin = "{\"step\": ";
+  int64_t step = 0;
+  if (!line.starts_with(kBegin) || !line.ends_with('}')) return std::nullopt;
+  const auto parsed = std::from_chars(line.data() + kBegin.size(), line.data() + line.size(), step);
+  return parsed.ec == std::errc() ? std::optional(step) : std::nullopt;
+}
+
 }  // namespace
 
 RunReport::RunReport(const Runtime& rt, const RunConfig& config, const std::filesystem::path& run)
@@ -31,12 +41,15 @@ RunReport::RunReport(const Runtime& rt, const RunConfig& config, const std::file
       config_(config),
       metrics_(run),
       damaged_(run, "damaged", ".tsv", step_of_row),
-      samples_(run, "samples", ".tsv", step_of_row) {}
+      samples_(run, "samples", ".tsv", step_of_row),
+      sample_answers_(run, "sample_answers", ".jsonl", step_of_answer) {}
 
 void RunReport::cut_after(int64_t step) {
   metrics_.cut_after(step);
   damaged_.cut_after(step);
   samples_.cut_after(step);
+  // A validation that is missing is repeated, with its answers.
+  sample_answers_.cut_after(metrics_.has_validation(step) ? step : step - 1);
 }
 
 void RunReport::write_shares(const std::vector<std::string>& shares) const {
@@ -136,11 +149,16 @@ void RunReport::write_validation(int64_t step, const std::vector<SetScore>& scor
   metrics_.append_all(lines);
 }
 
+void RunReport::write_sample_answers(const std::string& lines) {
+  if (writes() && !lines.empty()) sample_answers_.append(lines);
+}
+
 void RunReport::flush() {
   if (!writes()) return;
   metrics_.flush();
   damaged_.flush();
   samples_.flush();
+  sample_answers_.flush();
 }
 
 void RunReport::make_durable() const {
@@ -158,7 +176,8 @@ void RunReport::make_durable() const {
 void RunReport::finish() {
   write_balance();
   if (!writes()) return;
-  const int64_t lost = metrics_.flush() + damaged_.flush() + samples_.flush();
+  const int64_t lost =
+      metrics_.flush() + damaged_.flush() + samples_.flush() + sample_answers_.flush();
   if (lost > 0)
     log::warn("{} about steps of this start could not be written", counted(lost, "line"));
 }

@@ -57,6 +57,8 @@ class RunReport {
   void write_step(const StepDone& step, const RunPosition& position, Progress* progress);
   void write_nonfinite(const NonfiniteStep& bad);
   void write_validation(int64_t step, const std::vector<SetScore>& scores);
+  /// `lines`: of sample_answers.jsonl. Before write_validation(), which says that both are there.
+  void write_sample_answers(const std::string& lines);
   /// Whether metrics.jsonl has a validation of `step`. On rank 0.
   bool has_validation(int64_t step) const { return metrics_.has_validation(step); }
   /// Before a checkpoint: writes what a full disk has delayed, if it can.
@@ -78,7 +80,7 @@ class RunReport {
   const Runtime& rt_;
   const RunConfig& config_;
   MetricsFile metrics_;
-  StepLines damaged_, samples_;
+  StepLines damaged_, samples_, sample_answers_;
   BalanceAccount balance_;
   StepWindow window_;
   int64_t samples_of_epoch_ = 0;

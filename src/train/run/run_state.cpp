@@ -131,8 +131,8 @@ bool may_change_on_resume(const std::string& key) {
       // Where the data is; its content is compared.
       "data.root", "data.missing",
       // Validation, and when to give up: neither changes what is trained.
-      "train.validate_every", "train.validation_samples", "train.digest_every", "data.validation",
-      "data.max_bad",
+      "train.validate_every", "train.validation_samples", "train.sample_prompts",
+      "train.digest_every", "data.validation", "data.max_bad",
       // When this start ends.
       "train.max_hours",
       // What is done about numbers that are not finite, which a run may learn to need.

@@ -43,14 +43,15 @@ double seconds_since(Clock::time_point begin) {
 
 class Trainer {
  public:
-  Trainer(const Runtime& rt, RunConfig* config, ConfigReader* reader)
+  Trainer(const Runtime& rt, RunConfig* config, ConfigReader* reader,
+          const MakeSampleAnswers& make_sample_answers)
       : rt_(rt),
         config_(*config),
         stop_(config->options.run, [this](bool by_launcher) { answer(by_launcher); }),
         job_clock_(make_job_clock(rt, config->train.max_hours, &pace_)),
         watch_(rt, config->watchdog, config->train.digest_every, config->options.run),
         run_(rt, config, reader, &watch_,
-             job_clock_ ? std::optional(job_clock_->end()) : std::nullopt),
+             job_clock_ ? std::optional(job_clock_->end()) : std::nullopt, make_sample_answers),
         saves_(&run_, &watch_, &clock_, &pace_),
         trace_(config->log.trace_range()) {
     stop_.relay_to(first_rank_here(*rt.grid.world));
@@ -267,6 +268,9 @@ class Trainer {
                  {.samples = config_.train.validation_samples,
                   .batch_size = validation_batch_size(rt_, config_.train.global_batch_size),
                   .begins_batch = [this] { clock_.begin_batch(); }});
+    if (run_.sample_answers)
+      run_.report.write_sample_answers(
+          run_.sample_answers->answer(rt_, run_.model, position().step));
     run_.report.write_validation(position().step, scores);
   } catch (const parallel::AgreedError& error) {
     if (error.code() != ExitCode::kRequeue) throw;
@@ -353,9 +357,10 @@ class Trainer {
 
 }  // namespace
 
-ExitCode train(const Runtime& rt, RunConfig* config, ConfigReader* reader) {
+ExitCode train(const Runtime& rt, RunConfig* config, ConfigReader* reader,
+               const MakeSampleAnswers& make_sample_answers) {
   try {
-    return Trainer(rt, config, reader).train();
+    return Trainer(rt, config, reader, make_sample_answers).train();
   } catch (const parallel::AgreedError& error) {
     if (error.code() == ExitCode::kRequeue) {  // before the first step: there is nothing to save
       log::info("{}; run the same command again to continue", error.what());

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <utility>
 
+#include "core/check.h"
 #include "core/fault.h"
 #include "core/log.h"
 #include "core/process/stop_request.h"
@@ -30,7 +31,8 @@ int64_t total_samples(const RunData& data) {
 }  // namespace
 
 TrainingRun::TrainingRun(const Runtime& runtime, RunConfig* run_config, ConfigReader* config_reader,
-                         RunWatch* watch, std::optional<JobEnd> job_end)
+                         RunWatch* watch, std::optional<JobEnd> job_end,
+                         const MakeSampleAnswers& make_sample_answers)
     : rt(runtime),
       config(*run_config),
       directory(config.options.run),
@@ -38,14 +40,15 @@ TrainingRun::TrainingRun(const Runtime& runtime, RunConfig* run_config, ConfigRe
       nodes(nodes_by_rank(*rt.grid.world)),
       job_end_(std::move(job_end)) {
   try {
-    load(config_reader, watch);
+    load(config_reader, watch, make_sample_answers);
   } catch (const std::exception& error) {
     if (incarnation) incarnation->failed_to_load(exit_code_of(error), error.what());
     throw;
   }
 }
 
-void TrainingRun::load(ConfigReader* config_reader, RunWatch* watch) {
+void TrainingRun::load(ConfigReader* config_reader, RunWatch* watch,
+                       const MakeSampleAnswers& make_sample_answers) {
   take_back_followed_options(*rt.grid.world, &config.options);
   const auto recorded = selected_manifest(*rt.grid.world, config.options);
   parallel::agree(*rt.grid.world,
@@ -55,6 +58,10 @@ void TrainingRun::load(ConfigReader* config_reader, RunWatch* watch) {
             config_reader->origin("data.tokenizer"), data.style.name,
             config_reader->origin("data.prompt"));
   log::info("{}", data.describe());
+  if (!config.train.sample_prompts.empty()) {
+    LYNCEUS_CHECK(make_sample_answers, "nobody answers train.sample_prompts");
+    sample_answers = make_sample_answers(rt, config, data);
+  }
   leave_together();
   if (is_first_rank()) watch->remove_leftovers();
   watch->enter(Section::kLoad, 0);

@@ -15,6 +15,7 @@
 #include "train/data/run_data.h"
 #include "train/incarnation/incarnation_log.h"
 #include "train/incarnation/job_clock.h"
+#include "train/metrics/sample_answers.h"
 #include "train/nonfinite/nonfinite_policy.h"
 #include "train/run/run_config.h"
 #include "train/run/run_report.h"
@@ -27,9 +28,10 @@ namespace lynceus::train {
 struct TrainingRun {
   /// Collective over the world; errors are agreed. `config_reader` has filled `run_config`; what
   /// files decide is resolved in it. Writes config.ini last, after every check. `job_end`: on rank
-  /// 0, if it is known.
+  /// 0, if it is known. `make_sample_answers`: called if there is a train.sample_prompts.
   TrainingRun(const Runtime& runtime, RunConfig* run_config, ConfigReader* config_reader,
-              RunWatch* watch, std::optional<JobEnd> job_end);
+              RunWatch* watch, std::optional<JobEnd> job_end,
+              const MakeSampleAnswers& make_sample_answers);
   TrainingRun(const TrainingRun&) = delete;
   TrainingRun& operator=(const TrainingRun&) = delete;
 
@@ -62,12 +64,13 @@ struct TrainingRun {
   std::unique_ptr<Optimizer> optimizer;
   std::unique_ptr<RunState> state;
   std::unique_ptr<io::CheckpointStore> store;
+  std::unique_ptr<SampleAnswers> sample_answers;  ///< null: without train.sample_prompts
   RunPosition position;
   int64_t first_step = 0;       ///< steps done before this start
   bool has_checkpoint = false;  ///< of first_step
 
  private:
-  void load(ConfigReader* reader, RunWatch* watch);
+  void load(ConfigReader* reader, RunWatch* watch, const MakeSampleAnswers& make_sample_answers);
   /// Leaves on all ranks, if one of them was asked to stop.
   void leave_together() const;
   /// `recorded`: the manifest of the checkpoint that the run continues; null: none.

@@ -1,7 +1,10 @@
 #include "generate/search.h"
 
+#include <utility>
+
 #include "core/check.h"
 #include "generate/beams.h"
+#include "generate/given_answers.h"
 #include "generate/one_sequence.h"
 #include "generate/strategy.h"
 
@@ -23,6 +26,12 @@ Search::Search(const Settings& settings, const Vocabulary& vocabulary, uint64_t 
     }
   }
   next_.reserve(static_cast<size_t>(count * settings.num_beams));
+}
+
+Search::Search(std::vector<std::vector<int32_t>> answers, const Vocabulary& vocabulary,
+               uint64_t row)
+    : row_(row), vocab_size_(vocabulary.size) {
+  strategies_.push_back(std::make_unique<GivenAnswers>(std::move(answers), vocabulary));
 }
 
 Search::~Search() = default;

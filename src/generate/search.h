@@ -50,6 +50,9 @@ class Search {
   /// `row`: number of the row in the whole input. What is drawn is a function of the seed, `row`
   /// and the step. `draw`: replaces the random draws; empty: random.
   Search(const Settings& settings, const Vocabulary& vocabulary, uint64_t row, Draw draw = {});
+  /// No decoding: the log-probabilities of given answers (generate/given_answers.h), in their
+  /// order.
+  Search(std::vector<std::vector<int32_t>> answers, const Vocabulary& vocabulary, uint64_t row);
   ~Search();
   Search(Search&&) noexcept;
   Search& operator=(Search&&) noexcept;

@@ -23,6 +23,18 @@ int64_t most_sequences(const Settings& settings) {
   return settings.num_beams * (settings.do_sample ? settings.num_return_sequences : 1);
 }
 
+int64_t most_sequences(const Prompt& prompt) {
+  if (!prompt.given.empty()) return static_cast<int64_t>(prompt.given.size());
+  return most_sequences(*prompt.settings);
+}
+
+int64_t most_new_tokens(const Prompt& prompt) {
+  if (prompt.given.empty()) return prompt.settings->max_new_tokens;
+  size_t most = 0;
+  for (const std::vector<int32_t>& answer : prompt.given) most = std::max(most, answer.size());
+  return static_cast<int64_t>(most);
+}
+
 Decoder::Decoder(const Runtime& rt, const model::LynxModel& model, const DecoderOptions& options)
     : rt_(rt),
       model_(model),
@@ -70,10 +82,9 @@ void Decoder::begin_prompts(Batch* batch, Feed* feed) {
     if (waiting_->media >= 0)
       for (const int64_t frames : feed->describe(waiting_->media).item_frames)
         visual += model_.config.visual_tokens(frames);
-    const Settings& settings = *waiting_->settings;
     const auto tokens = visual + static_cast<int64_t>(waiting_->token_ids.size());
-    const int64_t width = most_sequences(settings);
-    const int64_t rows = Sequences::rows_needed(tokens, width, settings.max_new_tokens);
+    const int64_t width = most_sequences(*waiting_);
+    const int64_t rows = Sequences::rows_needed(tokens, width, most_new_tokens(*waiting_));
     if (!make_room(rows)) return;
     const int32_t next_position =
         waiting_->positions.empty() ? static_cast<int32_t>(tokens) : waiting_->positions.back() + 1;
@@ -81,13 +92,18 @@ void Decoder::begin_prompts(Batch* batch, Feed* feed) {
         Active{*std::move(waiting_), visual,
                Sequences(tokens, next_position, width, cache_.take(rows)), std::nullopt, false});
     waiting_.reset();
-    if (is_deciding())
-      active->search.emplace(
-          settings,
-          Search::Vocabulary{model_.config.llm.vocab_size, options_.bos, active->prompt.eos},
-          row_of_draws(active->prompt), active->prompt.draw);
+    if (is_deciding()) begin_search(active.get());
     batch->active.push_back(std::move(active));
   }
+}
+
+void Decoder::begin_search(Active* active) const {
+  const Prompt& prompt = active->prompt;
+  const Search::Vocabulary vocabulary{model_.config.llm.vocab_size, options_.bos, prompt.eos};
+  if (prompt.given.empty())
+    active->search.emplace(*prompt.settings, vocabulary, row_of_draws(prompt), prompt.draw);
+  else
+    active->search.emplace(prompt.given, vocabulary, prompt.row);
 }
 
 bool Decoder::make_room(int64_t rows) {

@@ -33,6 +33,9 @@ struct DecoderOptions {
 
 /// The most live sequences of a prompt.
 int64_t most_sequences(const Settings& settings);
+int64_t most_sequences(const Prompt& prompt);
+/// The most tokens of an answer.
+int64_t most_new_tokens(const Prompt& prompt);
 
 class Decoder {
  public:
@@ -56,6 +59,8 @@ class Decoder {
   /// Fills free places of the batch with prompts and plans its next step. False: it is idle.
   bool plan(Batch* batch, Feed* feed);
   void begin_prompts(Batch* batch, Feed* feed);
+  /// On the rank that decides.
+  void begin_search(Active* active) const;
   bool make_room(int64_t rows);
   Tensor visual_tokens(const Step& step) const;
   /// One turn: entering, computed here and finished by the last stage; null: none.

@@ -20,8 +20,10 @@ struct Prompt {
   int64_t media = -1;              // number of its media; −1: text only
   const Settings* settings = nullptr;
   int32_t eos = -1;
-  int round = 0;   // of the row
-  Draw draw = {};  // replaces the random draws; empty: random
+  int round = 0;                                 // of the row
+  Draw draw = {};                                // replaces the random draws; empty: random
+  std::vector<std::vector<int32_t>> given = {};  // answers whose log-probabilities are wanted
+                                                 // instead of decoding
 };
 
 /// All media of a row: images with visual tokens each, or the frames of one video.

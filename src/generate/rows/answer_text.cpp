@@ -1,6 +1,6 @@
 #include "generate/rows/answer_text.h"
 
-#include <vector>
+#include <limits>
 
 namespace lynceus::generate {
 
@@ -18,6 +18,17 @@ std::string answer_text(const io::Tokenizer& tokenizer, std::span<const int32_t>
         token != tokenizer.bos_id() && token != tokenizer.eos_id())
       kept.push_back(token);
   return trimmed(tokenizer.decode(kept));
+}
+
+std::vector<int32_t> tokens_of_answer(const io::Tokenizer& tokenizer, const io::PromptStyle& style,
+                                      std::span<const io::Turn> turns, const std::string& answer) {
+  const size_t before = io::tokenize_prompt(tokenizer, style, turns).size();
+  std::vector<io::Turn> all(turns.begin(), turns.end());
+  all.push_back({io::TurnRole::kAssistant, answer});
+  std::vector<int32_t> tokens =
+      io::tokenize_sample(tokenizer, style, all, std::numeric_limits<int64_t>::max()).token_ids;
+  tokens.erase(tokens.begin(), tokens.begin() + static_cast<std::ptrdiff_t>(before));
+  return tokens;
 }
 
 }  // namespace lynceus::generate

@@ -24,6 +24,20 @@ std::string members_text(const io::JsonValue& object) {
 /// The row without its last bracket.
 std::string open_row(const Row& row) { return row.json.substr(0, row.json.size() - 1); }
 
+std::string option_line(const Row& row, const RowAnswer& answer) {
+  io::JsonValue scores = io::JsonValue::array();
+  size_t best = 0;
+  for (size_t i = 0; i < answer.answers.size(); ++i) {
+    const Search::Answer& option = answer.answers[i];
+    scores.push_back(io::JsonValue::object({{"sum", option.sum}, {"length", option.length}}));
+    if (option.score > answer.answers[best].score) best = i;
+  }
+  io::JsonValue added = io::JsonValue::object({{"answer_predicted", row.options.at(best)}});
+  if (!answer.description.empty()) added.set("description", answer.description);
+  added.set("option_scores", scores);
+  return open_row(row) + members_text(added) + "}";
+}
+
 bool is_line_of(const std::string& line, const Row& row) {
   return row.problem.empty() && line.starts_with(open_row(row) + ",\"answer_predicted\":");
 }
@@ -32,6 +46,7 @@ bool is_line_of(const std::string& line, const Row& row) {
 
 std::string answered_line(const Row& row, const RowAnswer& answer, const io::Tokenizer& tokenizer,
                           bool with_scores) {
+  if (!row.options.empty()) return option_line(row, answer);
   io::JsonValue all = io::JsonValue::array(), scores = io::JsonValue::array();
   for (const Search::Answer& one : answer.answers) {
     all.push_back(answer_text(tokenizer, one.tokens));
@@ -45,6 +60,7 @@ std::string answered_line(const Row& row, const RowAnswer& answer, const io::Tok
   io::JsonValue added = io::JsonValue::object(
       {{"answer_predicted", answer_text(tokenizer, answer.answers.front().tokens)}});
   if (answer.answers.size() > 1) added.set("answers_predicted", all);
+  if (answer.right) added.set("right", *answer.right);
   if (!answer.description.empty()) added.set("description", answer.description);
   if (with_scores) added.set("scores", scores);
   return open_row(row) + members_text(added) + "}";

@@ -26,8 +26,12 @@ using AnsweredRows = std::map<size_t, std::string>;
 
 /// The row as it came with "answer_predicted", the text of the best answer, and
 ///   "answers_predicted"  of all, best first, if there are several
+///   "right"              of a sample of a dataset (RowAnswer::right)
 ///   "description"        of the first round, if there was one
 ///   "scores"             if wanted: of each answer "sum", "length", "score", "ended", "tokens"
+/// Of a row with options the best answer is the one with the largest mean log-probability of its
+/// tokens, the end token included, of equal ones the first, and "option_scores" has "sum" and
+/// "length" of each option.
 std::string answered_line(const Row& row, const RowAnswer& answer, const io::Tokenizer& tokenizer,
                           bool with_scores);
 

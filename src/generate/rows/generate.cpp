@@ -6,13 +6,18 @@
 #include <chrono>
 #include <optional>
 
+#include "core/error.h"
 #include "core/progress.h"
+#include "io/files/digest.h"
+#include "io/weights/hf_config.h"
 #include "parallel/agreement.h"
 
 namespace lynceus::generate {
 namespace {
 
 constexpr int64_t kMostRows = 1 << 20;
+constexpr const char* kOptionsMode =
+    "likelihood of options: mean log-probability of their tokens and the end token";
 
 /// The numbers of rows as text for the other ranks, and back.
 std::string to_text(const AnsweredRows& rows) {
@@ -95,11 +100,15 @@ DType WorkConfig::cache_type(DType precision) const {
 Card make_card(const Conversation& conversation, const WorkConfig& work, DType precision,
                const ModelIdentity& identity) {
   const Settings& settings = conversation.settings;
-  io::JsonValue decoding = decoding_card(settings);
-  decoding.set("num_return_sequences", settings.num_return_sequences);
-  decoding.set("seed", settings.seed);
-  decoding.set("length", settings.length);
+  io::JsonValue decoding = io::JsonValue::object({{"mode", kOptionsMode}});
+  if (!conversation.scores_options) {
+    decoding = decoding_card(settings);
+    decoding.set("num_return_sequences", settings.num_return_sequences);
+    decoding.set("seed", settings.seed);
+    decoding.set("length", settings.length);
+  }
   decoding.set("max_input_tokens", work.max_input_tokens);
+  if (!conversation.question.empty()) decoding.set("question", conversation.question);
   if (conversation.description.first) {
     io::JsonValue first = decoding_card(conversation.description.decoding);
     first.set("request", conversation.description.request);
@@ -114,6 +123,22 @@ Card make_card(const Conversation& conversation, const WorkConfig& work, DType p
           {"weights", identity.weights},
           {"checkpoint", identity.checkpoint},
           {"tokenizer", conversation.tokenizer->describe()}};
+}
+
+int64_t context_of(const std::string& weights) {
+  constexpr int64_t kLlama = 2048;
+  return weights.empty() ? kLlama : io::read_llama_config(weights).max_position_embeddings;
+}
+
+void expect_same_rows(parallel::Communicator& world, const std::vector<Row>& rows,
+                      const std::string& file) {
+  std::string all;
+  for (const Row& row : rows) all += row.json + "\n" + row.problem + "\n";
+  const std::string digest = io::digest128(all.data(), all.size()).hex();
+  parallel::agree(world, [&] {
+    if (world.broadcast(digest, 0) != digest)
+      throw IoError("{}: rank {} reads other rows than rank 0", file, world.rank());
+  });
 }
 
 AnswerReport answer_rows(const Runtime& rt, const model::LynxModel& model,

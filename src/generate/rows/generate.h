@@ -8,6 +8,7 @@
 #include "generate/engine/decoder.h"
 #include "generate/rows/answers_file.h"
 #include "generate/rows/row_feed.h"
+#include "parallel/communicator.h"
 
 namespace lynceus::generate {
 
@@ -38,13 +39,22 @@ struct WorkConfig {
 
 /// What the card says besides the settings.
 struct ModelIdentity {
-  std::string weights;     // digest or origin of the frozen weights
+  std::string weights;     // digests or origins of the frozen weights
   std::string checkpoint;  // digest of the checkpoint
 };
 
 /// The members of the card (generate/rows/answers_file.h).
 Card make_card(const Conversation& conversation, const WorkConfig& work, DType precision,
                const ModelIdentity& identity);
+
+/// Positions of a model: of config.json in `weights`, a Hugging Face directory; 2048 if `weights`
+/// is empty.
+int64_t context_of(const std::string& weights);
+
+/// Every rank reads the rows of `file` itself: IoError, agreed, if they are not those of rank 0.
+/// Collective over `world`.
+void expect_same_rows(parallel::Communicator& world, const std::vector<Row>& rows,
+                      const std::string& file);
 
 struct AnswerReport {
   size_t rows = 0, answered = 0, kept = 0;      // kept: of an earlier start

@@ -132,6 +132,14 @@ std::vector<int32_t> RowFeed::tokens_of(const std::vector<io::Turn>& turns) cons
   return tokens;
 }
 
+std::vector<std::vector<int32_t>> RowFeed::tokens_of_options(size_t row) const {
+  std::vector<std::vector<int32_t>> tokens;
+  for (const std::string& option : rows_[row].options)
+    tokens.push_back(
+        tokens_of_answer(*conversation_.tokenizer, conversation_.style, rows_[row].turns, option));
+  return tokens;
+}
+
 std::optional<Prompt> RowFeed::prompt_of(size_t row, int round, const std::string& description) {
   Prompt prompt;
   prompt.row = row;
@@ -140,14 +148,16 @@ std::optional<Prompt> RowFeed::prompt_of(size_t row, int round, const std::strin
   prompt.eos = conversation_.tokenizer->eos_id();
   const auto media = media_of_.find(row);
   if (media != media_of_.end()) prompt.media = media->second;
+  if (round == kQuestion) prompt.given = tokens_of_options(row);
   prompt.token_ids = tokens_of(turns_of(row, round, description));
   const int64_t tokens = visual_tokens(rows_[row]) + static_cast<int64_t>(prompt.token_ids.size());
   std::string problem;
-  if (tokens + prompt.settings->max_new_tokens > conversation_.context)
+  const int64_t new_tokens = most_new_tokens(prompt);
+  if (tokens + new_tokens > conversation_.context)
     problem = fmt::format(
         "expected a prompt and an answer of at most {} tokens, which is the context of the model, "
         "found {} tokens before an answer of up to {}",
-        conversation_.context, tokens, prompt.settings->max_new_tokens);
+        conversation_.context, tokens, new_tokens);
   if (prompt.token_ids.empty()) problem = "expected a prompt with at least one token, found none";
   if (!problem.empty()) {
     finish({row, {}, "", problem});
@@ -174,6 +184,10 @@ void RowFeed::take(const Prompt& prompt, std::vector<Search::Answer> answers) {
   if (prompt.round == kQuestion) {
     RowAnswer answer{row, std::move(answers), "", ""};
     if (const auto text = texts_.extract(row)) answer.description = text.mapped();
+    if (rows_[row].reference)
+      answer.right = answer.answers.front().tokens ==
+                     tokens_of_answer(*conversation_.tokenizer, conversation_.style,
+                                      rows_[row].turns, *rows_[row].reference);
     return finish(std::move(answer));
   }
   const std::string text = answer_text(*conversation_.tokenizer, answers.front().tokens);
@@ -184,17 +198,19 @@ void RowFeed::take(const Prompt& prompt, std::vector<Search::Answer> answers) {
 int64_t RowFeed::most_cache_rows() const {
   int64_t most = 1;
   for (const size_t row : mine_) {
-    const int round = describes(row) ? kDescription : kQuestion;
-    const Settings& question = conversation_.settings;
     const int64_t visual = visual_tokens(rows_[row]);
-    const auto needed = [&](int of_round, const Settings& settings, int64_t more) {
-      const auto text = static_cast<int64_t>(tokens_of(turns_of(row, of_round, "")).size());
-      return Sequences::rows_needed(visual + text + more, most_sequences(settings),
-                                    settings.max_new_tokens);
+    const auto needed = [&](int round, const Settings& settings, int64_t more) {
+      Prompt prompt;
+      prompt.settings = &settings;
+      if (round == kQuestion) prompt.given = tokens_of_options(row);
+      const auto text = static_cast<int64_t>(tokens_of(turns_of(row, round, "")).size());
+      return Sequences::rows_needed(visual + text + more, most_sequences(prompt),
+                                    most_new_tokens(prompt));
     };
-    if (round == kDescription) most = std::max(most, needed(round, description_settings_, 0));
-    const int64_t described = round == kDescription ? description_settings_.max_new_tokens : 0;
-    most = std::max(most, needed(kQuestion, question, described));
+    const bool has_description = describes(row);
+    if (has_description) most = std::max(most, needed(kDescription, description_settings_, 0));
+    const int64_t described = has_description ? description_settings_.max_new_tokens : 0;
+    most = std::max(most, needed(kQuestion, conversation_.settings, described));
   }
   return most;
 }

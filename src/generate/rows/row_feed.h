@@ -5,6 +5,7 @@
 #include <deque>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,14 +25,18 @@ struct Conversation {
   Description description;
   int64_t max_input_tokens = 0;  // of BOS and the text the last ones stay; 0: all
   int64_t context = 2048;        // positions of the model
+  std::string question = {};     // of rows without one
+  bool scores_options = false;   // the likelihood of the options of a row, instead of decoding
 };
 
 /// What becomes of a row.
 struct RowAnswer {
   size_t row = 0;
-  std::vector<Search::Answer> answers;  // none: the row is rejected
+  std::vector<Search::Answer> answers;  // none: the row is rejected; of options: in their order
   std::string description;              // of the first round, if there was one
   std::string problem;                  // why it is rejected
+  std::optional<bool> right = {};  // if there is a reference: whether the best answer has exactly
+                                   // its tokens, the end token included
 };
 
 /// The rows of each replica: rows with the same media are answered by the same one, one after the
@@ -59,6 +64,7 @@ class RowFeed : public Feed {
   int64_t most_cache_rows() const;
 
  private:
+  std::vector<std::vector<int32_t>> tokens_of_options(size_t row) const;
   /// The prompt of a row, or nothing: then the row was rejected.
   std::optional<Prompt> prompt_of(size_t row, int round, const std::string& description);
   std::vector<io::Turn> turns_of(size_t row, int round, const std::string& description) const;

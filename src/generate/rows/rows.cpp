@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <set>
+
 #include "core/error.h"
 #include "generate/rows/answer_text.h"
 #include "io/files/json.h"
@@ -61,6 +63,29 @@ MediaOfRow media_of(const io::Json& row, const RowOptions& options) {
   return media;
 }
 
+std::string question_of(const io::Json& row, const RowOptions& options) {
+  if (!options.question.empty() && !row.find("question")) return options.question;
+  std::string question = trimmed(row.at("question").string());
+  if (question.empty())
+    throw InputError("{}: question: expected a text, found an empty one", row.where());
+  return question;
+}
+
+std::vector<std::string> options_of(const io::Json& row) {
+  std::vector<std::string> texts;
+  for (const io::Json& option : row.at("options").elements()) {
+    texts.push_back(trimmed(option.string()));
+    if (texts.back().empty())
+      throw InputError("{}: expected a text, found an empty one", option.where());
+  }
+  const std::set<std::string> different(texts.begin(), texts.end());
+  if (different.size() < 2 || different.size() < texts.size())
+    throw InputError("{}: options: expected at least two texts, all different, found {}{}",
+                     row.where(), texts.size(),
+                     different.size() < texts.size() ? ", some of them equal" : "");
+  return texts;
+}
+
 Row row_of_json(const std::function<io::Json()>& parse, const std::string& text,
                 const RowOptions& options) {
   Row row;
@@ -70,11 +95,9 @@ Row row_of_json(const std::function<io::Json()>& parse, const std::string& text,
     if (!json.is_object()) throw InputError("{}: expected an object", json.where());
     if (json.find("answer_predicted"))
       throw InputError("{}: answer_predicted: expected a row without an answer", json.where());
-    const std::string question = trimmed(json.at("question").string());
-    if (question.empty())
-      throw InputError("{}: question: expected a text, found an empty one", json.where());
-    row.turns = {{io::TurnRole::kUser, question}};
+    row.turns = {{io::TurnRole::kUser, question_of(json, options)}};
     row.media = media_of(json, options);
+    if (options.with_options) row.options = options_of(json);
   } catch (const InputError& error) {
     row.problem = error.what();
   }
@@ -119,7 +142,9 @@ std::vector<Row> rows_of_file(const fs::path& file, const RowOptions& given) {
         if (!lines.next(line)) break;
         text = trimmed(line);
       } catch (const InputError& error) {  // the next call continues after the line
-        rows.push_back({"", {}, {}, error.what()});
+        Row unread;
+        unread.problem = error.what();
+        rows.push_back(std::move(unread));
         continue;
       }
       if (!text.empty()) rows.push_back(row_of_json(parse, text, options));
@@ -146,12 +171,14 @@ std::vector<Row> rows_of_dataset(const io::Dataset& dataset, const train::Datase
     while (!turns.empty() && turns.back().role != io::TurnRole::kAssistant) turns.pop_back();
     io::JsonValue json = io::JsonValue::object({{"dataset", dataset.name()},
                                                 {"class", dataset.info(sample).task},
-                                                {"key", dataset.key(sample)}});
+                                                {"key", dataset.key(sample)},
+                                                {"sample", sample}});
     if (turns.empty()) {
       row.problem = fmt::format("{}: expected an answer in the conversation, found none",
                                 dataset.describe(sample));
     } else {
       const std::string reference = turns.back().text;
+      row.reference = reference;
       turns.pop_back();
       json.set("question", turns.empty() ? "" : turns.back().text);
       json.set("answer", io::JsonValue::array({reference}));

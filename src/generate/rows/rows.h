@@ -4,8 +4,10 @@
 //     "question"             required
 //     "image", or "images"   a path, or a list of paths, each with visual tokens of its own
 //     "video", or "frames"   a path, or the paths of the frames of a video
+//     "options"              with RowOptions::with_options: at least two different texts
 //     everything else        kept in the answers file, not read
-//   dataset shards           the last answer of a sample is the one that is asked for
+//   dataset shards           the last answer of a sample is the one that is asked for; it is the
+//                            reference
 //   one image and a question
 //
 // A row that cannot be used says why; it is listed, and the others are answered.
@@ -13,6 +15,7 @@
 
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -39,12 +42,16 @@ struct Row {
   std::string json;             // the object as it came, without what surrounds it
   std::vector<io::Turn> turns;  // up to the question
   MediaOfRow media;
-  std::string problem = {};  // why it cannot be answered; empty: it can
+  std::vector<std::string> options = {};      // answers to choose from, by their likelihood
+  std::optional<std::string> reference = {};  // of a sample of a dataset
+  std::string problem = {};                   // why it cannot be answered; empty: it can
 };
 
 struct RowOptions {
   std::filesystem::path root = {};  // that relative paths begin at; empty: the folder of the file
   int64_t num_frames = 5;           // of a video
+  std::string question = {};        // of rows without one; empty: they cannot be answered
+  bool with_options = false;        // rows have options
 };
 
 /// InputError if the file is not JSON or JSONL at all.

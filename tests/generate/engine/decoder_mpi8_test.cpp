@@ -31,6 +31,12 @@ TEST_P(GridTest, AnswersAreThoseOfOneRank) {
       part.push_back(mine[i]);
   for (const auto& [row, answers] : rows.answer(alone(), part, 11))
     EXPECT_TRUE(are_equal(answers, found.at(row))) << "row " << row;
+  // Given answers too.
+  const std::vector<Prompt> given = given_prompts(rows, found);
+  const Answers on_grid = rows.answer(rt, given, 2);
+  EXPECT_EQ(on_grid.size(), given.size());
+  for (const auto& [row, answers] : on_grid)
+    EXPECT_EQ(answers.front().sum, found.at(row).front().sum) << "row " << row;
 }
 
 INSTANTIATE_TEST_SUITE_P(Grids, GridTest,

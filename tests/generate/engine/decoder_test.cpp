@@ -128,6 +128,23 @@ TEST(Decoder, RejectsOnlyRowsOfDamagedMedia) {
   expect_equal(feed.answers());
 }
 
+// The sum of a greedy answer is that of the answer when it is given, to the last bit, for any
+// batch.
+TEST(Decoder, GivenAnswersHaveTheSumsOfDecoding) {
+  const std::vector<Prompt> prompts = given_prompts(rows(), expected());
+  ASSERT_EQ(prompts.size(), kRows / rows().settings.size());
+  const Answers found = rows().answer(alone(), prompts, 5, /*cache_rows=*/90);
+  ASSERT_EQ(found.size(), prompts.size());
+  for (const auto& [row, answers] : found) {
+    const Search::Answer& decoded = expected().at(row).front();
+    ASSERT_EQ(answers.size(), 3u);
+    EXPECT_EQ(answers[0].tokens, decoded.tokens);
+    EXPECT_EQ(answers[0].sum, decoded.sum) << "row " << row;
+    EXPECT_LT(answers[2].sum, answers[0].sum);
+    EXPECT_EQ(answers[2].length, answers[0].length + 3);
+  }
+}
+
 // With half the bits the cache is half as large, and its size is the arithmetic.
 TEST(Decoder, CacheHasTheBytesOfTheArithmetic) {
   const Runtime rt = alone();

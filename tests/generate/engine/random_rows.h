@@ -125,6 +125,24 @@ struct RandomRows {
   }
 };
 
+/// The prompts of rows that were decoded greedily, with their answers as given ones, besides others
+/// that are shorter and longer. The first one given is the answer.
+inline std::vector<Prompt> given_prompts(const RandomRows& rows, const Answers& answers) {
+  std::vector<Prompt> prompts;
+  for (const Prompt& decoded : rows.prompts) {
+    const Settings& settings = *decoded.settings;
+    const auto found = answers.find(decoded.row);
+    if (settings.num_beams > 1 || settings.do_sample || found == answers.end()) continue;
+    Prompt prompt = decoded;
+    const std::vector<int32_t>& tokens = found->second.front().tokens;
+    std::vector<int32_t> longer = tokens;
+    longer.insert(longer.end(), {5, 6, 7});
+    prompt.given = {tokens, {static_cast<int32_t>(decoded.row % 90)}, longer};
+    prompts.push_back(prompt);
+  }
+  return prompts;
+}
+
 inline Runtime alone() {
   return {Stream(), parallel::make_grid({}, parallel::make_self_communicator())};
 }

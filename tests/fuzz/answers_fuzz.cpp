@@ -2,9 +2,13 @@
 // What is accepted can be scored and written as JSON.
 #include "core/text/text_encoding.h"
 #include "evaluate/benchmarks/caption.h"
+#include "evaluate/benchmarks/heldout.h"
 #include "evaluate/benchmarks/mme.h"
+#include "evaluate/benchmarks/mme_questions.h"
 #include "evaluate/benchmarks/openvqa.h"
+#include "evaluate/benchmarks/options.h"
 #include "evaluate/benchmarks/vqa.h"
+#include "evaluate/contact_sheet.h"
 #include "evaluate/evaluation.h"
 #include "evaluate/items.h"
 #include "evaluate/owleval/answers.h"
@@ -41,7 +45,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string input = fuzz::text_of(data + 1, size - 1);
   const auto path = fuzz::folder().file("answers.jsonl", input);
   fuzz::accepts([&] {
-    switch (data[0] % 7) {
+    switch (data[0] % 11) {
       case 0:
         return write(evaluate::evaluate_captions(path));
       case 1:
@@ -60,8 +64,31 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
         fuzz::require(!answers.questions.empty(), "answers have questions");
         return;
       }
-      default:
+      case 6:
         return read_ratings(path);
+      case 7:
+        return write(evaluate::evaluate_options({path}));
+      case 8: {
+        std::filesystem::create_directories(path.parent_path() / "existence");
+        fuzz::folder().file("existence/a.txt", input);
+        fuzz::folder().file("existence/a.jpg", "");
+        for (const std::string& row : evaluate::mme_questions(path.parent_path(), /*partial=*/true))
+          io::Json::parse(row, "row");
+        return;
+      }
+      case 9: {
+        fuzz::folder().file("table.tsv", input);
+        for (const std::string& row : evaluate::mme_questions_of_table(
+                 path.parent_path() / "table.tsv", path.parent_path() / "pictures"))
+          io::Json::parse(row, "row");
+        return;
+      }
+      default: {
+        const evaluate::Evaluation evaluation = evaluate::evaluate_heldout({.answers = {path}});
+        write(evaluation);
+        evaluate::make_contact_sheet(
+            evaluation, [](size_t) { return std::vector<evaluate::EmbeddedPicture>(); });
+      }
     }
   });
   return 0;

@@ -70,11 +70,11 @@ file(MAKE_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR}/fuzz)
 foreach(name
     core/check core/config/config core/config/faults core/config/line core/config/visitor core/error core/home
     core/memory core/process/out_of_memory core/resource core/stream core/tensor
-    core/text/ascii core/text/foreign_file core/text/spelling core/text/text_encoding core/text/units core/version
+    core/text/ascii core/text/base64 core/text/foreign_file core/text/spelling core/text/text_encoding core/text/units core/version
     core/no_cuda/accelerator
     io/checkpoint/manifest
-    io/dataset/shard io/dataset/shard_sidecar
-    io/files/archive io/files/decimal io/files/digest io/files/file io/files/hdf5 io/files/json io/files/json_value
+    io/dataset/answer_counts io/dataset/dataset io/dataset/shard io/dataset/shard_sidecar
+    io/files/archive io/files/decimal io/files/digest io/files/file io/files/file_pattern io/files/hdf5 io/files/json io/files/json_value
     io/files/lines io/files/missing_file io/files/table io/files/unpacked_file io/files/zip_entries
     io/media/bmp io/media/frame_choice io/media/gif io/media/image io/media/jpeg io/media/png io/media/tiff
     io/media/tiff_pixels io/media/webp
@@ -87,8 +87,9 @@ foreach(name
     src/evaluate/answer_rows src/evaluate/evaluation src/evaluate/items src/evaluate/protocol_card src/evaluate/verdict
     src/evaluate/vqa_normal_form src/evaluate/words
     src/evaluate/benchmarks/caption src/evaluate/benchmarks/caption_metrics src/evaluate/benchmarks/mme
-    src/evaluate/benchmarks/mme_files src/evaluate/benchmarks/mme_rules src/evaluate/benchmarks/openvqa
-    src/evaluate/benchmarks/vqa
+    src/evaluate/benchmarks/mme_files src/evaluate/benchmarks/mme_questions src/evaluate/benchmarks/mme_rules
+    src/evaluate/benchmarks/openvqa src/evaluate/benchmarks/options src/evaluate/benchmarks/vqa
+    src/evaluate/benchmarks/heldout src/evaluate/contact_sheet src/evaluate/picture
     src/evaluate/bootstrap src/evaluate/statistics src/evaluate/compare/agreement src/evaluate/compare/compare
     src/evaluate/compare/item_file src/evaluate/compare/mme_score src/evaluate/compare/page
     src/evaluate/compare/pairs src/evaluate/compare/paper_page src/evaluate/compare/paper_rows

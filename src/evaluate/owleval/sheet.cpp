@@ -3,19 +3,17 @@
 #include <fmt/format.h>
 
 #include <map>
-#include <string_view>
 #include <vector>
 
 #include "core/error.h"
 #include "evaluate/answer_rows.h"
 #include "evaluate/owleval/ratings.h"
 #include "evaluate/owleval/sheet_page.h"
+#include "evaluate/picture.h"
 #include "evaluate/words.h"
 #include "io/files/file.h"
 #include "io/files/json_value.h"
 #include "io/files/missing_file.h"
-#include "io/media/image.h"
-#include "io/media/jpeg.h"
 
 namespace lynceus::evaluate {
 namespace {
@@ -23,45 +21,14 @@ namespace {
 namespace fs = std::filesystem;
 using io::JsonValue;
 
-std::string base64(std::string_view bytes) {
-  constexpr char kDigits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string text;
-  text.reserve((bytes.size() + 2) / 3 * 4);
-  for (size_t at = 0; at < bytes.size(); at += 3) {
-    uint32_t group = 0;
-    for (size_t i = 0; i < 3; ++i)
-      group = group << 8 | (at + i < bytes.size() ? static_cast<unsigned char>(bytes[at + i]) : 0u);
-    for (size_t i = 0; i < 4; ++i)
-      text += at + i > bytes.size() ? '=' : kDigits[group >> (18 - 6 * i) & 63];
-  }
-  return text;
-}
-
-/// The type of an image that browsers show; empty: they do not show it.
-std::string_view media_type(std::string_view bytes) {
-  if (bytes.starts_with("\xFF\xD8")) return "image/jpeg";
-  if (bytes.starts_with("\x89PNG")) return "image/png";
-  if (bytes.starts_with("GIF8")) return "image/gif";
-  if (bytes.starts_with("RIFF")) return "image/webp";
-  return bytes.starts_with("BM") ? "image/bmp" : "";
-}
-
-/// {"width", "height", "source"}. The file is embedded unchanged if browsers show its format.
+/// {"width", "height", "source"}
 JsonValue embed(const fs::path& path) {
   if (!io::file_exists(path))
     throw InputError("{}: expected a picture of OwlEval, found {}", path.string(),
                      io::missing_text(path));
-  std::string bytes = io::read_text(path);
-  const io::Image image = io::decode_image(bytes, path.string());
-  std::string type(media_type(bytes));
-  if (type.empty()) {
-    constexpr int kQuality = 95;
-    bytes = io::encode_jpeg(image, kQuality);
-    type = "image/jpeg";
-  }
-  return JsonValue::object({{"width", image.width},
-                            {"height", image.height},
-                            {"source", fmt::format("data:{};base64,{}", type, base64(bytes))}});
+  const EmbeddedPicture picture = embedded_picture(io::read_text(path), path.string());
+  return JsonValue::object(
+      {{"width", picture.width}, {"height", picture.height}, {"source", picture.source}});
 }
 
 /// With m models on 5 scores at least m - 5 pairs are equal: one for 6, too many beyond.

@@ -19,11 +19,16 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// The values of the LLM: their digest, or where they come from.
+/// Of the modules that are frozen as a rule: the digest of their values, or where they come from.
 std::string weights_of(const train::WeightOrigins& origins) {
-  const auto found = origins.find("llm");
-  if (found == origins.end()) return "in the checkpoint";
-  return train::readable_identity(found->second.identity);
+  std::string text;
+  for (const char* module : {"llm", "vision"}) {
+    const auto found = origins.find(module);
+    text += fmt::format("{}{} {}", text.empty() ? "" : ", ", module,
+                        found == origins.end() ? "in the checkpoint"
+                                               : train::readable_identity(found->second.identity));
+  }
+  return text;
 }
 
 std::string digest_of(const io::Manifest& manifest) {

@@ -33,7 +33,7 @@ struct AnsweringRun {
   train::RunData data;  // with the held-out datasets, if they are asked for
   model::LynxModel model;
   int64_t step = 0;
-  std::string weights;     // where the values of the LLM come from
+  std::string weights;     // digests of LLM and vision encoder, or where they come from
   std::string checkpoint;  // "step 100 DIGEST", or the digest of the file of weights
 };
 

@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 
+#include "cli/answering/evaluate_run.h"
 #include "cli/command.h"
 #include "cli/evaluate_answers.h"
 #include "cli/evaluate_output.h"
@@ -25,7 +26,10 @@ namespace {
 
 constexpr const char* kHelp =
     R"(usage: lynceus evaluate [heldout] --run DIR [--section.key VALUE]...
-       lynceus evaluate BENCHMARK ...   scores answers that exist; `lynceus evaluate mme --help`
+       lynceus evaluate BENCHMARK --run DIR --input PATH --output FILE   answers and scores a benchmark
+       lynceus evaluate BENCHMARK --answers PATH   scores answers that exist
+
+`lynceus evaluate mme --run runs/stage2 --help` and `lynceus evaluate mme --help` describe the two last forms.
 
 Scores the newest intact checkpoint of a run (or that of --resume STEP) on its data.validation sets,
 or on those given here. For each set and class: loss, accuracy of scored tokens, accuracy of complete
@@ -142,6 +146,7 @@ std::string weights_of(const train::RunConfig& config, const train::WeightOrigin
 }  // namespace
 
 ExitCode run_evaluate(const Arguments& arguments) {
+  if (evaluates_run(arguments)) return run_evaluate_run(arguments);
   if (scores_answers(arguments)) return run_evaluate_answers(arguments);
   if (!arguments.empty() && arguments[0] == "heldout")
     return run_evaluate({arguments.begin() + 1, arguments.end()});

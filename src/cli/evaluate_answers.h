@@ -6,7 +6,8 @@
 
 namespace lynceus::cli {
 
-/// Whether the arguments of `evaluate` begin with a benchmark other than heldout, or name answers.
+/// Whether the arguments of `evaluate` begin with a benchmark other than heldout, or name answers,
+/// and no model has to answer before.
 bool scores_answers(const Arguments& arguments);
 
 /// One process. Prints one JSON object, or a table on a terminal.

@@ -14,7 +14,8 @@
 namespace lynceus::cli {
 namespace {
 
-constexpr const char* kCommandsOnRanks[] = {"train", "evaluate", "verify", "prepare", "doctor"};
+constexpr const char* kCommandsOnRanks[] = {"train",  "generate", "evaluate",
+                                            "verify", "prepare",  "doctor"};
 
 std::optional<int> launch(const char* program, Arguments arguments) {
   const std::string command = arguments.empty() ? "" : arguments.front();

@@ -1,11 +1,15 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <memory>
+
+#include "cli/answering/videos.h"
 #include "cli/command.h"
 #include "cli/page.h"
 #include "cli/runtime.h"
 #include "cli/train_options.h"
 #include "core/log.h"
+#include "generate/rows/prompt_answers.h"
 #include "parallel/agreement.h"
 #include "parallel/mpi_session.h"
 #include "train/run/trainer.h"
@@ -73,7 +77,12 @@ ExitCode run_train(const Arguments& arguments) {
   log::info("computing on {}", describe(rt));
   log_cores(*world);
   settle_defaults(rt, options.device, &options.reader);
-  return train::train(rt, &options.config, &options.reader);
+  const auto make_sample_answers = [](const Runtime& of, const train::RunConfig& config,
+                                      const train::RunData& data) {
+    return std::make_unique<generate::PromptAnswers>(of, config, data,
+                                                     video_frames(config.model.vision.num_frames));
+  };
+  return train::train(rt, &options.config, &options.reader, make_sample_answers);
 }
 
 }  // namespace lynceus::cli

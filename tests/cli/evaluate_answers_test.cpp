@@ -67,8 +67,8 @@ TEST_F(EvaluateAnswers, PrintsOneObjectOrATableAndWritesItems) {
 
 TEST_F(EvaluateAnswers, RefusesWhatItCannotUse) {
   expect_refused({"captions", "--answers", captions_}, 2,
-                 "evaluate: expected a benchmark first (heldout, caption, mme, openvqa, owleval, "
-                 "vqa), found 'captions', did you mean caption?");
+                 "evaluate: expected a benchmark first (heldout, caption, mme, options, openvqa, "
+                 "owleval, vqa), found 'captions', did you mean caption?");
   expect_refused({"--answers", captions_}, 2, "expected a benchmark first");
   expect_refused({"mme"}, 2, "evaluate mme: expected --answers PATH, found none");
   expect_refused({"mme", "--answers", folder_ / "absent"}, 3, "absent: expected a folder");

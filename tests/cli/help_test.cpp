@@ -48,6 +48,7 @@ TEST(Help, NamesWhatIsThere) {
                                            {"train"},
                                            {"evaluate"},
                                            {"evaluate", "mme"},
+                                           {"evaluate", "mme", "--run", "x"},
                                            {"compare"},
                                            {"generate"},
                                            {"verify"},
@@ -70,6 +71,8 @@ TEST(Help, NamesWhatIsThere) {
     if (command[0] == "verify") options.insert("tolerances");
     options.insert("ranks");
     if (command[0] == "train") options.insert("fault");
+    if (command[0] == "evaluate")  // its other forms
+      for (const char* other : {"run", "answers", "input", "output"}) options.insert(other);
     for (const std::string& name : named)
       EXPECT_TRUE(options.contains(name) || name == "section.key")
           << command[0] << " --help mentions --" << name;

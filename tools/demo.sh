@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # Lynceus from data to answers in a few minutes on two cores: generates images of shapes with texts, trains a
-# tiny LLaMA on the texts and freezes it, trains stage 1 on captions and stage 2 on questions, and compares
-# the accuracy on held-out questions with always giving the most frequent answer. All training runs on
-# 2 tensor x 2 pipeline ranks.
+# tiny LLaMA on the texts and freezes it, trains stage 1 on captions and stage 2 on questions, lets the model
+# answer held-out questions, and compares its accuracy with always giving the most frequent answer. All ranks
+# are 2 tensor x 2 pipeline.
 #
 #   tools/demo.sh [FOLDER]        default: runs/demo; emptied first if an earlier demo made it
 #
-# The last lines are JSON: one per question class, then the seconds without packages and build. Exit code: 1
-# if the model has not learned (tools/check_demo.sh), 2 if FOLDER is not a folder of the demo.
+# FOLDER/answers.html shows the answers with their pictures. The last lines are JSON: one per question class,
+# then the seconds without packages and build. Exit code: 1 if the model has not learned or answers something
+# else than its scores say (tools/check_demo.sh), 2 if FOLDER is not a folder of the demo.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -64,9 +65,17 @@ train --run "$demo/stage2" --model.init_from "$demo/backbone/checkpoints/step-00
   --data.source "questions:1:$data/train-[COS]*.h5" \
   --optimizer.lr 2e-3 --optimizer.warmup_start_lr 2e-4 --train.steps 700
 
-say "Held-out questions: the share of exact answers; baseline: always the most frequent answer"
+questions="questions:$data/validation-[COS]*.h5"
+say "Held-out questions: the model answers them; $demo/answers.html shows them with their pictures"
+mpirun --oversubscribe -n 4 "$lynceus" generate --run "$demo/stage2" \
+  --parallel.tensor 2 --parallel.pipeline 2 --generate.batch_size 64 \
+  --data.validation "$questions" --output "$demo/answers.jsonl"
+"$lynceus" evaluate heldout --answers "$demo/answers.jsonl" --format table \
+  --sheet "$demo/answers.html" --pictures "$questions" | sed '/^protocol/,$d'
+
+say "The share of exact answers; baseline: always the most frequent answer"
 mpirun --oversubscribe -n 4 "$lynceus" evaluate --run "$demo/stage2" \
   --parallel.tensor 2 --parallel.pipeline 2 \
-  --data.validation "questions:$data/validation-[COS]*.h5" | tee "$demo/answers.jsonl"
+  --data.validation "$questions" | tee "$demo/scores.jsonl"
 awk -v begin="$begin" -v end="$(date +%s.%N)" 'BEGIN {printf "{\"demo_seconds\": %.1f}\n", end - begin}'
-"$root/tools/check_demo.sh" <"$demo/answers.jsonl"
+"$root/tools/check_demo.sh" "$demo/stage2/predictions.jsonl" "$demo/answers.jsonl" <"$demo/scores.jsonl"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The demo removes only its own folder, and it fails if the model has not learned.
+# The demo removes only its own folder, and it fails if the model has not learned or answers otherwise than scored.
 #
 #   demo_check.sh ROOT
 set -euo pipefail
@@ -26,13 +26,31 @@ answers() { # answers COLOR COUNTING COUNT
 }
 expect() { # expect CODE MESSAGE ANSWERS...
   local expected=$1 message=$2 found=0 text
-  text=$(answers "${@:3}" | "${root}/tools/check_demo.sh" 2>&1) || found=$?
+  text=$(answers "${@:3}" |
+    "${root}/tools/check_demo.sh" "${scratch}/predictions" "${scratch}/answers" 2>&1) || found=$?
   ((found == expected)) || fail "answers ${*:3}: expected exit code ${expected}, found ${found}"
   [[ "${text}" == *"${message}"* ]] || fail "answers ${*:3}: expected '${message}', found '${text}'"
 }
+printf '{"set": "q", "key": "%s", "right": %s, "log_probability": -1}\n' a true b false >"${scratch}/predictions"
+rows() { # rows RIGHT...
+  local right
+  for right in "$@"; do
+    printf '{"question":"\\"right\\": true?","answer_predicted":"x","right":%s}\n' "${right}"
+  done >"${scratch}/answers"
+}
+rows true false
 expect 0 "" 0.8 0.65 300
 expect 1 "Color has accuracy 0.64" 0.64 0.9 300
 expect 1 "Counting has accuracy 0.3" 0.9 0.3 300
 expect 1 "Spatial has 299 questions" 0.9 0.9 299
-"${root}/tools/check_demo.sh" </dev/null 2>/dev/null && fail "no answers at all were accepted"
+"${root}/tools/check_demo.sh" "${scratch}/predictions" "${scratch}/answers" </dev/null 2>/dev/null &&
+  fail "no scores at all were accepted"
+rows true true
+expect 1 "1 of 2 held-out questions are answered otherwise than scored" 0.8 0.65 300
+rows true
+expect 1 "1 of 2 held-out questions" 0.8 0.65 300
+rows true false false
+expect 1 "1 of 3 held-out questions" 0.8 0.65 300
+rm "${scratch}/predictions" && touch "${scratch}/predictions" && rows
+expect 1 "0 of 0 held-out questions" 0.8 0.65 300
 echo "the demo removes only its folder and checks its thresholds"

@@ -95,6 +95,10 @@ def main():
         compare("metrics of a step that is not finite",
                 keys_of(line for line in lines_of(folder / "bad/metrics.jsonl") if line["kind"] == "nonfinite"),
                 tables["metrics.jsonl", 3])
+        (folder / "prompts.jsonl").write_text('{"question": "What?"}\n')
+        train(folder, "speaks", "--train.steps", "1", "--train.sample_prompts", str(folder / "prompts.jsonl"))
+        compare("sample_answers.jsonl", keys_of(lines_of(folder / "speaks/sample_answers.jsonl")),
+                tables["sample_answers.jsonl", 1])
         scores = run([LYNCEUS, "evaluate", "--run", str(folder / "run")])
         compare("evaluate", keys_of(json.loads(line) for line in scores.splitlines()), tables["evaluate", 1])
         incarnations = lines_of(folder / "run/incarnations.jsonl")
@@ -115,7 +119,7 @@ def main():
         compare("LEASE.json", {*lease, *lease["owner"]}, tables["LEASE.json", 1])
 
         known = [name.rstrip("/") for name in tables["The run directory", 1]]
-        for entry in [*(folder / "run").iterdir(), *(folder / "killed").iterdir()]:
+        for entry in [file for name in ("run", "killed", "speaks") for file in (folder / name).iterdir()]:
             named = entry.name + "/train.log" if entry.name == "log" else entry.name
             if not any(fnmatch.fnmatchcase(named, pattern) for pattern in known):
                 faults.append(f"run directory: {entry.name} is not on the page")

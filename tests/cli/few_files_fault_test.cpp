@@ -73,7 +73,8 @@ TEST_F(FewFiles, RunsContinueWithRoom) {
   const auto arguments = [](const fs::path& folder) {
     return train_arguments(folder) +
            Arguments{"--train.steps",          "12", "--checkpoint.every",       "3",
-                     "--checkpoint.keep_last", "99", "--checkpoint.staging_mib", "0"};
+                     "--checkpoint.keep_last", "99", "--checkpoint.staging_mib", "0",
+                     "--checkpoint.patience",  "0"};
   };
   ASSERT_EQ(run(arguments(folder_ / "straight")).code, 0);
   int refused = 0;

@@ -164,7 +164,8 @@ void RunReport::flush() {
 void RunReport::make_durable() const {
   if (!writes()) return;
   try {
-    for (const auto& path : {metrics_.path(), damaged_.path(), samples_.path()})
+    for (const auto& path :
+         {metrics_.path(), damaged_.path(), samples_.path(), sample_answers_.path()})
       if (io::file_exists(path)) io::sync_file(path);
     io::sync_directory(metrics_.path().parent_path());
   } catch (const Error& error) {

@@ -115,8 +115,9 @@ TEST_F(SamplePrompts, ThatCannotBeAnsweredAreNamedAtTheStart) {
       "{\"image\": \"broken.jpg\"}\n"
       "{\"question\": \"" +
       std::string(20000, 'x') + "\"}\n";
-  const Output output =
-      train("some", {"--train.sample_prompts", write("some.jsonl", bad + good)}, 2);
+  const Output output = train(
+      "some", grid(2, 1, 1) + Arguments{"--train.sample_prompts", write("some.jsonl", bad + good)},
+      2);
   ASSERT_EQ(output.code, 0) << output.all();
   EXPECT_THAT(output.err, AllOf(HasSubstr("row 1 is rejected: "), HasSubstr("missing.jpg"),
                                 HasSubstr("row 2 is rejected: "), HasSubstr("broken.jpg"),

@@ -36,7 +36,7 @@ TEST_P(GridTest, AnswersAreThoseOfOneRank) {
   const Answers on_grid = rows.answer(rt, given, 2);
   EXPECT_EQ(on_grid.size(), given.size());
   for (const auto& [row, answers] : on_grid)
-    EXPECT_EQ(answers.front().sum, found.at(row).front().sum) << "row " << row;
+    EXPECT_EQ(answers.at(kDecoded).sum, found.at(row).front().sum) << "row " << row;
 }
 
 INSTANTIATE_TEST_SUITE_P(Grids, GridTest,

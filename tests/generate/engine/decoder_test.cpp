@@ -137,11 +137,12 @@ TEST(Decoder, GivenAnswersHaveTheSumsOfDecoding) {
   ASSERT_EQ(found.size(), prompts.size());
   for (const auto& [row, answers] : found) {
     const Search::Answer& decoded = expected().at(row).front();
-    ASSERT_EQ(answers.size(), 3u);
-    EXPECT_EQ(answers[0].tokens, decoded.tokens);
-    EXPECT_EQ(answers[0].sum, decoded.sum) << "row " << row;
-    EXPECT_LT(answers[2].sum, answers[0].sum);
-    EXPECT_EQ(answers[2].length, answers[0].length + 3);
+    ASSERT_EQ(answers.size(), 4u);
+    EXPECT_EQ(answers[kDecoded].tokens, decoded.tokens);
+    EXPECT_EQ(answers[kDecoded].sum, decoded.sum) << "row " << row;
+    EXPECT_LT(answers[0].sum, answers[2].sum) << "its first token is the other";
+    EXPECT_LT(answers[3].sum, answers[kDecoded].sum);
+    EXPECT_EQ(answers[3].length, answers[kDecoded].length + 3);
   }
 }
 

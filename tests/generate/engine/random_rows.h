@@ -125,8 +125,9 @@ struct RandomRows {
   }
 };
 
-/// The prompts of rows that were decoded greedily, with their answers as given ones, besides others
-/// that are shorter and longer. The first one given is the answer.
+/// The prompts of rows that were decoded greedily, with their answers as given ones, at kDecoded,
+/// among others that are shorter, longer and different from the first token on.
+constexpr size_t kDecoded = 1;
 inline std::vector<Prompt> given_prompts(const RandomRows& rows, const Answers& answers) {
   std::vector<Prompt> prompts;
   for (const Prompt& decoded : rows.prompts) {
@@ -137,7 +138,8 @@ inline std::vector<Prompt> given_prompts(const RandomRows& rows, const Answers& 
     const std::vector<int32_t>& tokens = found->second.front().tokens;
     std::vector<int32_t> longer = tokens;
     longer.insert(longer.end(), {5, 6, 7});
-    prompt.given = {tokens, {static_cast<int32_t>(decoded.row % 90)}, longer};
+    const auto other = static_cast<int32_t>(decoded.row % 90);
+    prompt.given = {{other, 8, 9, 10, 11, 12, 13, 14, 15}, tokens, {other}, longer};
     prompts.push_back(prompt);
   }
   return prompts;

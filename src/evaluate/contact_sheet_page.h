@@ -27,7 +27,7 @@ details { margin: .6rem 0; } pre { background: #fff; border: 1px solid var(--lin
 figure { margin: 0; background: #fff; border: 1px solid var(--line); border-top: .3rem solid var(--quiet); border-radius: .4rem;
          padding: .6rem; overflow-wrap: anywhere; }
 figure.right { border-top-color: var(--right); } figure.wrong { border-top-color: var(--wrong); }
-figure img { max-width: 100%; min-width: 6rem; image-rendering: auto; display: inline-block; }
+figure img { max-width: 100%; min-width: 6rem; height: auto; }
 figure p { margin: .35rem 0 0; white-space: pre-wrap; }
 .question { font-weight: 600; } .reference, .mark { color: var(--quiet); }
 .right .mark { color: var(--right); } .wrong .mark { color: var(--wrong); }

@@ -113,7 +113,8 @@ if(TARGET lynceus_standin)
   endforeach()
   lynceus_verify(bf16.cuda "1 1 1" "" "${on_cuda};--precision;bf16" ${bf16_cases})
   lynceus_verify(cuda.generation "1 1 1" "" "${on_cuda}" ${generation_cases})
-  lynceus_verify(cuda.generation.2x2x1 "2 2 1" "" "${on_cuda}" ${generation_cases})
+  lynceus_verify(cuda.generation.2x2x1 "2 2 1" "" "${on_cuda}"
+                 ${CMAKE_CURRENT_SOURCE_DIR}/golden/generation/penalties)
   foreach(test cuda.1x1x1 cuda.2x1x1 cuda.1x2x2 cuda.2x2x2 bf16.cuda cuda.generation
                cuda.generation.2x2x1)
     set_tests_properties(verify.${test} PROPERTIES LABELS "mpi;simt")

@@ -2,7 +2,7 @@
 # Builds Lynceus and runs its tests.
 #
 #   tools/test.sh                      the quick tier: under a minute of tests
-#   tools/test.sh --all                every test: about 20 minutes
+#   tools/test.sh --all                every test: about 35 minutes
 #   tools/test.sh CTEST ARGUMENTS      chosen from all tests, e.g. -L unit, -R core, -L fuzz
 #   tools/test.sh --preset ci ...      another preset than release; comes first
 #

@@ -53,8 +53,10 @@ CheckpointChoice choose_checkpoint(const std::string& checkpoint) {
   if (fs::is_regular_file(named)) return {"", "never", checkpoint};
   if (fs::is_regular_file(named / "config.ini")) return {named.string(), "auto", ""};
   const auto step = io::step_in(named.filename().string(), io::kStepPrefix);
-  if (step && fs::is_regular_file(named.parent_path().parent_path() / "config.ini"))
-    return {named.parent_path().parent_path().string(), fmt::format("{}", *step), ""};
+  const fs::path above = named.parent_path().parent_path();
+  const fs::path run = above.empty() ? fs::path(".") : above;
+  if (step && fs::is_regular_file(run / "config.ini"))
+    return {run.string(), fmt::format("{}", *step), ""};
   throw InputError(
       "{}: expected a run directory, one of its checkpoints (RUN/checkpoints/step-N) or a file of "
       "weights",

@@ -255,6 +255,35 @@ TEST_F(Generate, ACheckpointIsARunToo) {
   EXPECT_THAT(refused.err, HasSubstr("expected a run directory"));
 }
 
+TEST_F(Generate, ACheckpointIsFoundFromTheFolderOfItsRun) {
+  const Arguments ask = {"--question", "What?", "--generate.max_new_tokens", "6"};
+  const std::string there = "cd " + trained().string() + " && exec \"$@\"";
+  const Output expected = generate({"--question", "What?"});
+  EXPECT_EQ(expected.code, 0) << expected.all();
+  for (const char* checkpoint :
+       {".", "checkpoints/step-00000004", "./checkpoints/step-00000004/"}) {
+    const Output found =
+        run(Arguments{"generate", "--checkpoint", checkpoint} + ask, {.shell = there});
+    EXPECT_EQ(found.code, 0) << found.all();
+    EXPECT_EQ(found.out, expected.out);
+  }
+}
+
+TEST_F(Generate, OptionsThatChooseTheCheckpointAreNeverIgnored) {
+  const Arguments ask = {"--question", "What?"};
+  const Output both = generate(ask + Arguments{"--checkpoint", trained()});
+  EXPECT_EQ(both.code, 2) << both.all();
+  EXPECT_THAT(both.err, HasSubstr("expected --run or --checkpoint, found both"));
+  const Output two_steps =
+      run(Arguments{"generate", "--checkpoint", checkpoint(trained(), 4), "--resume", "4"} + ask);
+  EXPECT_EQ(two_steps.code, 2) << two_steps.all();
+  EXPECT_THAT(two_steps.err, HasSubstr("--resume: expected a run in --checkpoint"));
+  const Output missing =
+      run(Arguments{"generate", "--checkpoint", trained(), "--resume", "3"} + ask);
+  EXPECT_EQ(missing.code, 3) << missing.all();
+  EXPECT_THAT(missing.err, HasSubstr("no committed checkpoint of step 3"));
+}
+
 TEST_F(Generate, ATokenizerOfAnotherCheckpointIsRefused) {
   const std::string other =
       std::string(LYNCEUS_SOURCE_DIR) + "/tests/data/tokenizer/test_model.model";

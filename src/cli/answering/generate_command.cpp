@@ -64,6 +64,20 @@ generate::AnswerOptions options_of(const GenerateCommand& command, const Answeri
   return options;
 }
 
+/// What --checkpoint, --run and --resume ask for. UsageError if they contradict each other.
+CheckpointChoice chosen(const std::string& name, const GenerateCommand& given) {
+  const auto is_given = [&](const char* key) { return given.reader.origin(key) != "default"; };
+  const std::string& checkpoint = given.options.checkpoint;
+  if (checkpoint.empty()) return {given.run.options.run, given.run.options.resume, ""};
+  if (is_given("run")) throw UsageError("{}: expected --run or --checkpoint, found both", name);
+  CheckpointChoice choice = choose_checkpoint(checkpoint);
+  if (!is_given("resume")) return choice;
+  if (choice.resume != "auto")
+    throw UsageError("{}: --resume: expected a run in --checkpoint, found {}", name, checkpoint);
+  choice.resume = given.run.options.resume;
+  return choice;
+}
+
 }  // namespace
 
 CommandLine read_generate_config(
@@ -79,9 +93,7 @@ CommandLine read_generate_config(
   const auto add_file = [&](const std::string& file) {
     layered.insert(layered.end(), {"--config", file});
   };
-  command->choice = {given->run.options.run, given->run.options.resume, ""};
-  if (!given->options.checkpoint.empty())
-    command->choice = choose_checkpoint(given->options.checkpoint);
+  command->choice = chosen(name, *given);
   if (!command->choice.run.empty()) add_file(command->choice.run + "/config.ini");
   std::string preset = given->options.preset;
   if (preset.empty() && preset_of) preset = preset_of(given->options);

@@ -21,6 +21,7 @@ constexpr FaultPoint kPoints[] = {
     {"checkpoint.snapshot", "The snapshot of a save is in memory; training continues after this."},
     {"checkpoint.staged", "The staging folder of a save exists and the free space was checked."},
     {"checkpoint.write", "Before each block of a tensor that this rank writes."},
+    {"generate.answer", "Before each answer that `lynceus generate` keeps."},
     {"lease.after_sweep", "A process takes the lease and has removed what its owner left."},
     {"mpi.one_thread",
      "MPI starts. do: it is asked for one thread only, so training waits for saves. Only "

@@ -144,6 +144,25 @@ TEST_F(Generate, ALaterStartKeepsWhatIsAnswered) {
   EXPECT_EQ(lines_of(part), all);
 }
 
+// The rank that writes fails while the other one of its replica waits for it.
+TEST_F(Generate, AFullDiskOfOneRankEndsAllAndLosesNothing) {
+  const std::string input = questions();
+  const Arguments common = {"--input", input, "--root", kPictures, "--output", out_};
+  for (const Arguments& shape : {grid(2, 1, 1), grid(1, 2, 1)}) {
+    const Output full =
+        run(Arguments{"generate", "--run", trained(), "--generate.max_new_tokens", "6",
+                      "--generate.batch_size", "1", "--overwrite"} +
+                common + shape,
+            {.ranks = 2, .environment = {"LYNCEUS_FAULT=generate.answer@0#3=enospc"}});
+    EXPECT_EQ(full.code, 4) << full.all();
+    EXPECT_THAT(full.err, HasSubstr("No space left on device"));
+    EXPECT_FALSE(fs::exists(out_));
+    const Output later = generate(common);
+    EXPECT_EQ(later.code, 0) << later.all();
+    EXPECT_THAT(later.out, HasSubstr("(2 by an earlier start)"));
+  }
+}
+
 TEST_F(Generate, RowsThatCannotBeAnsweredAreListed) {
   write("broken.jpg", "no picture");
   const std::string picture = kPictures / fs::directory_iterator(kPictures)->path().filename();

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "core/error.h"
+#include "core/fault.h"
 #include "generate/rows/answer_text.h"
 #include "io/files/digest.h"
 #include "io/files/json.h"
@@ -155,6 +156,7 @@ void AnswerOutput::open_part(int replica) {
 }
 
 void AnswerOutput::add(size_t row, const std::string& line) {
+  LYNCEUS_FAULT_POINT("generate.answer");
   const std::string text =
       io::JsonValue::object({{"row", static_cast<int64_t>(row)}, {"line", line}}).dump_replacing() +
       "\n";

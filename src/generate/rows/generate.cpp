@@ -84,6 +84,26 @@ io::JsonValue decoding_card(const Decoding& decoding) {
                                 {"top_p", decoding.top_p}});
 }
 
+/// Answers all prompts of the feed -> bytes of the cache. What all ranks of a replica throw alike
+/// is agreed over the world. An error of one rank is not: the others of its replica wait for it in
+/// another collective, so it must reach main.cpp, which ends them.
+int64_t decode(const Runtime& rt, const model::LynxModel& model, const DecoderOptions& options,
+               RowFeed* feed) {
+  std::optional<NumericError> failure;
+  int64_t cache_bytes = 0;
+  try {
+    Decoder decoder(rt, model, options);
+    decoder.run(feed);
+    cache_bytes = decoder.cache_bytes();
+  } catch (const NumericError& error) {
+    failure = error;
+  }
+  parallel::agree(*rt.grid.world, [&] {
+    if (failure) throw NumericError(*failure);
+  });
+  return cache_bytes;
+}
+
 }  // namespace
 
 void WorkConfig::check(ConfigFaults* faults) const {
@@ -184,11 +204,7 @@ AnswerReport answer_rows(const Runtime& rt, const model::LynxModel& model,
   DecoderOptions decoder_options = options.decoder;
   decoder_options.cache_rows =
       feed.most_cache_rows() * decoder_options.batch_size * rt.grid.pipeline->size();
-  parallel::agree(*rt.grid.world, [&] {
-    Decoder decoder(rt, model, decoder_options);
-    decoder.run(&feed);
-    report.cache_bytes = decoder.cache_bytes();
-  });
+  report.cache_bytes = decode(rt, model, decoder_options, &feed);
   parallel::agree(*rt.grid.world, [&] {
     if (writes) file->close_part();
   });

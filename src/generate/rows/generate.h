@@ -72,7 +72,8 @@ struct AnswerOptions {
 };
 
 /// Collective over the world; the same report on every rank but for `cache_bytes`. `file` null: the
-/// answers are given to `sink` only, on every rank of the replica that has them.
+/// answers are given to `sink` only, on every rank of the replica that has them. Errors are agreed,
+/// but for those of one rank while rows are answered: the others must then be ended.
 AnswerReport answer_rows(const Runtime& rt, const model::LynxModel& model,
                          const std::vector<Row>& rows, const Conversation& conversation,
                          const MediaReader& media, const AnswerOptions& options, AnswerOutput* file,

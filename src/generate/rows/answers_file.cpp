@@ -16,14 +16,16 @@ namespace fs = std::filesystem;
 
 constexpr const char* kAnswersDigest = "answers_digest";
 
-/// The members of an object as text, without the brackets: "" or ", \"a\": 1".
-std::string members_text(const io::JsonValue& object) {
-  const std::string text = object.dump_replacing();
-  return text.size() <= 2 ? "" : "," + text.substr(1, text.size() - 2);
+/// The row without its last bracket, up to the first member that is added.
+std::string open_row(const Row& row) {
+  const std::string text = row.json.substr(0, row.json.size() - 1);
+  return trimmed(text) == "{" ? text : text + ",";
 }
 
-/// The row without its last bracket.
-std::string open_row(const Row& row) { return row.json.substr(0, row.json.size() - 1); }
+/// The row with the members of `added`, of which there is at least one.
+std::string line_with(const Row& row, const io::JsonValue& added) {
+  return open_row(row) + added.dump_replacing().substr(1);
+}
 
 std::string option_line(const Row& row, const RowAnswer& answer) {
   io::JsonValue scores = io::JsonValue::array();
@@ -36,11 +38,11 @@ std::string option_line(const Row& row, const RowAnswer& answer) {
   io::JsonValue added = io::JsonValue::object({{"answer_predicted", row.options.at(best)}});
   if (!answer.description.empty()) added.set("description", answer.description);
   added.set("option_scores", scores);
-  return open_row(row) + members_text(added) + "}";
+  return line_with(row, added);
 }
 
 bool is_line_of(const std::string& line, const Row& row) {
-  return row.problem.empty() && line.starts_with(open_row(row) + ",\"answer_predicted\":");
+  return row.problem.empty() && line.starts_with(open_row(row) + "\"answer_predicted\":");
 }
 
 }  // namespace
@@ -64,7 +66,7 @@ std::string answered_line(const Row& row, const RowAnswer& answer, const io::Tok
   if (answer.right) added.set("right", *answer.right);
   if (!answer.description.empty()) added.set("description", answer.description);
   if (with_scores) added.set("scores", scores);
-  return open_row(row) + members_text(added) + "}";
+  return line_with(row, added);
 }
 
 AnswerOutput::AnswerOutput(fs::path file, Card card)
@@ -112,6 +114,8 @@ AnsweredRows AnswerOutput::begin(const std::vector<Row>& rows, bool overwrite) {
   if (io::file_exists(about)) {
     compare_card(about);
     answered.merge(read_parts(rows));
+  } else {
+    fs::remove_all(partial());  // lines of unknown settings
   }
   fs::create_directories(partial());
   io::atomic_write_text(about, card_text(""));
@@ -179,11 +183,15 @@ size_t AnswerOutput::finish(const std::vector<Row>& rows,
   for (const auto& [row, reason] : rejected) {
     io::JsonValue entry =
         io::JsonValue::object({{"row", static_cast<int64_t>(row)}, {"reason", reason}});
-    list += "{" + members_text(entry).substr(1) +
-            (rows[row].json.empty() ? "" : ",\"input\":" + io::json_quoted(rows[row].json)) + "}\n";
+    if (!rows[row].json.empty()) entry.set("input", rows[row].json);
+    list += entry.dump_replacing() + "\n";
   }
-  io::atomic_write_text(file_, text);
-  io::atomic_write_text(card_file(), card_text(io::digest_file(file_).hex()));
+  // The card first: a file without one would be refused by a later start.
+  const fs::path finished = partial() / "finished";
+  io::atomic_write_text(finished, text);
+  io::atomic_write_text(card_file(), card_text(io::digest_file(finished).hex()));
+  io::rename_file(finished, file_);
+  io::sync_directory(fs::absolute(file_).parent_path());
   if (list.empty())
     fs::remove(rejected_file());
   else

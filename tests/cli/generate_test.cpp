@@ -190,6 +190,40 @@ TEST_F(Generate, RowsThatCannotBeAnsweredAreListed) {
   }
 }
 
+// A member that is there already would be twice in the line, which is no valid answer then.
+TEST_F(Generate, MembersOfAnswersAreNotAmongThoseOfRows) {
+  const std::string input = write("rows.jsonl", R"({"question": "a", "description": "mine"}
+{"question": "b", "scores": 1}
+{"question": "c", "answers_predicted": []}
+{"question": "d", "answer_predicted": "e"}
+)");
+  const auto answered = [&](const Arguments& more) {
+    const Output output =
+        generate(Arguments{"--input", input, "--output", out_, "--overwrite"} + more);
+    EXPECT_EQ(output.code, 0) << output.all();
+    std::string questions;
+    for (const std::string& line : lines_of(out_))
+      questions += io::Json::parse(line, "line").at("question").string();
+    return questions;
+  };
+  EXPECT_EQ(answered({}), "abc");
+  EXPECT_EQ(answered({"--scores"}), "ac");
+  EXPECT_EQ(answered({"--generate.num_beams", "2", "--generate.num_return_sequences", "2"}), "ab");
+  EXPECT_EQ(answered({"--describe.first"}), "bc");
+  EXPECT_THAT(lines_of(out_ + ".rejected.jsonl").front(), HasSubstr("description: expected a row"));
+}
+
+TEST_F(Generate, AnswersWithAndWithoutScoresAreNotMixed) {
+  const std::string input = write("rows.jsonl", "{\"question\": \"What?\"}\n");
+  const Arguments common = {"--input", input, "--output", out_};
+  ASSERT_EQ(generate(common).code, 0);
+  const Output refused = generate(common + Arguments{"--scores"});
+  EXPECT_EQ(refused.code, 2) << refused.all();
+  EXPECT_THAT(refused.err, HasSubstr("\"scores\":true"));
+  ASSERT_EQ(generate(common + Arguments{"--scores", "--overwrite"}).code, 0);
+  EXPECT_THAT(lines_of(out_).front(), HasSubstr("\"scores\":[{"));
+}
+
 TEST_F(Generate, OneQuestionIsAnsweredOnStandardOutput) {
   const std::string picture = kPictures / fs::directory_iterator(kPictures)->path().filename();
   const Output output = generate({"--image", picture, "--question", "What is this?"});

@@ -15,15 +15,17 @@ namespace lynceus::cli {
 namespace {
 
 std::vector<generate::Row> read_rows(const Runtime& rt, const GenerateCommand& command,
-                                     const AnsweringRun& run) {
+                                     const AnsweringRun& run,
+                                     const generate::Conversation& conversation) {
   std::vector<generate::Row> rows;
   parallel::agree(*rt.grid.world, [&] {
     if (command.options.asks_one()) {
       rows = {generate::row_of_image(command.options.image, command.options.question)};
     } else if (!command.options.input.empty()) {
-      rows = generate::rows_of_file(command.options.input,
-                                    {command.options.root, run.config.model.vision.num_frames,
-                                     command.options.question, command.scores_options});
+      rows = generate::rows_of_file(
+          command.options.input,
+          {command.options.root, run.config.model.vision.num_frames, command.options.question,
+           command.scores_options, added_members(conversation, command.options.scores)});
     } else {
       const train::TextOptions text = run.data.text(/*is_training=*/false);
       if (run.data.validation.empty())
@@ -36,7 +38,9 @@ std::vector<generate::Row> read_rows(const Runtime& rt, const GenerateCommand& c
       if (rows.empty()) throw InputError("data.validation: expected samples, found none");
     }
   });
-  generate::expect_same_rows(*rt.grid.world, rows, command.options.input);
+  generate::expect_same_rows(
+      *rt.grid.world, rows,
+      command.options.input.empty() ? "data.validation" : command.options.input);
   return rows;
 }
 
@@ -116,9 +120,9 @@ generate::AnswerReport answer_with_model(GenerateCommand* command, const AnswerS
   rt.ordered_sums = true;
   const AnsweringRun run = open_answering_run(rt, &command->run, &command->reader, command->choice,
                                               command->options.asks_datasets());
-  const std::vector<generate::Row> rows = read_rows(rt, *command, run);
   generate::Conversation conversation;
   parallel::agree(*rt.grid.world, [&] { conversation = conversation_of(*command, run); });
+  const std::vector<generate::Row> rows = read_rows(rt, *command, run, conversation);
   const generate::MediaReader media(rt.host(), run.config.model.vision.image_size,
                                     run.config.data.scaled_decode,
                                     video_frames(command->run.model.vision.num_frames));
@@ -126,7 +130,7 @@ generate::AnswerReport answer_with_model(GenerateCommand* command, const AnswerS
   if (!command->options.output.empty())
     file.emplace(command->options.output,
                  generate::make_card(conversation, command->work, rt.precision,
-                                     {run.weights, run.checkpoint}));
+                                     {run.weights, run.checkpoint}, command->options.scores));
   const auto take = [&](const generate::RowAnswer& answer) {
     if (sink && rt.grid.replica->rank() == 0) sink(answer, *run.data.tokenizer);
   };
@@ -151,7 +155,7 @@ void warn_of_rejected(const generate::AnswerReport& report, const GenerateComman
   size_t shown = 0;
   for (const auto& [row, reason] : report.rejected)
     if (shown++ < kMost) log::warn("row {} is rejected: {}", row + 1, reason);
-  log::warn("{} rows are rejected: {}.rejected.jsonl", report.rejected.size(),
+  log::warn("rejected rows: {}, in {}.rejected.jsonl", report.rejected.size(),
             command.options.output);
 }
 

@@ -69,6 +69,18 @@ std::string answered_line(const Row& row, const RowAnswer& answer, const io::Tok
   return line_with(row, added);
 }
 
+std::vector<std::string> added_members(const Conversation& conversation, bool with_scores) {
+  std::vector<std::string> members = {"answer_predicted"};
+  if (conversation.description.first) members.emplace_back("description");
+  if (conversation.scores_options) {
+    members.emplace_back("option_scores");
+    return members;
+  }
+  if (conversation.settings.num_return_sequences > 1) members.emplace_back("answers_predicted");
+  if (with_scores) members.emplace_back("scores");
+  return members;
+}
+
 AnswerOutput::AnswerOutput(fs::path file, Card card)
     : file_(std::move(file)), card_(std::move(card)) {}
 

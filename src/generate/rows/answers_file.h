@@ -35,6 +35,9 @@ using AnsweredRows = std::map<size_t, std::string>;
 std::string answered_line(const Row& row, const RowAnswer& answer, const io::Tokenizer& tokenizer,
                           bool with_scores);
 
+/// The members that answered_line() may add to the rows of a file.
+std::vector<std::string> added_members(const Conversation& conversation, bool with_scores);
+
 class AnswerOutput {
  public:
   AnswerOutput(std::filesystem::path file, Card card);

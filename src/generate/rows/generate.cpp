@@ -118,7 +118,7 @@ DType WorkConfig::cache_type(DType precision) const {
 }
 
 Card make_card(const Conversation& conversation, const WorkConfig& work, DType precision,
-               const ModelIdentity& identity) {
+               const ModelIdentity& identity, bool with_scores) {
   const Settings& settings = conversation.settings;
   io::JsonValue decoding = io::JsonValue::object({{"mode", kOptionsMode}});
   if (!conversation.scores_options) {
@@ -134,6 +134,7 @@ Card make_card(const Conversation& conversation, const WorkConfig& work, DType p
     first.set("request", conversation.description.request);
     decoding.set("description_first", first);
   }
+  if (with_scores) decoding.set("scores", true);
   decoding.set("precision", name_of(precision));
   decoding.set("cache", name_of(work.cache_type(precision)));
   return {{"prompt_template",

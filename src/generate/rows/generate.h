@@ -45,7 +45,7 @@ struct ModelIdentity {
 
 /// The members of the card (generate/rows/answers_file.h).
 Card make_card(const Conversation& conversation, const WorkConfig& work, DType precision,
-               const ModelIdentity& identity);
+               const ModelIdentity& identity, bool with_scores);
 
 /// Positions of a model: of config.json in `weights`, a Hugging Face directory; 2048 if `weights`
 /// is empty.

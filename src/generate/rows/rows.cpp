@@ -93,8 +93,10 @@ Row row_of_json(const std::function<io::Json()>& parse, const std::string& text,
   try {
     const io::Json json = parse();
     if (!json.is_object()) throw InputError("{}: expected an object", json.where());
-    if (json.find("answer_predicted"))
-      throw InputError("{}: answer_predicted: expected a row without an answer", json.where());
+    for (const std::string& key : options.added)
+      if (json.find(key))
+        throw InputError("{}: {}: expected a row without this member, which its answer gets",
+                         json.where(), key);
     row.turns = {{io::TurnRole::kUser, question_of(json, options)}};
     row.media = media_of(json, options);
     if (options.with_options) row.options = options_of(json);

@@ -52,6 +52,8 @@ struct RowOptions {
   int64_t num_frames = 5;           // of a video
   std::string question = {};        // of rows without one; empty: they cannot be answered
   bool with_options = false;        // rows have options
+  std::vector<std::string> added = {"answer_predicted"};  // members that answers get: rows with one
+                                                          // cannot be answered
 };
 
 /// InputError if the file is not JSON or JSONL at all.

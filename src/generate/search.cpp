@@ -11,7 +11,7 @@
 namespace lynceus::generate {
 
 Search::Search(const Settings& settings, const Vocabulary& vocabulary, uint64_t row, Draw draw)
-    : row_(row), vocab_size_(vocabulary.size) {
+    : vocab_size_(vocabulary.size) {
   const bool beams = settings.num_beams > 1;
   // Under lynx each sample is a search of its own; hf takes the best of one search.
   const bool searches = settings.do_sample && (settings.lynx() || !beams);
@@ -28,9 +28,8 @@ Search::Search(const Settings& settings, const Vocabulary& vocabulary, uint64_t 
   next_.reserve(static_cast<size_t>(count * settings.num_beams));
 }
 
-Search::Search(std::vector<std::vector<int32_t>> answers, const Vocabulary& vocabulary,
-               uint64_t row)
-    : row_(row), vocab_size_(vocabulary.size) {
+Search::Search(std::vector<std::vector<int32_t>> answers, const Vocabulary& vocabulary)
+    : vocab_size_(vocabulary.size) {
   strategies_.push_back(std::make_unique<GivenAnswers>(std::move(answers), vocabulary));
 }
 
@@ -52,12 +51,8 @@ void Search::advance(std::span<const float> logits) {
   for (const std::unique_ptr<Strategy>& strategy : strategies_) {
     if (strategy->done()) continue;
     const int64_t count = started_ ? std::ssize(strategy->next()) : 1;
-    try {
-      strategy->advance(
-          logits.subspan(static_cast<size_t>(offset) * size, static_cast<size_t>(count) * size));
-    } catch (const NumericError& error) {
-      throw NumericError("row {}: {}", row_, error.what());
-    }
+    strategy->advance(
+        logits.subspan(static_cast<size_t>(offset) * size, static_cast<size_t>(count) * size));
     for (const Next& next : strategy->next()) {
       next_.push_back({next.token, next.parent + static_cast<int32_t>(offset)});
     }

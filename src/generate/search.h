@@ -52,7 +52,7 @@ class Search {
   Search(const Settings& settings, const Vocabulary& vocabulary, uint64_t row, Draw draw = {});
   /// No decoding: the log-probabilities of given answers (generate/given_answers.h), in their
   /// order.
-  Search(std::vector<std::vector<int32_t>> answers, const Vocabulary& vocabulary, uint64_t row);
+  Search(std::vector<std::vector<int32_t>> answers, const Vocabulary& vocabulary);
   ~Search();
   Search(Search&&) noexcept;
   Search& operator=(Search&&) noexcept;
@@ -71,7 +71,6 @@ class Search {
   std::vector<Answer> answers() const;
 
  private:
-  uint64_t row_;
   int64_t vocab_size_;
   std::vector<std::unique_ptr<Strategy>> strategies_;
   std::vector<Next> next_;

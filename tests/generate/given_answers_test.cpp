@@ -29,7 +29,7 @@ double sum_of(const TableModel& model, const Tokens& answer) {
 
 std::vector<Search::Answer> scored(const TableModel& model, const std::vector<Tokens>& answers,
                                    int* steps = nullptr) {
-  Search search(answers, model.vocabulary(), 0);
+  Search search(answers, model.vocabulary());
   LiveSequences live;
   while (!search.done()) {
     search.advance(live.logits(model));
@@ -71,7 +71,7 @@ TEST(GivenAnswers, OfAllAnswersOfALengthSumToOne) {
 
 TEST(GivenAnswers, EndWhereLogitsAreNotFinite) {
   const TableModel model;
-  Search search(std::vector<Tokens>{{4, 2}}, model.vocabulary(), 7);
+  Search search(std::vector<Tokens>{{4, 2}}, model.vocabulary());
   std::vector<float> logits = model.logits({});
   logits[3] = std::numeric_limits<float>::quiet_NaN();
   EXPECT_THROW(search.advance(logits), NumericError);

@@ -15,7 +15,7 @@ namespace lynceus::generate {
 namespace {
 
 using testing::ElementsAre;
-using testing::HasSubstr;
+using testing::StartsWith;
 
 std::vector<double> log_softmax(const std::vector<float>& logits) {
   double sum = 0;
@@ -189,7 +189,7 @@ TEST(SearchTest, RefusesLogitsThatAreNotFinite) {
         search.advance(logits);
         ADD_FAILURE() << "expected NumericError";
       } catch (const NumericError& error) {
-        EXPECT_THAT(error.what(), HasSubstr("row 42: logits of the next token: expected finite"));
+        EXPECT_THAT(error.what(), StartsWith("logits of the next token: expected finite"));
       }
     }
   }

@@ -103,7 +103,7 @@ void Decoder::begin_search(Active* active) const {
   if (prompt.given.empty())
     active->search.emplace(*prompt.settings, vocabulary, row_of_draws(prompt), prompt.draw);
   else
-    active->search.emplace(prompt.given, vocabulary, prompt.row);
+    active->search.emplace(prompt.given, vocabulary);
 }
 
 bool Decoder::make_room(int64_t rows) {
@@ -207,7 +207,7 @@ Decisions Decoder::decide(const Step& step, const Tensor& logits) const {
     try {
       std::rethrow_exception(errors[i]);
     } catch (const NumericError& error) {
-      decisions.failure = fmt::format("row {}: {}", step.prompts[i]->prompt.row, error.what());
+      decisions.failure = fmt::format("row {}: {}", step.prompts[i]->prompt.row + 1, error.what());
     }
   }
   return decisions;

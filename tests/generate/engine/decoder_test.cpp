@@ -1,8 +1,9 @@
-// The answer of a row depends on nothing but the row: not on the rows beside it, the size of a
+// The answer of a row depends on nothing but the row: not on the other rows, the size of a
 // batch, the size of the cache, the order of the rows or the number of threads. Tokens and the bits
 // of sums are compared.
 #include "generate/engine/decoder.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <omp.h>
 
@@ -126,6 +127,31 @@ TEST(Decoder, RejectsOnlyRowsOfDamagedMedia) {
   for (const Prompt& prompt : rows().prompts)
     EXPECT_EQ(feed.answers().contains(prompt.row), prompt.media != 4 && prompt.media != 5);
   expect_equal(feed.answers());
+}
+
+// Counted from 1, whichever round of the row it is.
+TEST(Decoder, NamesTheRowWhoseLogitsAreNotFinite) {
+  const Runtime rt = alone();
+  model::LynxModel model =
+      model::make_lynx(rt, rows().config, model::partition_model(rows().config, 1, ""), 0);
+  model::initialize(rt, &model, 3);
+  model.stage.head->norm.weight.value.span<float>()[0] = NAN;
+  model.freeze(rt);
+  for (const int round : {0, 1}) {
+    Prompt prompt = rows().prompts[42];
+    prompt.round = round;
+    GivenPrompts feed({prompt}, rows().media, [&](int64_t number) {
+      return RandomRows::pixels(rows().media[static_cast<size_t>(number)], number);
+    });
+    DecoderOptions options;
+    options.cache_rows = 400;
+    try {
+      Decoder(rt, model, options).run(&feed);
+      ADD_FAILURE() << "expected NumericError";
+    } catch (const NumericError& error) {
+      EXPECT_THAT(error.what(), testing::StartsWith("row 43: logits of the next token: expected"));
+    }
+  }
 }
 
 // The sum of a greedy answer is that of the answer when it is given, to the last bit, for any

@@ -36,7 +36,7 @@ std::optional<JobEnd> end_of_job() {
     char* rest = nullptr;
     const double seconds = std::strtod(text, &rest);
     if (*rest == 0 && std::isfinite(seconds) && seconds > 0)
-      return JobEnd{seconds, name, request_seconds()};
+      return JobEnd{seconds, name, request_seconds(), /*kills=*/true};
     log::warn("{}: expected seconds since 1970, found '{}': ignored", name, text);
   }
   return std::nullopt;
@@ -107,10 +107,11 @@ void JobClock::watch() {
     if (has_ended || seconds_left() > 0) continue;
     has_ended = true;
     log::warn(
-        "the end of the job has come ({}), and the run has not ended: it may be killed now, and "
-        "the steps after its newest checkpoint be lost. A longer job or an earlier signal leaves "
-        "more time for a step and a save",
-        end_.source);
+        "the end of the job has come ({}), and the run has not ended: {}A longer job or an earlier "
+        "signal leaves more time for a step and a save",
+        end_.source,
+        end_.kills ? "it may be killed now, and the steps after its newest checkpoint be lost. "
+                   : "");
   }
 }
 

@@ -20,7 +20,9 @@ struct JobEnd {
   std::string source;  ///< "train.max_hours = 24", "LYNCEUS_JOB_END", "SLURM_JOB_END_TIME"
   /// So long before it Slurm may ask the ranks to stop. From the variable LYNCEUS_JOB_SIGNAL, the
   /// seconds of sbatch's --signal, and what Slurm may be early; 10 minutes without it.
+  /// 30 s for train.max_hours, of which Slurm knows nothing.
   double request_seconds = 30;
+  bool kills = false;  ///< Slurm ends the ranks then; train.max_hours does not
 
   /// Whether a request to stop that arrives now comes because of this end.
   bool explains_request() const;

@@ -125,9 +125,10 @@ class Trainer {
 
   RunPosition& position() { return run_.position; }
   bool time_is_up() const { return job_clock_ && job_clock_->is_up(); }
+  bool job_ends() const { return job_clock_ && job_clock_->end().explains_request(); }
   void record(RunEnding ending) {
-    const bool job_ends = job_clock_ && job_clock_->end().explains_request();
-    ending.by_request = ending.by_request && !time_is_up() && !job_ends && !saves_.has_given_up();
+    ending.by_request = ending.by_request && !time_is_up() && !asked_by_job_.value_or(job_ends()) &&
+                        !saves_.has_given_up();
     ending.saved_step = saves_.saved_step();
     ending.start_seconds = start_seconds_;
     ending.lost_seconds = saves_.unsaved_seconds() + rolled_back_seconds_;
@@ -291,6 +292,7 @@ class Trainer {
   }
 
   ExitCode stop(Progress* progress) {
+    asked_by_job_ = job_ends();  // the last save may take until the job ends
     finish(progress, /*stops=*/true);
     return leave();
   }
@@ -346,6 +348,7 @@ class Trainer {
   const double start_seconds_ = unix_now() - process_begin();
   StopRequests stop_;                    // before the run is set up: a request meanwhile counts too
   std::unique_ptr<JobClock> job_clock_;  // on rank 0, if the end of the job is known
+  std::optional<bool> asked_by_job_;     // whether the end of the job explains the request to stop
   RunWatch watch_;
   TrainingRun run_;
   RunSaves saves_;

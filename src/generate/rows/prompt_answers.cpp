@@ -85,7 +85,8 @@ void PromptAnswers::find_problems(const model::ModelConfig& model) {
         first);
 }
 
-std::string PromptAnswers::answer(const Runtime& rt, const model::LynxModel& model, int64_t step) {
+std::string PromptAnswers::answer(const Runtime& rt, const model::LynxModel& model,
+                                  int64_t step) try {
   LYNCEUS_TRACE("answer sample prompts");
   std::map<size_t, std::string> mine;  // lines, by row
   const AnswerReport report = answer_rows(
@@ -112,6 +113,11 @@ std::string PromptAnswers::answer(const Runtime& rt, const model::LynxModel& mod
   std::string sorted;
   for (const auto& [row, line] : all) sorted += line;
   return sorted;
+} catch (const parallel::AgreedError& error) {
+  if (error.code() != ExitCode::kNumeric) throw;
+  // train.nonfinite decides what becomes of the run.
+  log::warn("train.sample_prompts: no answers at step {}: {}", step, error.what());
+  return "";
 }
 
 }  // namespace lynceus::generate

@@ -196,10 +196,7 @@ int run(const std::vector<std::string>& arguments) {
 }  // namespace lynceus::bench
 
 int main(int argc, char** argv) {
-  try {
+  return lynceus::bench::guarded("bench_attention", [&] {
     return lynceus::bench::run({argv + 1, argv + argc});
-  } catch (const lynceus::Error& error) {
-    fmt::print(stderr, "bench_attention: {}\n", error.what());
-    return static_cast<int>(error.code());
-  }
+  });
 }

@@ -1,6 +1,6 @@
 // Answers of fixed length to random text prompts, as `lynceus generate` computes them, on one rank:
-// prompts and decoding together. bench/compare_generate.py measures Hugging Face transformers with
-// the same weights and prompts beside it.
+// prompts and decoding together. bench/compare_generate.py measures it and Hugging Face
+// transformers in turn, with the same weights and prompts.
 //
 //   bench_generate --preset mid --batch 8                      one JSON line, greedy
 //   bench_generate --preset mid --batch 8 --num_beams 5
@@ -193,10 +193,7 @@ int run(const std::vector<std::string>& arguments) {
 }  // namespace lynceus
 
 int main(int argc, char** argv) {
-  try {
+  return lynceus::bench::guarded("bench_generate", [&] {
     return lynceus::run({argv + 1, argv + argc});
-  } catch (const lynceus::Error& error) {
-    fmt::print(stderr, "bench_generate: {}\n", error.what());
-    return static_cast<int>(error.code());
-  }
+  });
 }

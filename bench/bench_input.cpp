@@ -361,10 +361,7 @@ int run(const std::vector<std::string>& arguments) {
 }  // namespace lynceus
 
 int main(int argc, char** argv) {
-  try {
+  return lynceus::bench::guarded("bench_input", [&] {
     return lynceus::run({argv + 1, argv + argc});
-  } catch (const lynceus::Error& error) {
-    fmt::print(stderr, "bench_input: {}\n", error.what());
-    return static_cast<int>(error.code());
-  }
+  });
 }

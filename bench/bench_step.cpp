@@ -374,14 +374,9 @@ int run(const std::vector<std::string>& arguments) {
 
 int main(int argc, char** argv) {
   const std::vector<std::string> arguments(argv + 1, argv + argc);
-  try {
-    if (arguments == std::vector<std::string>{"--ceiling"}) {
-      fmt::print("{:.2f}\n", lynceus::bench::measure_cpu_ceiling());
-      return 0;
-    }
-    return lynceus::run(arguments);
-  } catch (const lynceus::Error& error) {
-    fmt::print(stderr, "bench_step: {}\n", error.what());
-    return static_cast<int>(error.code());
-  }
+  return lynceus::bench::guarded("bench_step", [&] {
+    if (arguments != std::vector<std::string>{"--ceiling"}) return lynceus::run(arguments);
+    fmt::print("{:.2f}\n", lynceus::bench::measure_cpu_ceiling());
+    return 0;
+  });
 }

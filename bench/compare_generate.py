@@ -1,4 +1,4 @@
-"""Tokens per second of generation at the `mid` preset beside Hugging Face transformers: the same weights
+"""Tokens per second of generation at the `mid` preset, compared with Hugging Face transformers: the same weights
 and prompts, f32, on all cores, greedy and with 5 beams.
 
     python3 bench/compare_generate.py --python P [--build build/release]

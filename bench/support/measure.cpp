@@ -1,6 +1,8 @@
 // Times, spreads and random values.
 #include "support/measure.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -31,6 +33,15 @@ double seconds_of(const Stream& stream, const std::function<void()>& work, int l
 }
 
 }  // namespace
+
+int guarded(const char* name, const std::function<int()>& run) {
+  try {
+    return run();
+  } catch (const Error& error) {
+    fmt::print(stderr, "{}: {}\n", name, error.what());
+    return static_cast<int>(error.code());
+  }
+}
 
 Stream Place::stream() const {
   if (device == "cpu") return Stream();

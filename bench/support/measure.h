@@ -34,6 +34,9 @@ struct Place {
   Stream stream() const;
 };
 
+/// main() of the benchmark `name`: an Error of `run` is one line on stderr. -> exit code.
+int guarded(const char* name, const std::function<int()>& run);
+
 /// "NVIDIA H200" or "CPU"
 std::string name_of(Device device);
 

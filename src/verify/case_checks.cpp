@@ -6,6 +6,7 @@
 #include <map>
 
 #include "model/load_weights.h"
+#include "model/lynx.h"
 
 namespace lynceus::verify {
 namespace {
@@ -91,6 +92,18 @@ void check_inputs(const io::SafetensorsFile& inputs, const model::ModelConfig& m
                                    inputs.path().string(), pixels[1], model.vision.num_frames));
   }
   if (!faults.empty()) throw InputError("{}", fmt::join(faults, "\n"));
+}
+
+void check_model(const Runtime& rt, const std::filesystem::path& directory,
+                 const model::ModelConfig& model, const io::WeightSource& weights,
+                 const std::string& layers) {
+  try {
+    model::validate_layout(model, rt.grid.tensor->size(), rt.grid.pipeline->size());
+    model::partition_model(model, rt.grid.pipeline->size(), layers);
+  } catch (const UsageError& error) {
+    throw UsageError("{}: {}", directory.string(), error.what());
+  }
+  model::check_weights(model, weights);
 }
 
 void check_case(const ReferenceCase& reference) {

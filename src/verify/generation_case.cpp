@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <map>
 #include <set>
 
 #include "io/files/json.h"
@@ -25,33 +26,29 @@ std::vector<int32_t> tokens_of(const io::Json& json, int64_t vocab_size) {
   return tokens;
 }
 
+const std::map<std::string, int64_t generate::Decoding::*> kCounts = {
+    {"max_new_tokens", &generate::Decoding::max_new_tokens},
+    {"min_length", &generate::Decoding::min_length},
+    {"min_new_tokens", &generate::Decoding::min_new_tokens},
+    {"num_beams", &generate::Decoding::num_beams},
+    {"no_repeat_ngram_size", &generate::Decoding::no_repeat_ngram_size},
+    {"top_k", &generate::Decoding::top_k}};
+const std::map<std::string, double generate::Decoding::*> kNumbers = {
+    {"top_p", &generate::Decoding::top_p},
+    {"temperature", &generate::Decoding::temperature},
+    {"length_penalty", &generate::Decoding::length_penalty},
+    {"repetition_penalty", &generate::Decoding::repetition_penalty}};
+
 /// Settings under the names of Hugging Face. eos_token_id becomes `eos`.
 generate::Settings settings_of(const io::Json& json, int32_t* eos) {
   generate::Settings settings;
   for (const auto& [key, value] : json.members()) {
-    const auto count = [&] { return value.integer(0, kMostTokens); };
-    if (key == "max_new_tokens") {
-      settings.max_new_tokens = count();
-    } else if (key == "min_length") {
-      settings.min_length = count();
-    } else if (key == "min_new_tokens") {
-      settings.min_new_tokens = count();
-    } else if (key == "num_beams") {
-      settings.num_beams = count();
+    if (const auto count = kCounts.find(key); count != kCounts.end()) {
+      settings.*count->second = value.integer(0, kMostTokens);
+    } else if (const auto number = kNumbers.find(key); number != kNumbers.end()) {
+      settings.*number->second = value.number();
     } else if (key == "num_return_sequences") {
-      settings.num_return_sequences = count();
-    } else if (key == "no_repeat_ngram_size") {
-      settings.no_repeat_ngram_size = count();
-    } else if (key == "top_k") {
-      settings.top_k = count();
-    } else if (key == "top_p") {
-      settings.top_p = value.number();
-    } else if (key == "temperature") {
-      settings.temperature = value.number();
-    } else if (key == "length_penalty") {
-      settings.length_penalty = value.number();
-    } else if (key == "repetition_penalty") {
-      settings.repetition_penalty = value.number();
+      settings.num_return_sequences = value.integer(0, kMostTokens);
     } else if (key == "do_sample") {
       settings.do_sample = value.boolean();
     } else if (key == "early_stopping") {

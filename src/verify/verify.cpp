@@ -9,6 +9,7 @@
 #include "model/load_weights.h"
 #include "model/parameter_value.h"
 #include "parallel/agreement.h"
+#include "verify/case_checks.h"
 #include "verify/differences.h"
 #include "verify/fingerprints.h"
 #include "verify/generation_case.h"
@@ -279,13 +280,7 @@ std::vector<Finding> verify_case(const Runtime& rt, const std::filesystem::path&
     generation = is_generation_case(directory);
     if (resolutions || generation) return;
     reference = read_reference_case(directory, rt.host());
-    try {
-      model::validate_layout(reference.model, rt.grid.tensor->size(), rt.grid.pipeline->size());
-      model::partition_model(reference.model, rt.grid.pipeline->size(), options.layers);
-    } catch (const UsageError& error) {
-      throw UsageError("{}: {}", directory.string(), error.what());
-    }
-    model::check_weights(reference.model, *reference.weights);
+    check_model(rt, directory, reference.model, *reference.weights, options.layers);
   });
   if (resolutions) return verify_resolutions(rt, directory, tolerances);
   if (generation) return verify_generation(rt, directory, options, tolerances);

@@ -11,6 +11,7 @@
 #include "generate/engine/given_prompts.h"
 #include "model/load_weights.h"
 #include "parallel/agreement.h"
+#include "verify/case_checks.h"
 #include "verify/forced_answers.h"
 #include "verify/generation_case.h"
 
@@ -189,13 +190,7 @@ std::vector<Finding> verify_generation(const Runtime& rt, const std::filesystem:
   GenerationCase read;
   parallel::agree(*rt.grid.world, [&] {
     read = read_generation_case(directory, rt.host());
-    try {
-      model::validate_layout(read.model, rt.grid.tensor->size(), rt.grid.pipeline->size());
-      model::partition_model(read.model, rt.grid.pipeline->size(), options.layers);
-    } catch (const UsageError& error) {
-      throw UsageError("{}: {}", directory.string(), error.what());
-    }
-    model::check_weights(read.model, *read.weights);
+    check_model(rt, directory, read.model, *read.weights, options.layers);
   });
   CaseDecoder decoder(rt, read, options.layers);
   ForcedAnswers forced(rt, read);

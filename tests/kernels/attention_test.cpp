@@ -228,16 +228,6 @@ TEST(AttentionEdgeTest, NotANumberIsSeenByItsOwnSequenceOnly) {
   for (size_t i = 0; i < found.size(); ++i) EXPECT_EQ(std::isnan(found[i]), i < 12) << "at " << i;
 }
 
-template <typename Call>
-std::string error_of(Call call) {
-  try {
-    call();
-  } catch (const InternalError& error) {
-    return error.what();
-  }
-  return "no error";
-}
-
 TEST(AttentionEdgeTest, WrongShapesAreNamed) {
   const Stream stream = test_stream();
   const CumulativeLengths four(stream, {0, 4}), five(stream, {0, 5}), two(stream, {0, 2, 4});

@@ -185,16 +185,6 @@ TEST(CachedAttentionRowTest, EqualsAttentionOverWholeSequences) {
   expect_close(out, widen<double>(expected.to_vector<float>()), 2e-6, "out");
 }
 
-template <typename Call>
-std::string error_of(Call call) {
-  try {
-    call();
-  } catch (const InternalError& error) {
-    return error.what();
-  }
-  return "no error";
-}
-
 TEST(CachedAttentionRowTest, WrongArgumentsAreNamed) {
   const Stream stream = test_stream();
   const AttentionShape shape{2, 2, 3, 1.0f, true};

@@ -278,16 +278,6 @@ TEST(LinearEdgeTest, AProductOverNothingIsZero) {
   EXPECT_EQ(c, (std::vector<float>{0.5f, 0.5f}));
 }
 
-template <typename Call>
-std::string error_of(Call call) {
-  try {
-    call();
-  } catch (const InternalError& error) {
-    return error.what();
-  }
-  return "no error";
-}
-
 TEST(LinearEdgeTest, WrongShapesAreNamed) {
   const Stream stream = test_stream();
   const Tensor x = normal(stream, {2, 6}, "x");

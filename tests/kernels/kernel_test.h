@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "core/error.h"
 #include "core/random.h"
 #include "core/tensor.h"
 
@@ -183,6 +184,17 @@ std::vector<double> parameter_gradient(const std::vector<float>& parameter,
 inline std::vector<double> plus(const std::vector<float>& a, std::vector<double> b) {
   for (size_t i = 0; i < b.size(); ++i) b[i] += static_cast<double>(a[i]);
   return b;
+}
+
+/// The message of the InternalError that the call throws.
+template <typename Call>
+std::string error_of(Call call) {
+  try {
+    call();
+  } catch (const InternalError& error) {
+    return error.what();
+  }
+  return "no error";
 }
 
 }  // namespace lynceus::kernels

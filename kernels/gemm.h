@@ -42,12 +42,12 @@ enum class PackedOrder {
 
 /// A weight in the order that the forward product reads fastest, packed once because it is frozen.
 ///
-/// kRows: y has the same bits for any number of rows beside it, and on CPUs for any number of
-/// threads. There the sum over `in` is that of `parts` equal parts, a power of two that divides it,
-/// added in pairs, the pairs in pairs and so on, so ranks with consecutive parts that add their
-/// results in pairs get the same bits, too; f32 and bf16 weights have memory of their own. Devices
-/// multiply kRowGroup rows at a time, which a product of fewer is filled up to. y may be f32 where
-/// x and w are bf16.
+/// kRows: a row of y has the same bits however many other rows there are, and on CPUs for any
+/// number of threads. There the sum over `in` is that of `parts` equal parts, a power of two that
+/// divides it, added in pairs, the pairs in pairs and so on, so ranks with consecutive parts that
+/// add their results in pairs get the same bits, too; f32 and bf16 weights have memory of their
+/// own. Devices multiply kRowGroup rows at a time, which a product of fewer is filled up to. y may
+/// be f32 where x and w are bf16.
 ///
 /// kFast: on CPUs in f32, and in bf16 if the processor multiplies bf16, it has its own memory
 /// (MemoryOwner::kFrozenWeight), and the plain tensor may be freed. Devices read the plain order as

@@ -7,7 +7,7 @@
 // the prompt, `length` their number.
 //
 // The choice is the option with the largest sum / length, of equal ones the first. The choice by
-// the sum alone, which prefers short options, is reported beside it.
+// the sum alone, which prefers short options, is reported, too.
 #pragma once
 
 #include <filesystem>

@@ -1,6 +1,6 @@
-// What the deciding rank tells the other ranks of its replica after each step of a batch: how the
-// sequences of each prompt continue, and the answers of those that are done. As bytes, because the
-// ranks do not know its size.
+// In each step of a batch one rank of the replica chooses the next tokens. This is what it sends to
+// the others: the tokens of each prompt's sequences, and the answers of prompts that are done. It
+// is sent as bytes, because the others do not know its size.
 #pragma once
 
 #include <string>

@@ -1,6 +1,6 @@
 // The answers to train.sample_prompts: at each validation the model that is being trained answers a
 // few rows with greedy decoding, on the grid of the run. It is not frozen, so the last bits of its
-// logits may depend on the grid and on the rows beside a row, as those of a validation do.
+// logits may depend on the grid and on the other rows of the batch, as those of a validation do.
 #pragma once
 
 #include <string>

@@ -1,6 +1,6 @@
 // What the model that is being trained answers to the rows of train.sample_prompts, at each
-// validation: lines of sample_answers.jsonl. The trainer knows only this seam;
-// generate/rows/prompt_answers.h is behind it.
+// validation: lines of sample_answers.jsonl. The trainer knows only this
+// interface; generate/rows/prompt_answers.h implements it.
 #pragma once
 
 #include <cstdint>

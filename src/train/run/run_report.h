@@ -64,7 +64,8 @@ class RunReport {
   /// Before a checkpoint: writes what a full disk has delayed, if it can.
   void flush();
   /// Before a checkpoint is committed: lines that were written survive a loss of power from now on.
-  /// A warning if that fails. May run on a thread of its own beside all other functions.
+  /// A warning if that fails. May run on a thread of its own, at the same time as all other
+  /// functions.
   void make_durable() const;
   /// After the last step of this start: how evenly the steps were spread, and a warning about lines
   /// that could not be written.
